@@ -1,0 +1,196 @@
+"""The attention layers: local, transient-global, and the decoder's self- and cross-attention.
+
+B batch, S source, T target, K beams, H heads, d head dim, D model dim, G global tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import blocks
+from .config import LongT5Config
+from .kernels import Geometry, chunked, reference
+
+
+class RMSNorm(nn.Module):
+    """T5's layer norm: no mean, no bias, variance in float32; output in the weight's dtype."""
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(config.d_model))
+        self.eps = config.layer_norm_epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        variance = x.float().pow(2).mean(-1, keepdim=True)
+        return self.weight * (x.float() * torch.rsqrt(variance + self.eps)).to(self.weight.dtype)
+
+
+def safe_linear(x: Tensor, weight: Tensor) -> Tensor:
+    """``x @ weight.T`` that cannot overflow in float16; float32 out for half-width weights.
+
+    Each row is scaled to at most 1 before the product and back after it, in float32.
+    """
+    if weight.dtype != torch.float16:
+        return F.linear(x.to(weight.dtype), weight)
+    scale = x.float().abs().amax(-1, keepdim=True).clamp(min=1.0)
+    return F.linear((x.float() / scale).half(), weight).float() * scale
+
+
+class Projections(nn.Module):
+    """The four matrices of an attention layer, and heads in and out."""
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__()
+        self.heads, self.width = config.num_heads, config.d_kv
+        self.dropout = config.dropout_rate
+        self.q = nn.Linear(config.d_model, config.inner_dim, bias=False)
+        self.k = nn.Linear(config.d_model, config.inner_dim, bias=False)
+        self.v = nn.Linear(config.d_model, config.inner_dim, bias=False)
+        self.o = nn.Linear(config.inner_dim, config.d_model, bias=False)
+
+    def split(self, x: Tensor) -> Tensor:
+        """[..., H*d] -> [..., H, d]."""
+        return x.unflatten(-1, (self.heads, self.width))
+
+    def merge(self, x: Tensor) -> Tensor:
+        """[..., H, d] -> [..., D], through the output matrix."""
+        return safe_linear(x.flatten(-2), self.o.weight)
+
+
+class LongAttention(Projections):
+    """Encoder self-attention over a window and, in transient-global layers, over block sums.
+
+    Paper section 3.1; no scaling of scores. The first layer of a stack holds the biases.
+    """
+
+    def __init__(self, config: LongT5Config, has_bias: bool) -> None:
+        super().__init__(config)
+        self.config = config
+        if has_bias:
+            buckets = config.relative_attention_num_buckets
+            self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
+        if config.uses_globals:
+            if has_bias:
+                self.global_relative_attention_bias = nn.Embedding(buckets, config.num_heads)
+            self.global_input_layer_norm = RMSNorm(config)
+
+    def geometry(self, mask: Tensor) -> Geometry:
+        """Masks and biases for a [B, S] mask, shared by all layers. First layer only."""
+        c = self.config
+        offsets = blocks.three_block_offsets(c.block_len).to(mask.device)
+        local = self._bias(self.relative_attention_bias, offsets).permute(2, 0, 1)
+        local = local.masked_fill(offsets.abs() > c.local_radius, blocks.MASKED)
+        return Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
+
+    def _side_bias(self, mask: Tensor) -> Tensor | None:
+        """[B, H, R, G]: one row per run of ``global_block_size`` positions."""
+        size = self.config.global_block_size
+        if not self.config.uses_globals or mask.shape[1] < size:
+            return None
+        ids = blocks.global_blocks(mask, size)
+        positions = -(-mask.shape[1] // self.config.block_len) * self.config.block_len
+        rows = ids.row_ids(-(-positions // size), size)
+        offsets = torch.arange(ids.total, device=mask.device) - rows[..., None]
+        bias = self._bias(self.global_relative_attention_bias, offsets).permute(0, 3, 1, 2)
+        return bias.masked_fill(~blocks.side_validity(ids)[:, None, None, :], blocks.MASKED)
+
+    def _bias(self, table: nn.Embedding, offsets: Tensor) -> Tensor:
+        """Float32 bias of every offset: [...] -> [..., H]."""
+        buckets = blocks.relative_position_bucket(
+            offsets,
+            bidirectional=True,
+            num_buckets=self.config.relative_attention_num_buckets,
+            max_distance=self.config.relative_attention_max_distance,
+        )
+        return F.embedding(buckets, table.weight.float())
+
+    def forward(
+        self, x: Tensor, geometry: Geometry, want_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """[B, S, D] -> [B, S, D] and, on request, weights [B, N, H, L, 3L + G]."""
+        q, k, v = self.split(self.q(x)), self.split(self.k(x)), self.split(self.v(x))
+        side = self._side(x, geometry)
+        exact_speed = not torch.is_grad_enabled() and x.dtype is torch.float32
+        if exact_speed and not want_weights and not self.training:
+            return self.merge(chunked.attend(q, k, v, side, geometry)), None
+        weights = reference.attention_weights(q, k, side, geometry)
+        weights = F.dropout(weights, self.dropout, self.training)
+        out = reference.apply_weights(weights, v, side, geometry)
+        return self.merge(out), weights if want_weights else None
+
+    def _side(self, x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor] | None:
+        """Keys and values of the global tokens: block sums of the layer's own input, normed."""
+        if geometry.side_bias is None:
+            return None
+        ids = blocks.global_blocks(geometry.mask, geometry.block_size)
+        sums = blocks.global_aggregates(x, ids, geometry.block_size)
+        normed = self.global_input_layer_norm(sums)
+        return self.split(self.k(normed)), self.split(self.v(normed))
+
+
+class DecoderSelfAttention(Projections):
+    """Causal self-attention with T5's one-sided relative bias (held by the first layer)."""
+
+    def __init__(self, config: LongT5Config, has_bias: bool) -> None:
+        super().__init__(config)
+        self.config = config
+        if has_bias:
+            buckets = config.relative_attention_num_buckets
+            self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
+
+    def bias(self, length: int) -> Tensor:
+        """Bias of the distance ``query - key`` = 0 .. length-1: float32 [H, length]."""
+        buckets = blocks.relative_position_bucket(
+            -torch.arange(length, device=self.relative_attention_bias.weight.device),
+            bidirectional=False,
+            num_buckets=self.config.relative_attention_num_buckets,
+            max_distance=self.config.relative_attention_max_distance,
+        )
+        return F.embedding(buckets, self.relative_attention_bias.weight.float()).T
+
+    def forward(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """All positions at once: x [B, T, D], bias [B or 1, H, T, T] with the mask inside."""
+        q, k, v = (self.split(m(x)).transpose(1, 2) for m in (self.q, self.k, self.v))
+        return self._finish(q, k, v, bias)
+
+    def step(self, x: Tensor, keys: Tensor, values: Tensor, at: int, bias: Tensor) -> Tensor:
+        """One position: x [R, D]; keys, values [R, H, T, d] are written at ``at``.
+
+        ``bias`` [H, at + 1] runs from the first position to the current one.
+        """
+        q, k, v = (self.split(m(x)) for m in (self.q, self.k, self.v))
+        keys[:, :, at], values[:, :, at] = k, v
+        seen = slice(0, at + 1)
+        scores = torch.einsum("rhd,rhtd->rht", q.float(), keys[:, :, seen].float()) + bias
+        weights = scores.softmax(-1).to(v.dtype)
+        return self.merge(torch.einsum("rht,rhtd->rhd", weights, values[:, :, seen]))
+
+    def _finish(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        weights = (q.float() @ k.float().transpose(-1, -2) + bias).softmax(-1)
+        weights = F.dropout(weights, self.dropout, self.training)
+        return self.merge((weights.to(v.dtype) @ v).transpose(1, 2)), weights
+
+
+class CrossAttention(Projections):
+    """Decoder attention over the encoder's states: no bias, padding masked."""
+
+    def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, S, D] -> keys [B, H, d, S] (laid out for one product) and values [B, H, S, d]."""
+        keys = self.split(self.k(states)).permute(0, 2, 3, 1).contiguous()
+        return keys, self.split(self.v(states)).transpose(1, 2).contiguous()
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """x [B, T, D] (T positions, or K beams as rows), bias [B, 1, 1, S] float32 or None."""
+        q = self.split(self.q(x)).transpose(1, 2)
+        if q.dtype is torch.float16:
+            scores = q.float() @ keys.float()
+        else:
+            scores = (q @ keys).float()
+        if bias is not None:
+            scores = scores + bias
+        weights = F.dropout(scores.softmax(-1), self.dropout, self.training)
+        return self.merge((weights.to(values.dtype) @ values).transpose(1, 2)), weights

@@ -1,0 +1,134 @@
+"""Pure tensor geometry of long attention (LongT5 paper, section 3.1): no parameters.
+
+B batch, S source tokens, N blocks, L block length, G global tokens, H heads, R global rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Finite, so that rows in which everything is masked (padding) stay free of NaN.
+MASKED = -1e10
+
+
+def relative_position_bucket(
+    relative_position: Tensor, *, bidirectional: bool, num_buckets: int, max_distance: int
+) -> Tensor:
+    """Bucket of each ``key - query`` distance (T5 paper, section 2.1): any shape in, same out.
+
+    Half of the (one-sided) buckets are exact; the rest grow logarithmically to max_distance.
+
+    >>> relative_position_bucket(torch.tensor([-9, -1, 0, 1, 200]), bidirectional=True,
+    ...                          num_buckets=32, max_distance=128).tolist()
+    [8, 1, 0, 17, 31]
+    """
+    offset = torch.zeros_like(relative_position)
+    if bidirectional:
+        num_buckets //= 2
+        offset = (relative_position > 0).long() * num_buckets
+        distance = relative_position.abs()
+    else:
+        distance = (-relative_position).clamp(min=0)
+    max_exact = num_buckets // 2
+    # Natural log of float32, scaled in this order: the rounding at bucket edges must be T5's.
+    large = max_exact + (
+        torch.log(distance.clamp(min=1).float() / max_exact)
+        / math.log(max_distance / max_exact)
+        * (num_buckets - max_exact)
+    ).long()
+    large = large.clamp(max=num_buckets - 1)
+    return offset + torch.where(distance < max_exact, distance, large)
+
+
+def three_block_offsets(block_len: int) -> Tensor:
+    """``key - query`` for a block's queries over its left, own and right block: [L, 3L].
+
+    >>> three_block_offsets(2).tolist()
+    [[-2, -1, 0, 1, 2, 3], [-3, -2, -1, 0, 1, 2]]
+    """
+    position = torch.arange(3 * block_len)
+    return position[None, :] - position[block_len : 2 * block_len, None]
+
+
+def pad_to_blocks(x: Tensor, block_len: int) -> Tensor:
+    """Zero-pad dimension 1 (S) of [B, S, ...] up to a multiple of ``block_len``."""
+    missing = -x.shape[1] % block_len
+    if not missing:
+        return x
+    return F.pad(x, [0, 0] * (x.ndim - 2) + [0, missing])
+
+
+def three_blocks(x: Tensor, block_len: int) -> Tensor:
+    """Each block beside its neighbours: [B, N*L, ...] -> [B, N, 3L, ...], zeros at the ends.
+
+    >>> three_blocks(torch.tensor([[1, 2, 3, 4]]), 2).tolist()
+    [[[0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 0, 0]]]
+    """
+    trailing = [0, 0] * (x.ndim - 2)
+    padded = F.pad(x, [*trailing, block_len, block_len])
+    windows = padded.unfold(1, 3 * block_len, block_len)
+    return windows.movedim(-1, 2)
+
+
+@dataclass(frozen=True)
+class GlobalBlocks:
+    """Which global block each token belongs to.
+
+    ``ids`` [B, S]: the block of a token, -1 for padding and when the row has no full block;
+    orphan tokens (the tail shorter than a block) join the last full block.
+    ``count`` [B]: full blocks per row; ``total``: G, the same for all rows.
+    """
+
+    ids: Tensor
+    count: Tensor
+    total: int
+
+    def row_ids(self, rows: int, block_size: int) -> Tensor:
+        """The block id shared by each run of ``block_size`` positions: [B, rows].
+
+        Padding positions get an id too; their output is never read.
+        """
+        position = torch.arange(rows, device=self.ids.device)
+        return torch.minimum(position[None, :], self.count[:, None] - 1)
+
+
+def global_blocks(mask: Tensor, block_size: int) -> GlobalBlocks:
+    """Assign tokens to global blocks from a [B, S] mask (True = token).
+
+    Ids count from position 0 of the padded row, as in the published models, so left padding
+    changes the result and right padding does not.
+
+    >>> global_blocks(torch.tensor([[1, 1, 1, 1, 1, 0]]).bool(), 2).ids.tolist()
+    [[0, 0, 1, 1, 1, -1]]
+    """
+    position = torch.arange(mask.shape[1], device=mask.device)
+    is_end = position % block_size == block_size - 1
+    count = (mask & is_end).sum(-1)
+    ids = torch.minimum((position // block_size)[None, :], count[:, None] - 1)
+    return GlobalBlocks(ids.masked_fill(~mask, -1), count, mask.shape[1] // block_size)
+
+
+def global_aggregates(x: Tensor, blocks: GlobalBlocks, block_size: int) -> Tensor:
+    """Sum the tokens of each global block in float32: [B, S, D] -> [B, G, D].
+
+    >>> x = torch.tensor([[[1.0], [2.0], [4.0], [8.0], [16.0]]])
+    >>> b = global_blocks(torch.ones(1, 5).bool(), 2)
+    >>> global_aggregates(x, b, 2).flatten().tolist()
+    [3.0, 28.0]
+    """
+    batch, _, width = x.shape
+    # One slot more than there are blocks takes the tokens that belong to none.
+    slot = torch.where(blocks.ids >= 0, blocks.ids, blocks.total)
+    sums = torch.zeros(batch, blocks.total + 1, width, dtype=torch.float32, device=x.device)
+    return sums.scatter_add(1, slot[..., None].expand(-1, -1, width), x.float())[:, :-1]
+
+
+def side_validity(blocks: GlobalBlocks) -> Tensor:
+    """Which global tokens a row's real tokens may see: [B, G], True = visible."""
+    position = torch.arange(blocks.total, device=blocks.ids.device)
+    return position[None, :] <= blocks.ids.amax(-1, keepdim=True)

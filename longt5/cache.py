@@ -1,0 +1,40 @@
+"""Keys and values of one decode: made by the loop, passed as an argument, dropped with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class DecoderCache:
+    """State of ``R = B * K`` rows (beam-major within each source) after ``length`` steps.
+
+    ``self_keys``, ``self_values``: per layer [R, H, T, d], preallocated to the longest target.
+    ``cross``: per layer (keys [B, H, d, S], values [B, H, S, d]), shared by the K beams.
+    ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
+    """
+
+    self_keys: list[Tensor]
+    self_values: list[Tensor]
+    cross: list[tuple[Tensor, Tensor]]
+    cross_bias: Tensor | None
+    self_bias: Tensor
+    num_beams: int
+    length: int = 0
+
+    @property
+    def capacity(self) -> int:
+        return self.self_keys[0].shape[2]
+
+    def reorder(self, parents: Tensor) -> None:
+        """Make row ``i`` continue row ``parents[i]`` ([R] flat indices)."""
+        parents = parents.to(self.self_keys[0].device)
+        identity = torch.arange(len(parents), device=parents.device)
+        if self.length == 0 or torch.equal(parents, identity):
+            return
+        for store in (*self.self_keys, *self.self_values):
+            used = store[:, :, : self.length]
+            used.copy_(used.index_select(0, parents))

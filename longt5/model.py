@@ -1,0 +1,482 @@
+"""LongT5 as the paper and its documentation describe it: encoder, decoder, head, four classes.
+
+Parameter names are those of the published checkpoints.
+B batch, S source, T target, K beams, R = B*K rows, H heads, D model dim, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import weights
+from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSNorm, safe_linear
+from .blocks import MASKED
+from .cache import DecoderCache
+from .config import LongT5Config
+
+if TYPE_CHECKING:
+    from .generation import Draft, GenerationConfig, GenerationOutput
+
+Progress = Callable[[int, int], None]
+Self = TypeVar("Self", bound="PreTrained")
+
+
+@dataclass
+class EncoderStates:
+    """What the encoder made of a source: states [B, S, D], mask [B, S] (1 token, 0 padding)."""
+
+    last_hidden_state: Tensor
+    attention_mask: Tensor
+    input_ids: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class Seq2SeqOutput:
+    """Outputs of encoder and decoder under transformers' names."""
+
+    last_hidden_state: Tensor
+    encoder_last_hidden_state: Tensor
+    logits: Tensor | None = None
+    loss: Tensor | None = None
+    decoder_hidden_states: tuple[Tensor, ...] | None = None
+    decoder_attentions: tuple[Tensor, ...] | None = None
+    cross_attentions: tuple[Tensor, ...] | None = None
+    encoder_hidden_states: tuple[Tensor, ...] | None = None
+    encoder_attentions: tuple[Tensor, ...] | None = None
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+}
+
+
+class FeedForward(nn.Module):
+    """``wo(act(wi x))`` or, gated, ``wo(act(wi_0 x) * wi_1 x)`` (Shazeer 2020)."""
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__()
+        names = ("wi_0", "wi_1") if config.is_gated_act else ("wi",)
+        for name in names:
+            self.add_module(name, nn.Linear(config.d_model, config.d_ff, bias=False))
+        self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
+        self.gated = config.is_gated_act
+        self.activation = ACTIVATIONS[config.dense_act_fn]
+        self.dropout = config.dropout_rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.gated:
+            hidden = self.activation(self.wi_0(x)) * _wide(self.wi_1(x))
+        else:
+            hidden = self.activation(_wide(self.wi(x)))
+        return safe_linear(F.dropout(hidden, self.dropout, self.training), self.wo.weight)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """float16 widened to float32, where a product could overflow."""
+    return x.float() if x.dtype is torch.float16 else x
+
+
+class Sublayer(nn.Module):
+    """A pre-normed residual branch; its one inner layer carries the checkpoint's name."""
+
+    def __init__(self, config: LongT5Config, name: str, inner: nn.Module) -> None:
+        super().__init__()
+        self.add_module(name, inner)
+        self.layer_norm = RMSNorm(config)
+        self.name, self.dropout = name, config.dropout_rate
+
+    @property
+    def inner(self) -> Any:
+        return getattr(self, self.name)
+
+    def add(self, residual: Tensor, branch: Tensor) -> Tensor:
+        # The residual stays float32 in every dtype: half-width sums overflow or lose the tail.
+        return residual + F.dropout(branch, self.dropout, self.training).float()
+
+
+class Block(nn.Module):
+    """One layer of a stack: attention sublayers, then feed-forward."""
+
+    def __init__(self, *sublayers: Sublayer) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(sublayers)
+
+
+class Encoder(nn.Module):
+    """Stack of long-attention layers; memory and time linear in S (for a fixed G)."""
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__()
+        name = ("TransientGlobal" if config.uses_globals else "Local") + "SelfAttention"
+        self.block = nn.ModuleList(
+            Block(
+                Sublayer(config, name, LongAttention(config, has_bias=i == 0)),
+                Sublayer(config, "DenseReluDense", FeedForward(config)),
+            )
+            for i in range(config.num_layers)
+        )
+        self.final_layer_norm = RMSNorm(config)
+        self.dropout = config.dropout_rate
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        *,
+        want_states: bool = False,
+        want_weights: bool = False,
+        on_layer: Progress | None = None,
+    ) -> EncoderStates:
+        """x [B, S, D] embeddings, mask [B, S]."""
+        geometry = self.block[0].layer[0].inner.geometry(mask.bool())
+        x = F.dropout(x.float(), self.dropout, self.training)
+        states, attentions = [x], []
+        for done, block in enumerate(self.block, 1):
+            attention, feed_forward = block.layer
+            branch, w = attention.inner(attention.layer_norm(x), geometry, want_weights)
+            x = attention.add(x, branch)
+            x = feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x)))
+            states = [*states, x] if want_states else states
+            if w is not None:
+                attentions.append(w)
+            if on_layer is not None:
+                on_layer(done, len(self.block))
+        x = F.dropout(self.final_layer_norm(x), self.dropout, self.training)
+        return EncoderStates(
+            x, mask,
+            hidden_states=(*states[:-1], x) if want_states else None,
+            attentions=tuple(attentions) if want_weights else None,
+        )  # fmt: skip
+
+
+class Decoder(nn.Module):
+    """T5's decoder: causal self-attention, cross-attention, feed-forward."""
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__()
+        self.block = nn.ModuleList(
+            Block(
+                Sublayer(config, "SelfAttention", DecoderSelfAttention(config, has_bias=i == 0)),
+                Sublayer(config, "EncDecAttention", CrossAttention(config)),
+                Sublayer(config, "DenseReluDense", FeedForward(config)),
+            )
+            for i in range(config.num_decoder_layers or 0)
+        )
+        self.final_layer_norm = RMSNorm(config)
+        self.dropout = config.dropout_rate
+
+    def forward(self, x: Tensor, mask: Tensor | None, encoded: EncoderStates) -> DecoderStates:
+        """All target positions at once: x [B, T, D], mask [B, T] or None."""
+        target = x.shape[1]
+        bias = causal_bias(self.block[0].layer[0].inner.bias(target), mask)
+        cross_bias = padding_bias(encoded.attention_mask)
+        x = F.dropout(x.float(), self.dropout, self.training)
+        states, self_weights, cross_weights = [x], [], []
+        for block in self.block:
+            own, cross, feed_forward = block.layer
+            branch, weights_ = own.inner(own.layer_norm(x), bias)
+            x = own.add(x, branch)
+            keys, values = cross.inner.keys_values(encoded.last_hidden_state)
+            branch, seen = cross.inner(cross.layer_norm(x), keys, values, cross_bias)
+            x = cross.add(x, branch)
+            x = feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x)))
+            states.append(x)
+            self_weights.append(weights_)
+            cross_weights.append(seen)
+        x = F.dropout(self.final_layer_norm(x), self.dropout, self.training)
+        return DecoderStates(x, (*states[:-1], x), tuple(self_weights), tuple(cross_weights))
+
+    def step(self, x: Tensor, cache: DecoderCache) -> Tensor:
+        """One position of every row: x [R, D] -> [R, D]; the cache grows by one."""
+        at, beams = cache.length, cache.num_beams
+        bias = cache.self_bias[:, : at + 1].flip(-1)
+        x = x.float()
+        for i, block in enumerate(self.block):
+            own, cross, feed_forward = block.layer
+            stores = cache.self_keys[i], cache.self_values[i]
+            x = own.add(x, own.inner.step(own.layer_norm(x), *stores, at, bias))
+            # The beams of one source are query rows over one copy of its keys.
+            rows = cross.layer_norm(x).unflatten(0, (-1, beams))
+            branch, _ = cross.inner(rows, *cache.cross[i], cache.cross_bias)
+            x = cross.add(x, branch.flatten(0, 1))
+            x = feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x)))
+        cache.length = at + 1
+        return self.final_layer_norm(x)
+
+
+@dataclass
+class DecoderStates:
+    """Hidden states [B, T, D], and per layer states and weights [B, H, T, T or S]."""
+
+    last_hidden_state: Tensor
+    hidden_states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+    cross_attentions: tuple[Tensor, ...]
+
+
+def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
+    """Relative bias with the future (and padding) masked: [H, T], [B, T] -> [B or 1, H, T, T]."""
+    position = torch.arange(by_distance.shape[-1], device=by_distance.device)
+    distance = position[:, None] - position[None, :]
+    bias = by_distance[:, distance.clamp(min=0)].masked_fill(distance < 0, MASKED)[None]
+    if mask is None:
+        return bias
+    return bias + torch.where(mask.bool(), 0.0, MASKED)[:, None, None, :]
+
+
+def padding_bias(mask: Tensor) -> Tensor | None:
+    """[B, S] -> additive [B, 1, 1, S] float32, or None when nothing is padding."""
+    hidden = ~mask.bool()
+    return torch.where(hidden, MASKED, 0.0)[:, None, None, :] if bool(hidden.any()) else None
+
+
+class PreTrained(nn.Module):
+    """What the three models share: embeddings, encoder, loading and saving."""
+
+    has_decoder = True
+    has_head = False
+    generation_config: GenerationConfig
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__()
+        self.config = config
+        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder = Encoder(config)
+        if self.has_decoder:
+            self.decoder = Decoder(config)
+        weights.initialize(self)
+
+    @property
+    def device(self) -> torch.device:
+        return self.shared.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.shared.weight.dtype
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Self],
+        folder_or_hub_id: str | Path,
+        revision: str | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        local_files_only: bool = False,
+    ) -> Self:
+        """Load a checkpoint in evaluation mode; see :func:`longt5.weights.load`."""
+        return weights.load(cls, folder_or_hub_id, revision, device, dtype, local_files_only)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.json``, ``model.safetensors``, ``generation_config.json``."""
+        weights.save(self, folder)
+
+    def _encode(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        inputs_embeds: Tensor | None = None,
+        **options: Any,
+    ) -> EncoderStates:
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Give either input_ids or inputs_embeds.")
+        x = self.shared(input_ids) if inputs_embeds is None else inputs_embeds
+        if x.shape[1] == 0:
+            raise ValueError("The input has no tokens.")
+        if attention_mask is None:
+            attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
+        if attention_mask.shape != x.shape[:2]:
+            raise ValueError(
+                f"attention_mask is {tuple(attention_mask.shape)}, input {tuple(x.shape[:2])}."
+            )
+        encoded = self.encoder(x, attention_mask, **options)
+        encoded.input_ids = input_ids
+        return encoded
+
+
+class LongT5EncoderModel(PreTrained):
+    """The encoder alone."""
+
+    has_decoder = False
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> EncoderStates:
+        """ids or embeddings [B, S(, D)] -> states [B, S, D]."""
+        return self._encode(
+            input_ids, attention_mask, inputs_embeds,
+            want_states=output_hidden_states, want_weights=output_attentions,
+        )  # fmt: skip
+
+
+class LongT5Model(PreTrained):
+    """Encoder and decoder without a head."""
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: EncoderStates | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> Seq2SeqOutput:
+        """Source [B, S] and target [B, T] -> decoder states [B, T, D]."""
+        if decoder_input_ids is None:
+            raise ValueError("decoder_input_ids are needed (the target shifted right).")
+        encoded = encoder_outputs
+        if encoded is None:
+            encoded = self._encode(
+                input_ids, attention_mask, inputs_embeds,
+                want_states=output_hidden_states, want_weights=output_attentions,
+            )  # fmt: skip
+        decoded = self.decoder(self.shared(decoder_input_ids), decoder_attention_mask, encoded)
+        return Seq2SeqOutput(
+            last_hidden_state=decoded.last_hidden_state,
+            encoder_last_hidden_state=encoded.last_hidden_state,
+            decoder_hidden_states=decoded.hidden_states if output_hidden_states else None,
+            decoder_attentions=decoded.attentions if output_attentions else None,
+            cross_attentions=decoded.cross_attentions if output_attentions else None,
+            encoder_hidden_states=encoded.hidden_states,
+            encoder_attentions=encoded.attentions,
+        )
+
+
+class LongT5ForConditionalGeneration(LongT5Model):
+    """Encoder, decoder and language-model head; generates and streams.
+
+    ``lm_head`` holds its own matrix when the checkpoint has one, else it is ``shared``.
+    """
+
+    has_head = True
+
+    def __init__(self, config: LongT5Config) -> None:
+        super().__init__(config)
+        from .generation import GenerationConfig
+
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.lm_head.weight = self.shared.weight
+        self.generation_config = GenerationConfig()
+
+    def forward(  # type: ignore[override]
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: EncoderStates | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> Seq2SeqOutput:
+        """Adds ``logits`` [B, T, V] and, with ``labels`` [B, T] (-100 ignored), ``loss``."""
+        if decoder_input_ids is None and labels is not None:
+            decoder_input_ids = self.shift_right(labels)
+        output = super().forward(
+            input_ids, attention_mask, decoder_input_ids, decoder_attention_mask,
+            encoder_outputs, inputs_embeds, output_hidden_states, output_attentions,
+        )  # fmt: skip
+        output.logits = self._logits(output.last_hidden_state)
+        if labels is not None:
+            output.loss = F.cross_entropy(
+                output.logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100
+            )
+        return output
+
+    def shift_right(self, labels: Tensor) -> Tensor:
+        """Decoder input for labels [B, T]: the start token, then all but the last label."""
+        shifted = torch.roll(labels, 1, dims=-1)
+        shifted[..., 0] = self.config.decoder_start_token_id
+        return shifted.masked_fill(shifted == -100, self.config.pad_token_id)
+
+    def _logits(self, states: Tensor) -> Tensor:
+        if self.config.scale_decoder_outputs:
+            states = states * self.config.d_model**-0.5
+        return self.lm_head(states)
+
+    @torch.no_grad()
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        on_progress: Progress | None = None,
+        stop_event: threading.Event | None = None,
+    ) -> EncoderStates:
+        """Run the encoder once: ids [B, S] -> states to keep and decode as often as wanted.
+
+        ``on_progress(layers done, layers)``; a set ``stop_event`` raises
+        :class:`longt5.Stopped` at the next layer.
+        """
+        from .generation import Stopped
+
+        def on_layer(done: int, total: int) -> None:
+            if on_progress is not None:
+                on_progress(done, total)
+            if stop_event is not None and stop_event.is_set():
+                raise Stopped("Stopped while reading the source.")
+
+        mask = None if attention_mask is None else attention_mask.to(self.device)
+        return self._encode(input_ids.to(self.device), mask, on_layer=on_layer)
+
+    @torch.no_grad()
+    def init_cache(self, encoded: EncoderStates, num_beams: int, max_length: int) -> DecoderCache:
+        """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions."""
+        c = self.config
+        rows = encoded.last_hidden_state.shape[0] * num_beams
+        states = encoded.last_hidden_state
+
+        def store() -> list[Tensor]:
+            shape = (rows, c.num_heads, max_length, c.d_kv)
+            return [states.new_empty(shape) for _ in self.decoder.block]
+
+        return DecoderCache(
+            self_keys=store(),
+            self_values=store(),
+            cross=[block.layer[1].inner.keys_values(states) for block in self.decoder.block],
+            cross_bias=padding_bias(encoded.attention_mask),
+            self_bias=self.decoder.block[0].layer[0].inner.bias(max_length),
+            num_beams=num_beams,
+        )
+
+    @torch.no_grad()
+    def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
+        """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
+        states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
+        return self._logits(states).float()
+
+    def generate(
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any
+    ) -> GenerationOutput:
+        """See :func:`longt5.generation.generate`."""
+        from . import generation
+
+        return generation.generate(self, input_ids, attention_mask, **options)
+
+    def stream(
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any
+    ) -> Iterator[Draft]:
+        """See :func:`longt5.generation.stream`."""
+        from . import generation
+
+        return generation.stream(self, input_ids, attention_mask, **options)
