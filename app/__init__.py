@@ -1,0 +1,1 @@
+"""The product: documents in, streamed summaries out."""

@@ -1,0 +1,105 @@
+"""What the pipeline tells the world while it works: frozen values, plain data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+Stage = Literal["reading", "loading", "encoding", "decoding"]
+
+
+@dataclass(frozen=True)
+class SectionSummary:
+    """The summary of one chunk; `pages` is the first and last physical page, 1-based."""
+
+    pages: tuple[int, int]
+    text: str
+    tokens_in: int
+    tokens_out: int
+    finish_reason: str = "eos"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished (or stopped) summary of a whole document."""
+
+    name: str
+    pages: int
+    model: str
+    options: dict[str, Any]
+    summary: str
+    sections: tuple[SectionSummary, ...]
+    warnings: tuple[str, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+    stopped: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `summarize --format json` prints."""
+        return {
+            "name": self.name,
+            "pages": self.pages,
+            "model": self.model,
+            "options": dict(self.options),
+            "summary": self.summary,
+            "sections": [
+                {
+                    "pages": list(section.pages),
+                    "text": section.text,
+                    "tokens_in": section.tokens_in,
+                    "tokens_out": section.tokens_out,
+                }
+                for section in self.sections
+            ],
+            "warnings": list(self.warnings),
+            "timings": {
+                key: self.timings.get(key, 0.0)
+                for key in ("read_s", "encode_s", "decode_s", "total_s")
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is; `section` is 1-based, 0 when the stage has no sections."""
+
+    stage: Stage
+    done: int
+    total: int
+    section: int = 0
+    sections: int = 0
+
+
+@dataclass(frozen=True)
+class SectionStarted:
+    """A section (1-based) begins."""
+
+    section: int
+    sections: int
+    pages: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DraftText:
+    """The whole text of one section so far; `committed` only ever grows."""
+
+    section: int
+    committed: str
+    provisional: str
+
+
+@dataclass(frozen=True)
+class SectionDone:
+    """A section is finished; its text begins with everything that was committed."""
+
+    section: int
+    result: SectionSummary
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a run."""
+
+    summary: Summary
+
+
+Event = Union[Progress, SectionStarted, DraftText, SectionDone, Finished]  # noqa: UP007

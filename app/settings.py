@@ -1,0 +1,58 @@
+"""Every default of the product, and the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+APP_VERSION = "0.1.0"
+LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}
+DEFAULT_LENGTH = "medium"
+DEFAULT_MODEL = "bundled"
+DEFAULT_BEAMS = 4
+MAX_BEAMS = 16
+DEFAULT_WINDOW = 16_384
+WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
+MAX_FILES = 20
+MAX_WAITING = 16
+
+
+def assets_dir() -> Path:
+    """The assets folder: inside the installed package, else beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    inside = here / "assets"
+    return inside if inside.is_dir() else here.parent / "assets"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the web app and the command line start from."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    model: str = DEFAULT_MODEL
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    length: str = DEFAULT_LENGTH
+    num_beams: int = DEFAULT_BEAMS
+    max_input_tokens: int | None = None
+    max_waiting: int = MAX_WAITING
+    on_space: bool = False
+    zero_gpu: bool = False
+    no_color: bool = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Defaults, changed by the environment where Gradio and Spaces say something."""
+        env = os.environ if environ is None else environ
+        port = env.get("GRADIO_SERVER_PORT", "")
+        return cls(
+            host=env.get("GRADIO_SERVER_NAME") or cls.host,
+            port=int(port) if port.isdigit() else None,
+            on_space=bool(env.get("SPACE_ID")),
+            zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
+            no_color=bool(env.get("NO_COLOR")),
+        )
