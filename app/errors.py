@@ -1,0 +1,47 @@
+"""Failures in the reader's words: each message is one sentence with the cause and the cure."""
+
+from __future__ import annotations
+
+
+class AppError(Exception):
+    """A failure the person can act on; `str(error)` is the sentence to show."""
+
+
+class EmptyFile(AppError):
+    """The file or text holds nothing."""
+
+
+class NotReadable(AppError):
+    """The file is not of a known kind, damaged, missing, or too complex to read."""
+
+
+class PasswordNeeded(AppError):
+    """The document is encrypted and no password was given."""
+
+
+class WrongPassword(AppError):
+    """The password given does not open the document."""
+
+
+class NoTextLayer(AppError):
+    """The pages are pictures or unreadable glyphs: there is no text to summarize."""
+
+
+class TooLong(AppError):
+    """The file is over one of the stated limits."""
+
+
+class ModelNotFound(AppError):
+    """The checkpoint asked for is neither a folder nor a reachable hub id."""
+
+
+class Busy(AppError):
+    """The queue is full, or the device is taken."""
+
+
+class BadOption(AppError):
+    """An option or setting has a value that makes no sense."""
+
+
+class Cancelled(AppError):
+    """The person stopped the work."""
