@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
@@ -102,11 +103,7 @@ def window_of_folder(folder: str | Path) -> int:
     said = None
     if path.is_file():
         said = json.loads(path.read_text(encoding="utf-8")).get("model_max_length")
-
-    class Said:
-        model_max_length = said
-
-    return window(Said())
+    return window(SimpleNamespace(model_max_length=said))
 
 
 def is_present(checkpoint: Checkpoint, cached: Callable[..., Any] | None = None) -> bool:
@@ -114,9 +111,8 @@ def is_present(checkpoint: Checkpoint, cached: Callable[..., Any] | None = None)
     if checkpoint.hub_id is None:
         return (assets_dir() / "model" / "config.json").is_file()
     if cached is None:
-        try:
-            from huggingface_hub import try_to_load_from_cache as cached
-        except ImportError:
-            return False
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache
     names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
     return any(isinstance(cached(checkpoint.hub_id, name), str) for name in names)

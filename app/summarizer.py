@@ -199,9 +199,7 @@ class Summarizer:
 
     def summarize(self, document: Any, options: Options | None = None) -> Summary:
         """The blocking call: the stream, drained."""
-        last = None
-        for last in self.stream(document, options):
-            pass
+        *_, last = self.stream(document, options)
         assert isinstance(last, Finished)
         return last.summary
 

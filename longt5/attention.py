@@ -187,9 +187,9 @@ class CrossAttention(Projections):
         """x [B, T, D] (T positions, or K beams as rows), bias [B, 1, 1, S] float32 or None."""
         q = self.split(self.q(x)).transpose(1, 2)
         if q.dtype is torch.float16:
-            scores = q.float() @ keys.float()
-        else:
-            scores = (q @ keys).float()
+            # Products of float16 can overflow before they are summed.
+            q, keys = q.float(), keys.float()
+        scores = (q @ keys).float()
         if bias is not None:
             scores = scores + bias
         weights = F.dropout(scores.softmax(-1), self.dropout, self.training)

@@ -50,7 +50,8 @@ class LongT5Config:
         parts = self.feed_forward_proj.split("-")
         if len(parts) > 2 or (len(parts) == 2 and parts[0] != "gated"):
             raise ValueError(
-                f"feed_forward_proj is {self.feed_forward_proj!r}; use 'relu', 'gated-gelu' or alike."
+                f"feed_forward_proj is {self.feed_forward_proj!r}; "
+                "it must be an activation or 'gated-' and an activation, such as 'gated-gelu'."
             )
         if self.dense_act_fn not in ("relu", "gelu", "gelu_new", "silu"):
             raise ValueError(f"The activation {self.dense_act_fn!r} is not known.")

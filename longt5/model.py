@@ -66,6 +66,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class FeedForward(nn.Module):
     """``wo(act(wi x))`` or, gated, ``wo(act(wi_0 x) * wi_1 x)`` (Shazeer 2020)."""
 
+    wi: nn.Linear
+    wi_0: nn.Linear
+    wi_1: nn.Linear
+
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()
         names = ("wi_0", "wi_1") if config.is_gated_act else ("wi",)
@@ -118,6 +122,8 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Stack of long-attention layers; memory and time linear in S (for a fixed G)."""
 
+    block: Any  # a ModuleList, whose items torch types as Tensor | Module
+
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()
         name = ("TransientGlobal" if config.uses_globals else "Local") + "SelfAttention"
@@ -164,6 +170,8 @@ class Encoder(nn.Module):
 
 class Decoder(nn.Module):
     """T5's decoder: causal self-attention, cross-attention, feed-forward."""
+
+    block: Any
 
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()

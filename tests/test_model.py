@@ -108,11 +108,10 @@ def masked_full_attention(q, k, v, side, geometry, config: LongT5Config):
     position = torch.arange(source)
     offset = position[None, :] - position[:, None]
     length, radius = config.block_len, config.local_radius
-    # Any query of a block shows the bias of an offset; the middle column is offset 0.
-    table = torch.stack(
-        [geometry.local_bias[:, 0, length + d] if d >= 0 else geometry.local_bias[:, -1, 2 * length - 1 + d]
-         for d in range(-radius, radius + 1)], dim=-1,
-    )  # fmt: skip
+    # The first query of a block sees every offset from 0 up, the last one those below.
+    behind = geometry.local_bias[:, -1, 2 * length - 1 - radius : 2 * length - 1]
+    ahead = geometry.local_bias[:, 0, length : length + radius + 1]
+    table = torch.cat([behind, ahead], dim=-1)
     bias = table[:, offset.clamp(-radius, radius) + radius]
     hidden = (offset.abs() > radius) | ~geometry.mask[:, None, None, :]
     scores = torch.einsum("bqhd,bkhd->bhqk", q, k) + bias

@@ -1,0 +1,172 @@
+"""A PDF becomes raw page texts: pypdf and PDFium both read, the better text wins per page."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pypdfium2
+
+from app.cleaning import clean_pages
+from app.documents import limits, quality
+from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
+
+MAX_OUTLINE = 2_000
+
+
+def read_pdf(
+    path: Path, password: str | None, name: str, on_progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """{"pages": [[label, text, status]...], "outline": [[title, page, level]...]}, pages from 1."""
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
+    reader = _open_pypdf(path, password, name)
+    pdfium = _open_pdfium(path, password)
+    total = _page_count(reader, pdfium)
+    if total == 0:
+        size = f"{path.stat().st_size:,} bytes"
+        raise NotReadable(f"“{name}” is damaged or cut off ({size}): download it again.")
+    if total > limits.MAX_PAGES:
+        raise TooLong(
+            f"“{name}” has {total:,} pages and the limit is {limits.MAX_PAGES:,}: split it first."
+        )
+    on_progress(0, total)
+    texts: list[str] = []
+    statuses: list[str] = []
+    characters = 0
+    for index in range(total):
+        text, status = _read_page(reader, pdfium, index)
+        characters += len(text)
+        if characters > limits.MAX_CHARACTERS:
+            raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it.")
+        texts.append(text)
+        statuses.append(status)
+        on_progress(index + 1, total)
+    cleaned = clean_pages([t if s == "ok" else "" for t, s in zip(texts, statuses, strict=True)])
+    labels = _labels(reader, total)
+    # A page with nothing but its running header has text no more, but it was read.
+    pages = [list(row) for row in zip(labels, cleaned, statuses, strict=True)]
+    return {"pages": pages, "outline": _outline(reader, total)}
+
+
+def _open_pypdf(path: Path, password: str | None, name: str) -> pypdf.PdfReader | None:
+    """The reader, unlocked; None when pypdf cannot make sense of the file."""
+    try:
+        reader = pypdf.PdfReader(str(path))
+        if reader.is_encrypted and not reader.decrypt(""):
+            if not password:
+                raise PasswordNeeded(f"“{name}” is protected: enter its password.")
+            if not reader.decrypt(password):
+                raise WrongPassword(f"That password does not open “{name}”: try another.")
+        return reader
+    except (PasswordNeeded, WrongPassword):
+        raise
+    except MemoryError as error:
+        raise NotReadable(
+            f"“{name}” is too complex to read safely: print it to a new PDF first."
+        ) from error
+    except Exception:  # pypdf raises many types on damaged files; PDFium may still read them
+        return None
+
+
+def _open_pdfium(path: Path, password: str | None) -> pypdfium2.PdfDocument | None:
+    for secret in dict.fromkeys((None, password)):
+        try:
+            return pypdfium2.PdfDocument(str(path), password=secret)
+        except Exception:  # damaged or locked; pypdf may still read it
+            continue
+    return None
+
+
+def _page_count(reader: pypdf.PdfReader | None, pdfium: pypdfium2.PdfDocument | None) -> int:
+    try:
+        count = len(reader.pages) if reader is not None else 0
+    except Exception:  # a damaged page tree; PDFium rebuilds it
+        count = 0
+    return max(count, len(pdfium) if pdfium is not None else 0)
+
+
+def _read_page(
+    reader: pypdf.PdfReader | None, pdfium: pypdfium2.PdfDocument | None, index: int
+) -> tuple[str, str]:
+    """(raw text, status) of the page at a 0-based index."""
+    first = _pypdf_text(reader, index)
+    second, has_image = _pdfium_text(pdfium, index)
+    if first is None and second is None:
+        return "", "failed"
+    text = quality.better(first, second)
+    if not text.strip():
+        return "", "scanned" if has_image else "empty"
+    if quality.is_garbled(text):
+        return text, "garbled"
+    return text, "ok"
+
+
+def _pypdf_text(reader: pypdf.PdfReader | None, index: int) -> str | None:
+    if reader is None:
+        return None
+    try:
+        return reader.pages[index].extract_text()
+    except Exception:  # any damage to one page must not end the document
+        return None
+
+
+def _pdfium_text(
+    document: pypdfium2.PdfDocument | None, index: int
+) -> tuple[str | None, bool]:
+    """(text, does the page show a picture?)"""
+    if document is None or index >= len(document):
+        return None, False
+    page = None
+    try:
+        page = document[index]
+        text = page.get_textpage().get_text_bounded()
+        has_image = False
+        if not text.strip():
+            image = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
+            has_image = next(iter(page.get_objects(filter=[image])), None) is not None
+        return text, has_image
+    except Exception:  # any damage to one page must not end the document
+        return None, False
+    finally:
+        if page is not None:
+            page.close()
+
+
+def _labels(reader: pypdf.PdfReader | None, total: int) -> list[str]:
+    """The printed page labels, else the physical numbers."""
+    numbers = [str(n) for n in range(1, total + 1)]
+    try:
+        labels = [str(label) for label in reader.page_labels] if reader is not None else []
+    except Exception:  # labels are an extra; physical numbers always work
+        return numbers
+    return labels if len(labels) == total else numbers
+
+
+def _outline(reader: pypdf.PdfReader | None, total: int) -> list[list[Any]]:
+    """[title, physical page, level] in reading order; empty when the file has none."""
+    found: list[list[Any]] = []
+    if reader is None:
+        return found
+
+    def walk(items: list[Any], level: int) -> None:
+        for item in items:
+            if len(found) >= MAX_OUTLINE or level > 20:
+                return
+            if isinstance(item, list):
+                walk(item, level + 1)
+                continue
+            try:
+                page = reader.get_destination_page_number(item)
+            except Exception:  # a dangling entry
+                page = None
+            title = " ".join(str(item.title or "").split())
+            if page is not None and 0 <= page < total and title:
+                found.append([title, page + 1, level])
+
+    with contextlib.suppress(Exception):  # a broken tree: what was found stays
+        walk(reader.outline, 1)
+    return found

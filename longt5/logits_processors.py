@@ -1,0 +1,241 @@
+"""Rules that forbid or discount tokens, each updated by one token per step.
+
+R rows, V vocabulary. A processor sees scores [R, V] and the number of tokens so far; after each
+step it is told which row every row continues and which token that row got. Order and arithmetic
+are transformers' (generation/logits_process.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .generation import GenerationConfig
+
+NEVER = -float("inf")
+
+
+class Processor:
+    """One rule. ``length`` counts the start token."""
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        raise NotImplementedError
+
+    def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        """Row i continues row ``parents[i]`` with ``tokens[i]``."""
+
+
+def discount(scores: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """Negative scores times the penalty, positive ones divided by it, where ``seen``."""
+    return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+
+
+class RepetitionPenalty(Processor):
+    """Discount every token already generated, the start token included (Keskar et al. 2019)."""
+
+    def __init__(self, penalty: float, rows: int, vocab: int, start: int, device: torch.device):
+        self.penalty = penalty
+        self.seen = torch.zeros(rows, vocab, dtype=torch.bool, device=device)
+        self.seen[:, start] = True
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        return discount(scores, self.seen, self.penalty)
+
+    def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        if list(parents) != list(range(len(parents))):
+            self.seen = self.seen[torch.tensor(parents, device=self.seen.device)]
+        rows = torch.arange(len(tokens), device=self.seen.device)
+        self.seen[rows, torch.tensor(tokens, device=self.seen.device)] = True
+
+
+class EncoderRepetitionPenalty(Processor):
+    """Favour (penalty > 1) the tokens of the source; fixed for the whole search."""
+
+    def __init__(self, penalty: float, source: Tensor, beams: int, vocab: int):
+        self.penalty = 1 / penalty
+        seen = torch.zeros(source.shape[0], vocab, dtype=torch.bool, device=source.device)
+        self.seen = seen.scatter(1, source, True).repeat_interleave(beams, dim=0)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        return discount(scores, self.seen, self.penalty)
+
+
+class NgramTable:
+    """What followed each run of ``n - 1`` tokens in one growing row."""
+
+    def __init__(self, n: int, tokens: Iterable[int] = ()) -> None:
+        self.n = n
+        self.recent: tuple[int, ...] = ()
+        self.follows: dict[tuple[int, ...], tuple[int, ...]] = {}
+        for token in tokens:
+            self.append(token)
+
+    def append(self, token: int) -> None:
+        if len(self.recent) == self.n - 1:
+            self.follows[self.recent] = (*self.follows.get(self.recent, ()), token)
+        self.recent = (*self.recent, token)[-(self.n - 1) :] if self.n > 1 else ()
+
+    def copy(self) -> NgramTable:
+        twin = NgramTable(self.n)
+        twin.recent, twin.follows = self.recent, self.follows.copy()
+        return twin
+
+
+def ban(scores: Tensor, banned: Sequence[Sequence[int]]) -> Tensor:
+    """Forbid ``banned[i]`` in row i, with one write."""
+    rows = [row for row, tokens in enumerate(banned) for _ in tokens]
+    if not rows:
+        return scores
+    columns = [token for tokens in banned for token in tokens]
+    scores = scores.clone()
+    scores[rows, columns] = NEVER
+    return scores
+
+
+class NoRepeatNgram(Processor):
+    """Forbid a token that would repeat an n-gram of its own row (Paulus et al. 2017)."""
+
+    def __init__(self, n: int, rows: int, start: int):
+        self.tables = [NgramTable(n, [start]) for _ in range(rows)]
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        return ban(scores, [t.follows.get(t.recent, ()) for t in self.tables])
+
+    def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        last_use = {parent: row for row, parent in enumerate(parents)}
+        old = self.tables
+        # The last child takes its parent's table as it is; the others get copies.
+        self.tables = [
+            old[parent] if last_use[parent] == row else old[parent].copy()
+            for row, parent in enumerate(parents)
+        ]
+        for table, token in zip(self.tables, tokens, strict=True):
+            table.append(token)
+
+
+class EncoderNoRepeatNgram(Processor):
+    """Forbid a token that would copy an n-gram of the source, its padding and EOS included."""
+
+    def __init__(self, n: int, source: Tensor, beams: int, start: int):
+        self.tables = [NgramTable(n, row) for row in source.tolist()]
+        self.n, self.beams = n, beams
+        self.recent = [(start,)[-(n - 1) :] if n > 1 else ()] * (source.shape[0] * beams)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        return ban(
+            scores,
+            [
+                self.tables[row // self.beams].follows.get(recent, ())
+                for row, recent in enumerate(self.recent)
+            ],
+        )
+
+    def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        keep = self.n - 1
+        self.recent = [
+            (*self.recent[parent], token)[-keep:] if keep else ()
+            for parent, token in zip(parents, tokens, strict=True)
+        ]
+
+
+class BadWords(Processor):
+    """Forbid the last token of each given sequence when the row ends in the rest of it."""
+
+    def __init__(self, words: Sequence[Sequence[int]], rows: int, start: int, eos: Sequence[int]):
+        kept = [tuple(w) for w in words if tuple(w) not in {(e,) for e in eos}]
+        self.words = kept
+        self.reach = max((len(w) for w in kept), default=1)
+        self.recent: list[tuple[int, ...]] = [(start,)] * rows
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        banned = [
+            [w[-1] for w in self.words if len(w) == 1 or recent[-(len(w) - 1) :] == w[:-1]]
+            for recent in self.recent
+        ]
+        return ban(scores, banned)
+
+    def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        self.recent = [
+            (*self.recent[p], t)[-self.reach :] for p, t in zip(parents, tokens, strict=True)
+        ]
+
+
+class MinLength(Processor):
+    """Forbid EOS before ``minimum`` tokens, the start token counted."""
+
+    def __init__(self, minimum: int, eos: Sequence[int]):
+        self.minimum, self.eos = minimum, list(eos)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        if length >= self.minimum:
+            return scores
+        scores = scores.clone()
+        scores[:, self.eos] = NEVER
+        return scores
+
+
+class Forced(Processor):
+    """At one length only the given tokens are possible, with score 0."""
+
+    def __init__(self, at: int, tokens: Sequence[int]):
+        self.at, self.tokens = at, list(tokens)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        if length != self.at:
+            return scores
+        scores = torch.full_like(scores, NEVER)
+        scores[:, self.tokens] = 0.0
+        return scores
+
+
+class SuppressTokens(Processor):
+    """Forbid the given tokens always."""
+
+    def __init__(self, tokens: Sequence[int]):
+        self.tokens = list(tokens)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        scores = scores.clone()
+        scores[:, self.tokens] = NEVER
+        return scores
+
+
+def build(
+    config: GenerationConfig,
+    source: Tensor | None,
+    rows: int,
+    vocab: int,
+    start: int,
+    eos: Sequence[int],
+    device: torch.device,
+) -> list[Processor]:
+    """The processors that ``config`` asks for, in transformers' order."""
+    c, beams = config, config.num_beams
+    processors: list[Processor] = []
+    if source is not None and c.encoder_repetition_penalty != 1.0:
+        processors.append(
+            EncoderRepetitionPenalty(c.encoder_repetition_penalty, source, beams, vocab)
+        )
+    if c.repetition_penalty != 1.0:
+        processors.append(RepetitionPenalty(c.repetition_penalty, rows, vocab, start, device))
+    if c.no_repeat_ngram_size:
+        processors.append(NoRepeatNgram(c.no_repeat_ngram_size, rows, start))
+    if source is not None and c.encoder_no_repeat_ngram_size:
+        size = c.encoder_no_repeat_ngram_size
+        processors.append(EncoderNoRepeatNgram(size, source, beams, start))
+    if c.bad_words_ids:
+        processors.append(BadWords(c.bad_words_ids, rows, start, eos))
+    if c.shortest > 0:
+        processors.append(MinLength(c.shortest, eos))
+    if c.forced_bos_token_id is not None:
+        processors.append(Forced(1, [c.forced_bos_token_id]))
+    if c.forced_eos_token_id is not None:
+        forced = c.forced_eos_token_id
+        processors.append(Forced(c.longest - 1, (forced,) if isinstance(forced, int) else forced))
+    if c.suppress_tokens:
+        processors.append(SuppressTokens(c.suppress_tokens))
+    return processors

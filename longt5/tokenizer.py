@@ -1,0 +1,197 @@
+"""Text to ids and back with SentencePiece or tokenizers; whole words only while streaming."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WORD_START = "\u2581"
+
+
+@dataclass
+class Encoding:
+    """Ids and masks (1 token, 0 padding), a list per text."""
+
+    input_ids: list[list[int]]
+    attention_mask: list[list[int]]
+
+
+class Tokenizer:
+    """T5's tokenizer: pieces, then 100 extra ids, ``</s>`` at the end. No task prefix."""
+
+    def __init__(self, pieces: Any, settings: dict[str, Any]) -> None:
+        self._pieces = pieces
+        limit = settings.get("model_max_length")
+        self.model_max_length = int(limit) if isinstance(limit, (int, float)) else None
+        self.pad_token_id, self.eos_token_id, self.unk_token_id = 0, 1, 2
+        self.extra_ids = int(settings.get("extra_ids", 100))
+        self.vocab_size = pieces.size() + (self.extra_ids if pieces.adds_extra_ids else 0)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder_or_hub_id: str | Path,
+        revision: str | None = None,
+        local_files_only: bool = False,
+    ) -> Tokenizer:
+        """Read ``spiece.model``, else ``tokenizer.json``. Raises FileNotFoundError."""
+        from .weights import locate
+
+        folder = locate(folder_or_hub_id, revision, local_files_only)
+        path = folder / "tokenizer_config.json"
+        settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if (folder / "spiece.model").is_file():
+            return cls(_SentencePieces(folder / "spiece.model"), settings)
+        if (folder / "tokenizer.json").is_file():
+            return cls(_FastPieces(folder / "tokenizer.json"), settings)
+        raise FileNotFoundError(f"There is no spiece.model and no tokenizer.json in {folder}.")
+
+    def encode(self, text: str, add_eos: bool = True) -> list[int]:
+        """Ids of one text, with ``</s>`` unless told otherwise."""
+        return self._pieces.encode(text) + [self.eos_token_id] * add_eos
+
+    def encode_with_offsets(
+        self, text: str, add_eos: bool = True
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids and, for each, the characters [start, end) of ``text`` it stands for."""
+        ids, offsets = self._pieces.encode_with_offsets(text)
+        if add_eos:
+            return [*ids, self.eos_token_id], [*offsets, (len(text), len(text))]
+        return ids, offsets
+
+    def __call__(
+        self,
+        texts: str | Sequence[str],
+        max_length: int | None = None,
+        padding: bool = False,
+        truncation: bool = False,
+    ) -> Encoding:
+        """Encode a batch; truncation keeps ``</s>``; padding is on the right."""
+        rows = [self.encode(t) for t in ([texts] if isinstance(texts, str) else texts)]
+        if truncation and max_length is not None:
+            rows = [
+                r if len(r) <= max_length else [*r[: max_length - 1], self.eos_token_id]
+                for r in rows
+            ]
+        width = max(map(len, rows), default=0) if padding else 0
+        return Encoding(
+            [r + [self.pad_token_id] * (width - len(r)) for r in rows],
+            [[1] * len(r) + [0] * (width - len(r)) for r in rows],
+        )
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        """Text of ids; pad, ``</s>`` and extra ids are left out by default."""
+        first_extra = self.vocab_size - self.extra_ids
+        special = {self.pad_token_id, self.eos_token_id}
+        if skip_special_tokens:
+            ids = [i for i in ids if i not in special and i < first_extra]
+            return self._pieces.decode(ids)
+        parts: list[str] = []
+        run: list[int] = []
+        for i in ids:
+            if i in special or i >= first_extra:
+                parts += [self._pieces.decode(run), self._name(i)]
+                run = []
+            else:
+                run.append(i)
+        return " ".join(p for p in [*parts, self._pieces.decode(run)] if p)
+
+    def _name(self, token: int) -> str:
+        named = {self.pad_token_id: "<pad>", self.eos_token_id: "</s>"}
+        return named.get(token) or f"<extra_id_{self.vocab_size - 1 - token}>"
+
+    def batch_decode(self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True):
+        """Text of each row of ids."""
+        return [self.decode(row, skip_special_tokens) for row in rows]
+
+    def count(self, text: str) -> int:
+        """Tokens of a text without ``</s>``."""
+        return len(self.encode(text, add_eos=False))
+
+    def starts_word(self, token: int) -> bool:
+        """Whether a piece begins a new word, so that the text before it is final."""
+        return self._pieces.piece(token).startswith(WORD_START)
+
+
+class _SentencePieces:
+    """The sentencepiece library over ``spiece.model``."""
+
+    adds_extra_ids = True
+
+    def __init__(self, path: Path) -> None:
+        import sentencepiece
+
+        self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+
+    def size(self) -> int:
+        return self._model.get_piece_size()
+
+    def piece(self, token: int) -> str:
+        return self._model.id_to_piece(token) if token < self.size() else ""
+
+    def encode(self, text: str) -> list[int]:
+        return self._model.encode(text)
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        found = self._model.encode(text, return_type="offset_mapping")
+        return list(found["ids"]), [(int(a), int(b)) for a, b in found["offsets"]]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._model.decode([i for i in ids if 0 <= i < self.size()])
+
+
+class _FastPieces:
+    """The tokenizers library over ``tokenizer.json``, which lists the extra ids itself."""
+
+    adds_extra_ids = False
+
+    def __init__(self, path: Path) -> None:
+        from tokenizers import Tokenizer as Fast
+
+        self._model = Fast.from_file(str(path))
+
+    def size(self) -> int:
+        return self._model.get_vocab_size(with_added_tokens=True)
+
+    def piece(self, token: int) -> str:
+        return self._model.id_to_token(token) or ""
+
+    def encode(self, text: str) -> list[int]:
+        return self._model.encode(text, add_special_tokens=False).ids
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        encoded = self._model.encode(text, add_special_tokens=False)
+        return encoded.ids, [(int(a), int(b)) for a, b in encoded.offsets]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._model.decode(list(ids))
+
+
+class StreamingDecoder:
+    """Drafts of ids into text: committed text is whole words and never changes."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._whole = 0
+
+    def update(
+        self, committed: Sequence[int], provisional: Sequence[int], done: bool = False
+    ) -> tuple[str, str]:
+        """(committed text, provisional text) of a draft.
+
+        A word is whole when the piece after it, itself committed, begins a new one; ``done``
+        commits all. The two strings joined are the text of all ids.
+        """
+        if done:
+            self._whole = len(committed)
+        else:
+            for at in range(len(committed) - 1, self._whole, -1):
+                if self._tokenizer.starts_word(committed[at]):
+                    self._whole = at
+                    break
+        text = self._tokenizer.decode(committed[: self._whole])
+        everything = self._tokenizer.decode([*committed, *provisional])
+        return text, everything[len(text) :]

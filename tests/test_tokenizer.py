@@ -1,0 +1,128 @@
+"""The tokenizer against transformers and sentencepiece; the streaming decoder's promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longt5 import StreamingDecoder, Tokenizer
+
+MODEL = Path(__file__).parents[1] / "assets" / "model"
+SAMPLES = [
+    "The efficient office found 3.14 errors in 2,048 pages.",
+    "ﬁne ﬂour, ½ cup — naïve café, Ω≈ç√",
+    "emoji 😀👍🏽 and 中文字, العربية, русский",
+    "   blank \t\t runs\n\n\nof   space  ",
+    "",
+    "a",
+    "</s> <pad> <extra_id_0>",
+]
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Tokenizer:
+    return Tokenizer.from_pretrained(MODEL)
+
+
+@pytest.fixture(scope="session")
+def plain_folder(tmp_path_factory) -> Path:
+    """A T5-like vocabulary without byte fallback."""
+    folder = tmp_path_factory.mktemp("spiece")
+    words = "the efficient office found errors in pages flour cup and blank runs of space".split()
+    text = [" ".join(words[i:] + words[:i]) + f" {i * 37} café {chr(97 + i)}." for i in range(14)]
+    (folder / "text.txt").write_text("\n".join(text * 20), encoding="utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "text.txt"), model_prefix=str(folder / "spiece"), vocab_size=120,
+        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2, hard_vocab_limit=False,
+    )  # fmt: skip
+    return folder
+
+
+def test_bundled_ids_are_sentencepieces(bundled) -> None:
+    truth = sentencepiece.SentencePieceProcessor(model_file=str(MODEL / "spiece.model"))
+    for text in SAMPLES:
+        assert bundled.encode(text) == [*truth.encode(text), 1]
+        assert bundled.count(text) == len(truth.encode(text))
+    assert bundled.model_max_length == 4096
+    assert bundled.vocab_size == truth.get_piece_size() + 100
+
+
+def test_ids_are_transformers(plain_folder) -> None:
+    from transformers import T5Tokenizer
+
+    theirs = T5Tokenizer.from_pretrained(str(plain_folder))
+    theirs.save_pretrained(plain_folder / "fast")
+    (plain_folder / "fast" / "spiece.model").unlink(missing_ok=True)
+    for folder in (plain_folder, plain_folder / "fast"):
+        ours = Tokenizer.from_pretrained(folder)
+        for text in SAMPLES[:-1]:
+            assert ours.encode(text) == theirs(text).input_ids, (folder, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80))
+def test_offsets_cover_the_text_in_order(text: str) -> None:
+    tokenizer = Tokenizer.from_pretrained(MODEL)
+    ids, offsets = tokenizer.encode_with_offsets(text)
+    assert ids == tokenizer.encode(text)
+    assert len(ids) == len(offsets)
+    position = 0
+    for start, end in offsets:
+        assert position <= start <= end <= len(text)
+        position = start
+
+
+def test_offsets_point_at_the_words(bundled) -> None:
+    text = "ﬁne café, 中文 works"
+    ids, offsets = bundled.encode_with_offsets(text)
+    assert text[offsets[-2][0] : offsets[-2][1]].strip() in "works"
+    assert {text[a:b] for a, b in offsets if "中" in text[a:b]}
+
+
+def test_padding_and_truncation(bundled) -> None:
+    batch = bundled(["one two three four", "one"], max_length=3, padding=True, truncation=True)
+    assert [len(r) for r in batch.input_ids] == [3, 3]
+    assert batch.input_ids[0][-1] == 1
+    assert batch.attention_mask[1] == [1, 1, 0] and batch.input_ids[1][2] == 0
+
+
+def test_special_tokens_when_decoding(bundled) -> None:
+    ids = [0, *bundled.encode("a plain sentence"), bundled.vocab_size - 1]
+    assert bundled.decode(ids) == "a plain sentence"
+    assert bundled.decode(ids, skip_special_tokens=False) == (
+        "<pad> a plain sentence </s> <extra_id_0>"
+    )
+    assert bundled.batch_decode([ids, ids]) == ["a plain sentence"] * 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(min_size=1, max_size=60), st.data())
+def test_committed_text_never_changes(text: str, data) -> None:
+    tokenizer = Tokenizer.from_pretrained(MODEL)
+    ids = tokenizer.encode(text, add_eos=False)
+    decoder, shown, at = StreamingDecoder(tokenizer), "", 0
+    final = tokenizer.decode(ids)
+    while at < len(ids):
+        at = data.draw(st.integers(at + 1, len(ids)))
+        committed, provisional = decoder.update(ids[:at], ids[at : at + 2])
+        assert committed.startswith(shown) and final.startswith(committed)
+        assert "\ufffd" not in committed or "\ufffd" in text
+        assert committed + provisional == tokenizer.decode(ids[: at + 2])
+        shown = committed
+    assert decoder.update(ids, [], done=True) == (final, "")
+
+
+def test_half_words_wait(bundled) -> None:
+    ids = bundled.encode("transubstantiation matters", add_eos=False)
+    decoder = StreamingDecoder(bundled)
+    assert decoder.update(ids[:2], [])[0] == ""
+    assert decoder.update(ids, [])[0] == "transubstantiation"
+
+
+def test_missing_files_are_named(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="spiece.model"):
+        Tokenizer.from_pretrained(tmp_path)
