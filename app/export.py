@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-from app.events import SectionSummary, Summary
+from app.events import Summary
+
+FORMATS = ("md", "txt", "json")
+
+
+def export(summary: Summary, fmt: str) -> str:
+    """The summary as "md", "txt" or "json"."""
+    return {"md": to_markdown, "txt": to_text, "json": to_json}[fmt](summary)
 
 
 def to_json(summary: Summary, indent: int | None = 2) -> str:
@@ -15,30 +22,55 @@ def to_json(summary: Summary, indent: int | None = 2) -> str:
 
 def to_markdown(summary: Summary) -> str:
     """Title, sections with their pages, warnings, provenance."""
-    lines = [f"# Summary of {summary.name}", ""]
-    for section in summary.sections:
-        if len(summary.sections) > 1:
-            lines += [f"## {page_range(section)}", ""]
-        lines += [section.text, ""]
-    if summary.warnings:
-        lines += ["**Note**", "", *(f"- {warning}" for warning in summary.warnings), ""]
-    return "\n".join([*lines, "---", "", provenance(summary), ""])
+    several = len(summary.sections) > 1
+    sections = "".join(
+        section_heading("md", section.pages, several) + inert(section.text) + "\n\n"
+        for section in summary.sections
+    )
+    return title("md", summary.name) + sections + ending("md", summary)
 
 
 def to_text(summary: Summary) -> str:
     """The same without markup."""
-    lines = [summary.name, ""]
-    for section in summary.sections:
-        if len(summary.sections) > 1:
-            lines.append(f"[{page_range(section)}]")
-        lines += [section.text, ""]
-    lines += [f"Note: {warning}" for warning in summary.warnings]
-    return "\n".join([*lines, provenance(summary), ""])
+    several = len(summary.sections) > 1
+    sections = "".join(
+        section_heading("txt", section.pages, several) + section.text + "\n\n"
+        for section in summary.sections
+    )
+    return title("txt", summary.name) + sections + ending("txt", summary)
 
 
-def page_range(section: SectionSummary) -> str:
+def title(fmt: str, name: str) -> str:
+    """What stands above a summary."""
+    return f"# Summary of {inert(name)}\n\n" if fmt == "md" else f"{name}\n\n"
+
+
+def section_heading(fmt: str, pages: tuple[int, int], several: bool) -> str:
+    """The pages of a section, where there are several sections."""
+    if not several:
+        return ""
+    return f"## {page_range(pages)}\n\n" if fmt == "md" else f"[{page_range(pages)}]\n"
+
+
+def ending(fmt: str, summary: Summary) -> str:
+    """Warnings and provenance."""
+    if fmt == "md":
+        notes = "".join(f"- {inert(warning)}\n" for warning in summary.warnings)
+        return (f"**Note**\n\n{notes}\n" if notes else "") + f"---\n\n{provenance(summary)}\n"
+    return "".join(f"Note: {w}\n" for w in summary.warnings) + f"{provenance(summary)}\n"
+
+
+def inert(text: str) -> str:
+    """Document text that no Markdown viewer takes for markup, links or images."""
+    text = re.sub(r"[<>]", lambda match: {"<": "&lt;", ">": "&gt;"}[match[0]], text)
+    text = re.sub(r"([\\`*_\[\]|])", r"\\\1", text)
+    text = re.sub(r"(?m)^(\s*\d+)([.)])(?=\s|\Z)", r"\1\\\2", text)
+    return re.sub(r"(?m)^(\s*)(#{1,6}(?=\s|\Z)|[-+](?=\s|\Z)|={3,}|~{3,})", r"\1\\\2", text)
+
+
+def page_range(pages: tuple[int, int]) -> str:
     """`Page 3` or `Pages 3–7`."""
-    first, last = section.pages
+    first, last = pages
     return f"Page {first}" if first == last else f"Pages {first}–{last}"
 
 
@@ -56,7 +88,9 @@ def provenance(summary: Summary) -> str:
 def safe_filename(name: str, ext: str) -> str:
     """A file name safe on every system, from a document's name."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", re.split(r"[\\/]", name)[-1])
-    stem = re.sub(r"[^\w .()-]+", "_", stem).strip(" ._")[:80].rstrip(" .") or "document"
+    stem = re.sub(r"[^\w .()-]+", "_", stem).strip(" ._")
+    # File systems count bytes, and add what a browser puts after the name.
+    stem = stem.encode()[:80].decode("utf-8", "ignore").rstrip(" ._") or "document"
     if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", stem):
         stem = f"_{stem}"
     return f"{stem}-summary.{ext.lstrip('.')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Settings:
     max_waiting: int = MAX_WAITING
     on_space: bool = False
     zero_gpu: bool = False
-    no_color: bool = False
+    live_terminal: bool = True  # may the cursor be moved and text be dimmed?
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -54,5 +55,12 @@ class Settings:
             port=int(port) if port.isdigit() else None,
             on_space=bool(env.get("SPACE_ID")),
             zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
-            no_color=bool(env.get("NO_COLOR")),
+            live_terminal=_is_live(env),
         )
+
+
+def _is_live(env: Mapping[str, str]) -> bool:
+    if env.get("NO_COLOR") or env.get("TERM") == "dumb":
+        return False
+    # The old Windows console shows control sequences as they are.
+    return sys.platform != "win32" or bool(env.get("WT_SESSION") or env.get("TERM"))

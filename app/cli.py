@@ -1,0 +1,290 @@
+"""python -m app summarize | extract | models | serve."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from app import export
+from app.documents import Document, load_document
+from app.errors import AppError, BadOption, Cancelled, PasswordNeeded, WrongPassword
+from app.events import Finished, Progress, Summary
+from app.models import CATALOGUE, is_present
+from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, Settings
+from app.terminal import ProgressLine, SummaryWriter
+
+PASSWORD_TRIES = 3
+EXAMPLES = """examples:
+  python -m app summarize report.pdf
+  python -m app summarize report.pdf --length short --format json -o report.json
+  python -m app extract report.pdf --format json
+  python -m app serve --port 7860
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, or 1 with one sentence on stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _speak_utf8()
+    if arguments[:1] == ["serve"]:
+        from app.ui.launch import main as serve
+
+        return serve(arguments[1:])
+    try:
+        chosen = build_parser().parse_args(arguments)
+        return int(chosen.run(chosen))
+    except AppError as error:
+        print(f"\r{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stdout = None  # type: ignore[assignment]
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+    return 1
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, and exits with 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadOption(f"{message[:1].upper()}{message[1:]} (see {self.prog} --help).")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and their options; every default is read from the settings."""
+    parser = Parser(
+        prog="python -m app",
+        description="Summarize long documents on this machine with LongT5.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_summarize(commands)
+    _add_extract(commands)
+    models = commands.add_parser("models", help="list the checkpoints offered by name")
+    models.set_defaults(run=run_models)
+    commands.add_parser(
+        "serve", help="start the page in the browser (the same as python app.py)", add_help=False
+    )
+    return parser
+
+
+def _add_summarize(commands: Any) -> None:
+    settings = Settings.from_env()
+    add = commands.add_parser("summarize", help="summarize PDF, text or Markdown files")
+    add.set_defaults(run=run_summarize)
+    add.add_argument("files", nargs="+", metavar="FILE", help="a PDF, .txt or .md file")
+    option = add.add_argument
+    option("--model", default=settings.model, metavar="M",
+           help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
+    option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+    option("--length", choices=LENGTH_WORDS, default=DEFAULT_LENGTH,
+           help="about " + ", ".join(f"{w} ({n})" for n, w in LENGTH_WORDS.items())
+           + " words for the whole document (default: %(default)s)")
+    option("--num-beams", type=int, default=DEFAULT_BEAMS, metavar="N",
+           help=f"hypotheses searched, 1 to {MAX_BEAMS}: more is slower (default: %(default)s)")
+    option("--max-new-tokens", type=int, metavar="N",
+           help="most tokens written per section (default: from --length)")
+    option("--max-input-tokens", type=int, metavar="N",
+           help="tokens read in one pass (default: the model's window)")
+    option("--pages", default="", metavar="1-5,9", help="only these pages (default: all)")
+    option("--password", metavar="TEXT", help="opens a protected PDF")
+    option("--format", choices=export.FORMATS, default="md", help="default: %(default)s")
+    option("-o", "--output", type=Path, metavar="PATH", help="write to a file, not to stdout")
+    option("--device", default=settings.device, metavar="D",
+           help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    option("--dtype", default=settings.dtype, metavar="T",
+           help="auto, float32, bfloat16 or float16 (default: %(default)s)")  # fmt: skip
+
+
+def _add_extract(commands: Any) -> None:
+    add = commands.add_parser("extract", help="print the text of a document, page by page")
+    add.set_defaults(run=run_extract)
+    add.add_argument("file", metavar="FILE", help="a PDF, .txt or .md file")
+    add.add_argument("--password", metavar="TEXT", help="opens a protected PDF")
+    add.add_argument("--format", choices=("txt", "json"), default="txt", help="default: txt")
+
+
+def run_summarize(chosen: argparse.Namespace) -> int:
+    """Read each file, then summarize it; a file that fails does not stop the others."""
+    from app.summarizer import Options, Summarizer
+
+    options = Options(
+        length=chosen.length,
+        num_beams=chosen.num_beams,
+        max_new_tokens=chosen.max_new_tokens,
+        pages=chosen.pages,
+        max_input_tokens=chosen.max_input_tokens,
+    )
+    options.check()
+    progress = ProgressLine(sys.stderr)
+    summarizer: Summarizer | None = None
+    failed = 0
+    with _stop_on_interrupt() as stop, _output(chosen.output) as out:
+        for path in chosen.files:
+            try:
+                began = time.monotonic()
+                document = read(path, chosen.password, progress, stop)
+                read_s = time.monotonic() - began
+                if summarizer is None:
+                    summarizer = _load(chosen, progress)
+                events = summarizer.stream(document, options, stop_event=stop, read_s=read_s)
+                summary = show(events, chosen.format, document.name, out, progress)
+                if summary.stopped:
+                    raise Cancelled("Stopped before the end.")
+            except Cancelled:
+                raise
+            except AppError as error:
+                progress.clear()
+                if len(chosen.files) == 1:
+                    raise
+                print(error, file=sys.stderr)
+                failed += 1
+    return 1 if failed else 0
+
+
+def show(
+    events: Iterator[Any], fmt: str, name: str, out: TextIO, progress: ProgressLine
+) -> Summary:
+    """Print a run as it goes; returns its summary."""
+    live = Settings.from_env().live_terminal
+    writer = SummaryWriter(out, fmt, name, live) if fmt != "json" else None
+    for event in events:
+        if isinstance(event, Progress):
+            # On one screen the summary itself shows how far the writing is.
+            if event.stage != "decoding" or not (writer and out.isatty()):
+                progress.show(event)
+            continue
+        progress.clear()
+        if writer is not None:
+            writer.handle(event)
+        if isinstance(event, Finished):
+            if fmt == "json":
+                out.write(export.to_json(event.summary, indent=None) + "\n")
+                out.flush()
+            return event.summary
+    raise AppError("The run ended without a summary: start it again.")
+
+
+def run_extract(chosen: argparse.Namespace) -> int:
+    """Print the pages; exit code 0 if at least one has usable text."""
+    with _stop_on_interrupt() as stop:
+        document = read(chosen.file, chosen.password, ProgressLine(sys.stderr), stop)
+    if chosen.format == "json":
+        print(json.dumps(document.to_dict(), ensure_ascii=False))
+    else:
+        for page in document.pages:
+            print(f"[{document.unit} {page.label}: {page.status}]\n{page.text}\n")
+        for warning in document.warnings:
+            print(warning, file=sys.stderr)
+    from app.documents import require_text
+
+    require_text(document)
+    return 0
+
+
+def run_models(chosen: argparse.Namespace) -> int:
+    """A table of the catalogue."""
+    rows = [("NAME", "SIZE", "WINDOW", "LICENCE", "PRESENT", "")]
+    rows += [
+        (c.name, c.size, f"{c.window:,}", c.licence, "yes" if is_present(c) else "no", c.about)
+        for c in CATALOGUE
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[5]]).rstrip())
+    print("\nAny other LongT5 checkpoint works too: --model FOLDER or --model OWNER/NAME.")
+    return 0
+
+
+def read(
+    path: str, password: str | None, progress: ProgressLine, stop: threading.Event
+) -> Document:
+    """A document from a path; asks for a password on a terminal, and only there."""
+    for attempt in range(PASSWORD_TRIES + 1):
+        try:
+            return load_document(
+                path,
+                password=password,
+                on_progress=lambda done, total: progress.show(Progress("reading", done, total)),
+                stop_event=stop,
+            )
+        except (PasswordNeeded, WrongPassword) as error:
+            progress.clear()
+            if attempt == PASSWORD_TRIES or not sys.stdin.isatty():
+                raise
+            print(error, file=sys.stderr)
+            password = getpass.getpass("Password: ")
+        finally:
+            progress.clear()
+    raise AssertionError("unreachable")
+
+
+def _load(chosen: argparse.Namespace, progress: ProgressLine) -> Any:
+    from app.summarizer import Summarizer
+
+    return Summarizer.load(
+        chosen.model,
+        revision=chosen.revision,
+        device=chosen.device,
+        dtype=chosen.dtype,
+        on_progress=lambda done, total: progress.show(Progress("loading", done, total)),
+    )
+
+
+@contextlib.contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """Stdout, or a file that appears under its name only when it is whole."""
+    if path is None:
+        yield sys.stdout
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        out = part.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise BadOption(f"{path} cannot be written ({reason}): choose another -o.") from error
+    try:
+        with out:
+            yield out
+    finally:
+        if part.stat().st_size:
+            part.replace(path)
+        else:
+            part.unlink()
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """The first Ctrl-C ends the run with what there is; the second one at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before: Callable[..., Any] | int | None = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _speak_utf8() -> None:
+    for out in (sys.stdout, sys.stderr):
+        if hasattr(out, "reconfigure") and (out.encoding or "").lower() != "utf-8":
+            out.reconfigure(encoding="utf-8", errors="replace")

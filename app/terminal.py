@@ -1,0 +1,118 @@
+"""A run on a terminal: the summary on stdout as it streams, progress on stderr."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TextIO
+
+from app import export
+from app.events import DraftText, Event, Finished, Progress, SectionDone, SectionStarted, Summary
+
+DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
+MAX_PROVISIONAL_LINES = 4
+STAGES = {
+    "reading": "Reading page",
+    "loading": "Loading the model",
+    "encoding": "Understanding",
+    "decoding": "Writing",
+}
+
+
+class ProgressLine:
+    """What is being done, on one line that is rewritten; off a terminal a line per stage."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out, self.is_live = out, out.isatty()
+        self.last = ""
+
+    def show(self, event: Progress) -> None:
+        """Say how far a stage is."""
+        text = STAGES[event.stage]
+        if event.sections > 1:
+            text += f" section {event.section} of {event.sections}"
+        if self.is_live:
+            share = f" {event.done} of {event.total}" if event.total else ""
+            self._write(f"{CLEAR_LINE}{text}{share}")
+        elif text != self.last:
+            self._write(f"{text}\n")
+        self.last = text
+
+    def clear(self) -> None:
+        """Leave no trace on a terminal."""
+        if self.is_live and self.last:
+            self._write(CLEAR_LINE)
+            self.last = ""
+
+    def _write(self, text: str) -> None:
+        self.out.write(text)
+        self.out.flush()
+
+
+class SummaryWriter:
+    """Writes events as Markdown or text: what is printed is what `app.export` gives.
+
+    On a terminal the provisional text follows dimmed, and is replaced at each step.
+    """
+
+    def __init__(self, out: TextIO, fmt: str, name: str, color: bool) -> None:
+        self.out, self.fmt, self.name = out, fmt, name
+        self.is_live = color and out.isatty()
+        self.written = ""  # the exact text so far, as `app.export` would begin
+        self.before_section = ""
+        self.provisional_lines = 0
+
+    def handle(self, event: Event) -> None:
+        """Print what an event adds."""
+        if isinstance(event, SectionStarted):
+            if not self.written:
+                self._append(export.title(self.fmt, self.name))
+            heading = export.section_heading(self.fmt, event.pages, event.sections > 1)
+            self.before_section = self.written + heading
+            self._append(heading)
+        elif isinstance(event, DraftText):
+            self._erase()
+            self._extend(self.before_section + self._shown(event.committed))
+            self._draw(event.provisional)
+        elif isinstance(event, SectionDone):
+            self._erase()
+            self._extend(self.before_section + self._shown(event.result.text) + "\n\n")
+        elif isinstance(event, Finished):
+            self._erase()
+            self._finish(event.summary)
+
+    def _finish(self, summary: Summary) -> None:
+        whole = export.export(summary, self.fmt)
+        if whole.startswith(self.written):
+            self._extend(whole)
+        else:  # stopped inside a section that left no text
+            self._append(export.ending(self.fmt, summary))
+
+    def _shown(self, text: str) -> str:
+        return export.inert(text) if self.fmt == "md" else text
+
+    def _extend(self, whole: str) -> None:
+        self._append(whole[len(self.written) :])
+
+    def _append(self, text: str) -> None:
+        if text:
+            self.written += text
+            self.out.write(text)
+            self.out.flush()
+
+    def _draw(self, provisional: str) -> None:
+        """Show the guess on the lines below, dimmed; a blank line keeps it apart."""
+        if not self.is_live or not provisional.strip():
+            return
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        lines = textwrap.wrap(provisional.strip(), width)[:MAX_PROVISIONAL_LINES]
+        # Make room first (an index keeps the column), or scrolling would move the saved place.
+        self.out.write("\x1bD" * len(lines) + f"\x1b[{len(lines)}A\x1b7")
+        self.out.write("".join(f"\r\n{DIM}{line}{PLAIN}" for line in lines) + "\x1b8")
+        self.out.flush()
+        self.provisional_lines = len(lines)
+
+    def _erase(self) -> None:
+        if self.provisional_lines:
+            self.out.write(f"\x1b8{CLEAR_BELOW}")
+            self.provisional_lines = 0
