@@ -1,0 +1,461 @@
+"""This engine and transformers side by side: the same weights, the same input, in one run.
+
+    python -m longt5.benchmark --preset base --tokens 16384 --against transformers
+
+Each engine runs alone in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from . import weights
+from .config import LongT5Config
+from .model import EncoderStates, LongT5ForConditionalGeneration
+
+SHAPE = {
+    "feed_forward_proj": "gated-gelu",
+    "encoder_attention_type": "transient-global",
+    "dropout_rate": 0.0,
+    "tie_word_embeddings": False,
+}
+# small has the shape of the bundled checkpoint; base and large those of the published ones.
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"d_model": 64, "d_kv": 16, "num_heads": 2, "d_ff": 96, "num_layers": 2,
+             "vocab_size": 128},
+    "small": {"d_model": 320, "num_heads": 5, "d_ff": 832, "num_layers": 6,
+              "num_decoder_layers": 4, "vocab_size": 12352, "tie_word_embeddings": True},
+    "base": {"d_model": 768, "num_heads": 12, "d_ff": 2048, "num_layers": 12},
+    "large": {"d_model": 1024, "num_heads": 16, "d_ff": 2816, "num_layers": 24},
+}  # fmt: skip
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+ENGINES = ("longt5", "transformers")
+# An encode that takes less than this in all is repeated, up to the count; the median counts.
+REPEAT_SECONDS, REPEATS = 12.0, 5
+
+
+def config_of(preset: str) -> LongT5Config:
+    return LongT5Config(**{**SHAPE, **PRESETS[preset]})
+
+
+def write_checkpoint(folder: Path, preset: str, seed: int) -> None:
+    """Random float32 weights from one seed, as a checkpoint that both engines load."""
+    torch.manual_seed(seed)
+    model = LongT5ForConditionalGeneration(config_of(preset))
+    if not model.config.tie_word_embeddings:
+        weights.untie(model)
+        model.lm_head.weight.data.normal_()
+    model.save_pretrained(folder)
+
+
+def sample_ids(config: LongT5Config, tokens: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(3, config.vocab_size, (1, tokens), generator=generator)
+    ids[0, -1] = 1
+    return ids
+
+
+class Engine(Protocol):
+    """What the measure needs of an engine."""
+
+    name: str
+    dtype: str
+    device: torch.device
+
+    def encode(self, ids: Tensor) -> Any: ...
+    def decode(self, ids: Tensor, encoded: Any, beams: int, new: int) -> tuple[list, list]: ...
+    def logits(self, encoded: Any, target: Tensor) -> Tensor: ...
+
+
+class Ours:
+    """This engine; ``dtype`` may also be "auto" or "int8" (weights of the decode step)."""
+
+    name = "longt5"
+
+    def __init__(self, folder: Path, dtype: str, device: str) -> None:
+        self.device = weights.choose_device(device)
+        wanted = {"int8": "auto"}.get(dtype, DTYPES.get(dtype, dtype))
+        self.model = LongT5ForConditionalGeneration.from_pretrained(
+            folder, device=self.device, dtype=wanted
+        )
+        kinds = {kind: name for name, kind in DTYPES.items()}
+        self.dtype = kinds[self.model.dtype]
+
+    def encode(self, ids: Tensor) -> EncoderStates:
+        return self.model.encode(ids)
+
+    def decode(self, ids: Tensor, encoded: EncoderStates, beams: int, new: int) -> tuple:
+        stamps = [time.perf_counter()]
+        draft = None
+        for draft in self.model.stream(
+            encoded=encoded, num_beams=beams, min_new_tokens=new, max_new_tokens=new
+        ):
+            stamps.append(time.perf_counter())
+        assert draft is not None
+        return draft.committed, stamps
+
+    @torch.no_grad()
+    def logits(self, encoded: EncoderStates, target: Tensor) -> Tensor:
+        """Through the cached step, which is the path under test: [T, V]."""
+        cache = self.model.init_cache(encoded, 1, target.shape[1])
+        steps = [self.model.decode_step(target[:, i], cache)[0] for i in range(target.shape[1])]
+        return torch.stack(steps)
+
+
+class Transformers:
+    """The reference implementation, used as its documentation says."""
+
+    name = "transformers"
+
+    def __init__(self, folder: Path, dtype: str, device: str) -> None:
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        self.device = weights.choose_device(device)
+        self.dtype = dtype
+        model: Any = transformers.LongT5ForConditionalGeneration
+        self.model = model.from_pretrained(folder, dtype=DTYPES[dtype]).to(self.device).eval()
+        self.base: Any = transformers.StoppingCriteria
+
+    @torch.inference_mode()
+    def encode(self, ids: Tensor) -> Any:
+        return self.model.get_encoder()(ids.to(self.device))
+
+    @torch.inference_mode()
+    def decode(self, ids: Tensor, encoded: Any, beams: int, new: int) -> tuple:
+        stamps = [time.perf_counter()]
+        device = self.device
+
+        class Clock(self.base):  # type: ignore[misc, name-defined]
+            def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+                synchronize(device)
+                stamps.append(time.perf_counter())
+                return torch.zeros(len(input_ids), dtype=torch.bool, device=device)
+
+        # A copy: generation repeats the states of the outputs it is given, in place.
+        states = type(encoded)(last_hidden_state=encoded.last_hidden_state)
+        out = self.model.generate(
+            encoder_outputs=states, num_beams=beams, min_new_tokens=new, max_new_tokens=new,
+            do_sample=False, use_cache=True, stopping_criteria=[Clock()],
+            decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+        )  # fmt: skip
+        return out[0, 1 : new + 1].tolist(), stamps
+
+    @torch.inference_mode()
+    def logits(self, encoded: Any, target: Tensor) -> Tensor:
+        target = target.to(self.device)
+        out = self.model(encoder_outputs=encoded, decoder_input_ids=target, use_cache=False)
+        return out.logits[0].float()
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def peak_gib(device: torch.device) -> float:
+    """Peak resident memory of this process, or peak allocated on a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    if sys.platform == "win32":
+        return _windows_peak() / 2**30
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def _windows_peak() -> int:
+    import ctypes
+
+    class Counters(ctypes.Structure):
+        _fields_ = [("cb", ctypes.c_ulong), ("faults", ctypes.c_ulong)] + [
+            (name, ctypes.c_size_t) for name in ("peak", "now", "a", "b", "c", "d", "e", "f")
+        ]
+
+    counters = Counters()
+    dlls: Any = ctypes.windll  # type: ignore[attr-defined, unused-ignore]
+    handle = ctypes.c_void_p(dlls.kernel32.GetCurrentProcess())
+    dlls.psapi.GetProcessMemoryInfo(handle, ctypes.byref(counters), ctypes.sizeof(counters))
+    return counters.peak
+
+
+def timed_encode(engine: Engine, ids: Tensor) -> tuple[Any, float]:
+    """The encoder's output and the median of its seconds."""
+    seconds: list[float] = []
+    encoded = None
+    while len(seconds) < REPEATS and (not seconds or sum(seconds) < REPEAT_SECONDS):
+        encoded = None
+        start = time.perf_counter()
+        encoded = engine.encode(ids)
+        synchronize(engine.device)
+        seconds.append(time.perf_counter() - start)
+    return encoded, statistics.median(seconds)
+
+
+def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table, with the tokens and the teacher-forced scores for comparison."""
+    config = config_of(job["preset"])
+    ids = sample_ids(config, job["tokens"], job["seed"])
+    beams, new = job["num_beams"], job["new_tokens"]
+    warm = ids[:, -min(job["tokens"], 512) :]
+    engine.decode(warm, engine.encode(warm), beams, min(new, 3))
+    encoded, encode_s = timed_encode(engine, ids)
+    tokens, stamps = engine.decode(ids, encoded, beams, new)
+    gaps = [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
+    # The first step also makes the keys and values of the cross-attention: told apart.
+    later = gaps[1:] or gaps
+    peak = peak_gib(engine.device)
+    target = job.get("target") or tokens
+    start = config.decoder_start_token_id
+    log_probs = engine.logits(encoded, torch.tensor([[start, *target[:-1]]])).log_softmax(-1).cpu()
+    row = {
+        "engine": engine.name, "dtype": engine.dtype, "preset": job["preset"],
+        "tokens": job["tokens"], "num_beams": beams, "new_tokens": new,
+        "encode_s": encode_s, "first_step_s": gaps[0],
+        "step_ms": 1000 * statistics.median(later),
+        "total_s": encode_s + stamps[-1] - stamps[0], "peak_gib": peak,
+    }  # fmt: skip
+    scores = -log_probs[torch.arange(len(target)), torch.tensor(target)].mean()
+    return {"row": row, "tokens": tokens, "nll": float(scores),
+            "choices": log_probs.argmax(-1).tolist()}  # fmt: skip
+
+
+def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
+    """Where the time goes: one encode, then a decode of ``new_tokens`` steps."""
+    from torch.profiler import ProfilerActivity, profile
+
+    activities = [ProfilerActivity.CPU]
+    if engine.device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    ids = sample_ids(config_of(job["preset"]), job["tokens"], job["seed"])
+    parts: list[tuple[str, Callable[[], Any]]] = [
+        ("encode", lambda: engine.encode(ids)),
+        ("decode", lambda: engine.decode(ids, encoded, job["num_beams"], job["new_tokens"])),
+    ]
+    encoded = engine.encode(ids)
+    tables = []
+    for name, run in parts:
+        with profile(activities=activities) as prof:
+            run()
+        key = "self_cuda_time_total" if engine.device.type == "cuda" else "self_cpu_time_total"
+        tables.append(f"{name}\n" + prof.key_averages().table(sort_by=key, row_limit=rows))
+    return "\n".join(tables)
+
+
+def best_seconds(run: Callable[[], Any], device: torch.device, times: int = 5) -> float:
+    run()
+    seconds = []
+    for _ in range(times):
+        synchronize(device)
+        start = time.perf_counter()
+        run()
+        synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def machine_rates(dtype: torch.dtype, device: torch.device) -> tuple[float, float]:
+    """(TFLOP/s of a 2048-cubed product in ``dtype``, GB/s of reading memory), measured."""
+    size = 2048
+    x = torch.randn(size, size, dtype=dtype, device=device)
+    linear = lambda y: y @ x.T
+    product = min(best_seconds(run, device) for run in (lambda: x @ x, lambda: linear(x)))
+    # Far more than a last-level cache holds.
+    block = torch.zeros(2**27, device=device)
+    return 2 * size**3 / product / 1e12, block.nbytes / best_seconds(block.sum, device) / 1e9
+
+
+def encode_flops(c: LongT5Config, tokens: int) -> float:
+    """Multiply-adds, twice, of one encoder pass."""
+    matrices = 4 * c.d_model * c.inner_dim + (2 + c.is_gated_act) * c.d_model * c.d_ff
+    side = tokens // c.global_block_size if c.uses_globals else 0
+    attention = 2 * (3 * c.block_len + side) * c.inner_dim
+    sides = side * 2 * c.d_model * c.inner_dim
+    return 2.0 * c.num_layers * (tokens * (matrices + attention) + sides)
+
+
+def step_bytes(c: LongT5Config, tokens: int, weight_bytes: float, state_bytes: int) -> float:
+    """What one decode step must read once: decoder weights, head, cross keys and values."""
+    layers = c.num_decoder_layers or 0
+    # Self-attention q k v o, cross-attention q o, feed-forward.
+    per_layer = 6 * c.d_model * c.inner_dim + (2 + c.is_gated_act) * c.d_model * c.d_ff
+    parameters = layers * per_layer + c.vocab_size * c.d_model
+    return parameters * weight_bytes + 2 * layers * tokens * c.inner_dim * state_bytes
+
+
+def roofline(row: dict[str, Any], device: torch.device) -> dict[str, float]:
+    """The machine's measured limits and the share of them that our row reached."""
+    config = config_of(row["preset"])
+    kind = torch.bfloat16 if row["dtype"] == "int8" else DTYPES[row["dtype"]]
+    tflops, gbs = machine_rates(kind, device)
+    size = 1 if row["dtype"] == "int8" else kind.itemsize
+    needed = step_bytes(config, row["tokens"], size, kind.itemsize)
+    encode = encode_flops(config, row["tokens"]) / (tflops * 1e12)
+    step = needed / (gbs * 1e9)
+    return {"tflops": tflops, "gbs": gbs, "encode_share": encode / row["encode_s"],
+            "step_share": 1000 * step / row["step_ms"]}  # fmt: skip
+
+
+def machine_name(device: torch.device) -> str:
+    """CPU model, cores and memory; the GPU too when one is used."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = [x for x in info.read_text("utf-8").splitlines() if x.startswith("model name")]
+        name = lines[0].split(":", 1)[1].strip() if lines else name
+    parts = [name, f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        parts.append(f"{memory / 2**30:.0f} GiB RAM")
+    if device.type == "cuda":
+        parts.append(torch.cuda.get_device_name(device))
+    return ", ".join(parts)
+
+
+def run_worker(job: dict[str, Any]) -> dict[str, Any]:
+    """What one child process does: write the weights, or run one engine."""
+    folder = Path(job["folder"])
+    if job["task"] == "write":
+        write_checkpoint(folder, job["preset"], job["seed"])
+        return {}
+    make = {"longt5": Ours, "transformers": Transformers}[job["engine"]]
+    engine: Engine = make(folder, job["dtype"], job["device"])  # type: ignore[assignment]
+    if job["task"] == "profile":
+        return {"table": profile_table(engine, job)}
+    result = measure(engine, job)
+    if job["engine"] == "longt5":
+        result["roofline"] = roofline(result["row"], engine.device)
+        result["machine"] = machine_name(engine.device)
+    return result
+
+
+def in_child(job: dict[str, Any]) -> dict[str, Any]:
+    """Run one job in a fresh process. Raises RuntimeError with its last words if it fails."""
+    command = [sys.executable, "-m", "longt5.benchmark", "--worker", json.dumps(job)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise RuntimeError("\n".join(done.stderr.strip().splitlines()[-8:]) or "It was killed.")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def compare(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Ratios (transformers over ours) and how far the outputs agree."""
+    ours, theirs = results["longt5"], results.get("transformers")
+    if theirs is None:
+        return {"ratios": None, "same_tokens": None}
+    a, b = theirs["row"], ours["row"]
+    both_exact = a["dtype"] == b["dtype"] == "fp32"
+    same = sum(x == y for x, y in zip(ours["choices"], theirs["choices"], strict=True))
+    return {
+        "ratios": {"encode": a["encode_s"] / b["encode_s"], "step": a["step_ms"] / b["step_ms"],
+                   "memory": a["peak_gib"] / b["peak_gib"],
+                   "total": a["total_s"] / b["total_s"]},
+        "same_tokens": ours["tokens"] == theirs["tokens"] if both_exact else None,
+        "nll_difference": ours["nll"] - theirs["nll"],
+        "agreement": same / len(theirs["choices"]),
+    }  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The whole comparison: the content of ``--json``."""
+    fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "device", "dtype")
+    job = {name: getattr(arguments, name) for name in fields}
+    results: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        job["folder"] = folder
+        in_child({**job, "task": "write"})
+        if arguments.against:
+            kind = arguments.against_dtype or {"auto": "fp32", "int8": "bf16"}.get(
+                arguments.dtype, arguments.dtype
+            )
+            results["transformers"] = in_child(
+                {**job, "task": "measure", "engine": "transformers", "dtype": kind}
+            )
+            job["target"] = results["transformers"]["tokens"]
+        results["longt5"] = in_child({**job, "task": "measure", "engine": "longt5"})
+        report = {
+            "machine": results["longt5"]["machine"], "torch": torch.__version__,
+            "rows": [results[name]["row"] for name in ENGINES if name in results],
+            **compare(results), "roofline": results["longt5"]["roofline"],
+        }  # fmt: skip
+        if arguments.profile:
+            done = in_child({**job, "task": "profile", "engine": "longt5"})
+            report["profile"] = done["table"]
+    return report
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = [f"{report['machine']}; torch {report['torch']}", ""]
+    heads = ("engine", "dtype", "preset", "tokens", "beams", "encode s", "first step s",
+             "step ms", "total s", "peak GiB")  # fmt: skip
+    lines += ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for r in report["rows"]:
+        cells = (r["engine"], r["dtype"], r["preset"], f"{r['tokens']:,}", r["num_beams"],
+                 f"{r['encode_s']:.3f}", f"{r['first_step_s']:.3f}", f"{r['step_ms']:.1f}",
+                 f"{r['total_s']:.2f}", f"{r['peak_gib']:.2f}")  # fmt: skip
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines.append("")
+    if report["ratios"]:
+        ratios = ", ".join(f"{k} {v:.1f}x" for k, v in report["ratios"].items())
+        lines.append(f"transformers over ours: {ratios}")
+        if report["same_tokens"] is not None:
+            lines.append(f"same tokens: {'yes' if report['same_tokens'] else 'NO'}")
+        lines.append(f"teacher-forced: NLL difference {report['nll_difference']:+.5f}, "
+                     f"same choice at {report['agreement']:.1%} of positions")  # fmt: skip
+    roof = report["roofline"]
+    lines.append(
+        f"limits here: {roof['tflops']:.2f} TFLOP/s, {roof['gbs']:.1f} GB/s; reached: "
+        f"encode {roof['encode_share']:.0%}, step {roof['step_share']:.0%}"
+    )
+    return "\n".join([*lines, report.get("profile", "")]).rstrip()
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m longt5.benchmark", description=__doc__)
+    p.add_argument("--preset", choices=sorted(PRESETS), default="base")
+    p.add_argument("--tokens", type=int, default=4096)
+    p.add_argument("--num-beams", type=int, default=4)
+    p.add_argument("--new-tokens", type=int, default=32)
+    p.add_argument("--against", choices=["transformers"])
+    p.add_argument("--dtype", choices=["auto", *DTYPES, "int8"], default="fp32")
+    p.add_argument("--against-dtype", choices=[*DTYPES], help="default: the same as --dtype")
+    p.add_argument("--device", default="auto")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--json", action="store_true", help="the report as JSON")
+    p.add_argument("--profile", action="store_true", help="where this engine's time goes")
+    p.add_argument("--check", action="store_true", help="compare every kernel with the reference")
+    p.add_argument("--worker", help=argparse.SUPPRESS)
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    if arguments.worker:
+        print(json.dumps(run_worker(json.loads(arguments.worker))))
+        return 0
+    report = run(arguments)
+    print(json.dumps(report) if arguments.json else table(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
