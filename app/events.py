@@ -59,6 +59,23 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class DocumentStarted:
+    """The run turns to a document (1-based)."""
+
+    document: int
+    documents: int
+    name: str
+
+
+@dataclass(frozen=True)
+class DocumentFailed:
+    """One document of several could not be summarized; the others go on."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a stage is; `section` is 1-based, 0 when the stage has no sections."""
 
@@ -102,4 +119,6 @@ class Finished:
     summary: Summary
 
 
-Event = Union[Progress, SectionStarted, DraftText, SectionDone, Finished]  # noqa: UP007
+Event = Union[  # noqa: UP007
+    DocumentStarted, DocumentFailed, Progress, SectionStarted, DraftText, SectionDone, Finished
+]

@@ -63,7 +63,7 @@ def ending(fmt: str, summary: Summary) -> str:
 def inert(text: str) -> str:
     """Document text that no Markdown viewer takes for markup, links or images."""
     text = re.sub(r"[<>]", lambda match: {"<": "&lt;", ">": "&gt;"}[match[0]], text)
-    text = re.sub(r"([\\`*_\[\]|])", r"\\\1", text)
+    text = re.sub(r"([\\`*\[\]|]|(?<!\w)_|_(?!\w))", r"\\\1", text)
     text = re.sub(r"(?m)^(\s*\d+)([.)])(?=\s|\Z)", r"\1\\\2", text)
     return re.sub(r"(?m)^(\s*)(#{1,6}(?=\s|\Z)|[-+](?=\s|\Z)|={3,}|~{3,})", r"\1\\\2", text)
 

@@ -18,6 +18,16 @@ DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
 MAX_FILES = 20
 MAX_WAITING = 16
+KEPT_READINGS = 20  # documents read and kept for another run
+KEPT_JOBS = 50  # finished runs that can still be looked at
+GPU_SECONDS = (20, 120)  # least and most asked for, where a GPU is lent per call
+LINGER_S = 60.0  # on a Space, a run ends so long after its last watcher has gone
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "DO_NOT_TRACK": "1",
+}
 
 
 def assets_dir() -> Path:
@@ -64,3 +74,9 @@ def _is_live(env: Mapping[str, str]) -> bool:
         return False
     # The old Windows console shows control sequences as they are.
     return sys.platform != "win32" or bool(env.get("WT_SESSION") or env.get("TERM"))
+
+
+def quiet_environment() -> None:
+    """No telemetry, no update checks: set before the libraries that look are imported."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)

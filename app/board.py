@@ -1,0 +1,127 @@
+"""What a screen shows of a run: events folded into the state of each document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.events import (
+    DocumentFailed,
+    DocumentStarted,
+    DraftText,
+    Event,
+    Finished,
+    Progress,
+    SectionDone,
+    SectionStarted,
+    SectionSummary,
+    Summary,
+)
+
+ENCODING_SHARE = 0.5  # of a section's bar; the rest is decoding
+
+
+@dataclass
+class SectionBoard:
+    """A section so far: what is certain, and the guess beyond it."""
+
+    pages: tuple[int, int]
+    committed: str = ""
+    provisional: str = ""
+
+
+@dataclass
+class DocumentBoard:
+    """A document so far; `summary` when it is finished, `error` when it failed."""
+
+    name: str
+    sections: list[SectionBoard] = field(default_factory=list)
+    summary: Summary | None = None
+    error: str = ""
+
+    @property
+    def committed(self) -> str:
+        """All certain text; sections are apart by a blank line."""
+        if self.summary is not None:
+            return self.summary.summary
+        return "\n\n".join(s.committed for s in self.sections if s.committed)
+
+    @property
+    def provisional(self) -> str:
+        return self.sections[-1].provisional if self.sections and not self.summary else ""
+
+
+@dataclass
+class Board:
+    """The whole run. `progress` is the latest of its stage."""
+
+    documents: list[DocumentBoard] = field(default_factory=list)
+    total: int = 1
+    progress: Progress | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take in one event of the run."""
+        if isinstance(event, Progress):
+            self.progress = event
+        elif isinstance(event, DocumentStarted):
+            self.total = event.documents
+            self.documents.append(DocumentBoard(event.name))
+        elif self.documents:
+            self._apply(self.documents[-1], event)
+
+    def _apply(self, document: DocumentBoard, event: Event) -> None:
+        if isinstance(event, SectionStarted):
+            document.sections.append(SectionBoard(event.pages))
+        elif isinstance(event, DraftText):
+            section = document.sections[event.section - 1]
+            section.committed, section.provisional = event.committed, event.provisional
+        elif isinstance(event, SectionDone):
+            section = document.sections[event.section - 1]
+            section.committed, section.provisional = event.result.text, ""
+        elif isinstance(event, Finished):
+            document.summary = event.summary
+        elif isinstance(event, DocumentFailed):
+            document.error = event.message
+
+    def stopped_summary(self, model: str, options: dict[str, Any]) -> Summary:
+        """What there is of the current document, for a run that was cut off from outside."""
+        document = self.documents[-1] if self.documents else DocumentBoard("")
+        sections = tuple(
+            SectionSummary(s.pages, (s.committed + s.provisional).strip(), 0, 0, "stopped")
+            for s in document.sections
+            if s.committed or s.provisional
+        )
+        return Summary(
+            name=document.name,
+            pages=max((s.pages[1] for s in document.sections), default=0),
+            model=model,
+            options=options,
+            summary="\n\n".join(section.text for section in sections),
+            sections=sections,
+            warnings=("Stopped before the end.",),
+            stopped=True,
+        )
+
+    @property
+    def stage(self) -> str:
+        """reading, loading, encoding, decoding, or waiting before the first."""
+        return self.progress.stage if self.progress else "waiting"
+
+    @property
+    def fraction(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        ended = sum(1 for d in self.documents if d.summary or d.error)
+        return min(1.0, (ended + self._current()) / max(1, self.total))
+
+    def _current(self) -> float:
+        p = self.progress
+        if p is None or not self.documents or p.stage in ("reading", "loading"):
+            return 0.0
+        if self.documents[-1].summary or self.documents[-1].error:
+            return 0.0
+        share = p.done / max(1, p.total)
+        if p.stage == "encoding":
+            share *= ENCODING_SHARE
+        else:
+            share = ENCODING_SHARE + share * (1 - ENCODING_SHARE)
+        return (max(0, p.section - 1) + share) / max(1, p.sections)

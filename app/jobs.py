@@ -1,0 +1,215 @@
+"""Long runs, one at a time: a thread owns the running job; screens only watch.
+
+A job is known by its id. Any number of watchers may follow it, from any moment on: each gets
+what happened so far (superseded drafts left out) and then what comes. Closing a watcher does
+not end the job; `Job.stop()` does, within one decode step.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from app.errors import AppError, Busy
+from app.events import DraftText, Progress, SectionDone
+from app.settings import KEPT_JOBS, MAX_WAITING
+
+Work = Callable[[threading.Event], Iterator[Any]]
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+UNEXPECTED = "Something went wrong inside the program: try again, or with another document."
+log = logging.getLogger(__name__)
+
+
+class Job:
+    """One run. `state` is waiting, running, done or failed; `error` is set when it failed."""
+
+    def __init__(self, session: str, linger_s: float | None = None) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.session = session
+        self.state = WAITING
+        self.error: AppError | None = None
+        self.ahead = 0  # jobs that come before this one
+        self._linger_s = linger_s
+        self._changed = threading.Condition()
+        self._stop = _StopSignal(self)
+        self._log: list[tuple[int, Any]] = []
+        self._count = 0
+        self._watchers = 0
+        self._left_at = time.monotonic()
+
+    @property
+    def finished(self) -> bool:
+        return self.state in (DONE, FAILED)
+
+    @property
+    def stop_event(self) -> threading.Event:
+        """Set when the run must end."""
+        return self._stop
+
+    def stop(self) -> None:
+        """End the run within one step; what it has written so far stays."""
+        with self._changed:
+            self._stop.set()
+            self._changed.notify_all()
+
+    def events(self, idle_s: float | None = None) -> Iterator[Any]:
+        """What happened so far, then what comes, until the job has finished.
+
+        With `idle_s`, yields None when nothing happened for so long (a chance to look at
+        `ahead`, or to notice that nobody listens). Raises the job's error at the end.
+        """
+        with self._changed:
+            self._watchers += 1
+        seen = 0
+        try:
+            while True:
+                with self._changed:
+                    if self._count == seen and not self.finished:
+                        self._changed.wait(idle_s)
+                    news = [(number, event) for number, event in self._log if number > seen]
+                    ended = self.finished and not news
+                if ended:
+                    break
+                for number, event in news:
+                    seen = number
+                    yield event
+                if not news and idle_s is not None:
+                    yield None
+        finally:
+            with self._changed:
+                self._watchers -= 1
+                self._left_at = time.monotonic()
+        if self.error is not None:
+            raise self.error
+
+    def publish(self, event: Any) -> None:
+        """Add an event; a draft or progress takes the place of the one before it."""
+        with self._changed:
+            self._log = [entry for entry in self._log if not _supersedes(event, entry[1])]
+            self._count += 1
+            self._log.append((self._count, event))
+            self._changed.notify_all()
+
+    def run(self, work: Work) -> None:
+        """Publish what the work yields; never raises."""
+        for _ in self.steps(work):
+            pass
+
+    def steps(self, work: Work) -> Iterator[Any]:
+        """The same one event at a time, for a caller that must run the work itself."""
+        self._enter(RUNNING)
+        error: AppError | None = None
+        try:
+            for event in work(self._stop):
+                self.publish(event)
+                yield event
+        except AppError as failure:
+            error = failure
+        except Exception as failure:
+            # The class and the place, never the message: it may hold the document's text.
+            log.error("job %s failed: %s", self.id, type(failure).__name__)
+            log.debug("details", exc_info=True)
+            error = AppError(UNEXPECTED)
+        finally:
+            self.error = error
+            self._enter(FAILED if error else DONE)
+
+    def _enter(self, state: str) -> None:
+        with self._changed:
+            self.state, self.ahead = state, 0
+            self._changed.notify_all()
+
+    def _abandoned(self) -> bool:
+        if self._linger_s is None or self._watchers:
+            return False
+        return time.monotonic() - self._left_at > self._linger_s
+
+
+class _StopSignal(threading.Event):
+    """Set by hand, or when the last watcher has been gone for too long."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._job._abandoned()
+
+
+def _supersedes(event: Any, old: Any) -> bool:
+    """Whether an old event says nothing more once `event` is there."""
+    if isinstance(old, Progress):
+        return isinstance(event, Progress)
+    if isinstance(old, DraftText):
+        return isinstance(event, (DraftText, SectionDone)) and event.section == old.section
+    return False
+
+
+class JobRunner:
+    """The thread of one device, and its bounded queue."""
+
+    def __init__(self, max_waiting: int = MAX_WAITING, linger_s: float | None = None) -> None:
+        self._linger_s, self._max_waiting = linger_s, max_waiting
+        self._queue: deque[tuple[Job, Work]] = deque()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, work: Work, session: str = "") -> Job:
+        """Queue a run. Raises Busy when the queue is full."""
+        with self._changed:
+            if len(self._queue) >= self._max_waiting:
+                raise Busy(
+                    f"The queue is full ({self._max_waiting} documents are waiting): "
+                    "try again in a few minutes. What you entered stays."
+                )
+            job = self._remember(Job(session, self._linger_s))
+            self._queue.append((job, work))
+            self._count_ahead()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return job
+
+    def adopt(self, session: str = "") -> Job:
+        """A job that somebody else runs (`Job.run`), known here by its id."""
+        with self._changed:
+            return self._remember(Job(session, self._linger_s))
+
+    def get(self, job_id: str) -> Job | None:
+        """The job with this id, while it is remembered."""
+        return self._jobs.get(job_id)
+
+    def close(self) -> None:
+        """Stop every job and do not wait."""
+        with self._changed:
+            for job in self._jobs.values():
+                job.stop()
+
+    def _remember(self, job: Job) -> Job:
+        self._jobs[job.id] = job
+        for old in [j for j in self._jobs.values() if j.finished][:-KEPT_JOBS]:
+            del self._jobs[old.id]
+        return job
+
+    def _count_ahead(self) -> None:
+        running = any(job.state == RUNNING for job in self._jobs.values())
+        for place, (job, _) in enumerate(self._queue):
+            job.ahead = place + running
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while not self._queue:
+                    self._changed.wait()
+                job, work = self._queue.popleft()
+                job.state = RUNNING
+                self._count_ahead()
+            job.run(work)
+            del job, work  # an idle runner holds nobody's document

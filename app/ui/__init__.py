@@ -1,0 +1,1 @@
+"""The Gradio page: what is on it, what its events do, how it starts."""

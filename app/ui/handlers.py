@@ -1,0 +1,260 @@
+"""What the page's events do: read, run, watch, stop. A generator per event, state as values."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app import export
+from app.board import Board
+from app.documents import Document, document_from_text
+from app.errors import AppError, BadOption, EmptyFile, PasswordNeeded, WrongPassword
+from app.events import Finished
+from app.reading import Reader
+from app.service import Request, Service
+from app.settings import MAX_FILES
+from app.summarizer import Options
+from app.ui import render
+
+FRAME_S = 0.07  # time between two pictures of a stream
+
+
+@dataclass
+class Handlers:
+    """The page's actions over one service and one reader."""
+
+    service: Service
+    reader: Reader = field(default_factory=Reader)
+
+    def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, Any]]:
+        """On a dropped file: read it now. Yields (facts, password field)."""
+        hidden = gr.update(visible=False)
+        if not files:
+            yield "", gr.update(visible=False, value="")
+            return
+        documents = []
+        try:
+            for path in self._checked(files):
+                reading = self.reader.open(path, password)
+                for done, total in reading.watch(FRAME_S):
+                    share = done / total if total else 0.0
+                    detail = f"{reading.name}, page {done} of {total}" if total else reading.name
+                    yield render.bar("reading", share, detail), hidden
+                documents.append(reading.document())
+        except (PasswordNeeded, WrongPassword) as error:
+            yield render.error(str(error)), gr.update(visible=True)
+            return
+        except AppError as error:
+            yield render.error(str(error)), hidden
+            return
+        yield render.facts(documents), hidden if not password else gr.update()
+
+    def run(
+        self, source: str, files: list[str] | None, text: str, model: str, length: str,
+        num_beams: float, pages: str, max_new_tokens: float | None,
+        max_input_tokens: float | None, password: str, request: gr.Request,
+    ) -> Iterator[View]:  # fmt: skip
+        """On Summarize: read what is not read yet, run, watch."""
+        view = View()
+        yield view.with_(status=render.bar("waiting", 0.0), running=True)
+        try:
+            options = Options(
+                length, int(num_beams), _whole(max_new_tokens), pages or "",
+                _whole(max_input_tokens),
+            )  # fmt: skip
+            options.check()
+            documents, seconds = [], []
+            for item in self._documents(source, files, text, password):
+                if isinstance(item, str):
+                    yield view.with_(status=item)
+                else:
+                    documents.append(item[0])
+                    seconds.append(item[1])
+            wanted = Request(tuple(documents), options, model.strip(), tuple(seconds))
+            yield from self._watch(wanted, view, str(request.session_hash or ""))
+        except AppError as error:
+            yield view.with_(status=render.error(str(error)), running=False)
+
+    def _documents(
+        self, source: str, files: list[str] | None, text: str, password: str
+    ) -> Iterator[str | tuple[Document, float]]:
+        """Status HTML while reading, then (document, seconds) for each."""
+        if source == "text":
+            if not (text or "").strip():
+                raise EmptyFile("There is no text yet: paste some, or choose a file.")
+            yield document_from_text(text), 0.0
+            return
+        if not files:
+            raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
+        for path in self._checked(files):
+            reading = self.reader.open(path, password)
+            for done, total in reading.watch(FRAME_S):
+                yield render.bar("reading", done / total if total else 0.0, reading.name)
+            yield reading.document(), reading.seconds
+
+    def _watch(self, wanted: Request, view: View, session: str) -> Iterator[View]:
+        board = Board()
+        job = self.service.submit(wanted, session)
+        yield view.with_(job=job.id, status=render.status(board, job.ahead))
+        shown = 0.0
+        for event in self.service.watch(job, wanted):
+            if event is not None:
+                board.apply(event)
+            now = time.monotonic()
+            if now - shown >= FRAME_S or event is None:
+                shown = now
+                yield view.with_(
+                    status=render.status(board, job.ahead), summary=render.summary(board)
+                )
+        with tempfile.TemporaryDirectory() as folder:
+            yield view.with_(
+                status=render.finished(board),
+                summary=render.summary(board),
+                running=False,
+                exports=write_exports(board, Path(folder)),
+            )
+
+    def stop(self, job_id: str) -> None:
+        """On Stop: the run ends within one decode step and keeps its text."""
+        job = self.service.runner.get(job_id or "")
+        if job is not None:
+            job.stop()
+
+    def _checked(self, files: list[str]) -> list[str]:
+        if len(files) > MAX_FILES:
+            raise BadOption(f"{len(files)} files are more than {MAX_FILES}: choose fewer.")
+        return files
+
+
+class View(dict[str, Any]):
+    """What the page shows: status and summary (HTML), job id, running, exports by format."""
+
+    def __init__(self) -> None:
+        super().__init__(status="", summary=None, job="", running=False, exports={})
+
+    def with_(self, **changes: Any) -> View:
+        """Itself, changed."""
+        self.update(changes)
+        return self
+
+
+def write_exports(board: Board, folder: Path) -> dict[str, str]:
+    """The finished summaries as files: {format: path}."""
+    summaries = [d.summary for d in board.documents if d.summary]
+    if not summaries:
+        return {}
+    paths = {}
+    name = summaries[0].name if len(summaries) == 1 else "documents"
+    for fmt in export.FORMATS:
+        path = folder / export.safe_filename(name, fmt)
+        join = "" if fmt != "md" else "\n"
+        texts = [
+            export.to_json(s, None if len(summaries) > 1 else 2) + "\n"
+            if fmt == "json"
+            else export.export(s, fmt)
+            for s in summaries
+        ]
+        path.write_text(join.join(texts), encoding="utf-8")
+        paths[fmt] = str(path)
+    return paths
+
+
+def _whole(value: float | None) -> int | None:
+    return int(value) if value else None
+
+
+@dataclass
+class Api:
+    """The named endpoints, for programs."""
+
+    handlers: Handlers
+
+    def summarize(
+        self, file: str | None = None, text: str = "", model: str = "bundled",
+        length: str = "medium", num_beams: float = 4, pages: str = "", password: str = "",
+        request: gr.Request | None = None,
+    ) -> Iterator[dict[str, Any]]:  # fmt: skip
+        """Summarize a file or a text, streaming.
+
+        Args:
+            file: a PDF, .txt or .md file; wins over text.
+            text: the text to summarize when there is no file.
+            model: "bundled", a folder on the server, or a name on the Hugging Face hub.
+            length: "short", "medium" or "long": about 80, 200 or 500 words.
+            num_beams: hypotheses searched, 1 to 16.
+            pages: only these pages, such as "1-5,9".
+            password: opens a protected PDF.
+
+        Yields {status, progress, committed, provisional, result}; `result` is null until done.
+        """
+        job = None
+        try:
+            yield _answer("reading", 0.0)
+            document, seconds = self._document(file, text, password)
+            options = Options(length or "medium", int(num_beams), pages=pages or "")
+            wanted = Request((document,), options, model or "bundled", (seconds,))
+            service, board = self.handlers.service, Board()
+            job = service.submit(wanted, str(getattr(request, "session_hash", "") or ""))
+            for event in service.watch(job, wanted):
+                if event is not None:
+                    board.apply(event)
+                if not isinstance(event, Finished):
+                    yield _progress(board)
+            yield _progress(board)
+        except AppError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        finally:
+            # A program that goes away does not come back: its run ends with it.
+            if job is not None and not job.finished:
+                job.stop()
+
+    def extract(self, file: str | None = None, text: str = "", password: str = "") -> Any:
+        """The text of a document, page by page.
+
+        Args:
+            file: a PDF, .txt or .md file; wins over text.
+            text: the text itself, when there is no file.
+            password: opens a protected PDF.
+
+        Returns {name, unit, pages: [{number, label, text, status}], warnings}.
+        """
+        try:
+            return self._document(file, text, password)[0].to_dict()
+        except AppError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def _document(self, file: str | None, text: str, password: str) -> tuple[Document, float]:
+        if not file:
+            if not (text or "").strip():
+                raise EmptyFile("There is neither a file nor a text: give one of them.")
+            return document_from_text(text), 0.0
+        reading = self.handlers.reader.open(file, password)
+        return reading.document(), reading.seconds
+
+
+def _answer(
+    status: str, progress: float, committed: str = "", provisional: str = "", result: Any = None
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "progress": round(progress, 3),
+        "committed": committed,
+        "provisional": provisional,
+        "result": result,
+    }
+
+
+def _progress(board: Board) -> dict[str, Any]:
+    document = board.documents[-1] if board.documents else None
+    if document is None:
+        return _answer(board.stage, board.fraction)
+    if document.summary is not None:
+        status = "stopped" if document.summary.stopped else "done"
+        return _answer(status, 1.0, document.committed, "", document.summary.to_dict())
+    return _answer(board.stage, board.fraction, document.committed, document.provisional)

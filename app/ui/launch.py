@@ -1,0 +1,178 @@
+"""Options, then the running page: python app.py, python -m app serve, a Space, a window."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app.errors import AppError, BadOption
+from app.models import resolve_model
+from app.settings import MAX_BEAMS, Settings, assets_dir, quiet_environment
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from app.service import Service
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start the page and stay until it is closed; the exit code is 0, or 1 with a sentence."""
+    settings = Settings.from_env()
+    options = build_parser(settings).parse_args(sys.argv[1:] if argv is None else list(argv))
+    settings = replace(
+        settings,
+        host=options.host,
+        port=options.port,
+        model=options.model,
+        revision=options.revision,
+        device=options.device,
+        dtype=options.dtype,
+        num_beams=options.num_beams,
+        max_input_tokens=options.max_input_tokens,
+    )
+    try:
+        serve(settings, desktop=options.desktop, browser=options.open)
+    except AppError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+    return 0
+
+
+def build_parser(settings: Settings) -> argparse.ArgumentParser:
+    """The options of app.py; defaults are those of the settings and the environment."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Start the summarizer's page on this machine."
+    )
+    option = parser.add_argument
+    option("--host", default=settings.host, metavar="H",
+           help="address to listen on; 0.0.0.0 lets others in (default: %(default)s)")
+    option("--port", type=int, default=settings.port, metavar="P",
+           help="port (default: the first free one from 7860)")
+    option("--model", default=settings.model, metavar="M",
+           help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
+    option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+    option("--device", default=settings.device, metavar="D",
+           help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    option("--dtype", default=settings.dtype, metavar="T",
+           help="auto, float32, bfloat16 or float16 (default: %(default)s)")
+    option("--num-beams", type=int, default=settings.num_beams, metavar="N",
+           choices=range(1, MAX_BEAMS + 1), help="beams to begin with (default: %(default)s)")
+    option("--max-input-tokens", type=int, metavar="N",
+           help="tokens read in one pass (default: the model's window)")
+    option("--desktop", action="store_true",
+           help="show the page in a window of its own (needs pywebview, else the browser)")
+    option("--open", action="store_true", help="open the page in the browser")  # fmt: skip
+    return parser
+
+
+def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
+    """The page, not yet running, and the service behind it."""
+    quiet_environment()  # before Gradio is imported
+    from app.service import Service
+    from app.ui.handlers import Handlers
+    from app.ui.layout import build_page
+
+    service = Service(settings, _lent_gpu(settings))
+    return build_page(Handlers(service), settings), service
+
+
+def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
+    """Run until interrupted or the window is closed. Raises ModelNotFound, BadOption."""
+    resolve_model(settings.model)
+    page, service = create_app(settings)
+    try:
+        url = start(page, settings, browser=browser and not desktop)
+        if not settings.zero_gpu:
+            _warm(service)
+        _announce(url, settings)
+        if desktop:
+            from app.desktop import show
+
+            show(url)
+        else:
+            page.block_thread()
+    finally:
+        service.runner.close()
+        page.close(verbose=False)
+
+
+def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
+    """Begin to serve, in the background; returns the address. Raises BadOption."""
+    import gradio as gr
+
+    assets = assets_dir()
+    page.queue(max_size=64, default_concurrency_limit=8, api_open=False)
+    try:
+        _, url, _ = page.launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            inbrowser=browser,
+            share=False,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=False,
+            run_history=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            max_file_size="50mb",
+            allowed_paths=[str(assets / "examples")],
+            state_session_capacity=100,
+            footer_links=["api", "settings"],
+            favicon_path=str(assets / "favicon.svg"),
+            theme=_theme(gr),
+            css_paths=str(assets / "style.css"),
+            head=f"<script>{(assets / 'page.js').read_text(encoding='utf-8')}</script>",
+        )
+    except OSError as error:
+        raise BadOption(
+            f"The page cannot start on {settings.host}, port {settings.port or '7860 to 7959'}: "
+            "it is taken; choose another with --port."
+        ) from error
+    return str(url)
+
+
+def _theme(gr: Any) -> Any:
+    """Colours from one hue; system fonts, so that nothing is fetched."""
+    fonts = ["ui-sans-serif", "system-ui", "sans-serif"]
+    mono = ["ui-monospace", "Consolas", "monospace"]
+    return gr.themes.Default(
+        primary_hue="teal", neutral_hue="slate", font=fonts, font_mono=mono, radius_size="md"
+    )
+
+
+def _lent_gpu(settings: Settings) -> Callable[..., Iterator[Any]] | None:
+    if not settings.zero_gpu:
+        return None
+    from app.ui import zerogpu
+
+    zerogpu.prepare(settings)
+    return zerogpu.summarize_on_gpu
+
+
+def _warm(service: Service) -> None:
+    """Load the model while the person is still choosing a file."""
+
+    def load(stop: threading.Event) -> Iterator[Any]:
+        service.keeper.get(service.settings.model)
+        return iter(())
+
+    service.runner.submit(load)
+
+
+def _announce(url: str, settings: Settings) -> None:
+    print(f"Open {url} in a browser. Stop with Ctrl-C.", flush=True)
+    if settings.host not in LOOPBACK and not settings.on_space:
+        print(
+            f"Others on the network can use this page too (host {settings.host}).",
+            file=sys.stderr,
+            flush=True,
+        )

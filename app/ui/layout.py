@@ -1,0 +1,201 @@
+"""What is on the page, and which event calls which handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.models import CATALOGUE
+from app.settings import LENGTH_WORDS, MAX_BEAMS, Settings, assets_dir
+from app.ui import render
+from app.ui.handlers import Api, Handlers, View
+
+TITLE = "Long document summarizer"
+HEADER = (
+    f'<header id="header"><h1>{TITLE}</h1><p>Your document stays on this machine. '
+    "A machine writes the summary: check what matters.</p></header>"
+)
+WATCHERS = 40  # handlers only watch, so many may run; the job runner decides what computes
+FORMATS = (("md", "Markdown"), ("txt", "Text"), ("json", "JSON"))
+
+
+def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
+    """The whole page with its events and its API."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        gr.HTML(HEADER)
+        with gr.Row(elem_id="main"):
+            with gr.Column(scale=2, min_width=300, elem_id="ask"):
+                ask = _ask(settings)
+            with gr.Column(scale=3, min_width=300, elem_id="answer"):
+                answer = _answer()
+        _wire(handlers, ask, answer)
+        _api(Api(handlers), settings)
+    return page
+
+
+def _ask(settings: Settings) -> dict[str, Any]:
+    """The left side: document, length, model, advanced settings, the two buttons."""
+    ask: dict[str, Any] = {"source": gr.State("files")}
+    with gr.Tabs():
+        with gr.Tab("Files") as ask["files_tab"]:
+            ask["files"] = gr.File(
+                label="PDF, text or Markdown", file_count="multiple", elem_id="files",
+                file_types=[".pdf", ".txt", ".text", ".md", ".markdown"], height=150,
+            )  # fmt: skip
+            ask["facts"] = gr.HTML(elem_id="facts")
+            ask["password"] = gr.Textbox(
+                label="Password", type="password", visible=False, elem_id="password",
+                info="Opens the protected PDF. It is not kept.",
+            )  # fmt: skip
+            gr.Examples(
+                [[[str(path)]] for path in _examples()], [ask["files"]], label="Try an example",
+                example_labels=[path.name for path in _examples()],
+            )  # fmt: skip
+        with gr.Tab("Text") as ask["text_tab"]:
+            ask["text"] = gr.Textbox(
+                label="Text to summarize", lines=14, max_lines=14, elem_id="text",
+                placeholder="Paste a long text here.",
+            )  # fmt: skip
+    ask["length"] = gr.Radio(
+        [(f"{name.capitalize()} ({words} words)", name) for name, words in LENGTH_WORDS.items()],
+        value=settings.length, label="Length of the whole summary", elem_id="length",
+    )  # fmt: skip
+    ask |= _advanced(settings)
+    with gr.Row():
+        ask["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
+        ask["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
+    return ask
+
+
+def _advanced(settings: Settings) -> dict[str, Any]:
+    names = [c.name for c in CATALOGUE]
+    ask: dict[str, Any] = {}
+    ask["model"] = gr.Dropdown(
+        names if settings.model in names else [settings.model, *names],
+        value=settings.model, label="Model", allow_custom_value=True, elem_id="model",
+        info="“bundled” picks and tidies key sentences. Others, a folder or owner/name, may be "
+        "downloaded once.",
+    )  # fmt: skip
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        ask["num_beams"] = gr.Slider(
+            1, MAX_BEAMS, value=settings.num_beams, step=1, label="Beams",
+            info="Hypotheses searched side by side. More is slower, and often a little better.",
+        )  # fmt: skip
+        ask["pages"] = gr.Textbox(
+            label="Pages", placeholder="all, or 1-5,9", info="Only these pages are read.",
+        )  # fmt: skip
+        with gr.Row():
+            ask["max_new_tokens"] = gr.Number(
+                label="Most tokens written", minimum=0, precision=0, value=0,
+                info="Per section; 0: by length",
+            )  # fmt: skip
+            ask["max_input_tokens"] = gr.Number(
+                label="Tokens read per pass", minimum=0, precision=0, info="0: the model's window",
+                value=settings.max_input_tokens or 0,
+            )  # fmt: skip
+    return ask
+
+
+def _answer() -> dict[str, Any]:
+    """The right side: progress, the summary, what can be done with it."""
+    answer: dict[str, Any] = {"job": gr.State("")}
+    answer["status"] = gr.HTML(elem_id="status")
+    answer["summary"] = gr.HTML(render.EMPTY, elem_id="summary-box")
+    with gr.Row(elem_id="take"):
+        answer["copy"] = gr.Button("Copy", elem_id="copy", interactive=False, size="sm")
+        for fmt, label in FORMATS:
+            answer[fmt] = gr.DownloadButton(
+                label, elem_id=f"download-{fmt}", interactive=False, size="sm"
+            )
+    return answer
+
+
+def _wire(handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> None:
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    for tab, name in ((ask["files_tab"], "files"), (ask["text_tab"], "text")):
+        tab.select(_always(name), None, ask["source"], queue=False, **quiet)
+    for event in (ask["files"].change, ask["password"].submit):
+        event(
+            handlers.read, [ask["files"], ask["password"]], [ask["facts"], ask["password"]],
+            concurrency_limit=4, trigger_mode="always_last", **quiet,
+        )  # fmt: skip
+    inputs = [
+        ask[name]
+        for name in (
+            "source", "files", "text", "model", "length", "num_beams", "pages",
+            "max_new_tokens", "max_input_tokens", "password",
+        )  # fmt: skip
+    ]
+    outputs = [answer["status"], answer["summary"], answer["job"], ask["run"], ask["stop"]]
+    outputs += [answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
+    ask["run"].click(
+        _as_updates(handlers.run), inputs, outputs, concurrency_limit=WATCHERS, **quiet
+    )
+    ask["stop"].click(handlers.stop, answer["job"], None, queue=False, **quiet)
+    answer["copy"].click(None, js="() => window.copySummary()", **quiet)
+
+
+def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[list[Any]]]:
+    """The run handler, its views turned into updates of the components."""
+
+    def on_run(
+        source: str, files: list[str] | None, text: str, model: str, length: str,
+        num_beams: float, pages: str, max_new_tokens: float | None,
+        max_input_tokens: float | None, password: str, request: gr.Request,
+    ) -> Iterator[list[Any]]:  # fmt: skip
+        views = run(
+            source, files, text, model, length, num_beams, pages, max_new_tokens,
+            max_input_tokens, password, request,
+        )  # fmt: skip
+        for view in views:
+            yield component_updates(view)
+
+    return on_run
+
+
+def component_updates(view: View) -> list[Any]:
+    """status, summary, job, run, stop, copy, and a download button per format."""
+    exports = view["exports"]
+    downloads = [
+        gr.update(value=exports.get(fmt), interactive=fmt in exports) for fmt, _ in FORMATS
+    ]
+    return [
+        view["status"],
+        gr.skip() if view["summary"] is None else view["summary"],
+        view["job"],
+        gr.update(interactive=not view["running"]),
+        gr.update(interactive=view["running"]),
+        gr.update(interactive=bool(view["summary"])),
+        *downloads,
+    ]
+
+
+def _api(api: Api, settings: Settings) -> None:
+    """The endpoints; hidden components give them their names, types and defaults."""
+    with gr.Group(visible=False):
+        file = gr.File(label="file")
+        text = gr.Textbox("", label="text")
+        model = gr.Textbox(settings.model, label="model")
+        length = gr.Textbox(settings.length, label="length")
+        num_beams = gr.Number(settings.num_beams, label="num_beams", precision=0)
+        pages = gr.Textbox("", label="pages")
+        password = gr.Textbox("", label="password")
+        result = gr.JSON(label="result")
+        gr.Button().click(
+            api.summarize, [file, text, model, length, num_beams, pages, password], result,
+            api_name="summarize", concurrency_limit=WATCHERS,
+        )  # fmt: skip
+        gr.Button().click(
+            api.extract, [file, text, password], result, api_name="extract", concurrency_limit=4
+        )
+
+
+def _examples() -> list[Any]:
+    folder = assets_dir() / "examples"
+    return sorted(p for p in folder.glob("*") if p.suffix in (".pdf", ".md") and p.stem != "README")
+
+
+def _always(value: str) -> Callable[[], str]:
+    return lambda: value
