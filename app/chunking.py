@@ -2,20 +2,23 @@
 
 A document that fits is one chunk. A longer one is cut into chunks of about equal length, each
 cut at the best place near the even mark: a section, else a paragraph, else a sentence, else
-(text without any of these) between tokens. Chunks follow each other without gap or overlap.
+(text without any of these) between tokens. Chunks follow each other without a gap; only after a
+cut inside a sentence does the next one repeat that sentence, or the last words of a long one.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
 REACH = {"section": 0.25, "paragraph": 0.15, "sentence": 0.5}
+OVERLAP = 1 / 16  # the most of a window that repeats what the chunk before holds
 SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-Þ])|[。！？]\s*")
+PAGE_END = re.compile(r"[.!?:。！？][\"'”’)\]]*$")
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
 HEADING = re.compile(
     r"^(?:#{1,6}\s+\S.*|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|Chapter \S+|Appendix \S+)\s+[A-Z]\S.{0,70}"
@@ -39,13 +42,15 @@ class PageSpan:
 @dataclass(frozen=True)
 class Chunk:
     """One pass of the model. `input_ids` ends with `</s>`; `cut` says how the chunk ends:
-    "end" (of the document), "section", "paragraph", "sentence" or "token"."""
+    "end" (of the document), "section", "paragraph", "sentence" or "token"; its first `overlap`
+    characters are also the last ones of the chunk before."""
 
     input_ids: list[int]
     pages: tuple[int, int]
     text: str
     spans: tuple[PageSpan, ...]
     cut: str
+    overlap: int = 0
 
 
 def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list[Chunk]:
@@ -60,8 +65,8 @@ def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list
     starts = [start for start, _ in offsets[:-1]]
     places = cut_places(text, document, pages)
     chunks: list[Chunk] = []
-    begin = 0
-    while begin < len(text):
+    begin = done = 0
+    while done < len(text):
         end, cut = _next_end(begin, text, starts, places, room)
         chunk = _chunk(text, begin, end, pages, tokenizer, cut)
         shrink = room
@@ -71,25 +76,30 @@ def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list
             end, cut = _next_end(begin, text, starts, places, max(1, shrink))
             chunk = _chunk(text, begin, end, pages, tokenizer, cut)
         if chunk.text.strip():
-            chunks.append(chunk)
-        begin = end
+            chunks.append(replace(chunk, overlap=max(0, done - begin)))
+        done = end
+        begin = _restart(begin, end, text, starts, places, room) if cut == "token" else end
     return chunks
 
 
 def join_pages(document: Any) -> tuple[str, list[tuple[int, int, int]]]:
     """The document's text and, for each page with text, (number, start, end). A page that ends
     inside a sentence is joined to the next with a line end only, no paragraph."""
-    text, pages = "", []
+    parts: list[str] = []
+    pages: list[tuple[int, int, int]] = []
+    length = 0
     for page in document.pages:
         body = page.text.strip()
         if not body or page.status in ("skipped", "failed", "garbled"):
             continue
-        if text:
-            ends = re.search(r"[.!?:。！？][\"'”’)\]]*$", text) or HEADING.match(body)
-            text += "\n\n" if ends else "\n"
-        pages.append((page.number, len(text), len(text) + len(body)))
-        text += body
-    return text, pages
+        if parts:
+            ends = PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
+            parts.append("\n\n" if ends else "\n")
+            length += len(parts[-1])
+        pages.append((page.number, length, length + len(body)))
+        parts.append(body)
+        length += len(body)
+    return "".join(parts), pages
 
 
 def cut_places(
@@ -134,6 +144,23 @@ def _next_end(
     high = starts[first + share]
     space = text.rfind(" ", max(begin, high - 80), high)
     return (space + 1 if space > begin else max(high, begin + 1)), "token"
+
+
+def _restart(
+    begin: int, end: int, text: str, starts: list[int], places: dict[str, list[int]], room: int
+) -> int:
+    """Where the chunk after a cut inside a sentence begins: with that sentence when it is short,
+    else with a word a little before the cut."""
+    repeated = int(room * OVERLAP)
+    if repeated < 1 or end >= len(text):
+        return end
+    low = max(begin + 1, starts[max(0, bisect_left(starts, end) - repeated)])
+    sentences = places["sentence"]
+    last = bisect_left(sentences, end) - 1
+    if last >= 0 and sentences[last] >= low:
+        return sentences[last]
+    space = text.find(" ", low, end - 1)
+    return min(end, space + 1 if space >= 0 else low)
 
 
 def _chunk(

@@ -27,6 +27,7 @@ from app.models import model_label, resolve_model, window
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
 
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence
+MAX_HEADING = 90  # characters
 KEPT_TOKENS = 32_768  # encoder states kept for another length or beam width
 ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
 ABBREVIATION = re.compile(
@@ -69,14 +70,19 @@ def count_words(text: str) -> int:
     return len(CJK.sub(" ", text).split()) + dense // 2
 
 
+def sentence_ends(text: str) -> list[int]:
+    """Where sentences end. An end inside the text stays one whatever follows, so streamed
+    sentences never change."""
+    return [
+        match.end()
+        for match in ENDING.finditer(text)
+        if not ABBREVIATION.search(text[: match.start() + 1][-12:])
+    ]
+
+
 def last_sentence_end(text: str) -> int:
-    """Length of the longest prefix of whole sentences, 0 when there is none. An end inside
-    the text stays one whatever follows, so streamed sentences never change."""
-    best = 0
-    for match in ENDING.finditer(text):
-        if not ABBREVIATION.search(text[: match.start() + 1][-12:]):
-            best = match.end()
-    return best
+    """Length of the longest prefix of whole sentences, 0 when there is none."""
+    return max(sentence_ends(text), default=0)
 
 
 def settled(committed: str) -> str:
@@ -86,11 +92,38 @@ def settled(committed: str) -> str:
     return words[: last_sentence_end(words[: gap + 1])] if gap > 0 else ""
 
 
-def whole_sentences(text: str) -> str:
-    """The text without its unfinished last sentence; all of it when that is all there is."""
+def ended(text: str, reason: str) -> str:
+    """A section's final text: whole sentences, unless the person stopped it or there is none;
+    an unfinished sentence that stays is marked."""
     text = text.rstrip()
     end = last_sentence_end(text)
-    return text[:end] if end else text
+    if end and reason != "stopped":
+        return text[:end]
+    return f"{text} …" if text and end < len(text) and reason != "eos" else text
+
+
+def headings_of(text: str) -> list[str]:
+    """The short paragraphs that end no sentence, longest first."""
+    lines = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
+    found = {line for line in lines if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line)}
+    return sorted(found, key=len, reverse=True)
+
+
+def without_headings(text: str, headings: list[str]) -> str:
+    """The text with each heading cut off that runs into the sentence after it, since a model
+    that copies takes both for one sentence. What it does to a sentence never changes later."""
+    parts, begin = [], 0
+    for end in [*sentence_ends(text), len(text)]:
+        sentence = text[begin:end]
+        space = len(sentence) - len(sentence.lstrip())
+        rest = sentence[space:]
+        for heading in headings:
+            if rest.startswith(heading) and re.match(r" [^\W\d_a-z]", rest[len(heading) :]):
+                rest = rest[len(heading) + 1 :]
+                break
+        parts.append(sentence[:space] + rest)
+        begin = end
+    return "".join(parts)
 
 
 def share_words(length: str, chunks: list[Chunk]) -> list[int]:
@@ -327,6 +360,7 @@ class Summarizer:
         least, most = token_limits(words, chunk, options.max_new_tokens)
         decoder = StreamingDecoder(self.tokenizer)
         sure, maybe, count, reason = "", "", 0, "stopped"
+        headings = headings_of(chunk.text)
         drafts = self.model.stream(
             encoded=encoded,
             stop_event=stop_event,
@@ -341,11 +375,12 @@ class Summarizer:
             if draft.done:
                 reason = draft.finish_reason or "eos"
                 break
-            firm = settled(sure)
-            yield DraftText(place[0], firm, (sure + maybe)[len(firm) :])
+            firm = without_headings(settled(sure), headings)
+            guess = without_headings(sure + maybe, headings)[len(firm) :]
+            yield DraftText(place[0], firm, guess)
             yield Progress("decoding", min(count, most), most, *place)
         clock.decode_s += time.monotonic() - began
-        text = whole_sentences(sure + maybe)
+        text = without_headings(ended(sure + maybe, reason), headings)
         yield DraftText(place[0], text, "")
         yield SectionDone(
             place[0], SectionSummary(chunk.pages, text, len(chunk.input_ids), count, reason)

@@ -222,13 +222,15 @@ def _kind(data: bytes, name: str) -> str:
 def _warnings(pages: tuple[Page, ...]) -> tuple[str, ...]:
     found = []
     for status, sentence in (
-        ("failed", "could not be read and are left out"),
-        ("scanned", "have no text layer (pictures of text need OCR) and are left out"),
-        ("garbled", "hold unreadable glyphs and are left out"),
+        ("failed", "could not be read"),
+        ("scanned", "no text layer, so pictures of text there need OCR first"),
+        ("garbled", "the text is unreadable glyphs"),
     ):
         numbers = [page.number for page in pages if page.status == status]
         if numbers:
-            found.append(f"{len(numbers)} of {len(pages)} pages {sentence}: {_ranges(numbers)}.")
+            one = len(numbers) == 1
+            which = f"Page {numbers[0]} is" if one else f"Pages {_ranges(numbers)} are"
+            found.append(f"{which} left out ({sentence}).")
     return tuple(found)
 
 
@@ -253,12 +255,13 @@ def _read_in_child(
     """Runs the worker; its time is limited and it dies with a stop, a limit or an error."""
     # -m finds `app` in the working folder, in a checkout as in an installed package.
     process = subprocess.Popen(
-        [sys.executable, "-X", "utf8", "-m", "app.documents.worker"],
+        _command(),
         cwd=Path(__file__).resolve().parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # no black box on Windows
     )
     lines: queue.Queue[str | None] = queue.Queue()
     assert process.stdin is not None and process.stdout is not None
@@ -277,6 +280,11 @@ def _read_in_child(
         process.wait()
         listener.join(5)
         process.stdout.close()
+
+
+def _command() -> list[str]:
+    """What starts the worker; the request, and so the password, goes to its stdin only."""
+    return [sys.executable, "-X", "utf8", "-m", "app.documents.worker"]
 
 
 def _listen(stream: IO[str], lines: queue.Queue[str | None]) -> None:

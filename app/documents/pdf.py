@@ -23,16 +23,7 @@ def read_pdf(
 ) -> dict[str, Any]:
     """{"pages": [[label, text, status]...], "outline": [[title, page, level]...]}, pages from 1."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
-    reader = _open_pypdf(path, password, name)
-    pdfium = _open_pdfium(path, password)
-    total = _page_count(reader, pdfium)
-    if total == 0:
-        size = f"{path.stat().st_size:,} bytes"
-        raise NotReadable(f"“{name}” is damaged or cut off ({size}): download it again.")
-    if total > limits.MAX_PAGES:
-        raise TooLong(
-            f"“{name}” has {total:,} pages and the limit is {limits.MAX_PAGES:,}: split it first."
-        )
+    reader, pdfium, total = _open(path, password, name)
     on_progress(0, total)
     texts: list[str] = []
     statuses: list[str] = []
@@ -52,15 +43,40 @@ def read_pdf(
     return {"pages": pages, "outline": _outline(reader, total)}
 
 
+def _open(
+    path: Path, password: str | None, name: str
+) -> tuple[pypdf.PdfReader | None, pypdfium2.PdfDocument | None, int]:
+    """Both readers, None for one that cannot read the file, and the number of pages."""
+    reader = _open_pypdf(path, password, name)
+    pdfium, is_locked = _open_pdfium(path, password)
+    if reader is None and is_locked:
+        raise _locked(password, name)
+    ours, theirs = _count(reader), len(pdfium) if pdfium is not None else 0
+    total = max(ours, theirs)
+    if total == 0:
+        size = f"{path.stat().st_size:,} bytes"
+        raise NotReadable(f"“{name}” is damaged or cut off ({size}): download it again.")
+    if total > limits.MAX_PAGES:
+        raise TooLong(
+            f"“{name}” has {total:,} pages and the limit is {limits.MAX_PAGES:,}: split it first."
+        )
+    # Readers that count pages differently skip damaged ones: their page 5 is not the same page.
+    return reader if ours == total else None, pdfium if theirs == total else None, total
+
+
+def _locked(password: str | None, name: str) -> PasswordNeeded | WrongPassword:
+    if password:
+        return WrongPassword(f"That password does not open “{name}”: try another.")
+    return PasswordNeeded(f"“{name}” is protected: enter its password.")
+
+
 def _open_pypdf(path: Path, password: str | None, name: str) -> pypdf.PdfReader | None:
     """The reader, unlocked; None when pypdf cannot make sense of the file."""
     try:
         reader = pypdf.PdfReader(str(path))
-        if reader.is_encrypted and not reader.decrypt(""):
-            if not password:
-                raise PasswordNeeded(f"“{name}” is protected: enter its password.")
-            if not reader.decrypt(password):
-                raise WrongPassword(f"That password does not open “{name}”: try another.")
+        is_locked = reader.is_encrypted and not reader.decrypt("")
+        if is_locked and not (password and reader.decrypt(password)):
+            raise _locked(password, name)
         return reader
     except (PasswordNeeded, WrongPassword):
         raise
@@ -72,21 +88,26 @@ def _open_pypdf(path: Path, password: str | None, name: str) -> pypdf.PdfReader 
         return None
 
 
-def _open_pdfium(path: Path, password: str | None) -> pypdfium2.PdfDocument | None:
+def _open_pdfium(
+    path: Path, password: str | None
+) -> tuple[pypdfium2.PdfDocument | None, bool]:
+    """(the document or None, is it the password that it lacks?)"""
+    is_locked = False
     for secret in dict.fromkeys((None, password)):
         try:
-            return pypdfium2.PdfDocument(str(path), password=secret)
-        except Exception:  # damaged or locked; pypdf may still read it
-            continue
-    return None
+            return pypdfium2.PdfDocument(str(path), password=secret), False
+        except pypdfium2.PdfiumError as error:
+            is_locked = error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD
+        except Exception:  # damaged; pypdf may still read it
+            is_locked = False
+    return None, is_locked
 
 
-def _page_count(reader: pypdf.PdfReader | None, pdfium: pypdfium2.PdfDocument | None) -> int:
+def _count(reader: pypdf.PdfReader | None) -> int:
     try:
-        count = len(reader.pages) if reader is not None else 0
+        return len(reader.pages) if reader is not None else 0
     except Exception:  # a damaged page tree; PDFium rebuilds it
-        count = 0
-    return max(count, len(pdfium) if pdfium is not None else 0)
+        return 0
 
 
 def _read_page(

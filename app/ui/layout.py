@@ -63,7 +63,7 @@ def _ask(settings: Settings) -> dict[str, Any]:
         value=settings.length, label="Length of the whole summary", elem_id="length",
     )  # fmt: skip
     ask |= _advanced(settings)
-    with gr.Row():
+    with gr.Row(elem_id="buttons"):
         ask["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
         ask["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
     return ask
