@@ -2,11 +2,11 @@
 
 Never sees the model. B sources, K beams, C candidates per source, T longest sequence.
 Everything here is tiny and lives on the CPU; one transfer per step brings the candidates.
+A hypothesis is a [2, T] pair: its tokens and, for each, the model row that produced it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ WORST = -1.0e9
 @dataclass(frozen=True)
 class SearchOptions:
     """What decides a search: lengths count the start token; ``early_stopping`` True, False or
-    "never"; ``fill`` stands after the end of each sequence."""
+    "never"; ``fill`` stands after the end of each sequence; ``generator`` None is torch's own."""
 
     num_beams: int
     max_length: int
@@ -27,6 +27,8 @@ class SearchOptions:
     eos: tuple[int, ...]
     start: int
     fill: int
+    do_sample: bool = False
+    generator: torch.Generator | None = None
 
 
 class BeamSearch:
@@ -36,8 +38,8 @@ class BeamSearch:
         self.options = options
         beams, longest = options.num_beams, options.max_length
         self.length = 1
-        self.running = torch.full((batch, beams, longest), options.fill)
-        self.running[:, :, 0] = options.start
+        self.running = torch.full((batch, beams, 2, longest), options.fill)
+        self.running[:, :, 0, 0] = options.start
         self.finished = self.running.clone()
         self.running_scores = torch.zeros(batch, beams)
         self.running_scores[:, 1:] = WORST
@@ -48,6 +50,7 @@ class BeamSearch:
         self.improvable = torch.ones(batch, 1, dtype=torch.bool)
         self.done = False
         self.committed = [1] * batch
+        self.texts: list[list[int]] = [[] for _ in range(batch)]
 
     @property
     def candidates(self) -> int:
@@ -57,35 +60,45 @@ class BeamSearch:
     def step(self, log_probs: Tensor) -> tuple[list[int], list[int]]:
         """Processed log-probs [B*K, V] -> token and flat parent row of each running beam."""
         batch, beams = self.running_scores.shape
-        vocab = log_probs.shape[-1]
-        total = log_probs.view(batch, beams, vocab) + self.running_scores.to(log_probs.device)[
-            :, :, None
-        ]
-        scores, indices = torch.topk(total.view(batch, -1), k=self.candidates)
-        packed = torch.stack([scores.double(), indices.double()]).cpu()
-        scores, indices = packed[0].float(), packed[1].long()
-        parents, tokens = indices // vocab, indices % vocab
-        sequences = _gather(self.running, parents)
-        sequences[:, :, self.length] = tokens
+        scores, parents, tokens = self._candidates(log_probs)
+        hypotheses = _gather(self.running, parents)
+        flat = parents + torch.arange(batch)[:, None] * beams
+        hypotheses[:, :, 0, self.length] = tokens
+        hypotheses[:, :, 1, self.length] = flat
         ended = torch.isin(tokens, torch.tensor(self.options.eos, dtype=torch.long))
         if self.length + 1 >= self.options.max_length:
             ended = torch.ones_like(ended)
-        kept = self._keep_running(sequences, scores, ended)
-        self._update_finished(sequences, scores, ended)
+        kept = self._keep_running(hypotheses, scores, ended)
+        self._update_finished(hypotheses, scores, ended)
         self.length += 1
         self._update_done(ended)
-        offset = torch.arange(batch)[:, None] * beams
-        flat = torch.gather(parents, 1, kept) + offset
-        return torch.gather(tokens, 1, kept).flatten().tolist(), flat.flatten().tolist()
+        tokens, flat = torch.gather(tokens, 1, kept), torch.gather(flat, 1, kept)
+        return tokens.flatten().tolist(), flat.flatten().tolist()
 
-    def _keep_running(self, sequences: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
+    def _candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The C best (or sampled) continuations: scores, parent beams and tokens, [B, C]."""
+        batch, beams = self.running_scores.shape
+        vocab = log_probs.shape[-1]
+        running = self.running_scores.to(log_probs.device)
+        total = (log_probs.view(batch, beams, vocab) + running[:, :, None]).view(batch, -1)
+        if self.options.do_sample:
+            generator = self.options.generator
+            indices = torch.multinomial(total.softmax(-1), self.candidates, generator=generator)
+            scores = torch.gather(total, 1, indices)
+        else:
+            scores, indices = torch.topk(total, k=self.candidates)
+        packed = torch.stack([scores.double(), indices.double()]).cpu()
+        indices = packed[1].long()
+        return packed[0].float(), indices // vocab, indices % vocab
+
+    def _keep_running(self, hypotheses: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
         unfinished = scores + ended.float() * WORST
         kept = torch.topk(unfinished, k=self.options.num_beams)[1]
-        self.running = _gather(sequences, kept)
+        self.running = _gather(hypotheses, kept)
         self.running_scores = torch.gather(unfinished, 1, kept)
         return kept
 
-    def _update_finished(self, sequences: Tensor, scores: Tensor, ended: Tensor) -> None:
+    def _update_finished(self, hypotheses: Tensor, scores: Tensor, ended: Tensor) -> None:
         beams = self.options.num_beams
         just_finished = ended.clone()
         # Only an end that ranks among the first K counts (transformers, as fairseq before it).
@@ -96,7 +109,7 @@ class BeamSearch:
         scores += (~just_finished).float() * WORST
         merged = torch.cat([self.finished_scores, scores], 1)
         kept = torch.topk(merged, k=beams)[1]
-        self.finished = _gather(torch.cat([self.finished, sequences], 1), kept)
+        self.finished = _gather(torch.cat([self.finished, hypotheses], 1), kept)
         self.finished_scores = torch.gather(merged, 1, kept)
         self.is_finished = torch.gather(torch.cat([self.is_finished, just_finished], 1), 1, kept)
         lengths = torch.full_like(scores, self.length, dtype=torch.long)
@@ -124,62 +137,69 @@ class BeamSearch:
         hypothesis and each running beam whose best possible score is not strictly below it.
         Log-probs are at most 0, so a running score never rises; committed only ever grows.
         """
-        running = () if self.done else self._contenders(row)
-        finished = self.done or bool(self.is_finished[row, 0])
-        can_win = [self.running[row, k] for k in running]
-        if finished:
-            can_win.append(self.finished[row, 0])
+        running = self._contenders(row)
+        rivals = [self.running[row, k, 0] for k in running]
+        if self.is_finished[row, 0]:
+            rivals.append(self.finished[row, 0, 0])
+        if not rivals:  # a dead end: the rules forbade every token, and nothing has finished
+            return list(self.texts[row]), []
         begin = self.committed[row]
-        stop = self.options.max_length if finished and not running else self.length
-        tails = torch.stack(can_win)[:, begin:stop]
-        same = (tails == tails[0]).all(0)
-        self.committed[row] = begin + int(same.long().cumprod(0).sum())
-        committed = self._tokens(can_win[0][: self.committed[row]])
-        best = self._tokens(self._best(row, running, finished))
-        return committed, best[len(committed) :]
+        stop = self.length if running else self.options.max_length
+        tails = torch.stack(rivals)[:, begin:stop]
+        agreed = int((tails == tails[0]).all(0).long().cumprod(0).sum())
+        self.committed[row] = begin + agreed
+        self.texts[row] += self._until_eos(tails[0, :agreed])
+        best = self._best(row, running)[0, self.committed[row] : stop]
+        return list(self.texts[row]), self._until_eos(best)
 
-    def _best(self, row: int, running: Sequence[int], finished: bool) -> Tensor:
-        """The best by normalised score among those that can still win."""
-        penalty = max(1, self.length - 1) ** self.options.length_penalty
+    def _best(self, row: int, running: list[int]) -> Tensor:
+        """[2, T]: the best by normalised score among those that can still win."""
         if not running:
             return self.finished[row, 0]
-        first = running[0]
-        ahead = float(self.running_scores[row, first]) / penalty
-        if finished and float(self.finished_scores[row, 0]) >= ahead:
+        penalty = max(1, self.length - 1) ** self.options.length_penalty
+        ahead = self.running_scores[row, running[0]] / penalty
+        if self.is_finished[row, 0] and self.finished_scores[row, 0] >= ahead:
             return self.finished[row, 0]
-        return self.running[row, first, : self.length]
+        return self.running[row, running[0]]
 
-    def _contenders(self, row: int) -> Sequence[int]:
-        """Running beams that may still become the answer."""
-        if bool(self._closed()[row]) or not bool(self.improvable[row]):
-            return ()
+    def _contenders(self, row: int) -> list[int]:
+        """Running beams that may still become the answer, best first."""
+        if self.settled(row):
+            return []
         o = self.options
         # The kindest length: the longest for a positive penalty, else the very next one.
         length = o.max_length - 1 if o.length_penalty > 0 else self.length
         bound = self.running_scores[row] / length**o.length_penalty
-        if not bool(self.is_finished[row, 0]):
-            return range(o.num_beams)
-        return torch.nonzero(bound >= self.finished_scores[row, 0]).flatten().tolist()
+        if bool(self.is_finished[row, 0]):
+            able = bound >= self.finished_scores[row, 0]
+        else:
+            # A beam that met only forbidden tokens ranks below an empty place of the pool.
+            able = ~self.running_scores[row].isinf()
+        return torch.nonzero(able).flatten().tolist()
 
-    def _tokens(self, sequence: Tensor) -> list[int]:
-        """Without start token, and up to the first EOS."""
-        tokens = sequence.tolist()[1:]
-        for at, token in enumerate(tokens):
-            if token in self.options.eos:
-                return tokens[:at]
-        return tokens
+    def settled(self, row: int) -> bool:
+        """Whether the answer of this source is final; others may go on."""
+        return self.done or bool(self._closed()[row]) or not bool(self.improvable[row])
+
+    def _until_eos(self, tokens: Tensor) -> list[int]:
+        found = tokens.tolist()
+        return found[: next((i for i, t in enumerate(found) if t in self.options.eos), None)]
+
+    def origins(self, row: int, begin: int, stop: int) -> list[int]:
+        """The model row that produced each of the tokens ``begin .. stop - 1`` of the draft."""
+        return self._best(row, self._contenders(row))[1, 1 + begin : 1 + stop].tolist()
 
     def result(self, keep: int) -> tuple[Tensor, Tensor]:
         """The ``keep`` best of each source: sequences [B*keep, L] and scores [B*keep]."""
-        sequences = self.finished[:, :keep].flatten(0, 1)
+        sequences = self.finished[:, :keep, 0].flatten(0, 1)
         longest = 1 + int(self.lengths[:, :keep].max())
         return sequences[:, :longest], self.finished_scores[:, :keep].flatten()
 
     def hit_eos(self, row: int) -> bool:
         """Whether the best answer ends in EOS (else it was cut at the longest length)."""
-        return int(self.finished[row, 0, int(self.lengths[row, 0])]) in self.options.eos
+        return int(self.finished[row, 0, 0, int(self.lengths[row, 0])]) in self.options.eos
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:
-    """x [B, C, T], index [B, K] -> [B, K, T]."""
-    return torch.take_along_dim(x, index[:, :, None], dim=1)
+    """x [B, C, 2, T], index [B, K] -> [B, K, 2, T]."""
+    return torch.take_along_dim(x, index[:, :, None, None], dim=1)

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,9 +20,14 @@ from torch import Tensor
 
 from . import logits_processors
 from .beam_search import BeamSearch, SearchOptions
+from .greedy_search import GreedySearch
+from .logits_processors import NO_TOKEN
 
 if TYPE_CHECKING:
     from .model import EncoderStates, LongT5ForConditionalGeneration
+
+
+DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
 
 
 class Stopped(Exception):
@@ -34,13 +39,15 @@ class GenerationConfig:
     """Decoding options under transformers' names, with transformers' defaults.
 
     ``max_length`` and ``min_length`` count the start token; ``max_new_tokens`` and
-    ``min_new_tokens`` do not, and win over them. Raises ValueError for values that contradict.
+    ``min_new_tokens`` do not, and win over them; without a limit it is 20 new. ``do_sample``
+    draws tokens with ``seed`` (None: torch's own generator). Raises ValueError for values that
+    contradict.
     """
 
     num_beams: int = 1
     max_new_tokens: int | None = None
     min_new_tokens: int | None = None
-    max_length: int = 20
+    max_length: int | None = None
     min_length: int = 0
     length_penalty: float = 1.0
     early_stopping: bool | str = False
@@ -49,6 +56,11 @@ class GenerationConfig:
     repetition_penalty: float = 1.0
     encoder_repetition_penalty: float = 1.0
     num_return_sequences: int = 1
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 50
+    top_p: float = 1.0
+    seed: int | None = None
     forced_bos_token_id: int | None = None
     forced_eos_token_id: int | tuple[int, ...] | None = None
     bad_words_ids: tuple[tuple[int, ...], ...] | None = None
@@ -58,32 +70,47 @@ class GenerationConfig:
     decoder_start_token_id: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_beams", "num_return_sequences", "max_length"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if self.max_new_tokens is not None and self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be at least 1, not {self.max_new_tokens}.")
-        if self.num_return_sequences > self.num_beams:
+        for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
+            given = getattr(self, name)
+            self._check(name, given is None or given >= 1, "must be at least 1")
+        several_samples = self.do_sample and self.num_beams == 1
+        if self.num_return_sequences > self.num_beams and not several_samples:
             raise ValueError(
                 f"num_return_sequences ({self.num_return_sequences}) cannot exceed "
                 f"num_beams ({self.num_beams})."
             )
-        if self.early_stopping not in (True, False, "never"):
-            raise ValueError(f'early_stopping is True, False or "never", not {self.early_stopping}')
-        for name in ("repetition_penalty", "encoder_repetition_penalty"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
+        allowed = self.early_stopping in (True, False, "never")
+        self._check("early_stopping", allowed, 'must be True, False or "never"')
+        for name in ("repetition_penalty", "encoder_repetition_penalty", "temperature"):
+            self._check(name, getattr(self, name) > 0, "must be above 0")
+        self._check("top_k", self.top_k >= 0, "must be 0 (off) or more")
+        self._check("top_p", 0 < self.top_p <= 1, "must be above 0 and at most 1")
+        for name in ("forced_bos_token_id", "forced_eos_token_id"):
+            possible = set(_ids(getattr(self, name))) - set(self.suppress_tokens or ())
+            if getattr(self, name) is not None and not possible:
+                raise ValueError(f"suppress_tokens forbids what {name} forces.")
+
+    def _check(self, name: str, fine: bool, rule: str) -> None:
+        if not fine:
+            raise ValueError(f"{name} {rule}, not {getattr(self, name)}.")
 
     @property
     def longest(self) -> int:
         """Most tokens of a sequence, the start token counted."""
-        return self.max_length if self.max_new_tokens is None else self.max_new_tokens + 1
+        if self.max_new_tokens is None and self.max_length is not None:
+            return self.max_length
+        return 1 + (DEFAULT_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens)
 
     @property
     def shortest(self) -> int:
         """Tokens, the start token counted, before which EOS is forbidden."""
         fewest_new = 0 if self.min_new_tokens is None else self.min_new_tokens + 1
         return max(fewest_new, self.min_length if self.min_new_tokens is None else 0)
+
+    @property
+    def rows_per_source(self) -> int:
+        """Decoder rows of one source: its beams, or its samples."""
+        return self.num_beams if self.num_beams > 1 else self.num_return_sequences
 
     def merged(self, **options: Any) -> GenerationConfig:
         """A copy with ``options`` over it. Raises ValueError naming an unknown option."""
@@ -114,6 +141,10 @@ class GenerationConfig:
         default = GenerationConfig()
         values = dataclasses.asdict(self)
         return {k: v for k, v in values.items() if v != getattr(default, k)}
+
+
+def _ids(value: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    return () if value is None else (value,) if isinstance(value, int) else value
 
 
 def _frozen(value: Any) -> Any:
@@ -151,58 +182,38 @@ class Search(Protocol):
 
     def step(self, scores: Tensor) -> tuple[list[int], list[int]]: ...
     def draft(self, row: int) -> tuple[list[int], list[int]]: ...
+    def settled(self, row: int) -> bool: ...
     def hit_eos(self, row: int) -> bool: ...
     def result(self, keep: int) -> tuple[Tensor, Tensor | None]: ...
 
 
-class GreedySearch:
-    """The best token of each row at each step; everything is certain at once."""
+class _Stop(threading.Event):
+    """Set when the caller's event is, or when the time is over."""
 
-    def __init__(self, batch: int, options: SearchOptions, pad: int) -> None:
-        self.options, self.pad = options, pad
-        self.length, self.done = 1, False
-        self.rows: list[list[int]] = [[options.start] for _ in range(batch)]
-        self.ended = [False] * batch
+    def __init__(self, event: threading.Event | None, deadline: float | None) -> None:
+        super().__init__()
+        self.event = event
+        self.ends_at = None if deadline is None else time.monotonic() + deadline
 
-    def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
-        best = logits.argmax(-1).tolist()
-        tokens = [self.pad if e else t for e, t in zip(self.ended, best, strict=True)]
-        for i, token in enumerate(tokens):
-            self.rows[i].append(token)
-            self.ended[i] = self.ended[i] or token in self.options.eos
-        self.length += 1
-        self.done = all(self.ended) or self.length >= self.options.max_length
-        return tokens, list(range(len(tokens)))
+    @property
+    def reason(self) -> str:
+        return "stopped" if self.event is not None and self.event.is_set() else "deadline"
 
-    def draft(self, row: int) -> tuple[list[int], list[int]]:
-        tokens = self.rows[row][1:]
-        stop = next((i for i, t in enumerate(tokens) if t in self.options.eos), len(tokens))
-        return tokens[:stop], []
-
-    def hit_eos(self, row: int) -> bool:
-        return self.ended[row]
-
-    def result(self, keep: int) -> tuple[Tensor, None]:
-        return torch.tensor(self.rows), None
+    def is_set(self) -> bool:
+        if self.event is not None and self.event.is_set():
+            return True
+        return self.ends_at is not None and time.monotonic() >= self.ends_at
 
 
 @dataclass
 class _Run:
-    """One decode: the search, its rules, and where it must end."""
+    """One decode: the search, its rules, and what may end it early."""
 
     config: GenerationConfig
     search: Search
     processors: list[logits_processors.Processor]
     start: int
-    stop_event: threading.Event | None
-    ends_at: float | None
-
-    def interrupted(self) -> str | None:
-        if self.stop_event is not None and self.stop_event.is_set():
-            return "stopped"
-        if self.ends_at is not None and time.monotonic() >= self.ends_at:
-            return "deadline"
-        return None
+    stop: _Stop | None
 
 
 def stream(
@@ -224,10 +235,8 @@ def stream(
     stopped while still encoding.
     """
     config = model.generation_config.merged(**options)
-    ends_at = None if deadline is None else time.monotonic() + deadline
-    return _stream(
-        model, config, input_ids, attention_mask, encoded, stop_event, ends_at, on_encode_progress
-    )
+    stop = _Stop(stop_event, deadline)
+    return _stream(model, config, input_ids, attention_mask, encoded, stop, on_encode_progress)
 
 
 def generate(
@@ -241,10 +250,23 @@ def generate(
     """Decode to the end: the same loop as :func:`stream`, drained."""
     config = model.generation_config.merged(**options)
     encoded = _encoded(model, input_ids, attention_mask, encoded, None, None)
-    run = _prepare(model, config, encoded, None, None)
+    run = _prepare(model, config, encoded, None)
     for _ in _steps(model, run, encoded):
         pass
     return GenerationOutput(*run.search.result(config.num_return_sequences))
+
+
+def join(states: Sequence[EncoderStates]) -> EncoderStates:
+    """Kept states of several sources as one batch: decoded together, each as if alone."""
+    from .model import EncoderStates
+
+    def pad(rows: Iterable[Tensor], value: float) -> Tensor:
+        return torch.nn.utils.rnn.pad_sequence(list(rows), True, value)
+
+    ids = [row for s in states if s.input_ids is not None for row in s.input_ids]
+    hidden = pad((row for s in states for row in s.last_hidden_state), 0.0)
+    mask = pad((row for s in states for row in s.attention_mask), 0)
+    return EncoderStates(hidden, mask, pad(ids, NO_TOKEN) if len(ids) == len(hidden) else None)
 
 
 def _encoded(
@@ -260,55 +282,55 @@ def _encoded(
     if encoded is not None:
         return encoded
     assert input_ids is not None
-    return model.encode(
-        input_ids, attention_mask, on_progress=on_progress, stop_event=stop_event
-    )
+    return model.encode(input_ids, attention_mask, on_progress=on_progress, stop_event=stop_event)
 
 
 def _prepare(
     model: LongT5ForConditionalGeneration,
     config: GenerationConfig,
     encoded: EncoderStates,
-    stop_event: threading.Event | None,
-    ends_at: float | None,
+    stop: _Stop | None,
 ) -> _Run:
     shape = model.config
-    eos_value = shape.eos_token_id if config.eos_token_id is None else config.eos_token_id
-    eos = (eos_value,) if isinstance(eos_value, int) else tuple(eos_value)
+    eos = _ids(config.eos_token_id) or _ids(shape.eos_token_id)
     pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
     start = config.decoder_start_token_id
     start = shape.decoder_start_token_id if start is None else start
+    generator = None
+    if config.seed is not None:
+        generator = torch.Generator(model.device).manual_seed(config.seed)
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
     options = SearchOptions(
         config.num_beams, config.longest, config.length_penalty, config.early_stopping,
-        eos, start, pad or (eos[0] if eos else -1),
+        eos, start, pad or (eos[0] if eos else -1), config.do_sample, generator,
     )  # fmt: skip
     batch = encoded.last_hidden_state.shape[0]
     search: Search = (
-        GreedySearch(batch, options, pad) if config.num_beams == 1 else BeamSearch(batch, options)
+        GreedySearch(batch, options, pad, config.rows_per_source)
+        if config.num_beams == 1
+        else BeamSearch(batch, options)
     )
     processors = logits_processors.build(
-        config, encoded.input_ids, batch * config.num_beams, shape.vocab_size, start, eos,
+        config, encoded.input_ids, batch * config.rows_per_source, shape.vocab_size, start, eos,
         model.device,
     )  # fmt: skip
-    return _Run(config, search, processors, start, stop_event, ends_at)
+    return _Run(config, search, processors, start, stop)
 
 
 def _steps(
     model: LongT5ForConditionalGeneration, run: _Run, encoded: EncoderStates
 ) -> Iterator[str | None]:
     """Advance the search one token per turn; yields why it was interrupted, or None."""
-    beams, search = run.config.num_beams, run.search
-    rows = encoded.last_hidden_state.shape[0] * beams
-    cache = model.init_cache(encoded, beams, run.config.longest)
+    per_source, search = run.config.rows_per_source, run.search
+    rows = encoded.last_hidden_state.shape[0] * per_source
+    cache = model.init_cache(encoded, per_source, run.config.longest)
     tokens = [run.start] * rows
     while not search.done:
-        reason = run.interrupted()
-        if reason is not None:
-            yield reason
+        if run.stop is not None and run.stop.is_set():
+            yield run.stop.reason
             return
         scores = model.decode_step(torch.tensor(tokens, device=model.device), cache)
-        if beams > 1:
+        if run.config.num_beams > 1:
             scores = scores.log_softmax(-1)
         for processor in run.processors:
             scores = processor(scores, search.length)
@@ -326,20 +348,19 @@ def _stream(
     input_ids: Tensor | None,
     attention_mask: Tensor | None,
     encoded: EncoderStates | None,
-    stop_event: threading.Event | None,
-    ends_at: float | None,
+    stop: _Stop,
     on_encode_progress: Any,
 ) -> Iterator[Draft]:
-    encoded = _encoded(
-        model, input_ids, attention_mask, encoded, stop_event, on_encode_progress
-    )
-    run = _prepare(model, config, encoded, stop_event, ends_at)
-    batch = encoded.last_hidden_state.shape[0]
+    encoded = _encoded(model, input_ids, attention_mask, encoded, stop, on_encode_progress)
+    run = _prepare(model, config, encoded, stop)
     search = run.search
+    unsettled = list(range(encoded.last_hidden_state.shape[0]))
     for reason in _steps(model, run, encoded):
-        for row in range(batch):
+        for row in list(unsettled):
             committed, provisional = search.draft(row)
             ended = reason
-            if search.done:
+            if search.settled(row):
                 ended = "eos" if search.hit_eos(row) else "length"
+            if ended is not None:
+                unsettled.remove(row)
             yield Draft(committed, provisional, ended is not None, ended, row)

@@ -7,7 +7,7 @@ are transformers' (generation/logits_process.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .generation import GenerationConfig
 
 NEVER = -float("inf")
+NO_TOKEN = -1  # where a joined source is shorter than its neighbours
 
 
 class Processor:
@@ -57,22 +58,23 @@ class EncoderRepetitionPenalty(Processor):
 
     def __init__(self, penalty: float, source: Tensor, beams: int, vocab: int):
         self.penalty = 1 / penalty
-        seen = torch.zeros(source.shape[0], vocab, dtype=torch.bool, device=source.device)
-        self.seen = seen.scatter(1, source, True).repeat_interleave(beams, dim=0)
+        # One column more takes the places that hold no token.
+        seen = torch.zeros(source.shape[0], vocab + 1, dtype=torch.bool, device=source.device)
+        seen.scatter_(1, source.where(source != NO_TOKEN, vocab), True)
+        self.seen = seen[:, :vocab].repeat_interleave(beams, dim=0)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         return discount(scores, self.seen, self.penalty)
 
 
 class NgramTable:
-    """What followed each run of ``n - 1`` tokens in one growing row."""
+    """What followed each run of ``n - 1`` tokens in one growing row, the start token first."""
 
-    def __init__(self, n: int, tokens: Iterable[int] = ()) -> None:
+    def __init__(self, n: int, start: int) -> None:
         self.n = n
         self.recent: tuple[int, ...] = ()
         self.follows: dict[tuple[int, ...], tuple[int, ...]] = {}
-        for token in tokens:
-            self.append(token)
+        self.append(start)
 
     def append(self, token: int) -> None:
         if len(self.recent) == self.n - 1:
@@ -80,9 +82,18 @@ class NgramTable:
         self.recent = (*self.recent, token)[-(self.n - 1) :] if self.n > 1 else ()
 
     def copy(self) -> NgramTable:
-        twin = NgramTable(self.n)
-        twin.recent, twin.follows = self.recent, self.follows.copy()
+        twin = NgramTable.__new__(NgramTable)
+        twin.n, twin.recent, twin.follows = self.n, self.recent, self.follows.copy()
         return twin
+
+
+def followers(n: int, tokens: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
+    """What follows each run of ``n - 1`` tokens in a source, each token once."""
+    found: dict[tuple[int, ...], dict[int, None]] = {}
+    for at in range(len(tokens) - n + 1):
+        *before, last = tokens[at : at + n]
+        found.setdefault(tuple(before), {})[last] = None
+    return {before: list(last) for before, last in found.items()}
 
 
 def ban(scores: Tensor, banned: Sequence[Sequence[int]]) -> Tensor:
@@ -100,7 +111,7 @@ class NoRepeatNgram(Processor):
     """Forbid a token that would repeat an n-gram of its own row (Paulus et al. 2017)."""
 
     def __init__(self, n: int, rows: int, start: int):
-        self.tables = [NgramTable(n, [start]) for _ in range(rows)]
+        self.tables = [NgramTable(n, start) for _ in range(rows)]
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         return ban(scores, [t.follows.get(t.recent, ()) for t in self.tables])
@@ -121,7 +132,8 @@ class EncoderNoRepeatNgram(Processor):
     """Forbid a token that would copy an n-gram of the source, its padding and EOS included."""
 
     def __init__(self, n: int, source: Tensor, beams: int, start: int):
-        self.tables = [NgramTable(n, row) for row in source.tolist()]
+        rows = ([t for t in row if t != NO_TOKEN] for row in source.tolist())
+        self.tables = [followers(n, row) for row in rows]
         self.n, self.beams = n, beams
         self.recent = [(start,)[-(n - 1) :] if n > 1 else ()] * (source.shape[0] * beams)
 
@@ -129,7 +141,7 @@ class EncoderNoRepeatNgram(Processor):
         return ban(
             scores,
             [
-                self.tables[row // self.beams].follows.get(recent, ())
+                self.tables[row // self.beams].get(recent, ())
                 for row, recent in enumerate(self.recent)
             ],
         )
@@ -204,6 +216,40 @@ class SuppressTokens(Processor):
         return scores
 
 
+class Temperature(Processor):
+    """Divide the scores: below 1 sharpens the distribution, above 1 flattens it."""
+
+    def __init__(self, temperature: float):
+        self.temperature = temperature
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        return scores / self.temperature
+
+
+class TopK(Processor):
+    """Keep the ``k`` best tokens (Fan et al. 2018), and what ties with the last of them."""
+
+    def __init__(self, k: int):
+        self.k = k
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        kept = torch.topk(scores, min(self.k, scores.shape[-1]))[0][:, -1:]
+        return scores.masked_fill(scores < kept, NEVER)
+
+
+class TopP(Processor):
+    """Keep the fewest best tokens that hold the share ``p`` of all chances (Holtzman 2020)."""
+
+    def __init__(self, p: float, at_least: int):
+        self.p, self.at_least = p, at_least
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        rising, order = torch.sort(scores)
+        unlikely = rising.softmax(-1).cumsum(-1) <= 1 - self.p
+        unlikely[:, -self.at_least :] = False
+        return scores.masked_fill(unlikely.scatter(1, order, unlikely), NEVER)
+
+
 def build(
     config: GenerationConfig,
     source: Tensor | None,
@@ -214,7 +260,7 @@ def build(
     device: torch.device,
 ) -> list[Processor]:
     """The processors that ``config`` asks for, in transformers' order."""
-    c, beams = config, config.num_beams
+    c, beams = config, config.rows_per_source
     processors: list[Processor] = []
     if source is not None and c.encoder_repetition_penalty != 1.0:
         processors.append(
@@ -238,4 +284,18 @@ def build(
         processors.append(Forced(c.longest - 1, (forced,) if isinstance(forced, int) else forced))
     if c.suppress_tokens:
         processors.append(SuppressTokens(c.suppress_tokens))
+    if c.do_sample:
+        processors += _warpers(c, at_least=1 if c.num_beams == 1 else len(eos) + 1)
     return processors
+
+
+def _warpers(c: GenerationConfig, at_least: int) -> list[Processor]:
+    """What reshapes chances before a draw; beams must keep a token besides each EOS."""
+    warpers: list[Processor] = []
+    if c.temperature != 1.0:
+        warpers.append(Temperature(c.temperature))
+    if c.top_k:
+        warpers.append(TopK(max(c.top_k, at_least)))
+    if c.top_p < 1.0:
+        warpers.append(TopP(c.top_p, at_least))
+    return warpers

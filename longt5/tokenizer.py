@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WORD_START = "\u2581"
+BYTE_PIECE = re.compile("<0x([0-9A-Fa-f]{2})>")
 
 
 @dataclass
@@ -111,9 +114,10 @@ class Tokenizer:
         """Tokens of a text without ``</s>``."""
         return len(self.encode(text, add_eos=False))
 
-    def starts_word(self, token: int) -> bool:
-        """Whether a piece begins a new word, so that the text before it is final."""
-        return self._pieces.piece(token).startswith(WORD_START)
+    def byte(self, token: int) -> int | None:
+        """The byte that a byte-fallback piece such as ``<0xE2>`` stands for."""
+        found = BYTE_PIECE.fullmatch(self._pieces.piece(token))
+        return int(found[1], 16) if found else None
 
 
 class _SentencePieces:
@@ -175,23 +179,66 @@ class StreamingDecoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._whole = 0
+        self._committed = 0
+        self._whole = ""
 
     def update(
         self, committed: Sequence[int], provisional: Sequence[int], done: bool = False
     ) -> tuple[str, str]:
         """(committed text, provisional text) of a draft.
 
-        A word is whole when the piece after it, itself committed, begins a new one; ``done``
-        commits all. The two strings joined are the text of all ids.
+        A word is whole when committed text follows it; ``done`` commits all. The two strings
+        joined are the text of all ids, less a character of which only some bytes are there.
         """
-        if done:
-            self._whole = len(committed)
-        else:
-            for at in range(len(committed) - 1, self._whole, -1):
-                if self._tokenizer.starts_word(committed[at]):
-                    self._whole = at
-                    break
-        text = self._tokenizer.decode(committed[: self._whole])
-        everything = self._tokenizer.decode([*committed, *provisional])
-        return text, everything[len(text) :]
+        if done or len(committed) != self._committed:
+            sure = committed if done else self._without_half_character(committed)
+            text = self._tokenizer.decode(sure)
+            self._whole = text if done else text[: last_word_end(text)]
+            self._committed = len(committed)
+        everything = [*committed, *provisional]
+        if provisional or not done:
+            everything = self._without_half_character(everything)
+        return self._whole, self._tokenizer.decode(everything)[len(self._whole) :]
+
+    def _without_half_character(self, ids: Sequence[int]) -> list[int]:
+        """Without the bytes at the end that do not yet make a character."""
+        run: list[int] = []
+        for token in reversed(ids[-4:]):
+            byte = self._tokenizer.byte(token)
+            if byte is None:
+                break
+            run.insert(0, byte)
+        # At most three bytes wait for the rest of theirs.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder.decode(bytes(run))
+        waiting = len(decoder.getstate()[0])
+        return list(ids[: len(ids) - waiting])
+
+
+# Scripts written without spaces: there, a word ends where the next character begins.
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+    "\U00020000-\U0003ffff]"
+)
+JOINER = "\u200d"
+# No marks by category, but never first in a word: kana sound marks, Thai and Lao vowels.
+CLINGING = JOINER + "\uff9e\uff9f\u0e30\u0e32\u0e33\u0e45\u0e46\u0eb0\u0eb2\u0eb3\u0ec6"
+
+
+def last_word_end(text: str) -> int:
+    """Length of the longest prefix of whole words that something follows, 0 without one.
+
+    An end inside the text stays one whatever follows.
+    """
+    for at in range(len(text) - 1, 0, -1):
+        if text[at].isspace() or _parts(text[at - 1], text[at]):
+            return at
+    return 0
+
+
+def _parts(before: str, after: str) -> bool:
+    """Whether two characters that touch belong to two words."""
+    if not UNSPACED.match(before) and not UNSPACED.match(after):
+        return False
+    clings = unicodedata.category(after)[0] == "M" or after in CLINGING
+    return not clings and before != JOINER

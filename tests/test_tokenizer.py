@@ -1,4 +1,4 @@
-"""The tokenizer against transformers and sentencepiece; the streaming decoder's promises."""
+"""The tokenizer against transformers and sentencepiece."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import StreamingDecoder, Tokenizer
+from longt5 import Tokenizer
 
 MODEL = Path(__file__).parents[1] / "assets" / "model"
 SAMPLES = [
@@ -97,30 +97,6 @@ def test_special_tokens_when_decoding(bundled) -> None:
         "<pad> a plain sentence </s> <extra_id_0>"
     )
     assert bundled.batch_decode([ids, ids]) == ["a plain sentence"] * 2
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.text(min_size=1, max_size=60), st.data())
-def test_committed_text_never_changes(text: str, data) -> None:
-    tokenizer = Tokenizer.from_pretrained(MODEL)
-    ids = tokenizer.encode(text, add_eos=False)
-    decoder, shown, at = StreamingDecoder(tokenizer), "", 0
-    final = tokenizer.decode(ids)
-    while at < len(ids):
-        at = data.draw(st.integers(at + 1, len(ids)))
-        committed, provisional = decoder.update(ids[:at], ids[at : at + 2])
-        assert committed.startswith(shown) and final.startswith(committed)
-        assert "\ufffd" not in committed or "\ufffd" in text
-        assert committed + provisional == tokenizer.decode(ids[: at + 2])
-        shown = committed
-    assert decoder.update(ids, [], done=True) == (final, "")
-
-
-def test_half_words_wait(bundled) -> None:
-    ids = bundled.encode("transubstantiation matters", add_eos=False)
-    decoder = StreamingDecoder(bundled)
-    assert decoder.update(ids[:2], [])[0] == ""
-    assert decoder.update(ids, [])[0] == "transubstantiation"
 
 
 def test_missing_files_are_named(tmp_path) -> None:

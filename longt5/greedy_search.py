@@ -1,0 +1,66 @@
+"""One hypothesis per row: its best or a sampled token at each step, certain at once.
+
+Never sees the model. R = B * N rows: B sources, N samples of each; V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .beam_search import SearchOptions
+
+
+class GreedySearch:
+    """State of R rows; ``step`` takes processed logits and gives tokens and parents.
+
+    ``draft`` and ``settled`` speak of the first sample of a source; ``pad`` fills ended rows.
+    """
+
+    def __init__(self, batch: int, options: SearchOptions, pad: int, samples: int = 1) -> None:
+        self.options, self.pad, self.samples = options, pad, samples
+        rows = batch * samples
+        self.length, self.done = 1, False
+        self.rows: list[list[int]] = [[options.start] for _ in range(rows)]
+        self.texts: list[list[int]] = [[] for _ in range(rows)]
+        self.ended = [False] * rows
+
+    def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
+        """Processed logits [R, V] -> token of each row; every row continues itself."""
+        chosen = self._choose(logits)
+        tokens = [self.pad if e else t for e, t in zip(self.ended, chosen, strict=True)]
+        for i, token in enumerate(tokens):
+            self.rows[i].append(token)
+            if not self.ended[i]:
+                self.ended[i] = token in self.options.eos
+                self.texts[i] += [] if self.ended[i] else [token]
+        self.length += 1
+        self.done = all(self.ended) or self.length >= self.options.max_length
+        return tokens, list(range(len(tokens)))
+
+    def _choose(self, logits: Tensor) -> list[int]:
+        if not self.options.do_sample:
+            return logits.argmax(-1).tolist()
+        # Ended rows draw too, as in transformers, so that a seed gives the same tokens.
+        chances = logits.softmax(-1)
+        return torch.multinomial(chances, 1, generator=self.options.generator)[:, 0].tolist()
+
+    def draft(self, row: int) -> tuple[list[int], list[int]]:
+        """(committed, provisional): all is certain."""
+        return list(self.texts[row * self.samples]), []
+
+    def settled(self, row: int) -> bool:
+        """Whether the answer of this source is final."""
+        return self.done or self.ended[row * self.samples]
+
+    def hit_eos(self, row: int) -> bool:
+        """Whether the answer ended in EOS (else it was cut at the longest length)."""
+        return self.ended[row * self.samples]
+
+    def origins(self, row: int, begin: int, stop: int) -> list[int]:
+        """The row that produced each of the tokens ``begin .. stop - 1`` of the draft."""
+        return [row * self.samples] * (stop - begin)
+
+    def result(self, keep: int) -> tuple[Tensor, None]:
+        """Sequences [R, L] with start token, EOS and fill; such a search has no scores."""
+        return torch.tensor(self.rows), None

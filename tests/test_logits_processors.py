@@ -1,0 +1,142 @@
+"""Each rule against transformers' processor, token by token, while rows change places."""
+
+from __future__ import annotations
+
+import random
+import warnings
+
+import pytest
+import torch
+from transformers.generation import logits_process as theirs
+
+from longt5 import GenerationConfig
+from longt5 import logits_processors as ours
+
+VOCAB, BEAMS, START, STEPS = 12, 3, 0, 14
+EOS = [1, 5]
+SOURCE = torch.tensor(
+    [[3, 4, 5, 3, 4, 6, 3, 4, 1, 0, 0, 0], [7, 7, 7, 8, 9, 7, 7, 10, 11, 2, 6, 1]]
+)
+WORDS = [[3], [4, 5], [6, 7, 8], [1], [2, 2]]
+CPU = torch.device("cpu")
+ROWS = SOURCE.shape[0] * BEAMS
+
+PAIRS = {
+    "repetition": lambda: (
+        ours.RepetitionPenalty(1.7, ROWS, VOCAB, START, CPU),
+        theirs.RepetitionPenaltyLogitsProcessor(1.7),
+    ),
+    "encoder repetition": lambda: (
+        ours.EncoderRepetitionPenalty(2.5, SOURCE, BEAMS, VOCAB),
+        theirs.EncoderRepetitionPenaltyLogitsProcessor(2.5, SOURCE.repeat_interleave(BEAMS, dim=0)),
+    ),
+    **{
+        f"no repeat {n}": lambda n=n: (
+            ours.NoRepeatNgram(n, ROWS, START),
+            theirs.NoRepeatNGramLogitsProcessor(n),
+        )
+        for n in (1, 2, 3, 4)
+    },
+    **{
+        f"encoder no repeat {n}": lambda n=n: (
+            ours.EncoderNoRepeatNgram(n, SOURCE, BEAMS, START),
+            theirs.EncoderNoRepeatNGramLogitsProcessor(n, SOURCE),
+        )
+        for n in (1, 2, 3, 4)
+    },
+    "bad words": lambda: (
+        ours.BadWords(WORDS, ROWS, START, EOS),
+        theirs.NoBadWordsLogitsProcessor(WORDS, EOS),
+    ),
+    "min length": lambda: (
+        ours.MinLength(6, EOS),
+        theirs.MinLengthLogitsProcessor(6, torch.tensor(EOS)),
+    ),
+    "min new tokens": lambda: (
+        ours.MinLength(GenerationConfig(min_new_tokens=5).shortest, EOS),
+        theirs.MinNewTokensLengthLogitsProcessor(1, 5, torch.tensor(EOS)),
+    ),
+    "forced bos": lambda: (ours.Forced(1, [7]), theirs.ForcedBOSTokenLogitsProcessor(7)),
+    "forced eos": lambda: (
+        ours.Forced(STEPS - 1, EOS),
+        theirs.ForcedEOSTokenLogitsProcessor(STEPS, torch.tensor(EOS)),
+    ),
+    "suppress": lambda: (
+        ours.SuppressTokens([3, 9]),
+        theirs.SuppressTokensLogitsProcessor(torch.tensor([3, 9])),
+    ),
+    "temperature": lambda: (ours.Temperature(0.7), theirs.TemperatureLogitsWarper(0.7)),
+    "top k": lambda: (ours.TopK(4), theirs.TopKLogitsWarper(4)),
+    "top k of all": lambda: (ours.TopK(50), theirs.TopKLogitsWarper(50)),
+    "top p": lambda: (ours.TopP(0.6, 1), theirs.TopPLogitsWarper(0.6)),
+    "top p, three kept": lambda: (
+        ours.TopP(0.1, 3),
+        theirs.TopPLogitsWarper(0.1, min_tokens_to_keep=3),
+    ),
+}
+
+
+@pytest.mark.parametrize("as_log_probs", [True, False], ids=["log-probs", "logits"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_scores_are_transformers(name: str, as_log_probs: bool) -> None:
+    for seed in range(4):
+        r = random.Random(seed)
+        generator = torch.Generator().manual_seed(seed)
+        mine, reference = PAIRS[name]()
+        rows = [[START] for _ in range(ROWS)]
+        for length in range(1, STEPS):
+            scores = torch.randn(ROWS, VOCAB, generator=generator) * 2
+            scores = scores.log_softmax(-1) if as_log_probs else scores
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expected = reference(torch.tensor(rows), scores.clone())
+            assert torch.equal(mine(scores.clone(), length), expected), (seed, length, rows)
+            parents = [r.randrange(BEAMS) + row // BEAMS * BEAMS for row in range(ROWS)]
+            tokens = [r.randrange(2, 9) for _ in range(ROWS)]
+            rows = [[*rows[p], t] for p, t in zip(parents, tokens, strict=True)]
+            mine.advance(parents, tokens)
+
+
+def test_scores_given_are_not_changed() -> None:
+    for name in PAIRS:
+        mine, _ = PAIRS[name]()
+        scores = torch.randn(ROWS, VOCAB)
+        before = scores.clone()
+        mine(scores, 1)
+        assert torch.equal(scores, before), name
+
+
+def test_a_long_run_of_padding_is_remembered_once() -> None:
+    source = torch.tensor([[3, 4, 1] + [0] * 20_000])
+    table = ours.EncoderNoRepeatNgram(3, source, BEAMS, START).tables[0]
+    assert table == {(3, 4): [1], (4, 1): [0], (1, 0): [0], (0, 0): [0]}
+
+
+def test_places_without_a_token_count_for_nothing() -> None:
+    short = torch.tensor([[3, 4, 3, 4, 1]])
+    joined = torch.cat([short, torch.full((1, 6), ours.NO_TOKEN)], 1)
+    scores = torch.randn(BEAMS, VOCAB)
+    for n in (1, 2, 3):
+        a, b = (ours.EncoderNoRepeatNgram(n, s, BEAMS, START) for s in (short, joined))
+        assert torch.equal(a(scores, 1), b(scores, 1))
+    a, b = (ours.EncoderRepetitionPenalty(2.0, s, BEAMS, VOCAB) for s in (short, joined))
+    assert torch.equal(a(scores, 1), b(scores, 1))
+
+
+def test_rules_come_in_transformers_order() -> None:
+    config = GenerationConfig(
+        do_sample=True, temperature=0.5, top_p=0.9, repetition_penalty=2.0,
+        encoder_repetition_penalty=2.0, no_repeat_ngram_size=2, encoder_no_repeat_ngram_size=2,
+        bad_words_ids=((3,),), min_length=3, forced_bos_token_id=4, forced_eos_token_id=1,
+        suppress_tokens=(5,),
+    )  # fmt: skip
+    built = ours.build(config, SOURCE, 2, VOCAB, START, [1], CPU)
+    assert [type(p).__name__ for p in built] == [
+        "EncoderRepetitionPenalty", "RepetitionPenalty", "NoRepeatNgram", "EncoderNoRepeatNgram",
+        "BadWords", "MinLength", "Forced", "Forced", "SuppressTokens", "Temperature", "TopK",
+        "TopP",
+    ]  # fmt: skip
+
+
+def test_options_left_alone_cost_nothing() -> None:
+    assert ours.build(GenerationConfig(), SOURCE, 2, VOCAB, START, [1], CPU) == []
