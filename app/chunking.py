@@ -70,10 +70,13 @@ def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list
         end, cut = _next_end(begin, text, starts, places, room)
         chunk = _chunk(text, begin, end, pages, tokenizer, cut)
         shrink = room
-        while len(chunk.input_ids) > max_input_tokens:
+        while len(chunk.input_ids) > max_input_tokens and end - begin > 1:
             # A piece cut out of its context may tokenize to a few ids more than it did there.
             shrink -= max(1, len(chunk.input_ids) - max_input_tokens)
-            end, cut = _next_end(begin, text, starts, places, max(1, shrink))
+            if shrink >= 1:
+                end, cut = _next_end(begin, text, starts, places, shrink)
+            else:
+                end, cut = begin + (end - begin) // 2, "token"
             chunk = _chunk(text, begin, end, pages, tokenizer, cut)
         if chunk.text.strip():
             chunks.append(replace(chunk, overlap=max(0, done - begin)))
@@ -126,7 +129,7 @@ def _next_end(
     begin: int, text: str, starts: list[int], places: dict[str, list[int]], room: int
 ) -> tuple[int, str]:
     """Where the chunk that begins at character `begin` ends, and by what kind of cut."""
-    first = bisect_left(starts, begin)
+    first = max(0, bisect_right(starts, begin) - 1)  # the token that `begin` lies in
     left = len(starts) - first
     if left <= room:
         return len(text), "end"
