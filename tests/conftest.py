@@ -1,0 +1,34 @@
+"""What several tests share: the bundled model loaded once, the examples, small documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.documents import Document, Page, document_from_text
+from app.summarizer import Summarizer
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE_PDF = ROOT / "assets" / "examples" / "merrow-report.pdf"
+EXAMPLE_TEXT = ROOT / "assets" / "examples" / "lending-library.md"
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Summarizer:
+    """The bundled model in float32, so that runs are the same on every machine."""
+    return Summarizer.load("bundled", device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def article() -> Document:
+    """A short text of several parts."""
+    return document_from_text(EXAMPLE_TEXT.read_text(encoding="utf-8"), EXAMPLE_TEXT.name)
+
+
+def paged(*texts: str, name: str = "made.pdf") -> Document:
+    """A document of given pages."""
+    pages = tuple(
+        Page(n, str(n), text, "ok" if text else "empty") for n, text in enumerate(texts, 1)
+    )
+    return Document(name, "0" * 64, "page", pages, ())

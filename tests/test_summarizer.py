@@ -1,0 +1,246 @@
+"""The summarizer: events in order, text that is never taken back, lengths, stops, windows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.chunking import Chunk
+from app.documents import document_from_text
+from app.errors import BadOption, ModelNotFound, NoTextLayer
+from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
+from app.settings import LENGTH_WORDS
+from app.summarizer import (
+    Options,
+    Summarizer,
+    count_words,
+    ended,
+    headings_of,
+    sentence_ends,
+    settled,
+    share_words,
+    token_limits,
+    without_headings,
+)
+from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from tests.conftest import ROOT, paged
+from tests.reference import TINY
+
+
+@pytest.fixture(scope="module")
+def run(bundled, article):
+    """Every event of a run over several sections."""
+    return list(bundled.stream(article, Options(length="medium", max_input_tokens=1_000)))
+
+
+def test_events_come_in_order(run) -> None:
+    kinds = [type(e) for e in run if not isinstance(e, (Progress, DraftText))]
+    sections = kinds.count(SectionDone)
+    assert sections > 1
+    assert kinds == [SectionStarted, SectionDone] * sections + [Finished]
+    stages = [e.stage for e in run if isinstance(e, Progress)]
+    assert set(stages) == {"encoding", "decoding"}
+
+
+def test_committed_text_is_never_taken_back(run) -> None:
+    shown: dict[int, str] = {}
+    for event in run:
+        if isinstance(event, DraftText):
+            assert event.committed.startswith(shown.get(event.section, ""))
+            shown[event.section] = event.committed
+        elif isinstance(event, SectionDone):
+            assert event.result.text.startswith(shown[event.section])
+    assert any(isinstance(e, DraftText) and e.committed and e.provisional for e in run)
+
+
+def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
+    summary = run[-1].summary
+    assert summary.summary == "\n\n".join(s.text for s in summary.sections)
+    assert summary.sections[0].pages[0] == 1
+    assert summary.sections[-1].pages[1] == len(article.pages) == summary.pages
+    for before, after in zip(summary.sections, summary.sections[1:], strict=False):
+        assert after.pages[0] in (before.pages[1], before.pages[1] + 1)
+    for section in summary.sections:
+        assert section.tokens_in <= 1_000
+        assert section.text[-1] in ".!?…\"”’)"
+
+
+def test_json_object_has_the_pinned_keys(run) -> None:
+    values = json.loads(json.dumps(run[-1].summary.to_dict()))
+    assert set(values) == {
+        "name", "pages", "model", "options", "summary", "sections", "warnings", "timings",
+    }  # fmt: skip
+    assert set(values["sections"][0]) >= {"pages", "text", "tokens_in", "tokens_out"}
+    assert set(values["timings"]) == {"read_s", "encode_s", "decode_s", "total_s"}
+    assert values["model"] == "bundled" and isinstance(values["pages"], int)
+
+
+def test_encoder_runs_once_for_two_lengths(bundled, monkeypatch) -> None:
+    document = document_from_text("A heron stood in the reeds. The tide went out slowly. " * 8)
+    calls = []
+    encode = bundled.model.encode
+    monkeypatch.setattr(
+        bundled.model, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k)
+    )
+    first = bundled.summarize(document, Options(max_new_tokens=6))
+    second = bundled.summarize(document, Options(max_new_tokens=12, num_beams=2))
+    assert len(calls) == 1
+    assert first.sections[0].tokens_out <= 6 < second.sections[0].tokens_out <= 12
+
+
+def test_stop_while_decoding_keeps_the_text(bundled, article) -> None:
+    stop, steps = threading.Event(), 0
+    for event in bundled.stream(article, Options(length="long"), stop_event=stop):
+        if isinstance(event, DraftText) and not stop.is_set() and event.committed:
+            stop.set()
+            said = event.committed
+        elif stop.is_set() and isinstance(event, Progress):
+            steps += 1
+    assert steps <= 1
+    assert event.summary.stopped and event.summary.summary.startswith(said)
+
+
+def test_stop_while_encoding_ends_with_a_sentence_that_says_so(bundled) -> None:
+    stop = threading.Event()
+    document = document_from_text("The ferry left at nine and came back at noon. " * 40)
+    for event in bundled.stream(document, stop_event=stop):
+        if isinstance(event, Progress) and event.stage == "encoding":
+            stop.set()
+    assert event.summary.stopped and not event.summary.sections
+    assert "page 1" in event.summary.warnings[-1]
+
+
+def test_closing_the_stream_ends_the_encoder_thread(bundled) -> None:
+    document = document_from_text("Seven bridges cross the river at the old mill. " * 40)
+    stream = bundled.stream(document)
+    next(e for e in stream if isinstance(e, Progress))
+    stream.close()
+    assert not [t for t in threading.enumerate() if t.name == "encode"]
+
+
+def test_contradictions_are_refused_before_anything_is_computed(bundled, article) -> None:
+    for options, word in (
+        (Options(length="epic"), "epic"),
+        (Options(num_beams=0), "beams"),
+        (Options(max_new_tokens=0), "new tokens"),
+        (Options(max_input_tokens=3), "64"),
+        (Options(pages="9-1"), "1-5,9"),
+    ):
+        with pytest.raises(BadOption, match=word):
+            bundled.stream(article, options)
+    with pytest.raises(NoTextLayer):
+        bundled.stream(document_of_scans())
+
+
+def document_of_scans():
+    from dataclasses import replace
+
+    document = paged("x", "y")
+    return replace(
+        document, pages=tuple(replace(p, text="", status="scanned") for p in document.pages)
+    )
+
+
+def test_unknown_models_are_named(tmp_path) -> None:
+    for name in ("no such thing", str(tmp_path)):
+        with pytest.raises(ModelNotFound, match=name.split("/")[-1]):
+            Summarizer.load(name)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A tiny random checkpoint with the bundled vocabulary, in HF layout."""
+    torch.manual_seed(0)
+    config = LongT5Config.from_dict({**TINY, "vocab_size": 12_292, "num_layers": 1})
+    LongT5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    shutil.copy(ROOT / "assets" / "model" / "spiece.model", tmp_path)
+    return tmp_path
+
+
+def words_of_length(tokenizer, tokens: int) -> str:
+    """Text of exactly so many ids, `</s>` counted."""
+    text = "the " * (tokens - 1)
+    ids = tokenizer.encode(text)
+    assert len(ids) == tokens
+    return text
+
+
+@pytest.mark.parametrize("said", [None, 1_000_000_000_000, 16_384])
+def test_a_pass_takes_exactly_the_window(checkpoint, monkeypatch, said) -> None:
+    settings = {} if said is None else {"model_max_length": said}
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
+    summarizer = Summarizer.load(str(checkpoint), device="cpu", dtype="float32")
+    assert summarizer.window == 16_384
+    sizes = []
+    encode = summarizer.model.encode
+    monkeypatch.setattr(
+        summarizer.model, "encode", lambda ids, **k: sizes.append(ids.shape[1]) or encode(ids, **k)
+    )
+    text = words_of_length(summarizer.tokenizer, 16_384)
+    summarizer.summarize(document_from_text(text), Options(max_new_tokens=1, num_beams=1))
+    assert sizes == [16_384]
+    sizes.clear()
+    longer = document_from_text(text + " And then one sentence more was added.")
+    summarizer.summarize(longer, Options(max_new_tokens=1, num_beams=1))
+    assert len(sizes) == 2 and max(sizes) <= 16_384
+
+
+def chunk_of(words: int) -> Chunk:
+    text = " ".join(["word"] * words)
+    return Chunk(list(range(words + 1)), (1, 1), text, (), "end")
+
+
+@given(st.lists(st.integers(30, 3000), min_size=1, max_size=6), st.sampled_from(sorted(LENGTH_WORDS)))
+def test_words_are_shared_by_length(sizes, length) -> None:
+    shares = share_words(length, [chunk_of(n) for n in sizes])
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i])
+    assert all(shares[a] <= shares[b] for a, b in zip(order, order[1:], strict=False))
+    target = min(LENGTH_WORDS[length], sum(sizes) / 3)
+    assert sum(shares) >= target - len(sizes)
+
+
+def test_limits_leave_room_for_a_sentence() -> None:
+    least, most = token_limits(80, chunk_of(900), None)
+    assert 0 < least < 80 < most
+    assert token_limits(80, chunk_of(900), 5) == (5, 5)
+
+
+def test_sentences_end_where_a_reader_says() -> None:
+    text = "Dr. Ames, i.e. A. Ames, paid 3.5 million. See Fig. 2 for it! 好的。Why? Because"
+    assert [text[:end][-8:] for end in sentence_ends(text)] == [
+        "million.", " for it!", " it! 好的。", " 好的。Why?",
+    ]  # fmt: skip
+    assert settled("One is done. Two is not.") == "One is done."
+    assert ended("One is done. Two is not", "length") == "One is done."
+    assert ended("Nothing is done", "length") == "Nothing is done …"
+    assert ended("One is done. Two is", "stopped") == "One is done. Two is …"
+    assert ended("A heading", "eos") == "A heading"
+
+
+def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
+    source = "5.5 Carbon\n\nThe mud holds carbon. It stays.\n\n6 Costs\n\nWalls cost more."
+    headings = headings_of(source)
+    assert set(headings) == {"5.5 Carbon", "6 Costs"}
+    copied = "5.5 Carbon The mud holds carbon. 6 Costs Walls cost more. 6 Costs rose."
+    assert without_headings(copied, headings) == (
+        "The mud holds carbon. Walls cost more. 6 Costs rose."
+    )
+
+
+@given(st.lists(st.sampled_from(["6 Costs", "Walls", "cost.", "Carbon", "more!", "a"]), max_size=14))
+def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
+    text, headings = " ".join(words), ["6 Costs", "Carbon"]
+    whole = without_headings(text, headings)
+    for end in range(len(text) + 1):
+        assert whole.startswith(without_headings(settled(text[:end]), headings))
+
+
+def test_words_of_dense_scripts_are_counted() -> None:
+    assert count_words("two words") == 2
+    assert count_words("中文字符 and one") == 4
