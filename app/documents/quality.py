@@ -6,6 +6,8 @@ import re
 import unicodedata
 
 GLUED_LETTERS = 18  # a word longer than this is probably several, glued
+GLUED_WORDS = 3  # fewer are names or compounds, unless one is longer than any compound
+LONGEST_COMPOUND = 40
 GLUED_SHARE = 0.10  # of all letters; ordinary German comes near 0.085
 GLYPH_SHARE = 0.05  # of all characters inside names such as /g18
 BAD_SHARE = 0.05  # U+FFFD, private use, control characters
@@ -13,6 +15,7 @@ MIN_LETTERS = 20  # fewer say nothing about quality
 
 _GLYPH_NAME = re.compile(r"/(?:g|G|c|C|uni|cid|glyph|a)\d{1,5}\b|\(cid:\d+\)")
 _WORD = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NO_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 )
@@ -39,8 +42,11 @@ def glued_share(text: str) -> float:
     """Share of letters inside words too long to be one; scripts without spaces do not count."""
     words = [word for word in _WORD.findall(text) if not _NO_SPACES.search(word)]
     total = sum(map(len, words))
-    glued = sum(len(word) for word in words if len(word) > GLUED_LETTERS)
-    return glued / total if total >= MIN_LETTERS else 0.0
+    # Identifiers such as CollectionTypeConstant are long, but their parts are not.
+    glued = [len(word) for word in words if max(map(len, _HUMP.split(word))) > GLUED_LETTERS]
+    if total < MIN_LETTERS or (len(glued) < GLUED_WORDS and max(glued, default=0) <= LONGEST_COMPOUND):
+        return 0.0
+    return sum(glued) / total
 
 
 def spaced_share(text: str) -> float:

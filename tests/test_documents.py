@@ -1,0 +1,531 @@
+"""Files become pages: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import pypdf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+
+from app import documents, errors
+from app.documents import limits, load_document, pdf, quality, require_text, select_pages, text
+from tests import make_pdfs
+from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "pdfs"
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load(bytes, name, **options) -> Document"""
+
+    def read(data: bytes, filename: str = "river.pdf", **options):
+        path = tmp_path / filename
+        path.write_bytes(data)
+        return load_document(path, **options)
+
+    return read
+
+
+def refusal(load, kind: type[errors.AppError], data: bytes, name: str = "river.pdf", **options):
+    """The sentence with which a file is refused: names the file, says what to do, is one."""
+    with pytest.raises(kind) as caught:
+        require_text(load(data, name, **options))
+    sentence = str(caught.value)
+    assert name in sentence and sentence.endswith(".") and "\n" not in sentence
+    assert ": " in sentence.rsplit("”", 1)[-1], "a cure comes after the cause"
+    return sentence
+
+
+def words(document: documents.Document) -> str:
+    return " ".join(" ".join(page.text for page in document.pages).split())
+
+
+# What is read
+
+
+def test_a_plain_pdf(load) -> None:
+    document = load(text_pdf())
+    assert document.pages[0].text == PROSE.replace("\n", " ")
+    assert document.pages[0].status == "ok" and document.unit == "page"
+    assert document.warnings == () and len(document.sha256) == 64
+    shown = document.to_dict()
+    assert set(shown) == {"name", "unit", "pages", "warnings"}
+    assert set(shown["pages"][0]) == {"number", "label", "text", "status"}
+    json.dumps(shown)
+
+
+def test_progress_counts_pages(load) -> None:
+    seen = []
+    load(text_pdf([PROSE] * 5), on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 5) for n in range(6)]
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_encrypted(load, algorithm) -> None:
+    assert "flour" in words(load(make_pdfs.encrypted("", algorithm)))
+    locked = make_pdfs.encrypted("sésame", algorithm)
+    assert "password" in refusal(load, errors.PasswordNeeded, locked)
+    assert "password" in refusal(load, errors.WrongPassword, locked, password="guess")
+    assert "flour" in words(load(locked, password="sésame"))
+
+
+def test_a_lock_that_only_pdfium_sees_is_still_a_lock(load, monkeypatch, tmp_path) -> None:
+    path = tmp_path / "locked.pdf"
+    path.write_bytes(make_pdfs.encrypted("secret"))
+    monkeypatch.setattr(pdf, "_open_pypdf", lambda *_: None)
+    with pytest.raises(errors.PasswordNeeded):
+        pdf.read_pdf(path, None, "locked.pdf", lambda *_: None)
+    with pytest.raises(errors.WrongPassword):
+        pdf.read_pdf(path, "guess", "locked.pdf", lambda *_: None)
+    found = pdf.read_pdf(path, "secret", "locked.pdf", lambda *_: None)
+    assert "flour" in found["pages"][0][1]
+
+
+def test_the_password_is_on_no_command_line(load, monkeypatch) -> None:
+    commands = []
+    real = subprocess.Popen
+
+    def spy(command, **options):
+        commands.append((command, options))
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", spy)
+    load(make_pdfs.encrypted("open-sesame"), password="open-sesame")
+    assert len(commands) == 1 and "open-sesame" not in repr(commands)
+
+
+def test_outline_and_labels(load) -> None:
+    document = load_document(ROOT / "assets" / "examples" / "merrow-report.pdf")
+    labels = [page.label for page in document.pages]
+    assert labels[:7] == ["i", "ii", "iii", "iv", "v", "1", "2"]
+    titles = {item.title: item for item in document.outline}
+    assert titles["8 What went wrong"].level == 1 and titles["8.1 Coldharbour"].level == 2
+    page = document.pages[titles["8.1 Coldharbour"].page - 1]
+    assert "8.1 Coldharbour" in page.text and len(document.pages) >= 20
+    assert document.warnings == () or "contents" in document.warnings[0]
+
+
+def test_a_rotated_page(load) -> None:
+    def draw(canvas) -> None:
+        canvas.setPageRotation(90)
+        lines_at(canvas, PROSE)
+
+    assert words(load(canvas_pdf([draw]))) == PROSE.replace("\n", " ")
+
+
+def test_two_columns_are_read_one_after_the_other(load) -> None:
+    left = [f"left {n} flows down the page" for n in range(30)]
+    right = [f"right {n} flows down the page" for n in range(30)]
+
+    def draw(canvas) -> None:
+        lines_at(canvas, "\n".join(left), x=60)
+        lines_at(canvas, "\n".join(right), x=320)
+
+    read = words(load(canvas_pdf([draw])))
+    assert read.index("left 29") < read.index("right 0")
+
+
+def test_right_to_left(load) -> None:
+    hebrew = "שלום עולם זה טקסט בעברית"
+    drawn = hebrew[::-1]  # glyphs stand on the page from left to right
+    assert hebrew in words(load(make_pdfs.unicode_pdf([drawn])))
+
+
+def test_chinese_and_japanese(load) -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+
+    def draw(canvas) -> None:
+        canvas.setFont("STSong-Light", 12)
+        canvas.drawString(72, 700, "这是一个中文文档，")
+        canvas.drawString(72, 680, "用于测试。")
+
+    assert "这是一个中文文档，用于测试。" in words(load(canvas_pdf([draw])))
+    assert "日本語の文書です。" in words(load(make_pdfs.unicode_pdf(["日本語の", "文書です。"])))
+
+
+def test_soft_hyphens_and_ligatures(load) -> None:
+    lines = ["The e\ufb03cient o\ufb03ce \ufb01rst found a con\u00ad", "\ufb02ict in its \ufb02oor plan."]
+    assert "The efficient office first found a conflict" in words(load(make_pdfs.unicode_pdf(lines)))
+
+
+def test_plain_text_and_markdown(load) -> None:
+    document = load("# Title\n\nOne *two* three.\n".encode(), "notes.md")
+    assert document.unit == "part" and document.pages[0].text == "# Title\n\nOne *two* three."
+    long = "\n\n".join(f"Paragraph {n}. " + "word " * 90 for n in range(60))
+    document = load(long.encode(), "long.txt")
+    assert len(document.pages) > 5
+    assert words(document).split() == long.split()
+    assert max(len(p.text) for p in document.pages) < 2 * limits.PART_CHARACTERS
+
+
+SAMPLE = "Naïve café, “quoted” — 10 € for Zoë’s crème brûlée.\nSecond line."
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_encodings(encoding) -> None:
+    data = SAMPLE.encode(encoding)
+    found, warning = text.decode(data)
+    assert found == SAMPLE
+    assert bool(warning) == (encoding in ("cp1252", "utf-16-le", "utf-16-be"))
+
+
+def test_bytes_outside_windows_1252_are_still_text() -> None:
+    found, warning = text.decode(b"caf\xe9 \x81 end")
+    assert found.startswith("café") and "Latin-1" in (warning or "")
+
+
+def test_control_characters_are_removed() -> None:
+    raw = "\x1b[31mred\x1b[0m and\x00 \x1b]0;title\x07plain\r\nnext\rlast\x0c."
+    assert text.scrub(raw) == "red and plain\nnext\nlast\n\n."
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_decode(data) -> None:
+    found, _ = text.decode(data)
+    assert "\x00" not in found and "\x1b[" not in found
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=500))
+def test_pasted_text_keeps_its_words(content) -> None:
+    clean = text.scrub(content).strip()
+    if clean:
+        document = documents.document_from_text(content)
+        assert words(document).split() == clean.split()
+    else:
+        with pytest.raises(errors.EmptyFile):
+            documents.document_from_text(content)
+
+
+# Page by page, the better engine
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wins"),
+    [
+        (PROSE, PROSE, "first"),  # ties go to pypdf
+        (PROSE, PROSE + " More.", "first"),  # and so do small differences
+        (PROSE.replace(" ", ""), PROSE, "second"),
+        (PROSE, PROSE.replace(" ", ""), "first"),
+        ("/g18/g152/g2 " * 30, PROSE, "second"),
+        (" ".join(PROSE), PROSE, "second"),
+        ("", PROSE, "second"),
+        (None, PROSE, "second"),
+        (PROSE, None, "first"),
+        (PROSE[:60], PROSE, "second"),  # a reader that lost most of the page
+        ("\ufffd\ue000" * 50 + PROSE, PROSE, "second"),
+    ],
+)
+def test_the_better_reading_wins(first, second, wins) -> None:
+    assert quality.better(first, second) == {"first": first, "second": second}[wins]
+
+
+def test_engines_are_chosen_page_by_page(monkeypatch, tmp_path) -> None:
+    path = tmp_path / "mixed.pdf"
+    pages = [PROSE, PROSE.replace("miller", "baker"), PROSE.replace("miller", "smith")]
+    path.write_bytes(text_pdf(pages))
+    real = pypdf.PageObject.extract_text
+    calls = []
+
+    def stub(self, *args, **kwargs):
+        calls.append(1)
+        found = real(self, *args, **kwargs)
+        if len(calls) == 1:
+            raise ValueError("damaged")
+        return found.replace(" ", "") if len(calls) == 2 else found + "\nOnly pypdf says this."
+
+    monkeypatch.setattr(pypdf.PageObject, "extract_text", stub)
+    found = pdf.read_pdf(path, None, "mixed.pdf", lambda *_: None)["pages"]
+    assert [row[2] for row in found] == ["ok"] * 3
+    assert "The miller counted" in found[0][1] and "The baker counted" in found[1][1]
+    assert found[2][1].endswith("Only pypdf says this.")
+
+
+@pytest.mark.parametrize("language", ["english", "german", "chinese", "code", "title", "numbers"])
+def test_sound_text_is_not_called_garbled(language) -> None:
+    sample = {
+        "english": PROSE,
+        "german": "Die Donaudampfschifffahrtsgesellschaft fährt im Sommer täglich von Passau nach "
+        "Wien und nimmt am Abend in Linz noch einmal Fahrgäste auf, wie der Fahrplan sagt.",
+        "chinese": "这是一个中文文档，用于测试质量评分，因此没有空格。" * 3,
+        "code": "StaticType BoxableTypeConstant CollectionTypeConstant IntensionalTypeTable it is",
+        "title": "96 Chapter 8. Internationalization and Translations",
+        "numbers": "1 2 3\n4.5 6.7\n8 9 10",
+    }[language]
+    assert not quality.is_garbled(sample)
+
+
+# What is damaged, and what is left out
+
+
+def test_a_page_that_fails_does_not_end_the_document(load) -> None:
+    document = load(make_pdfs.with_missing_page())
+    assert [page.status for page in document.pages] == ["ok", "failed", "ok"]
+    assert "first page" in document.pages[0].text and "third page" in document.pages[2].text
+    assert any("Page 2 is left out" in warning for warning in document.warnings)
+
+
+def test_broken_files_are_repaired_where_possible(load) -> None:
+    assert "flour" in words(load(make_pdfs.with_broken_xref(text_pdf())))
+    assert "begins well" in words(load(make_pdfs.with_broken_stream()))
+
+
+def test_damaged(load) -> None:
+    for data in (text_pdf()[:400], b"%PDF-1.7\nnothing", make_pdfs.many_pages(0)):
+        assert "damaged or cut off" in refusal(load, errors.NotReadable, data)
+    assert "download it again" in refusal(load, errors.NotReadable, make_pdfs.page_loop())
+
+
+def test_scanned_pages_are_named(load) -> None:
+    assert "OCR" in refusal(load, errors.NoTextLayer, canvas_pdf([make_pdfs.scanned]))
+    pages = [make_pdfs.scanned, partial(lines_at, text=PROSE), make_pdfs.scanned]
+    document = load(canvas_pdf(pages))
+    assert [page.status for page in document.pages] == ["scanned", "ok", "scanned"]
+    assert any("Pages 1, 3 are left out" in warning for warning in document.warnings)
+    require_text(document)
+
+
+def test_garbled_pages_are_noticed(load) -> None:
+    private = [
+        "".join(chr(0xE000 + ord(c)) if c != " " else c for c in line) for line in PROSE.split("\n")
+    ]
+    document = load(make_pdfs.unicode_pdf(private))
+    assert document.pages[0].status == "garbled" and document.pages[0].text == ""
+    assert "OCR" in refusal(load, errors.NoTextLayer, make_pdfs.unicode_pdf(private))
+    assert document.warnings
+
+
+def test_glyph_names_give_way_to_the_other_reading(load) -> None:
+    data = make_pdfs.glyph_names()
+    assert "/g" in pypdf.PdfReader(io.BytesIO(data)).pages[0].extract_text()
+    assert "/g" not in words(load(data))
+
+
+def test_blank_pages(load) -> None:
+    blank = canvas_pdf([lambda canvas: None])
+    assert load(blank).pages[0].status == "empty"
+    refusal(load, errors.EmptyFile, blank)
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\t\n", b"\x00" * 99, b"\xef\xbb\xbf", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["river.pdf", "river.txt"])
+def test_empty_files(load, data, name) -> None:
+    assert "empty" in refusal(load, errors.EmptyFile, data, name)
+
+
+def docx() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/document.xml", "<w:document/>")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "looks"),
+    [
+        (b"<!DOCTYPE html><html><body>Log in</body></html>", "a web page"),
+        (b"\n  <HTML><head>", "a web page"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "a PNG picture"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 60, "a JPEG picture"),
+        (docx(), "a Word document"),
+        (b"MZ\x90\x00" + b"\0" * 60, "a Windows program"),
+        (b"{\\rtf1 hello}", "an RTF document"),
+    ],
+)
+def test_not_a_pdf(load, data, looks) -> None:
+    assert looks in refusal(load, errors.NotReadable, data)
+
+
+def test_other_files_are_refused_and_missing_ones_named(load, tmp_path) -> None:
+    refusal(load, errors.NotReadable, b"\x01\x02\x03\x04 nothing known", "thing.bin")
+    refusal(load, errors.NotReadable, docx(), "renamed.txt")
+    with pytest.raises(errors.NotReadable, match="no such file"):
+        load_document(tmp_path / "missing.pdf")
+    with pytest.raises(errors.NotReadable):
+        load_document(tmp_path)
+
+
+def test_a_name_other_than_the_path_is_shown(load) -> None:
+    with pytest.raises(errors.EmptyFile, match="“what they called it.pdf”"):
+        load(b"", "tmp123.pdf", name="what they called it.pdf")
+
+
+# Limits, refused before the work
+
+
+def test_too_many_bytes(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "big.pdf"
+    path.write_bytes(b"%PDF-" + b"0" * 2000)
+    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read before it was refused"))
+    with pytest.raises(errors.TooLong, match="split it first"):
+        load_document(path)
+
+
+def test_too_many_pages(load) -> None:
+    data = make_pdfs.many_pages(limits.MAX_PAGES + 1)
+    seen = []
+    with pytest.raises(errors.TooLong, match="5,001 pages"):
+        load(data, on_progress=lambda *numbers: seen.append(numbers))
+    assert seen == []
+
+
+def test_too_many_characters(monkeypatch, tmp_path) -> None:
+    path = tmp_path / "long.pdf"
+    path.write_bytes(text_pdf([PROSE] * 9))
+    monkeypatch.setattr(limits, "MAX_CHARACTERS", 500)
+    seen = []
+    with pytest.raises(errors.TooLong):
+        pdf.read_pdf(path, None, "long.pdf", lambda *numbers: seen.append(numbers))
+    assert len(seen) < 5
+    with pytest.raises(errors.TooLong):
+        documents.document_from_text("word " * 200)
+
+
+def test_a_bomb_ends_in_a_sentence_or_an_empty_page(load) -> None:
+    document = load(make_pdfs.bomb(200_000_000))
+    assert document.pages[0].status in ("empty", "failed")
+
+
+# The child process
+
+
+SLEEPER = "import time, sys; sys.stdin.readline(); time.sleep(60)"
+
+
+def watch(monkeypatch, program: str) -> list[subprocess.Popen]:
+    """Every worker started from now on runs `program`; they are listed."""
+    started: list[subprocess.Popen] = []
+    real = subprocess.Popen
+
+    def spy(command, **options):
+        started.append(real(command, **options))
+        return started[-1]
+
+    monkeypatch.setattr(documents, "_command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(subprocess, "Popen", spy)
+    return started
+
+
+def test_stop_kills_the_child(load, monkeypatch) -> None:
+    started = watch(monkeypatch, SLEEPER)
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(errors.Cancelled):
+        load(text_pdf(), stop_event=stop)
+    assert started[0].returncode is not None
+
+
+def test_time_is_limited(load, monkeypatch) -> None:
+    started = watch(monkeypatch, SLEEPER)
+    monkeypatch.setattr(limits, "BASE_SECONDS", 0.3)
+    with pytest.raises(errors.NotReadable, match="too complex"):
+        load(text_pdf())
+    assert started[0].returncode is not None
+    assert limits.seconds_for(100) == pytest.approx(0.3 + 10)
+
+
+def test_a_child_that_dies_is_a_sentence(load, monkeypatch) -> None:
+    watch(monkeypatch, "import os; os._exit(9)")
+    with pytest.raises(errors.NotReadable, match="too complex"):
+        load(text_pdf())
+
+
+def test_an_exception_of_the_watcher_kills_the_child(load, monkeypatch) -> None:
+    program = (
+        "import time, sys; sys.stdin.readline(); print('{\"done\": 0, \"total\": 9}', flush=True);"
+        " time.sleep(60)"
+    )
+    started = watch(monkeypatch, program)
+
+    def fail(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(text_pdf(), on_progress=fail)
+    assert started[0].returncode is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+def test_memory_is_limited() -> None:
+    program = (
+        "from app.documents import limits, worker; limits.MEMORY_BYTES = 10**8;"
+        "worker._limit_memory(); bytearray(2 * 10**9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    assert b"MemoryError" in done.stderr
+
+
+def test_the_worker_imports_only_what_it_needs() -> None:
+    """Starting it stays fast: no model, no page, no tests' libraries."""
+    program = (
+        "import sys, app.documents.worker, app.documents.pdf;"
+        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    heavy = {"torch", "gradio", "transformers", "numpy", "sentencepiece", "longt5", "reportlab"}
+    assert not heavy & set(eval(done.stdout))
+
+
+def test_the_worker_shows_no_traceback(tmp_path) -> None:
+    """Whatever happens, one JSON object per line and nothing else."""
+    request = {"path": str(tmp_path), "name": "a", "password": None}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.documents.worker"], cwd=ROOT, text=True,
+        input=json.dumps(request) + "\n", capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == ""
+    assert json.loads(done.stdout)["error"] == "NotReadable"
+
+
+# Choosing pages
+
+
+@pytest.mark.parametrize(
+    ("spec", "kept"),
+    [("", [1, 2, 3, 4]), ("2", [2]), ("1-2,4", [1, 2, 4]), ("3-", [3, 4]), (" 2 – 3 ", [2, 3]),
+     ("4-99", [4]), ("1,1,1", [1])],
+)  # fmt: skip
+def test_select_pages(spec, kept) -> None:
+    pages = tuple(documents.Page(n, str(n), "words", "ok") for n in range(1, 5))
+    document = documents.Document("a.pdf", "0", "page", pages, ())
+    chosen = select_pages(document, spec)
+    assert [p.number for p in chosen.pages if p.status == "ok"] == kept
+    assert all(p.text == "" for p in chosen.pages if p.status == "skipped")
+    assert len(chosen.pages) == 4
+
+
+@pytest.mark.parametrize("spec", ["0", "x", "3-2", "1;2", "9", "-2", "1,,2", "1-2-3", "9" * 30])
+def test_pages_that_make_no_sense(spec) -> None:
+    pages = (documents.Page(1, "1", "words", "ok"),)
+    with pytest.raises(errors.BadOption) as caught:
+        select_pages(documents.Document("a.pdf", "0", "page", pages, ()), spec)
+    assert str(caught.value).endswith(".")
+
+
+# Real files
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real PDFs is not on this machine")
+@pytest.mark.parametrize("name", ["paper_two_col_14p.pdf", "slides_26p.pdf"])
+def test_real_files(name) -> None:
+    document = load_document(REAL / name)
+    assert sum(page.status == "ok" for page in document.pages) == len(document.pages)
+    assert all("\ufffe" not in page.text and "\u00ad" not in page.text for page in document.pages)
