@@ -9,9 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import blocks
+from . import blocks, kernels
 from .config import LongT5Config
-from .kernels import Geometry, chunked, reference
+from .kernels import Geometry, reference, select
+from .kernels.cross import CrossStates
+from .kernels.linear import Fused, Linear, linear
+
+# Rows of a slab: its intermediate values fit a second-level cache.
+SLAB = 256
+# Rows of encoder states projected at once; a multiple of every packed layout's run.
+CROSS_SLAB = 2048
 
 
 class RMSNorm(nn.Module):
@@ -23,8 +30,20 @@ class RMSNorm(nn.Module):
         self.eps = config.layer_norm_epsilon
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return self._norm(x)
+        # A slab of rows at a time, so that what lies between is still in cache.
+        out = x.new_empty(x.shape, dtype=self.weight.dtype)
+        width = x.shape[-1]
+        slabs = zip(x.reshape(-1, width).split(SLAB), out.view(-1, width).split(SLAB), strict=True)
+        for rows, normed in slabs:
+            normed.copy_(self._norm(rows))
+        return out
+
+    def _norm(self, x: Tensor) -> Tensor:
         variance = x.float().pow(2).mean(-1, keepdim=True)
-        return self.weight * (x.float() * torch.rsqrt(variance + self.eps)).to(self.weight.dtype)
+        scaled = x.float() * torch.rsqrt(variance + self.eps)
+        return (scaled * self.weight.float()).to(self.weight.dtype)
 
 
 def safe_linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -33,7 +52,7 @@ def safe_linear(x: Tensor, weight: Tensor) -> Tensor:
     Each row is scaled to at most 1 before the product and back after it, in float32.
     """
     if weight.dtype != torch.float16:
-        return F.linear(x.to(weight.dtype), weight)
+        return linear(x.to(weight.dtype), weight)
     scale = x.float().abs().amax(-1, keepdim=True).clamp(min=1.0)
     return F.linear((x.float() / scale).half(), weight).float() * scale
 
@@ -45,10 +64,12 @@ class Projections(nn.Module):
         super().__init__()
         self.heads, self.width = config.num_heads, config.d_kv
         self.dropout = config.dropout_rate
-        self.q = nn.Linear(config.d_model, config.inner_dim, bias=False)
-        self.k = nn.Linear(config.d_model, config.inner_dim, bias=False)
-        self.v = nn.Linear(config.d_model, config.inner_dim, bias=False)
-        self.o = nn.Linear(config.inner_dim, config.d_model, bias=False)
+        self.q = Linear(config.d_model, config.inner_dim)
+        self.k = Linear(config.d_model, config.inner_dim)
+        self.v = Linear(config.d_model, config.inner_dim)
+        self.o = Linear(config.inner_dim, config.d_model)
+        # Decode steps multiply few rows: packed matrices, one product where the input is one.
+        self.fused_in, self.fused_out = Fused(), Fused()
 
     def split(self, x: Tensor) -> Tensor:
         """[..., H*d] -> [..., H, d]."""
@@ -57,6 +78,13 @@ class Projections(nn.Module):
     def merge(self, x: Tensor) -> Tensor:
         """[..., H, d] -> [..., D], through the output matrix."""
         return safe_linear(x.flatten(-2), self.o.weight)
+
+    def merge_step(self, x: Tensor) -> Tensor:
+        """:meth:`merge` for the few rows of a decode step."""
+        weight = self.o.weight
+        if weight.dtype is torch.float16:
+            return self.merge(x)
+        return self.fused_out(x.flatten(-2), weight)[0]
 
 
 class LongAttention(Projections):
@@ -112,9 +140,8 @@ class LongAttention(Projections):
         """[B, S, D] -> [B, S, D] and, on request, weights [B, N, H, L, 3L + G]."""
         q, k, v = self.split(self.q(x)), self.split(self.k(x)), self.split(self.v(x))
         side = self._side(x, geometry)
-        exact_speed = not torch.is_grad_enabled() and x.dtype is torch.float32
-        if exact_speed and not want_weights and not self.training:
-            return self.merge(chunked.attend(q, k, v, side, geometry)), None
+        if not (torch.is_grad_enabled() or want_weights or self.training):
+            return self.merge(kernels.attend(q, k, v, side, geometry)), None
         weights = reference.attention_weights(q, k, side, geometry)
         weights = F.dropout(weights, self.dropout, self.training)
         out = reference.apply_weights(weights, v, side, geometry)
@@ -125,7 +152,7 @@ class LongAttention(Projections):
         if geometry.side_bias is None:
             return None
         ids = blocks.global_blocks(geometry.mask, geometry.block_size)
-        sums = blocks.global_aggregates(x, ids, geometry.block_size)
+        sums = blocks.global_aggregates(x, geometry.mask, ids, geometry.block_size)
         normed = self.global_input_layer_norm(sums)
         return self.split(self.k(normed)), self.split(self.v(normed))
 
@@ -160,12 +187,13 @@ class DecoderSelfAttention(Projections):
 
         ``bias`` [H, at + 1] runs from the first position to the current one.
         """
-        q, k, v = (self.split(m(x)) for m in (self.q, self.k, self.v))
+        fused = self.fused_in(x, self.q.weight, self.k.weight, self.v.weight)
+        q, k, v = map(self.split, fused)
         keys[:, :, at], values[:, :, at] = k, v
         seen = slice(0, at + 1)
         scores = torch.einsum("rhd,rhtd->rht", q.float(), keys[:, :, seen].float()) + bias
         weights = scores.softmax(-1).to(v.dtype)
-        return self.merge(torch.einsum("rht,rhtd->rhd", weights, values[:, :, seen]))
+        return self.merge_step(torch.einsum("rht,rhtd->rhd", weights, values[:, :, seen]))
 
     def _finish(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         weights = (q.float() @ k.float().transpose(-1, -2) + bias).softmax(-1)
@@ -177,9 +205,26 @@ class CrossAttention(Projections):
     """Decoder attention over the encoder's states: no bias, padding masked."""
 
     def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, S, D] -> keys [B, H, d, S] (laid out for one product) and values [B, H, S, d]."""
-        keys = self.split(self.k(states)).permute(0, 2, 3, 1).contiguous()
-        return keys, self.split(self.v(states)).transpose(1, 2).contiguous()
+        """[B, S, D] -> keys [B, H, d, S] and values [B, H, S, d]."""
+        keys = self.split(self.k(states)).permute(0, 2, 3, 1)
+        return keys, self.split(self.v(states)).transpose(1, 2)
+
+    def cross_states(self, states: Tensor) -> CrossStates:
+        """[B, S, D] -> keys and values, projected a slab at a time and kept for every step."""
+        batch, source, _ = states.shape
+        store = select.cross_states(
+            batch, source, self.heads, self.width, states.dtype, states.device
+        )
+        for begin in range(0, source, CROSS_SLAB):
+            rows = states[:, begin : begin + CROSS_SLAB]
+            store.put(begin, self.split(self.k(rows)), self.split(self.v(rows)))
+        return store
+
+    def step(self, x: Tensor, states: CrossStates, bias: Tensor | None) -> Tensor:
+        """One position of K beams: x [B, K, D] -> [B, K, D]; bias [B, 1, 1, S] or None."""
+        (q,) = self.fused_in(x.flatten(0, 1), self.q.weight)
+        out, _ = states.attend(self.split(q).unflatten(0, x.shape[:2]), bias)
+        return self.merge_step(out.flatten(0, 1)).unflatten(0, x.shape[:2])
 
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None

@@ -113,19 +113,27 @@ def global_blocks(mask: Tensor, block_size: int) -> GlobalBlocks:
     return GlobalBlocks(ids.masked_fill(~mask, -1), count, mask.shape[1] // block_size)
 
 
-def global_aggregates(x: Tensor, blocks: GlobalBlocks, block_size: int) -> Tensor:
-    """Sum the tokens of each global block in float32: [B, S, D] -> [B, G, D].
+def global_aggregates(x: Tensor, mask: Tensor, blocks: GlobalBlocks, block_size: int) -> Tensor:
+    """Sum the tokens (mask [B, S]) of each global block in float32: [B, S, D] -> [B, G, D].
 
     >>> x = torch.tensor([[[1.0], [2.0], [4.0], [8.0], [16.0]]])
-    >>> b = global_blocks(torch.ones(1, 5).bool(), 2)
-    >>> global_aggregates(x, b, 2).flatten().tolist()
+    >>> mask = torch.ones(1, 5).bool()
+    >>> global_aggregates(x, mask, global_blocks(mask, 2), 2).flatten().tolist()
     [3.0, 28.0]
     """
-    batch, _, width = x.shape
-    # One slot more than there are blocks takes the tokens that belong to none.
-    slot = torch.where(blocks.ids >= 0, blocks.ids, blocks.total)
+    batch, source, width = x.shape
+    if not bool(mask.all()):
+        x = x.masked_fill(~mask[..., None], 0)
+    # All tokens of one run of block_size positions share a block, so sum the runs first.
+    full = source - source % block_size
+    runs = x[:, :full].unflatten(1, (-1, block_size)).sum(2, dtype=torch.float32)
+    if full < source:
+        runs = torch.cat([runs, x[:, full:].sum(1, keepdim=True, dtype=torch.float32)], 1)
+    ids = blocks.row_ids(runs.shape[1], block_size)
+    # One slot more than there are blocks takes the runs that belong to none.
+    slot = torch.where(ids >= 0, ids, blocks.total)[..., None].expand(-1, -1, width)
     sums = torch.zeros(batch, blocks.total + 1, width, dtype=torch.float32, device=x.device)
-    return sums.scatter_add(1, slot[..., None].expand(-1, -1, width), x.float())[:, :-1]
+    return sums.scatter_add(1, slot, runs)[:, :-1]
 
 
 def side_validity(blocks: GlobalBlocks) -> Tensor:

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .kernels.cross import CrossStates
+
 
 @dataclass
 class DecoderCache:
     """State of ``R = B * K`` rows (beam-major within each source) after ``length`` steps.
 
     ``self_keys``, ``self_values``: per layer [R, H, T, d], preallocated to the longest target.
-    ``cross``: per layer (keys [B, H, d, S], values [B, H, S, d]), shared by the K beams.
+    ``cross``: per layer the encoder's keys and values, shared by the K beams of a source.
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
     """
 
     self_keys: list[Tensor]
     self_values: list[Tensor]
-    cross: list[tuple[Tensor, Tensor]]
+    cross: list[CrossStates]
     cross_bias: Tensor | None
     self_bias: Tensor
     num_beams: int

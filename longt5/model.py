@@ -21,6 +21,7 @@ from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSN
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config
+from .kernels.linear import Fused, Linear
 
 if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
@@ -63,22 +64,38 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# Rows whose hidden layer is computed at once: enough for a product, few enough for a cache.
+HIDDEN_SLAB = 1024
+
+
 class FeedForward(nn.Module):
     """``wo(act(wi x))`` or, gated, ``wo(act(wi_0 x) * wi_1 x)`` (Shazeer 2020)."""
 
-    wi: nn.Linear
-    wi_0: nn.Linear
-    wi_1: nn.Linear
+    wi: Linear
+    wi_0: Linear
+    wi_1: Linear
 
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()
         names = ("wi_0", "wi_1") if config.is_gated_act else ("wi",)
         for name in names:
-            self.add_module(name, nn.Linear(config.d_model, config.d_ff, bias=False))
-        self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
+            self.add_module(name, Linear(config.d_model, config.d_ff))
+        self.wo = Linear(config.d_ff, config.d_model)
         self.gated = config.is_gated_act
         self.activation = ACTIVATIONS[config.dense_act_fn]
         self.dropout = config.dropout_rate
+        self.fused_in, self.fused_out = Fused(), Fused()
+
+    def step(self, x: Tensor) -> Tensor:
+        """:meth:`forward` for the few rows of a decode step: x [R, D]."""
+        if self.wo.weight.dtype is torch.float16:
+            return self.forward(x)
+        if self.gated:
+            gate, up = self.fused_in(x, self.wi_0.weight, self.wi_1.weight)
+            hidden = self.activation(gate) * up
+        else:
+            hidden = self.activation(self.fused_in(x, self.wi.weight)[0])
+        return self.fused_out(hidden, self.wo.weight)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         if self.gated:
@@ -109,6 +126,20 @@ class Sublayer(nn.Module):
     def add(self, residual: Tensor, branch: Tensor) -> Tensor:
         # The residual stays float32 in every dtype: half-width sums overflow or lose the tail.
         return residual + F.dropout(branch, self.dropout, self.training).float()
+
+    def add_to(self, residual: Tensor, branch: Tensor) -> Tensor:
+        """:meth:`add`, in place where no gradient needs the old value."""
+        if torch.is_grad_enabled() or self.training:
+            return self.add(residual, branch)
+        return residual.add_(branch)
+
+    def add_by_rows(self, x: Tensor) -> Tensor:
+        """``x + inner(norm(x))`` of a row-wise layer, its wide hidden rows a slab at a time."""
+        if torch.is_grad_enabled() or self.training:
+            return self.add(x, self.inner(self.layer_norm(x)))
+        for rows in x.view(-1, x.shape[-1]).split(HIDDEN_SLAB):
+            rows.add_(self.inner(self.layer_norm(rows)))
+        return x
 
 
 class Block(nn.Module):
@@ -148,14 +179,16 @@ class Encoder(nn.Module):
     ) -> EncoderStates:
         """x [B, S, D] embeddings, mask [B, S]."""
         geometry = self.block[0].layer[0].inner.geometry(mask.bool())
-        x = F.dropout(x.float(), self.dropout, self.training)
-        states, attentions = [x], []
+        # A copy, because inference adds to it in place.
+        x = F.dropout(x.to(torch.float32, copy=True), self.dropout, self.training)
+        states, attentions = [x.clone()] if want_states else [], []
         for done, block in enumerate(self.block, 1):
             attention, feed_forward = block.layer
             branch, w = attention.inner(attention.layer_norm(x), geometry, want_weights)
-            x = attention.add(x, branch)
-            x = feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x)))
-            states = [*states, x] if want_states else states
+            x = attention.add_to(x, branch)
+            x = feed_forward.add_by_rows(x)
+            if want_states:
+                states.append(x.clone())
             if w is not None:
                 attentions.append(w)
             if on_layer is not None:
@@ -218,9 +251,9 @@ class Decoder(nn.Module):
             x = own.add(x, own.inner.step(own.layer_norm(x), *stores, at, bias))
             # The beams of one source are query rows over one copy of its keys.
             rows = cross.layer_norm(x).unflatten(0, (-1, beams))
-            branch, _ = cross.inner(rows, *cache.cross[i], cache.cross_bias)
+            branch = cross.inner.step(rows, cache.cross[i], cache.cross_bias)
             x = cross.add(x, branch.flatten(0, 1))
-            x = feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x)))
+            x = feed_forward.add(x, feed_forward.inner.step(feed_forward.layer_norm(x)))
         cache.length = at + 1
         return self.final_layer_norm(x)
 
@@ -381,8 +414,9 @@ class LongT5ForConditionalGeneration(LongT5Model):
         super().__init__(config)
         from .generation import GenerationConfig
 
-        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.lm_head = Linear(config.d_model, config.vocab_size)
         self.lm_head.weight = self.shared.weight
+        self.fused_head = Fused()
         self.generation_config = GenerationConfig()
 
     def forward(  # type: ignore[override]
@@ -417,10 +451,12 @@ class LongT5ForConditionalGeneration(LongT5Model):
         shifted[..., 0] = self.config.decoder_start_token_id
         return shifted.masked_fill(shifted == -100, self.config.pad_token_id)
 
+    def _scaled(self, states: Tensor) -> Tensor:
+        scaled = self.config.scale_decoder_outputs
+        return states * self.config.d_model**-0.5 if scaled else states
+
     def _logits(self, states: Tensor) -> Tensor:
-        if self.config.scale_decoder_outputs:
-            states = states * self.config.d_model**-0.5
-        return self.lm_head(states)
+        return self.lm_head(self._scaled(states))
 
     @torch.no_grad()
     def encode(
@@ -461,7 +497,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         return DecoderCache(
             self_keys=store(),
             self_values=store(),
-            cross=[block.layer[1].inner.keys_values(states) for block in self.decoder.block],
+            cross=[block.layer[1].inner.cross_states(states) for block in self.decoder.block],
             cross_bias=padding_bias(encoded.attention_mask),
             self_bias=self.decoder.block[0].layer[0].inner.bias(max_length),
             num_beams=num_beams,
@@ -471,7 +507,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
         states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
-        return self._logits(states).float()
+        return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
 
     def generate(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any

@@ -1,7 +1,9 @@
-"""One module per way to compute the encoder's long attention; all have the same signature.
+"""Ways to compute the same attention, one module each, behind one small interface.
 
 ``attend(q, k, v, side, geometry) -> [B, S, H, d]``, with ``q, k, v`` [B, S, H, d] and ``side``
 the global keys and values [B, G, H, d] (None for local attention). Unscaled, as in T5.
+``reference`` is the slow twin that every other module is tested against; :mod:`.select` takes
+the fastest one that gives the same numbers on the device at hand.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
+
+Side = tuple[Tensor, Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,10 @@ class Geometry:
     local_bias: Tensor
     block_size: int
     side_bias: Tensor | None
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
+    """Long attention by the fastest kernel that is right here. Inference only: no gradients."""
+    from . import select
+
+    return select.kernel(q, geometry).attend(q, k, v, side, geometry)

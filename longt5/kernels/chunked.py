@@ -11,12 +11,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..blocks import MASKED
-from . import Geometry
-
-Side = tuple[Tensor, Tensor] | None
+from . import Geometry, Side
 
 # Scores of one chunk, in floats: near the size of a last-level cache, far below a whole layer.
 CHUNK_FLOATS = 3_000_000
+
+
+def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
+    """Everywhere, but for float16, whose products can overflow before they are summed."""
+    return dtype is not torch.float16
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:

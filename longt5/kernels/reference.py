@@ -7,9 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..blocks import MASKED, pad_to_blocks, three_blocks
-from . import Geometry
-
-Side = tuple[Tensor, Tensor] | None
+from . import Geometry, Side
 
 
 def attention_weights(q: Tensor, k: Tensor, side: Side, geometry: Geometry) -> Tensor:

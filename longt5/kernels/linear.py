@@ -1,0 +1,84 @@
+"""Products with weight matrices for inference: the fastest routine torch offers on the device.
+
+On the CPU that is oneDNN for every dtype (torch takes another library for float32, which is
+slower by half on some processors), and for the few rows of a decode step a layout packed once.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Key = tuple[tuple[int, int, torch.dtype], ...]
+
+
+@functools.cache
+def has_onednn(device: str, dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies this dtype here. Its operators have no public name."""
+    if device != "cpu" or dtype not in (torch.float32, torch.bfloat16):
+        return False
+    try:
+        weight = torch.eye(16, dtype=dtype)
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight, 4)
+        x = torch.arange(64, dtype=dtype).view(4, 16)
+        return torch.equal(_onednn(x, packed), x)
+    except (AttributeError, RuntimeError):
+        return False
+
+
+def _onednn(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """``x @ weight.T``; x [..., I], weight [O, I]."""
+    if torch.is_grad_enabled() or not has_onednn(x.device.type, weight.dtype):
+        return F.linear(x, weight)
+    return _onednn(x, weight) if x.numel() else F.linear(x, weight)
+
+
+class Linear(nn.Linear):
+    """A matrix without bias that multiplies by :func:`linear`."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight)
+
+
+class Fused:
+    """Several matrices of one input as a single product with packed weights, for decode steps.
+
+    Packs at the first call and again whenever a weight has changed. Copies start unpacked.
+    """
+
+    def __init__(self) -> None:
+        self.key: Key | None = None
+        self.packed: Tensor | None = None
+        self.sizes: list[int] = []
+
+    def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        """x [R, I], weights [O_i, I] -> outputs [R, O_i]."""
+        first = weights[0]
+        if torch.is_grad_enabled() or not has_onednn(first.device.type, first.dtype):
+            return tuple(F.linear(x, w) for w in weights)
+        key = tuple((w.data_ptr(), w._version, w.dtype) for w in weights)
+        if key != self.key:
+            self._pack(x.shape[0], weights)
+            self.key = key
+        assert self.packed is not None
+        y = _onednn(x, self.packed)
+        return (y,) if len(self.sizes) == 1 else y.split(self.sizes, -1)
+
+    def _pack(self, rows: int, weights: tuple[Tensor, ...]) -> None:
+        whole = weights[0] if len(weights) == 1 else torch.cat(weights)
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(whole.detach(), rows)
+        self.sizes = [w.shape[0] for w in weights]
+
+    def __reduce__(self) -> Any:
+        return Fused, ()

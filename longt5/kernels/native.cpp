@@ -1,0 +1,484 @@
+// Long attention and cross-attention of one decode step, fused: scores never leave the cache.
+//
+// One product routine serves both halves of attention. Its left operand is read row by row,
+// its right operand is packed so that 16 columns lie side by side; in bfloat16 two steps of the
+// inner dimension share a 32-bit word, as the processor's dot-product instruction wants them.
+// S source tokens, H heads, d head width, L block length, G global tokens, K beams.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+namespace {
+
+constexpr int64_t LANES = 16;
+#ifdef __AVX512F__
+constexpr int ROWS = 8, VECS = 2;
+#else
+constexpr int ROWS = 4, VECS = 1;
+#endif
+constexpr int64_t TILE = 16;           // query rows that share one strip of scores
+constexpr int64_t SEGMENT = 8;         // blocks whose keys are packed together
+constexpr int64_t SPAN = 2048;         // keys of one cross-attention piece
+constexpr float MASKED = -1e10f;
+
+typedef float vec __attribute__((vector_size(64)));
+typedef int32_t ivec __attribute__((vector_size(64)));
+
+inline vec load(const float* p) { vec v; std::memcpy(&v, p, sizeof v); return v; }
+inline void store(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
+inline vec splat(float x) { return vec{} + x; }
+inline vec larger(vec a, vec b) { return a > b ? a : b; }
+
+inline float lane_max(vec v) {
+    float out = v[0];
+    for (int i = 1; i < LANES; ++i) out = std::max(out, v[i]);
+    return out;
+}
+
+inline float lane_sum(vec v) {
+    float out = 0;
+    for (int i = 0; i < LANES; ++i) out += v[i];
+    return out;
+}
+
+// exp for x <= 0, relative error below 2e-7: 2^n times a polynomial on [-ln2/2, ln2/2].
+inline vec fast_exp(vec x) {
+    x = larger(x, splat(-87.0f));
+    const vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    vec n = x * splat(1.44269504f) + shift;
+    ivec exponent;
+    std::memcpy(&exponent, &n, sizeof n);
+    n = n - shift;
+    vec r = x - n * splat(0.693359375f) + n * splat(2.12194440e-4f);
+    vec p = splat(1.9875691500e-4f);
+    p = p * r + splat(1.3981999507e-3f);
+    p = p * r + splat(8.3334519073e-3f);
+    p = p * r + splat(4.1665795894e-2f);
+    p = p * r + splat(1.6666665459e-1f);
+    p = p * r + splat(5.0000001201e-1f);
+    p = p * r * r + r + splat(1.0f);
+    // The low bits of n, before the shift was taken off, are the integer itself.
+    ivec scale = (exponent << 23) + (127 << 23);
+    vec power;
+    std::memcpy(&power, &scale, sizeof power);
+    return p * power;
+}
+
+struct Float {
+    typedef float element;
+    typedef float word;
+    static constexpr int64_t pair = 1;
+    static vec dot(vec acc, word a, const word* b) { return acc + splat(a) * load(b); }
+    static void put(element* p, vec v) { store(p, v); }
+    static word join(element low, element) { return low; }
+};
+
+inline uint16_t half(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+struct Brain {
+    typedef uint16_t element;
+    typedef uint32_t word;
+    static constexpr int64_t pair = 2;
+    static vec dot(vec acc, word a, const word* b) {
+#ifdef __AVX512BF16__
+        return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_set1_epi32(int32_t(a)),
+                                     (__m512bh)_mm512_loadu_si512(b));
+#else
+        ivec right;
+        std::memcpy(&right, b, sizeof right);
+        ivec low = right << 16, high = right & int32_t(0xffff0000u);
+        vec l, h;
+        std::memcpy(&l, &low, sizeof l);
+        std::memcpy(&h, &high, sizeof h);
+        uint32_t la = a << 16, ha = a & 0xffff0000u;
+        float fl, fh;
+        std::memcpy(&fl, &la, 4);
+        std::memcpy(&fh, &ha, 4);
+        return acc + splat(fl) * l + splat(fh) * h;
+#endif
+    }
+    static void put(element* p, vec v) {
+#ifdef __AVX512BF16__
+        _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+#else
+        for (int i = 0; i < LANES; ++i) p[i] = half(v[i]);
+#endif
+    }
+    static word join(element low, element high) { return word(low) | word(high) << 16; }
+};
+
+// C[R, 16 * V] (+)= A[R, steps] B[steps, 16 * V]; b + k * ldb + v * next is one packed vector.
+template <class T, int R, int V>
+inline void product(const typename T::word* a, int64_t lda, const typename T::word* b,
+                    int64_t ldb, int64_t next, int64_t steps, float* c, int64_t ldc, bool add) {
+    vec acc[R][V];
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v) acc[r][v] = add ? load(c + r * ldc + v * LANES) : vec{};
+    for (int64_t k = 0; k < steps; ++k)
+        for (int r = 0; r < R; ++r)
+            for (int v = 0; v < V; ++v)
+                acc[r][v] = T::dot(acc[r][v], a[r * lda + k], b + k * ldb + v * next);
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v) store(c + r * ldc + v * LANES, acc[r][v]);
+}
+
+template <class T, int R>
+inline void product_row(const typename T::word* a, int64_t lda, const typename T::word* b,
+                        int64_t ldb, int64_t next, int64_t steps, int64_t vectors, float* c,
+                        int64_t ldc, bool add) {
+    int64_t v = 0;
+    for (; v + VECS <= vectors; v += VECS)
+        product<T, R, VECS>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, add);
+    for (; v < vectors; ++v)
+        product<T, R, 1>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, add);
+}
+
+template <class T>
+void multiply(int64_t rows, const typename T::word* a, int64_t lda, const typename T::word* b,
+              int64_t ldb, int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
+              bool add) {
+    int64_t r = 0;
+    for (; r + ROWS <= rows; r += ROWS)
+        product_row<T, ROWS>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
+    for (; r + 4 <= rows; r += 4)
+        product_row<T, 4>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
+    for (; r < rows; ++r)
+        product_row<T, 1>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
+}
+
+// Keys [count, d] -> panels of 16 keys, [d / pair, 16] words each; missing rows are zero.
+template <class T>
+void pack_keys(const typename T::element* src, int64_t stride, int64_t count, int64_t panels,
+               int64_t d, typename T::word* out) {
+    const int64_t steps = d / T::pair;
+    for (int64_t p = 0; p < panels; ++p)
+        for (int64_t i = 0; i < LANES; ++i) {
+            const int64_t key = p * LANES + i;
+            typename T::word* to = out + p * steps * LANES + i;
+            if (key < 0 || key >= count) {
+                for (int64_t k = 0; k < steps; ++k) to[k * LANES] = 0;
+                continue;
+            }
+            const typename T::element* row = src + key * stride;
+            for (int64_t k = 0; k < steps; ++k)
+                to[k * LANES] = T::join(row[k * T::pair], row[k * T::pair + T::pair - 1]);
+        }
+}
+
+// Values [count, d] -> [rows / pair, d] words, each of `pair` consecutive keys.
+template <class T>
+void pack_values(const typename T::element* src, int64_t stride, int64_t count, int64_t rows,
+                 int64_t d, typename T::word* out) {
+    for (int64_t j = 0; j < rows; j += T::pair) {
+        typename T::word* to = out + j / T::pair * d;
+        const bool one = j < count, two = j + T::pair - 1 < count;
+        for (int64_t x = 0; x < d; ++x)
+            to[x] = T::join(one ? src[j * stride + x] : 0,
+                            two ? src[(j + T::pair - 1) * stride + x] : 0);
+    }
+}
+
+inline int64_t up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+
+inline void* scratch(int64_t bytes) { return std::aligned_alloc(64, up(bytes + 64, 64)); }
+
+struct Long {
+    const void *q, *k, *v, *side_k, *side_v;
+    const float *local_bias, *side_bias;
+    const uint8_t* mask;  // [B, S], null when every key is a token
+    void* out;
+    int64_t B, S, H, d, L, block, G, R, q_stride, k_stride, v_stride, side_k_stride, side_v_stride;
+    int64_t threads;
+};
+
+// What one thread needs for one head and one segment of blocks.
+template <class T>
+struct Strip {
+    typedef typename T::word word;
+    typedef typename T::element element;
+    int64_t keys, side, width;
+    word *k, *v, *side_k, *side_v;
+    float *hidden, *scores, *sums, *result;
+    element *weights, *queries;
+    Strip(const Long& a) {
+        keys = (SEGMENT + 2) * a.L;
+        side = up(a.G, LANES);
+        width = up(3 * a.L, LANES) + side;
+        const int64_t w = sizeof(word), steps = a.d / T::pair;
+        k = (word*)scratch(keys * steps * w);
+        v = (word*)scratch(keys / T::pair * a.d * w);
+        side_k = (word*)scratch(side * steps * w);
+        side_v = (word*)scratch(side / T::pair * a.d * w);
+        hidden = (float*)scratch(keys * 4);
+        scores = (float*)scratch(TILE * width * 4);
+        weights = (element*)scratch(TILE * width * sizeof(element));
+        queries = (element*)scratch(TILE * a.d * sizeof(element));
+        sums = (float*)scratch(TILE * 4);
+        result = (float*)scratch(TILE * a.d * 4);
+    }
+    ~Strip() {
+        for (void* p : {(void*)k, (void*)v, (void*)side_k, (void*)side_v, (void*)hidden,
+                        (void*)scores, (void*)weights, (void*)queries, (void*)sums, (void*)result})
+            std::free(p);
+    }
+};
+
+template <class T>
+void pack_segment(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first) {
+    typedef typename T::element element;
+    // Packed key 0 is the first key of the block before the segment.
+    const int64_t begin = (first - 1) * a.L, lead = std::max<int64_t>(0, -begin);
+    const int64_t from = begin + lead, count = std::min(a.S - from, s.keys - lead);
+    const int64_t steps = a.d / T::pair;
+    std::memset((void*)s.k, 0, lead * steps * sizeof(typename T::word));
+    std::memset((void*)s.v, 0, lead / T::pair * a.d * sizeof(typename T::word));
+    pack_keys<T>((const element*)a.k + (b * a.S + from) * a.k_stride + h * a.d, a.k_stride, count,
+                 (s.keys - lead) / LANES, a.d, s.k + lead * steps);
+    pack_values<T>((const element*)a.v + (b * a.S + from) * a.v_stride + h * a.d, a.v_stride,
+                   count, s.keys - lead, a.d, s.v + lead / T::pair * a.d);
+    for (int64_t j = 0; j < s.keys; ++j) {
+        const int64_t at = begin + j;
+        const bool seen = at >= 0 && at < a.S && (!a.mask || a.mask[b * a.S + at]);
+        s.hidden[j] = seen ? 0.0f : MASKED;
+    }
+    if (a.G == 0) return;
+    pack_keys<T>((const element*)a.side_k + b * a.G * a.side_k_stride + h * a.d, a.side_k_stride,
+                 a.G, s.side / LANES, a.d, s.side_k);
+    pack_values<T>((const element*)a.side_v + b * a.G * a.side_v_stride + h * a.d,
+                   a.side_v_stride, a.G, s.side, a.d, s.side_v);
+}
+
+// Scores of one row plus bias -> unnormalised weights; returns their sum.
+template <class T>
+float soften(float* scores, int64_t local, const float* bias, const float* hidden, int64_t side,
+             int64_t globals, const float* side_bias, typename T::element* weights) {
+    vec top = splat(2 * MASKED);
+    for (int64_t j = 0; j < local; j += LANES) {
+        vec x = load(scores + j) + load(bias + j) + load(hidden + j);
+        store(scores + j, x);
+        top = larger(top, x);
+    }
+    float* s = scores + local;
+    int64_t j = 0;
+    for (; j + LANES <= globals; j += LANES) {
+        vec x = load(s + j) + load(side_bias + j);
+        store(s + j, x);
+        top = larger(top, x);
+    }
+    float most = lane_max(top);
+    for (; j < side; ++j) {
+        s[j] = j < globals ? s[j] + side_bias[j] : 4 * MASKED;
+        most = std::max(most, s[j]);
+    }
+    vec sum = vec{};
+    for (int64_t i = 0; i < local + side; i += LANES) {
+        vec w = fast_exp(load(scores + i) - splat(most));
+        sum += w;
+        T::put(weights + i, w);
+    }
+    return lane_sum(sum);
+}
+
+template <class T>
+void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first, int64_t row) {
+    typedef typename T::element element;
+    typedef typename T::word word;
+    const int64_t block = row / a.L, in_block = row % a.L, count = std::min(TILE, a.S - row);
+    const int64_t steps = a.d / T::pair;
+    const element* q = (const element*)a.q + (b * a.S + row) * a.q_stride + h * a.d;
+    for (int64_t i = 0; i < TILE; ++i)
+        if (i < count) std::memcpy(s.queries + i * a.d, q + i * a.q_stride, a.d * sizeof(element));
+        else std::memset((void*)(s.queries + i * a.d), 0, a.d * sizeof(element));
+    // A query sees L - 1 keys on each side: these columns of its three blocks, and no others.
+    const int64_t low = (in_block + 1) / LANES * LANES;
+    const int64_t high = std::min(3 * a.L, up(in_block + TILE + 2 * a.L - 1, LANES));
+    const int64_t local = high - low, key = (block - first) * a.L + low;
+    const word* left = (const word*)s.queries;
+    multiply<T>(TILE, left, steps, s.k + key * steps, LANES, steps * LANES, steps, local / LANES,
+                s.scores, s.width, false);
+    if (s.side)
+        multiply<T>(TILE, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
+                    s.scores + local, s.width, false);
+    for (int64_t i = 0; i < TILE; ++i) {
+        const float* bias = a.local_bias + (h * a.L + in_block + i) * 3 * a.L + low;
+        const int64_t run = std::min((row + i) / a.block, a.R - 1);
+        const float* side_bias = a.G ? a.side_bias + ((b * a.H + h) * a.R + run) * a.G : nullptr;
+        s.sums[i] = soften<T>(s.scores + i * s.width, local, bias, s.hidden + key, s.side, a.G,
+                              side_bias, s.weights + i * s.width);
+    }
+    const word* weights = (const word*)s.weights;
+    const int64_t lda = s.width / T::pair, vectors = a.d / LANES;
+    multiply<T>(TILE, weights, lda, s.v + key / T::pair * a.d, a.d, LANES, local / T::pair,
+                vectors, s.result, a.d, false);
+    if (s.side)
+        multiply<T>(TILE, weights + local / T::pair, lda, s.side_v, a.d, LANES, s.side / T::pair,
+                    vectors, s.result, a.d, true);
+    element* out = (element*)a.out + ((b * a.S + row) * a.H + h) * a.d;
+    for (int64_t i = 0; i < count; ++i)
+        for (int64_t x = 0; x < a.d; x += LANES)
+            T::put(out + i * a.H * a.d + x, load(s.result + i * a.d + x) / splat(s.sums[i]));
+}
+
+template <class T>
+void long_attention(const Long& a) {
+    const int64_t blocks = (a.S + a.L - 1) / a.L, segments = (blocks + SEGMENT - 1) / SEGMENT;
+#pragma omp parallel num_threads(a.threads)
+    {
+        Strip<T> strip(a);
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t item = 0; item < a.B * a.H * segments; ++item) {
+            const int64_t b = item / (a.H * segments), h = item / segments % a.H;
+            const int64_t first = item % segments * SEGMENT;
+            pack_segment<T>(a, strip, b, h, first);
+            const int64_t end = std::min(a.S, (first + SEGMENT) * a.L);
+            for (int64_t row = first * a.L; row < end; row += TILE)
+                attend_tile<T>(a, strip, b, h, first, row);
+        }
+    }
+}
+
+struct Cross {
+    const void *q, *keys, *values;  // q [B, K, H, d]; keys, values packed per (b, h)
+    const float* bias;              // [B, S] or null
+    void* out;                      // [B, K, H, d]
+    float* weights;                 // [B, H, K, S] or null
+    int64_t B, S, H, d, K, threads;
+};
+
+// One head, one span of keys: weights relative to the span's own maximum, and their product.
+template <class T>
+void cross_piece(const Cross& a, int64_t b, int64_t h, int64_t begin, float* scores,
+                 typename T::element* weights, typename T::element* queries, float* part) {
+    typedef typename T::element element;
+    typedef typename T::word word;
+    const int64_t padded = up(a.S, LANES), count = std::min(SPAN, padded - begin);
+    const int64_t steps = a.d / T::pair, head = (b * a.H + h) * padded;
+    for (int64_t i = 0; i < a.K; ++i)
+        std::memcpy(queries + i * a.d, (const element*)a.q + ((b * a.K + i) * a.H + h) * a.d,
+                    a.d * sizeof(element));
+    const word* keys = (const word*)a.keys + (head + begin) * steps;
+    const word* values = (const word*)a.values + (head + begin) / T::pair * a.d;
+    multiply<T>(a.K, (const word*)queries, steps, keys, LANES, steps * LANES, steps,
+                count / LANES, scores, SPAN, false);
+    float* result = part + 2 * a.K;
+    for (int64_t i = 0; i < a.K; ++i) {
+        float* s = scores + i * SPAN;
+        if (a.bias)
+            for (int64_t j = 0; j < std::min(count, a.S - begin); ++j)
+                s[j] += a.bias[b * a.S + begin + j];
+        for (int64_t j = std::max<int64_t>(0, a.S - begin); j < count; ++j) s[j] = 4 * MASKED;
+        vec top = load(s), sum = vec{};
+        for (int64_t j = LANES; j < count; j += LANES) top = larger(top, load(s + j));
+        const float most = lane_max(top);
+        for (int64_t j = 0; j < count; j += LANES) {
+            vec w = fast_exp(load(s + j) - splat(most));
+            sum += w;
+            T::put(weights + i * SPAN + j, w);
+            if (a.weights) store(s + j, w);
+        }
+        part[2 * i] = most;
+        part[2 * i + 1] = lane_sum(sum);
+        if (a.weights)
+            std::memcpy(a.weights + ((b * a.H + h) * a.K + i) * a.S + begin, s,
+                        std::min(count, a.S - begin) * 4);
+    }
+    multiply<T>(a.K, (const word*)weights, SPAN / T::pair, values, a.d, LANES, count / T::pair,
+                a.d / LANES, result, a.d, false);
+}
+
+// Joins the pieces of one head by their log-sum-exp.
+template <class T>
+void cross_merge(const Cross& a, int64_t b, int64_t h, int64_t pieces, const float* parts) {
+    const int64_t size = a.K * (2 + a.d);
+    for (int64_t i = 0; i < a.K; ++i) {
+        float most = 8 * MASKED, total = 0;
+        for (int64_t p = 0; p < pieces; ++p) most = std::max(most, parts[p * size + 2 * i]);
+        typename T::element* out =
+            (typename T::element*)a.out + ((b * a.K + i) * a.H + h) * a.d;
+        for (int64_t p = 0; p < pieces; ++p)
+            total += fast_exp(splat(parts[p * size + 2 * i] - most))[0] * parts[p * size + 2 * i + 1];
+        for (int64_t x = 0; x < a.d; x += LANES) {
+            vec sum = vec{};
+            for (int64_t p = 0; p < pieces; ++p)
+                sum += fast_exp(splat(parts[p * size + 2 * i] - most)) *
+                       load(parts + p * size + 2 * a.K + i * a.d + x);
+            T::put(out + x, sum / splat(total));
+        }
+        if (!a.weights) continue;
+        float* w = a.weights + ((b * a.H + h) * a.K + i) * a.S;
+        for (int64_t j = 0; j < a.S; ++j) {
+            const float scale = fast_exp(splat(parts[j / SPAN * size + 2 * i] - most))[0] / total;
+            w[j] *= scale;
+        }
+    }
+}
+
+template <class T>
+void cross_attention(const Cross& a) {
+    typedef typename T::element element;
+    const int64_t pieces = (a.S + SPAN - 1) / SPAN, size = a.K * (2 + a.d);
+    float* parts = (float*)scratch(a.B * a.H * pieces * size * 4);
+#pragma omp parallel num_threads(a.threads)
+    {
+        float* scores = (float*)scratch(a.K * SPAN * 4);
+        element* weights = (element*)scratch(a.K * SPAN * sizeof(element));
+        element* queries = (element*)scratch(a.K * a.d * sizeof(element));
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t item = 0; item < a.B * a.H * pieces; ++item)
+            cross_piece<T>(a, item / (a.H * pieces), item / pieces % a.H, item % pieces * SPAN,
+                           scores, weights, queries, parts + item * size);
+#pragma omp for schedule(static)
+        for (int64_t head = 0; head < a.B * a.H; ++head)
+            cross_merge<T>(a, head / a.H, head % a.H, pieces, parts + head * pieces * size);
+        std::free(scores);
+        std::free(weights);
+        std::free(queries);
+    }
+    std::free(parts);
+}
+
+// Rows [begin, begin + count) of projected keys and values [B, count, H, d] into their packs.
+template <class T>
+void pack_cross(const void* k, const void* v, void* keys, void* values, int64_t B, int64_t S,
+                int64_t H, int64_t d, int64_t begin, int64_t count, int64_t threads) {
+    typedef typename T::element element;
+    typedef typename T::word word;
+    const int64_t padded = up(S, LANES), steps = d / T::pair, rows = up(count, LANES);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t item = 0; item < B * H; ++item) {
+        const int64_t b = item / H, h = item % H, from = b * count * H * d + h * d;
+        const int64_t at = item * padded + begin;
+        pack_keys<T>((const element*)k + from, H * d, count, rows / LANES, d,
+                     (word*)keys + at * steps);
+        pack_values<T>((const element*)v + from, H * d, count, rows, d,
+                       (word*)values + at / T::pair * d);
+    }
+}
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT void longt5_long_attention(int64_t brain, const Long* a) {
+    brain ? long_attention<Brain>(*a) : long_attention<Float>(*a);
+}
+
+EXPORT void longt5_cross_attention(int64_t brain, const Cross* a) {
+    brain ? cross_attention<Brain>(*a) : cross_attention<Float>(*a);
+}
+
+EXPORT void longt5_pack_cross(int64_t brain, const void* k, const void* v, void* keys,
+                              void* values, int64_t B, int64_t S, int64_t H, int64_t d,
+                              int64_t begin, int64_t count, int64_t threads) {
+    brain ? pack_cross<Brain>(k, v, keys, values, B, S, H, d, begin, count, threads)
+          : pack_cross<Float>(k, v, keys, values, B, S, H, d, begin, count, threads);
+}

@@ -1,0 +1,162 @@
+"""Fused attention on the CPU, compiled once from ``native.cpp`` where a C++ compiler is found.
+
+Optional: without a compiler, or if anything at all goes wrong, :mod:`.chunked` does the work.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import Geometry, Side, cross
+
+SOURCE = Path(__file__).with_name("native.cpp")
+FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared"]
+LANES = 16
+COMPILE_SECONDS = 120
+
+
+class _Long(ctypes.Structure):
+    _fields_ = (
+        [(name, ctypes.c_void_p) for name in ("q", "k", "v", "side_k", "side_v")]
+        + [(name, ctypes.c_void_p) for name in ("local_bias", "side_bias", "mask", "out")]
+        + [(name, ctypes.c_int64) for name in "B S H d L block G R".split()]
+        + [(f"{name}_stride", ctypes.c_int64) for name in ("q", "k", "v", "side_k", "side_v")]
+        + [("threads", ctypes.c_int64)]
+    )
+
+
+class _Cross(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out", "weights")
+    ] + [(name, ctypes.c_int64) for name in "B S H d K threads".split()]
+
+
+@functools.lru_cache(maxsize=1)
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels, None where they cannot be had. Compiles at first use (seconds)."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if not sys.platform.startswith("linux") or compiler is None or not SOURCE.is_file():
+        return None
+    try:
+        path = _cache_folder() / f"native-{_fingerprint(compiler)}.so"
+        if not path.is_file():
+            _compile(compiler, path)
+        return ctypes.CDLL(str(path))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cache_folder() -> Path:
+    folder = Path.home() / ".cache" / "longt5"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _fingerprint(compiler: str) -> str:
+    """Changes with the source, the compiler and the processor the code is made for."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.is_file() else [platform.processor()]
+    features = sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})
+    parts = [SOURCE.read_text("utf-8"), compiler, torch.__version__, *FLAGS, *features]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Into a temporary name first, so that two processes cannot meet in a half-written file."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        subprocess.run(
+            [compiler, *FLAGS, str(SOURCE), "-o", str(made)],
+            check=True, capture_output=True, timeout=COMPILE_SECONDS,
+        )  # fmt: skip
+        made.replace(path)
+
+
+def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether heads of this width and blocks of this length are computed here."""
+    kinds = (torch.float32, torch.bfloat16)
+    even = width % LANES == 0 and length % LANES == 0
+    return device.type == "cpu" and dtype in kinds and even and library() is not None
+
+
+def _pointer(x: Tensor | None) -> int | None:
+    return None if x is None else x.data_ptr()
+
+
+def _rows(x: Tensor) -> Tensor:
+    """[B, S, H, d] with heads side by side and rows evenly spaced, copied only if it is not."""
+    batch, source, heads, width = x.shape
+    even = x.stride(2) == width and x.stride(3) == 1
+    return x if even and (batch == 1 or x.stride(0) == source * x.stride(1)) else x.contiguous()
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
+    """See :mod:`longt5.kernels`; blocks must be multiples of 16 long."""
+    kernels: Any = library()
+    batch, source, heads, width = q.shape
+    q, k, v = _rows(q), _rows(k), _rows(v)
+    side_k, side_v = (None, None) if side is None else (_rows(side[0]), _rows(side[1]))
+    side_bias = None if side is None else geometry.side_bias
+    side_bias = None if side_bias is None else side_bias.float().contiguous()
+    local_bias = geometry.local_bias.float().contiguous()
+    mask = None if geometry.mask.all() else geometry.mask.bool().contiguous()
+    out = torch.empty(batch, source, heads, width, dtype=q.dtype)
+    call = _Long(
+        *map(_pointer, (q, k, v, side_k, side_v, local_bias, side_bias, mask, out)),
+        batch, source, heads, width, geometry.block_len, geometry.block_size,
+        0 if side_k is None else side_k.shape[1], 0 if side_bias is None else side_bias.shape[2],
+        *(0 if x is None else x.stride(1) for x in (q, k, v, side_k, side_v)),
+        torch.get_num_threads(),
+    )  # fmt: skip
+    kernels.longt5_long_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
+    return out
+
+
+class CrossStates(cross.CrossStates):
+    """Keys and values of one layer's cross-attention, laid out to be streamed once a step."""
+
+    def __init__(self, batch: int, source: int, heads: int, width: int, dtype: torch.dtype) -> None:
+        self.shape, self.dtype = (batch, source, heads, width), dtype
+        size = batch * heads * -(-source // LANES) * LANES * width
+        self.keys, self.values = torch.empty(size, dtype=dtype), torch.empty(size, dtype=dtype)
+
+    def put(self, begin: int, k: Tensor, v: Tensor) -> None:
+        """Rows ``begin`` and on: k, v [B, n, H, d]; n a multiple of 16 but for the last rows."""
+        kernels: Any = library()
+        batch, source, heads, width = self.shape
+        k, v = k.contiguous(), v.contiguous()
+        numbers = (batch, source, heads, width, begin, k.shape[1], torch.get_num_threads())
+        kernels.longt5_pack_cross(
+            ctypes.c_int64(self.dtype is torch.bfloat16),
+            *(ctypes.c_void_p(x.data_ptr()) for x in (k, v, self.keys, self.values)),
+            *map(ctypes.c_int64, numbers),
+        )
+
+    def attend(
+        self, q: Tensor, bias: Tensor | None, want_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """q [B, K, H, d] -> [B, K, H, d], and weights [B, H, K, S] float32 on request."""
+        kernels: Any = library()
+        batch, source, heads, width = self.shape
+        q, beams = q.contiguous(), q.shape[1]
+        out = torch.empty_like(q)
+        weights = torch.empty(batch, heads, beams, source) if want_weights else None
+        bias = None if bias is None else bias.reshape(batch, source).contiguous()
+        call = _Cross(
+            *map(_pointer, (q, self.keys, self.values, bias, out, weights)),
+            batch, source, heads, width, beams, torch.get_num_threads(),
+        )  # fmt: skip
+        kernels.longt5_cross_attention(int(self.dtype is torch.bfloat16), ctypes.byref(call))
+        return out, weights

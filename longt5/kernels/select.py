@@ -1,0 +1,181 @@
+"""Which kernel computes: the fastest that fits and that agrees with the reference here.
+
+A kernel is compared once per device and dtype, at its first use, on a small fixed input with
+padding and orphan tokens. One that differs is not used, and :func:`notices` says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from . import Geometry, Side, chunked, cross, native, reference
+
+# Largest difference over the largest value. Half widths: a few roundings of inputs and output.
+TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 4e-3}
+
+
+class Kernel(Protocol):
+    """A module of this package."""
+
+    __name__: str
+
+    def fits(self, width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool: ...
+
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry
+    ) -> Tensor: ...
+
+
+KERNELS: dict[str, Kernel] = {"native": native, "chunked": chunked}  # type: ignore[dict-item]
+_notices: list[str] = []
+
+
+def notices() -> list[str]:
+    """What the user should know: kernels that gave wrong numbers here and are not used."""
+    return list(_notices)
+
+
+def kernel(q: Tensor, geometry: Geometry) -> Kernel:
+    """The first that fits these shapes and is right on this device."""
+    for name, candidate in KERNELS.items():
+        if candidate.fits(
+            q.shape[-1], geometry.block_len, q.dtype, q.device
+        ) and verified(name, q.dtype, q.device.type):
+            return candidate
+    return reference  # type: ignore[return-value]
+
+
+def cross_states(
+    batch: int, source: int, heads: int, width: int, dtype: torch.dtype, device: torch.device
+) -> cross.CrossStates:
+    """Empty keys and values of one cross-attention layer, in the layout of the fastest kernel."""
+    if native.fits(width, native.LANES, dtype, device) and verified(
+        "native cross", dtype, device.type
+    ):
+        return native.CrossStates(batch, source, heads, width, dtype)
+    return cross.CrossStates(batch, source, heads, width, dtype, device)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table: a kernel, where, and how far it is from the reference."""
+
+    kernel: str
+    device: str
+    dtype: torch.dtype
+    error: float
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= TOLERANCES[self.dtype]
+
+
+@functools.cache
+def verified(name: str, dtype: torch.dtype, device: str) -> bool:
+    """Whether a kernel agrees with the reference here; says so once when it does not."""
+    result = check(name, dtype, torch.device(device))
+    if not result.passed:
+        kind = str(dtype).removeprefix("torch.")
+        notice = (
+            f"The {name} kernel gives wrong numbers on {device} in {kind} "
+            f"(error {result.error:.1e}); a slower one is used instead."
+        )
+        _notices.append(notice)
+        print(notice, file=sys.stderr)
+    return result.passed
+
+
+@torch.no_grad()
+def check(name: str, dtype: torch.dtype, device: torch.device) -> Check:
+    """Compare one kernel with the reference, which gets the same rounded input in float32."""
+    try:
+        error = (_cross_error if name.endswith("cross") else _long_error)(name, dtype, device)
+    except Exception as problem:  # a kernel that fails is as little use as one that is wrong
+        _notices.append(f"The {name} kernel failed on {device}: {problem}")
+        error = float("inf")
+    return Check(name, str(device), dtype, error)
+
+
+def check_all(device: torch.device) -> list[Check]:
+    """Every kernel that this machine can run, in every dtype that it computes."""
+    rows = []
+    for dtype in TOLERANCES:
+        names = [n for n, k in KERNELS.items() if k.fits(32, 32, dtype, device)]
+        if native.fits(32, 32, dtype, device):
+            names.append("native cross")
+        rows += [check(name, dtype, device) for name in (*names, "torch cross")]
+    return rows
+
+
+def _long_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    q, k, v, side, geometry = sample(dtype)
+    on_device = Geometry(
+        geometry.mask.to(device), geometry.block_len, geometry.local_bias.to(device),
+        geometry.block_size, _moved(geometry.side_bias, device),
+    )  # fmt: skip
+    moved_side = None if side is None else (side[0].to(device), side[1].to(device))
+    args = q.to(device), k.to(device), v.to(device)
+    got = KERNELS[name].attend(*args, moved_side, on_device)
+    wide = None if side is None else (side[0].float(), side[1].float())
+    expected = reference.attend(q.float(), k.float(), v.float(), wide, geometry)
+    return _difference(got.cpu()[geometry.mask], expected[geometry.mask])
+
+
+def _cross_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    q, k, v, _, geometry = sample(dtype)
+    batch, source, heads, width = k.shape
+    store: cross.CrossStates
+    if name.startswith("native"):
+        store = native.CrossStates(batch, source, heads, width, dtype)
+    else:
+        store = cross.CrossStates(batch, source, heads, width, dtype, device)
+    for begin in range(0, source, 64):
+        rows = slice(begin, begin + 64)
+        store.put(begin, k[:, rows].to(device), v[:, rows].to(device))
+    beams = q[:, :3]
+    bias = torch.where(geometry.mask, 0.0, -1e10)[:, None, None, :]
+    got, weights = store.attend(beams.to(device), bias.to(device), want_weights=True)
+    scores = torch.einsum("bkhd,bshd->bhks", beams.float(), k.float()) + bias
+    expected = torch.einsum("bhks,bshd->bkhd", scores.softmax(-1), v.float())
+    assert weights is not None
+    return max(
+        _difference(got.cpu(), expected), _difference(weights.cpu(), scores.softmax(-1))
+    )
+
+
+def _moved(x: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if x is None else x.to(device)
+
+
+def _difference(got: Tensor, expected: Tensor) -> float:
+    """Largest difference over the largest value; infinite when anything is not finite."""
+    error = float((got.float() - expected).abs().max() / expected.abs().max())
+    return error if error == error else float("inf")
+
+
+def sample(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Side, Geometry]:
+    """A small fixed input: two rows, one padded; blocks of 32, global blocks of 8, an orphan."""
+    batch, source, heads, width, length, size = 2, 203, 2, 32, 32, 8
+    generator = torch.Generator().manual_seed(11)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    q, k, v = (random(batch, source, heads, width) for _ in range(3))
+    # Scores of the size that trained models have.
+    q, k, v = (0.3 * q).to(dtype), k.to(dtype), v.to(dtype)
+    total = source // size
+    side_k, side_v = (random(batch, total, heads, width).to(dtype) for _ in range(2))
+    mask = torch.arange(source)[None, :] < torch.tensor([[source], [90]])
+    offset = torch.arange(3 * length)[None, :] - length - torch.arange(length)[:, None]
+    local = random(heads, length, 3 * length).masked_fill(offset.abs() >= length, -1e10)
+    rows = -(-source // length) * length // size
+    side_bias = random(batch, heads, rows, total)
+    side_bias[1, :, :, 90 // size :] = -1e10
+    return q, k, v, (side_k, side_v), Geometry(mask, length, local, size, side_bias)
