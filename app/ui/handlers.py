@@ -34,7 +34,7 @@ class Handlers:
 
     def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, Any]]:
         """On a dropped file: read it now. Yields (facts, password field)."""
-        hidden = gr.update(visible=False)
+        as_it_is, hidden = gr.update(), gr.update(visible=False)
         if not files:
             yield "", gr.update(visible=False, value="")
             return
@@ -45,7 +45,7 @@ class Handlers:
                 for done, total in reading.watch(FRAME_S):
                     share = done / total if total else 0.0
                     detail = f"{reading.name}, page {done} of {total}" if total else reading.name
-                    yield render.bar("reading", share, detail), hidden
+                    yield render.bar("reading", share, detail), as_it_is
                 documents.append(reading.document())
         except (PasswordNeeded, WrongPassword) as error:
             yield render.error(str(error)), gr.update(visible=True)
@@ -53,7 +53,7 @@ class Handlers:
         except AppError as error:
             yield render.error(str(error)), hidden
             return
-        yield render.facts(documents), hidden if not password else gr.update()
+        yield render.facts(documents), as_it_is if password else hidden
 
     def run(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,

@@ -1,0 +1,51 @@
+"""The page as its users start it: a process of its own, on a free port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_page(*options: str, **environment: str) -> Iterator[str]:
+    """The address of a page that runs until the block ends."""
+    command = [sys.executable, "app.py", "--port", str(free_port()), *options]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, text=True, encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Open "):
+                break
+        else:
+            raise AssertionError("the page did not start: " + "".join(said))
+        url = said[-1].split()[1]
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            assert answer.status == 200
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.stdout.close()

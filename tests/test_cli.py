@@ -1,0 +1,248 @@
+"""The command line as a person and as a script meet it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from app import cli, export
+from app.errors import BadOption
+from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
+from app.summarizer import Summarizer
+from app.terminal import ProgressLine, SummaryWriter
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
+from tests.test_export import summary_of
+
+
+@pytest.fixture
+def loaded(bundled, monkeypatch):
+    """The model that is loaded already, in place of loading one."""
+    monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
+
+
+@pytest.fixture
+def short_file(tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("The tide came in at six. Nobody was on the bridge. " * 6, encoding="utf-8")
+    return path
+
+
+def run(capsys, *argv) -> tuple[int, str, str]:
+    code = cli.main([str(a) for a in argv])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsys) -> None:
+    code, out, err = run(capsys, "summarize", short_file, "--length", "short")
+    assert code == 0
+    assert out.startswith("# Summary of short.txt\n\n") and "Made by a machine" in out
+    assert err.splitlines() == ["Reading page", "Understanding", "Writing"][-2:]
+
+
+def test_json_is_one_object_per_file(loaded, short_file, capsys) -> None:
+    code, out, _ = run(capsys, "summarize", short_file, short_file, "--format", "json",
+                       "--max-new-tokens", 8)  # fmt: skip
+    assert code == 0
+    first, second = [json.loads(line) for line in out.splitlines()]
+    assert first["name"] == "short.txt" and first["options"]["max_new_tokens"] == 8
+    assert first["summary"] == second["summary"]
+    assert first["timings"]["total_s"] >= first["timings"]["decode_s"]
+
+
+def test_output_file_appears_whole(loaded, short_file, tmp_path, capsys) -> None:
+    target = tmp_path / "out.txt"
+    code, out, _ = run(capsys, "summarize", short_file, "--format", "txt", "-o", target)
+    assert code == 0 and out == ""
+    assert target.read_text(encoding="utf-8").startswith("short.txt\n\n")
+    assert not list(tmp_path.glob("*.part"))
+    code, _, err = run(capsys, "summarize", short_file, "-o", tmp_path / "no" / "such.md")
+    assert code == 1 and "cannot be written" in err
+
+
+def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, capsys) -> None:
+    code, out, err = run(capsys, "summarize", tmp_path / "missing.pdf", short_file,
+                         "--format", "json", "--max-new-tokens", 8)  # fmt: skip
+    assert code == 1 and len(out.splitlines()) == 1
+    assert "missing.pdf" in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        (["summarize", "nothing.pdf"], "nothing.pdf"),
+        (["summarize", str(EXAMPLE_TEXT), "--model", "no such"], "no such"),
+        (["summarize", str(EXAMPLE_TEXT), "--num-beams", "99"], "beams"),
+        (["summarize", str(EXAMPLE_TEXT), "--num-beams", "x"], "num-beams"),
+        (["summarize", str(EXAMPLE_TEXT), "--length", "epic"], "epic"),
+        (["summarize", str(EXAMPLE_TEXT), "--pages", "x"], "1-5,9"),
+        (["summarize"], "FILE"),
+        (["dance"], "dance"),
+        (["extract", "nothing.pdf", "--format", "json"], "nothing.pdf"),
+    ],
+)
+def test_errors_are_one_sentence_and_exit_code_1(argv, word, capsys) -> None:
+    code, out, err = run(capsys, *argv)
+    said = [line for line in err.splitlines() if not line.startswith(("Reading", "Loading"))]
+    assert code == 1 and out == "" and len(said) == 1 and word in said[0]
+    assert "Traceback" not in err
+
+
+def test_extract_prints_the_pinned_object(capsys) -> None:
+    code, out, _ = run(capsys, "extract", EXAMPLE_PDF, "--format", "json")
+    values = json.loads(out)
+    assert code == 0 and set(values) == {"name", "unit", "pages", "warnings"}
+    assert values["unit"] == "page" and len(values["pages"]) >= 20
+    assert set(values["pages"][0]) == {"number", "label", "text", "status"}
+
+
+def test_extract_of_a_file_without_text_is_an_error(tmp_path, capsys) -> None:
+    from pypdf import PdfWriter
+
+    writer = PdfWriter()
+    writer.add_blank_page(200, 200)
+    writer.write(tmp_path / "blank.pdf")
+    code, out, err = run(capsys, "extract", tmp_path / "blank.pdf", "--format", "json")
+    assert code == 1 and json.loads(out)["pages"][0]["status"] == "empty"
+    assert "blank.pdf" in err
+
+
+def test_models_are_listed_without_network(capsys) -> None:
+    code, out, _ = run(capsys, "models")
+    assert code == 0
+    assert re.search(r"^bundled\s.*\s4,096\s.*yes", out, re.MULTILINE)
+    assert "pszemraj/long-t5-tglobal-base-16384-book-summary" in out
+
+
+def test_password_is_not_asked_off_a_terminal(tmp_path, capsys) -> None:
+    from pypdf import PdfWriter
+
+    writer = PdfWriter()
+    writer.add_blank_page(200, 200)
+    writer.encrypt("secret")
+    writer.write(tmp_path / "locked.pdf")
+    code, _, err = run(capsys, "extract", tmp_path / "locked.pdf")
+    assert code == 1 and "password" in err
+    code, _, err = run(capsys, "extract", tmp_path / "locked.pdf", "--password", "wrong")
+    assert code == 1 and "password" in err and "wrong" not in err
+
+
+def test_as_a_program_with_a_pipe(short_file) -> None:
+    command = [sys.executable, "-m", "app", "summarize", str(short_file), "--format", "json"]
+    done = subprocess.run(
+        [*command, "--max-new-tokens", "8"], cwd=ROOT, capture_output=True, text=True,
+        encoding="utf-8", stdin=subprocess.DEVNULL, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["name"] == "short.txt"
+
+
+EVENTS = [
+    SectionStarted(1, 2, (1, 3)),
+    Progress("encoding", 1, 6, 1, 2),
+    DraftText(1, "", "Tides are"),
+    DraftText(1, "Tides *are* high.", " Walls may"),
+    SectionDone(1, summary_of("Tides *are* high. Walls hold.").sections[0]),
+    SectionStarted(2, 2, (4, 6)),
+    DraftText(2, "", "A guess that is never kept " * 9),
+    SectionDone(2, summary_of("", "Nobody left.").sections[1]),
+    Finished(summary_of("Tides *are* high. Walls hold.", "Nobody left.")),
+]
+
+
+class Screen(io.StringIO):
+    """A terminal as far as our control sequences go: rows of characters and a cursor."""
+
+    def __init__(self, columns: int = 80) -> None:
+        super().__init__()
+        self.rows, self.row, self.column, self.saved = [[]], 0, 0, (0, 0)
+        self.columns, self.was_dim = columns, False
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        for match in re.finditer(r"\x1b(?:\[(\d*)([A-Za-z])|([78D]))|(.)", text, re.DOTALL):
+            number, letter, single, char = match.groups()
+            if char is not None:
+                self.put(char)
+            elif letter == "A":
+                self.row -= int(number)
+            elif letter == "J":
+                self.rows = self.rows[: self.row + 1]
+                self.rows[self.row] = self.rows[self.row][: self.column]
+            elif letter == "m":
+                self.was_dim |= number == "2"
+            elif single == "7":
+                self.saved = (self.row, self.column)
+            elif single == "8":
+                self.row, self.column = self.saved
+            elif single == "D":
+                self.down()
+        return len(text)
+
+    def down(self) -> None:
+        self.row += 1
+        while len(self.rows) <= self.row:
+            self.rows.append([])
+
+    def put(self, char: str) -> None:
+        if char == "\n":
+            self.down()
+            self.column = 0
+        elif char == "\r":
+            self.column = 0
+        else:
+            line = self.rows[self.row]
+            line += " " * (self.column - len(line))
+            line[self.column : self.column + 1] = [char]
+            self.column += 1
+
+    def shown(self) -> str:
+        return "\n".join("".join(row).rstrip() for row in self.rows).rstrip()
+
+
+@pytest.mark.parametrize("fmt", ["md", "txt"])
+def test_what_streams_is_what_is_exported(fmt) -> None:
+    out = io.StringIO()
+    writer = SummaryWriter(out, fmt, "report.pdf", color=True)
+    for event in EVENTS:
+        writer.handle(event)
+    assert out.getvalue() == export.export(EVENTS[-1].summary, fmt)
+
+
+def test_on_a_terminal_the_guess_is_dim_and_leaves_no_trace() -> None:
+    screen = Screen()
+    writer = SummaryWriter(screen, "txt", "report.pdf", color=True)
+    for event in EVENTS[:4]:
+        writer.handle(event)
+    assert screen.was_dim and "Walls may" in screen.shown()
+    for event in EVENTS[4:]:
+        writer.handle(event)
+    assert screen.shown() == export.to_text(EVENTS[-1].summary).rstrip()
+
+
+def test_progress_is_one_line_on_a_terminal_and_a_line_per_stage_elsewhere() -> None:
+    plain, screen = io.StringIO(), io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    for out in (plain, screen):
+        line = ProgressLine(out)
+        for done in (1, 2, 3):
+            line.show(Progress("reading", done, 3))
+        line.show(Progress("encoding", 1, 6))
+        line.clear()
+    assert plain.getvalue() == "Reading page\nUnderstanding\n"
+    assert "\n" not in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_help_names_every_option() -> None:
+    text = cli.build_parser().format_help()
+    for command in ("summarize", "extract", "models", "serve"):
+        assert command in text
+    with pytest.raises(BadOption):
+        cli.build_parser().parse_args(["summarize", "x", "--nope"])

@@ -1,0 +1,184 @@
+"""The main job in a real browser: drop a PDF, watch it stream, stop, take it away."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
+from tests.server import running_page
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+PATIENCE_MS = 180_000
+COMMITTED = """() => [...document.querySelectorAll('#summary article')].map(article => {
+  const copy = article.cloneNode(true);
+  copy.querySelectorAll('.provisional, .provenance, .warnings').forEach(e => e.remove());
+  return [...copy.querySelectorAll('.text')].map(e => e.innerText).join(' ');
+}).join(' ').replace(/\\s+/g, ' ').trim()"""
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running_page("--dtype", "float32") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM"),
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, url):
+    """A fresh page; the test fails when anything but our server was asked for something."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    tab = context.new_page()
+    tab.set_default_timeout(PATIENCE_MS)
+    foreign: list[str] = []
+    errors: list[str] = []
+    tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else
+           foreign.append(r.url))  # fmt: skip
+    tab.on("pageerror", lambda e: errors.append(str(e)))
+    tab.goto(url)
+    tab.wait_for_selector("#run")
+    yield tab
+    context.close()
+    assert foreign == [] and errors == []
+
+
+def drop(page, *paths) -> None:
+    page.set_input_files("#files input[type=file]", [str(p) for p in paths])
+
+
+def is_done(page) -> bool:
+    return page.query_selector("#summary[aria-busy=false]") is not None
+
+
+def test_a_pdf_is_summarized_while_one_watches(page, tmp_path) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".facts")
+    assert re.search(r"29 pages · [\d,]+ words", page.inner_text(".facts"))
+    page.click("#run")
+    page.wait_for_selector("#summary .provisional")
+    seen = [""]
+    while not is_done(page):
+        now = page.evaluate(COMMITTED)
+        assert now.startswith(seen[-1]), "committed text was taken back"
+        if now != seen[-1]:
+            seen.append(now)
+        time.sleep(0.05)
+    final = page.evaluate(COMMITTED)
+    assert len(seen) > 3 and final.startswith(seen[-1])
+    assert page.inner_text("#status").startswith("Done")
+    files = {}
+    for fmt in ("md", "txt", "json"):
+        with page.expect_download() as download:
+            page.click(f"#download-{fmt}")
+        assert download.value.suggested_filename == f"merrow-report-summary.{fmt}"
+        download.value.save_as(tmp_path / fmt)
+        files[fmt] = (tmp_path / fmt).read_text(encoding="utf-8")
+    summary = json.loads(files["json"])
+    assert " ".join(summary["summary"].split()) == final
+    assert files["md"].startswith("# Summary of merrow-report.pdf")
+    assert summary["sections"][0]["text"] in files["txt"]
+
+
+def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.click("label:has-text('Long')")
+    page.click("#run")
+    page.wait_for_selector("#summary .provisional")
+    page.click("#stop")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert page.inner_text("#status").startswith("Stopped")
+    assert page.evaluate(COMMITTED)
+    assert page.is_enabled("#run") and not page.is_enabled("#stop")
+
+
+def test_a_bad_file_is_explained_and_the_next_one_works(page, tmp_path) -> None:
+    fake = tmp_path / "login.pdf"
+    fake.write_text("<!doctype html><html><body>Please log in</body></html>")
+    drop(page, fake)
+    page.wait_for_selector("#facts [role=alert]")
+    assert "login.pdf" in page.inner_text("#facts") and "web page" in page.inner_text("#facts")
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#status [role=alert]")
+    assert "Traceback" not in page.content()
+    assert page.is_checked("label:has-text('Short') input")
+    assert "login" in page.inner_text("#files")
+
+
+def test_a_protected_pdf_asks_for_its_password(page, tmp_path) -> None:
+    writer = PdfWriter(clone_from=PdfReader(EXAMPLE_PDF))
+    writer.encrypt("open sesame", algorithm="AES-256")
+    locked = tmp_path / "locked.pdf"
+    writer.write(locked)
+    drop(page, locked)
+    page.wait_for_selector("#facts [role=alert]")
+    field = page.wait_for_selector("#password input, #password textarea")
+    field.fill("wrong")
+    field.press("Enter")
+    page.wait_for_function("() => /does not open/.test(document.querySelector('#facts').innerText)")
+    field.fill("open sesame")
+    field.press("Enter")
+    page.wait_for_selector(".facts")
+    assert "29 pages" in page.inner_text(".facts")
+    assert "sesame" not in page.inner_text("body")
+
+
+def test_pasted_text_by_keyboard_alone(page) -> None:
+    page.click("button[role=tab]:has-text('Text')")
+    page.fill("#text textarea", EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#summary .provisional")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert page.inner_text("#status").startswith("Stopped")
+
+
+def test_nothing_to_summarize_is_said(page) -> None:
+    page.click("#run")
+    page.wait_for_selector("#status [role=alert]")
+    assert "drop a PDF" in page.inner_text("#status")
+
+
+def test_markup_in_text_is_inert(page) -> None:
+    page.click("button[role=tab]:has-text('Text')")
+    hostile = "<img src=x onerror='window.hacked=1'> <b>The bridge</b> was closed on Monday. " * 12
+    page.fill("#text textarea", hostile)
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert page.evaluate("window.hacked") is None
+    assert page.query_selector("#summary img, #summary b") is None
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_fits_a_phone(browser, url, theme) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    tab = context.new_page()
+    tab.goto(f"{url}?__theme={theme}")
+    tab.wait_for_selector("#run")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    behind = "getComputedStyle(document.querySelector('gradio-app')).backgroundColor"
+    written = "getComputedStyle(document.querySelector('#header h1')).color"
+    for colour, is_dark in ((behind, theme == "dark"), (written, theme == "light")):
+        tab.wait_for_function(
+            f"() => ({colour}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) < 200)"
+            f" == {str(is_dark).lower()}"
+        )
+    context.close()
+

@@ -1,0 +1,75 @@
+"""Exports: what a person takes away, inert whatever the document says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import export
+from app.events import SectionSummary, Summary
+from app.summarizer import settled
+
+HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
+
+
+def summary_of(*texts: str, **changes) -> Summary:
+    sections = tuple(
+        SectionSummary((i * 3 - 2, i * 3), text, 100, 20) for i, text in enumerate(texts, 1)
+    )
+    values = {
+        "name": "report.pdf", "pages": 9, "model": "bundled", "options": {"length": "short"},
+        "summary": "\n\n".join(texts), "sections": sections, "warnings": ("Page 3 is a picture.",),
+        "timings": {"read_s": 1.0, "encode_s": 2.0, "decode_s": 3.0, "total_s": 6.0},
+    }  # fmt: skip
+    return Summary(**{**values, **changes})
+
+
+def test_markdown_has_title_sections_warnings_and_provenance() -> None:
+    text = export.to_markdown(summary_of("One thing.", "Another."))
+    assert text.startswith("# Summary of report.pdf\n\n## Pages 1–3\n\nOne thing.\n\n## Pages 4–6")
+    assert "- Page 3 is a picture." in text
+    assert text.rstrip().endswith("9 pages; model bundled; length short. "
+                                  "Made by a machine: check what matters.")  # fmt: skip
+
+
+def test_one_section_needs_no_heading() -> None:
+    assert "##" not in export.to_markdown(summary_of("One thing."))
+    assert "[Page" not in export.to_text(summary_of("One thing."))
+
+
+def test_text_has_no_markup_and_json_is_the_object() -> None:
+    summary = summary_of("A * B.", "Café 中文.")
+    assert "A * B." in export.to_text(summary) and "#" not in export.to_text(summary)
+    assert json.loads(export.to_json(summary)) == summary.to_dict()
+    assert "中文" in export.to_json(summary)
+
+
+def test_markup_in_a_document_stays_text() -> None:
+    text = export.inert(HOSTILE)
+    assert "<img" not in text and "\\[a\\](" in text
+    assert "\n\\# heading" in text and "1\\. item" in text
+    assert export.inert("snake_case and 3 * 4") == "snake_case and 3 \\* 4"
+
+
+@given(st.text(alphabet="ab 1.#-_*<>\n!", max_size=40))
+def test_inert_text_grows_with_its_sentences(text: str) -> None:
+    whole = export.inert(text)
+    for end in range(len(text)):
+        assert whole.startswith(export.inert(settled(text[:end])))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd", "con.pdf", "a" * 300 + ".pdf", "\u202efdp.exe", "中文" * 90, "",
+        "a/b\\c:d*?.md",
+    ],  # fmt: skip
+)
+def test_file_names_are_safe_everywhere(name: str) -> None:
+    made = export.safe_filename(name, "md")
+    assert made.endswith("-summary.md") and len(made.encode()) <= 120
+    assert not set(made) & set('/\\:*?"<>|\u202e') and not made.startswith(".")
+    assert made.split("-")[0].split(".")[0].lower() not in ("con", "")
