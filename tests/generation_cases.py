@@ -280,6 +280,8 @@ def _commit_faults(row: int, answer: Answer, drafts) -> Iterator[str]:
     search, twin = answer.search, SlowBeams(answer.search.options)
     for at, draft in enumerate(drafts):
         twin.step(search.ranked(at, row))
+        if twin.tied:
+            return
         over = at + 1 == len(search.steps)
         expected = list(twin.commit(over))
         if draft.committed != expected:

@@ -31,13 +31,17 @@ def common_prefix(sequences: Sequence[Tokens]) -> Tokens:
 
 @dataclass
 class SlowBeams:
-    """One source's beam search in lists; told the ranked candidates of every step."""
+    """One source's beam search in lists; told the ranked candidates of every step.
+
+    ``tied``: equal scores decided something, so that another choice would be as right.
+    """
 
     options: SearchOptions
     live: list[tuple[float, Tokens]] = field(default_factory=list)
     pool: list[tuple[float, Tokens]] = field(default_factory=list)
     improvable: bool = True
     committed: Tokens = ()
+    tied: bool = False
 
     def __post_init__(self) -> None:
         beams = self.options.num_beams
@@ -55,13 +59,19 @@ class SlowBeams:
                 for (score, tokens), end in zip(grown[: o.num_beams], ends, strict=False)
                 if end
             ]
-            self.pool = sorted(self.pool + new, key=lambda h: -h[0])[: o.num_beams]
-            self.pool = [h for h in self.pool if h[0] > WORST]
+            self.pool = [h for h in self._best(self.pool + new) if h[0] > WORST]
+            self.tied |= len({h[0] for h in self.pool[:2]}) < len(self.pool[:2])
         running = [
             h if not end else (f32(h[0] + WORST), h[1]) for h, end in zip(grown, ends, strict=True)
         ]
-        self.live = sorted(running, key=lambda h: -h[0])[: o.num_beams]
+        self.live = self._best(running)
         self._look_ahead(length)
+
+    def _best(self, hypotheses: list[tuple[float, Tokens]]) -> list[tuple[float, Tokens]]:
+        ranked = sorted(hypotheses, key=lambda h: -h[0])
+        kept, left = ranked[: self.options.num_beams], ranked[self.options.num_beams :]
+        self.tied |= bool(left) and kept[-1][0] == left[0][0] > WORST
+        return kept
 
     def _look_ahead(self, length: int) -> None:
         o = self.options

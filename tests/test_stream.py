@@ -45,6 +45,7 @@ def test_commits_are_the_longest_the_rule_allows(beams: int, penalty: float, ear
             before = committed
         final = search.finished[0, 0, 0, 1 : 1 + int(search.lengths[0, 0])].tolist()
         assert committed == [t for t in final if t not in options.eos] and provisional == []
+        assert not twin.tied
 
 
 def prolong(search: Traced, beam: int) -> list[int]:
