@@ -178,9 +178,9 @@ class JobRunner:
         return job
 
     def adopt(self, session: str = "") -> Job:
-        """A job that somebody else runs (`Job.run`), known here by its id."""
+        """A job that its only watcher runs (`Job.steps`), known here by its id."""
         with self._changed:
-            return self._remember(Job(session, self._linger_s))
+            return self._remember(Job(session))
 
     def get(self, job_id: str) -> Job | None:
         """The job with this id, while it is remembered."""
