@@ -5,6 +5,8 @@ B batch, S source, T target, K beams, H heads, d head dim, D model dim, G global
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 from . import blocks, kernels
 from .config import LongT5Config
 from .kernels import Geometry, reference, select
-from .kernels.cross import CrossStates
+from .kernels.decode import CrossStates
 from .kernels.linear import Fused, Linear, linear
 
 # Rows of a slab: its intermediate values fit a second-level cache.
@@ -30,7 +32,7 @@ class RMSNorm(nn.Module):
         self.eps = config.layer_norm_epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or x.numel() <= SLAB * x.shape[-1] or x.device.type != "cpu":
             return self._norm(x)
         # A slab of rows at a time, so that what lies between is still in cache.
         out = x.new_empty(x.shape, dtype=self.weight.dtype)
@@ -190,10 +192,7 @@ class DecoderSelfAttention(Projections):
         fused = self.fused_in(x, self.q.weight, self.k.weight, self.v.weight)
         q, k, v = map(self.split, fused)
         keys[:, :, at], values[:, :, at] = k, v
-        seen = slice(0, at + 1)
-        scores = torch.einsum("rhd,rhtd->rht", q.float(), keys[:, :, seen].float()) + bias
-        weights = scores.softmax(-1).to(v.dtype)
-        return self.merge_step(torch.einsum("rht,rhtd->rhd", weights, values[:, :, seen]))
+        return self.merge_step(select.self_attention(q, keys, values, at + 1, bias))
 
     def _finish(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         weights = (q.float() @ k.float().transpose(-1, -2) + bias).softmax(-1)
@@ -220,10 +219,22 @@ class CrossAttention(Projections):
             store.put(begin, self.split(self.k(rows)), self.split(self.v(rows)))
         return store
 
-    def step(self, x: Tensor, states: CrossStates, bias: Tensor | None) -> Tensor:
-        """One position of K beams: x [B, K, D] -> [B, K, D]; bias [B, 1, 1, S] or None."""
+    def step(
+        self,
+        x: Tensor,
+        states: CrossStates,
+        bias: Tensor | None,
+        watch: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
+        """One position of K beams: x [B, K, D] -> [B, K, D]; bias [B, 1, 1, S] or None.
+
+        ``watch`` is shown the weights [B, H, K, S].
+        """
         (q,) = self.fused_in(x.flatten(0, 1), self.q.weight)
-        out, _ = states.attend(self.split(q).unflatten(0, x.shape[:2]), bias)
+        q = self.split(q).unflatten(0, x.shape[:2])
+        out, weights = states.attend(q, bias, want_weights=watch is not None)
+        if watch is not None and weights is not None:
+            watch(weights)
         return self.merge_step(out.flatten(0, 1)).unflatten(0, x.shape[:2])
 
     def forward(

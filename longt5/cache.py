@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from .kernels.cross import CrossStates
+from .kernels.decode import CrossStates
 
 
 @dataclass
@@ -17,6 +18,7 @@ class DecoderCache:
     ``self_keys``, ``self_values``: per layer [R, H, T, d], preallocated to the longest target.
     ``cross``: per layer the encoder's keys and values, shared by the K beams of a source.
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
+    ``watch``: who is shown the cross-attention weights [B, H, K, S] of a layer at each step.
     """
 
     self_keys: list[Tensor]
@@ -26,6 +28,7 @@ class DecoderCache:
     self_bias: Tensor
     num_beams: int
     length: int = 0
+    watch: dict[int, Callable[[Tensor], None]] = field(default_factory=dict)
 
     @property
     def capacity(self) -> int:

@@ -21,7 +21,7 @@ from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSN
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config
-from .kernels.linear import Fused, Linear
+from .kernels.linear import Fused, Linear, gated_gelu
 
 if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
@@ -65,7 +65,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 # Rows whose hidden layer is computed at once: enough for a product, few enough for a cache.
-HIDDEN_SLAB = 1024
+HIDDEN_SLAB, GPU_HIDDEN_SLAB = 1024, 32_768
 
 
 class FeedForward(nn.Module):
@@ -81,8 +81,8 @@ class FeedForward(nn.Module):
         for name in names:
             self.add_module(name, Linear(config.d_model, config.d_ff))
         self.wo = Linear(config.d_ff, config.d_model)
-        self.gated = config.is_gated_act
-        self.activation = ACTIVATIONS[config.dense_act_fn]
+        self.gated, self.kind = config.is_gated_act, config.dense_act_fn
+        self.activation = ACTIVATIONS[self.kind]
         self.dropout = config.dropout_rate
         self.fused_in, self.fused_out = Fused(), Fused()
 
@@ -98,7 +98,9 @@ class FeedForward(nn.Module):
         return self.fused_out(hidden, self.wo.weight)[0]
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.gated:
+        if self.gated and self.kind == "gelu_new" and x.dtype is not torch.float16:
+            hidden = gated_gelu(x, self.wi_0.weight, self.wi_1.weight)
+        elif self.gated:
             hidden = self.activation(self.wi_0(x)) * _wide(self.wi_1(x))
         else:
             hidden = self.activation(_wide(self.wi(x)))
@@ -137,7 +139,8 @@ class Sublayer(nn.Module):
         """``x + inner(norm(x))`` of a row-wise layer, its wide hidden rows a slab at a time."""
         if torch.is_grad_enabled() or self.training:
             return self.add(x, self.inner(self.layer_norm(x)))
-        for rows in x.view(-1, x.shape[-1]).split(HIDDEN_SLAB):
+        slab = HIDDEN_SLAB if x.device.type == "cpu" else GPU_HIDDEN_SLAB
+        for rows in x.view(-1, x.shape[-1]).split(slab):
             rows.add_(self.inner(self.layer_norm(rows)))
         return x
 
@@ -251,7 +254,7 @@ class Decoder(nn.Module):
             x = own.add(x, own.inner.step(own.layer_norm(x), *stores, at, bias))
             # The beams of one source are query rows over one copy of its keys.
             rows = cross.layer_norm(x).unflatten(0, (-1, beams))
-            branch = cross.inner.step(rows, cache.cross[i], cache.cross_bias)
+            branch = cross.inner.step(rows, cache.cross[i], cache.cross_bias, cache.watch.get(i))
             x = cross.add(x, branch.flatten(0, 1))
             x = feed_forward.add(x, feed_forward.inner.step(feed_forward.layer_norm(x)))
         cache.length = at + 1

@@ -41,6 +41,14 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     return _onednn(x, weight) if x.numel() else F.linear(x, weight)
 
 
+def gated_gelu(x: Tensor, gate: Tensor, up: Tensor) -> Tensor:
+    """``gelu_new(x @ gate.T) * (x @ up.T)``; the products finish with what follows them."""
+    if torch.is_grad_enabled() or not has_onednn(x.device.type, gate.dtype):
+        return F.gelu(F.linear(x, gate), approximate="tanh") * F.linear(x, up)
+    opened = torch.ops.mkldnn._linear_pointwise(x, gate, None, "gelu", [], "tanh")
+    return torch.ops.mkldnn._linear_pointwise.binary(x, opened, up, None, "mul")
+
+
 class Linear(nn.Linear):
     """A matrix without bias that multiplies by :func:`linear`."""
 

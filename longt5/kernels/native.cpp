@@ -24,6 +24,7 @@ constexpr int ROWS = 4, VECS = 1;
 constexpr int64_t TILE = 16;           // query rows that share one strip of scores
 constexpr int64_t SEGMENT = 8;         // blocks whose keys are packed together
 constexpr int64_t SPAN = 2048;         // keys of one cross-attention piece
+constexpr int64_t KEYS_AHEAD = 2048, VALUES_AHEAD = 2048;  // words
 constexpr float MASKED = -1e10f;
 
 typedef float vec __attribute__((vector_size(64)));
@@ -75,6 +76,7 @@ struct Float {
     static constexpr int64_t pair = 1;
     static vec dot(vec acc, word a, const word* b) { return acc + splat(a) * load(b); }
     static void put(element* p, vec v) { store(p, v); }
+    static vec get(const element* p) { return load(p); }
     static word join(element low, element) { return low; }
 };
 
@@ -113,20 +115,34 @@ struct Brain {
         for (int i = 0; i < LANES; ++i) p[i] = half(v[i]);
 #endif
     }
+    static vec get(const element* p) {
+        typedef uint16_t narrow __attribute__((vector_size(32)));
+        narrow raw;
+        std::memcpy(&raw, p, sizeof raw);
+        ivec wide = __builtin_convertvector(raw, ivec) << 16;
+        vec v;
+        std::memcpy(&v, &wide, sizeof v);
+        return v;
+    }
     static word join(element low, element high) { return word(low) | word(high) << 16; }
 };
 
 // C[R, 16 * V] (+)= A[R, steps] B[steps, 16 * V]; b + k * ldb + v * next is one packed vector.
+// A right operand that comes from memory is asked for ``ahead`` words early (0: it is in cache).
 template <class T, int R, int V>
 inline void product(const typename T::word* a, int64_t lda, const typename T::word* b,
-                    int64_t ldb, int64_t next, int64_t steps, float* c, int64_t ldc, bool add) {
+                    int64_t ldb, int64_t next, int64_t steps, float* c, int64_t ldc, bool add,
+                    int64_t ahead = 0) {
     vec acc[R][V];
     for (int r = 0; r < R; ++r)
         for (int v = 0; v < V; ++v) acc[r][v] = add ? load(c + r * ldc + v * LANES) : vec{};
-    for (int64_t k = 0; k < steps; ++k)
+    for (int64_t k = 0; k < steps; ++k) {
+        if (ahead)
+            for (int v = 0; v < V; ++v) __builtin_prefetch(b + k * ldb + v * next + ahead);
         for (int r = 0; r < R; ++r)
             for (int v = 0; v < V; ++v)
                 acc[r][v] = T::dot(acc[r][v], a[r * lda + k], b + k * ldb + v * next);
+    }
     for (int r = 0; r < R; ++r)
         for (int v = 0; v < V; ++v) store(c + r * ldc + v * LANES, acc[r][v]);
 }
@@ -153,6 +169,34 @@ void multiply(int64_t rows, const typename T::word* a, int64_t lda, const typena
         product_row<T, 4>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
     for (; r < rows; ++r)
         product_row<T, 1>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
+}
+
+// The same for the few rows of a decode step: four vectors at a time, streamed once.
+template <class T, int R>
+void stream_rows(const typename T::word* a, int64_t lda, const typename T::word* b, int64_t ldb,
+                 int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
+                 int64_t ahead) {
+    int64_t v = 0;
+    for (; v + 4 <= vectors; v += 4)
+        product<T, R, 4>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, false, ahead);
+    for (; v < vectors; ++v)
+        product<T, R, 1>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, false, ahead);
+}
+
+template <class T>
+void stream(int64_t rows, const typename T::word* a, int64_t lda, const typename T::word* b,
+            int64_t ldb, int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
+            int64_t ahead) {
+    for (int64_t r = 0; r < rows; r += 4) {
+        const typename T::word* left = a + r * lda;
+        float* out = c + r * ldc;
+        switch (std::min<int64_t>(4, rows - r)) {
+            case 4: stream_rows<T, 4>(left, lda, b, ldb, next, steps, vectors, out, ldc, ahead); break;
+            case 3: stream_rows<T, 3>(left, lda, b, ldb, next, steps, vectors, out, ldc, ahead); break;
+            case 2: stream_rows<T, 2>(left, lda, b, ldb, next, steps, vectors, out, ldc, ahead); break;
+            default: stream_rows<T, 1>(left, lda, b, ldb, next, steps, vectors, out, ldc, ahead);
+        }
+    }
 }
 
 // Keys [count, d] -> panels of 16 keys, [d / pair, 16] words each; missing rows are zero.
@@ -367,8 +411,8 @@ void cross_piece(const Cross& a, int64_t b, int64_t h, int64_t begin, float* sco
                     a.d * sizeof(element));
     const word* keys = (const word*)a.keys + (head + begin) * steps;
     const word* values = (const word*)a.values + (head + begin) / T::pair * a.d;
-    multiply<T>(a.K, (const word*)queries, steps, keys, LANES, steps * LANES, steps,
-                count / LANES, scores, SPAN, false);
+    stream<T>(a.K, (const word*)queries, steps, keys, LANES, steps * LANES, steps, count / LANES,
+              scores, SPAN, KEYS_AHEAD);
     float* result = part + 2 * a.K;
     for (int64_t i = 0; i < a.K; ++i) {
         float* s = scores + i * SPAN;
@@ -391,8 +435,8 @@ void cross_piece(const Cross& a, int64_t b, int64_t h, int64_t begin, float* sco
             std::memcpy(a.weights + ((b * a.H + h) * a.K + i) * a.S + begin, s,
                         std::min(count, a.S - begin) * 4);
     }
-    multiply<T>(a.K, (const word*)weights, SPAN / T::pair, values, a.d, LANES, count / T::pair,
-                a.d / LANES, result, a.d, false);
+    stream<T>(a.K, (const word*)weights, SPAN / T::pair, values, a.d, LANES, count / T::pair,
+              a.d / LANES, result, a.d, VALUES_AHEAD);
 }
 
 // Joins the pieces of one head by their log-sum-exp.
@@ -464,6 +508,56 @@ void pack_cross(const void* k, const void* v, void* keys, void* values, int64_t 
     }
 }
 
+struct Own {
+    const void *q, *keys, *values;  // q [R, H, d]; keys, values [R, H, capacity, d]
+    const float* bias;              // [H, length]
+    void* out;                      // [R, H, d]
+    int64_t R, H, d, capacity, length, q_stride, threads;
+};
+
+// One row and head of the decoder's self-attention over the positions so far.
+template <class T>
+void own_row(const Own& a, int64_t row, int64_t h, float* scores) {
+    typedef typename T::element element;
+    const element* q = (const element*)a.q + row * a.q_stride + h * a.d;
+    const element* keys = (const element*)a.keys + (row * a.H + h) * a.capacity * a.d;
+    const element* values = (const element*)a.values + (row * a.H + h) * a.capacity * a.d;
+    float most = 8 * MASKED, total = 0;
+    for (int64_t t = 0; t < a.length; ++t) {
+        vec sum = vec{};
+        for (int64_t x = 0; x < a.d; x += LANES)
+            sum += T::get(q + x) * T::get(keys + t * a.d + x);
+        scores[t] = lane_sum(sum) + a.bias[h * a.length + t];
+        most = std::max(most, scores[t]);
+    }
+    for (int64_t t = a.length; t < up(a.length, LANES); ++t) scores[t] = 8 * MASKED;
+    for (int64_t t = 0; t < a.length; t += LANES) {
+        vec w = fast_exp(load(scores + t) - splat(most));
+        store(scores + t, w);
+    }
+    for (int64_t t = 0; t < a.length; ++t) total += scores[t];
+    for (int64_t x = 0; x < a.d; x += LANES) {
+        vec sum = vec{};
+        for (int64_t t = 0; t < a.length; ++t)
+            sum += splat(scores[t]) * T::get(values + t * a.d + x);
+        T::put((element*)a.out + (row * a.H + h) * a.d + x, sum / splat(total));
+    }
+}
+
+template <class T>
+void self_attention(const Own& a) {
+    // Below this much work, waking another thread costs more than it saves.
+    const int64_t work = a.R * a.H * a.length * a.d;
+#pragma omp parallel num_threads(a.threads) if (work > 2000000)
+    {
+        float* scores = (float*)scratch(up(a.length, LANES) * 4);
+#pragma omp for schedule(static)
+        for (int64_t item = 0; item < a.R * a.H; ++item)
+            own_row<T>(a, item / a.H, item % a.H, scores);
+        std::free(scores);
+    }
+}
+
 }  // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -474,6 +568,10 @@ EXPORT void longt5_long_attention(int64_t brain, const Long* a) {
 
 EXPORT void longt5_cross_attention(int64_t brain, const Cross* a) {
     brain ? cross_attention<Brain>(*a) : cross_attention<Float>(*a);
+}
+
+EXPORT void longt5_self_attention(int64_t brain, const Own* a) {
+    brain ? self_attention<Brain>(*a) : self_attention<Float>(*a);
 }
 
 EXPORT void longt5_pack_cross(int64_t brain, const void* k, const void* v, void* keys,

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import Geometry, Side, cross
+from . import Geometry, Side, decode
 
 SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared"]
@@ -41,6 +41,12 @@ class _Cross(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out", "weights")
     ] + [(name, ctypes.c_int64) for name in "B S H d K threads".split()]
+
+
+class _Own(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out")] + [
+        (name, ctypes.c_int64) for name in "R H d capacity length q_stride threads".split()
+    ]
 
 
 @functools.lru_cache(maxsize=1)
@@ -124,7 +130,23 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
     return out
 
 
-class CrossStates(cross.CrossStates):
+def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: Tensor) -> Tensor:
+    """See :func:`longt5.kernels.decode.self_attention`; the stores must be contiguous."""
+    kernels: Any = library()
+    rows, heads, width = q.shape
+    if q.stride(1) != width or q.stride(2) != 1:
+        q = q.contiguous()
+    bias = bias.contiguous()
+    out = torch.empty(rows, heads, width, dtype=q.dtype)
+    call = _Own(
+        *map(_pointer, (q, keys, values, bias, out)),
+        rows, heads, width, keys.shape[2], length, q.stride(0), torch.get_num_threads(),
+    )  # fmt: skip
+    kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
+    return out
+
+
+class CrossStates(decode.CrossStates):
     """Keys and values of one layer's cross-attention, laid out to be streamed once a step."""
 
     def __init__(self, batch: int, source: int, heads: int, width: int, dtype: torch.dtype) -> None:

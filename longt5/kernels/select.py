@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from . import Geometry, Side, chunked, cross, native, reference
+from . import Geometry, Side, chunked, decode, native, reference
 
 # Largest difference over the largest value. Half widths: a few roundings of inputs and output.
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 4e-3}
@@ -53,13 +53,22 @@ def kernel(q: Tensor, geometry: Geometry) -> Kernel:
 
 def cross_states(
     batch: int, source: int, heads: int, width: int, dtype: torch.dtype, device: torch.device
-) -> cross.CrossStates:
+) -> decode.CrossStates:
     """Empty keys and values of one cross-attention layer, in the layout of the fastest kernel."""
-    if native.fits(width, native.LANES, dtype, device) and verified(
-        "native cross", dtype, device.type
-    ):
+    if _native(width, dtype, device):
         return native.CrossStates(batch, source, heads, width, dtype)
-    return cross.CrossStates(batch, source, heads, width, dtype, device)
+    return decode.CrossStates(batch, source, heads, width, dtype, device)
+
+
+def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: Tensor) -> Tensor:
+    """See :func:`longt5.kernels.decode.self_attention`."""
+    kernel_ = native if _native(q.shape[-1], q.dtype, q.device) else decode
+    return kernel_.self_attention(q, keys, values, length, bias)
+
+
+def _native(width: int, dtype: torch.dtype, device: torch.device) -> bool:
+    fits = native.fits(width, native.LANES, dtype, device)
+    return fits and all(verified(f"native {x}", dtype, "cpu") for x in ("cross", "self"))
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,8 @@ def verified(name: str, dtype: torch.dtype, device: str) -> bool:
 def check(name: str, dtype: torch.dtype, device: torch.device) -> Check:
     """Compare one kernel with the reference, which gets the same rounded input in float32."""
     try:
-        error = (_cross_error if name.endswith("cross") else _long_error)(name, dtype, device)
+        measure = {"cross": _cross_error, "self": _self_error}.get(name.split()[-1], _long_error)
+        error = measure(name, dtype, device)
     except Exception as problem:  # a kernel that fails is as little use as one that is wrong
         _notices.append(f"The {name} kernel failed on {device}: {problem}")
         error = float("inf")
@@ -108,8 +118,9 @@ def check_all(device: torch.device) -> list[Check]:
     for dtype in TOLERANCES:
         names = [n for n, k in KERNELS.items() if k.fits(32, 32, dtype, device)]
         if native.fits(32, 32, dtype, device):
-            names.append("native cross")
-        rows += [check(name, dtype, device) for name in (*names, "torch cross")]
+            names += ["native cross", "native self"]
+        names += ["torch cross", "torch self"]
+        rows += [check(name, dtype, device) for name in names]
     return rows
 
 
@@ -130,11 +141,11 @@ def _long_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
 def _cross_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     q, k, v, _, geometry = sample(dtype)
     batch, source, heads, width = k.shape
-    store: cross.CrossStates
+    store: decode.CrossStates
     if name.startswith("native"):
         store = native.CrossStates(batch, source, heads, width, dtype)
     else:
-        store = cross.CrossStates(batch, source, heads, width, dtype, device)
+        store = decode.CrossStates(batch, source, heads, width, dtype, device)
     for begin in range(0, source, 64):
         rows = slice(begin, begin + 64)
         store.put(begin, k[:, rows].to(device), v[:, rows].to(device))
@@ -147,6 +158,17 @@ def _cross_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     return max(
         _difference(got.cpu(), expected), _difference(weights.cpu(), scores.softmax(-1))
     )
+
+
+def _self_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    q, k, v, _, geometry = sample(dtype)
+    length, room = 37, 50
+    query, bias = q[:, 0], geometry.local_bias[:, -1, :length].contiguous()
+    keys, values = (x[:, :room].transpose(1, 2).contiguous() for x in (k, v))
+    kernel_ = native if name.startswith("native") else decode
+    args = (query.to(device), keys.to(device), values.to(device), length, bias.to(device))
+    wide = (query.float(), keys.float(), values.float(), length, bias)
+    return _difference(kernel_.self_attention(*args).cpu(), decode.self_attention(*wide))
 
 
 def _moved(x: Tensor | None, device: torch.device) -> Tensor | None:

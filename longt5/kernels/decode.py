@@ -1,9 +1,24 @@
-"""Cross-attention of a decode step in plain torch: beams are query rows over one copy of keys."""
+"""Attention of one decode step in plain torch.
+
+R = B * K rows: K beams of B sources; T positions so far. In cross-attention the beams of a
+source are query rows over one copy of its keys.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: Tensor) -> Tensor:
+    """q [R, H, d] over the first ``length`` of keys, values [R, H, T, d] -> [R, H, d].
+
+    ``bias`` [H, length] float32.
+    """
+    keys, values = keys[:, :, :length], values[:, :, :length]
+    scores = torch.einsum("rhd,rhtd->rht", q.float(), keys.float()) + bias
+    weights = scores.softmax(-1).to(values.dtype)
+    return torch.einsum("rht,rhtd->rhd", weights, values)
 
 
 class CrossStates:
