@@ -66,6 +66,7 @@ class Board:
         elif isinstance(event, DocumentStarted):
             self.total = event.documents
             self.documents.append(DocumentBoard(event.name))
+            self.progress = None
         elif self.documents:
             self._apply(self.documents[-1], event)
 
@@ -104,8 +105,10 @@ class Board:
 
     @property
     def stage(self) -> str:
-        """reading, loading, encoding, decoding, or waiting before the first."""
-        return self.progress.stage if self.progress else "waiting"
+        """reading, loading, encoding, decoding, or waiting before the first document."""
+        if self.progress is None:
+            return "encoding" if self.documents else "waiting"
+        return self.progress.stage
 
     @property
     def fraction(self) -> float:

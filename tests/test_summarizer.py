@@ -196,7 +196,9 @@ def chunk_of(words: int) -> Chunk:
     return Chunk(list(range(words + 1)), (1, 1), text, (), "end")
 
 
-@given(st.lists(st.integers(30, 3000), min_size=1, max_size=6), st.sampled_from(sorted(LENGTH_WORDS)))
+@given(
+    st.lists(st.integers(30, 3000), min_size=1, max_size=6), st.sampled_from(sorted(LENGTH_WORDS))
+)
 def test_words_are_shared_by_length(sizes, length) -> None:
     shares = share_words(length, [chunk_of(n) for n in sizes])
     order = sorted(range(len(sizes)), key=lambda i: sizes[i])
@@ -233,7 +235,9 @@ def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
     )
 
 
-@given(st.lists(st.sampled_from(["6 Costs", "Walls", "cost.", "Carbon", "more!", "a"]), max_size=14))
+@given(
+    st.lists(st.sampled_from(["6 Costs", "Walls", "cost.", "Carbon", "more!", "a"]), max_size=14)
+)
 def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
     text, headings = " ".join(words), ["6 Costs", "Carbon"]
     whole = without_headings(text, headings)

@@ -53,11 +53,10 @@ def status(board: Board, ahead: int = 0) -> str:
     if board.stage == "waiting":
         detail = f"{ahead} before this one" if ahead else ""
         return bar("waiting", 0.0, detail)
-    assert board.progress is not None
     p, parts = board.progress, []
     if board.total > 1:
         parts.append(f"document {len(board.documents)} of {board.total}")
-    if p.sections > 1:
+    if p is not None and p.sections > 1:
         parts.append(f"section {p.section} of {p.sections}")
     return bar(board.stage, board.fraction, ", ".join(parts))
 

@@ -1,0 +1,224 @@
+"""The page without a browser: what is rendered, what handlers do with several documents."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app import desktop
+from app.board import Board
+from app.documents import document_from_text
+from app.errors import BadOption, ModelNotFound, NotReadable
+from app.events import (
+    DocumentFailed,
+    DocumentStarted,
+    DraftText,
+    Finished,
+    Progress,
+    SectionDone,
+    SectionStarted,
+)
+from app.reading import Reader
+from app.service import Request, Service
+from app.settings import Settings
+from app.summarizer import Options
+from app.ui import launch, render
+from app.ui.handlers import Handlers, write_exports
+from app.ui.layout import component_updates
+from tests.test_export import HOSTILE, summary_of
+
+
+def board_of(*events) -> Board:
+    board = Board()
+    for event in events:
+        board.apply(event)
+    return board
+
+
+RUN = (
+    DocumentStarted(1, 2, "one.pdf"),
+    Progress("encoding", 3, 6, 1, 2),
+    SectionStarted(1, 2, (1, 3)),
+    DraftText(1, "Solid.", " Maybe"),
+)
+
+
+def test_solid_and_grey_are_apart() -> None:
+    html = render.summary(board_of(*RUN))
+    assert 'Solid.<span class="provisional"> Maybe</span>' in html
+    assert 'aria-busy="true"' in html and "<h2>one.pdf</h2>" in html
+
+
+def test_progress_only_grows() -> None:
+    board, before = Board(), 0.0
+    run = [*RUN, Progress("decoding", 1, 9, 1, 2), SectionDone(1, summary_of("A.").sections[0]),
+           Progress("encoding", 1, 6, 2, 2), Progress("decoding", 9, 9, 2, 2),
+           Finished(summary_of("A.")), DocumentStarted(2, 2, "two.pdf"),
+           Progress("encoding", 1, 6, 1, 1), DocumentFailed("two.pdf", "It is empty.")]  # fmt: skip
+    for event in run:
+        board.apply(event)
+        assert before <= board.fraction <= 1
+        before = board.fraction
+    assert before == 1
+    html = render.summary(board)
+    assert "It is empty." in html and 'aria-busy="false"' in html
+
+
+def test_everything_from_a_document_is_escaped() -> None:
+    summary = summary_of(HOSTILE, name=HOSTILE, warnings=(HOSTILE,))
+    board = board_of(DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)),
+                     DraftText(1, HOSTILE, HOSTILE))  # fmt: skip
+    done = board_of(DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)),
+                    Finished(summary), DocumentStarted(2, 2, "b"),
+                    DocumentFailed("b", HOSTILE))  # fmt: skip
+    document = document_from_text("Some words.", HOSTILE)
+    for html in (render.summary(board), render.summary(done), render.error(HOSTILE),
+                 render.bar("reading", 0.5, HOSTILE), render.facts([document])):  # fmt: skip
+        assert "<img" not in html
+
+
+@pytest.fixture
+def handlers(bundled):
+    made = Handlers(Service(Settings(device="cpu", dtype="float32")))
+    made.service.keeper._summarizer, made.service.keeper._name = bundled, "bundled"
+    yield made
+    made.service.runner.close()
+
+
+def run(handlers, files=None, text="", source="files", **changes):
+    asked = {"model": "bundled", "length": "short", "num_beams": 2, "pages": "",
+             "max_new_tokens": 12, "max_input_tokens": 0, "password": "", **changes}  # fmt: skip
+    views = []
+    for view in handlers.run(
+        source, files, text, *asked.values(), SimpleNamespace(session_hash="s")
+    ):
+        exports = {k: Path(v).read_text(encoding="utf-8") for k, v in view["exports"].items()}
+        views.append({**view, "exports": exports})
+    return views
+
+
+def test_several_documents_one_of_them_bad(handlers, tmp_path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"Here is {name}, with some words in it. " * 9)
+    (tmp_path / "c.txt").write_text("Words. " * 9)
+    views = run(handlers, [str(tmp_path / n) for n in ("a.txt", "b.txt")])
+    last = views[-1]
+    assert not last["running"] and views[0]["running"]
+    assert last["summary"].count("<article>") == 2
+    assert [json.loads(line)["name"] for line in last["exports"]["json"].splitlines()] == [
+        "a.txt", "b.txt",
+    ]  # fmt: skip
+    assert "# Summary of b.txt" in last["exports"]["md"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"source": "text", "text": "  "}, "no text yet"),
+        ({"files": None}, "No file is chosen"),
+        ({"source": "text", "text": "Words. " * 9, "model": "nope"}, "no model called nope"),
+        ({"source": "text", "text": "Words. " * 9, "pages": "77"}, "has no page 77"),
+        ({"files": ["x"] * 30}, "choose fewer"),
+        ({"files": ["/no/such.pdf"]}, "such.pdf"),
+    ],
+)
+def test_failures_are_said_and_the_page_is_free_again(handlers, changes, words) -> None:
+    last = run(handlers, **changes)[-1]
+    assert words in last["status"] and 'role="alert"' in last["status"]
+    assert not last["running"]
+    status, summary, _, run_button, stop_button, *_ = component_updates(last)
+    assert run_button["interactive"] and not stop_button["interactive"]
+
+
+def test_reading_happens_once(tmp_path) -> None:
+    calls = []
+
+    def load(path, **options):
+        calls.append(path)
+        options["on_progress"](1, 2)
+        return document_from_text("Some words.", "a.pdf")
+
+    reader = Reader(load)
+    first, second = reader.open("a.pdf"), reader.open("a.pdf")
+    assert first is second and first.document() is second.document()
+    assert reader.open("a.pdf", "other password") is not first
+    assert len(calls) == 2 and (first.done, first.total) == (1, 2)
+
+
+def test_a_failed_reading_is_tried_again() -> None:
+    def load(path, **options):
+        raise ValueError("secret")
+
+    reader = Reader(load)
+    reading = reader.open("a.pdf")
+    with pytest.raises(NotReadable, match="a.pdf"):
+        reading.document()
+    assert reader.open("a.pdf") is not reading
+
+
+def test_a_reading_can_be_stopped() -> None:
+    def load(path, *, stop_event, **options):
+        assert stop_event.wait(5)
+        raise BadOption("stopped")
+
+    reading = Reader(load).open("a.pdf")
+    reading.stop()
+    with pytest.raises(BadOption):
+        reading.document()
+
+
+def test_requests_are_checked_before_they_wait(handlers) -> None:
+    document = document_from_text("Some words.")
+    with pytest.raises(BadOption):
+        handlers.service.submit(Request((document,), Options(num_beams=99), "bundled"))
+
+
+def test_exports_of_nothing() -> None:
+    assert write_exports(Board(), Path()) == {}
+
+
+def test_a_wrong_model_ends_the_start_in_a_sentence(capsys) -> None:
+    assert launch.main(["--model", "no such model"]) == 1
+    assert "no such model" in capsys.readouterr().err
+    with pytest.raises(ModelNotFound):
+        launch.serve(Settings(model="no such model"))
+
+
+def test_a_taken_port_is_said() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = Settings(port=taken.getsockname()[1])
+        page, _ = launch.create_app(settings)
+        with pytest.raises(BadOption, match="--port"):
+            launch.start(page, settings)
+
+
+def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
+    shown: list[tuple] = []
+    window = SimpleNamespace(
+        settings={}, create_window=lambda *a, **k: shown.append(a), start=lambda: shown.append(())
+    )
+    monkeypatch.setitem(sys.modules, "webview", window)
+    desktop.show("http://127.0.0.1:1")
+    assert shown[0][1] == "http://127.0.0.1:1" and shown[1] == ()
+    assert window.settings["ALLOW_DOWNLOADS"]
+    monkeypatch.setitem(sys.modules, "webview", None)
+    monkeypatch.setattr(desktop.webbrowser, "open", lambda url: shown.append((url,)))
+    monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: True)
+    desktop.show("http://127.0.0.1:2")
+    assert shown[-1] == ("http://127.0.0.1:2",) and "desktop" in capsys.readouterr().err
+
+
+def test_settings_come_from_the_environment() -> None:
+    made = Settings.from_env({"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "9000",
+                              "SPACE_ID": "a/b", "SPACES_ZERO_GPU": "true"})  # fmt: skip
+    assert (made.host, made.port, made.on_space, made.zero_gpu) == ("0.0.0.0", 9000, True, True)
+    assert Settings.from_env({}) == Settings(live_terminal=Settings.from_env({}).live_terminal)
