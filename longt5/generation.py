@@ -10,7 +10,7 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from . import logits_processors
 from .beam_search import BeamSearch, SearchOptions
+from .evidence import AttentionRecord, Spans, checked
 from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN
 
@@ -40,8 +41,9 @@ class GenerationConfig:
 
     ``max_length`` and ``min_length`` count the start token; ``max_new_tokens`` and
     ``min_new_tokens`` do not, and win over them; without a limit it is 20 new. ``do_sample``
-    draws tokens with ``seed`` (None: torch's own generator). Raises ValueError for values that
-    contradict.
+    draws tokens with ``seed`` (None: torch's own generator). ``alignment_heads``: the (layer,
+    head) pairs whose cross-attention shows where a token was read, None for all of them.
+    Raises ValueError for values that contradict.
     """
 
     num_beams: int = 1
@@ -68,6 +70,7 @@ class GenerationConfig:
     pad_token_id: int | None = None
     eos_token_id: int | tuple[int, ...] | None = None
     decoder_start_token_id: int | None = None
+    alignment_heads: tuple[tuple[int, int], ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
@@ -165,6 +168,8 @@ class Draft:
     """The text of one source so far, as ids without start token, EOS and fill.
 
     ``committed`` never changes again; ``provisional`` is the best guess beyond it.
+    ``attention``, if recorded: for each token that this draft newly commits (and, in a last
+    draft, for what is left in ``provisional``) the share of its cross-attention on each span.
     """
 
     committed: list[int]
@@ -172,6 +177,7 @@ class Draft:
     done: bool = False
     finish_reason: str | None = None
     row: int = 0
+    attention: list[list[float]] | None = None
 
 
 class Search(Protocol):
@@ -184,6 +190,7 @@ class Search(Protocol):
     def draft(self, row: int) -> tuple[list[int], list[int]]: ...
     def settled(self, row: int) -> bool: ...
     def hit_eos(self, row: int) -> bool: ...
+    def origins(self, row: int, begin: int, stop: int) -> list[int]: ...
     def result(self, keep: int) -> tuple[Tensor, Tensor | None]: ...
 
 
@@ -214,6 +221,7 @@ class _Run:
     processors: list[logits_processors.Processor]
     start: int
     stop: _Stop | None
+    record: AttentionRecord | None = None
 
 
 def stream(
@@ -225,18 +233,28 @@ def stream(
     stop_event: threading.Event | None = None,
     deadline: float | None = None,
     on_encode_progress: Any = None,
+    record_attention: bool = False,
+    spans: Spans | None = None,
     **options: Any,
 ) -> Iterator[Draft]:
     """Decode one source or a batch, a :class:`Draft` per row and step; the last has ``done``.
 
     Give ids [B, S] or kept ``encoded`` states. ``stop_event`` and ``deadline`` (seconds from
     the call) end the run within one decode step, with the best text so far in ``provisional``;
-    closing the iterator frees the cache. Raises ValueError for unknown options, Stopped when
-    stopped while still encoding.
+    closing the iterator frees the cache. ``record_attention`` needs ``spans``: for each source
+    its (start, end) token positions, pages or sentences; memory is a float per span, beam and
+    uncommitted token. Raises ValueError for unknown options, Stopped when stopped while still
+    encoding.
     """
     config = model.generation_config.merged(**options)
+    if record_attention != (spans is not None):
+        raise ValueError("record_attention needs spans, and spans need record_attention.")
     stop = _Stop(stop_event, deadline)
-    return _stream(model, config, input_ids, attention_mask, encoded, stop, on_encode_progress)
+
+    def encode() -> EncoderStates:
+        return _encoded(model, input_ids, attention_mask, encoded, stop, on_encode_progress)
+
+    return _stream(model, config, encode, stop, spans)
 
 
 def generate(
@@ -324,6 +342,8 @@ def _steps(
     per_source, search = run.config.rows_per_source, run.search
     rows = encoded.last_hidden_state.shape[0] * per_source
     cache = model.init_cache(encoded, per_source, run.config.longest)
+    if run.record is not None:
+        cache.watch = run.record.watch()
     tokens = [run.start] * rows
     while not search.done:
         if run.stop is not None and run.stop.is_set():
@@ -334,6 +354,8 @@ def _steps(
             scores = scores.log_softmax(-1)
         for processor in run.processors:
             scores = processor(scores, search.length)
+        if run.record is not None:
+            run.record.end_step()
         tokens, parents = search.step(scores)
         if not search.done:
             cache.reorder(torch.tensor(parents))
@@ -345,22 +367,49 @@ def _steps(
 def _stream(
     model: LongT5ForConditionalGeneration,
     config: GenerationConfig,
-    input_ids: Tensor | None,
-    attention_mask: Tensor | None,
-    encoded: EncoderStates | None,
+    encode: Callable[[], EncoderStates],
     stop: _Stop,
-    on_encode_progress: Any,
+    spans: Spans | None,
 ) -> Iterator[Draft]:
-    encoded = _encoded(model, input_ids, attention_mask, encoded, stop, on_encode_progress)
+    encoded = encode()
     run = _prepare(model, config, encoded, stop)
-    search = run.search
+    if spans is not None:
+        run.record = _record(model, config, encoded, spans)
     unsettled = list(range(encoded.last_hidden_state.shape[0]))
     for reason in _steps(model, run, encoded):
         for row in list(unsettled):
-            committed, provisional = search.draft(row)
-            ended = reason
-            if search.settled(row):
-                ended = "eos" if search.hit_eos(row) else "length"
-            if ended is not None:
+            draft = _draft(run, row, reason)
+            if draft.done:
                 unsettled.remove(row)
-            yield Draft(committed, provisional, ended is not None, ended, row)
+            yield draft
+
+
+def _draft(run: _Run, row: int, interrupted: str | None) -> Draft:
+    search, attention = run.search, None
+    committed, provisional = search.draft(row)
+    ended = interrupted
+    if search.settled(row):
+        ended = "eos" if search.hit_eos(row) else "length"
+    if run.record is not None:
+        begin = run.record.taken[row]
+        stop = len(committed) + (len(provisional) if ended else 0)
+        origins = search.origins(row, begin, stop)
+        attention = run.record.take(row, origins, last=ended is not None)
+    return Draft(committed, provisional, ended is not None, ended, row, attention)
+
+
+def _record(
+    model: LongT5ForConditionalGeneration,
+    config: GenerationConfig,
+    encoded: EncoderStates,
+    spans: Spans,
+) -> AttentionRecord:
+    batch, source = encoded.last_hidden_state.shape[:2]
+    layers, heads = len(model.decoder.block), model.config.num_heads
+    every = tuple((layer, head) for layer in range(layers) for head in range(heads))
+    chosen = config.alignment_heads or every
+    if not set(chosen) <= set(every):
+        raise ValueError(f"alignment_heads must lie within {layers} layers of {heads} heads.")
+    return AttentionRecord(
+        checked(spans, batch, source), chosen, config.rows_per_source, model.device
+    )
