@@ -106,8 +106,8 @@ def load_document(
     if kind == "text":
         content, warning = text.decode(data)
         document = document_from_text(content, name)
-        warnings = (warning,) if warning else ()
-        return replace(document, sha256=digest, warnings=warnings + document.warnings)
+        notes = ((warning,) if warning else ()) + document.warnings
+        return replace(document, sha256=digest, warnings=notes)
     del data
     found = _read_in_child(path.resolve(), name, password, on_progress, stop_event)
     pages = tuple(
@@ -115,7 +115,8 @@ def load_document(
         for number, (label, content, status) in enumerate(found["pages"], 1)
     )
     outline = tuple(OutlineItem(*item) for item in found["outline"])
-    return Document(name, digest, "page", pages, _warnings(pages), outline)
+    warnings = _warnings(pages, found["contents"])
+    return Document(name, digest, "page", pages, warnings, outline)
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:
@@ -219,8 +220,11 @@ def _kind(data: bytes, name: str) -> str:
     raise NotReadable(f"“{name}” is not a PDF; it looks like {looks}: {cure}.")
 
 
-def _warnings(pages: tuple[Page, ...]) -> tuple[str, ...]:
+def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:
     found = []
+    if contents:
+        where = f"page {contents[0]}" if len(contents) == 1 else f"pages {_ranges(contents)}"
+        found.append(f"The table of contents ({where}) is left out.")
     for status, sentence in (
         ("failed", "could not be read"),
         ("scanned", "no text layer, so pictures of text there need OCR first"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pypdfium2
 
 from app.cleaning import clean_pages
 from app.documents import limits, quality
+from app.documents.layout import page_marks
+from app.documents.paragraphs import Mark
 from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
 
 MAX_OUTLINE = 2_000
@@ -21,26 +24,29 @@ MAX_OUTLINE = 2_000
 def read_pdf(
     path: Path, password: str | None, name: str, on_progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """{"pages": [[label, text, status]...], "outline": [[title, page, level]...]}, pages from 1."""
+    """{"pages": [[label, text, status]...], "outline": [[title, page, level]...], "contents":
+    [page...]}: what was read, pages from 1, and where a table of contents was left out."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(path, password, name)
     on_progress(0, total)
-    texts: list[str] = []
-    statuses: list[str] = []
+    readings: list[Reading] = []
     characters = 0
     for index in range(total):
-        text, status = _read_page(reader, pdfium, index)
-        characters += len(text)
+        readings.append(read_page(reader, pdfium, index))
+        characters += len(readings[-1].text)
         if characters > limits.MAX_CHARACTERS:
             raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it.")
-        texts.append(text)
-        statuses.append(status)
         on_progress(index + 1, total)
-    cleaned = clean_pages([t if s == "ok" else "" for t, s in zip(texts, statuses, strict=True)])
+    cleaned = clean_pages(
+        [page.text if page.status == "ok" else "" for page in readings],
+        [page.marks for page in readings],
+    )
     labels = _labels(reader, total)
     # A page with nothing but its running header has text no more, but it was read.
-    pages = [list(row) for row in zip(labels, cleaned, statuses, strict=True)]
-    return {"pages": pages, "outline": _outline(reader, total)}
+    statuses = [page.status for page in readings]
+    pages = [list(row) for row in zip(labels, cleaned.pages, statuses, strict=True)]
+    contents = [index + 1 for index in cleaned.contents]
+    return {"pages": pages, "outline": _outline(reader, total), "contents": contents}
 
 
 def _open(
@@ -110,20 +116,27 @@ def _count(reader: pypdf.PdfReader | None) -> int:
         return 0
 
 
-def _read_page(
+@dataclass(frozen=True)
+class Reading:
+    """Raw text of one page, what became of it, and how its lines stand on the page."""
+
+    text: str
+    status: str
+    marks: dict[str, Mark]
+
+
+def read_page(
     reader: pypdf.PdfReader | None, pdfium: pypdfium2.PdfDocument | None, index: int
-) -> tuple[str, str]:
-    """(raw text, status) of the page at a 0-based index."""
+) -> Reading:
+    """The better reading of the page at a 0-based index."""
     first = _pypdf_text(reader, index)
-    second, has_image = _pdfium_text(pdfium, index)
+    second, has_image, marks = _pdfium_text(pdfium, index)
     if first is None and second is None:
-        return "", "failed"
+        return Reading("", "failed", {})
     text = quality.better(first, second)
     if not text.strip():
-        return "", "scanned" if has_image else "empty"
-    if quality.is_garbled(text):
-        return text, "garbled"
-    return text, "ok"
+        return Reading("", "scanned" if has_image else "empty", {})
+    return Reading(text, "garbled" if quality.is_garbled(text) else "ok", marks)
 
 
 def _pypdf_text(reader: pypdf.PdfReader | None, index: int) -> str | None:
@@ -137,21 +150,21 @@ def _pypdf_text(reader: pypdf.PdfReader | None, index: int) -> str | None:
 
 def _pdfium_text(
     document: pypdfium2.PdfDocument | None, index: int
-) -> tuple[str | None, bool]:
-    """(text, does the page show a picture?)"""
+) -> tuple[str | None, bool, dict[str, Mark]]:
+    """(text, does the page show a picture and no text?, how its lines stand)"""
     if document is None or index >= len(document):
-        return None, False
+        return None, False, {}
     page = None
     try:
         page = document[index]
-        text = page.get_textpage().get_text_bounded()
-        has_image = False
-        if not text.strip():
-            image = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
-            has_image = next(iter(page.get_objects(filter=[image])), None) is not None
-        return text, has_image
+        textpage = page.get_textpage()
+        text = textpage.get_text_bounded()
+        if text.strip():
+            return text, False, page_marks(textpage)
+        image = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
+        return text, next(iter(page.get_objects(filter=[image])), None) is not None, {}
     except Exception:  # any damage to one page must not end the document
-        return None, False
+        return None, False, {}
     finally:
         if page is not None:
             page.close()

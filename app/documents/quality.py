@@ -44,7 +44,8 @@ def glued_share(text: str) -> float:
     total = sum(map(len, words))
     # Identifiers such as CollectionTypeConstant are long, but their parts are not.
     glued = [len(word) for word in words if max(map(len, _HUMP.split(word))) > GLUED_LETTERS]
-    if total < MIN_LETTERS or (len(glued) < GLUED_WORDS and max(glued, default=0) <= LONGEST_COMPOUND):
+    is_few = len(glued) < GLUED_WORDS and max(glued, default=0) <= LONGEST_COMPOUND
+    if total < MIN_LETTERS or is_few:
         return 0.0
     return sum(glued) / total
 

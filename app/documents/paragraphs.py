@@ -1,0 +1,187 @@
+"""Lines become paragraphs: where one ends, what is a heading, what stays a list or table row.
+
+With marks (size, weight and place of each line) the page itself tells; without, the lengths of
+lines and their last and first characters must do.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+_WORD = re.compile(r"[^\W\d_]+")
+_SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
+_NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\])\s")
+_SENTENCE_END = re.compile(r"[.!?:;。！？：；][\"'”’»)\]]*(?:\d{1,3}(?:[,–-]\d{1,3})*)?$")
+_NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_]")
+_CAPTION = re.compile(r"^(?:Table|Figure|Fig\.|Box|Tabelle|Abbildung|Tableau)\s+[\dA-Z]")
+_CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+LARGE = 1.15  # times the size of the body: a heading
+WIDE = 1.3  # times the usual distance of lines: a new paragraph
+INDENT = 0.7  # type sizes further right than the line before: a new paragraph
+MAX_CELLS = 16  # in one row of a table
+LETTER = 0.46  # usual width of a letter, in type sizes
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a line stands on its page: `size` in points; left margin, free room on its right
+    (None when unknown) and distance to the line above (0 when unknown) in type sizes; `is_row`
+    when wide gaps part it into cells."""
+
+    size: float
+    is_bold: bool = False
+    left: float = 0.0
+    room: float | None = None
+    gap: float = 0.0
+    is_row: bool = False
+
+
+@dataclass(frozen=True)
+class Body:
+    """The usual type size, line distance (0 when unknown) and weight of a document."""
+
+    size: float = 0.0
+    gap: float = 0.0
+    is_bold: bool = False
+
+
+def line_key(line: str) -> str:
+    """The letters and digits of a line: what two readers of a page agree upon."""
+    text = unicodedata.normalize("NFKC", line).casefold()
+    return "".join(c for c in text if c.isalnum())[:120]
+
+
+def body_of(marks: Iterable[Mapping[str, Mark]]) -> Body:
+    """The size of most letters and the distance of most lines."""
+    found = [(mark, len(key)) for page in marks for key, mark in page.items() if len(key) > 20]
+    if not found:
+        return Body()
+    letters = sorted((mark.size, count) for mark, count in found)
+    half, size = sum(count for _, count in letters) / 2, letters[-1][0]
+    for value, count in letters:
+        half -= count
+        if half <= 0:
+            size = value
+            break
+    gaps = [m.gap for m, _ in found if 0.8 < m.gap < 3 and abs(m.size / size - 1) < 0.1]
+    bold = sum(count for mark, count in found if mark.is_bold)
+    is_bold = bold > sum(count for _, count in found) / 2
+    return Body(size, median(gaps) if gaps else 0.0, is_bold)
+
+
+def join_lines(text: str, marks: Mapping[str, Mark] | None = None, body: Body | None = None) -> str:
+    """Paragraphs with a blank line between; rows of lists and tables on lines of their own."""
+    lines = _rows(text.split("\n"), marks) if marks else text.split("\n")
+    lengths = [len(line) for line in lines if len(line) > 1]
+    width = quantiles(lengths, n=10)[7] if len(lengths) >= 4 else max(lengths, default=0)
+    page = _Page(marks or {}, body or Body(), width)
+    blocks: list[str] = []
+    before = ""
+    for i, line in enumerate(lines):
+        if not line:
+            before = ""
+            continue
+        following = lines[i + 1] if i + 1 < len(lines) else ""
+        break_ = page.break_between(before, line, following) if before else "\n\n"
+        if break_ == "\n\n":
+            blocks.append(line)
+        elif break_ == "\n":
+            blocks[-1] += "\n" + line
+        else:
+            blocks[-1] = _glue(blocks[-1], line)
+        before = line
+    return "\n\n".join(blocks)
+
+
+def _rows(lines: list[str], marks: Mapping[str, Mark]) -> list[str]:
+    """Cells that one reader gives a line each, put back on the line where they stand."""
+    found: list[str] = []
+    i = 0
+    while i < len(lines):
+        row, key = lines[i], line_key(lines[i])
+        count = 1
+        while key and key not in marks and count < MAX_CELLS and i + count < len(lines):
+            piece = lines[i + count]
+            row, key, count = f"{row} {piece}", key + line_key(piece), count + 1
+        whole = count == 1 or key in marks
+        found.append(row if whole else lines[i])
+        i += count if whole else 1
+    return found
+
+
+@dataclass(frozen=True)
+class _Page:
+    marks: Mapping[str, Mark]
+    body: Body
+    width: float  # characters of a full line
+
+    def break_between(self, before: str, line: str, following: str) -> str:
+        """What stands between two lines: "" (one paragraph), a line end, or a blank line."""
+        if _SYMBOL_BULLET.match(line) or _CAPTION.match(line):
+            return "\n\n"
+        one, two = self.marks.get(line_key(before)), self.marks.get(line_key(line))
+        if one is not None and two is not None and self.body.size:
+            return self._by_marks(before, one, line, two)
+        if self._is_heading(line, before, following) or self._is_heading(before, "", line):
+            return "\n\n"
+        ends = bool(_SENTENCE_END.search(before))
+        if _NUMBER_BULLET.match(line) and ends:
+            return "\n\n"
+        if line[0].islower() or not len(before) < (0.8 if ends else 0.6) * self.width:
+            return ""
+        return "\n\n" if ends else "\n"
+
+    def _by_marks(self, before: str, one: Mark, line: str, two: Mark) -> str:
+        if one.is_row or two.is_row:
+            return "\n" if one.is_row and two.is_row else "\n\n"
+        ends = bool(_SENTENCE_END.search(before))
+        if abs(two.size / one.size - 1) > 0.1 or one.is_bold != two.is_bold:
+            # A word in another type may begin or end a line of running text.
+            runs_on = not ends and line[0].islower() and one.size < LARGE * self.body.size
+            return "" if runs_on else "\n\n"
+        is_bold = two.is_bold and not self.body.is_bold
+        is_title = two.size >= LARGE * self.body.size or is_bold
+        if two.gap > WIDE * (max(self.body.gap, 1.2) if not is_title else 1.5):
+            return "\n\n"
+        fits = one.room is not None and self._first_word(line) < one.room
+        if _CJK.match(before[-1]) and _CJK.match(line[0]):
+            fits = one.room is not None and 3 < one.room < math.inf  # a line may end anywhere
+        if is_title:
+            # Rows begin at the same place; the lines of a centred title do not.
+            row = fits and abs(two.left - one.left) < 0.2 and not line[0].islower()
+            return "\n\n" if _NUMBERED.match(line) else "\n" if row else ""
+        if _NUMBER_BULLET.match(line) and (ends or fits):
+            return "\n\n"
+        if ends and (INDENT < two.left - one.left < 5 or (fits and not line[0].islower())):
+            return "\n\n"
+        if not fits or line[0].islower():
+            return ""
+        # A short line above a full one is a heading in the type of the text.
+        is_heading = one.room is not None and two.room is not None and two.room < 3 < one.room / 3
+        return "\n\n" if is_heading else "\n"
+
+    @staticmethod
+    def _first_word(line: str) -> float:
+        """Room, in type sizes, that the first word would have taken, and some to spare."""
+        return LETTER * len(line.split(" ", 1)[0]) + 2
+
+    def _is_heading(self, line: str, before: str, following: str) -> bool:
+        if len(line) > min(90, max(0.75 * self.width, 30)) or _SENTENCE_END.search(line):
+            return False
+        if line[-1] in ",-(" or line[0].islower() or not _WORD.search(line):
+            return False
+        if before and not _SENTENCE_END.search(before):
+            return False
+        if _NUMBERED.match(line) or (line.isupper() and len(line) > 3):
+            return True
+        return bool(following) and not following[0].islower() and len(line) < 0.6 * self.width
+
+
+def _glue(text: str, line: str) -> str:
+    """One paragraph on one line; Chinese and Japanese take no space between."""
+    return text + ("" if _CJK.match(text[-1]) and _CJK.match(line[0]) else " ") + line

@@ -1,0 +1,112 @@
+"""Parts of a document that are no prose: tables of contents, lists of references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_LEADER = re.compile(r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}")
+_ENTRY = re.compile(  # leaders and then a page number: a form to fill in has none
+    r"(?:(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,})\s*(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})(?:\s|$)"
+)
+_PAGE_END = re.compile(r"\s(?:\d{1,4}|[ivxlc]{1,7}|[IVXLC]{1,7}|[A-Z]-?\d{1,3})\s*$")
+_TITLE = re.compile(
+    r"^(?:(?:table of )?contents?|list of (?:tables|figures|abbreviations)|inhalt(?:sverzeichnis)?"
+    r"|table des matières|sommaire|índice(?: general)?|indice|目录|目次)$",
+    re.I,
+)
+_REFERENCES = re.compile(
+    r"^(?:#{1,6}\s*)?(?:\d{1,2}(?:\.\d{1,2})*\.?\s+|[IVX]{1,5}\.\s+|Chapter \d+\.?\s+)?"
+    r"(?:references(?: and notes| cited)?|bibliography|works cited|literature(?: cited)?"
+    r"|literaturverzeichnis|literatur|bibliographie)\s*[.:]?$",
+    re.I | re.M,
+)
+_RESUME = re.compile(
+    r"^(?:#{1,6}\s*)?(?:[A-Z]\.?\s+|\d{1,2}\.?\s+)?(?:appendi(?:x|ces)|annex(?:es)?|supplement"
+    r"(?:ary|al)?|supporting information|glossary|index|acknowledge?ments?|about the authors?"
+    r"|anhang)\b.{0,80}$",
+    re.I | re.M,
+)
+EARLY_PAGES = 25  # contents without leaders are looked for on these, or on the first fifth
+LAST_PART = 0.4  # a list of references begins after this share of the text
+
+
+def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
+    """The page texts without tables of contents, and the indexes of pages that had one."""
+    cleaned, found = [], []
+    early = max(EARLY_PAGES, len(pages) // 5)
+    for index, page in enumerate(pages):
+        lines = page.split("\n")
+        drop = _leader_block(lines) or (_numbered_block(lines) if index < early else set())
+        # The first lines of a list that goes on from the page before need no title.
+        if drop:
+            found.append(index)
+            drop |= {i for i in range(min(drop)) if _TITLE.match(lines[i])}
+        kept = (_LEADER_RUN.sub(" ", line) for i, line in enumerate(lines) if i not in drop)
+        cleaned.append("\n".join(kept))
+    return cleaned, found
+
+
+_LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables
+
+
+def _leader_block(lines: Sequence[str]) -> set[int]:
+    """Lines from the first to the last with dot leaders, when there are several."""
+    marked = [i for i, line in enumerate(lines) if _LEADER.search(line)]
+    filled = sum(1 for line in lines if line)
+    entries = sum(1 for i in marked if _ENTRY.search(lines[i]))
+    if entries < 3 or entries < 0.6 * len(marked) or len(marked) < 0.25 * filled:
+        return set()
+    first, last = marked[0], marked[-1]
+    # Leaders and titles may stand on lines of their own: a title beside the block belongs to it.
+    if not re.search(r"[^\W\d_]{2}", _LEADER.sub("", lines[last])) and last + 1 < len(lines):
+        last += 1
+    while first and _PAGE_END.search(" " + lines[first - 1]) and len(lines[first - 1]) < 100:
+        first -= 1
+    while last + 1 < len(lines) and _PAGE_END.search(lines[last + 1]):
+        last += 1
+    return set(range(first, last + 1))
+
+
+def _numbered_block(lines: Sequence[str]) -> set[int]:
+    """Lines of contents without leaders: most end with a page number, and the numbers rise."""
+    marked = [i for i, line in enumerate(lines) if _PAGE_END.search(line) and len(line) < 150]
+    filled = sum(1 for line in lines if line)
+    if len(marked) < 8 or len(marked) < 0.5 * filled:
+        return set()
+    numbers = [int(m[1]) for i in marked if (m := re.search(r"\s(\d{1,4})\s*$", lines[i]))]
+    rising = sum(a <= b for a, b in zip(numbers, numbers[1:], strict=False))
+    if len(numbers) < 6 or rising < 0.85 * (len(numbers) - 1) or numbers[0] == numbers[-1]:
+        return set()
+    return set(range(marked[0], marked[-1] + 1))
+
+
+def find_references(pages: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Where the list of references lies: (page index, start, end) in characters, page by page.
+
+    It begins at the last heading "References" (or Bibliography, Works Cited, Literature) in the
+    later part of the text, and ends where an appendix or the like begins. Empty when none.
+    """
+    whole = sum(map(len, pages))
+    before, begin = 0, None
+    for index, page in enumerate(pages):
+        for match in _REFERENCES.finditer(page):
+            if before + match.start() >= LAST_PART * whole and not _is_contents(page, match):
+                begin = (index, match.start())
+        before += len(page)
+    if begin is None:
+        return []
+    spans = []
+    for index in range(begin[0], len(pages)):
+        start = begin[1] if index == begin[0] else 0
+        end = next((m.start() for m in _RESUME.finditer(pages[index], start)), None)
+        if end is None or end > start:
+            spans.append((index, start, len(pages[index]) if end is None else end))
+        if end is not None:
+            break
+    return [(index, start, end) for index, start, end in spans if end > start]
+
+
+def _is_contents(page: str, match: re.Match[str]) -> bool:
+    """Whether the heading is only an entry in a table of contents."""
+    return bool(_LEADER.search(page[match.start() : match.end() + 40]))
