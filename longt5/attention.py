@@ -17,8 +17,6 @@ from .kernels import Geometry, reference, select
 from .kernels.decode import CrossStates
 from .kernels.linear import Fused, Linear, linear
 
-# Rows of a slab: its intermediate values fit a second-level cache.
-SLAB = 256
 # Rows of encoder states projected at once; a multiple of every packed layout's run.
 CROSS_SLAB = 2048
 
@@ -32,20 +30,7 @@ class RMSNorm(nn.Module):
         self.eps = config.layer_norm_epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or x.numel() <= SLAB * x.shape[-1] or x.device.type != "cpu":
-            return self._norm(x)
-        # A slab of rows at a time, so that what lies between is still in cache.
-        out = x.new_empty(x.shape, dtype=self.weight.dtype)
-        width = x.shape[-1]
-        slabs = zip(x.reshape(-1, width).split(SLAB), out.view(-1, width).split(SLAB), strict=True)
-        for rows, normed in slabs:
-            normed.copy_(self._norm(rows))
-        return out
-
-    def _norm(self, x: Tensor) -> Tensor:
-        variance = x.float().pow(2).mean(-1, keepdim=True)
-        scaled = x.float() * torch.rsqrt(variance + self.eps)
-        return (scaled * self.weight.float()).to(self.weight.dtype)
+        return select.rms_norm(x, self.weight, self.eps)
 
 
 def safe_linear(x: Tensor, weight: Tensor) -> Tensor:

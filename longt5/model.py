@@ -64,8 +64,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-# Rows whose hidden layer is computed at once: enough for a product, few enough for a cache.
-HIDDEN_SLAB, GPU_HIDDEN_SLAB = 1024, 32_768
+# Rows whose hidden layer is computed at once: large products, but never the whole source.
+HIDDEN_SLAB, GPU_HIDDEN_SLAB = 4096, 32_768
 
 
 class FeedForward(nn.Module):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
+import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +33,12 @@ ALIASES: dict[str, str | None] = {
     # Early T5 files carry a cross-attention bias that no implementation reads.
     "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight": None,
 }
+# A dtype that computes at least this much faster than float32 is worth its rounding.
+WORTHWHILE = 1.3
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+Tensors = dict[str, "Tensor | Stored"]
 
 
 def choose_device(device: str | torch.device) -> torch.device:
@@ -61,14 +69,33 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """CPU: AMX or AVX512-BF16. CUDA: compute capability 8.0. MPS: not relied upon."""
+    """CPU: AMX, or AVX512-BF16 that proves faster. CUDA: capability 8.0. MPS: not relied upon."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
     # Private names: absent ones mean "not known to be fast".
-    tests = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in tests)
+    if getattr(torch.cpu, "_is_amx_tile_supported", bool)():
+        return True
+    return getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() and _bfloat16_gain() > WORTHWHILE
+
+
+@functools.lru_cache(maxsize=1)
+@torch.no_grad()
+def _bfloat16_gain() -> float:
+    """How much faster one product is in bfloat16 than in float32 here (some 50 ms, once)."""
+    from .kernels.linear import linear
+
+    def seconds(dtype: torch.dtype) -> float:
+        x = torch.ones(1024, 1024, dtype=dtype)
+        times = []
+        for _ in range(4):
+            start = time.perf_counter()
+            linear(x, x)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return seconds(torch.float32) / seconds(torch.bfloat16)
 
 
 @torch.no_grad()
@@ -119,14 +146,46 @@ def locate(folder_or_hub_id: str | Path, revision: str | None, local_files_only:
     return Path(path)
 
 
-def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint folder. Raises FileNotFoundError when it holds no weights."""
-    from safetensors.torch import load_file
+@dataclass(frozen=True)
+class Stored:
+    """A tensor still in its safetensors file, so that loading holds one of them at a time."""
 
+    path: Path
+    name: str
+    shape: torch.Size
+
+    def read(self) -> Tensor:
+        from safetensors import safe_open
+
+        # Opened anew each time: a file kept open keeps all that was read of it in memory.
+        with safe_open(self.path, framework="pt") as file:
+            return file.get_tensor(self.name)
+
+
+def stored_tensors(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file, unread."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        names = list(file.keys())
+        shapes = [torch.Size(file.get_slice(name).get_shape()) for name in names]
+    return {n: Stored(path, n, shape) for n, shape in zip(names, shapes, strict=True)}
+
+
+def _value(tensor: Tensor | Stored) -> Tensor:
+    return tensor.read() if isinstance(tensor, Stored) else tensor
+
+
+def _equal(a: Tensor | Stored, b: Tensor | Stored) -> bool:
+    return a is b or torch.equal(_value(a), _value(b))
+
+
+def read_tensors(folder: Path) -> Tensors:
+    """All tensors of a checkpoint folder. Raises FileNotFoundError when it holds no weights."""
     if (folder / SINGLE).is_file():
-        return load_file(folder / SINGLE)
+        return {**stored_tensors(folder / SINGLE)}
     if (folder / INDEX).is_file():
-        return _read_shards(folder, INDEX, load_file)
+        return _read_shards(folder, INDEX, stored_tensors)
     for name in (PICKLED, PICKLED_INDEX):
         if (folder / name).is_file():
             warnings.warn(
@@ -134,9 +193,9 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
                 "save the model again to get safetensors.",
                 stacklevel=3,
             )
-            return _load_bin(folder / name) if name == PICKLED else _read_shards(
-                folder, PICKLED_INDEX, _load_bin
-            )
+            if name == PICKLED:
+                return {**_load_bin(folder / name)}
+            return _read_shards(folder, PICKLED_INDEX, _load_bin)
     raise FileNotFoundError(f"There is no {SINGLE} (nor an index of shards) in {folder}.")
 
 
@@ -144,9 +203,9 @@ def _load_bin(path: Path) -> dict[str, Tensor]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _read_shards(folder: Path, index: str, load: Any) -> dict[str, Tensor]:
+def _read_shards(folder: Path, index: str, load: Any) -> Tensors:
     weight_map: dict[str, str] = json.loads((folder / index).read_text("utf-8"))["weight_map"]
-    tensors: dict[str, Tensor] = {}
+    tensors: Tensors = {}
     for shard in sorted(set(weight_map.values())):
         if Path(shard).name != shard:
             raise ValueError(f"The index names a file outside its folder: {shard!r}.")
@@ -157,7 +216,7 @@ def _read_shards(folder: Path, index: str, load: Any) -> dict[str, Tensor]:
     return tensors
 
 
-def assign(model: PreTrained, tensors: dict[str, Tensor]) -> None:
+def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
     """Put a checkpoint's tensors into a model. Raises ValueError naming every key that is
     unknown, missing or of the wrong shape."""
     tensors = dict(tensors)
@@ -167,11 +226,11 @@ def assign(model: PreTrained, tensors: dict[str, Tensor]) -> None:
         if value is None or target is None:
             continue
         kept = tensors.setdefault(target, value)
-        if kept is not value and not torch.equal(kept, value):
+        if not _equal(kept, value):
             raise ValueError(f"{alias} differs from {target}; this model shares one embedding.")
     if model.has_head and "lm_head.weight" in tensors:
         head = tensors["lm_head.weight"]
-        if "shared.weight" not in tensors or not torch.equal(head, tensors["shared.weight"]):
+        if "shared.weight" not in tensors or not _equal(head, tensors["shared.weight"]):
             untie(model)
     expected = dict(model.named_parameters())
     if model.has_head and "lm_head.weight" not in expected:
@@ -188,10 +247,10 @@ def assign(model: PreTrained, tensors: dict[str, Tensor]) -> None:
         raise ValueError("The checkpoint does not fit its config: " + "; ".join(problems) + ".")
     with torch.no_grad():
         for name, parameter in expected.items():
-            parameter.copy_(tensors[name])
+            parameter.copy_(_value(tensors[name]))
 
 
-def _drop_other_classes(model: PreTrained, tensors: dict[str, Tensor]) -> None:
+def _drop_other_classes(model: PreTrained, tensors: Tensors) -> None:
     """A headless or encoder-only model reads a full checkpoint and leaves the rest of it."""
     for name in list(tensors):
         if (name.startswith("decoder.") and not model.has_decoder) or (
@@ -229,7 +288,7 @@ def load(
     config = LongT5Config.from_pretrained(folder)
     with torch.device("meta"):
         model = cls(config)
-    model = model.to_empty(device="cpu").to(kind)
+    model = model.to(kind).to_empty(device="cpu")
     if model.has_head:
         model.lm_head.weight = model.shared.weight
     assign(model, read_tensors(folder))

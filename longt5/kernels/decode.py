@@ -1,4 +1,4 @@
-"""Attention of one decode step in plain torch.
+"""Attention of one decode step, and the layer norm, in plain torch.
 
 R = B * K rows: K beams of B sources; T positions so far. In cross-attention the beams of a
 source are query rows over one copy of its keys.
@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """T5's layer norm of float32 x [..., D]: float32 throughout, then the weight's dtype."""
+    variance = x.pow(2).mean(-1, keepdim=True)
+    return (x * torch.rsqrt(variance + eps) * weight.float()).to(weight.dtype)
 
 
 def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: Tensor) -> Tensor:

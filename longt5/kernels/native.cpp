@@ -6,6 +6,7 @@
 // S source tokens, H heads, d head width, L block length, G global tokens, K beams.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -558,6 +559,28 @@ void self_attention(const Own& a) {
     }
 }
 
+struct Norm {
+    const float *x, *weight;  // [rows, D], [D]
+    void* out;                // [rows, D]
+    int64_t rows, D, threads;
+    double eps;
+};
+
+// Each row over the root of its mean square, times the weight.
+template <class T>
+void rms_norm(const Norm& a) {
+#pragma omp parallel for num_threads(a.threads) schedule(static) if (a.rows > 64)
+    for (int64_t r = 0; r < a.rows; ++r) {
+        const float* x = a.x + r * a.D;
+        vec sum = vec{};
+        for (int64_t i = 0; i < a.D; i += LANES) sum += load(x + i) * load(x + i);
+        const vec scale = splat(float(1.0 / std::sqrt(lane_sum(sum) / a.D + a.eps)));
+        typename T::element* out = (typename T::element*)a.out + r * a.D;
+        for (int64_t i = 0; i < a.D; i += LANES)
+            T::put(out + i, load(x + i) * scale * load(a.weight + i));
+    }
+}
+
 }  // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -572,6 +595,10 @@ EXPORT void longt5_cross_attention(int64_t brain, const Cross* a) {
 
 EXPORT void longt5_self_attention(int64_t brain, const Own* a) {
     brain ? self_attention<Brain>(*a) : self_attention<Float>(*a);
+}
+
+EXPORT void longt5_rms_norm(int64_t brain, const Norm* a) {
+    brain ? rms_norm<Brain>(*a) : rms_norm<Float>(*a);
 }
 
 EXPORT void longt5_pack_cross(int64_t brain, const void* k, const void* v, void* keys,

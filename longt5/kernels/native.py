@@ -49,6 +49,14 @@ class _Own(ctypes.Structure):
     ]
 
 
+class _Norm(ctypes.Structure):
+    _fields_ = (
+        [(name, ctypes.c_void_p) for name in ("x", "weight", "out")]
+        + [(name, ctypes.c_int64) for name in ("rows", "D", "threads")]
+        + [("eps", ctypes.c_double)]
+    )
+
+
 @functools.lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
     """The compiled kernels, None where they cannot be had. Compiles at first use (seconds)."""
@@ -143,6 +151,20 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
         rows, heads, width, keys.shape[2], length, q.stride(0), torch.get_num_threads(),
     )  # fmt: skip
     kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
+    return out
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """x [..., D] float32 -> the same shape in the weight's dtype; D a multiple of 16."""
+    kernels: Any = library()
+    x = x.contiguous()
+    scale = weight.float()
+    out = torch.empty(x.shape, dtype=weight.dtype)
+    rows = x.numel() // x.shape[-1]
+    call = _Norm(
+        *map(_pointer, (x, scale, out)), rows, x.shape[-1], torch.get_num_threads(), eps
+    )
+    kernels.longt5_rms_norm(int(weight.dtype is torch.bfloat16), ctypes.byref(call))
     return out
 
 

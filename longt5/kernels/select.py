@@ -66,9 +66,17 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
     return kernel_.self_attention(q, keys, values, length, bias)
 
 
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """See :func:`longt5.kernels.decode.rms_norm`."""
+    usable = x.dtype is torch.float32 and not torch.is_grad_enabled()
+    if usable and _native(x.shape[-1], weight.dtype, x.device):
+        return native.rms_norm(x, weight, eps)
+    return decode.rms_norm(x.float(), weight, eps)
+
+
 def _native(width: int, dtype: torch.dtype, device: torch.device) -> bool:
     fits = native.fits(width, native.LANES, dtype, device)
-    return fits and all(verified(f"native {x}", dtype, "cpu") for x in ("cross", "self"))
+    return fits and all(verified(f"native {x}", dtype, "cpu") for x in STEP_PARTS)
 
 
 @dataclass(frozen=True)
@@ -104,8 +112,7 @@ def verified(name: str, dtype: torch.dtype, device: str) -> bool:
 def check(name: str, dtype: torch.dtype, device: torch.device) -> Check:
     """Compare one kernel with the reference, which gets the same rounded input in float32."""
     try:
-        measure = {"cross": _cross_error, "self": _self_error}.get(name.split()[-1], _long_error)
-        error = measure(name, dtype, device)
+        error = STEP_PARTS.get(name.split()[-1], _long_error)(name, dtype, device)
     except Exception as problem:  # a kernel that fails is as little use as one that is wrong
         _notices.append(f"The {name} kernel failed on {device}: {problem}")
         error = float("inf")
@@ -118,8 +125,8 @@ def check_all(device: torch.device) -> list[Check]:
     for dtype in TOLERANCES:
         names = [n for n, k in KERNELS.items() if k.fits(32, 32, dtype, device)]
         if native.fits(32, 32, dtype, device):
-            names += ["native cross", "native self"]
-        names += ["torch cross", "torch self"]
+            names += [f"native {part}" for part in STEP_PARTS]
+        names += [f"torch {part}" for part in STEP_PARTS]
         rows += [check(name, dtype, device) for name in names]
     return rows
 
@@ -169,6 +176,18 @@ def _self_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     args = (query.to(device), keys.to(device), values.to(device), length, bias.to(device))
     wide = (query.float(), keys.float(), values.float(), length, bias)
     return _difference(kernel_.self_attention(*args).cpu(), decode.self_attention(*wide))
+
+
+def _norm_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    q, k, _, _, _ = sample(dtype)
+    x, weight = k.float().flatten(2), q[0, 0].flatten().abs()
+    kernel_ = native if name.startswith("native") else decode
+    got = kernel_.rms_norm(x.to(device), weight.to(device), 1e-6)
+    return _difference(got.cpu(), decode.rms_norm(x, weight.float(), 1e-6))
+
+
+# What a decode step needs beside products, and how each is compared.
+STEP_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
 
 
 def _moved(x: Tensor | None, device: torch.device) -> Tensor | None:
