@@ -460,9 +460,9 @@ void cross_merge(const Cross& a, int64_t b, int64_t h, int64_t pieces, const flo
         }
         if (!a.weights) continue;
         float* w = a.weights + ((b * a.H + h) * a.K + i) * a.S;
-        for (int64_t j = 0; j < a.S; ++j) {
-            const float scale = fast_exp(splat(parts[j / SPAN * size + 2 * i] - most))[0] / total;
-            w[j] *= scale;
+        for (int64_t p = 0; p < pieces; ++p) {
+            const float scale = fast_exp(splat(parts[p * size + 2 * i] - most))[0] / total;
+            for (int64_t j = p * SPAN; j < std::min(a.S, (p + 1) * SPAN); ++j) w[j] *= scale;
         }
     }
 }
