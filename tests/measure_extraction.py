@@ -9,6 +9,7 @@ cleaning, which drops running headers and tables of contents on purpose.
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import subprocess
@@ -92,6 +93,7 @@ def main(argv: list[str]) -> int:
     if shutil.which("pdftotext") is None:
         print("Nothing measured: pdftotext (poppler-utils) is not on this machine.")
         return 0
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     print(f"{'file':40} {'pages':>5} {'pypdf':>6} {'pdfium':>6} {'read':>6} {'kept':>6} {'s':>5}")
     good = total = 0
     for path in sorted(Path(argv[0]).glob("*.pdf")):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 _LEADER = re.compile(r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}")
+_LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables
 _ENTRY = re.compile(  # leaders and then a page number: a form to fill in has none
     r"(?:(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,})\s*(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})(?:\s|$)"
 )
@@ -47,9 +48,6 @@ def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
     return cleaned, found
 
 
-_LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables
-
-
 def _leader_block(lines: Sequence[str]) -> set[int]:
     """Lines from the first to the last with dot leaders, when there are several."""
     marked = [i for i, line in enumerate(lines) if _LEADER.search(line)]
@@ -58,9 +56,12 @@ def _leader_block(lines: Sequence[str]) -> set[int]:
     if entries < 3 or entries < 0.6 * len(marked) or len(marked) < 0.25 * filled:
         return set()
     first, last = marked[0], marked[-1]
-    # Leaders and titles may stand on lines of their own: a title beside the block belongs to it.
-    if not re.search(r"[^\W\d_]{2}", _LEADER.sub("", lines[last])) and last + 1 < len(lines):
-        last += 1
+    # Leaders and titles may stand on lines of their own, either of them first.
+    if not re.search(r"[^\W\d_]{2}", _LEADER.sub("", lines[last])):
+        if first and lines[first - 1] and not _TITLE.match(lines[first - 1]):
+            first -= 1
+        elif last + 1 < len(lines):
+            last += 1
     while first and _PAGE_END.search(" " + lines[first - 1]) and len(lines[first - 1]) < 100:
         first -= 1
     while last + 1 < len(lines) and _PAGE_END.search(lines[last + 1]):

@@ -1,0 +1,333 @@
+"""Raw page text becomes prose: characters, hyphens, running lines, paragraphs, contents."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reportlab.platypus import Table
+
+from app.cleaning import clean_pages, dehyphenate, drop_running_lines
+from app.documents import load_document
+from app.documents.layout import page_marks
+from app.documents.paragraphs import Body, Mark, join_lines, line_key
+from app.documents.sections import drop_contents, find_references
+from tests.make_pdfs import PROSE, canvas_pdf, lines_at
+
+EXAMPLE = Path(__file__).parents[1] / "assets" / "examples" / "merrow-report.pdf"
+
+
+def clean(*texts: str) -> list[str]:
+    return clean_pages(texts).pages
+
+
+# Characters and hyphens
+
+
+def test_ligatures_spaces_and_control_characters() -> None:
+    assert clean("The e\ufb03cient\u00a0o\ufb03ce,  a\tsta\ufb00\x00 \ufb02oor.\u200b") == [
+        "The efficient office, a staff floor."
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\u00ad", "\ufffe", "\uffff"])
+def test_soft_hyphens_always_join(mark) -> None:
+    assert clean(f"an unheard{mark}\nof thing and in{mark}side one") == [
+        "an unheardof thing and inside one"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("a long exam-\nple, one example", "a long example, one example"),
+        ("an Exam-\nple, one example", "an Example, one example"),
+        ("a well-\nknown thing", "a well-known thing"),
+        ("some dys-\nmorphic forms", "some dys-morphic forms"),  # known to nobody here
+        ("the realign-\nment; realignments", "the realignment; realignments"),
+        ("co-\nop and co-op", "co-op and co-op"),
+        ("pages 3-\n4", "pages 3-\n4"),
+    ],
+)
+def test_hyphens_join_only_known_words(text, joined) -> None:
+    (page,) = clean(text)
+    assert page == joined.replace("\n", " ")
+
+
+def test_dehyphenate_keeps_a_compound_whose_head_begins_other_words() -> None:
+    known = Counter(["wellness", "wellington"])
+    stems = {"wellne", "wellin", "welling", "wellnes"}
+    assert dehyphenate("well-\nknown", known, stems) == "well-known"
+
+
+# Running headers and page numbers
+
+
+def body(number: int) -> str:
+    """Lines of a page, unlike those of any other page."""
+    letter = "abcdefghijklmnopqrstuvwxyz"[number]
+    words = "one two six ten".split()
+    return "\n".join(f"{letter * 3} line {letter}{word} goes on" for word in words)
+
+
+def test_running_headers_go_and_the_first_title_stays() -> None:
+    pages = [f"The Annual Report\n{body(n)}\nPage {n} of 9" for n in range(1, 10)]
+    cleaned = drop_running_lines(pages)
+    assert cleaned[0].startswith("The Annual Report\nbbb line")
+    assert all("Annual" not in page for page in cleaned[1:])
+    assert cleaned[4] == body(5)
+
+
+def test_left_and_right_pages_differ() -> None:
+    heads = ["The Society", "Salt and silt"]
+    pages = [f"{heads[n % 2]}\n{body(n)}\n{n}" for n in range(1, 13)]
+    assert drop_running_lines(pages)[5] == body(6)
+
+
+def test_roman_and_fractional_numbers_are_one_header() -> None:
+    numbers = ["i", "ii", "iii", "iv", "1 / 20", "2 / 20", "3 / 20", "4 / 20"]
+    pages = [f"A short history {n}\n{body(i)}" for i, n in enumerate(numbers)]
+    assert drop_running_lines(pages)[1:] == [body(i) for i in range(1, 8)]
+
+
+def test_lines_with_the_page_number_go_though_chapters_change() -> None:
+    pages = [f"{body(n)}\n{n + 4} Chapter {n // 3}. Title {'abc'[n % 3]}{n}" for n in range(12)]
+    assert drop_running_lines(pages)[7] == body(7)
+
+
+def test_numbered_headings_stay() -> None:
+    pages = [f"{n * n + 1} Results of part {'abcdefgh'[n]}\n{body(n)}" for n in range(8)]
+    assert drop_running_lines(pages) == pages
+
+
+def test_repeated_lines_inside_pages_and_in_short_documents_stay() -> None:
+    filler = "\n".join(f"words {c} of a line" for c in "abcd")
+    pages = [f"{filler}\nNote the same line\n{filler}{n}" for n in range(9)]
+    assert all("Note the same line" in page for page in drop_running_lines(pages))
+    two = ["Head\nsome text", "Head\nmore text"]
+    assert drop_running_lines(two) == two
+
+
+# Paragraphs without marks
+
+
+def test_plain_lines_become_paragraphs() -> None:
+    text = (
+        "1 Introduction\n"
+        "The tide came in over the flats and the water stood at the wall until the\n"
+        "evening, when it went out again.\n"
+        "A second paragraph begins after a short line and it also goes on for long\n"
+        "enough to reach the margin twice before it comes to an end at this place.\n"
+        "• one thing to remember\n"
+        "• another one\n\n"
+        "RESULTS\n"
+        "The last of it."
+    )
+    (page,) = clean(text)
+    paragraphs = page.split("\n\n")
+    assert paragraphs[0] == "1 Introduction"
+    assert paragraphs[1].endswith("it went out again.")
+    assert paragraphs[2].startswith("A second") and paragraphs[2].endswith("this place.")
+    assert paragraphs[3:] == ["• one thing to remember", "• another one", "RESULTS",
+                              "The last of it."]  # fmt: skip
+
+
+def test_chinese_lines_join_without_a_space() -> None:
+    assert clean("这是一个中文文档，用于\n测试质量。") == ["这是一个中文文档，用于测试质量。"]
+
+
+LINES = st.lists(
+    st.text(alphabet="abcdE .,!?1234()•日本", min_size=1, max_size=40), min_size=1, max_size=30
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES, st.data())
+def test_joining_lines_loses_no_letter(lines, data) -> None:
+    text = "\n".join(" ".join(line.split()) for line in lines)
+    marks = {
+        line_key(line): Mark(
+            data.draw(st.sampled_from([10.0, 14.0])), data.draw(st.booleans()),
+            data.draw(st.sampled_from([7.0, 8.0])),
+            data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
+            data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()),
+        )
+        for line in lines if line_key(line) and data.draw(st.booleans())
+    }  # fmt: skip
+    joined = join_lines(text, marks, Body(10.0, 1.2))
+    assert "".join(joined.split()) == "".join(text.split())
+    assert "\n\n\n" not in joined
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(max_size=200), min_size=1, max_size=2))
+def test_cleaning_any_text_never_fails(texts) -> None:
+    assert len(clean(*texts)) == len(texts)
+
+
+# Paragraphs with marks: how the lines stand on the page
+
+
+def marks_of(draw) -> dict[str, Mark]:
+    document = pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))
+    return page_marks(document[0].get_textpage())
+
+
+def test_marks_know_size_weight_and_room() -> None:
+    def draw(canvas) -> None:
+        lines_at(canvas, "A large title", y=780, size=20)
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(72, 740, "A bold heading")
+        lines_at(canvas, PROSE + "\nand that is all.", y=720)
+
+    marks = marks_of(draw)
+    title, heading = marks[line_key("A large title")], marks[line_key("A bold heading")]
+    last, full = marks[line_key("and that is all.")], marks[line_key(PROSE.split("\n")[0])]
+    assert title.size == pytest.approx(heading.size * 20 / 11, rel=0.1)
+    assert heading.is_bold and not title.is_bold and not full.is_bold
+    assert last.room is not None and full.room is not None and last.room > full.room + 10
+    assert last.gap == pytest.approx(11 * 1.3 / last.size, rel=0.05)
+
+
+def test_a_superscript_or_soft_hyphen_is_no_new_line() -> None:
+    def draw(canvas) -> None:
+        canvas.setFont("Times-Roman", 11)
+        canvas.drawString(72, 700, "Born in 1901")
+        canvas.setFont("Times-Roman", 7)
+        canvas.drawString(140, 704, "12")
+        canvas.setFont("Times-Roman", 11)
+        canvas.drawString(150, 700, "and raised by the sea.")
+
+    assert line_key("Born in 1901 12 and raised by the sea.") in marks_of(draw)
+
+
+def read(draw, tmp_path) -> list[str]:
+    path = tmp_path / "page.pdf"
+    path.write_bytes(canvas_pdf([draw]))
+    return load_document(path).pages[0].text.split("\n\n")
+
+
+def test_headings_stand_alone_and_rows_stay_rows(tmp_path) -> None:
+    rows = [["Site", "Area", "Cost"], ["Gannet Fields", "118", "4.8"], ["Long Reach", "247", "9"]]
+
+    def draw(canvas) -> None:
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(72, 780, "What the river did")
+        y = lines_at(canvas, PROSE, y=764)
+        table = Table(rows, colWidths=[120, 80, 80])
+        table.wrapOn(canvas, 400, 200)
+        table.drawOn(canvas, 72, y - 80)
+        lines_at(canvas, PROSE.replace("miller", "smith"), y=y - 100)
+
+    found = read(draw, tmp_path)
+    assert found[0] == "What the river did"
+    assert found[1] == PROSE.replace("\n", " ")
+    assert found[2].split("\n") == ["Site Area Cost", "Gannet Fields 118 4.8",
+                                    "Long Reach 247 9"]  # fmt: skip
+    assert found[3].startswith("The river rose")
+
+
+def test_space_and_indents_part_paragraphs(tmp_path) -> None:
+    texts = [PROSE.replace("river", name).replace("the ", f"the {name} ") for name in "XYZ"]
+
+    def draw(canvas) -> None:
+        y = lines_at(canvas, texts[0], y=780)
+        y = lines_at(canvas, texts[1], y=y - 12)
+        for n, line in enumerate(texts[2].split("\n")):
+            lines_at(canvas, line, x=72 + 15 * (n == 0), y=y - 14.3 * n)
+
+    assert read(draw, tmp_path) == [text.replace("\n", " ") for text in texts]
+
+
+# Tables of contents
+
+
+TITLES = ["A drowned valley", "How the marsh was lost", "The night of the surge", "Five partners",
+          "Choosing the sites", "What was not chosen", "How a wall is opened", "The harbour",
+          "Birds", "Fish and oysters"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["{n} {t} . . . . . . . . {p}", "{n} {t}........{p}", "{n} {t} …………… {p}",
+     ". . . . . . . . . {p}\n{n} {t}", "{n} {t}\n. . . . . . . . . {p}", "{n} {t} {p}"],
+)  # fmt: skip
+def test_contents_are_dropped(entry) -> None:
+    lines = [entry.format(n=f"1.{i}", t=t, p=2 * i + 3) for i, t in enumerate(TITLES)]
+    page = "Ten Years\nContents\n" + "\n".join(lines) + "\nA sentence that follows stays here."
+    pages, found = drop_contents([page, body(1)])
+    assert found == [0]
+    assert pages == ["Ten Years\nA sentence that follows stays here.", body(1)]
+
+
+def test_forms_tables_and_sentences_are_no_contents() -> None:
+    form = "\n".join(f"{title} ........................" for title in TITLES)
+    table = "\n".join(f"{title} {n}" for title, n in zip(TITLES, [9, 2, 7, 1, 8, 3, 9, 1, 6, 2],
+                                                          strict=True))  # fmt: skip
+    prose = "And then . . . nothing happened in 1953\n" * 9
+    for page in (form, table, prose):
+        pages, found = drop_contents([page])
+        assert found == [] and "....." not in pages[0]
+        assert pages[0].count("\n") == page.count("\n")
+
+
+def test_the_examples_contents_are_left_out_and_said() -> None:
+    document = load_document(EXAMPLE)
+    assert document.warnings == ("The table of contents (pages 3-4) is left out.",)
+    assert all(". . ." not in page.text for page in document.pages)
+    assert document.pages[2].text == "" and document.pages[2].status == "ok"
+    assert document.pages[0].text.startswith("Ten Years of the Merrow")
+    assert all("The Merrow Partnership" not in page.text[:30] for page in document.pages[5:])
+
+
+# References
+
+
+def test_references_are_found_and_the_appendix_is_not() -> None:
+    pages = [page.text for page in load_document(EXAMPLE).pages]
+    spans = find_references(pages)
+    text = "".join(pages[index][start:end] for index, start, end in spans)
+    assert text.startswith("References") and "Tarrant, J. (2019)" in text
+    assert "How things were measured" not in text and "eighth sentence" not in text
+
+
+@pytest.mark.parametrize(
+    "heading", ["References", "REFERENCES", "7 References", "VII. Bibliography", "Works Cited",
+                "Literature", "## References", "Literaturverzeichnis"]
+)  # fmt: skip
+def test_headings_of_references(heading) -> None:
+    pages = ["Prose " * 80, f"More prose here.\n\n{heading}\n\n[1] A. Author. A title.", "[2] B."]
+    start = pages[1].index(heading)
+    assert find_references(pages) == [(1, start, len(pages[1])), (2, 0, 6)]
+
+
+def test_text_resumes_after_references() -> None:
+    tail = "[3] C.\n\nAppendix A: More\n\nWords."
+    pages = ["Prose " * 50, "References\n\n[1] A.\n\n[2] B.", tail, "The end."]
+    assert find_references(pages) == [(1, 0, len(pages[1])), (2, 0, tail.index("Appendix"))]
+    pages[2] = "Appendix\n\nWords."
+    assert find_references(pages) == [(1, 0, len(pages[1]))]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        ["Prose that mentions references and goes on. " * 9],
+        ["References\n\nA glossary of terms opens this book.", "Prose " * 200],
+        ["Prose " * 50, "References . . . . . . 12\nIndex . . . . . . 14"],
+        [],
+        [""],
+    ],
+)
+def test_no_references(pages) -> None:
+    assert find_references(pages) == []
+
+
+def test_the_last_heading_counts() -> None:
+    pages = ["Prose " * 50, "References\n\nto earlier work are few.", "Bibliography\n\n[1] A."]
+    assert find_references(pages) == [(2, 0, len(pages[2]))]
