@@ -348,10 +348,22 @@ def docx() -> bytes:
         (docx(), "a Word document"),
         (b"MZ\x90\x00" + b"\0" * 60, "a Windows program"),
         (b"{\\rtf1 hello}", "an RTF document"),
+        ("Just some words – no more.".encode(), "plain text"),
     ],
 )
 def test_not_a_pdf(load, data, looks) -> None:
     assert looks in refusal(load, errors.NotReadable, data)
+
+
+@pytest.mark.parametrize("name", ["notes", "notes.log", "notes.rst", "notes.tex"])
+def test_plain_text_by_any_name(load, name) -> None:
+    assert words(load("Naïve words.\n".encode(), name)) == "Naïve words."
+    assert words(load("Naïve words.\n".encode("utf-16"), name)) == "Naïve words."
+
+
+def test_a_note_about_pdf_is_a_note_and_junk_before_a_pdf_is_junk(load) -> None:
+    assert words(load(b"A file begins with %PDF-1.7 here.", "notes.md")).endswith("1.7 here.")
+    assert "flour" in words(load(b"junk\n" + text_pdf()))
 
 
 def test_other_files_are_refused_and_missing_ones_named(load, tmp_path) -> None:

@@ -202,22 +202,33 @@ def _bytes_of(path: Path, name: str) -> bytes:
 
 def _kind(data: bytes, name: str) -> str:
     """"pdf" or "text", by content first; NotReadable says what else it looks like."""
-    if b"%PDF-" in data[:1024]:
+    suffix = Path(name).suffix.lower()
+    is_text = suffix in TEXT_SUFFIXES
+    # A note on the format may name the sign; in other files junk may stand before it.
+    if b"%PDF-" in (data[:8] if is_text else data[:1024]):
         return "pdf"
-    looks = next((label for sign, label in _SIGNS if data.startswith(sign)), None)
-    head = data[:1024].lstrip().lower()
-    if data.startswith(b"PK\x03\x04"):
-        inner = data[:4000] + data[-20_000:]
-        looks = next((label for mark, label in _ZIP_MARKS if mark in inner), "a ZIP archive")
-    is_text = Path(name).suffix.lower() in TEXT_SUFFIXES
-    if looks is None and is_text:
+    looks = _looks_like(data)
+    if is_text and looks in (None, "a web page"):
         return "text"
-    if looks is None and (head.startswith((b"<!doctype html", b"<html")) or b"<html" in head):
-        looks = "a web page"
     cure = "save or print it as PDF, or choose a PDF or text file"
+    if looks is None and text.is_plain(data):
+        if suffix != ".pdf":
+            return "text"
+        looks, cure = "plain text", "give it a name that ends in .txt"
     if looks is None:
         raise NotReadable(f"“{name}” is not a PDF or text file: {cure}.")
     raise NotReadable(f"“{name}” is not a PDF; it looks like {looks}: {cure}.")
+
+
+def _looks_like(data: bytes) -> str | None:
+    """What the first bytes say a file is, when it is no PDF and no text."""
+    if data.startswith(b"PK\x03\x04"):
+        inner = data[:4000] + data[-20_000:]
+        return next((label for mark, label in _ZIP_MARKS if mark in inner), "a ZIP archive")
+    head = data[:1024].lstrip().lower()
+    if b"<html" in head or head.startswith(b"<!doctype html"):
+        return "a web page"
+    return next((label for sign, label in _SIGNS if data.startswith(sign)), None)
 
 
 def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from app.documents.paragraphs import Mark, line_key
 FULL = 4  # type sizes from the margin that a full line may end before it
 LABEL = 5  # letters of a bullet or number at the start of a line
 CELL_GAP = 1.2  # type sizes between the cells of a row
+MAX_LETTERS = 40_000
 MAX_LINES = 400  # more on one page is a drawing or a listing; plain text rules do for it
 _BOLD = ("bold", "black", "heavy", "-semi", "cmbx")
 
@@ -34,7 +35,7 @@ class _Line:
 
 def page_marks(textpage: Any) -> dict[str, Mark]:
     """The mark of each line of a pypdfium2 text page, by its letters; empty where unclear."""
-    lines = _lines(textpage)
+    lines = _lines(textpage) if textpage.count_chars() <= MAX_LETTERS else []
     if len(lines) > MAX_LINES:
         return {}
     marks: dict[str, Mark] = {}

@@ -35,6 +35,17 @@ def decode(data: bytes) -> tuple[str, str | None]:
     return scrub(text), f"The text is not UTF-8; it was read as {name}, so check its accents."
 
 
+def is_plain(data: bytes) -> bool:
+    """Whether bytes of an unknown kind are plainly text: marked, or UTF-8 without controls."""
+    if any(data.startswith(bom) for bom, _ in _BOMS):
+        return True
+    try:
+        head = codecs.getincrementaldecoder("utf-8")().decode(data[:65_536])
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(_ANSI.sub("", head))
+
+
 def _utf16_by_nuls(data: bytes) -> str | None:
     """UTF-16 without a mark shows as NULs in every second byte."""
     head = data[:4096]
