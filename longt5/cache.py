@@ -35,11 +35,11 @@ class DecoderCache:
         return self.self_keys[0].shape[2]
 
     def reorder(self, parents: Tensor) -> None:
-        """Make row ``i`` continue row ``parents[i]`` ([R] flat indices)."""
-        parents = parents.to(self.self_keys[0].device)
+        """Make row ``i`` continue row ``parents[i]`` ([R] flat indices, best on the CPU)."""
         identity = torch.arange(len(parents), device=parents.device)
         if self.length == 0 or torch.equal(parents, identity):
             return
+        parents = parents.to(self.self_keys[0].device)
         for store in (*self.self_keys, *self.self_values):
             used = store[:, :, : self.length]
             used.copy_(used.index_select(0, parents))
