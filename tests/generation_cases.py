@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import pytest
 import torch
 from torch import nn
 
@@ -24,6 +25,15 @@ from tests.search_twins import SlowBeams, Traced
 
 TIE = 1e-4
 SAMPLE_SEED = 1234
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny products are slower on several threads. Works in every module that imports it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

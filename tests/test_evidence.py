@@ -7,7 +7,7 @@ import torch
 
 from longt5 import generation
 from longt5.evidence import AttentionRecord
-from tests.generation_cases import models
+from tests.generation_cases import models, one_thread  # noqa: F401
 from tests.reference import padded_batch
 
 KEY = (1, 40, "transient-global")

@@ -9,19 +9,11 @@ import torch
 
 from longt5 import GenerationConfig, generation
 from longt5.beam_search import SearchOptions
-from tests.generation_cases import judge, models, random_case
+from tests.generation_cases import judge, models, one_thread, random_case  # noqa: F401
 from tests.reference import padded_batch, pair
 from tests.search_twins import best_of_all, toy, toy_search
 
 KEY = (1, 40, "transient-global")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("block", range(8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import threading
 import weakref
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from longt5 import Stopped, StreamingDecoder, generation
 from longt5.beam_search import SearchOptions
 from longt5.tokenizer import Tokenizer, last_word_end
-from tests.generation_cases import models
+from tests.generation_cases import models, one_thread  # noqa: F401
 from tests.reference import padded_batch
 from tests.search_twins import SlowBeams, Traced, common_prefix, toy, toy_search
 from tests.test_tokenizer import MODEL
@@ -256,9 +257,14 @@ def test_drafts_are_the_reader_s_own() -> None:
         draft.committed.append(99)
 
 
-@pytest.fixture(scope="module")
-def bundled() -> Tokenizer:
+@functools.cache
+def spoken() -> Tokenizer:
     return Tokenizer.from_pretrained(MODEL)
+
+
+@pytest.fixture
+def bundled() -> Tokenizer:
+    return spoken()
 
 
 def grow(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, str]]:
@@ -281,7 +287,7 @@ TEXTS = st.one_of(
 @settings(max_examples=200, deadline=None)
 @given(TEXTS, st.data())
 def test_committed_text_never_changes(text: str, data) -> None:
-    tokenizer = Tokenizer.from_pretrained(MODEL)
+    tokenizer = spoken()
     ids = tokenizer.encode(text, add_eos=False)
     final = tokenizer.decode(ids)
     decoder, shown, at = StreamingDecoder(tokenizer), "", 0
