@@ -9,6 +9,27 @@ Stage = Literal["reading", "loading", "encoding", "decoding"]
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A sentence of the summary: the physical pages it came from, their printed labels, the
+    source passages (best first) and what in it is doubtful ({"span", "kind", "reason"})."""
+
+    text: str
+    pages: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    flags: tuple[dict[str, Any], ...] = ()
+    passages: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in the JSON object."""
+        return {
+            "text": self.text,
+            "pages": list(self.pages),
+            "labels": list(self.labels),
+            "flags": [dict(flag) for flag in self.flags],
+        }
+
+
+@dataclass(frozen=True)
 class SectionSummary:
     """The summary of one chunk; `pages` is the first and last physical page, 1-based."""
 
@@ -17,6 +38,7 @@ class SectionSummary:
     tokens_in: int
     tokens_out: int
     finish_reason: str = "eos"
+    sentences: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +54,7 @@ class Summary:
     warnings: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
+    coverage: tuple[tuple[int, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `summarize --format json` prints."""
@@ -47,9 +70,11 @@ class Summary:
                     "text": section.text,
                     "tokens_in": section.tokens_in,
                     "tokens_out": section.tokens_out,
+                    "sentences": [sentence.to_dict() for sentence in section.sentences],
                 }
                 for section in self.sections
             ],
+            "coverage": [{"page": page, "status": status} for page, status in self.coverage],
             "warnings": list(self.warnings),
             "timings": {
                 key: self.timings.get(key, 0.0)

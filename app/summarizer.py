@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import queue
-import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.chunking import Chunk, chunk_document
+from app.coverage import coverage_of, ranges, without_references
 from app.errors import AppError, BadOption, ModelNotFound
 from app.events import (
     DraftText,
@@ -23,18 +23,13 @@ from app.events import (
     SectionSummary,
     Summary,
 )
+from app.evidence import SentenceWriter, Source
 from app.models import model_label, resolve_model, window
+from app.sentences import count_words, ended, headings_of, settled, without_headings
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
 
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence
-MAX_HEADING = 90  # characters
 KEPT_TOKENS = 32_768  # encoder states kept for another length or beam width
-ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
-ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
-    r"|U\.S|approx|resp|Ref|Inc)|(?<![\w.])[A-Z])\.\Z"
-)
-CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,7 @@ class Options:
     max_new_tokens: int | None = None
     pages: str = ""
     max_input_tokens: int | None = None
+    include_references: bool = False
 
     def check(self) -> None:
         """Raises BadOption naming the option, before anything is computed."""
@@ -62,68 +58,6 @@ class Options:
                 f"The largest input must be at least {WINDOW_RANGE[0]} tokens, not "
                 f"{self.max_input_tokens}."
             )
-
-
-def count_words(text: str) -> int:
-    """Words as a reader counts them; scripts without spaces count two characters as one."""
-    dense = len(CJK.findall(text))
-    return len(CJK.sub(" ", text).split()) + dense // 2
-
-
-def sentence_ends(text: str) -> list[int]:
-    """Where sentences end. An end inside the text stays one whatever follows, so streamed
-    sentences never change."""
-    return [
-        match.end()
-        for match in ENDING.finditer(text)
-        if not ABBREVIATION.search(text[: match.start() + 1][-12:])
-    ]
-
-
-def last_sentence_end(text: str) -> int:
-    """Length of the longest prefix of whole sentences, 0 when there is none."""
-    return max(sentence_ends(text), default=0)
-
-
-def settled(committed: str) -> str:
-    """The whole sentences of committed text whose end something already follows."""
-    words = committed.rstrip()
-    gap = max(words.rfind(" "), words.rfind("\n"))
-    return words[: last_sentence_end(words[: gap + 1])] if gap > 0 else ""
-
-
-def ended(text: str, reason: str) -> str:
-    """A section's final text: whole sentences, unless the person stopped it or there is none;
-    an unfinished sentence that stays is marked."""
-    text = text.rstrip()
-    end = last_sentence_end(text)
-    if end and reason != "stopped":
-        return text[:end]
-    return f"{text} …" if text and end < len(text) and reason != "eos" else text
-
-
-def headings_of(text: str) -> list[str]:
-    """The short paragraphs that end no sentence, longest first."""
-    lines = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
-    found = {line for line in lines if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line)}
-    return sorted(found, key=len, reverse=True)
-
-
-def without_headings(text: str, headings: list[str]) -> str:
-    """The text with each heading cut off that runs into the sentence after it, since a model
-    that copies takes both for one sentence. What it does to a sentence never changes later."""
-    parts, begin = [], 0
-    for end in [*sentence_ends(text), len(text)]:
-        sentence = text[begin:end]
-        space = len(sentence) - len(sentence.lstrip())
-        rest = sentence[space:]
-        for heading in headings:
-            if rest.startswith(heading) and re.match(r" [^\W\d_a-z]", rest[len(heading) :]):
-                rest = rest[len(heading) + 1 :]
-                break
-        parts.append(sentence[:space] + rest)
-        begin = end
-    return "".join(parts)
 
 
 def share_words(length: str, chunks: list[Chunk]) -> list[int]:
@@ -228,7 +162,10 @@ class Summarizer:
             document = select_pages(document, options.pages)
         require_text(document)
         limit = window(self.tokenizer, options.max_input_tokens)
-        return self._stream(document, options, limit, stop_event, read_s)
+        references: tuple[int, ...] = ()
+        if not options.include_references:
+            document, references = without_references(document)
+        return self._stream(document, references, options, limit, stop_event, read_s)
 
     def summarize(self, document: Any, options: Options | None = None) -> Summary:
         """The blocking call: the stream, drained."""
@@ -239,6 +176,7 @@ class Summarizer:
     def _stream(
         self,
         document: Any,
+        references: tuple[int, ...],
         options: Options,
         limit: int,
         stop_event: threading.Event | None,
@@ -247,6 +185,7 @@ class Summarizer:
         began, clock = time.monotonic(), _Clock()
         chunks = chunk_document(document, self.tokenizer, limit)
         targets = share_words(options.length, chunks)
+        source = Source(document)
         done: list[SectionSummary] = []
         stopped = False
         for number, (chunk, words) in enumerate(zip(chunks, targets, strict=True), start=1):
@@ -264,7 +203,7 @@ class Summarizer:
                 stopped = True
                 break
             for event in self._decode(
-                chunk, encoded, words, options, (number, len(chunks)), stop_event, clock
+                chunk, encoded, words, options, (number, len(chunks)), stop_event, clock, source
             ):
                 yield event
                 if isinstance(event, SectionDone):
@@ -278,7 +217,12 @@ class Summarizer:
             "decode_s": round(clock.decode_s, 3),
             "total_s": round(read_s + time.monotonic() - began, 3),
         }
-        yield Finished(self._summary(document, options, chunks, done, timings, stopped))
+        summary = self._summary(document, options, chunks, done, timings, stopped)
+        reached = chunks[len(done) - 1].pages[1] if done else 0
+        coverage = coverage_of(document, references, reached if stopped else None)
+        if references:
+            summary = replace(summary, warnings=(*summary.warnings, _left_out(references)))
+        yield Finished(replace(summary, coverage=coverage))
 
     def _encode(
         self,
@@ -353,13 +297,16 @@ class Summarizer:
         place: tuple[int, int],
         stop_event: threading.Event | None,
         clock: _Clock,
+        source: Source,
     ) -> Iterator[Event]:
         from longt5 import StreamingDecoder
 
         began = time.monotonic()
+        writer = SentenceWriter(chunk, self.tokenizer, source)
         least, most = token_limits(words, chunk, options.max_new_tokens)
         decoder = StreamingDecoder(self.tokenizer)
         sure, maybe, count, reason = "", "", 0, "stopped"
+        tokens: list[int] = []
         headings = headings_of(chunk.text)
         drafts = self.model.stream(
             encoded=encoded,
@@ -368,23 +315,30 @@ class Summarizer:
             num_return_sequences=1,
             min_new_tokens=least,
             max_new_tokens=most,
+            record_attention=True,
+            spans=[writer.spans],
         )
         for draft in drafts:
             sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)
             count = len(draft.committed) + len(draft.provisional)
+            writer.attention += draft.attention or []
             if draft.done:
                 reason = draft.finish_reason or "eos"
+                tokens = [*draft.committed, *draft.provisional]
                 break
             firm = without_headings(settled(sure), headings)
             guess = without_headings(sure + maybe, headings)[len(firm) :]
             yield DraftText(place[0], firm, guess)
             yield Progress("decoding", min(count, most), most, *place)
         clock.decode_s += time.monotonic() - began
-        text = without_headings(ended(sure + maybe, reason), headings)
+        raw = ended(sure + maybe, reason)
+        text = without_headings(raw, headings)
         yield DraftText(place[0], text, "")
-        yield SectionDone(
-            place[0], SectionSummary(chunk.pages, text, len(chunk.input_ids), count, reason)
-        )
+        result = SectionSummary(
+            chunk.pages, text, len(chunk.input_ids), count, reason,
+            writer.sentences(raw, tokens, headings),
+        )  # fmt: skip
+        yield SectionDone(place[0], result)
 
     def _summary(
         self,
@@ -410,6 +364,11 @@ class Summarizer:
             timings=timings,
             stopped=stopped,
         )
+
+
+def _left_out(references: tuple[int, ...]) -> str:
+    where = f"page {references[0]}" if len(references) == 1 else f"pages {ranges(references)}"
+    return f"The list of references ({where}) is left out; it can be included."
 
 
 def _cannot_load(model: str, device: str, dtype: str, error: Exception) -> AppError:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app import export
 from app.events import SectionSummary, Summary
-from app.summarizer import settled
+from app.sentences import settled
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
 

@@ -15,19 +15,17 @@ from app.chunking import Chunk
 from app.documents import document_from_text
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
-from app.settings import LENGTH_WORDS
-from app.summarizer import (
-    Options,
-    Summarizer,
+from app.sentences import (
     count_words,
     ended,
     headings_of,
     sentence_ends,
     settled,
-    share_words,
-    token_limits,
+    split_sentences,
     without_headings,
 )
+from app.settings import LENGTH_WORDS
+from app.summarizer import Options, Summarizer, share_words, token_limits
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from tests.conftest import ROOT, paged
 from tests.reference import TINY
@@ -243,6 +241,13 @@ def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
     whole = without_headings(text, headings)
     for end in range(len(text) + 1):
         assert whole.startswith(without_headings(settled(text[:end]), headings))
+
+
+def test_sentences_are_found_with_their_places() -> None:
+    text = "A heading\n\nOne is done. Two\nis too!  Three"
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "A heading", "One is done.", "Two\nis too!", "Three",
+    ]  # fmt: skip
 
 
 def test_words_of_dense_scripts_are_counted() -> None:

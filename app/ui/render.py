@@ -8,7 +8,7 @@ from html import escape
 from app.board import Board, DocumentBoard, SectionBoard
 from app.documents import Document
 from app.export import page_range, provenance
-from app.summarizer import count_words
+from app.sentences import count_words
 
 STAGES = {
     "waiting": "Waiting",

@@ -1,0 +1,222 @@
+"""What in a sentence is not in its source: numbers, units, dates and names, without a model.
+
+A number is held to its own precision: 69 stands for 68.9 and not for 68.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from app.sentences import sentence_ends
+
+MONTHS = (
+    "january february march april may june july august september october november december"
+).split()
+MONTH = "|".join(rf"{m[:3]}(?:{m[3:]})?\.?" if len(m) > 3 else m for m in MONTHS)
+DATE = re.compile(
+    rf"\b(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month>{MONTH})(?:,?\s+(?P<year>\d{{4}}))?"
+    rf"|(?P<month2>{MONTH})\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<year2>\d{{4}}))?"
+    rf"|(?P<month3>{MONTH})\s+(?P<year3>\d{{4}}))\b",
+    re.I,
+)
+NUMBER = re.compile(r"(?<![\w.])[-−]?(?:\d{1,3}(?:[,\u202f ]\d{3})+|\d+)(?:\.\d+)?(?![\d])")
+SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+WORDS = dict(
+    zip(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+        "sixteen seventeen eighteen nineteen twenty".split(),
+        range(1, 21), strict=True,
+    ),
+    thirty=30, forty=40, fifty=50, sixty=60, seventy=70, eighty=80, ninety=90,
+)  # fmt: skip
+UNITS = {
+    "%": "%", "percent": "%", "per cent": "%", "km": "km", "kilometre": "km", "kilometer": "km",
+    "m": "m", "metre": "m", "meter": "m", "cm": "cm", "centimetre": "cm", "centimeter": "cm",
+    "mm": "mm", "millimetre": "mm", "millimeter": "mm", "kg": "kg", "kilogram": "kg", "g": "g",
+    "gram": "g", "tonne": "t", "ton": "t", "hectare": "ha", "ha": "ha", "acre": "acre",
+    "litre": "l", "liter": "l", "hour": "h", "minute": "min", "second": "s", "day": "d",
+    "week": "week", "month": "month", "year": "year", "euro": "eur", "eur": "eur", "€": "eur",
+    "dollar": "usd", "usd": "usd", "$": "usd", "pound": "gbp", "£": "gbp", "mile": "mile",
+    "degree": "°", "°c": "°", "kwh": "kwh", "mw": "mw", "gw": "gw", "kw": "kw", "page": "page",
+}  # fmt: skip
+UNIT_NAMES = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
+UNIT = re.compile(rf"\s?({UNIT_NAMES})(?:s|es)?(?!\w)", re.I)
+NAME = re.compile(r"[^\W\d_][\w.'’-]*")
+QUIET = frozenset(
+    "The A An In On At By For From To Of And But Or If It Its This That These Those He She They "
+    "We You I His Her Their Our My When While After Before During Since Because Although As With "
+    "Without Under Over Between Each Every Both Some Many Most All No Not Only Also However "
+    "There Here Then Thus Moreover Furthermore Finally First Second Third One Two Three Such So "
+    "What Which Who Whose Where Why How Yet Still Even Chapter Section Figure Table Page".split()
+)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A doubtful span of a sentence: characters [start, end), what kind, and why."""
+
+    span: tuple[int, int]
+    kind: str  # number | unit | date | name
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number as written: value, the place of its last digit, unit ("" for none)."""
+
+    value: Decimal
+    exponent: int
+    unit: str
+    span: tuple[int, int]
+
+    def stands_for(self, other: Quantity) -> bool:
+        """Whether this is the other number, or the other one rounded to this one's digits."""
+        if self.value == other.value:
+            return True
+        if self.exponent <= other.exponent:
+            return False
+        return self.value == other.value.quantize(Decimal(1).scaleb(self.exponent), ROUND_HALF_UP)
+
+
+def check(sentence: str, passage: str, document: str, where: str = "") -> list[Flag]:
+    """Flags of a sentence against the text that it cites, and then against the document.
+
+    ``where`` names what is cited ("p. 4"). No flag means: all of it stands there, not that the
+    sentence is true.
+    """
+    flags = [
+        *_dates(sentence, passage, document, where),
+        *_quantities(sentence, passage, document, where),
+        *_names(sentence, passage, document, where),
+    ]
+    return sorted(flags, key=lambda flag: flag.span)
+
+
+def quantities(text: str) -> list[Quantity]:
+    """Every number of a text, in digits or (one to ninety) in words, dates left out."""
+    masked = DATE.sub(lambda m: " " * len(m[0]), text)
+    found = [_quantity(masked, m.start(), m.end(), m[0]) for m in NUMBER.finditer(masked)]
+    for match in re.finditer(r"\b[A-Za-z]+(?:-[a-z]+)?\b", masked):
+        value = _spelled(match[0].lower())
+        if value is not None:
+            found.append(_quantity(masked, match.start(), match.end(), str(value)))
+    return sorted(found, key=lambda q: q.span)
+
+
+def _spelled(word: str) -> int | None:
+    if word in WORDS:
+        return WORDS[word]
+    tens, _, ones = word.partition("-")
+    if ones in WORDS and WORDS.get(tens, 0) >= 20 and WORDS[ones] < 10:
+        return WORDS[tens] + WORDS[ones]
+    return None
+
+
+def _quantity(text: str, start: int, end: int, digits: str) -> Quantity:
+    value = Decimal(re.sub(r"[,\u202f ]", "", digits).replace("−", "-"))
+    exponent = int(value.as_tuple().exponent)
+    scale = re.match(r"[\s-]+(hundred|thousand|million|billion|trillion)s?\b", text[end:], re.I)
+    if scale:
+        power = SCALE[scale[1].lower()]
+        value, exponent, end = value.scaleb(power), exponent + power, end + scale.end()
+    unit, after = "", UNIT.match(text[end:])
+    if after:
+        unit = UNITS[after[1].lower()]
+        end += after.end()
+    elif start and text[start - 1] in "€$£":
+        unit, start = UNITS[text[start - 1]], start - 1
+    return Quantity(value, exponent, unit, (start, end))
+
+
+def _quantities(sentence: str, passage: str, document: str, where: str) -> Iterator[Flag]:
+    near, far = quantities(passage), None
+    for said in quantities(sentence):
+        same = [q for q in near if said.stands_for(q)]
+        if any(not said.unit or not q.unit or said.unit == q.unit for q in same):
+            continue
+        if far is None:
+            far = quantities(document)
+        words = sentence[said.span[0] : said.span[1]]
+        if same:
+            yield Flag(said.span, "unit", f"{_place(where)} has this number with another unit.")
+        elif any(said.stands_for(q) and said.unit == q.unit for q in far):
+            yield Flag(said.span, "number", f"“{words}” stands elsewhere, not {_on(where)}.")
+        else:
+            yield Flag(said.span, "number", f"“{words}” stands nowhere in the document.")
+
+
+def dates(text: str) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
+    """((year, month, day) with 0 for what is not said, span) of every date with a month."""
+    found = []
+    for m in DATE.finditer(text):
+        month = m["month"] or m["month2"] or m["month3"]
+        number = next(n for n, name in enumerate(MONTHS, 1) if name.startswith(month[:3].lower()))
+        year = m["year"] or m["year2"] or m["year3"] or 0
+        found.append(((int(year), number, int(m["day"] or m["day2"] or 0)), m.span()))
+    return found
+
+
+def _dates(sentence: str, passage: str, document: str, where: str) -> Iterator[Flag]:
+    for said, span in dates(sentence):
+        words = sentence[span[0] : span[1]]
+        if any(_agrees(said, other) for other, _ in dates(passage)):
+            continue
+        if any(_agrees(said, other) for other, _ in dates(document)):
+            yield Flag(span, "date", f"“{words}” stands elsewhere, not {_on(where)}.")
+        else:
+            yield Flag(span, "date", f"“{words}” stands nowhere in the document.")
+
+
+def _agrees(said: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    return all(a in (0, b) or (b == 0 and part == 0)
+               for part, (a, b) in enumerate(zip(said, other, strict=True)))  # fmt: skip
+
+
+def names(text: str) -> list[tuple[str, tuple[int, int]]]:
+    """Capitalized words that are no sentence's first, months and days of no interest left out."""
+    firsts = {0, *sentence_ends(text)}
+    found = []
+    for match in NAME.finditer(text):
+        word = re.sub(r"['’]s$|[.,'’-]+$", "", match[0])
+        at = max(end for end in firsts if end <= match.start())
+        begins = not text[at : match.start()].strip("\"'“‘([ \n")
+        if not word[:1].isupper() or len(word) < 2 or word in QUIET or begins:
+            continue
+        if word.lower().rstrip(".") in MONTHS:
+            continue
+        found.append((word, (match.start(), match.start() + len(word))))
+    return found
+
+
+def _names(sentence: str, passage: str, document: str, where: str) -> Iterator[Flag]:
+    near, far = _vocabulary(passage), None
+    for word, span in names(sentence):
+        if _known(word, near):
+            continue
+        if far is None:
+            far = _vocabulary(document)
+        if _known(word, far):
+            yield Flag(span, "name", f"“{word}” stands elsewhere, not {_on(where)}.")
+        else:
+            yield Flag(span, "name", f"“{word}” stands nowhere in the document.")
+
+
+def _vocabulary(text: str) -> set[str]:
+    return {re.sub(r"['’]s$|[.,'’-]+$", "", w).lower() for w in NAME.findall(text)}
+
+
+def _known(word: str, vocabulary: set[str]) -> bool:
+    return word.lower() in vocabulary or all(
+        part in vocabulary for part in re.split(r"[-’']", word.lower()) if part
+    )
+
+
+def _on(where: str) -> str:
+    return f"on {where}" if where else "in the text cited"
+
+
+def _place(where: str) -> str:
+    return where[:1].upper() + where[1:] if where else "The text cited"

@@ -1,0 +1,83 @@
+"""The whole document accounted for: which pages were read, and why the others were not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from app.documents import Document
+from app.documents.sections import find_references
+
+# What became of a page, as people read it; "read" is the first.
+STATUSES = {
+    "read": "read",
+    "references": "references left out",
+    "empty": "nothing on it",
+    "scanned": "a picture without text",
+    "garbled": "unreadable glyphs",
+    "failed": "could not be read",
+    "skipped": "not chosen",
+    "stopped": "not reached",
+}
+Coverage = tuple[tuple[int, str], ...]
+
+
+def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
+    """The document without its list of references, and the pages where it stood."""
+    usable = [page.text if page.status == "ok" else "" for page in document.pages]
+    pages, found = list(document.pages), []
+    for index, start, end in find_references(usable):
+        text = pages[index].text
+        pages[index] = replace(pages[index], text=(text[:start] + text[end:]).strip())
+        found.append(pages[index].number)
+    if not any(page.text.strip() for page in pages if page.status == "ok"):
+        return document, ()
+    return replace(document, pages=tuple(pages)), tuple(found)
+
+
+def coverage_of(document: Document, references: Sequence[int], reached: int | None) -> Coverage:
+    """(page, status) of each page; ``reached`` is the last page summarized, None for all."""
+    cells = []
+    for page in document.pages:
+        status = "read" if page.status == "ok" else page.status
+        if status == "read" and not page.text.strip():
+            status = "references" if page.number in references else "empty"
+        if status == "read" and reached is not None and page.number > reached:
+            status = "stopped"
+        cells.append((page.number, status))
+    return tuple(cells)
+
+
+def coverage_line(coverage: Coverage, unit: str = "page") -> str:
+    """`40 of 42 pages read; 41-42: references left out`."""
+    by_status: dict[str, list[int]] = {}
+    for page, status in coverage:
+        by_status.setdefault(status, []).append(page)
+    read = len(by_status.pop("read", ()))
+    units = unit if len(coverage) == 1 else f"{unit}s"
+    parts = [f"{read} of {len(coverage)} {units} read"]
+    parts += [f"{ranges(pages)}: {STATUSES[status]}" for status, pages in by_status.items()]
+    return "; ".join(parts)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """`1-3, 7` for 1, 2, 3, 7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def cite_pages(labels: Sequence[str]) -> str:
+    """`p. 12`, `pp. 12-13` or `pp. 3, 9` for the labels of pages in order."""
+    if not labels:
+        return ""
+    if len(labels) == 1:
+        return f"p. {labels[0]}"
+    numbers = [int(label) for label in labels if label.isdecimal()]
+    if len(numbers) == len(labels):
+        return f"pp. {ranges(numbers)}"
+    return "pp. " + ", ".join(labels)

@@ -1,0 +1,65 @@
+"""The sentences of a section with their evidence: pages, passages, and what is doubtful."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+from app.chunking import Chunk
+from app.citations import Citer, find_passages
+from app.claims import check
+from app.coverage import cite_pages
+from app.events import Sentence
+from app.sentences import split_sentences, without_headings
+
+
+class Source:
+    """What citations need of a document: the text and the printed label of each page."""
+
+    def __init__(self, document: Any) -> None:
+        self.texts = {page.number: page.text for page in document.pages}
+        self.labels = {page.number: page.label for page in document.pages}
+        self.whole = "\n\n".join(self.texts.values())
+
+
+class SentenceWriter:
+    """Collects the attention of a section's tokens, then cites and checks its sentences.
+
+    ``spans``: the tokens of each passage. ``attention``: a share per passage for each token.
+    """
+
+    def __init__(self, chunk: Chunk, tokenizer: Any, source: Source) -> None:
+        _, offsets = tokenizer.encode_with_offsets(chunk.text)
+        self._chunk, self._tokenizer, self._source = chunk, tokenizer, source
+        self._passages = find_passages(chunk, offsets)
+        self.spans = [passage.tokens for passage in self._passages]
+        self.attention: list[list[float]] = []
+
+    def sentences(
+        self, text: str, tokens: Sequence[int], headings: list[str]
+    ) -> tuple[Sentence, ...]:
+        """The sentences of the section's text, which is what ``tokens`` say, or its beginning."""
+        ends = [len(self._tokenizer.decode(tokens[: n + 1])) for n in range(len(tokens))]
+        citer = Citer(self._passages)
+        found = []
+        for start, end in split_sentences(text):
+            first, last = bisect_left(ends, start + 1), bisect_left(ends, end) + 1
+            rows = self.attention[first:last]
+            shares = [sum(column) for column in zip(*rows, strict=True)] if rows else None
+            found.append(self._cited(citer, without_headings(text[start:end], headings), shares))
+        return tuple(found)
+
+    def _cited(self, citer: Citer, text: str, shares: Sequence[float] | None) -> Sentence:
+        citation = citer.cite(text, shares)
+        labels = tuple(self._source.labels[page] for page in citation.pages)
+        near = "\n".join(self._source.texts[page] for page in citation.pages)
+        flags = check(text, near, self._source.whole, cite_pages(labels))
+        body = self._chunk.text
+        return Sentence(
+            text,
+            citation.pages,
+            labels,
+            tuple({"span": list(f.span), "kind": f.kind, "reason": f.reason} for f in flags),
+            tuple(body[p.start : p.end] for p in citation.passages),
+        )

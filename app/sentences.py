@@ -1,0 +1,89 @@
+"""Where sentences end, which are whole, and what is no part of them: pure text functions."""
+
+from __future__ import annotations
+
+import re
+
+MAX_HEADING = 90  # characters
+ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
+ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
+    r"|U\.S|approx|resp|Ref|Inc)|(?<![\w.])[A-Z])\.\Z"
+)
+BLANK = re.compile(r"\n[ \t]*\n")
+CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def count_words(text: str) -> int:
+    """Words as a reader counts them; scripts without spaces count two characters as one."""
+    dense = len(CJK.findall(text))
+    return len(CJK.sub(" ", text).split()) + dense // 2
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Where sentences end. An end inside the text stays one whatever follows, so streamed
+    sentences never change."""
+    return [
+        match.end()
+        for match in ENDING.finditer(text)
+        if not ABBREVIATION.search(text[: match.start() + 1][-12:])
+    ]
+
+
+def last_sentence_end(text: str) -> int:
+    """Length of the longest prefix of whole sentences, 0 when there is none."""
+    return max(sentence_ends(text), default=0)
+
+
+def settled(committed: str) -> str:
+    """The whole sentences of committed text whose end something already follows."""
+    words = committed.rstrip()
+    gap = max(words.rfind(" "), words.rfind("\n"))
+    return words[: last_sentence_end(words[: gap + 1])] if gap > 0 else ""
+
+
+def ended(text: str, reason: str) -> str:
+    """A section's final text: whole sentences, unless the person stopped it or there is none;
+    an unfinished sentence that stays is marked."""
+    text = text.rstrip()
+    end = last_sentence_end(text)
+    if end and reason != "stopped":
+        return text[:end]
+    return f"{text} …" if text and end < len(text) and reason != "eos" else text
+
+
+def headings_of(text: str) -> list[str]:
+    """The short paragraphs that end no sentence, longest first."""
+    lines = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
+    found = {line for line in lines if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line)}
+    return sorted(found, key=len, reverse=True)
+
+
+def without_headings(text: str, headings: list[str]) -> str:
+    """The text with each heading cut off that runs into the sentence after it, since a model
+    that copies takes both for one sentence. What it does to a sentence never changes later."""
+    parts, begin = [], 0
+    for end in [*sentence_ends(text), len(text)]:
+        sentence = text[begin:end]
+        space = len(sentence) - len(sentence.lstrip())
+        rest = sentence[space:]
+        for heading in headings:
+            if rest.startswith(heading) and re.match(r" [^\W\d_a-z]", rest[len(heading) :]):
+                rest = rest[len(heading) + 1 :]
+                break
+        parts.append(sentence[:space] + rest)
+        begin = end
+    return "".join(parts)
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each sentence, without the space around it; a blank line ends one too."""
+    cuts = sorted({*sentence_ends(text), *(m.start() for m in BLANK.finditer(text)), len(text)})
+    spans, begin = [], 0
+    for end in cuts:
+        body = text[begin:end]
+        start = begin + len(body) - len(body.lstrip())
+        if body.strip():
+            spans.append((start, start + len(body.strip())))
+        begin = end
+    return spans
