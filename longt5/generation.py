@@ -271,7 +271,9 @@ def generate(
     run = _prepare(model, config, encoded, None)
     for _ in _steps(model, run, encoded):
         pass
-    return GenerationOutput(*run.search.result(config.num_return_sequences))
+    sequences, scores = run.search.result(config.num_return_sequences)
+    scores = None if scores is None else scores.to(model.device)
+    return GenerationOutput(sequences.to(model.device), scores)
 
 
 def join(states: Sequence[EncoderStates]) -> EncoderStates:

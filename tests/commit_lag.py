@@ -101,6 +101,24 @@ def table(found: dict[tuple[str, int], list[Lags]]) -> Iterator[str]:
         )
 
 
+def summary(found: dict[tuple[str, int], list[Lags]]) -> Iterator[str]:
+    """A line for each width, over all decodes."""
+    for beams in sorted({width for _, width in found}):
+        lags = [one for (_, width), own in found.items() if width == beams for one in own]
+        late = sum(one.astray > one.steps / 4 for one in lags)
+        early = statistics.quantiles((one.first / one.steps for one in lags), n=4)
+        share = statistics.quantiles((one.share for one in lags), n=4)
+        yield (
+            f"{beams} beams, {len(lags)} decodes (quartiles): first commit at "
+            f"{_percents(early)} of the steps, committed early {_percents(share)}; the best "
+            f"hypothesis changed its first token after a quarter of the steps in {late}"
+        )
+
+
+def _percents(shares: Sequence[float]) -> str:
+    return " / ".join(f"{share:.0%}" for share in shares)
+
+
 def main() -> None:
     from app.summarizer import Summarizer
 
@@ -118,7 +136,7 @@ def main() -> None:
             path, summarizer, arguments.beams, arguments.length, arguments.chunks
         ):
             found.setdefault((path.stem, beams), []).append(measure(drafts))
-    print(*table(dict(sorted(found.items()))), sep="\n")
+    print(*table(dict(sorted(found.items()))), "", *summary(found), sep="\n")
 
 
 if __name__ == "__main__":
