@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.documents.paragraphs import Mark, body_of, join_lines
@@ -13,10 +13,12 @@ from app.documents.sections import drop_contents
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}
 )
-_SOFT_BREAK = re.compile("[\u00ad\ufffe\uffff][ \t]*\n[ \t]*|\u00ad|\ufffe|\uffff")
-_HYPHEN_BREAK = re.compile(r"([^\W\d_]+)[-\u2010][ \t]*\n[ \t]*([^\W\d_]+)")
+_SOFT_BREAK = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
+_BROKEN = re.compile(r"[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+")
+_COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\u200b\u2060\ufeff]")
 _WORD = re.compile(r"[^\W\d_]+")
+_CHAPTER = re.compile(r"(?:chapter|appendix|kapitel|chapitre|section)\s+[\dIVXA-Z]+\b[.:]", re.I)
 _BARE_NUMBER = re.compile(r"[-–— ]*(?:page )?(?:\d{1,4}|[ivxl]{1,6})[-–— ]*", re.I)
 _EDGE = 3  # lines looked at on top and bottom of a page
 COVER_LINES = 12  # a first page with fewer is a cover
@@ -38,42 +40,60 @@ def clean_pages(
     the lines of each page stand on it (see app.documents.layout)."""
     pages = drop_running_lines([_characters(text) for text in texts])
     pages, contents = drop_contents(pages)
-    known = Counter(word.lower() for page in pages for word in _WORD.findall(page))
-    stems = {word[: len(word) - cut] for word in known for cut in range(4) if len(word) - cut > 5}
-    body = body_of(marks or ())
+    body, hyphens = body_of(marks or ()), Hyphens.of(pages)
     each = marks or [{}] * len(pages)
     joined = [
-        join_lines(dehyphenate(page, known, stems), own, body)
-        for page, own in zip(pages, each, strict=True)
+        join_lines(page, own, body, hyphens.join) for page, own in zip(pages, each, strict=True)
     ]
-    return Cleaned(joined, contents)
+    return Cleaned([page.replace("\ufffe", "-") for page in joined], contents)
 
 
 def _characters(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
     text = _SOFT_BREAK.sub("", text.translate(_LIGATURES))
+    # PDFium puts U+FFFE for a hyphen at a line's end, whatever its kind, and drops the line end.
+    text = re.sub("\ufffe[ \t]*\n?", "\ufffe\n", text)
     lines = (re.sub(r"[ \t]+", " ", line).strip() for line in _CONTROL.sub("", text).split("\n"))
     return "\n".join(lines)
 
 
-def dehyphenate(text: str, known: Counter[str], stems: Set[str] = frozenset()) -> str:
-    """Joins words cut by a line end when the joined word, or one that differs in its last
-    letters, stands elsewhere in the document."""
+@dataclass(frozen=True)
+class Hyphens:
+    """The words of a document, by which a word cut at a line's end is joined or not."""
 
-    def join(match: re.Match[str]) -> str:
-        head, tail = match.groups()
+    words: frozenset[str]
+    stems: frozenset[str]
+    compounds: frozenset[str]
+
+    @classmethod
+    def of(cls, pages: Sequence[str]) -> Hyphens:
+        """The words inside lines; the halves of cut ones are not words."""
+        whole = [_BROKEN.sub(" ", page).lower() for page in pages]
+        words = {word for page in whole for word in _WORD.findall(page)}
+        stems = {word[:end] for word in words for end in range(len(word) - 3, len(word)) if end > 5}
+        compounds = {word for page in whole for word in _COMPOUND.findall(page)}
+        return cls(frozenset(words), frozenset(stems | words), frozenset(compounds))
+
+    def join(self, head: str, sign: str, tail: str) -> str:
+        """The word cut into `head` and `tail`, with a hyphen unless the joined word is known."""
         word = (head + tail).lower()
         # A stem must reach into the tail, else "well-known" would follow "wellness".
         stem = word[: max(len(head) + 3, len(word) - 3, 6)]
-        if known[word] or (len(tail) > 2 and stem in stems):
+        if word in self.words or (len(tail) > 2 and stem in self.stems):
             return head + tail
-        return f"{head}-{tail}"  # a compound, or a word we do not know: the hyphen stays
-
-    return _HYPHEN_BREAK.sub(join, text)
+        is_soft = sign == "\ufffe" and (head + tail).isalpha()
+        if not is_soft or f"{head}-{tail}".lower() in self.compounds:
+            return f"{head}-{tail}"
+        # Most of PDFium's line-end hyphens are soft; two whole words are a compound.
+        halves = {head.lower(), tail.lower()}
+        is_compound = halves <= self.words and min(map(len, halves)) > 2
+        return f"{head}-{tail}" if is_compound else head + tail
 
 
 def _mask(line: str) -> str:
     """A line without its numbers: what running headers have in common."""
+    if _CHAPTER.match(line):
+        return "chapter"
     line = re.sub(r"\d+|^[ivxl]{1,7}\b|\b[ivxl]{1,7}$", "#", line)
     return re.sub(r"#(?:[/|–-]?#)*", "#", line.casefold().replace(" ", ""))
 

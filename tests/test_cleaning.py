@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from pathlib import Path
 
 import pypdfium2
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.platypus import Table
 
-from app.cleaning import clean_pages, dehyphenate, drop_running_lines
+from app.cleaning import Hyphens, clean_pages, drop_running_lines
 from app.documents import load_document
 from app.documents.layout import page_marks
 from app.documents.paragraphs import Body, Mark, join_lines, line_key
@@ -35,11 +34,19 @@ def test_ligatures_spaces_and_control_characters() -> None:
     ]
 
 
-@pytest.mark.parametrize("mark", ["\u00ad", "\ufffe", "\uffff"])
-def test_soft_hyphens_always_join(mark) -> None:
-    assert clean(f"an unheard{mark}\nof thing and in{mark}side one") == [
-        "an unheardof thing and inside one"
+@pytest.mark.parametrize("mark", ["\u00ad", "\u00ad\n", "\uffff\n", "\ufffe", "\ufffe\n"])
+def test_soft_hyphens_join(mark) -> None:
+    assert clean(f"an unheard{mark}of thing") == ["an unheardof thing"]
+    assert clean(f"the moun{mark}tain") == ["the mountain"]
+
+
+def test_pdfiums_sign_may_stand_for_a_real_hyphen() -> None:
+    assert clean("a Debian\ufffebased one, based on Debian") == [
+        "a Debian-based one, based on Debian"
     ]
+    assert clean("an up\ufffeto-date and up-to thing, upto")[0].startswith("an upto-date")
+    assert clean("on pages 3\ufffe4 and") == ["on pages 3-4 and"]
+    assert clean("ends with a cut wo\ufffe") == ["ends with a cut wo-"]
 
 
 @pytest.mark.parametrize(
@@ -51,18 +58,19 @@ def test_soft_hyphens_always_join(mark) -> None:
         ("some dys-\nmorphic forms", "some dys-morphic forms"),  # known to nobody here
         ("the realign-\nment; realignments", "the realignment; realignments"),
         ("co-\nop and co-op", "co-op and co-op"),
-        ("pages 3-\n4", "pages 3-\n4"),
+        ("pages 3-\n4", "pages 3-4"),
+        ("a vitamin C-\nrich diet", "a vitamin C-rich diet"),
     ],
 )
 def test_hyphens_join_only_known_words(text, joined) -> None:
     (page,) = clean(text)
-    assert page == joined.replace("\n", " ")
+    assert page == joined
 
 
-def test_dehyphenate_keeps_a_compound_whose_head_begins_other_words() -> None:
-    known = Counter(["wellness", "wellington"])
-    stems = {"wellne", "wellin", "welling", "wellnes"}
-    assert dehyphenate("well-\nknown", known, stems) == "well-known"
+def test_a_compound_whose_head_begins_other_words_stays() -> None:
+    hyphens = Hyphens.of(["wellness and wellington; a well-\nspring"])
+    assert hyphens.join("well", "-", "known") == "well-known"
+    assert "well" not in hyphens.words and "spring" not in hyphens.words
 
 
 # Running headers and page numbers
@@ -98,6 +106,11 @@ def test_roman_and_fractional_numbers_are_one_header() -> None:
 def test_lines_with_the_page_number_go_though_chapters_change() -> None:
     pages = [f"{body(n)}\n{n + 4} Chapter {n // 3}. Title {'abc'[n % 3]}{n}" for n in range(12)]
     assert drop_running_lines(pages)[7] == body(7)
+
+
+def test_running_chapter_titles_go() -> None:
+    pages = [f"CHAPTER 3. CHOOSING 3.{n}. {'xyz'[n % 3] * 9}\n{body(n)}" for n in range(9)]
+    assert drop_running_lines(pages)[4] == body(4)
 
 
 def test_numbered_headings_stay() -> None:

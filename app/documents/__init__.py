@@ -235,7 +235,8 @@ def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:
     found = []
     if contents:
         where = f"page {contents[0]}" if len(contents) == 1 else f"pages {_ranges(contents)}"
-        found.append(f"The table of contents ({where}) is left out.")
+        index = " or index" if contents[-1] > len(pages) / 2 else ""
+        found.append(f"The table of contents{index} ({where}) is left out.")
     for status, sentence in (
         ("failed", "could not be read"),
         ("scanned", "no text layer, so pictures of text there need OCR first"),

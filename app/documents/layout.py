@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 import pypdfium2.raw as pdfium
@@ -14,6 +14,7 @@ from app.documents.paragraphs import Mark, line_key
 
 FULL = 4  # type sizes from the margin that a full line may end before it
 LABEL = 5  # letters of a bullet or number at the start of a line
+WORD_GAP = 0.1  # type sizes between words, at least
 CELL_GAP = 1.2  # type sizes between the cells of a row
 MAX_LETTERS = 40_000
 MAX_LINES = 400  # more on one page is a drawing or a listing; plain text rules do for it
@@ -104,12 +105,13 @@ def _line(letters: list[tuple[int, str, Any]], handle: Any) -> _Line:
 
 
 def _has_cells(boxes: list[Any], size: float) -> bool:
-    """Whether wide gaps part a line; one after a bullet or a number at its start is none."""
-    for i in range(LABEL, len(boxes)):
-        one, two = boxes[i - 1], boxes[i]
-        if max(two.left - one.right, one.left - two.right) > CELL_GAP * size:
-            return True
-    return False
+    """Whether wide gaps part a line; one after a bullet or a number at its start is none, nor
+    are those of a line stretched to the margin, which are all alike."""
+    pairs = zip(boxes[LABEL - 1 :], boxes[LABEL:], strict=False)
+    gaps = [max(two.left - one.right, one.left - two.right) / size for one, two in pairs]
+    gaps = [gap for gap in gaps if gap > WORD_GAP]
+    widest = max(gaps, default=0.0)
+    return widest > CELL_GAP and (widest > 2 * median(gaps) or widest > 2.5 * CELL_GAP)
 
 
 def _is_bold(handle: Any, index: int) -> bool:

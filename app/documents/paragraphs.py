@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -19,6 +19,8 @@ _NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\
 _SENTENCE_END = re.compile(r"[.!?:;。！？：；][\"'”’»)\]]*(?:\d{1,3}(?:[,–-]\d{1,3})*)?$")
 _NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_]")
 _CAPTION = re.compile(r"^(?:Table|Figure|Fig\.|Box|Tabelle|Abbildung|Tableau)\s+[\dA-Z]")
+_CUT_WORD = re.compile(r"([^\W_]+)([-\u2010\ufffe])$")
+_HALF = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 LARGE = 1.15  # times the size of the body: a heading
 WIDE = 1.3  # times the usual distance of lines: a new paragraph
@@ -74,8 +76,19 @@ def body_of(marks: Iterable[Mapping[str, Mark]]) -> Body:
     return Body(size, median(gaps) if gaps else 0.0, is_bold)
 
 
-def join_lines(text: str, marks: Mapping[str, Mark] | None = None, body: Body | None = None) -> str:
-    """Paragraphs with a blank line between; rows of lists and tables on lines of their own."""
+def keep_hyphen(head: str, _: str, tail: str) -> str:
+    """What a word cut at a line's end becomes when nothing is known about it."""
+    return f"{head}-{tail}"
+
+
+def join_lines(
+    text: str,
+    marks: Mapping[str, Mark] | None = None,
+    body: Body | None = None,
+    join_word: Callable[[str, str, str], str] = keep_hyphen,
+) -> str:
+    """Paragraphs with a blank line between; rows of lists and tables on lines of their own.
+    `join_word` makes one word of the halves, and the sign between, of one cut at a line's end."""
     lines = _rows(text.split("\n"), marks) if marks else text.split("\n")
     lengths = [len(line) for line in lines if len(line) > 1]
     width = quantiles(lengths, n=10)[7] if len(lengths) >= 4 else max(lengths, default=0)
@@ -93,7 +106,7 @@ def join_lines(text: str, marks: Mapping[str, Mark] | None = None, body: Body | 
         elif break_ == "\n":
             blocks[-1] += "\n" + line
         else:
-            blocks[-1] = _glue(blocks[-1], line)
+            blocks[-1] = _glue(blocks[-1], line, join_word)
         before = line
     return "\n\n".join(blocks)
 
@@ -124,6 +137,8 @@ class _Page:
         """What stands between two lines: "" (one paragraph), a line end, or a blank line."""
         if _SYMBOL_BULLET.match(line) or _CAPTION.match(line):
             return "\n\n"
+        if _CUT_WORD.search(before) and line[0].islower():
+            return ""
         one, two = self.marks.get(line_key(before)), self.marks.get(line_key(line))
         if one is not None and two is not None and self.body.size:
             return self._by_marks(before, one, line, two)
@@ -182,6 +197,9 @@ class _Page:
         return bool(following) and not following[0].islower() and len(line) < 0.6 * self.width
 
 
-def _glue(text: str, line: str) -> str:
+def _glue(text: str, line: str, join_word: Callable[[str, str, str], str]) -> str:
     """One paragraph on one line; Chinese and Japanese take no space between."""
+    cut, rest = _CUT_WORD.search(text), _HALF.match(line)
+    if cut and rest:
+        return text[: cut.start()] + join_word(cut[1], cut[2], rest[0]) + line[rest.end() :]
     return text + ("" if _CJK.match(text[-1]) and _CJK.match(line[0]) else " ") + line

@@ -158,7 +158,7 @@ def _pdfium_text(
     try:
         page = document[index]
         textpage = page.get_textpage()
-        text = textpage.get_text_bounded()
+        text = textpage.get_text_bounded().replace("\x02", "\ufffe")  # a hyphen at a line's end
         if text.strip():
             return text, False, page_marks(textpage)
         image = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
