@@ -15,6 +15,7 @@ from app.events import (
     SectionDone,
     SectionStarted,
     SectionSummary,
+    Sentence,
     Summary,
 )
 
@@ -28,6 +29,7 @@ class SectionBoard:
     pages: tuple[int, int]
     committed: str = ""
     provisional: str = ""
+    sentences: tuple[Sentence, ...] = ()
 
 
 @dataclass
@@ -76,9 +78,11 @@ class Board:
         elif isinstance(event, DraftText):
             section = document.sections[event.section - 1]
             section.committed, section.provisional = event.committed, event.provisional
+            section.sentences = event.sentences
         elif isinstance(event, SectionDone):
             section = document.sections[event.section - 1]
             section.committed, section.provisional = event.result.text, ""
+            section.sentences = event.result.sentences
         elif isinstance(event, Finished):
             document.summary = event.summary
         elif isinstance(event, DocumentFailed):
@@ -88,7 +92,9 @@ class Board:
         """What there is of the current document, for a run that was cut off from outside."""
         document = self.documents[-1] if self.documents else DocumentBoard("")
         sections = tuple(
-            SectionSummary(s.pages, (s.committed + s.provisional).strip(), 0, 0, "stopped")
+            SectionSummary(
+                s.pages, (s.committed + s.provisional).strip(), 0, 0, "stopped", s.sentences
+            )
             for s in document.sections
             if s.committed or s.provisional
         )

@@ -96,6 +96,8 @@ def _add_summarize(commands: Any) -> None:
     option("--max-input-tokens", type=int, metavar="N",
            help="tokens read in one pass (default: the model's window)")
     option("--pages", default="", metavar="1-5,9", help="only these pages (default: all)")
+    option("--include-references", action="store_true",
+           help="read the list of references too (default: left out, and said)")
     option("--password", metavar="TEXT", help="opens a protected PDF")
     option("--format", choices=export.FORMATS, default="md", help="default: %(default)s")
     option("-o", "--output", type=Path, metavar="PATH", help="write to a file, not to stdout")
@@ -123,6 +125,7 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         max_new_tokens=chosen.max_new_tokens,
         pages=chosen.pages,
         max_input_tokens=chosen.max_input_tokens,
+        include_references=chosen.include_references,
     )
     options.check()
     progress = ProgressLine(sys.stderr)

@@ -122,11 +122,13 @@ class SectionStarted:
 
 @dataclass(frozen=True)
 class DraftText:
-    """The whole text of one section so far; `committed` only ever grows."""
+    """The whole text of one section so far; `committed` only ever grows, in whole sentences,
+    which `sentences` cite."""
 
     section: int
     committed: str
     provisional: str
+    sentences: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True)

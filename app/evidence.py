@@ -33,25 +33,30 @@ class SentenceWriter:
         _, offsets = tokenizer.encode_with_offsets(chunk.text)
         self._chunk, self._tokenizer, self._source = chunk, tokenizer, source
         self._passages = find_passages(chunk, offsets)
+        self._citer = Citer(self._passages)
         self.spans = [passage.tokens for passage in self._passages]
         self.attention: list[list[float]] = []
+        self._ends: list[int] = []  # of each token, in characters
+        self._found: list[Sentence] = []
 
     def sentences(
         self, text: str, tokens: Sequence[int], headings: list[str]
     ) -> tuple[Sentence, ...]:
-        """The sentences of the section's text, which is what ``tokens`` say, or its beginning."""
-        ends = [len(self._tokenizer.decode(tokens[: n + 1])) for n in range(len(tokens))]
-        citer = Citer(self._passages)
-        found = []
-        for start, end in split_sentences(text):
-            first, last = bisect_left(ends, start + 1), bisect_left(ends, end) + 1
+        """The sentences of the section's text so far, all whole, which ``tokens`` begin with.
+
+        Text and tokens only grow from call to call, so each sentence is cited once.
+        """
+        for n in range(len(self._ends), len(tokens)):
+            self._ends.append(len(self._tokenizer.decode(tokens[: n + 1])))
+        for start, end in split_sentences(text)[len(self._found) :]:
+            first, last = bisect_left(self._ends, start + 1), bisect_left(self._ends, end) + 1
             rows = self.attention[first:last]
             shares = [sum(column) for column in zip(*rows, strict=True)] if rows else None
-            found.append(self._cited(citer, without_headings(text[start:end], headings), shares))
-        return tuple(found)
+            self._found.append(self._cited(without_headings(text[start:end], headings), shares))
+        return tuple(self._found)
 
-    def _cited(self, citer: Citer, text: str, shares: Sequence[float] | None) -> Sentence:
-        citation = citer.cite(text, shares)
+    def _cited(self, text: str, shares: Sequence[float] | None) -> Sentence:
+        citation = self._citer.cite(text, shares)
         labels = tuple(self._source.labels[page] for page in citation.pages)
         near = "\n".join(self._source.texts[page] for page in citation.pages)
         flags = check(text, near, self._source.whole, cite_pages(labels))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
-from app.events import Summary
+from app.coverage import cite_pages, coverage_line
+from app.events import SectionSummary, Sentence, Summary
 
 FORMATS = ("md", "txt", "json")
 
@@ -24,7 +26,7 @@ def to_markdown(summary: Summary) -> str:
     """Title, sections with their pages, warnings, provenance."""
     several = len(summary.sections) > 1
     sections = "".join(
-        section_heading("md", section.pages, several) + inert(section.text) + "\n\n"
+        section_heading("md", section.pages, several) + body("md", section) + "\n\n"
         for section in summary.sections
     )
     return title("md", summary.name) + sections + ending("md", summary)
@@ -34,7 +36,7 @@ def to_text(summary: Summary) -> str:
     """The same without markup."""
     several = len(summary.sections) > 1
     sections = "".join(
-        section_heading("txt", section.pages, several) + section.text + "\n\n"
+        section_heading("txt", section.pages, several) + body("txt", section) + "\n\n"
         for section in summary.sections
     )
     return title("txt", summary.name) + sections + ending("txt", summary)
@@ -52,12 +54,36 @@ def section_heading(fmt: str, pages: tuple[int, int], several: bool) -> str:
     return f"## {page_range(pages)}\n\n" if fmt == "md" else f"[{page_range(pages)}]\n"
 
 
+def body(fmt: str, section: SectionSummary) -> str:
+    """The text of a section, each sentence with its pages."""
+    if not section.sentences:
+        return inert(section.text) if fmt == "md" else section.text
+    return cited(fmt, section.sentences)
+
+
+def cited(fmt: str, sentences: Sequence[Sentence]) -> str:
+    """Sentences with their pages; it grows with them."""
+    parts = []
+    for sentence in sentences:
+        text = inert(sentence.text) if fmt == "md" else sentence.text
+        marks = [cite_pages(sentence.labels)] if sentence.labels else []
+        marks += [f"check “{sentence.text[slice(*f['span'])]}”" for f in sentence.flags]
+        note = "; ".join(inert(m) if fmt == "md" else m for m in marks)
+        parts.append(f"{text} ({note})" if note else text)
+    return " ".join(parts)
+
+
 def ending(fmt: str, summary: Summary) -> str:
     """Warnings and provenance."""
+    read = f"{coverage_line(summary.coverage)}.\n" if summary.coverage else ""
     if fmt == "md":
+        read = f"{read}\n" if read else ""
         notes = "".join(f"- {inert(warning)}\n" for warning in summary.warnings)
-        return (f"**Note**\n\n{notes}\n" if notes else "") + f"---\n\n{provenance(summary)}\n"
-    return "".join(f"Note: {w}\n" for w in summary.warnings) + f"{provenance(summary)}\n"
+        return (
+            (f"**Note**\n\n{notes}\n" if notes else "")
+            + f"---\n\n{read}{provenance(summary)}\n"
+        )
+    return "".join(f"Note: {w}\n" for w in summary.warnings) + f"{read}{provenance(summary)}\n"
 
 
 def inert(text: str) -> str:

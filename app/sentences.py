@@ -49,7 +49,7 @@ def ended(text: str, reason: str) -> str:
     end = last_sentence_end(text)
     if end and reason != "stopped":
         return text[:end]
-    return f"{text} …" if text and end < len(text) and reason != "eos" else text
+    return f"{text} …" if end < len(text) else text
 
 
 def headings_of(text: str) -> list[str]:

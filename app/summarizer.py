@@ -328,16 +328,17 @@ class Summarizer:
                 break
             firm = without_headings(settled(sure), headings)
             guess = without_headings(sure + maybe, headings)[len(firm) :]
-            yield DraftText(place[0], firm, guess)
+            cited = writer.sentences(settled(sure), draft.committed, headings)
+            yield DraftText(place[0], firm, guess, cited)
             yield Progress("decoding", min(count, most), most, *place)
         clock.decode_s += time.monotonic() - began
         raw = ended(sure + maybe, reason)
         text = without_headings(raw, headings)
-        yield DraftText(place[0], text, "")
+        cited = writer.sentences(raw, tokens, headings)
+        yield DraftText(place[0], text, "", cited)
         result = SectionSummary(
-            chunk.pages, text, len(chunk.input_ids), count, reason,
-            writer.sentences(raw, tokens, headings),
-        )  # fmt: skip
+            chunk.pages, text, len(chunk.input_ids), count, reason, cited
+        )
         yield SectionDone(place[0], result)
 
     def _summary(

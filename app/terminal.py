@@ -7,7 +7,16 @@ import textwrap
 from typing import TextIO
 
 from app import export
-from app.events import DraftText, Event, Finished, Progress, SectionDone, SectionStarted, Summary
+from app.events import (
+    DraftText,
+    Event,
+    Finished,
+    Progress,
+    SectionDone,
+    SectionStarted,
+    Sentence,
+    Summary,
+)
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
@@ -72,11 +81,11 @@ class SummaryWriter:
             self._append(heading)
         elif isinstance(event, DraftText):
             self._erase()
-            self._extend(self.before_section + self._shown(event.committed))
+            self._extend(self.before_section + self._shown(event.committed, event.sentences))
             self._draw(event.provisional)
         elif isinstance(event, SectionDone):
             self._erase()
-            self._extend(self.before_section + self._shown(event.result.text) + "\n\n")
+            self._extend(self.before_section + export.body(self.fmt, event.result) + "\n\n")
         elif isinstance(event, Finished):
             self._erase()
             self._finish(event.summary)
@@ -88,7 +97,9 @@ class SummaryWriter:
         else:  # stopped inside a section that left no text
             self._append(export.ending(self.fmt, summary))
 
-    def _shown(self, text: str) -> str:
+    def _shown(self, text: str, sentences: tuple[Sentence, ...]) -> str:
+        if sentences:
+            return export.cited(self.fmt, sentences)
         return export.inert(text) if self.fmt == "md" else text
 
     def _extend(self, whole: str) -> None:

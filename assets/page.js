@@ -1,7 +1,14 @@
-// Copy, and two keys: Ctrl+Enter (or Cmd+Enter) summarizes, Escape stops.
+// Copy, and two keys: Ctrl+Enter (or Cmd+Enter) summarizes; Escape closes the source, or stops.
 window.copySummary = async () => {
   const box = document.getElementById("summary");
-  const text = box ? box.innerText : "";
+  const copy = box ? box.cloneNode(true) : document.createElement("div");
+  copy.querySelectorAll(".spoken, .strip").forEach((element) => element.remove());
+  copy.querySelectorAll(".cite").forEach((element) => element.replaceWith(`(${element.textContent})`));
+  // Only what is laid out has line breaks in its innerText.
+  copy.style.cssText = "position: fixed; left: -9999px";
+  document.body.append(copy);
+  const text = copy.innerText;
+  copy.remove();
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -25,5 +32,8 @@ document.addEventListener("keydown", (event) => {
     if (button && !button.disabled) { event.preventDefault(); button.click(); }
   };
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) press("run");
-  if (event.key === "Escape") press("stop");
+  if (event.key === "Escape") {
+    const close = document.querySelector("#source .close");
+    if (close) close.click(); else press("stop");
+  }
 });

@@ -113,11 +113,11 @@ def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
     score = Score()
 
     class Recorder(SentenceWriter):
-        def _cited(self, citer, text, shares):
-            truth = longest_runs(text, citer.passages, self._chunk.text)
+        def _cited(self, text, shares):
+            truth = longest_runs(text, self._passages, self._chunk.text)
             if truth:
-                score.add(truth, cited_by(citer, text, shares))
-            return super()._cited(citer, text, shares)
+                score.add(truth, cited_by(self._citer, text, shares))
+            return super()._cited(text, shares)
 
     with mock.patch("app.summarizer.SentenceWriter", Recorder):
         summarizer.summarize(document, Options(length=length))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 PATIENCE_MS = 180_000
 COMMITTED = """() => [...document.querySelectorAll('#summary article')].map(article => {
   const copy = article.cloneNode(true);
-  copy.querySelectorAll('.provisional, .provenance, .warnings').forEach(e => e.remove());
+  copy.querySelectorAll('.provisional, .cite, .spoken, .unsupported').forEach(e => e.remove());
   return [...copy.querySelectorAll('.text')].map(e => e.innerText).join(' ');
 }).join(' ').replace(/\\s+/g, ' ').trim()"""
 
@@ -93,6 +93,42 @@ def test_a_pdf_is_summarized_while_one_watches(page, tmp_path) -> None:
     assert " ".join(summary["summary"].split()) == final
     assert files["md"].startswith("# Summary of merrow-report.pdf")
     assert summary["sections"][0]["text"] in files["txt"]
+
+
+def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".facts")
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert re.search(r"\d+ of 29 pages read", page.inner_text(".coverage"))
+    assert len(page.query_selector_all(".strip .cell")) == 29
+    cite = page.query_selector("#summary .text .cite")
+    cite.focus()
+    page.keyboard.press("Enter")
+    picture = page.wait_for_selector("#source img")
+    number = cite.get_attribute("data-page")
+    assert f"page {number} of 29" in page.inner_text("#source")
+    marked = picture.evaluate("""async (image) => {
+      await image.decode();
+      const canvas = Object.assign(document.createElement('canvas'),
+        {width: image.naturalWidth, height: image.naturalHeight});
+      const pen = canvas.getContext('2d');
+      pen.drawImage(image, 0, 0);
+      const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+      let yellow = 0;
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i] > 240 && data[i + 1] > 200 && data[i + 2] < 120) yellow += 1;
+      return yellow;
+    }""")
+    assert marked > 2_000
+    assert not page.is_visible("#run")
+    page.click("#source .turn:has-text('Next')")
+    page.wait_for_function(
+        f"() => document.querySelector('#source').innerText.includes('page {int(number) + 1} of')"
+    )
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#run", state="visible")
 
 
 def test_stop_keeps_the_text_and_frees_the_page(page) -> None:

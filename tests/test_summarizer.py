@@ -51,6 +51,7 @@ def test_committed_text_is_never_taken_back(run) -> None:
     for event in run:
         if isinstance(event, DraftText):
             assert event.committed.startswith(shown.get(event.section, ""))
+            assert " ".join(s.text for s in event.sentences) == event.committed
             shown[event.section] = event.committed
         elif isinstance(event, SectionDone):
             assert event.result.text.startswith(shown[event.section])
@@ -67,14 +68,20 @@ def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
     for section in summary.sections:
         assert section.tokens_in <= 1_000
         assert section.text[-1] in ".!?…\"”’)"
+        assert " ".join(s.text for s in section.sentences) == section.text
 
 
 def test_json_object_has_the_pinned_keys(run) -> None:
     values = json.loads(json.dumps(run[-1].summary.to_dict()))
     assert set(values) == {
-        "name", "pages", "model", "options", "summary", "sections", "warnings", "timings",
+        "name", "pages", "model", "options", "summary", "sections", "coverage", "warnings",
+        "timings",
     }  # fmt: skip
-    assert set(values["sections"][0]) >= {"pages", "text", "tokens_in", "tokens_out"}
+    assert set(values["sections"][0]) == {
+        "pages", "text", "tokens_in", "tokens_out", "sentences",
+    }  # fmt: skip
+    assert set(values["sections"][0]["sentences"][0]) == {"text", "pages", "labels", "flags"}
+    assert set(values["coverage"][0]) == {"page", "status"}
     assert set(values["timings"]) == {"read_s", "encode_s", "decode_s", "total_s"}
     assert values["model"] == "bundled" and isinstance(values["pages"], int)
 
@@ -220,7 +227,7 @@ def test_sentences_end_where_a_reader_says() -> None:
     assert ended("One is done. Two is not", "length") == "One is done."
     assert ended("Nothing is done", "length") == "Nothing is done …"
     assert ended("One is done. Two is", "stopped") == "One is done. Two is …"
-    assert ended("A heading", "eos") == "A heading"
+    assert ended("Nothing is", "eos") == "Nothing is …" and ended("", "eos") == ""
 
 
 def test_headings_are_cut_off_the_sentences_they_run_into() -> None:

@@ -92,7 +92,8 @@ def handlers(bundled):
 
 def run(handlers, files=None, text="", source="files", **changes):
     asked = {"model": "bundled", "length": "short", "num_beams": 2, "pages": "",
-             "max_new_tokens": 12, "max_input_tokens": 0, "password": "", **changes}  # fmt: skip
+             "max_new_tokens": 12, "max_input_tokens": 0, "include_references": False,
+             "password": "", **changes}  # fmt: skip
     views = []
     for view in handlers.run(
         source, files, text, *asked.values(), SimpleNamespace(session_hash="s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,16 @@ import gradio as gr
 from app import export
 from app.board import Board
 from app.documents import Document, document_from_text
+from app.documents.page_image import page_image
 from app.errors import AppError, BadOption, EmptyFile, PasswordNeeded, WrongPassword
 from app.events import Finished
 from app.reading import Reader
 from app.service import Request, Service
-from app.settings import MAX_FILES
+from app.settings import KEPT_JOBS, MAX_FILES
 from app.summarizer import Options
 from app.ui import render
 
+MAX_PASSAGES = 8
 FRAME_S = 0.07  # time between two pictures of a stream
 
 
@@ -31,6 +34,7 @@ class Handlers:
 
     service: Service
     reader: Reader = field(default_factory=Reader)
+    shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
 
     def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, Any]]:
         """On a dropped file: read it now. Yields (facts, password field)."""
@@ -58,7 +62,8 @@ class Handlers:
     def run(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
         num_beams: float, pages: str, max_new_tokens: float | None,
-        max_input_tokens: float | None, password: str, request: gr.Request,
+        max_input_tokens: float | None, include_references: bool, password: str,
+        request: gr.Request,
     ) -> Iterator[View]:  # fmt: skip
         """On Summarize: read what is not read yet, run, watch."""
         view = View()
@@ -66,7 +71,7 @@ class Handlers:
         try:
             options = Options(
                 length, int(num_beams), _whole(max_new_tokens), pages or "",
-                _whole(max_input_tokens),
+                _whole(max_input_tokens), bool(include_references),
             )  # fmt: skip
             options.check()
             documents, seconds = [], []
@@ -77,7 +82,9 @@ class Handlers:
                     documents.append(item[0])
                     seconds.append(item[1])
             wanted = Request(tuple(documents), options, model.strip(), tuple(seconds))
-            yield from self._watch(wanted, view, str(request.session_hash or ""))
+            paths = files if source == "files" and files else [""] * len(documents)
+            sources = [Shown(d, p, password) for d, p in zip(documents, paths, strict=True)]
+            yield from self._watch(wanted, view, str(request.session_hash or ""), sources)
         except AppError as error:
             yield view.with_(status=render.error(str(error)), running=False)
 
@@ -98,9 +105,14 @@ class Handlers:
                 yield render.bar("reading", done / total if total else 0.0, reading.name)
             yield reading.document(), reading.seconds
 
-    def _watch(self, wanted: Request, view: View, session: str) -> Iterator[View]:
+    def _watch(
+        self, wanted: Request, view: View, session: str, sources: list[Shown]
+    ) -> Iterator[View]:
         board = Board()
         job = self.service.submit(wanted, session)
+        self.shown[job.id] = sources
+        while len(self.shown) > KEPT_JOBS:
+            self.shown.popitem(last=False)
         yield view.with_(job=job.id, status=render.status(board, job.ahead))
         shown = 0.0
         for event in self.service.watch(job, wanted):
@@ -120,6 +132,26 @@ class Handlers:
                 exports=write_exports(board, Path(folder)),
             )
 
+    def show_source(self, job_id: str, event: gr.EventData) -> str:
+        """On a citation: the page it names, with the passage marked."""
+        sources = self.shown.get(job_id or "", [])
+        number, page = int(event.document), int(event.page)
+        if not 0 <= number < len(sources) or not 1 <= page <= len(sources[number].document.pages):
+            return render.notice("That document is no longer kept: summarize it again.")
+        source = sources[number]
+        found, pages = source.document.pages[page - 1], source.document.pages
+        passages = [str(p) for p in event.passages][:MAX_PASSAGES]
+        if source.document.unit == "page":
+            try:
+                body = render.picture(
+                    page_image(source.path, page, passages, source.password), page
+                )
+            except AppError as error:
+                body = render.error(str(error)) + render.passage_in_context(found.text, passages)
+        else:
+            body = render.passage_in_context(found.text, passages)
+        return render.source_page(number, page, found.label, len(pages), source.document.name, body)
+
     def stop(self, job_id: str) -> None:
         """On Stop: the run ends within one decode step and keeps its text."""
         job = self.service.runner.get(job_id or "")
@@ -130,6 +162,15 @@ class Handlers:
         if len(files) > MAX_FILES:
             raise BadOption(f"{len(files)} files are more than {MAX_FILES}: choose fewer.")
         return files
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A document whose pages can be looked at while its run is remembered."""
+
+    document: Document
+    path: str
+    password: str
 
 
 class View(dict[str, Any]):

@@ -18,6 +18,18 @@ HEADER = (
     "A machine writes the summary: check what matters.</p></header>"
 )
 WATCHERS = 40  # handlers only watch, so many may run; the job runner decides what computes
+# A citation, a cell of the strip or a turned page asks for a page; Close for none.
+SOURCE_EVENTS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-page]');
+  if (button) {
+    const {document, page, passages} = button.dataset;
+    trigger('cite', {document: +document, page: +page, passages: JSON.parse(passages)});
+  } else if (event.target.closest('.close')) {
+    trigger('close');
+  }
+});
+"""
 FORMATS = (("md", "Markdown"), ("txt", "Text"), ("json", "JSON"))
 
 
@@ -38,6 +50,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
 def _ask(settings: Settings) -> dict[str, Any]:
     """The left side: document, length, model, advanced settings, the two buttons."""
     ask: dict[str, Any] = {"source": gr.State("files")}
+    ask["page"] = gr.HTML(elem_id="source", js_on_load=SOURCE_EVENTS)
     with gr.Tabs():
         with gr.Tab("Files") as ask["files_tab"]:
             ask["files"] = gr.File(
@@ -86,6 +99,9 @@ def _advanced(settings: Settings) -> dict[str, Any]:
         ask["pages"] = gr.Textbox(
             label="Pages", placeholder="all, or 1-5,9", info="Only these pages are read.",
         )  # fmt: skip
+        ask["include_references"] = gr.Checkbox(
+            label="Read the list of references too", elem_id="references"
+        )
         with gr.Row():
             ask["max_new_tokens"] = gr.Number(
                 label="Most tokens written", minimum=0, precision=0, value=0,
@@ -102,7 +118,7 @@ def _answer() -> dict[str, Any]:
     """The right side: progress, the summary, what can be done with it."""
     answer: dict[str, Any] = {"job": gr.State("")}
     answer["status"] = gr.HTML(elem_id="status")
-    answer["summary"] = gr.HTML(render.EMPTY, elem_id="summary-box")
+    answer["summary"] = gr.HTML(render.EMPTY, elem_id="summary-box", js_on_load=SOURCE_EVENTS)
     with gr.Row(elem_id="take"):
         answer["copy"] = gr.Button("Copy", elem_id="copy", interactive=False, size="sm")
         for fmt, label in FORMATS:
@@ -125,7 +141,7 @@ def _wire(handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> No
         ask[name]
         for name in (
             "source", "files", "text", "model", "length", "num_beams", "pages",
-            "max_new_tokens", "max_input_tokens", "password",
+            "max_new_tokens", "max_input_tokens", "include_references", "password",
         )  # fmt: skip
     ]
     outputs = [answer["status"], answer["summary"], answer["job"], ask["run"], ask["stop"]]
@@ -134,6 +150,9 @@ def _wire(handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> No
         _as_updates(handlers.run), inputs, outputs, concurrency_limit=WATCHERS, **quiet
     )
     ask["stop"].click(handlers.stop, answer["job"], None, queue=False, **quiet)
+    for shown in (answer["summary"], ask["page"]):
+        shown.cite(handlers.show_source, answer["job"], ask["page"], concurrency_limit=4, **quiet)
+    ask["page"].close(_always(""), None, ask["page"], queue=False, **quiet)
     answer["copy"].click(None, js="() => window.copySummary()", **quiet)
 
 
@@ -143,11 +162,12 @@ def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[li
     def on_run(
         source: str, files: list[str] | None, text: str, model: str, length: str,
         num_beams: float, pages: str, max_new_tokens: float | None,
-        max_input_tokens: float | None, password: str, request: gr.Request,
+        max_input_tokens: float | None, include_references: bool, password: str,
+        request: gr.Request,
     ) -> Iterator[list[Any]]:  # fmt: skip
         views = run(
             source, files, text, model, length, num_beams, pages, max_new_tokens,
-            max_input_tokens, password, request,
+            max_input_tokens, include_references, password, request,
         )  # fmt: skip
         for view in views:
             yield component_updates(view)

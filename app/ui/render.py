@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
+from app.coverage import STATUSES, cite_pages, coverage_line, ranges
 from app.documents import Document
+from app.events import Sentence, Summary
 from app.export import page_range, provenance
 from app.sentences import count_words
 
@@ -19,6 +24,7 @@ STAGES = {
     "done": "Done",
     "stopped": "Stopped",
 }
+MAX_CELLS = 300  # of the coverage strip; more pages share cells
 EMPTY = (
     '<div class="empty"><p>Drop a PDF, or paste a long text, then press '
     "<strong>Summarize</strong>.</p><p>Sentences that can no longer change are solid; the "
@@ -74,32 +80,121 @@ def finished(board: Board) -> str:
 def summary(board: Board) -> str:
     """All documents of a run: solid where certain, grey where not yet."""
     several = len(board.documents) > 1 or board.total > 1
-    parts = [_document(document, several) for document in board.documents]
+    parts = [_document(n, document, several) for n, document in enumerate(board.documents)]
     busy = any(not (d.summary or d.error) for d in board.documents)
     return f'<div id="summary" aria-busy="{str(busy).lower()}">{"".join(parts)}</div>'
 
 
-def _document(document: DocumentBoard, several: bool) -> str:
+def _document(number: int, document: DocumentBoard, several: bool) -> str:
     html = f"<h2>{escape(document.name)}</h2>" if several else ""
     if document.error:
         return html + error(document.error)
     headed = len(document.sections) > 1
-    html += "".join(_section(section, headed) for section in document.sections)
+    html += "".join(_section(number, section, headed) for section in document.sections)
     if document.summary is not None:
         warnings = "".join(f"<li>{escape(w)}</li>" for w in document.summary.warnings)
+        html += coverage(number, document.summary)
         html += f'<ul class="warnings">{warnings}</ul>' if warnings else ""
         html += f'<p class="provenance">{escape(provenance(document.summary))}</p>'
     return f"<article>{html}</article>"
 
 
-def _section(section: SectionBoard, headed: bool) -> str:
+def _section(number: int, section: SectionBoard, headed: bool) -> str:
     heading = f"<h3>{escape(page_range(section.pages))}</h3>" if headed else ""
     # The guess continues the certain text in the same paragraph, its own spaces included.
-    text = escape(section.committed).replace("\n\n", "</p><p>")
+    text = " ".join(_sentence(number, s) for s in section.sentences) or escape(section.committed)
     guess = ""
     if section.provisional:
         guess = f'<span class="provisional">{escape(section.provisional)}</span>'
     return f'{heading}<p class="text">{text}{guess}</p>'
+
+
+def _sentence(number: int, sentence: Sentence) -> str:
+    """The sentence, doubtful spans marked, and a button that shows where it came from."""
+    html, at = "", 0
+    for flag in sentence.flags:
+        start, end = flag["span"]
+        if start >= at:
+            html += escape(sentence.text[at:start])
+            reason = escape(flag["reason"], quote=True)
+            html += (
+                f'<mark class="flag" tabindex="0" title="{reason}">'
+                f'{escape(sentence.text[start:end])}<span class="spoken"> (doubtful: {reason})'
+                "</span></mark>"
+            )
+            at = end
+    html += escape(sentence.text[at:])
+    if not sentence.pages:
+        return html + ' <span class="unsupported" title="No passage supports this.">?</span>'
+    label = escape(cite_pages(sentence.labels))
+    passages = escape(json.dumps(sentence.passages), quote=True)
+    return (
+        f'{html} <button type="button" class="cite" data-document="{number}" '
+        f'data-page="{sentence.pages[0]}" data-passages="{passages}" '
+        f'title="Page {ranges(sentence.pages)} of the file: show it">{label}</button>'
+    )
+
+
+def coverage(number: int, summary: Summary) -> str:
+    """A cell per page (or run of pages): read or why not, darker where the summary draws on it."""
+    if not summary.coverage:
+        return ""
+    cited = Counter(p for s in summary.sections for x in s.sentences for p in x.pages)
+    step = -(-len(summary.coverage) // MAX_CELLS)
+    cells = []
+    for begin in range(0, len(summary.coverage), step):
+        run = summary.coverage[begin : begin + step]
+        status = next((s for _, s in run if s != "read"), "read")
+        uses = sum(cited[page] for page, _ in run)
+        drawn = f", {uses} sentence{'s' if uses > 1 else ''} from here" if uses else ""
+        title = f"Page {ranges(page for page, _ in run)}: {STATUSES[status]}{drawn}"
+        cells.append(
+            f'<button type="button" class="cell {status}" data-document="{number}" '
+            f'data-page="{run[0][0]}" data-uses="{min(uses, 3)}" data-passages="[]" '
+            f'title="{title}" aria-label="{title}" tabindex="-1"></button>'
+        )
+    line = escape(coverage_line(summary.coverage))
+    return (
+        f'<div class="coverage"><p>{line}</p>'
+        f'<div class="strip" role="group" aria-label="{line}">{"".join(cells)}</div></div>'
+    )
+
+
+def source_page(number: int, page: int, label: str, last: int, name: str, body: str) -> str:
+    """A page of the source beside the summary, with the way back and to its neighbours."""
+
+    def turn(to: int, text: str) -> str:
+        off = "" if 1 <= to <= last else " disabled"
+        return (
+            f'<button type="button" class="cite turn" data-document="{number}" data-page="{to}" '
+            f'data-passages="[]"{off}>{text}</button>'
+        )
+
+    printed = f" (printed: {escape(label)})" if label != str(page) else ""
+    return (
+        '<section class="source" aria-label="Source"><div class="source-bar">'
+        f"{turn(page - 1, '‹ Before')}{turn(page + 1, 'Next ›')}"
+        f"<span>{escape(name)} · page {page} of {last}{printed}</span>"
+        f'<button type="button" class="close">Close</button></div>{body}</section>'
+    )
+
+
+def picture(png: bytes, page: int) -> str:
+    """A page drawn by the server."""
+    data = base64.b64encode(png).decode("ascii")
+    alt = f"Page {page} with the cited passage marked"
+    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+
+
+def passage_in_context(text: str, passages: Sequence[str]) -> str:
+    """A page's text with the cited passages marked."""
+    spans = sorted((at, at + len(p)) for p in passages if p and (at := text.find(p)) >= 0)
+    html, at = "", 0
+    for start, end in spans:
+        if start >= at:
+            html += f"{escape(text[at:start])}<mark>{escape(text[start:end])}</mark>"
+            at = end
+    return f'<div class="context">{html}{escape(text[at:])}</div>'
 
 
 def facts(documents: Sequence[Document]) -> str:

@@ -1,0 +1,125 @@
+"""A page of a PDF as a picture with passages marked, drawn by PDFium in a child process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from app.errors import NotReadable
+
+WIDTH = 1_000  # pixels
+MAX_PIXELS = 4_000_000
+SECONDS = 30
+YELLOW = (255, 221, 87)
+ANCHOR = 24  # letters and digits that must match for a passage to be found
+
+
+def page_image(
+    path: Path | str, page: int, passages: Sequence[str] = (), password: str = ""
+) -> bytes:
+    """PNG of a physical page (1-based), ``passages`` marked. Raises NotReadable."""
+    request = {
+        "path": str(Path(path).resolve()), "page": page, "passages": list(passages),
+        "password": password,
+    }  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-X", "utf8", "-m", "app.documents.page_image"],
+            input=json.dumps(request), cwd=Path(__file__).resolve().parents[2],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
+            timeout=SECONDS, check=True,
+        )  # fmt: skip
+        return base64.b64decode(json.loads(done.stdout)["png"])
+    except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+        raise NotReadable(f"Page {page} cannot be drawn: open the file itself.") from error
+
+
+def draw(path: str, page: int, passages: Sequence[str], password: str) -> bytes:
+    """What the child does: render, find the passages, mark them."""
+    import pypdfium2
+    from PIL import Image, ImageChops, ImageDraw
+
+    document = pypdfium2.PdfDocument(path, password=password or None)
+    sheet = document[page - 1]
+    width, height = sheet.get_size()
+    scale = min(WIDTH / width, (MAX_PIXELS / (width * height)) ** 0.5)
+    bitmap = sheet.render(scale=scale)
+    picture = bitmap.to_pil().convert("RGB")
+    marks = Image.new("RGB", picture.size, "white")
+    pen, place = ImageDraw.Draw(marks), bitmap.get_posconv(sheet)
+    for left, bottom, right, top in boxes(sheet.get_textpage(), passages):
+        corners = [place.to_bitmap(left, bottom), place.to_bitmap(right, top)]
+        (x0, x1), (y0, y1) = (sorted(c[i] for c in corners) for i in (0, 1))
+        pen.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), fill=YELLOW)
+    out = BytesIO()
+    ImageChops.multiply(picture, marks).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def boxes(textpage: Any, passages: Sequence[str]) -> list[tuple[float, float, float, float]]:
+    """(left, bottom, right, top) in points of the lines that hold the passages."""
+    text = textpage.get_text_range()
+    found = []
+    for passage in passages:
+        span = find_passage(text, passage)
+        if span is None:
+            continue
+        count = textpage.count_rects(span[0], span[1] - span[0])
+        found += [textpage.get_rect(i) for i in range(count)]
+    return found
+
+
+def find_passage(text: str, passage: str) -> tuple[int, int] | None:
+    """Characters of a page's raw text that a cleaned passage stands for, or its longest part.
+
+    Only letters and digits are compared: hyphens, spaces and line ends differ after cleaning.
+
+    >>> find_passage("The har-\\nbour is open.", "The harbour is open.")
+    (0, 22)
+    """
+    places = [i for i, char in enumerate(text) if char.isalnum()]
+    letters = "".join(text[i] for i in places).lower()
+    wanted = re.sub(r"[\W_]+", "", passage).lower()
+    if not wanted or len(letters) != len(places):
+        return None
+    at = letters.find(wanted)
+    if at >= 0:
+        return _whole(text, places[at], places[at + len(wanted) - 1] + 1)
+    # A passage that runs over the page's edge, or around a header: from its first to its last
+    # piece that stands here.
+    pieces = [wanted[i : i + ANCHOR] for i in range(0, max(1, len(wanted) - ANCHOR + 1), ANCHOR)]
+    hits = [letters.find(piece) for piece in pieces if len(piece) == min(ANCHOR, len(wanted))]
+    hits = [hit for hit in hits if hit >= 0]
+    if not hits or max(hits) - min(hits) > 2 * len(wanted):
+        return None
+    last = min(max(hits) + ANCHOR, len(places)) - 1
+    return _whole(text, places[min(hits)], places[last] + 1)
+
+
+def _whole(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span with the full stop or bracket behind it."""
+    while end < len(text) and text[end] in ".!?”’\"')]":
+        end += 1
+    return start, end
+
+
+def main() -> int:
+    """Request as JSON on stdin, {"png": base64} on stdout; any failure is a non-zero exit."""
+    from app.documents.worker import _limit_memory
+
+    request = json.loads(sys.stdin.read())
+    _limit_memory()
+    png = draw(request["path"], request["page"], request["passages"], request["password"])
+    sys.stdout.write(json.dumps({"png": base64.b64encode(png).decode("ascii")}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
