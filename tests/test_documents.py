@@ -223,6 +223,10 @@ def test_pasted_text_keeps_its_words(content) -> None:
         (PROSE, PROSE, "first"),  # ties go to pypdf
         (PROSE, PROSE + " More.", "first"),  # and so do small differences
         (PROSE.replace(" ", ""), PROSE, "second"),
+        (PROSE.replace("stood in the kitchen", "stoodinthekitchen of it"), PROSE, "first"),
+        (PROSE.replace("in the kitchen of", "inthekitchenofthe"), PROSE, "first"),
+        (PROSE.replace("it stood in the kitchen", "itstoodinthekitchen"), PROSE, "second"),
+        (PROSE, PROSE.replace("it stood in the kitchen", "itstoodinthekitchen"), "first"),
         (PROSE, PROSE.replace(" ", ""), "first"),
         ("/g18/g152/g2 " * 30, PROSE, "second"),
         (" ".join(PROSE), PROSE, "second"),

@@ -38,16 +38,20 @@ def _is_bad(char: str) -> bool:
     return char == "\ufffd" or unicodedata.category(char) in ("Co", "Cc", "Cn") and char != "\ufffe"
 
 
+def _glued(text: str) -> list[str]:
+    """Words too long to be one; those of scripts without spaces do not count, nor identifiers
+    such as CollectionTypeConstant, whose parts are short."""
+    words = (word for word in _WORD.findall(text) if not _NO_SPACES.search(word))
+    return [word for word in words if max(map(len, _HUMP.split(word))) > GLUED_LETTERS]
+
+
 def glued_share(text: str) -> float:
-    """Share of letters inside words too long to be one; scripts without spaces do not count."""
+    """Share of letters inside words too long to be one; 0 when they are few."""
     words = [word for word in _WORD.findall(text) if not _NO_SPACES.search(word)]
-    total = sum(map(len, words))
-    # Identifiers such as CollectionTypeConstant are long, but their parts are not.
-    glued = [len(word) for word in words if max(map(len, _HUMP.split(word))) > GLUED_LETTERS]
-    is_few = len(glued) < GLUED_WORDS and max(glued, default=0) <= LONGEST_COMPOUND
-    if total < MIN_LETTERS or is_few:
-        return 0.0
-    return sum(glued) / total
+    total, glued = sum(map(len, words)), _glued(text)
+    longest = max(map(len, glued), default=0)
+    is_few = len(glued) < GLUED_WORDS and longest <= LONGEST_COMPOUND
+    return 0.0 if total < MIN_LETTERS or is_few else sum(map(len, glued)) / total
 
 
 def spaced_share(text: str) -> float:
@@ -89,4 +93,16 @@ def better(first: str | None, second: str | None) -> str:
     rank_two = score(two) * min(1.0, letters(two) / (0.9 * most))
     if is_garbled(one) != is_garbled(two) and one.strip() and two.strip():
         return two if is_garbled(one) else one
-    return two if rank_two > rank_one + 0.02 or (not one.strip() and two.strip()) else one
+    if rank_two > rank_one + 0.02 or (not one.strip() and two.strip()):
+        return two
+    complete = letters(two) >= 0.98 * most and rank_two >= rank_one - 0.02
+    return two if complete and _splits(one, two) and not _splits(two, one) else one
+
+
+def _splits(one: str, two: str) -> bool:
+    """Whether words that are glued in the first reading are apart in the second."""
+    missing = [word for word in _glued(one) if word not in two]
+    if not missing:
+        return False
+    run = "".join(_WORD.findall(two))
+    return any(word in run for word in missing)
