@@ -95,6 +95,11 @@ class Service:
         self.runner = JobRunner(settings.max_waiting, LINGER_S if settings.on_space else None)
         self._lent_gpu = lent_gpu
 
+    @property
+    def can_reattach(self) -> bool:
+        """Whether a run goes on without the page that began it."""
+        return self._lent_gpu is None
+
     def submit(self, request: Request, session: str = "") -> Job:
         """Queue a request; watch it with `watch`. Raises BadOption, NoTextLayer, Busy."""
         request.check()

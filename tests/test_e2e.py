@@ -131,6 +131,22 @@ def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
     page.wait_for_selector("#run", state="visible")
 
 
+def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".facts")
+    page.click("label:has-text('Long')")
+    page.click("#run")
+    page.wait_for_function(f"() => ({COMMITTED})().length > 100")
+    seen = page.evaluate(COMMITTED)
+    page.reload()
+    page.wait_for_selector("#summary .text")
+    assert page.evaluate(COMMITTED).startswith(seen)
+    page.click("#stop")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert page.inner_text("#status").startswith("Stopped")
+    assert page.is_enabled("#run")
+
+
 def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.click("label:has-text('Long')")

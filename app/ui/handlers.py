@@ -17,9 +17,10 @@ from app.board import Board
 from app.documents import Document, document_from_text
 from app.documents.page_image import page_image
 from app.errors import AppError, BadOption, EmptyFile, PasswordNeeded, WrongPassword
-from app.events import Finished
+from app.events import Event, Finished
+from app.jobs import Job
 from app.reading import Reader
-from app.service import Request, Service
+from app.service import IDLE_S, Request, Service
 from app.settings import KEPT_JOBS, MAX_FILES
 from app.summarizer import Options
 from app.ui import render
@@ -108,14 +109,28 @@ class Handlers:
     def _watch(
         self, wanted: Request, view: View, session: str, sources: list[Shown]
     ) -> Iterator[View]:
-        board = Board()
         job = self.service.submit(wanted, session)
         self.shown[job.id] = sources
         while len(self.shown) > KEPT_JOBS:
             self.shown.popitem(last=False)
-        yield view.with_(job=job.id, status=render.status(board, job.ahead))
-        shown = 0.0
-        for event in self.service.watch(job, wanted):
+        yield from self._follow(job, self.service.watch(job, wanted), view)
+
+    def reattach(self, job_id: str) -> Iterator[View]:
+        """On a page that is opened again: the run that this browser began, from its start."""
+        job = self.service.runner.get(job_id or "")
+        if job is None or not self.service.can_reattach:
+            return
+        view = View()
+        try:
+            yield from self._follow(job, job.events(IDLE_S), view)
+        except AppError as error:
+            yield view.with_(status=render.error(str(error)), running=False)
+
+    def _follow(self, job: Job, events: Iterator[Event | None], view: View) -> Iterator[View]:
+        """Views of a run until it has finished. Raises the AppError that ended it."""
+        board, shown = Board(), 0.0
+        yield view.with_(job=job.id, status=render.status(board, job.ahead), running=True)
+        for event in events:
             if event is not None:
                 board.apply(event)
             now = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,7 +43,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
                 ask = _ask(settings)
             with gr.Column(scale=3, min_width=300, elem_id="answer"):
                 answer = _answer()
-        _wire(handlers, ask, answer)
+        _wire(page, handlers, ask, answer)
         _api(Api(handlers), settings)
     return page
 
@@ -116,7 +117,10 @@ def _advanced(settings: Settings) -> dict[str, Any]:
 
 def _answer() -> dict[str, Any]:
     """The right side: progress, the summary, what can be done with it."""
-    answer: dict[str, Any] = {"job": gr.State("")}
+    answer: dict[str, Any] = {
+        "job": gr.State(""),
+        "kept": gr.BrowserState("", storage_key="job", secret="not a secret: an id"),
+    }
     answer["status"] = gr.HTML(elem_id="status")
     answer["summary"] = gr.HTML(render.EMPTY, elem_id="summary-box", js_on_load=SOURCE_EVENTS)
     with gr.Row(elem_id="take"):
@@ -128,7 +132,9 @@ def _answer() -> dict[str, Any]:
     return answer
 
 
-def _wire(handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> None:
+def _wire(
+    page: gr.Blocks, handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]
+) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     for tab, name in ((ask["files_tab"], "files"), (ask["text_tab"], "text")):
         tab.select(_always(name), None, ask["source"], queue=False, **quiet)
@@ -146,6 +152,10 @@ def _wire(handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> No
     ]
     outputs = [answer["status"], answer["summary"], answer["job"], ask["run"], ask["stop"]]
     outputs += [answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
+    page.load(
+        _as_updates(handlers.reattach), answer["kept"], outputs, concurrency_limit=WATCHERS, **quiet
+    )
+    answer["job"].change(lambda job: job, answer["job"], answer["kept"], queue=False, **quiet)
     ask["run"].click(
         _as_updates(handlers.run), inputs, outputs, concurrency_limit=WATCHERS, **quiet
     )
@@ -157,22 +167,14 @@ def _wire(handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> No
 
 
 def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[list[Any]]]:
-    """The run handler, its views turned into updates of the components."""
+    """A handler that watches a run, its views turned into updates of the components."""
 
-    def on_run(
-        source: str, files: list[str] | None, text: str, model: str, length: str,
-        num_beams: float, pages: str, max_new_tokens: float | None,
-        max_input_tokens: float | None, include_references: bool, password: str,
-        request: gr.Request,
-    ) -> Iterator[list[Any]]:  # fmt: skip
-        views = run(
-            source, files, text, model, length, num_beams, pages, max_new_tokens,
-            max_input_tokens, include_references, password, request,
-        )  # fmt: skip
-        for view in views:
+    @functools.wraps(run)
+    def updates(*arguments: Any) -> Iterator[list[Any]]:
+        for view in run(*arguments):
             yield component_updates(view)
 
-    return on_run
+    return updates
 
 
 def component_updates(view: View) -> list[Any]:
