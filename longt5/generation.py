@@ -395,7 +395,7 @@ def _draft(run: _Run, row: int, interrupted: str | None) -> Draft:
     if run.record is not None:
         begin = run.record.taken[row]
         stop = len(committed) + (len(provisional) if ended else 0)
-        origins = search.origins(row, begin, stop)
+        origins = search.origins(row, begin, stop) if stop > begin else []
         attention = run.record.take(row, origins, last=ended is not None)
     return Draft(committed, provisional, ended is not None, ended, row, attention)
 

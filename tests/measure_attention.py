@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +48,14 @@ def copied_places(source: Sequence[int], summary: Sequence[int]) -> dict[int, in
 
 
 def sentence_spans(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Token spans of the sentences, as the app ends them."""
-    from app.summarizer import sentence_ends
+    """Token spans of the sentences, as the app splits them."""
+    from app.sentences import split_sentences
 
-    spans, begin, ends = [], 0, iter([*sentence_ends(text), len(text)])
-    end = next(ends)
-    for at, (start, _) in enumerate(offsets):
-        while start >= end and end < len(text):
-            spans, begin, end = [*spans, (begin, at)], at, next(ends)
-    return [span for span in [*spans, (begin, len(offsets))] if span[0] < span[1]]
+    starts = [begin for begin, _ in offsets]
+    edges = [bisect_left(starts, begin) for begin, _ in split_sentences(text)]
+    return [
+        span for span in zip(edges, [*edges[1:], len(offsets)], strict=True) if span[0] < span[1]
+    ]
 
 
 def summaries(path: Path, summarizer: Any, most: int) -> Iterator[Copied]:
@@ -132,10 +132,11 @@ def table(everything: Sequence[Copied]) -> Iterator[str]:
 
 
 def cost(summarizer: Any, beams: int, heads: Any) -> str:
-    """A decode step at the full window with and without recording 200 spans.
+    """Processor time of a decode step at the full window, with and without recording 200 spans.
 
-    The lower quartile: other work on the machine only ever adds time.
+    On one thread, and the lower quartile: other work on the machine only ever adds time.
     """
+    torch.set_num_threads(1)
     size = min(summarizer.window, 4096)
     state = summarizer.model.encode(torch.randint(3, 1000, (1, size)))
     edges = [size * i // 200 for i in range(201)]
@@ -144,11 +145,11 @@ def cost(summarizer: Any, beams: int, heads: Any) -> str:
     watched = {"record_attention": True, "spans": spans, "alignment_heads": heads}
     times: dict[bool, list[float]] = {False: [], True: []}
     for record in (False, True) * 8:
-        before = time.perf_counter()
+        before = time.thread_time()
         extra = watched if record else {}
         for _ in summarizer.model.stream(encoded=state, **options, **extra):
-            times[record].append(time.perf_counter() - before)
-            before = time.perf_counter()
+            times[record].append(time.thread_time() - before)
+            before = time.thread_time()
     plain, recorded = (statistics.quantiles(times[r], n=4)[0] * 1e3 for r in (False, True))
     return (
         f"{beams} beams, {size} tokens: {plain:.2f} ms a step, {recorded:.2f} recording "
