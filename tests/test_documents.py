@@ -20,7 +20,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 
 from app import documents, errors
 from app.documents import limits, load_document, pdf, quality, require_text, select_pages, text
-from tests import make_pdfs
+from tests import make_examples, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +116,15 @@ def test_outline_and_labels(load) -> None:
     page = document.pages[titles["8.1 Coldharbour"].page - 1]
     assert "8.1 Coldharbour" in page.text and len(document.pages) >= 20
     assert document.warnings == () or "contents" in document.warnings[0]
+
+
+def test_the_example_is_typeset_from_its_text(tmp_path) -> None:
+    make_examples.build(tmp_path / "once.pdf")
+    make_examples.build(tmp_path / "again.pdf")
+    once = (tmp_path / "once.pdf").read_bytes()
+    assert once == (tmp_path / "again.pdf").read_bytes()
+    kept = load_document(ROOT / "assets" / "examples" / "merrow-report.pdf")
+    assert load_document(tmp_path / "once.pdf").pages == kept.pages
 
 
 def test_a_rotated_page(load) -> None:
