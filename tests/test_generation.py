@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -166,3 +168,17 @@ def test_a_seed_decides_the_draws() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert ours.generate(ids, **options).sequences.tolist() != first
     assert not torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    "module,unseen",
+    [
+        ("beam_search", {"model", "generation", "logits_processors", "cache"}),
+        ("greedy_search", {"model", "generation", "logits_processors", "cache"}),
+        ("logits_processors", {"model", "beam_search", "greedy_search", "cache"}),
+    ],
+)
+def test_search_and_rules_do_not_know_each_other(module: str, unseen: set[str]) -> None:
+    tree = ast.parse(Path(generation.__file__).with_name(f"{module}.py").read_text("utf-8"))
+    seen = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level}
+    assert not seen & unseen
