@@ -25,6 +25,7 @@ from torch import Tensor
 
 from . import weights
 from .config import LongT5Config
+from .kernels import select
 from .kernels.linear import linear
 from .model import EncoderStates, LongT5ForConditionalGeneration
 
@@ -89,12 +90,12 @@ class Ours:
 
     def __init__(self, folder: Path, dtype: str, device: str) -> None:
         self.device = weights.choose_device(device)
-        wanted = {"int8": "auto"}.get(dtype, DTYPES.get(dtype, dtype))
+        wanted = DTYPES.get(dtype, dtype)
         self.model = LongT5ForConditionalGeneration.from_pretrained(
             folder, device=self.device, dtype=wanted
         )
         kinds = {kind: name for name, kind in DTYPES.items()}
-        self.dtype = kinds[self.model.dtype]
+        self.dtype = "int8" if dtype == "int8" else kinds[self.model.dtype]
 
     def encode(self, ids: Tensor) -> EncoderStates:
         return self.model.encode(ids)
@@ -448,11 +449,32 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def check_table(device: torch.device) -> tuple[str, bool]:
+    """Every kernel of this machine beside the reference, and whether all agree."""
+    rows = select.check_all(device)
+    lines = ["| kernel | device | dtype | error | limit | verdict |", "|---|---|---|---|---|---|"]
+    for r in rows:
+        kind = str(r.dtype).removeprefix("torch.")
+        verdict = "used" if r.passed else "NOT used"
+        limit = select.TOLERANCES[r.dtype]
+        lines.append(
+            f"| {r.kernel} | {r.device} | {kind} | {r.error:.1e} | {limit:.0e} | {verdict} |"
+        )
+    fast = "faster" if weights.has_fast_bfloat16(device) else "not faster"
+    kind = str(weights.choose_dtype("auto", device)).removeprefix("torch.")
+    lines += ["", f"bfloat16 is {fast} than float32 on {machine_name(device)}: auto is {kind}."]
+    return "\n".join([*lines, *select.notices()]), all(r.passed for r in rows)
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.worker:
         print(json.dumps(run_worker(json.loads(arguments.worker))))
         return 0
+    if arguments.check:
+        text, right = check_table(weights.choose_device(arguments.device))
+        print(text)
+        return 0 if right else 1
     report = run(arguments)
     print(json.dumps(report) if arguments.json else table(report))
     return 0

@@ -36,6 +36,7 @@ ALIASES: dict[str, str | None] = {
 # A dtype that computes at least this much faster than float32 is worth its rounding.
 WORTHWHILE = 1.3
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+INT8 = "int8"
 
 
 Tensors = dict[str, "Tensor | Stored"]
@@ -58,13 +59,17 @@ def choose_device(device: str | torch.device) -> torch.device:
 
 
 def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """"auto" takes bfloat16 only where the hardware multiplies it fast, else float32."""
+    """"auto" takes bfloat16 only where the hardware multiplies it fast, else float32.
+
+    "int8" is the same with int8 weights in the decode steps of a CPU.
+    """
     if isinstance(dtype, torch.dtype):
         return dtype
-    if dtype == "auto":
+    if dtype in ("auto", INT8):
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     if dtype not in DTYPES:
-        raise ValueError(f"The dtype {dtype!r} is not known; use auto or {', '.join(DTYPES)}.")
+        known = ', '.join(("auto", *DTYPES))
+        raise ValueError(f"The dtype {dtype!r} is not known; use {known} or {INT8}.")
     return DTYPES[dtype]
 
 
@@ -296,6 +301,10 @@ def load(
         from .generation import GenerationConfig
 
         model.generation_config = GenerationConfig.from_pretrained(folder)
+    if dtype == INT8 and model.has_head:
+        from .quantization import quantize_decoder
+
+        quantize_decoder(model)
     return model.to(where).eval()
 
 

@@ -15,15 +15,33 @@ from . import Geometry, Side
 
 # Scores of one chunk, in floats: near the size of a last-level cache, far below a whole layer.
 CHUNK_FLOATS = 3_000_000
+# A GPU wants large products; 256 MiB of scores.
+GPU_CHUNK_FLOATS = 64_000_000
 
 
 def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
-    """Everywhere, but for float16, whose products can overflow before they are summed."""
-    return dtype is not torch.float16
+    """Everywhere."""
+    return True
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """See :mod:`longt5.kernels`. For inference: works in place, so gradients do not flow."""
+    """See :mod:`longt5.kernels`. For inference: works in place, so gradients do not flow.
+
+    Out of GPU memory means smaller chunks, down to one block.
+    """
+    floats = CHUNK_FLOATS if q.device.type == "cpu" else GPU_CHUNK_FLOATS
+    while True:
+        try:
+            return _attend(q, k, v, side, geometry, floats)
+        except torch.OutOfMemoryError:
+            if floats < 1_000_000:
+                raise
+            floats //= 4
+
+
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, floats: int
+) -> Tensor:
     batch, source, heads, width = q.shape
     length = geometry.block_len
     blocks = -(-source // length)
@@ -33,23 +51,26 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
     hidden = F.pad(~geometry.mask, (length, (blocks + 1) * length - source), value=True)
     side_keys = side_values = None
     if side is not None:
+        side = _wide(side[0]), _wide(side[1])
         side_keys = side[0].permute(0, 2, 3, 1).contiguous()
         side_values = side[1].transpose(1, 2).contiguous()
     out = q.new_empty(batch, heads, blocks * length, width)
-    step = _blocks_per_chunk(batch, heads, length, 0 if side is None else side[0].shape[1])
+    globals_ = 0 if side is None else side[0].shape[1]
+    step = max(1, floats // (batch * heads * length * (3 * length + globals_)))
     for first in range(0, blocks, step):
         last = min(first + step, blocks)
         span = slice(first * length, last * length)
         wide = slice(first * length, (last + 2) * length)
         out[:, :, span] = _attend_chunk(
-            queries[:, :, span], keys[:, :, wide], values[:, :, wide],
+            _wide(queries[:, :, span]), _wide(keys[:, :, wide]), _wide(values[:, :, wide]),
             hidden[:, wide], side_keys, side_values, geometry, first,
         )  # fmt: skip
     return out[:, :, :source].transpose(1, 2)
 
 
-def _blocks_per_chunk(batch: int, heads: int, length: int, globals_: int) -> int:
-    return max(1, CHUNK_FLOATS // (batch * heads * length * (3 * length + globals_)))
+def _wide(x: Tensor) -> Tensor:
+    """float16 as float32: its products can overflow before they are summed."""
+    return x.float() if x.dtype is torch.float16 else x
 
 
 def _blocks_first(x: Tensor, before: int, after: int) -> Tensor:

@@ -7,13 +7,14 @@ slower by half on some processors), and for the few rows of a decode step a layo
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Key = tuple[tuple[int, int, torch.dtype], ...]
+Key = tuple[Any, ...]
 
 
 @functools.cache
@@ -63,11 +64,13 @@ class Fused:
     """Several matrices of one input as a single product with packed weights, for decode steps.
 
     Packs at the first call and again whenever a weight has changed. Copies start unpacked.
+    With ``quantized`` set the packed weights are int8 (:mod:`longt5.quantization`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quantized: bool = False) -> None:
+        self.quantized = quantized
         self.key: Key | None = None
-        self.packed: Tensor | None = None
+        self.product: Callable[[Tensor], Tensor] | None = None
         self.sizes: list[int] = []
 
     def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
@@ -75,18 +78,23 @@ class Fused:
         first = weights[0]
         if torch.is_grad_enabled() or not has_onednn(first.device.type, first.dtype):
             return tuple(F.linear(x, w) for w in weights)
-        key = tuple((w.data_ptr(), w._version, w.dtype) for w in weights)
-        if key != self.key:
-            self._pack(x.shape[0], weights)
+        key = (self.quantized, *((w.data_ptr(), w._version, w.dtype) for w in weights))
+        if key != self.key or self.product is None:
+            self.product = self._pack(x.shape[0], weights)
             self.key = key
-        assert self.packed is not None
-        y = _onednn(x, self.packed)
+        y = self.product(x)
         return (y,) if len(self.sizes) == 1 else y.split(self.sizes, -1)
 
-    def _pack(self, rows: int, weights: tuple[Tensor, ...]) -> None:
-        whole = weights[0] if len(weights) == 1 else torch.cat(weights)
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(whole.detach(), rows)
+    def _pack(self, rows: int, weights: tuple[Tensor, ...]) -> Callable[[Tensor], Tensor]:
         self.sizes = [w.shape[0] for w in weights]
+        whole = weights[0].detach() if len(weights) == 1 else torch.cat(weights).detach()
+        if self.quantized:
+            from .. import quantization
+
+            numbers, scale = quantization.quantize_rows(whole)
+            return lambda x: quantization.multiply(x, numbers, scale)
+        packed = torch.ops.mkldnn._reorder_linear_weight(whole, rows)
+        return lambda x: _onednn(x, packed)
 
     def __reduce__(self) -> Any:
-        return Fused, ()
+        return Fused, (self.quantized,)

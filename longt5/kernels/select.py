@@ -14,10 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from . import Geometry, Side, chunked, decode, native, reference
+from . import Geometry, Side, chunked, cuda, decode, native, reference
 
-# Largest difference over the largest value. Half widths: a few roundings of inputs and output.
-TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 4e-3}
+# Largest difference over the largest value. Plain torch rounds scores to half widths, as
+# transformers does; the fused kernels keep them in float32.
+TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 4e-3}
 
 
 class Kernel(Protocol):
@@ -32,7 +33,9 @@ class Kernel(Protocol):
     ) -> Tensor: ...
 
 
-KERNELS: dict[str, Kernel] = {"native": native, "chunked": chunked}  # type: ignore[dict-item]
+KERNELS: dict[str, Kernel] = {  # the fastest first
+    "native": native, "cuda": cuda, "chunked": chunked,  # type: ignore[dict-item]
+}  # fmt: skip
 _notices: list[str] = []
 
 
@@ -123,8 +126,8 @@ def check_all(device: torch.device) -> list[Check]:
     """Every kernel that this machine can run, in every dtype that it computes."""
     rows = []
     for dtype in TOLERANCES:
-        names = [n for n, k in KERNELS.items() if k.fits(32, 32, dtype, device)]
-        if native.fits(32, 32, dtype, device):
+        names = [n for n, k in KERNELS.items() if k.fits(64, 128, dtype, device)]
+        if native.fits(64, 128, dtype, device):
             names += [f"native {part}" for part in STEP_PARTS]
         names += [f"torch {part}" for part in STEP_PARTS]
         rows += [check(name, dtype, device) for name in names]
@@ -153,8 +156,8 @@ def _cross_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
         store = native.CrossStates(batch, source, heads, width, dtype)
     else:
         store = decode.CrossStates(batch, source, heads, width, dtype, device)
-    for begin in range(0, source, 64):
-        rows = slice(begin, begin + 64)
+    for begin in range(0, source, 128):
+        rows = slice(begin, begin + 128)
         store.put(begin, k[:, rows].to(device), v[:, rows].to(device))
     beams = q[:, :3]
     bias = torch.where(geometry.mask, 0.0, -1e10)[:, None, None, :]
@@ -201,8 +204,8 @@ def _difference(got: Tensor, expected: Tensor) -> float:
 
 
 def sample(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Side, Geometry]:
-    """A small fixed input: two rows, one padded; blocks of 32, global blocks of 8, an orphan."""
-    batch, source, heads, width, length, size = 2, 203, 2, 32, 32, 8
+    """A small fixed input of the published geometry: two rows, one padded, orphan tokens."""
+    batch, source, heads, width, length, size = 2, 419, 2, 64, 128, 16
     generator = torch.Generator().manual_seed(11)
 
     def random(*shape: int) -> Tensor:
@@ -213,10 +216,10 @@ def sample(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Side, Geometry]:
     q, k, v = (0.3 * q).to(dtype), k.to(dtype), v.to(dtype)
     total = source // size
     side_k, side_v = (random(batch, total, heads, width).to(dtype) for _ in range(2))
-    mask = torch.arange(source)[None, :] < torch.tensor([[source], [90]])
+    mask = torch.arange(source)[None, :] < torch.tensor([[source], [200]])
     offset = torch.arange(3 * length)[None, :] - length - torch.arange(length)[:, None]
     local = random(heads, length, 3 * length).masked_fill(offset.abs() >= length, -1e10)
     rows = -(-source // length) * length // size
     side_bias = random(batch, heads, rows, total)
-    side_bias[1, :, :, 90 // size :] = -1e10
+    side_bias[1, :, :, 200 // size :] = -1e10
     return q, k, v, (side_k, side_v), Geometry(mask, length, local, size, side_bias)

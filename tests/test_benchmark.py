@@ -1,0 +1,106 @@
+"""The benchmark on tiny sizes: what it reports, never how fast."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+import torch
+
+from longt5 import benchmark
+from longt5.kernels import select
+
+TINY = ["--preset", "tiny", "--tokens", "150", "--new-tokens", "4", "--num-beams", "2"]
+ROW = {"engine", "dtype", "preset", "tokens", "num_beams", "new_tokens", "encode_s", "step_ms",
+       "peak_gib"}  # fmt: skip
+
+
+def report(capsys, *options: str) -> dict:
+    assert benchmark.main([*TINY, "--device", "cpu", "--json", *options]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_both_engines_in_float32(capsys) -> None:
+    got = report(capsys, "--against", "transformers")
+    assert {"machine", "torch", "rows", "ratios", "same_tokens", "roofline"} <= set(got)
+    assert [row["engine"] for row in got["rows"]] == ["longt5", "transformers"]
+    for row in got["rows"]:
+        assert set(row) >= ROW
+        assert row["dtype"] == "fp32" and row["tokens"] == 150 and row["num_beams"] == 2
+        assert min(row["encode_s"], row["step_ms"], row["peak_gib"]) > 0
+    assert got["same_tokens"] is True
+    assert abs(got["nll_difference"]) < 1e-4 and got["agreement"] == 1
+    ours, theirs = got["rows"]
+    assert got["ratios"]["encode"] == pytest.approx(theirs["encode_s"] / ours["encode_s"])
+    assert got["ratios"]["step"] == pytest.approx(theirs["step_ms"] / ours["step_ms"])
+    assert got["ratios"]["memory"] == pytest.approx(theirs["peak_gib"] / ours["peak_gib"])
+    assert set(got["roofline"]) == {"tflops", "gbs", "encode_share", "step_share"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bf16", "int8"])
+def test_other_dtypes_are_compared_by_teacher_forcing(dtype: str, capsys) -> None:
+    got = report(capsys, "--against", "transformers", "--dtype", dtype)
+    assert [row["dtype"] for row in got["rows"]] == [dtype, "bf16"]
+    assert got["same_tokens"] is None
+    assert abs(got["nll_difference"]) < 0.2 and got["agreement"] >= 0.5
+
+
+@pytest.mark.slow
+def test_alone_and_profiled(capsys) -> None:
+    got = report(capsys, "--profile")
+    assert got["ratios"] is None and len(got["rows"]) == 1
+    assert "encode" in got["profile"] and "decode" in got["profile"]
+
+
+def test_the_table_holds_the_figures() -> None:
+    row = {"engine": "longt5", "dtype": "fp32", "preset": "base", "tokens": 16384,
+           "num_beams": 4, "new_tokens": 32, "encode_s": 1.5, "first_step_s": 0.25,
+           "step_ms": 20.0, "total_s": 3.0, "peak_gib": 1.25}  # fmt: skip
+    text = benchmark.table({
+        "machine": "a machine", "torch": "2", "rows": [row], "ratios": {"encode": 4.0},
+        "same_tokens": False, "nll_difference": 0.0, "agreement": 1.0,
+        "roofline": {"tflops": 1.0, "gbs": 30.0, "encode_share": 0.5, "step_share": 0.25},
+    })  # fmt: skip
+    assert "| longt5 | fp32 | base | 16,384 | 4 | 1.500 | 0.250 | 20.0 | 3.00 | 1.25 |" in text
+    assert "encode 4.0x" in text and "same tokens: NO" in text and "encode 50%, step 25%" in text
+
+
+def test_check_prints_every_kernel(capsys, monkeypatch) -> None:
+    assert benchmark.main(["--check", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "| chunked | cpu | float32 |" in out and "auto is" in out
+    wrong = [select.Check("bad", "cpu", torch.float32, 1.0)]
+    monkeypatch.setattr(select, "check_all", lambda device: wrong)
+    assert benchmark.main(["--check", "--device", "cpu"]) == 1
+    assert "NOT used" in capsys.readouterr().out
+
+
+def test_a_child_that_fails_says_why() -> None:
+    with pytest.raises(RuntimeError, match="device 'moon' is not known"):
+        job = {"task": "measure", "engine": "longt5", "folder": ".", "dtype": "fp32"}
+        benchmark.in_child({**job, "device": "moon"})
+
+
+def test_work_is_counted() -> None:
+    config = benchmark.config_of("base")
+    # The matrices of 12 layers alone: 2 x 85 million weights a token.
+    assert 2.7e12 < benchmark.encode_flops(config, 16384) < 3.9e12
+    # 0.60 GB of keys and values and 0.25 GB of weights.
+    assert benchmark.step_bytes(config, 16384, 2, 2) == pytest.approx(0.85e9, rel=0.02)
+
+
+@pytest.mark.parametrize("preset", sorted(benchmark.PRESETS))
+def test_presets_are_released_shapes(preset: str) -> None:
+    config = benchmark.config_of(preset)
+    assert config.uses_globals and config.local_radius == 127 and config.global_block_size == 16
+
+
+def test_flags_are_those_of_the_documentation() -> None:
+    line = "--preset base --tokens 16384 --num-beams 4 --new-tokens 32 --against transformers"
+    got = benchmark.parser().parse_args([*line.split(), "--dtype", "bf16", "--json", "--profile"])
+    assert isinstance(got, argparse.Namespace)
+    assert (got.preset, got.tokens, got.num_beams, got.new_tokens) == ("base", 16384, 4, 32)
+    assert got.against == "transformers" and got.dtype == "bf16" and got.json and got.profile

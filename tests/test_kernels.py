@@ -1,0 +1,284 @@
+"""Every fast path against its slow twin, on every kernel that this machine can run."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5.attention import LongAttention
+from longt5.kernels import chunked, cuda, decode, native, reference, select
+from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
+from tests.reference import TINY, ours_like, padded_batch, reference_model, relative_error
+
+CPU = torch.device("cpu")
+ATTENTIONS = ["local", "transient-global"]
+LENGTHS = [1, 2, 15, 16, 17, 31, 127, 128, 129, 255, 256, 257, 383, 1000, 4096]
+BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 3e-2, torch.float16: 4e-3}
+
+needs_native = pytest.mark.skipif(native.library() is None, reason="there is no C++ compiler")
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    monkeypatch.setattr(native, "library", lambda: None)
+
+
+def attention_case(attention: str, radius: int, block: int, lengths: list[int], side: str):
+    """A random layer's inputs: (q, k, v, side, geometry), the mask inside."""
+    torch.manual_seed(3)
+    config = LongT5Config.from_dict(
+        TINY | {"encoder_attention_type": attention, "local_radius": radius, "d_kv": 32,
+                "global_block_size": block}
+    )  # fmt: skip
+    layer = LongAttention(config, has_bias=True)
+    for name, parameter in layer.named_parameters():
+        if name.endswith("attention_bias.weight"):
+            torch.nn.init.normal_(parameter)
+    _, mask = padded_batch(lengths, 96, side)
+    x = torch.randn(*mask.shape, config.d_model)
+    q, k, v = (layer.split(m(x)) for m in (layer.q, layer.k, layer.v))
+    geometry = layer.geometry(mask.bool())
+    return 0.3 * q, k, v, layer._side(x, geometry), geometry
+
+
+def compare(attend, case, dtype: torch.dtype) -> float:
+    """Error of a kernel in ``dtype`` against the reference on the same rounded numbers."""
+    q, k, v, side, geometry = case
+    q, k, v = (x.to(dtype) for x in (q, k, v))
+    side = None if side is None else tuple(x.to(dtype) for x in side)
+    wide = None if side is None else tuple(x.float() for x in side)
+    expected = reference.attend(q.float(), k.float(), v.float(), wide, geometry)
+    got = attend(q, k, v, side, geometry).float()
+    return relative_error(got[geometry.mask], expected[geometry.mask])
+
+
+def flex(*arguments):
+    return cuda.attend(*arguments, compiled=False)
+
+
+def kernels(length: int, dtype: torch.dtype):
+    """(name, attend) of all that can run here; the GPU's functions run uncompiled."""
+    yield "chunked", chunked.attend
+    if dtype is torch.float32:
+        yield "cuda", flex
+    if native.fits(32, length, dtype, CPU):
+        yield "native", native.attend
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("length", LENGTHS)
+@torch.no_grad()
+def test_long_attention_at_every_length(attention: str, length: int) -> None:
+    case = attention_case(attention, 127, 16, [length], "right")
+    for dtype in (torch.float32, torch.bfloat16):
+        for name, attend in kernels(128, dtype):
+            if name == "cuda" and length > 1000:
+                continue  # uncompiled, it holds every pair
+            assert compare(attend, case, dtype) < BOUNDS[dtype], (name, dtype)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("radius, block", [(127, 16), (31, 8), (15, 3), (7, 4), (4, 3)])
+@pytest.mark.parametrize("lengths", [[3], [33, 20], [130, 100, 7], [300, 257]])
+@torch.no_grad()
+def test_long_attention_with_padding_and_odd_blocks(attention, side, radius, block, lengths):
+    case = attention_case(attention, radius, block, lengths, side)
+    for dtype in BOUNDS:
+        for name, attend in kernels(radius + 1, dtype):
+            assert compare(attend, case, dtype) < BOUNDS[dtype], (name, dtype)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_the_block_mask_lists_every_block_that_is_seen(attention: str) -> None:
+    length, padded = 16, 112
+    geometry = attention_case(attention, 15, 4, [100, 61], "right")[4]
+    total = padded + (0 if attention == "local" else 32)
+    _, mask_mod = cuda.modifiers(geometry, padded, total)
+    listed = cuda.block_mask(length, padded, total, mask_mod, CPU).to_dense()[0, 0].bool()
+    q, kv = torch.arange(padded)[:, None], torch.arange(total)[None, :]
+    rows = (mask_mod(torch.tensor(b), torch.tensor(0), q, kv) for b in range(2))
+    seen = torch.stack(list(rows)).any(0).unflatten(0, (-1, length)).unflatten(2, (-1, length))
+    assert not (seen.any(3).any(1) & ~listed).any()
+    assert listed.sum(1).max() <= 3 + (total - padded) // length
+
+
+@pytest.mark.parametrize("dtype", BOUNDS)
+@pytest.mark.parametrize("source", [1, 5, 16, 37, 2049, 5000])
+@pytest.mark.parametrize("beams", [1, 2, 3, 4, 5])
+@torch.no_grad()
+def test_cross_attention(dtype: torch.dtype, source: int, beams: int) -> None:
+    torch.manual_seed(0)
+    batch, heads, width = 2, 3, 32
+    q = (0.3 * torch.randn(batch, beams, heads, width)).to(dtype)
+    k, v = (torch.randn(batch, source, heads, width).to(dtype) for _ in range(2))
+    hidden = torch.zeros(batch, 1, 1, source)
+    hidden[1, ..., source // 2 + 1 :] = -1e10
+    stores = [decode.CrossStates(batch, source, heads, width, dtype, CPU)]
+    if native.fits(width, 16, dtype, CPU):
+        stores.append(native.CrossStates(batch, source, heads, width, dtype))
+    for store in stores:
+        for begin in range(0, source, 1024):
+            store.put(begin, k[:, begin : begin + 1024], v[:, begin : begin + 1024])
+        for bias in (None, hidden):
+            scores = torch.einsum("bkhd,bshd->bhks", q.float(), k.float())
+            expected = (scores if bias is None else scores + bias).softmax(-1)
+            out, weights = store.attend(q, bias, want_weights=True)
+            assert relative_error(weights, expected) < BOUNDS[dtype]
+            expected = torch.einsum("bhks,bshd->bkhd", expected, v.float())
+            assert relative_error(out.float(), expected) < BOUNDS[dtype]
+            assert store.attend(q, bias)[1] is None
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 100])
+@torch.no_grad()
+def test_self_attention_and_norm(dtype: torch.dtype, length: int) -> None:
+    torch.manual_seed(0)
+    rows, heads, width = 4, 3, 32
+    fused = torch.randn(rows, 3 * heads * width).to(dtype)
+    q = fused[:, : heads * width].unflatten(-1, (heads, width))
+    keys, values = (torch.randn(rows, heads, 120, width).to(dtype) for _ in range(2))
+    bias = torch.randn(heads, length)
+    got = native.self_attention(q, keys, values, length, bias).float()
+    wide = (q.float(), keys.float(), values.float(), length, bias)
+    assert relative_error(got, decode.self_attention(*wide)) < BOUNDS[dtype]
+    x, weight = torch.randn(2, length, 48), torch.rand(48).to(dtype)
+    got = native.rms_norm(x, weight, 1e-6).float()
+    assert relative_error(got, decode.rms_norm(x, weight.float(), 1e-6)) < BOUNDS[dtype]
+
+
+def test_what_this_machine_runs_passes_its_first_use_check() -> None:
+    rows = select.check_all(CPU)
+    assert {"chunked", "torch cross"} <= {row.kernel for row in rows}
+    assert all(row.passed for row in rows), rows
+    if native.library() is not None:
+        assert {"native", "native cross", "native self"} <= {row.kernel for row in rows}
+
+
+@pytest.mark.parametrize("fault", ["wrong", "raises", "nan"])
+@torch.no_grad()
+def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) -> None:
+    def attend(*arguments):
+        out = reference.attend(*arguments)
+        if fault == "raises":
+            raise RuntimeError("no such instruction")
+        return out + 0.1 if fault == "wrong" else out * float("nan")
+
+    class Broken:
+        fits = staticmethod(lambda *_: True)
+
+    Broken.attend = staticmethod(attend)  # type: ignore[attr-defined]
+    monkeypatch.setattr(select, "KERNELS", {"broken": Broken, "chunked": chunked})
+    monkeypatch.setattr(select, "_notices", [])
+    select.verified.cache_clear()
+    ours = ours_like(reference_model())
+    ids, _ = padded_batch([200], 96)
+    states = ours.encode(ids).last_hidden_state
+    assert "broken kernel gives wrong numbers on cpu in float32" in capsys.readouterr().err
+    assert any("broken" in notice for notice in select.notices())
+    ours.encode(ids)
+    assert capsys.readouterr().err == ""  # said once
+    select.verified.cache_clear()
+    monkeypatch.undo()
+    assert relative_error(states, ours.encode(ids).last_hidden_state) < 1e-5
+
+
+@needs_native
+@pytest.mark.parametrize("dtype, bound", [(torch.float32, 1e-5), (torch.bfloat16, 0.06)])
+@torch.no_grad()
+def test_the_model_is_the_same_without_a_compiler(dtype, bound, monkeypatch) -> None:
+    ours = ours_like(reference_model(d_kv=16)).to(dtype)
+    ids, mask = padded_batch([300, 170], 96)
+    tokens = torch.tensor([[5, 6, 7, 8]] * 3)
+
+    def run() -> tuple[torch.Tensor, torch.Tensor]:
+        encoded = ours.encode(ids, mask)
+        cache = ours.init_cache(encoded, 2, 4)
+        steps = [ours.decode_step(t, cache) for t in tokens]
+        return encoded.last_hidden_state[mask.bool()].float(), torch.stack(steps)
+
+    fast = run()
+    monkeypatch.setattr(native, "library", lambda: None)
+    for a, b in zip(fast, run(), strict=True):
+        assert relative_error(a, b) < bound
+
+
+def test_without_a_compiler_nothing_is_said(no_compiler, capsys) -> None:
+    ours = ours_like(reference_model(d_kv=16))
+    ids, _ = padded_batch([64], 96)
+    ours.encode(ids)
+    assert capsys.readouterr().err == ""
+    assert not native.fits(64, 128, torch.float32, CPU)
+
+
+def test_a_compiler_that_fails_is_no_error(monkeypatch, tmp_path) -> None:
+    compiler = tmp_path / "g++"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setattr(native.shutil, "which", lambda _: str(compiler))
+    monkeypatch.setattr(native, "_cache_folder", lambda: tmp_path)
+    native.library.cache_clear()
+    try:
+        assert native.library() is None
+    finally:
+        native.library.cache_clear()
+
+
+@torch.no_grad()
+def test_inference_leaves_its_input_alone() -> None:
+    ours = ours_like(reference_model())
+    embeds = torch.randn(1, 50, 32)
+    before = embeds.clone()
+    ours(None, None, torch.tensor([[3, 4]]), inputs_embeds=embeds, output_hidden_states=True)
+    assert torch.equal(embeds, before)
+
+
+def test_gradients_flow_where_they_are_wanted() -> None:
+    x, layer = torch.randn(3, 16, requires_grad=True), Linear(16, 8)
+    layer(x).sum().backward()
+    assert x.grad is not None and layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.no_grad()
+def test_products_equal_torch(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, w, u = (torch.randn(n, 64).to(dtype) for n in (37, 48, 48))
+    wide = x.float(), w.float(), u.float()
+    assert relative_error(linear(x, w).float(), wide[0] @ wide[1].T) < BOUNDS[dtype]
+    expected = torch.nn.functional.gelu(wide[0] @ wide[1].T, approximate="tanh")
+    expected *= wide[0] @ wide[2].T
+    assert relative_error(gated_gelu(x, w, u).float(), expected) < BOUNDS[dtype]
+    assert linear(x[:0], w).shape == (0, 48)
+
+
+@torch.no_grad()
+def test_fused_products_follow_their_weights() -> None:
+    fused, x = Fused(), torch.randn(4, 16)
+    a, b = torch.nn.Parameter(torch.randn(8, 16)), torch.nn.Parameter(torch.randn(24, 16))
+    for _ in range(2):
+        for got, weight in zip(fused(x, a, b), (a, b), strict=True):
+            assert relative_error(got, x @ weight.T) < 1e-5
+        b.add_(1.0)
+    assert copy.deepcopy(fused).product is None
+
+
+@torch.no_grad()
+def test_copies_and_dtype_changes_of_a_used_model() -> None:
+    ours: LongT5ForConditionalGeneration = ours_like(reference_model())
+    ids, _ = padded_batch([40], 96)
+
+    def step(model) -> torch.Tensor:
+        return model.decode_step(torch.tensor([5]), model.init_cache(model.encode(ids), 1, 2))
+
+    first = step(ours)
+    assert torch.equal(step(copy.deepcopy(ours)), first)
+    assert relative_error(step(ours.to(torch.bfloat16)), first) < 0.1
+    assert relative_error(step(ours.to(torch.float32)), first) < 0.1
