@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from app import export
+from app.batch import Outcome, run_batch, table
 from app.documents import Document, load_document
 from app.errors import AppError, BadOption, Cancelled, PasswordNeeded, WrongPassword
 from app.events import Finished, Progress, Summary
@@ -81,8 +83,9 @@ def _add_summarize(commands: Any) -> None:
     settings = Settings.from_env()
     add = commands.add_parser("summarize", help="summarize PDF, text or Markdown files")
     add.set_defaults(run=run_summarize)
-    add.add_argument("files", nargs="+", metavar="FILE", help="a PDF, .txt or .md file")
     option = add.add_argument
+    option("files", nargs="+", metavar="FILE",
+           help="a PDF, .txt or .md file, or a folder of them (with -o OUT/)")
     option("--model", default=settings.model, metavar="M",
            help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
     option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
@@ -99,8 +102,11 @@ def _add_summarize(commands: Any) -> None:
     option("--include-references", action="store_true",
            help="read the list of references too (default: left out, and said)")
     option("--password", metavar="TEXT", help="opens a protected PDF")
-    option("--format", choices=export.FORMATS, default="md", help="default: %(default)s")
-    option("-o", "--output", type=Path, metavar="PATH", help="write to a file, not to stdout")
+    option("--format", choices=export.FORMATS, default="md",
+           help="default: %(default)s; docx only with -o")
+    option("-o", "--output", type=Path, metavar="PATH",
+           help="write to a file, not to stdout; into a folder a file for each document, and "
+           "those that are there already are not made again")
     option("--device", default=settings.device, metavar="D",
            help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     option("--dtype", default=settings.dtype, metavar="T",
@@ -117,7 +123,7 @@ def _add_extract(commands: Any) -> None:
 
 def run_summarize(chosen: argparse.Namespace) -> int:
     """Read each file, then summarize it; a file that fails does not stop the others."""
-    from app.summarizer import Options, Summarizer
+    from app.summarizer import Options
 
     options = Options(
         length=chosen.length,
@@ -128,30 +134,92 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         include_references=chosen.include_references,
     )
     options.check()
-    progress = ProgressLine(sys.stderr)
-    summarizer: Summarizer | None = None
-    failed = 0
-    with _stop_on_interrupt() as stop, _output(chosen.output) as out:
-        for path in chosen.files:
-            try:
-                began = time.monotonic()
-                document = read(path, chosen.password, progress, stop)
-                read_s = time.monotonic() - began
-                if summarizer is None:
-                    summarizer = _load(chosen, progress)
-                events = summarizer.stream(document, options, stop_event=stop, read_s=read_s)
-                summary = show(events, chosen.format, document.name, out, progress)
-                if summary.stopped:
-                    raise Cancelled("Stopped before the end.")
-            except Cancelled:
-                raise
-            except AppError as error:
-                progress.clear()
-                if len(chosen.files) == 1:
+    with _stop_on_interrupt() as stop:
+        run = Run(chosen, options, ProgressLine(sys.stderr), stop)
+        if any(Path(path).is_dir() for path in chosen.files) or _is_folder(chosen.output):
+            return run.folder()
+        return run.files()
+
+
+@dataclass
+class Run:
+    """One `summarize` command."""
+
+    chosen: argparse.Namespace
+    options: Any
+    progress: ProgressLine
+    stop: threading.Event
+    summarizer: Any = None
+
+    def files(self) -> int:
+        """Each file to stdout or to one file, as it streams where the format allows."""
+        chosen = self.chosen
+        if chosen.format == "docx" and (chosen.output is None or len(chosen.files) > 1):
+            raise BadOption("A Word file needs a place and one document: add -o PATH.docx.")
+        failed = 0
+        with _output(chosen.output, chosen.format) as out:
+            for path in chosen.files:
+                try:
+                    self._one(path, out)
+                except Cancelled:
                     raise
-                print(error, file=sys.stderr)
-                failed += 1
-    return 1 if failed else 0
+                except AppError as error:
+                    self.progress.clear()
+                    if len(chosen.files) == 1:
+                        raise
+                    print(error, file=sys.stderr)
+                    failed += 1
+        return 1 if failed else 0
+
+    def _one(self, path: str, out: TextIO) -> None:
+        began = time.monotonic()
+        document = read(path, self.chosen.password, self.progress, self.stop)
+        read_s = time.monotonic() - began
+        events = self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
+        summary = show(events, self.chosen.format, document.name, out, self.progress)
+        if summary.stopped:
+            raise Cancelled("Stopped before the end.")
+
+    def folder(self) -> int:
+        """Every file of the folders into a folder of summaries, and a table of what was done."""
+        out = self.chosen.output
+        if out is None:
+            raise BadOption("A folder of documents needs a folder for the summaries: add -o OUT/.")
+        outcomes: list[Outcome] = []
+        try:
+            for outcome in run_batch(
+                self.chosen.files, out, self.chosen.format,
+                lambda path: read(path, self.chosen.password, self.progress, self.stop),
+                self.load, self.options, self.stop, self.progress.show,
+            ):  # fmt: skip
+                self.progress.clear()
+                outcomes.append(outcome)
+                print(f"{outcome.name}: {outcome.status}", file=sys.stderr)
+        finally:
+            self.progress.clear()
+            if outcomes:
+                print(table(outcomes))
+        return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+    def load(self) -> Any:
+        """The model, loaded at its first use."""
+        if self.summarizer is None:
+            from app.summarizer import Summarizer
+
+            self.summarizer = Summarizer.load(
+                self.chosen.model,
+                revision=self.chosen.revision,
+                device=self.chosen.device,
+                dtype=self.chosen.dtype,
+                on_progress=lambda done, total: self.progress.show(
+                    Progress("loading", done, total)
+                ),
+            )
+        return self.summarizer
+
+
+def _is_folder(output: Path | None) -> bool:
+    return output is not None and output.is_dir()
 
 
 def show(
@@ -159,7 +227,7 @@ def show(
 ) -> Summary:
     """Print a run as it goes; returns its summary."""
     live = Settings.from_env().live_terminal
-    writer = SummaryWriter(out, fmt, name, live) if fmt != "json" else None
+    writer = SummaryWriter(out, fmt, name, live) if fmt in ("md", "txt") else None
     for event in events:
         if isinstance(event, Progress):
             # On one screen the summary itself shows how far the writing is.
@@ -170,11 +238,19 @@ def show(
         if writer is not None:
             writer.handle(event)
         if isinstance(event, Finished):
-            if fmt == "json":
-                out.write(export.to_json(event.summary, indent=None) + "\n")
-                out.flush()
+            _write(event.summary, fmt, out)
             return event.summary
     raise AppError("The run ended without a summary: start it again.")
+
+
+def _write(summary: Summary, fmt: str, out: TextIO) -> None:
+    if fmt == "docx":
+        out.buffer.write(export.export_bytes(summary, fmt))
+    elif fmt == "json":
+        out.write(export.to_json(summary, indent=None) + "\n")
+    elif fmt == "html":
+        out.write(export.export(summary, fmt))
+    out.flush()
 
 
 def run_extract(chosen: argparse.Namespace) -> int:
@@ -232,20 +308,8 @@ def read(
     raise AssertionError("unreachable")
 
 
-def _load(chosen: argparse.Namespace, progress: ProgressLine) -> Any:
-    from app.summarizer import Summarizer
-
-    return Summarizer.load(
-        chosen.model,
-        revision=chosen.revision,
-        device=chosen.device,
-        dtype=chosen.dtype,
-        on_progress=lambda done, total: progress.show(Progress("loading", done, total)),
-    )
-
-
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
+def _output(path: Path | None, fmt: str) -> Iterator[TextIO]:
     """Stdout, or a file that appears under its name only when it is whole."""
     if path is None:
         yield sys.stdout

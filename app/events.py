@@ -55,6 +55,8 @@ class Summary:
     timings: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
     coverage: tuple[tuple[int, str], ...] = ()
+    overview: tuple[Sentence, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `summarize --format json` prints."""
@@ -74,12 +76,14 @@ class Summary:
                 }
                 for section in self.sections
             ],
+            "overview": [sentence.to_dict() for sentence in self.overview],
             "coverage": [{"page": page, "status": status} for page, status in self.coverage],
             "warnings": list(self.warnings),
             "timings": {
                 key: self.timings.get(key, 0.0)
                 for key in ("read_s", "encode_s", "decode_s", "total_s")
             },
+            "provenance": dict(self.provenance),
         }
 
 

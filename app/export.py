@@ -4,17 +4,49 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Sequence
+from io import BytesIO
 
 from app.coverage import cite_pages, coverage_line
 from app.events import SectionSummary, Sentence, Summary
+from app.provenance import details
 
-FORMATS = ("md", "txt", "json")
+FORMATS = ("md", "txt", "json", "html", "docx")
 
 
 def export(summary: Summary, fmt: str) -> str:
-    """The summary as "md", "txt" or "json"."""
+    """The summary as "md", "txt", "json" or "html"."""
+    if fmt == "html":
+        from app.export_html import to_html
+
+        return to_html(summary)
     return {"md": to_markdown, "txt": to_text, "json": to_json}[fmt](summary)
+
+
+def export_bytes(summary: Summary, fmt: str) -> bytes:
+    """The summary as a file of any of the formats."""
+    if fmt == "docx":
+        from app.export_docx import to_docx
+
+        return to_docx(summary)
+    return export(summary, fmt).encode("utf-8")
+
+
+def export_all(summaries: Sequence[Summary], fmt: str) -> bytes:
+    """Several summaries as one file: JSON lines, a zip of Word or HTML files, else in a row."""
+    if len(summaries) == 1:
+        return export_bytes(summaries[0], fmt)
+    if fmt == "json":
+        return "".join(to_json(s, indent=None) + "\n" for s in summaries).encode("utf-8")
+    if fmt in ("md", "txt"):
+        return "\n".join(export(s, fmt) for s in summaries).encode("utf-8")
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, summary in enumerate(summaries, 1):
+            name = f"{number:02}-{safe_filename(summary.name, fmt)}"
+            archive.writestr(name, export_bytes(summary, fmt))
+    return out.getvalue()
 
 
 def to_json(summary: Summary, indent: int | None = 2) -> str:
@@ -76,14 +108,19 @@ def cited(fmt: str, sentences: Sequence[Sentence]) -> str:
 def ending(fmt: str, summary: Summary) -> str:
     """Warnings and provenance."""
     read = f"{coverage_line(summary.coverage)}.\n" if summary.coverage else ""
+    rows = details(summary.provenance)
     if fmt == "md":
         read = f"{read}\n" if read else ""
+        facts = "".join(f"\n- {label}: {inert(value)}" for label, value in rows)
+        facts = f"\n{facts}\n" if facts else "\n"
         notes = "".join(f"- {inert(warning)}\n" for warning in summary.warnings)
         return (
             (f"**Note**\n\n{notes}\n" if notes else "")
-            + f"---\n\n{read}{provenance(summary)}\n"
+            + f"---\n\n{read}{provenance(summary)}{facts}"
         )
-    return "".join(f"Note: {w}\n" for w in summary.warnings) + f"{read}{provenance(summary)}\n"
+    return "".join(f"Note: {w}\n" for w in summary.warnings) + (
+        f"{read}{provenance(summary)}\n" + "".join(f"{a}: {b}\n" for a, b in rows)
+    )
 
 
 def inert(text: str) -> str:

@@ -16,6 +16,7 @@ DEFAULT_BEAMS = 4
 MAX_BEAMS = 16
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
+READABLE = (".pdf", ".txt", ".text", ".md", ".markdown")
 MAX_FILES = 20
 MAX_WAITING = 16
 KEPT_READINGS = 20  # documents read and kept for another run

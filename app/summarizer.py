@@ -25,6 +25,7 @@ from app.events import (
 )
 from app.evidence import SentenceWriter, Source
 from app.models import model_label, resolve_model, window
+from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.sentences import count_words, ended, headings_of, settled, without_headings
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
 
@@ -102,10 +103,11 @@ class _Clock:
 class Summarizer:
     """A loaded model and its tokenizer. One run at a time; see :class:`app.jobs.JobRunner`."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, identity: ModelIdentity) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.name = name
+        self.identity = identity
+        self.name = identity.name
         self.window = window(tokenizer)
         self._kept: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
@@ -124,6 +126,7 @@ class Summarizer:
         if on_progress:
             on_progress(0, 2)
         from longt5 import LongT5ForConditionalGeneration, Tokenizer
+        from longt5.weights import locate
 
         local = where != model or model_label(model) != model
         try:
@@ -142,7 +145,12 @@ class Summarizer:
         network.eval()
         if on_progress:
             on_progress(2, 2)
-        return cls(network, tokenizer, model_label(model))
+        folder = locate(where, revision, local_files_only=True)
+        identity = ModelIdentity(
+            model_label(model), revision, weights_digest(folder),
+            network.generation_config.to_dict(),
+        )  # fmt: skip
+        return cls(network, tokenizer, identity)
 
     def stream(
         self,
@@ -222,7 +230,9 @@ class Summarizer:
         coverage = coverage_of(document, references, reached if stopped else None)
         if references:
             summary = replace(summary, warnings=(*summary.warnings, _left_out(references)))
-        yield Finished(replace(summary, coverage=coverage))
+        dtype = str(self.model.dtype).removeprefix("torch.")
+        made = provenance_of(document, options, self.identity, dtype, coverage)
+        yield Finished(replace(summary, coverage=coverage, provenance=made))
 
     def _encode(
         self,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
+from io import BytesIO
+from types import SimpleNamespace
 
+import docx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app import export
-from app.events import SectionSummary, Summary
+from app.cli import build_parser
+from app.events import SectionSummary, Sentence, Summary
+from app.provenance import ModelIdentity, provenance_of
 from app.sentences import settled
+from app.summarizer import Options
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
 
@@ -73,3 +80,54 @@ def test_file_names_are_safe_everywhere(name: str) -> None:
     assert made.endswith("-summary.md") and len(made.encode()) <= 120
     assert not set(made) & set('/\\:*?"<>|\u202e') and not made.startswith(".")
     assert made.split("-")[0].split(".")[0].lower() not in ("con", "")
+
+
+def full_summary() -> Summary:
+    sentences = (
+        Sentence("It rose to 4.3 million.", (12, 13), ("xi", "1"),
+                 ({"span": [11, 22], "kind": "number", "reason": "It stands nowhere."},)),
+        Sentence("Nobody knows <b>why</b>."),
+    )  # fmt: skip
+    section = SectionSummary((12, 13), " ".join(s.text for s in sentences), 9, 9, "eos", sentences)
+    made = provenance_of(
+        SimpleNamespace(name="a b.pdf", sha256="ab" * 32),
+        Options(length="short", pages="12-13", num_beams=2),
+        ModelIdentity("owner/name", "main", "cd" * 32, {"no_repeat_ngram_size": 3}),
+        "float32", ((12, "read"), (13, "read"), (14, "scanned")),
+    )  # fmt: skip
+    return summary_of("x", sections=(section,), provenance=made,
+                      coverage=((12, "read"), (13, "read"), (14, "scanned")))  # fmt: skip
+
+
+@pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
+def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> None:
+    data = export.export_bytes(full_summary(), fmt)
+    if fmt == "docx":
+        paragraphs = docx.Document(BytesIO(data)).paragraphs
+        text = "\n".join(p.text for p in paragraphs)
+    else:
+        text = data.decode("utf-8")
+    read = "2 of 3 pages read; 14: a picture without text"
+    facts = ("ab" * 32, "cdcdcdcdcdcdcdcd", "12-13", "float32", "Made by a machine")
+    for said in ("pp. xi, 1", "4.3 million", read, *facts):
+        assert said in text, said
+    assert ("<b>why" in text) == (fmt in ("txt", "docx"))
+
+
+def test_the_command_makes_it_again() -> None:
+    made = full_summary().provenance
+    words = shlex.split(made["command"])
+    chosen = build_parser().parse_args(words[3:])
+    assert chosen.files == ["a b.pdf"] and chosen.model == "owner/name"
+    assert (chosen.length, chosen.num_beams, chosen.pages) == ("short", 2, "12-13")
+    assert made["decoding"]["no_repeat_ngram_size"] == 3 and made["time"].endswith("+00:00")
+
+
+def test_html_export_fetches_nothing() -> None:
+    html = export.export(full_summary(), "html")
+    assert "http" not in html.replace("http-equiv", "") and "<script" not in html
+
+
+def test_strange_characters_do_not_break_word() -> None:
+    data = export.export_bytes(summary_of("A \x00\x0b\ud800 b."), "docx")
+    assert "A  b." in "\n".join(p.text for p in docx.Document(BytesIO(data)).paragraphs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,7 +100,7 @@ def run(handlers, files=None, text="", source="files", **changes):
     for view in handlers.run(
         source, files, text, *asked.values(), SimpleNamespace(session_hash="s")
     ):
-        exports = {k: Path(v).read_text(encoding="utf-8") for k, v in view["exports"].items()}
+        exports = {k: Path(v).read_bytes() for k, v in view["exports"].items()}
         views.append({**view, "exports": exports})
     return views
 
@@ -114,7 +116,9 @@ def test_several_documents_one_of_them_bad(handlers, tmp_path) -> None:
     assert [json.loads(line)["name"] for line in last["exports"]["json"].splitlines()] == [
         "a.txt", "b.txt",
     ]  # fmt: skip
-    assert "# Summary of b.txt" in last["exports"]["md"]
+    assert b"# Summary of b.txt" in last["exports"]["md"]
+    with zipfile.ZipFile(BytesIO(last["exports"]["docx"])) as archive:
+        assert archive.namelist() == ["01-a-summary.docx", "02-b-summary.docx"]
 
 
 @pytest.mark.parametrize(

@@ -208,15 +208,9 @@ def write_exports(board: Board, folder: Path) -> dict[str, str]:
     paths = {}
     name = summaries[0].name if len(summaries) == 1 else "documents"
     for fmt in export.FORMATS:
-        path = folder / export.safe_filename(name, fmt)
-        join = "" if fmt != "md" else "\n"
-        texts = [
-            export.to_json(s, None if len(summaries) > 1 else 2) + "\n"
-            if fmt == "json"
-            else export.export(s, fmt)
-            for s in summaries
-        ]
-        path.write_text(join.join(texts), encoding="utf-8")
+        packed = len(summaries) > 1 and fmt in ("html", "docx")
+        path = folder / export.safe_filename(name, f"{fmt}.zip" if packed else fmt)
+        path.write_bytes(export.export_all(summaries, fmt))
         paths[fmt] = str(path)
     return paths
 

@@ -31,7 +31,9 @@ element.addEventListener('click', (event) => {
   }
 });
 """
-FORMATS = (("md", "Markdown"), ("txt", "Text"), ("json", "JSON"))
+FORMATS = (
+    ("md", "Markdown"), ("txt", "Text"), ("json", "JSON"), ("html", "HTML"), ("docx", "Word")
+)  # fmt: skip
 
 
 def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:

@@ -1,0 +1,67 @@
+"""A finished summary as a Word document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+from app.coverage import cite_pages, coverage_line
+from app.events import Sentence, Summary
+from app.export import page_range, provenance
+from app.provenance import details
+
+# What XML 1.0 has no way to write.
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+def to_docx(summary: Summary) -> bytes:
+    """The file's bytes."""
+    import docx
+
+    document = docx.Document()
+    document.core_properties.title = _plain(f"Summary of {summary.name}")
+    document.core_properties.author = ""
+    document.add_heading(_plain(f"Summary of {summary.name}"), 1)
+    if summary.overview:
+        _paragraph(document, summary.overview, bold=True)
+    for section in summary.sections:
+        if len(summary.sections) > 1:
+            document.add_heading(page_range(section.pages), 2)
+        if section.sentences:
+            _paragraph(document, section.sentences)
+        else:
+            document.add_paragraph(_plain(section.text))
+    for warning in summary.warnings:
+        document.add_paragraph(_plain(warning), style="List Bullet")
+    if summary.coverage:
+        document.add_paragraph(coverage_line(summary.coverage) + ".")
+    document.add_paragraph(provenance(summary))
+    for label, value in details(summary.provenance):
+        document.add_paragraph(_plain(f"{label}: {value}"))
+    out = BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def _paragraph(document: Any, sentences: Sequence[Sentence], bold: bool = False) -> None:
+    paragraph = document.add_paragraph()
+    for sentence in sentences:
+        at = 0
+        for flag in sentence.flags:
+            start, end = flag["span"]
+            if start >= at:
+                paragraph.add_run(_plain(sentence.text[at:start])).bold = bold
+                run = paragraph.add_run(_plain(sentence.text[start:end]))
+                run.bold, run.underline = bold, True
+                at = end
+        paragraph.add_run(_plain(sentence.text[at:]) + " ").bold = bold
+        marks = [cite_pages(sentence.labels)] if sentence.labels else []
+        marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
+        if marks:
+            paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
+
+
+def _plain(text: str) -> str:
+    return FORBIDDEN.sub("", text)

@@ -1,0 +1,88 @@
+"""A finished summary as one HTML file that prints well and fetches nothing."""
+
+from __future__ import annotations
+
+from html import escape
+
+from app.coverage import STATUSES, cite_pages, coverage_line
+from app.events import SectionSummary, Sentence, Summary
+from app.export import page_range, provenance
+from app.provenance import details
+
+STYLE = """
+body { font: 17px/1.6 Georgia, serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
+  color: #0f172a; background: #fff; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6em; }
+.cite { font-size: .8em; color: #475569; white-space: nowrap; }
+.flag { text-decoration: underline wavy #b45309; }
+.doubts, .facts { font-size: .85rem; color: #475569; }
+.strip { display: flex; gap: 1px; margin: .3rem 0 1rem; }
+.strip span { flex: 1; height: 12px; background: #5eead4; }
+.strip span:not(.read) { background: #cbd5e1; }
+dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow-wrap: anywhere; }
+@media print { body { margin: 0; } .strip span { print-color-adjust: exact; } }
+"""
+
+
+def to_html(summary: Summary) -> str:
+    """A whole page."""
+    several = len(summary.sections) > 1
+    sections = "".join(_section(section, several) for section in summary.sections)
+    doubts = [
+        f"“{s.text[slice(*flag['span'])]}”: {flag['reason']}"
+        for section in summary.sections
+        for s in section.sentences
+        for flag in s.flags
+    ]
+    warnings = "".join(f"<li>{escape(w)}</li>" for w in [*summary.warnings, *doubts])
+    rows = "".join(
+        f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in details(summary.provenance)
+    )
+    name = escape(summary.name)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Summary of {name}</title><style>{STYLE}</style></head><body>"
+        f"<h1>Summary of {name}</h1>{_overview(summary)}{sections}{_strip(summary)}"
+        + (f'<ul class="doubts">{warnings}</ul>' if warnings else "")
+        + f'<p class="facts">{escape(provenance(summary))}</p><dl class="facts">{rows}</dl>'
+        "</body></html>\n"
+    )
+
+
+def _overview(summary: Summary) -> str:
+    if not summary.overview:
+        return ""
+    return f"<p><strong>{' '.join(map(_sentence, summary.overview))}</strong></p>"
+
+
+def _section(section: SectionSummary, several: bool) -> str:
+    heading = f"<h2>{escape(page_range(section.pages))}</h2>" if several else ""
+    text = " ".join(map(_sentence, section.sentences)) or escape(section.text)
+    return f"{heading}<p>{text}</p>"
+
+
+def _sentence(sentence: Sentence) -> str:
+    html, at = "", 0
+    for flag in sentence.flags:
+        start, end = flag["span"]
+        if start >= at:
+            reason = escape(flag["reason"], quote=True)
+            html += escape(sentence.text[at:start])
+            html += f'<span class="flag" title="{reason}">{escape(sentence.text[start:end])}</span>'
+            at = end
+    html += escape(sentence.text[at:])
+    if not sentence.labels:
+        return html
+    return f'{html} <span class="cite">({escape(cite_pages(sentence.labels))})</span>'
+
+
+def _strip(summary: Summary) -> str:
+    if not summary.coverage:
+        return ""
+    cells = "".join(
+        f'<span class="{status}" title="Page {page}: {STATUSES[status]}"></span>'
+        for page, status in summary.coverage
+    )
+    line = escape(coverage_line(summary.coverage))
+    return f'<p class="facts">{line}</p><div class="strip" aria-hidden="true">{cells}</div>'
