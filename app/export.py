@@ -106,8 +106,11 @@ def cited(fmt: str, sentences: Sequence[Sentence]) -> str:
 
 
 def ending(fmt: str, summary: Summary) -> str:
-    """Warnings and provenance."""
+    """The overview, warnings and provenance."""
     read = f"{coverage_line(summary.coverage)}.\n" if summary.coverage else ""
+    short = cited(fmt, summary.overview)
+    if short:
+        short = ("## In short\n\n" if fmt == "md" else "[In short]\n") + short + "\n\n"
     rows = details(summary.provenance)
     if fmt == "md":
         read = f"{read}\n" if read else ""
@@ -115,10 +118,11 @@ def ending(fmt: str, summary: Summary) -> str:
         facts = f"\n{facts}\n" if facts else "\n"
         notes = "".join(f"- {inert(warning)}\n" for warning in summary.warnings)
         return (
-            (f"**Note**\n\n{notes}\n" if notes else "")
+            short
+            + (f"**Note**\n\n{notes}\n" if notes else "")
             + f"---\n\n{read}{provenance(summary)}{facts}"
         )
-    return "".join(f"Note: {w}\n" for w in summary.warnings) + (
+    return short + "".join(f"Note: {w}\n" for w in summary.warnings) + (
         f"{read}{provenance(summary)}\n" + "".join(f"{a}: {b}\n" for a, b in rows)
     )
 

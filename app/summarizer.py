@@ -25,6 +25,7 @@ from app.events import (
 )
 from app.evidence import SentenceWriter, Source
 from app.models import model_label, resolve_model, window
+from app.overview import overview_of
 from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.sentences import count_words, ended, headings_of, settled, without_headings
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
@@ -232,7 +233,8 @@ class Summarizer:
             summary = replace(summary, warnings=(*summary.warnings, _left_out(references)))
         dtype = str(self.model.dtype).removeprefix("torch.")
         made = provenance_of(document, options, self.identity, dtype, coverage)
-        yield Finished(replace(summary, coverage=coverage, provenance=made))
+        overview = overview_of(done)
+        yield Finished(replace(summary, coverage=coverage, provenance=made, overview=overview))
 
     def _encode(
         self,

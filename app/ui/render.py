@@ -90,6 +90,9 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     if document.error:
         return html + error(document.error)
     headed = len(document.sections) > 1
+    if document.summary is not None and document.summary.overview:
+        short = " ".join(_sentence(number, s) for s in document.summary.overview)
+        html += f'<section class="short"><h3>In short</h3><p>{short}</p></section>'
     html += "".join(_section(number, section, headed) for section in document.sections)
     if document.summary is not None:
         warnings = "".join(f"<li>{escape(w)}</li>" for w in document.summary.warnings)

@@ -1,0 +1,71 @@
+"""A long summary in short: the sentences of its sections that say most about the others."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from app.citations import features
+from app.events import SectionSummary, Sentence
+from app.sentences import count_words
+
+MAX_WORDS = 120
+MIN_SECTIONS = 3  # fewer are short enough to be read themselves
+WORTH = 1.5  # a summary of less than this many times MAX_WORDS needs no overview
+SENTENCE = (6, 40)  # words of a sentence that stands well alone
+
+
+def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
+    """At most MAX_WORDS from at least half of the sections, in their order, citations kept.
+
+    Sentences are as the sections have them, so nothing is said that is not there. Empty when the
+    summary is short, or when its sentences are too long for that.
+    """
+    words = sum(count_words(section.text) for section in sections)
+    if len(sections) < MIN_SECTIONS or words < WORTH * MAX_WORDS:
+        return ()
+    ranked = [_ranked(section, sections) for section in sections]
+    needed = -(-sum(map(bool, ranked)) // 2)
+    chosen = _spread(ranked, needed)
+    if len({section for section, _ in chosen}) < needed or not chosen:
+        return ()
+    return tuple(sentence for _, sentence in sorted(chosen, key=lambda pair: pair[0]))
+
+
+def _spread(
+    ranked: Sequence[Sequence[tuple[float, Sentence]]], needed: int
+) -> list[tuple[int, Sentence]]:
+    """The best sentence of each section, best sections first; when the room gets short, the
+    shortest that still let enough sections in."""
+    order = sorted(
+        (i for i, options in enumerate(ranked) if options), key=lambda i: -ranked[i][0][0]
+    )
+    least = {i: min(count_words(s.text) for _, s in ranked[i]) for i in order}
+    chosen: list[tuple[int, Sentence]] = []
+    room = MAX_WORDS
+    for place, i in enumerate(order):
+        still = sorted(least[j] for j in order[place + 1 :])[: max(0, needed - len(chosen) - 1)]
+        for _, sentence in ranked[i]:
+            if count_words(sentence.text) + sum(still) <= room:
+                chosen.append((i, sentence))
+                room -= count_words(sentence.text)
+                break
+    return chosen
+
+
+def _ranked(
+    section: SectionSummary, sections: Sequence[SectionSummary]
+) -> list[tuple[float, Sentence]]:
+    """(score, sentence), best first: words shared with all the sections, doubts count against."""
+    shared = Counter(f for s in sections for f in set(features(s.text)) if " " not in f)
+    found = []
+    for at, sentence in enumerate(section.sentences):
+        words = count_words(sentence.text)
+        if not SENTENCE[0] <= words <= SENTENCE[1] or sentence.text[-1:] not in ".!?”\"’)。":
+            continue
+        said = {f for f in features(sentence.text) if " " not in f and len(f) > 3}
+        score = sum(math.log(1 + shared[f]) for f in said) / math.sqrt(max(1, len(said)))
+        score -= 2.0 * len(sentence.flags) + 0.1 * at + (0 if sentence.pages else 2.0)
+        found.append((score, sentence))
+    return sorted(found, key=lambda pair: -pair[0])

@@ -1,0 +1,52 @@
+"""The overview: short, from at least half of the sections, nothing new, doubts left aside."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.events import SectionSummary, Sentence
+from app.overview import MAX_WORDS, overview_of
+from app.sentences import count_words
+
+FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)
+
+
+def section(number: int, *sentences: Sentence) -> SectionSummary:
+    text = " ".join(s.text for s in sentences)
+    return SectionSummary((number, number), text, 100, 50, "eos", sentences)
+
+
+def said(number: int, words: int, extra: str = "", flags=()) -> Sentence:
+    body = " ".join(f"word{(number + i) % 40}" for i in range(words - 1))
+    return Sentence(f"Section{number} {extra}{body}.", (number,), (str(number),), flags)
+
+
+@given(st.lists(st.lists(st.integers(3, 50), min_size=1, max_size=4), min_size=3, max_size=12))
+def test_it_is_short_and_covers_half_where_that_is_possible(shape) -> None:
+    sections = [
+        section(n, *(said(n, words) for words in lengths)) for n, lengths in enumerate(shape, 1)
+    ]
+    overview = overview_of(sections)
+    everything = {s for one in sections for s in one.sentences}
+    assert set(overview) <= everything
+    assert sum(count_words(s.text) for s in overview) <= MAX_WORDS
+    usable = [[w for w in lengths if 6 <= w <= 40] for lengths in shape]
+    shortest = sorted(min(lengths) for lengths in usable if lengths)
+    needed = -(-len(shortest) // 2)
+    long_enough = sum(map(sum, shape)) >= 1.5 * MAX_WORDS
+    fits = needed and sum(shortest[-needed:]) <= MAX_WORDS
+    if long_enough and fits:
+        assert len({s.pages for s in overview}) >= needed
+        assert [s.pages for s in overview] == sorted(s.pages for s in overview)
+
+
+def test_doubtful_sentences_come_last() -> None:
+    sections = [section(n, said(n, 20, flags=FLAG), said(n, 20, "sound "), said(n, 30, flags=FLAG))
+                for n in range(1, 5)]  # fmt: skip
+    assert all("sound" in s.text for s in overview_of(sections))
+
+
+def test_short_summaries_have_none() -> None:
+    assert overview_of([section(n, said(n, 20)) for n in range(1, 5)]) == ()
+    assert overview_of([section(n, said(n, 40), said(n, 40), said(n, 40)) for n in (1, 2)]) == ()
