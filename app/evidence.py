@@ -11,7 +11,10 @@ from app.citations import Citer, find_passages
 from app.claims import check
 from app.coverage import cite_pages
 from app.events import Sentence
-from app.sentences import split_sentences, without_headings
+from app.sentences import count_words, last_sentence_end, split_sentences, without_headings
+
+FEW = 8  # sentences of a source that are no basis for copying by the sentence
+MIN_WORDS = 4
 
 
 class Source:
@@ -21,6 +24,10 @@ class Source:
         self.texts = {page.number: page.text for page in document.pages}
         self.labels = {page.number: page.label for page in document.pages}
         self.whole = "\n\n".join(self.texts.values())
+
+
+def _is_sentence(text: str) -> bool:
+    return last_sentence_end(text) == len(text) and count_words(text) >= MIN_WORDS
 
 
 class SentenceWriter:
@@ -38,6 +45,15 @@ class SentenceWriter:
         self.attention: list[list[float]] = []
         self._ends: list[int] = []  # of each token, in characters
         self._found: list[Sentence] = []
+
+    def source_sentences(self) -> list[list[int]]:
+        """The sentences of the source as tokens, without headings and scraps; all passages where
+        there are too few."""
+        tokens, text = self._chunk.input_ids, self._chunk.text
+        whole = [p for p in self._passages if _is_sentence(text[p.start : p.end])]
+        if len(whole) < FEW:
+            whole = self._passages
+        return [tokens[slice(*p.tokens)] for p in whole]
 
     def sentences(
         self, text: str, tokens: Sequence[int], headings: list[str]

@@ -11,6 +11,8 @@ from typing import Any
 
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
 
+COPY_PENALTY = 10.0
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -22,12 +24,14 @@ class Checkpoint:
     licence: str
     hub_id: str | None
     about: str
+    copy_penalty: float = 0.0  # for a model that copies: the price of leaving a sentence
 
 
 CATALOGUE = (
     Checkpoint(
         "bundled", "17.7 M", 4_096, "Apache-2.0", None,
         "selects and lightly tidies the document's own key sentences; English; no download",
+        copy_penalty=COPY_PENALTY,
     ),
     Checkpoint(
         "pszemraj/long-t5-tglobal-base-16384-book-summary", "247.5 M (990 MB)", 16_384,
@@ -69,6 +73,11 @@ def resolve_model(name: str) -> str:
             "such as owner/name (see `python -m app models`)."
         )
     return name
+
+
+def copy_penalty(label: str) -> float:
+    """The price for a model of this label, 0 for those that write in their own words."""
+    return next((c.copy_penalty for c in CATALOGUE if c.name == label), 0.0)
 
 
 def model_label(name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,11 +25,18 @@ from app.events import (
     Summary,
 )
 from app.evidence import SentenceWriter, Source
-from app.models import model_label, resolve_model, window
+from app.models import copy_penalty, model_label, resolve_model, window
 from app.overview import overview_of
 from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.sentences import count_words, ended, headings_of, settled, without_headings
-from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
+from app.settings import (
+    APP_VERSION,
+    DEFAULT_BEAMS,
+    DEFAULT_LENGTH,
+    LENGTH_WORDS,
+    MAX_BEAMS,
+    WINDOW_RANGE,
+)
 
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence
 KEPT_TOKENS = 32_768  # encoder states kept for another length or beam width
@@ -101,6 +109,9 @@ class _Clock:
     decode_s: float = 0.0
 
 
+Resume = Callable[[dict[str, Any]], Sequence[SectionSummary]]
+
+
 class Summarizer:
     """A loaded model and its tokenizer. One run at a time; see :class:`app.jobs.JobRunner`."""
 
@@ -160,9 +171,11 @@ class Summarizer:
         *,
         stop_event: threading.Event | None = None,
         read_s: float = 0.0,
+        resume: Resume | None = None,
     ) -> Iterator[Event]:
         """Summarize a Document. Raises BadOption and NoTextLayer at once; ends with Finished,
-        also when `stop_event` was set, then with what there is."""
+        also when `stop_event` was set, then with what there is. `resume` is told the plan of the
+        run and returns the sections that an earlier run of the same plan has finished."""
         from app.documents import require_text, select_pages
 
         options = options or Options()
@@ -174,7 +187,7 @@ class Summarizer:
         references: tuple[int, ...] = ()
         if not options.include_references:
             document, references = without_references(document)
-        return self._stream(document, references, options, limit, stop_event, read_s)
+        return self._stream(document, references, options, limit, stop_event, read_s, resume)
 
     def summarize(self, document: Any, options: Options | None = None) -> Summary:
         """The blocking call: the stream, drained."""
@@ -190,9 +203,11 @@ class Summarizer:
         limit: int,
         stop_event: threading.Event | None,
         read_s: float,
+        resume: Resume | None,
     ) -> Iterator[Event]:
         began, clock = time.monotonic(), _Clock()
         chunks = chunk_document(document, self.tokenizer, limit)
+        kept = list(resume(self._plan(chunks, options)))[: len(chunks)] if resume else []
         targets = share_words(options.length, chunks)
         source = Source(document)
         done: list[SectionSummary] = []
@@ -202,6 +217,10 @@ class Summarizer:
                 stopped = True
                 break
             yield SectionStarted(number, len(chunks), chunk.pages)
+            if number <= len(kept):
+                done.append(kept[number - 1])
+                yield SectionDone(number, done[-1])
+                continue
             encoded = None
             for item in self._encode(chunk, number, len(chunks), stop_event, clock):
                 if isinstance(item, Progress):
@@ -235,6 +254,24 @@ class Summarizer:
         made = provenance_of(document, options, self.identity, dtype, coverage)
         overview = overview_of(done)
         yield Finished(replace(summary, coverage=coverage, provenance=made, overview=overview))
+
+    def _plan(self, chunks: list[Chunk], options: Options) -> dict[str, Any]:
+        """All that a finished section depends on: whoever has the same gets the same words."""
+        return {
+            "options": asdict(options),
+            "model": self.name,
+            "revision": self.identity.revision,
+            "weights_sha256": self.identity.weights_sha256,
+            "decoding": self.identity.decoding,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.model.device.type,
+            "app_version": APP_VERSION,
+            "chunks": [
+                {"pages": chunk.pages, "sha256": hashlib.sha256(
+                    " ".join(map(str, chunk.input_ids)).encode()).hexdigest()}
+                for chunk in chunks
+            ],
+        }  # fmt: skip
 
     def _encode(
         self,
@@ -329,6 +366,7 @@ class Summarizer:
             max_new_tokens=most,
             record_attention=True,
             spans=[writer.spans],
+            logits_processor=self._copying(writer, options.num_beams),
         )
         for draft in drafts:
             sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)
@@ -352,6 +390,16 @@ class Summarizer:
             chunk.pages, text, len(chunk.input_ids), count, reason, cited
         )
         yield SectionDone(place[0], result)
+
+    def _copying(self, writer: SentenceWriter, num_beams: int) -> list[Any]:
+        """For a model that copies, the rule that keeps it inside the sentences of the source."""
+        from longt5.copying import CopyPenalty
+
+        penalty = copy_penalty(self.name)
+        if not penalty:
+            return []
+        eos = self.tokenizer.eos_token_id
+        return [CopyPenalty(penalty, [writer.source_sentences()], num_beams, eos)]
 
     def _summary(
         self,

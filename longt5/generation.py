@@ -22,7 +22,7 @@ from . import logits_processors
 from .beam_search import BeamSearch, SearchOptions
 from .evidence import AttentionRecord, Spans, checked
 from .greedy_search import GreedySearch
-from .logits_processors import NO_TOKEN
+from .logits_processors import NO_TOKEN, Processor
 
 if TYPE_CHECKING:
     from .model import EncoderStates, LongT5ForConditionalGeneration
@@ -218,7 +218,7 @@ class _Run:
 
     config: GenerationConfig
     search: Search
-    processors: list[logits_processors.Processor]
+    processors: list[Processor]
     start: int
     stop: _Stop | None
     record: AttentionRecord | None = None
@@ -235,6 +235,7 @@ def stream(
     on_encode_progress: Any = None,
     record_attention: bool = False,
     spans: Spans | None = None,
+    logits_processor: Sequence[Processor] = (),
     **options: Any,
 ) -> Iterator[Draft]:
     """Decode one source or a batch, a :class:`Draft` per row and step; the last has ``done``.
@@ -243,8 +244,9 @@ def stream(
     the call) end the run within one decode step, with the best text so far in ``provisional``;
     closing the iterator frees the cache. ``record_attention`` needs ``spans``: for each source
     its (start, end) token positions, pages or sentences; memory is a float per span, beam and
-    uncommitted token. Raises ValueError for unknown options, Stopped when stopped while still
-    encoding.
+    uncommitted token. ``logits_processor``: rules of your own, after the others, made for this
+    run; they may only lower scores. Raises ValueError for unknown options, Stopped when stopped
+    while still encoding.
     """
     config = model.generation_config.merged(**options)
     if record_attention != (spans is not None):
@@ -254,7 +256,7 @@ def stream(
     def encode() -> EncoderStates:
         return _encoded(model, input_ids, attention_mask, encoded, stop, on_encode_progress)
 
-    return _stream(model, config, encode, stop, spans)
+    return _stream(model, config, encode, stop, spans, logits_processor)
 
 
 def generate(
@@ -263,12 +265,13 @@ def generate(
     attention_mask: Tensor | None = None,
     *,
     encoded: EncoderStates | None = None,
+    logits_processor: Sequence[Processor] = (),
     **options: Any,
 ) -> GenerationOutput:
     """Decode to the end: the same loop as :func:`stream`, drained."""
     config = model.generation_config.merged(**options)
     encoded = _encoded(model, input_ids, attention_mask, encoded, None, None)
-    run = _prepare(model, config, encoded, None)
+    run = _prepare(model, config, encoded, None, logits_processor)
     for _ in _steps(model, run, encoded):
         pass
     sequences, scores = run.search.result(config.num_return_sequences)
@@ -310,6 +313,7 @@ def _prepare(
     config: GenerationConfig,
     encoded: EncoderStates,
     stop: _Stop | None,
+    extra: Sequence[Processor] = (),
 ) -> _Run:
     shape = model.config
     eos = _ids(config.eos_token_id) or _ids(shape.eos_token_id)
@@ -334,7 +338,7 @@ def _prepare(
         config, encoded.input_ids, batch * config.rows_per_source, shape.vocab_size, start, eos,
         model.device,
     )  # fmt: skip
-    return _Run(config, search, processors, start, stop)
+    return _Run(config, search, [*processors, *extra], start, stop)
 
 
 def _steps(
@@ -372,9 +376,10 @@ def _stream(
     encode: Callable[[], EncoderStates],
     stop: _Stop,
     spans: Spans | None,
+    extra: Sequence[Processor],
 ) -> Iterator[Draft]:
     encoded = encode()
-    run = _prepare(model, config, encoded, stop)
+    run = _prepare(model, config, encoded, stop, extra)
     if spans is not None:
         run.record = _record(model, config, encoded, spans)
     unsettled = list(range(encoded.last_hidden_state.shape[0]))

@@ -1,0 +1,96 @@
+"""The rule for models that copy: sentences of the source, whole, and an exact stream."""
+
+from __future__ import annotations
+
+import doctest
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longt5 import copying
+from longt5.copying import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns
+from tests.reference import ours_like, reference_model
+
+SENTENCES = st.lists(st.lists(st.integers(2, 12), min_size=1, max_size=9), min_size=1, max_size=5)
+
+
+def test_worked_examples() -> None:
+    assert doctest.testmod(copying).failed == 0
+
+
+def slow_after(sentences, recent):
+    """What follows the longest end of `recent` in any sentence, by looking at every place."""
+    framed = [[BEGIN, *s, END] for s in sentences]
+    for size in range(len(recent), 0, -1):
+        tail = list(recent[-size:])
+        found = {
+            row[i + size]
+            for row in framed
+            for i in range(len(row) - size)
+            if row[i : i + size] == tail
+        }
+        if found:
+            return found
+    return set()
+
+
+@given(SENTENCES, st.lists(st.integers(2, 12), max_size=CONTEXT), st.booleans())
+def test_runs_are_those_of_the_slow_twin(sentences, tokens, begins) -> None:
+    recent = tuple(([BEGIN] if begins else []) + tokens)[-CONTEXT:]
+    assert set(SourceRuns(sentences).after(recent)) == slow_after(sentences, recent)
+
+
+@given(SENTENCES, st.integers(0, 1000))
+def test_scores_are_only_lowered_and_by_the_price(sentences, seed) -> None:
+    rule = CopyPenalty(3.0, [sentences], 2, eos=1)
+    scores = torch.randn(2, 16, generator=torch.Generator().manual_seed(seed))
+    before = scores.clone()
+    lowered = rule(scores, 1)
+    assert torch.equal(scores, before)
+    taken = (before - lowered).round(decimals=4)
+    assert set(taken.unique().tolist()) <= {0.0, 3.0}
+    starts = {s[0] for s in sentences}
+    assert {t for t in range(16) if taken[0, t] == 0} == starts
+
+
+def model():
+    reference = reference_model(3, vocab_size=24)
+    with torch.no_grad():
+        reference.lm_head.weight = torch.nn.Parameter(torch.randn(24, 32) * 2)
+    return ours_like(reference)
+
+
+def joins(tokens, sentences) -> bool:
+    """Whether tokens are whole sentences in a row, the last one perhaps cut off."""
+    if not tokens:
+        return True
+    return any(
+        tokens[: len(s)] == s[: len(tokens)] and joins(tokens[len(s) :], sentences)
+        for s in sentences
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.integers(2, 23), min_size=1, max_size=6, unique=True), min_size=1, max_size=4
+    ),
+    st.integers(1, 4),
+)
+def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams) -> None:
+    ids = torch.tensor([[t for s in sentences for t in s] + [1]])
+    network = model()
+    rule = lambda: [CopyPenalty(500.0, [sentences], beams, eos=1)]  # noqa: E731
+    options = {"num_beams": beams, "max_new_tokens": 14}
+    shown: list[int] = []
+    for draft in network.stream(ids, logits_processor=rule(), **options):
+        assert draft.committed[: len(shown)] == shown
+        shown = draft.committed
+    whole = network.generate(ids, logits_processor=rule(), **options).sequences[0].tolist()
+    answer = [t for t in whole[1:] if t not in (0, 1)]
+    assert shown == answer
+    firsts = {t for s in sentences for t in s}
+    # With one place for each token there is no way from inside one sentence into another.
+    if len(firsts) == sum(map(len, sentences)):
+        assert joins(answer, sentences)
