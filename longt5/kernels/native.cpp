@@ -1,8 +1,8 @@
 // Long attention and cross-attention of one decode step, fused: scores never leave the cache.
 //
 // One product routine serves both halves of attention. Its left operand is read row by row,
-// its right operand is packed so that 16 columns lie side by side; in bfloat16 two steps of the
-// inner dimension share a 32-bit word, as the processor's dot-product instruction wants them.
+// its right operand is packed so that a register of columns lies side by side; in bfloat16 two
+// steps of the inner dimension share a 32-bit word, as the dot-product instruction wants them.
 // S source tokens, H heads, d head width, L block length, G global tokens, K beams.
 
 #include <algorithm>
@@ -16,20 +16,27 @@
 
 namespace {
 
-constexpr int64_t LANES = 16;
-#ifdef __AVX512F__
-constexpr int ROWS = 8, VECS = 2;
+// One register of floats, and as many of them in a product as there are registers for.
+#if defined(__AVX512F__)
+#define REGISTER 64
+constexpr int ROWS = 8, VECS = 2, STREAMED = 4;
+#elif defined(__AVX__)
+#define REGISTER 32
+constexpr int ROWS = 4, VECS = 2, STREAMED = 2;
 #else
-constexpr int ROWS = 4, VECS = 1;
+#define REGISTER 16
+constexpr int ROWS = 4, VECS = 4, STREAMED = 4;
 #endif
-constexpr int64_t TILE = 16;           // query rows that share one strip of scores
+constexpr int64_t LANES = REGISTER / 4;
+constexpr int64_t TILE = 32;           // query rows that share one strip of scores, at most
+constexpr int64_t STRIP = 128;         // inner steps of a product done at once
 constexpr int64_t SEGMENT = 8;         // blocks whose keys are packed together
 constexpr int64_t SPAN = 2048;         // keys of one cross-attention piece
 constexpr int64_t KEYS_AHEAD = 2048, VALUES_AHEAD = 2048;  // words
 constexpr float MASKED = -1e10f;
 
-typedef float vec __attribute__((vector_size(64)));
-typedef int32_t ivec __attribute__((vector_size(64)));
+typedef float vec __attribute__((vector_size(REGISTER)));
+typedef int32_t ivec __attribute__((vector_size(REGISTER)));
 
 inline vec load(const float* p) { vec v; std::memcpy(&v, p, sizeof v); return v; }
 inline void store(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
@@ -37,44 +44,61 @@ inline vec splat(float x) { return vec{} + x; }
 inline vec larger(vec a, vec b) { return a > b ? a : b; }
 
 inline float lane_max(vec v) {
+#ifdef __AVX512F__
+    return _mm512_reduce_max_ps((__m512)v);
+#else
     float out = v[0];
     for (int i = 1; i < LANES; ++i) out = std::max(out, v[i]);
     return out;
+#endif
 }
 
 inline float lane_sum(vec v) {
+#ifdef __AVX512F__
+    return _mm512_reduce_add_ps((__m512)v);
+#else
     float out = 0;
     for (int i = 0; i < LANES; ++i) out += v[i];
     return out;
+#endif
 }
 
-// exp for x <= 0, relative error below 2e-7: 2^n times a polynomial on [-ln2/2, ln2/2].
-inline vec fast_exp(vec x) {
-    x = larger(x, splat(-87.0f));
+constexpr float LOG2E = 1.44269504f;
+
+// 2^x for x <= 0: a power of two times a polynomial on [-1/2, 1/2]. DEGREE 5 is exact to 3e-7,
+// DEGREE 3 to 1e-4, which is far below the rounding of bfloat16.
+template <int DEGREE>
+inline vec power_of_two(vec x) {
+    x = larger(x, splat(-125.0f));
     const vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-    vec n = x * splat(1.44269504f) + shift;
-    ivec exponent;
-    std::memcpy(&exponent, &n, sizeof n);
-    n = n - shift;
-    vec r = x - n * splat(0.693359375f) + n * splat(2.12194440e-4f);
-    vec p = splat(1.9875691500e-4f);
-    p = p * r + splat(1.3981999507e-3f);
-    p = p * r + splat(8.3334519073e-3f);
-    p = p * r + splat(4.1665795894e-2f);
-    p = p * r + splat(1.6666665459e-1f);
-    p = p * r + splat(5.0000001201e-1f);
-    p = p * r * r + r + splat(1.0f);
-    // The low bits of n, before the shift was taken off, are the integer itself.
-    ivec scale = (exponent << 23) + (127 << 23);
-    vec power;
-    std::memcpy(&power, &scale, sizeof power);
-    return p * power;
+    const vec n = x + shift;
+    const vec f = x - (n - shift);
+    vec p;
+    if (DEGREE == 3) {
+        p = splat(5.517162512e-02f) * f + splat(2.426111188e-01f);
+    } else {
+        p = splat(1.327646696e-03f) * f + splat(9.675541294e-03f);
+        p = p * f + splat(5.550713289e-02f);
+        p = p * f + splat(2.402211972e-01f);
+    }
+    p = p * f + splat(DEGREE == 3 ? 6.932609936e-01f : 6.931469671e-01f);
+    p = p * f + splat(DEGREE == 3 ? 9.999280740e-01f : 1.000000072e+00f);
+    // The low bits of n are the integer itself; it goes into the exponent.
+    ivec integer, bits;
+    std::memcpy(&integer, &n, sizeof n);
+    std::memcpy(&bits, &p, sizeof p);
+    bits += integer << 23;
+    std::memcpy(&p, &bits, sizeof p);
+    return p;
 }
+
+inline vec fast_exp(vec x) { return power_of_two<5>(x * splat(LOG2E)); }
 
 struct Float {
     typedef float element;
     typedef float word;
     static constexpr int64_t pair = 1;
+    static constexpr int exp_degree = 5;
     static vec dot(vec acc, word a, const word* b) { return acc + splat(a) * load(b); }
     static void put(element* p, vec v) { store(p, v); }
     static vec get(const element* p) { return load(p); }
@@ -91,6 +115,7 @@ struct Brain {
     typedef uint16_t element;
     typedef uint32_t word;
     static constexpr int64_t pair = 2;
+    static constexpr int exp_degree = 3;
     static vec dot(vec acc, word a, const word* b) {
 #ifdef __AVX512BF16__
         return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_set1_epi32(int32_t(a)),
@@ -117,7 +142,7 @@ struct Brain {
 #endif
     }
     static vec get(const element* p) {
-        typedef uint16_t narrow __attribute__((vector_size(32)));
+        typedef uint16_t narrow __attribute__((vector_size(REGISTER / 2)));
         narrow raw;
         std::memcpy(&raw, p, sizeof raw);
         ivec wide = __builtin_convertvector(raw, ivec) << 16;
@@ -128,7 +153,7 @@ struct Brain {
     static word join(element low, element high) { return word(low) | word(high) << 16; }
 };
 
-// C[R, 16 * V] (+)= A[R, steps] B[steps, 16 * V]; b + k * ldb + v * next is one packed vector.
+// C[R, LANES * V] (+)= A[R, steps] B[steps, LANES * V]; b + k * ldb + v * next is one packed vector.
 // A right operand that comes from memory is asked for ``ahead`` words early (0: it is in cache).
 template <class T, int R, int V>
 inline void product(const typename T::word* a, int64_t lda, const typename T::word* b,
@@ -148,38 +173,43 @@ inline void product(const typename T::word* a, int64_t lda, const typename T::wo
         for (int v = 0; v < V; ++v) store(c + r * ldc + v * LANES, acc[r][v]);
 }
 
-template <class T, int R>
-inline void product_row(const typename T::word* a, int64_t lda, const typename T::word* b,
-                        int64_t ldb, int64_t next, int64_t steps, int64_t vectors, float* c,
-                        int64_t ldc, bool add) {
-    int64_t v = 0;
-    for (; v + VECS <= vectors; v += VECS)
-        product<T, R, VECS>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, add);
-    for (; v < vectors; ++v)
-        product<T, R, 1>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, add);
+template <class T, int V>
+inline void product_column(int64_t rows, const typename T::word* a, int64_t lda,
+                           const typename T::word* b, int64_t ldb, int64_t next, int64_t steps,
+                           float* c, int64_t ldc, bool add) {
+    int64_t r = 0;
+    for (; r + ROWS <= rows; r += ROWS)
+        product<T, ROWS, V>(a + r * lda, lda, b, ldb, next, steps, c + r * ldc, ldc, add);
+    for (; r < rows; ++r)
+        product<T, 1, V>(a + r * lda, lda, b, ldb, next, steps, c + r * ldc, ldc, add);
 }
 
+// All rows pass over one strip of the right operand while it is in the first-level cache.
 template <class T>
 void multiply(int64_t rows, const typename T::word* a, int64_t lda, const typename T::word* b,
               int64_t ldb, int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
               bool add) {
-    int64_t r = 0;
-    for (; r + ROWS <= rows; r += ROWS)
-        product_row<T, ROWS>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
-    for (; r + 4 <= rows; r += 4)
-        product_row<T, 4>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
-    for (; r < rows; ++r)
-        product_row<T, 1>(a + r * lda, lda, b, ldb, next, steps, vectors, c + r * ldc, ldc, add);
+    for (int64_t k = 0; k < steps; k += STRIP) {
+        const int64_t some = std::min(STRIP, steps - k);
+        const bool more = add || k > 0;
+        int64_t v = 0;
+        for (; v + VECS <= vectors; v += VECS)
+            product_column<T, VECS>(rows, a + k, lda, b + k * ldb + v * next, ldb, next, some,
+                                    c + v * LANES, ldc, more);
+        for (; v < vectors; ++v)
+            product_column<T, 1>(rows, a + k, lda, b + k * ldb + v * next, ldb, next, some,
+                                 c + v * LANES, ldc, more);
+    }
 }
 
-// The same for the few rows of a decode step: four vectors at a time, streamed once.
+// The same for the few rows of a decode step: wide, so that memory is read in one go.
 template <class T, int R>
 void stream_rows(const typename T::word* a, int64_t lda, const typename T::word* b, int64_t ldb,
                  int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
                  int64_t ahead) {
     int64_t v = 0;
-    for (; v + 4 <= vectors; v += 4)
-        product<T, R, 4>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, false, ahead);
+    for (; v + STREAMED <= vectors; v += STREAMED)
+        product<T, R, STREAMED>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, false, ahead);
     for (; v < vectors; ++v)
         product<T, R, 1>(a, lda, b + v * next, ldb, next, steps, c + v * LANES, ldc, false, ahead);
 }
@@ -200,7 +230,7 @@ void stream(int64_t rows, const typename T::word* a, int64_t lda, const typename
     }
 }
 
-// Keys [count, d] -> panels of 16 keys, [d / pair, 16] words each; missing rows are zero.
+// Keys [count, d] -> panels of LANES keys, [d / pair, LANES] words each; missing rows are zero.
 template <class T>
 void pack_keys(const typename T::element* src, int64_t stride, int64_t count, int64_t panels,
                int64_t d, typename T::word* out) {
@@ -325,8 +355,9 @@ float soften(float* scores, int64_t local, const float* bias, const float* hidde
         most = std::max(most, s[j]);
     }
     vec sum = vec{};
+    const vec offset = splat(most * LOG2E);
     for (int64_t i = 0; i < local + side; i += LANES) {
-        vec w = fast_exp(load(scores + i) - splat(most));
+        vec w = power_of_two<T::exp_degree>(load(scores + i) * splat(LOG2E) - offset);
         sum += w;
         T::put(weights + i, w);
     }
@@ -337,23 +368,24 @@ template <class T>
 void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first, int64_t row) {
     typedef typename T::element element;
     typedef typename T::word word;
-    const int64_t block = row / a.L, in_block = row % a.L, count = std::min(TILE, a.S - row);
+    const int64_t tile = a.L % TILE ? LANES : TILE;
+    const int64_t block = row / a.L, in_block = row % a.L, count = std::min(tile, a.S - row);
     const int64_t steps = a.d / T::pair;
     const element* q = (const element*)a.q + (b * a.S + row) * a.q_stride + h * a.d;
-    for (int64_t i = 0; i < TILE; ++i)
+    for (int64_t i = 0; i < tile; ++i)
         if (i < count) std::memcpy(s.queries + i * a.d, q + i * a.q_stride, a.d * sizeof(element));
         else std::memset((void*)(s.queries + i * a.d), 0, a.d * sizeof(element));
     // A query sees L - 1 keys on each side: these columns of its three blocks, and no others.
     const int64_t low = (in_block + 1) / LANES * LANES;
-    const int64_t high = std::min(3 * a.L, up(in_block + TILE + 2 * a.L - 1, LANES));
+    const int64_t high = std::min(3 * a.L, up(in_block + tile + 2 * a.L - 1, LANES));
     const int64_t local = high - low, key = (block - first) * a.L + low;
     const word* left = (const word*)s.queries;
-    multiply<T>(TILE, left, steps, s.k + key * steps, LANES, steps * LANES, steps, local / LANES,
+    multiply<T>(tile, left, steps, s.k + key * steps, LANES, steps * LANES, steps, local / LANES,
                 s.scores, s.width, false);
     if (s.side)
-        multiply<T>(TILE, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
+        multiply<T>(tile, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
                     s.scores + local, s.width, false);
-    for (int64_t i = 0; i < TILE; ++i) {
+    for (int64_t i = 0; i < tile; ++i) {
         const float* bias = a.local_bias + (h * a.L + in_block + i) * 3 * a.L + low;
         const int64_t run = std::min((row + i) / a.block, a.R - 1);
         const float* side_bias = a.G ? a.side_bias + ((b * a.H + h) * a.R + run) * a.G : nullptr;
@@ -362,10 +394,10 @@ void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first
     }
     const word* weights = (const word*)s.weights;
     const int64_t lda = s.width / T::pair, vectors = a.d / LANES;
-    multiply<T>(TILE, weights, lda, s.v + key / T::pair * a.d, a.d, LANES, local / T::pair,
+    multiply<T>(tile, weights, lda, s.v + key / T::pair * a.d, a.d, LANES, local / T::pair,
                 vectors, s.result, a.d, false);
     if (s.side)
-        multiply<T>(TILE, weights + local / T::pair, lda, s.side_v, a.d, LANES, s.side / T::pair,
+        multiply<T>(tile, weights + local / T::pair, lda, s.side_v, a.d, LANES, s.side / T::pair,
                     vectors, s.result, a.d, true);
     element* out = (element*)a.out + ((b * a.S + row) * a.H + h) * a.d;
     for (int64_t i = 0; i < count; ++i)
@@ -385,7 +417,8 @@ void long_attention(const Long& a) {
             const int64_t first = item % segments * SEGMENT;
             pack_segment<T>(a, strip, b, h, first);
             const int64_t end = std::min(a.S, (first + SEGMENT) * a.L);
-            for (int64_t row = first * a.L; row < end; row += TILE)
+            const int64_t tile = a.L % TILE ? LANES : TILE;
+            for (int64_t row = first * a.L; row < end; row += tile)
                 attend_tile<T>(a, strip, b, h, first, row);
         }
     }

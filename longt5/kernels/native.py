@@ -61,15 +61,21 @@ class _Norm(ctypes.Structure):
 def library() -> ctypes.CDLL | None:
     """The compiled kernels, None where they cannot be had. Compiles at first use (seconds)."""
     compiler = shutil.which("g++") or shutil.which("clang++")
-    if not sys.platform.startswith("linux") or compiler is None or not SOURCE.is_file():
+    if compiler is None or not _worthwhile() or not SOURCE.is_file():
         return None
     try:
         path = _cache_folder() / f"native-{_fingerprint(compiler)}.so"
         if not path.is_file():
             _compile(compiler, path)
         return ctypes.CDLL(str(path))
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, RuntimeError, subprocess.SubprocessError):  # no home, no space, no luck
         return None
+
+
+def _worthwhile() -> bool:
+    """Linux on a processor with AVX2 or better; on others torch's own routines are as fast."""
+    info = Path("/proc/cpuinfo")
+    return sys.platform.startswith("linux") and info.is_file() and "avx2" in info.read_text("utf-8")
 
 
 def _cache_folder() -> Path:
