@@ -51,6 +51,7 @@ REPEAT_SECONDS, REPEATS = 12.0, 5
 
 
 def config_of(preset: str) -> LongT5Config:
+    """The shape of a published checkpoint: small (bundled), base or large."""
     return LongT5Config(**{**SHAPE, **PRESETS[preset]})
 
 
@@ -65,6 +66,7 @@ def write_checkpoint(folder: Path, preset: str, seed: int) -> None:
 
 
 def sample_ids(config: LongT5Config, tokens: int, seed: int) -> Tensor:
+    """Random ids [1, tokens] that end with EOS."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(3, config.vocab_size, (1, tokens), generator=generator)
     ids[0, -1] = 1
@@ -166,6 +168,7 @@ class Transformers:
 
 
 def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -263,6 +266,7 @@ def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
 
 
 def best_seconds(run: Callable[[], Any], device: torch.device, times: int = 5) -> float:
+    """The least of several timings."""
     run()
     seconds = []
     for _ in range(times):
@@ -432,6 +436,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     p = argparse.ArgumentParser(prog="python -m longt5.benchmark", description=__doc__)
     p.add_argument("--preset", choices=sorted(PRESETS), default="base")
     p.add_argument("--tokens", type=int, default=4096)
@@ -467,6 +472,7 @@ def check_table(device: torch.device) -> tuple[str, bool]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Measure, print, and give the exit code."""
     arguments = parser().parse_args(argv)
     if arguments.worker:
         print(json.dumps(run_worker(json.loads(arguments.worker))))
