@@ -119,6 +119,8 @@ def test_cross_attention(dtype: torch.dtype, source: int, beams: int) -> None:
     k, v = (torch.randn(batch, source, heads, width).to(dtype) for _ in range(2))
     hidden = torch.zeros(batch, 1, 1, source)
     hidden[1, ..., source // 2 + 1 :] = -1e10
+    # Plain torch rounds the scores too, and means of many values are small.
+    bound = BOUNDS[dtype] if dtype is torch.float32 else 3 * BOUNDS[dtype]
     stores = [decode.CrossStates(batch, source, heads, width, dtype, CPU)]
     if native.fits(width, 16, dtype, CPU):
         stores.append(native.CrossStates(batch, source, heads, width, dtype))
@@ -129,9 +131,9 @@ def test_cross_attention(dtype: torch.dtype, source: int, beams: int) -> None:
             scores = torch.einsum("bkhd,bshd->bhks", q.float(), k.float())
             expected = (scores if bias is None else scores + bias).softmax(-1)
             out, weights = store.attend(q, bias, want_weights=True)
-            assert relative_error(weights, expected) < 2 * BOUNDS[dtype]
+            assert relative_error(weights, expected) < bound
             expected = torch.einsum("bhks,bshd->bkhd", expected, v.float())
-            assert relative_error(out.float(), expected) < BOUNDS[dtype]
+            assert relative_error(out.float(), expected) < bound
             assert store.attend(q, bias)[1] is None
 
 
