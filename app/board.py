@@ -74,6 +74,7 @@ class Board:
 
     def _apply(self, document: DocumentBoard, event: Event) -> None:
         if isinstance(event, SectionStarted):
+            del document.sections[event.section - 1 :]  # a run that begins again overwrites
             document.sections.append(SectionBoard(event.pages))
         elif isinstance(event, DraftText):
             section = document.sections[event.section - 1]

@@ -2,7 +2,8 @@
 
 A job is known by its id. Any number of watchers may follow it, from any moment on: each gets
 what happened so far (superseded drafts left out) and then what comes. Closing a watcher does
-not end the job; `Job.stop()` does, within one decode step.
+not end the job; `Job.stop()` does, within one decode step. A session may have one job running
+and one waiting; how long a job will wait is told from how fast earlier ones were.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Any
 
 from app.errors import AppError, Busy
 from app.events import DraftText, Progress, SectionDone
-from app.settings import KEPT_JOBS, MAX_WAITING
+from app.settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
 
 Work = Callable[[threading.Event], Iterator[Any]]
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+SPEEDS = 8  # how many of the latest runs tell the speed
 UNEXPECTED = "Something went wrong inside the program: try again, or with another document."
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,14 @@ log = logging.getLogger(__name__)
 class Job:
     """One run. `state` is waiting, running, done or failed; `error` is set when it failed."""
 
-    def __init__(self, session: str, linger_s: float | None = None) -> None:
-        self.id = secrets.token_urlsafe(12)
+    def __init__(
+        self, session: str, linger_s: float | None = None, job_id: str = "", size: int = 0
+    ) -> None:
+        self.id = job_id or new_id()
         self.session = session
+        self.size = size  # of the work, in whatever unit all jobs share
+        self.began_at = self.ended_at = 0.0
+        self._starts_at: float | None = None
         self.state = WAITING
         self.error: AppError | None = None
         self.ahead = 0  # jobs that come before this one
@@ -51,11 +58,27 @@ class Job:
         """Set when the run must end."""
         return self._stop
 
-    def stop(self) -> None:
+    @property
+    def cut_off(self) -> bool:
+        """Whether it ended because it was left or the program closed: it may be taken up again."""
+        return self.finished and self._stop.is_set() and not self._stop.by_hand
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds until it will probably start; None when nothing is known of the speed."""
+        return None if self._starts_at is None else max(0.0, self._starts_at - time.monotonic())
+
+    def stop(self, by_hand: bool = True) -> None:
         """End the run within one step; what it has written so far stays."""
         with self._changed:
+            self._stop.by_hand = self._stop.by_hand or by_hand
             self._stop.set()
             self._changed.notify_all()
+
+    def expect(self, ahead: int, wait_s: float | None) -> None:
+        """How many jobs come before this one, and how long they will take."""
+        self.ahead = ahead
+        self._starts_at = None if wait_s is None else time.monotonic() + wait_s
 
     def events(self, idle_s: float | None = None) -> Iterator[Any]:
         """What happened so far, then what comes, until the job has finished.
@@ -120,7 +143,9 @@ class Job:
             self._enter(FAILED if error else DONE)
 
     def _enter(self, state: str) -> None:
+        now = time.monotonic()
         with self._changed:
+            self.began_at, self.ended_at = (now, 0.0) if state == RUNNING else (self.began_at, now)
             self.state, self.ahead = state, 0
             self._changed.notify_all()
 
@@ -131,14 +156,22 @@ class Job:
 
 
 class _StopSignal(threading.Event):
-    """Set by hand, or when the last watcher has been gone for too long."""
+    """Set by hand, when the program closes, or when the last watcher has been gone too long."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
         self._job = job
+        self.by_hand = False
 
     def is_set(self) -> bool:
-        return super().is_set() or self._job._abandoned()
+        if not super().is_set() and self._job._abandoned():
+            self.set()  # who comes back later does not undo it
+        return super().is_set()
+
+
+def new_id() -> str:
+    """A name for a job that nobody can guess."""
+    return secrets.token_urlsafe(12)
 
 
 def _supersedes(event: Any, old: Any) -> bool:
@@ -157,18 +190,31 @@ class JobRunner:
         self._linger_s, self._max_waiting = linger_s, max_waiting
         self._queue: deque[tuple[Job, Work]] = deque()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._running: Job | None = None
+        self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEEDS)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, work: Work, session: str = "") -> Job:
-        """Queue a run. Raises Busy when the queue is full."""
+    def admit(self, session: str = "") -> None:
+        """Raises Busy when the queue is full, or this session's share of it."""
         with self._changed:
             if len(self._queue) >= self._max_waiting:
                 raise Busy(
                     f"The queue is full ({self._max_waiting} documents are waiting): "
                     "try again in a few minutes. What you entered stays."
                 )
-            job = self._remember(Job(session, self._linger_s))
+            mine = [j for j in self._jobs.values() if j.session == session and not j.finished]
+            if session and len(mine) >= MAX_PER_SESSION:
+                raise Busy(
+                    "One of your documents is being summarized and one is waiting: stop one, or "
+                    "try again when the first is done. What you entered stays."
+                )
+
+    def submit(self, work: Work, session: str = "", job_id: str = "", size: int = 0) -> Job:
+        """Queue a run. Raises Busy as `admit` does."""
+        with self._changed:
+            self.admit(session)
+            job = self._remember(Job(session, self._linger_s, job_id, size))
             self._queue.append((job, work))
             self._count_ahead()
             if self._thread is None:
@@ -177,20 +223,34 @@ class JobRunner:
             self._changed.notify_all()
         return job
 
-    def adopt(self, session: str = "") -> Job:
-        """A job that its only watcher runs (`Job.steps`), known here by its id."""
+    def adopt(self, session: str = "", job_id: str = "") -> Job:
+        """A job that its caller runs (`Job.steps` or `run`), known here by its id."""
         with self._changed:
-            return self._remember(Job(session))
+            return self._remember(Job(session, job_id=job_id))
 
     def get(self, job_id: str) -> Job | None:
         """The job with this id, while it is remembered."""
         return self._jobs.get(job_id)
 
+    def forget(self, job_id: str) -> None:
+        """Stop a job, if it is not over, and know nothing of it any more."""
+        with self._changed:
+            job = self._jobs.pop(job_id, None)
+        if job is not None:
+            job.stop()
+
+    def expire(self, age_s: float) -> None:
+        """Forget the jobs that ended longer ago than that."""
+        with self._changed:
+            for job in [j for j in self._jobs.values() if j.finished]:
+                if time.monotonic() - job.ended_at > age_s:
+                    del self._jobs[job.id]
+
     def close(self) -> None:
-        """Stop every job and do not wait."""
+        """Cut every job off and do not wait."""
         with self._changed:
             for job in self._jobs.values():
-                job.stop()
+                job.stop(by_hand=False)
 
     def _remember(self, job: Job) -> Job:
         self._jobs[job.id] = job
@@ -199,9 +259,23 @@ class JobRunner:
         return job
 
     def _count_ahead(self) -> None:
-        running = any(job.state == RUNNING for job in self._jobs.values())
-        for place, (job, _) in enumerate(self._queue):
-            job.ahead = place + running
+        """Tell every waiting job its place and its wait, from the speed of the latest runs."""
+        sizes, seconds = (sum(part) for part in zip(*self._speeds, (0, 0.0), strict=True))
+        rate = seconds / sizes if sizes else None
+        waits, ahead = 0.0, 0
+        now = self._running
+        if now is not None:
+            ahead += 1
+            spent = time.monotonic() - now.began_at if now.began_at else 0.0
+            waits += max(0.0, now.size * rate - spent) if rate else 0.0
+        for job, _ in self._queue:
+            job.expect(ahead, waits if rate and ahead else None)
+            ahead += 1
+            waits += job.size * rate if rate else 0.0
+
+    def _measure(self, job: Job) -> None:
+        if job.state == DONE and job.size and not job.stop_event.is_set():
+            self._speeds.append((job.size, job.ended_at - job.began_at))
 
     def _serve(self) -> None:
         while True:
@@ -209,7 +283,11 @@ class JobRunner:
                 while not self._queue:
                     self._changed.wait()
                 job, work = self._queue.popleft()
-                job.state = RUNNING
+                job.state, self._running = RUNNING, job
                 self._count_ahead()
             job.run(work)
+            with self._changed:
+                self._running = None
+                self._measure(job)
+                self._count_ahead()
             del job, work  # an idle runner holds nobody's document

@@ -1,7 +1,15 @@
-"""Documents are read as soon as they are dropped; who needs one waits for the same reading."""
+"""Documents are read as soon as they are dropped; who needs one waits for the same reading.
+
+A file that lies where the page's users put theirs is moved to a folder of our own first, so that
+no address leads to it any more. It stays there for another run, until it is forgotten.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
+import secrets
+import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -10,7 +18,7 @@ from pathlib import Path
 
 from app.documents import Document, load_document
 from app.errors import AppError, NotReadable
-from app.settings import KEPT_READINGS
+from app.settings import KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
 
 Loader = Callable[..., Document]
 
@@ -21,6 +29,7 @@ class Reading:
     def __init__(self, path: str, password: str, loader: Loader) -> None:
         self.path, self.name = path, Path(path).name
         self.done, self.total, self.seconds = 0, 0, 0.0
+        self.used_at = time.monotonic()
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._document: Document | None = None
@@ -80,16 +89,75 @@ class Reader:
     def __init__(self, loader: Loader = load_document) -> None:
         self._loader = loader
         self._readings: OrderedDict[tuple[str, str], Reading] = OrderedDict()
+        self._own: dict[str, Path] = {}  # where we moved what was uploaded
         self._lock = threading.Lock()
 
     def open(self, path: str, password: str = "") -> Reading:
         """The reading of a file, begun now unless it has been; a failed one begins anew."""
         key = (path, password)
         with self._lock:
+            source = self._source(path)
             reading = self._readings.pop(key, None)
             if reading is None or reading.failed:
-                reading = Reading(path, password, self._loader)
+                reading = Reading(str(source), password, self._loader)
+            reading.used_at = time.monotonic()
             self._readings[key] = reading
             while len(self._readings) > KEPT_READINGS:
-                self._readings.popitem(last=False)
+                self._drop(next(iter(self._readings))[0])
         return reading
+
+    def forget(self, path: str) -> None:
+        """Let go of a file: its readings, and the copy of it."""
+        with self._lock:
+            self._drop(path)
+
+    def expire(self, age_s: float) -> None:
+        """Forget what nobody asked for since."""
+        with self._lock:
+            for (path, _), reading in list(self._readings.items()):
+                if time.monotonic() - reading.used_at > age_s:
+                    self._drop(path)
+            owned = {own.parent for own in self._own.values()}
+            for left in (data_dir() / "reading").glob("*"):  # by a process that is gone
+                with contextlib.suppress(OSError):
+                    if left not in owned and time.time() - left.stat().st_mtime > max(age_s, 0):
+                        shutil.rmtree(left, ignore_errors=True)
+
+    def close(self) -> None:
+        """Forget all."""
+        with self._lock:
+            for path, _ in list(self._readings):
+                self._drop(path)
+
+    def _drop(self, path: str) -> None:
+        for key in [key for key in self._readings if key[0] == path]:
+            self._readings.pop(key).stop()
+        own = self._own.pop(path, None)
+        if own is not None:
+            shutil.rmtree(own.parent, ignore_errors=True)
+
+    def _source(self, path: str) -> Path:
+        """Where to read a file from: an upload is taken out of the public folder."""
+        public = Path(path)
+        if not is_upload(public):
+            return public
+        own = self._own.get(path)
+        if own is None and public.is_file():
+            folder = private_folder(data_dir() / "reading")
+            own = private_folder(folder / secrets.token_urlsafe(12)) / public.name
+            shutil.move(public, own)
+            self._own[path] = own
+        else:
+            with contextlib.suppress(OSError):
+                public.unlink()  # the same file, sent again
+        return own or public
+
+
+def is_upload(path: Path) -> bool:
+    """Whether a file lies where the page keeps uploads, and is none of the examples, which the
+    page goes on offering."""
+    with contextlib.suppress(OSError):
+        example = assets_dir() / "examples" / path.name
+        if example.is_file() and filecmp.cmp(example, path, shallow=False):
+            return False
+    return path.resolve().is_relative_to(upload_dir())

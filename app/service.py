@@ -1,31 +1,41 @@
-"""What the page and the API ask for: documents in, a job to watch out."""
+"""What the page and the API ask for: documents in, a job to watch out, kept until forgotten."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from app.board import Board
 from app.documents import Document, require_text, select_pages
 from app.errors import AppError
-from app.events import DocumentFailed, DocumentStarted, Event, Finished, Progress
-from app.jobs import Job, JobRunner
-from app.settings import LINGER_S, Settings
-from app.summarizer import Options, Summarizer
+from app.events import Event, Finished
+from app.jobs import Job, JobRunner, new_id
+from app.journal import Asked, JobFolder, Journal
+from app.runs import ModelKeeper, replay, summarize_all
+from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, LINGER_S, Settings, data_dir
+from app.summarizer import Options
 
 IDLE_S = 0.5
+SWEEP_S = 600.0
+GIVEN_UP = (
+    "The program ended several times at this section of the run, which is therefore given up: "
+    "try fewer tokens per pass, or another model."
+)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One click on Summarize: plain data, so that it can cross to another process."""
+    """One click on Summarize: plain data, so that it can cross to another process. `sources`
+    are the files that the documents were read from, where there are any."""
 
     documents: tuple[Document, ...]
     options: Options
     model: str
     read_s: tuple[float, ...] = ()
+    sources: tuple[Path | None, ...] = ()
 
     def check(self) -> None:
         """Raises BadOption or NoTextLayer before anything is queued."""
@@ -33,55 +43,10 @@ class Request:
         if len(self.documents) == 1:
             require_text(select_pages(self.documents[0], self.options.pages))
 
-
-class ModelKeeper:
-    """The one loaded model; another name takes its place."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._name = ""
-        self._summarizer: Summarizer | None = None
-
-    def get(self, name: str, on_progress: Callable[[int, int], None] | None = None) -> Summarizer:
-        """Load a model unless it is the one at hand. Raises ModelNotFound, BadOption."""
-        if self._summarizer is None or self._name != name:
-            self._summarizer = None  # free the old one before the new one needs its room
-            s = self._settings
-            self._summarizer = Summarizer.load(
-                name,
-                revision=s.revision if name == s.model else None,
-                device=s.device,
-                dtype=s.dtype,
-                on_progress=on_progress,
-            )
-            self._name = name
-        return self._summarizer
-
-    def holds(self, name: str) -> bool:
-        return self._summarizer is not None and self._name == name
-
-
-def summarize_all(
-    request: Request, keeper: ModelKeeper, stop_event: threading.Event | None = None
-) -> Iterator[Event]:
-    """Every document of a request in turn; one that fails among several does not end the run."""
-    total = len(request.documents)
-    for number, document in enumerate(request.documents, 1):
-        if stop_event is not None and stop_event.is_set() and number > 1:
-            return
-        yield DocumentStarted(number, total, document.name)
-        if not keeper.holds(request.model):
-            yield Progress("loading", 0, 1)
-        try:
-            summarizer = keeper.get(request.model)
-            read_s = request.read_s[number - 1] if request.read_s else 0.0
-            yield from summarizer.stream(
-                document, request.options, stop_event=stop_event, read_s=read_s
-            )
-        except AppError as error:
-            if total == 1:
-                raise
-            yield DocumentFailed(document.name, str(error))
+    @property
+    def size(self) -> int:
+        """Characters to read, by which waits are told."""
+        return sum(len(page.text) for document in self.documents for page in document.pages)
 
 
 class Service:
@@ -91,21 +56,62 @@ class Service:
         self, settings: Settings, lent_gpu: Callable[[Request], Iterator[Event]] | None = None
     ) -> None:
         self.settings = settings
+        self.kept_hours = KEPT_HOURS_ON_SPACE if settings.on_space else KEPT_HOURS
         self.keeper = ModelKeeper(settings)
         self.runner = JobRunner(settings.max_waiting, LINGER_S if settings.on_space else None)
+        self.journal = Journal(data_dir() / "jobs", self.kept_hours * 3600)
         self._lent_gpu = lent_gpu
+        self._open: dict[str, JobFolder] = {}
+        self._reviving = threading.Lock()
 
     @property
     def can_reattach(self) -> bool:
         """Whether a run goes on without the page that began it."""
         return self._lent_gpu is None
 
-    def submit(self, request: Request, session: str = "") -> Job:
+    def submit(self, request: Request, session: str = "", keep: bool = True) -> Job:
         """Queue a request; watch it with `watch`. Raises BadOption, NoTextLayer, Busy."""
         request.check()
         if self._lent_gpu is not None:
             return self.runner.adopt(session)
-        return self.runner.submit(lambda stop: summarize_all(request, self.keeper, stop), session)
+        self.runner.admit(session)
+        job_id = new_id()
+        folder = self.journal.begin(job_id, _asked(request)) if keep else None
+        return self._start(request, folder, session, job_id)
+
+    def find(self, job_id: str, session: str = "") -> Job | None:
+        """The job with this id: at hand, or taken up where an earlier process left it. Raises
+        Busy when another process runs it, or the queue is full."""
+        with self._reviving:
+            job = self.runner.get(job_id)
+            if job is not None and not (job.cut_off and self.can_reattach):
+                return job
+            return (self._revive(job_id, session) if self.can_reattach else None) or job
+
+    def folder(self, job_id: str) -> JobFolder | None:
+        """What is kept of a job."""
+        return self._open.get(job_id) or self.journal.find(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Stop a job and delete all that is kept of it, now."""
+        folder = self.folder(job_id)
+        self.runner.forget(job_id)
+        if folder is not None:
+            self.journal.forget(folder)
+
+    def tidy(self, *others: Callable[[float], None]) -> None:
+        """From now on, delete in the background what has been kept long enough; `others` are
+        told the age in seconds."""
+
+        def sweep() -> None:
+            while True:
+                self.journal.sweep()
+                for expire in (self.runner.expire, *others):
+                    expire(self.journal.kept_s)
+                pause.wait(SWEEP_S)
+
+        pause = threading.Event()
+        threading.Thread(target=sweep, name="tidy", daemon=True).start()
 
     def watch(self, job: Job, request: Request) -> Iterator[Event | None]:
         """The job's events; None when it only waits."""
@@ -115,6 +121,53 @@ class Service:
         yield from job.steps(lambda stop: self._borrow(request, stop))
         if job.error is not None:
             raise job.error
+
+    def _start(
+        self, request: Request, folder: JobFolder | None, session: str, job_id: str
+    ) -> Job:
+        def work(stop: threading.Event) -> Iterator[Event]:
+            try:
+                yield from summarize_all(request, self.keeper, stop, folder)
+                if folder is not None and (not stop.is_set() or getattr(stop, "by_hand", True)):
+                    folder.finish()
+            except AppError as error:
+                if folder is not None:
+                    folder.finish(str(error))
+                raise
+            finally:
+                self._close(job_id)
+
+        if folder is not None:
+            self._open[job_id] = folder
+        try:
+            return self.runner.submit(work, session, job_id, request.size)
+        except AppError:
+            self._close(job_id)
+            raise
+
+    def _close(self, job_id: str) -> None:
+        folder = self._open.pop(job_id, None)
+        if folder is not None:
+            folder.release()
+
+    def _revive(self, job_id: str, session: str) -> Job | None:
+        folder = self.journal.find(job_id)
+        asked = folder.asked() if folder else None
+        if folder is None or asked is None:
+            return None
+        if folder.outcome() is None:
+            folder.take()
+            if folder.try_again():
+                request = Request(
+                    asked.documents, Options(**asked.options), asked.model, asked.read_s,
+                    asked.sources,
+                )  # fmt: skip
+                return self._start(request, folder, session, job_id)
+            folder.finish(GIVEN_UP)
+            folder.release()
+        job = self.runner.adopt(session, job_id)
+        job.run(lambda stop: replay(folder, asked))
+        return job
 
     def _borrow(self, request: Request, stop: threading.Event) -> Iterator[Any]:
         """Run in the process that holds the GPU; closing its generator ends it."""
@@ -128,3 +181,10 @@ class Service:
                 events.close()  # type: ignore[attr-defined]
                 yield Finished(board.stopped_summary(request.model, asdict(request.options)))
                 return
+
+
+def _asked(request: Request) -> Asked:
+    sources = request.sources or (None,) * len(request.documents)
+    return Asked(
+        request.documents, asdict(request.options), request.model, request.read_s, sources
+    )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from app.errors import BadOption
 
 APP_VERSION = "0.1.0"
 LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}
@@ -19,9 +22,11 @@ WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placehold
 READABLE = (".pdf", ".txt", ".text", ".md", ".markdown")
 MAX_FILES = 20
 MAX_WAITING = 16
+MAX_PER_SESSION = 2  # one runs, one waits
 KEPT_READINGS = 20  # documents read and kept for another run
 KEPT_JOBS = 50  # finished runs that can still be looked at
 GPU_SECONDS = (20, 120)  # least and most asked for, where a GPU is lent per call
+KEPT_HOURS, KEPT_HOURS_ON_SPACE = 24, 1  # job folders, after their last change
 LINGER_S = 60.0  # on a Space, a run ends so long after its last watcher has gone
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -36,6 +41,41 @@ def assets_dir() -> Path:
     here = Path(__file__).resolve().parent
     inside = here / "assets"
     return inside if inside.is_dir() else here.parent / "assets"
+
+
+def data_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where jobs and uploads of this user are kept; SUMMARIZER_DATA_DIR overrides it."""
+    env = os.environ if environ is None else environ
+    name = "longt5-summarizer"
+    if env.get("SUMMARIZER_DATA_DIR"):
+        return Path(env["SUMMARIZER_DATA_DIR"]).expanduser().resolve()
+    if env.get("SPACE_ID"):  # a container of its own, whose disk does not last
+        return Path(tempfile.gettempdir()).resolve() / name
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / name
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / name
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / name
+
+
+def upload_dir() -> Path:
+    """Where Gradio keeps what it receives and what it offers for download."""
+    said = os.environ.get("GRADIO_TEMP_DIR")
+    return Path(said).resolve() if said else data_dir() / "uploads"
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made if needed, open to nobody else. Raises BadOption."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.chmod(0o700)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise BadOption(
+            f"The folder {path} cannot be used ({reason}): set SUMMARIZER_DATA_DIR to a folder "
+            "that can be written."
+        ) from error
+    return path
 
 
 @dataclass(frozen=True)
@@ -54,6 +94,8 @@ class Settings:
     max_waiting: int = MAX_WAITING
     on_space: bool = False
     zero_gpu: bool = False
+    auth: tuple[str, str] | None = None  # user and password that open the page
+    no_auth: bool = False  # others on the network may come in without a password
     live_terminal: bool = True  # may the cursor be moved and text be dimmed?
 
     @classmethod
@@ -78,6 +120,10 @@ def _is_live(env: Mapping[str, str]) -> bool:
 
 
 def quiet_environment() -> None:
-    """No telemetry, no update checks: set before the libraries that look are imported."""
+    """No telemetry, no update checks, uploads in a folder of one's own: set before the libraries
+    that look are imported. Raises BadOption."""
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        private_folder(data_dir())
+        os.environ["GRADIO_TEMP_DIR"] = str(private_folder(data_dir() / "uploads"))
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

@@ -332,6 +332,10 @@ class Summarizer:
         except BaseException as error:
             news.put(("error", error))
 
+    def forget(self) -> None:
+        """Let go of the encoder states that were kept for another run."""
+        self._kept.clear()
+
     def _keep(self, key: tuple[int, ...], states: Any) -> None:
         self._kept[key] = states
         while len(self._kept) > 1 and sum(map(len, self._kept)) > KEPT_TOKENS:

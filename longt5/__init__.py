@@ -7,6 +7,7 @@
 
 from .config import LongT5Config
 from .generation import Draft, GenerationConfig, GenerationOutput, Stopped
+from .memory import free_memory, is_out_of_memory, release_memory
 from .model import (
     EncoderStates,
     LongT5EncoderModel,
@@ -27,4 +28,7 @@ __all__ = [
     "Stopped",
     "StreamingDecoder",
     "Tokenizer",
+    "free_memory",
+    "is_out_of_memory",
+    "release_memory",
 ]

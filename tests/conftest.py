@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from app.documents import Document, Page, document_from_text
 from app.summarizer import Summarizer
 
+# Jobs and uploads of the tests, of their subprocesses too, never lie among the user's own.
+_DATA = tempfile.TemporaryDirectory(prefix="summarizer-tests-")
+os.environ["SUMMARIZER_DATA_DIR"] = _DATA.name
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_PDF = ROOT / "assets" / "examples" / "merrow-report.pdf"
 EXAMPLE_TEXT = ROOT / "assets" / "examples" / "lending-library.md"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -16,12 +17,19 @@ from app import export
 from app.board import Board
 from app.documents import Document, document_from_text
 from app.documents.page_image import page_image
-from app.errors import AppError, BadOption, EmptyFile, PasswordNeeded, WrongPassword
+from app.errors import (
+    AppError,
+    BadOption,
+    Cancelled,
+    EmptyFile,
+    PasswordNeeded,
+    WrongPassword,
+)
 from app.events import Event, Finished
 from app.jobs import Job
 from app.reading import Reader
 from app.service import IDLE_S, Request, Service
-from app.settings import KEPT_JOBS, MAX_FILES
+from app.settings import KEPT_JOBS, MAX_FILES, private_folder, upload_dir
 from app.summarizer import Options
 from app.ui import render
 
@@ -36,6 +44,7 @@ class Handlers:
     service: Service
     reader: Reader = field(default_factory=Reader)
     shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
+    stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, while it reads
 
     def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, Any]]:
         """On a dropped file: read it now. Yields (facts, password field)."""
@@ -67,7 +76,8 @@ class Handlers:
         request: gr.Request,
     ) -> Iterator[View]:  # fmt: skip
         """On Summarize: read what is not read yet, run, watch."""
-        view = View()
+        view, session = View(), session_of(request)
+        self.stops[session] = threading.Event()
         yield view.with_(status=render.bar("waiting", 0.0), running=True)
         try:
             options = Options(
@@ -75,36 +85,48 @@ class Handlers:
                 _whole(max_input_tokens), bool(include_references),
             )  # fmt: skip
             options.check()
-            documents, seconds = [], []
-            for item in self._documents(source, files, text, password):
+            shown, seconds = [], []
+            for item in self._documents(source, files, text, password, session):
                 if isinstance(item, str):
                     yield view.with_(status=item)
                 else:
-                    documents.append(item[0])
+                    shown.append(item[0])
                     seconds.append(item[1])
-            wanted = Request(tuple(documents), options, model.strip(), tuple(seconds))
-            paths = files if source == "files" and files else [""] * len(documents)
-            sources = [Shown(d, p, password) for d, p in zip(documents, paths, strict=True)]
-            yield from self._watch(wanted, view, str(request.session_hash or ""), sources)
+            wanted = Request(
+                tuple(s.document for s in shown), options, model.strip(), tuple(seconds),
+                tuple(s.path for s in shown),
+            )  # fmt: skip
+            self.stops.pop(session, None)
+            yield from self._watch(wanted, view, session, shown)
         except AppError as error:
             yield view.with_(status=render.error(str(error)), running=False)
+        finally:
+            self.stops.pop(session, None)
 
     def _documents(
-        self, source: str, files: list[str] | None, text: str, password: str
-    ) -> Iterator[str | tuple[Document, float]]:
-        """Status HTML while reading, then (document, seconds) for each."""
+        self, source: str, files: list[str] | None, text: str, password: str, session: str
+    ) -> Iterator[str | tuple[Shown, float]]:
+        """Status HTML while reading, then (what can be shown, seconds) for each document."""
         if source == "text":
             if not (text or "").strip():
                 raise EmptyFile("There is no text yet: paste some, or choose a file.")
-            yield document_from_text(text), 0.0
+            yield Shown(document_from_text(text), None, "", ""), 0.0
             return
         if not files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
         for path in self._checked(files):
             reading = self.reader.open(path, password)
             for done, total in reading.watch(FRAME_S):
+                if self._stopped(session):
+                    reading.stop()
                 yield render.bar("reading", done / total if total else 0.0, reading.name)
-            yield reading.document(), reading.seconds
+            if self._stopped(session):
+                raise Cancelled("Stopped while reading: nothing was summarized.")
+            yield Shown(reading.document(), Path(reading.path), password, path), reading.seconds
+
+    def _stopped(self, session: str) -> bool:
+        stop = self.stops.get(session)
+        return stop is not None and stop.is_set()
 
     def _watch(
         self, wanted: Request, view: View, session: str, sources: list[Shown]
@@ -115,13 +137,14 @@ class Handlers:
             self.shown.popitem(last=False)
         yield from self._follow(job, self.service.watch(job, wanted), view)
 
-    def reattach(self, job_id: str) -> Iterator[View]:
-        """On a page that is opened again: the run that this browser began, from its start."""
-        job = self.service.runner.get(job_id or "")
-        if job is None or not self.service.can_reattach:
-            return
+    def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
+        """On a page that is opened again: the run that this browser began, from its start, also
+        when the program has been started anew since."""
         view = View()
         try:
+            job = self.service.find(job_id or "", session_of(request))
+            if job is None or not self.service.can_reattach:
+                return
             yield from self._follow(job, job.events(IDLE_S), view)
         except AppError as error:
             yield view.with_(status=render.error(str(error)), running=False)
@@ -129,34 +152,38 @@ class Handlers:
     def _follow(self, job: Job, events: Iterator[Event | None], view: View) -> Iterator[View]:
         """Views of a run until it has finished. Raises the AppError that ended it."""
         board, shown = Board(), 0.0
-        yield view.with_(job=job.id, status=render.status(board, job.ahead), running=True)
-        for event in events:
-            if event is not None:
-                board.apply(event)
-            now = time.monotonic()
-            if now - shown >= FRAME_S or event is None:
-                shown = now
-                yield view.with_(
-                    status=render.status(board, job.ahead), summary=render.summary(board)
-                )
-        with tempfile.TemporaryDirectory() as folder:
-            yield view.with_(
-                status=render.finished(board),
-                summary=render.summary(board),
-                running=False,
-                exports=write_exports(board, Path(folder)),
-            )
+        yield view.with_(
+            job=job.id, status=status(board, job), running=True,
+            kept=keeping(self.service, job.id),
+        )  # fmt: skip
+        try:
+            for event in events:
+                if event is not None:
+                    board.apply(event)
+                now = time.monotonic()
+                if now - shown >= FRAME_S or event is None:
+                    shown = now
+                    yield view.with_(status=status(board, job), summary=render.summary(board))
+        except AppError:
+            view.with_(summary=render.summary(board) if board.documents else None)
+            raise
+        yield view.with_(
+            status=render.finished(board),
+            summary=render.summary(board),
+            running=False,
+            exports=write_exports(board, exports_folder(job.id)),
+        )
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
         """On a citation: the page it names, with the passage marked."""
-        sources = self.shown.get(job_id or "", [])
+        sources = self._sources(job_id or "")
         number, page = int(event.document), int(event.page)
         if not 0 <= number < len(sources) or not 1 <= page <= len(sources[number].document.pages):
             return render.notice("That document is no longer kept: summarize it again.")
         source = sources[number]
         found, pages = source.document.pages[page - 1], source.document.pages
         passages = [str(p) for p in event.passages][:MAX_PASSAGES]
-        if source.document.unit == "page":
+        if source.document.unit == "page" and source.path is not None:
             try:
                 body = render.picture(
                     page_image(source.path, page, passages, source.password), page
@@ -167,11 +194,41 @@ class Handlers:
             body = render.passage_in_context(found.text, passages)
         return render.source_page(number, page, found.label, len(pages), source.document.name, body)
 
-    def stop(self, job_id: str) -> None:
-        """On Stop: the run ends within one decode step and keeps its text."""
+    def _sources(self, job_id: str) -> list[Shown]:
+        """The documents of a run, from memory or from its folder."""
+        if job_id not in self.shown:
+            folder = self.service.folder(job_id)
+            asked = folder.asked() if folder else None
+            if asked is None:
+                return []
+            found = zip(asked.documents, asked.sources, strict=True)
+            self.shown[job_id] = [Shown(document, path, "", "") for document, path in found]
+        return self.shown[job_id]
+
+    def stop(self, job_id: str, request: gr.Request) -> None:
+        """On Stop: the reading ends, or the run within one decode step; it keeps its text."""
+        reading = self.stops.get(session_of(request))
+        if reading is not None:
+            reading.set()
         job = self.service.runner.get(job_id or "")
         if job is not None:
             job.stop()
+
+    def forget(self, job_id: str) -> tuple[View, None, str, str]:
+        """On Forget: nothing is left of the run. Gives the empty view, files, facts and text."""
+        for source in self.shown.pop(job_id or "", []):
+            self.reader.forget(source.upload)
+        self.service.forget(job_id or "")
+        shutil.rmtree(exports_folder(job_id), ignore_errors=True)
+        view = View().with_(summary=render.EMPTY, status=render.notice("Forgotten."))
+        return view, None, "", ""
+
+    def expire(self, age_s: float) -> None:
+        """Let go of what was kept longer than that."""
+        self.reader.expire(age_s)
+        for job_id in list(self.shown):
+            if self.service.runner.get(job_id) is None:
+                self.shown.pop(job_id, None)
 
     def _checked(self, files: list[str]) -> list[str]:
         if len(files) > MAX_FILES:
@@ -184,20 +241,62 @@ class Shown:
     """A document whose pages can be looked at while its run is remembered."""
 
     document: Document
-    path: str
+    path: Path | None  # of the private copy
     password: str
+    upload: str  # what Gradio called the file
 
 
 class View(dict[str, Any]):
-    """What the page shows: status and summary (HTML), job id, running, exports by format."""
+    """What the page shows: status and summary (HTML), job id, running, exports by format, and
+    what is said of how long it is kept."""
 
     def __init__(self) -> None:
-        super().__init__(status="", summary=None, job="", running=False, exports={})
+        super().__init__(status="", summary=None, job="", running=False, exports={}, kept="")
 
     def with_(self, **changes: Any) -> View:
         """Itself, changed."""
         self.update(changes)
         return self
+
+
+def session_of(request: gr.Request | None) -> str:
+    """A name for the page or the program that asks."""
+    return str(getattr(request, "session_hash", "") or "")
+
+
+def exports_folder(job_id: str) -> Path:
+    """Where the exports of a job lie for download; its name is as secret as the id."""
+    return upload_dir() / f"exports-{job_id}"
+
+
+def status(board: Board, job: Job) -> str:
+    """Where a run is; while it waits, how many come first and for how long."""
+    if board.stage != "waiting" or not job.ahead:
+        return render.status(board, job.ahead)
+    wait = job.wait_s
+    about = "" if wait is None else f", about {duration(wait)}"
+    return render.bar("waiting", 0.0, f"{job.ahead} before this one{about}")
+
+
+def duration(seconds: float) -> str:
+    """`40 s` or `3 min`, never less than the truth."""
+    if seconds < 55:
+        return f"{-(-max(int(seconds), 1) // 5) * 5} s"
+    return f"{int(-(-seconds // 60))} min"
+
+
+def keeping(service: Service, job_id: str) -> str:
+    """What is kept of a run, where and for how long."""
+    hours = f"{service.kept_hours} hour{'s' if service.kept_hours > 1 else ''}"
+    if service.settings.on_space:
+        return (
+            f"Jobs here are temporary: your documents and this summary stay on the server for "
+            f"{hours} at most. Download what you need."
+        )
+    folder = service.folder(job_id)
+    if folder is None or folder.broken:
+        return "This run is not kept on disk, which is full or cannot be written."
+    return f"Your documents and this summary are kept for {hours} in {folder.path}."
 
 
 def write_exports(board: Board, folder: Path) -> dict[str, str]:
@@ -206,6 +305,7 @@ def write_exports(board: Board, folder: Path) -> dict[str, str]:
     if not summaries:
         return {}
     paths = {}
+    private_folder(folder)
     name = summaries[0].name if len(summaries) == 1 else "documents"
     for fmt in export.FORMATS:
         packed = len(summaries) > 1 and fmt in ("html", "docx")
@@ -250,7 +350,7 @@ class Api:
             options = Options(length or "medium", int(num_beams), pages=pages or "")
             wanted = Request((document,), options, model or "bundled", (seconds,))
             service, board = self.handlers.service, Board()
-            job = service.submit(wanted, str(getattr(request, "session_hash", "") or ""))
+            job = service.submit(wanted, session_of(request), keep=False)
             for event in service.watch(job, wanted):
                 if event is not None:
                     board.apply(event)

@@ -81,7 +81,9 @@ def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
     from app.ui.layout import build_page
 
     service = Service(settings, _lent_gpu(settings))
-    return build_page(Handlers(service), settings), service
+    handlers = Handlers(service)
+    service.tidy(handlers.expire)
+    return build_page(handlers, settings), service
 
 
 def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:

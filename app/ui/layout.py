@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -131,6 +132,9 @@ def _answer() -> dict[str, Any]:
             answer[fmt] = gr.DownloadButton(
                 label, elem_id=f"download-{fmt}", interactive=False, size="sm"
             )
+    with gr.Row(elem_id="keeping"):
+        answer["keeping"] = gr.HTML(elem_id="kept", visible=False)
+        answer["forget"] = gr.Button("Forget", elem_id="forget", visible=False, size="sm", scale=0)
     return answer
 
 
@@ -154,6 +158,7 @@ def _wire(
     ]
     outputs = [answer["status"], answer["summary"], answer["job"], ask["run"], ask["stop"]]
     outputs += [answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
+    outputs += [answer["keeping"], answer["forget"]]
     page.load(
         _as_updates(handlers.reattach), answer["kept"], outputs, concurrency_limit=WATCHERS, **quiet
     )
@@ -162,6 +167,10 @@ def _wire(
         _as_updates(handlers.run), inputs, outputs, concurrency_limit=WATCHERS, **quiet
     )
     ask["stop"].click(handlers.stop, answer["job"], None, queue=False, **quiet)
+    answer["forget"].click(
+        lambda job: _forgotten(handlers, job), answer["job"],
+        [*outputs, ask["files"], ask["facts"], ask["text"]], queue=False, **quiet,
+    )  # fmt: skip
     for shown in (answer["summary"], ask["page"]):
         shown.cite(handlers.show_source, answer["job"], ask["page"], concurrency_limit=4, **quiet)
     ask["page"].close(_always(""), None, ask["page"], queue=False, **quiet)
@@ -179,8 +188,13 @@ def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[li
     return updates
 
 
+def _forgotten(handlers: Handlers, job: str) -> list[Any]:
+    view, *cleared = handlers.forget(job)
+    return [*component_updates(view), *cleared]
+
+
 def component_updates(view: View) -> list[Any]:
-    """status, summary, job, run, stop, copy, and a download button per format."""
+    """status, summary, job, run, stop, copy, a download button per format, what is kept, forget."""
     exports = view["exports"]
     downloads = [
         gr.update(value=exports.get(fmt), interactive=fmt in exports) for fmt, _ in FORMATS
@@ -193,6 +207,8 @@ def component_updates(view: View) -> list[Any]:
         gr.update(interactive=view["running"]),
         gr.update(interactive=bool(view["summary"])),
         *downloads,
+        gr.update(value=f"<small>{escape(view['kept'])}</small>", visible=bool(view["kept"])),
+        gr.update(visible=bool(view["kept"])),
     ]
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import spaces  # first: it prepares CUDA for the imports below
 
 from app.events import Event
-from app.service import ModelKeeper, Request, summarize_all
+from app.runs import ModelKeeper, summarize_all
+from app.service import Request
 from app.settings import GPU_SECONDS, Settings
 
 _keeper: ModelKeeper | None = None

@@ -1,0 +1,277 @@
+"""One request from its first document to its last: resumed where it was, kept as it goes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from app.documents import Document
+from app.errors import AppError
+from app.events import (
+    DocumentFailed,
+    DocumentStarted,
+    Event,
+    Finished,
+    Progress,
+    SectionDone,
+    SectionStarted,
+    SectionSummary,
+    Summary,
+)
+from app.journal import Asked, CannotResume, JobFolder
+from app.settings import Settings
+from app.summarizer import Options, Summarizer
+
+if TYPE_CHECKING:
+    from app.service import Request
+
+SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing
+UNFINISHED = ("stopped", "deadline")
+
+
+class ModelKeeper:
+    """The one loaded model; another name, number format or device takes its place."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._name = ""
+        self._chosen = (settings.dtype, settings.device)
+        self._summarizer: Summarizer | None = None
+
+    def get(
+        self,
+        name: str,
+        on_progress: Callable[[int, int], None] | None = None,
+        dtype: str | None = None,
+        device: str | None = None,
+    ) -> Summarizer:
+        """Load a model unless it is the one at hand. Raises ModelNotFound, BadOption."""
+        if self._summarizer is None or not self.holds(name, dtype, device):
+            self._summarizer = None  # free the old one before the new one needs its room
+            s = self._settings
+            chosen = dtype or s.dtype, device or s.device
+            self._summarizer = Summarizer.load(
+                name,
+                revision=s.revision if name == s.model else None,
+                dtype=chosen[0],
+                device=chosen[1],
+                on_progress=on_progress,
+            )
+            self._name, self._chosen = name, chosen
+        return self._summarizer
+
+    def holds(self, name: str, dtype: str | None = None, device: str | None = None) -> bool:
+        """Whether this very model is loaded."""
+        if self._summarizer is None or self._name != name:
+            return False
+        model = self._summarizer.model
+        actual = str(model.dtype).removeprefix("torch."), model.device.type
+        wanted = dtype or self._settings.dtype, device or self._settings.device
+        quantized = "int8" in (wanted[0], self._chosen[0])  # the weights do not show it
+        return all(
+            want == chosen or (want == real and not (quantized and want == actual[0]))
+            for want, chosen, real in zip(wanted, self._chosen, actual, strict=True)
+        )
+
+    @property
+    def dtype(self) -> str:
+        """What the loaded model was asked to compute in."""
+        return self._chosen[0]
+
+
+def summarize_all(
+    request: Request,
+    keeper: ModelKeeper,
+    stop_event: threading.Event | None = None,
+    folder: JobFolder | None = None,
+) -> Iterator[Event]:
+    """Every document of a request in turn; one that fails among several does not end the run.
+    What a folder keeps of an earlier run is told again and not computed again."""
+    total = len(request.documents)
+    for number, document in enumerate(request.documents, 1):
+        if stop_event is not None and stop_event.is_set() and number > 1:
+            return
+        yield DocumentStarted(number, total, document.name)
+        ended = folder.ended(number) if folder else None
+        if ended is not None:
+            yield from _told_again(document.name, ended)
+            continue
+        try:
+            read_s = request.read_s[number - 1] if request.read_s else 0.0
+            run = DocumentRun(number, document, request.options, request.model, read_s, folder)
+            yield from run.events(keeper, stop_event)
+        except AppError as error:
+            if total == 1:
+                raise
+            if folder is not None:
+                folder.end(number, None, str(error))
+            yield DocumentFailed(document.name, str(error))
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what a document is summarized; each step down needs less memory."""
+
+    options: Options
+    window: int
+    device: str | None = None
+    dtype: str | None = None
+
+    def step_down(self, device: str) -> tuple[Means, str] | None:
+        """The next means, and what to say of it; None when there is nothing left to save."""
+        beams = self.options.num_beams
+        if beams > 1:
+            fewer = replace(self.options, num_beams=max(1, beams // 2))
+            said = f"searched with {fewer.num_beams} instead of {beams} beams"
+            return replace(self, options=fewer), said
+        if self.window > SMALLEST_WINDOW:
+            room = max(SMALLEST_WINDOW, self.window // 2)
+            smaller = replace(self.options, max_input_tokens=room)
+            said = f"read {room:,} instead of {self.window:,} tokens per pass"
+            return replace(self, options=smaller, window=room), said
+        if (self.device or device) != "cpu":
+            return replace(self, device="cpu"), f"computed on the processor, not on {device}"
+        return None
+
+
+@dataclass
+class DocumentRun:
+    """One document (1-based `number`) of a request."""
+
+    number: int
+    document: Document
+    options: Options
+    model: str
+    read_s: float
+    folder: JobFolder | None
+
+    def __post_init__(self) -> None:
+        self.done: list[SectionSummary] = []
+        self.notes: list[str] = []
+
+    def events(self, keeper: ModelKeeper, stop: threading.Event | None) -> Iterator[Event]:
+        """Everything that happens; memory that runs short makes the run humbler, not fail."""
+        from longt5 import is_out_of_memory, release_memory
+
+        means = self._means_before()
+        while True:
+            if not keeper.holds(self.model, means.dtype, means.device):
+                yield Progress("loading", 0, 1)
+            summarizer = keeper.get(self.model, dtype=means.dtype, device=means.device)
+            means = replace(means, window=means.window or summarizer.window)
+            try:
+                yield from self._attempt(summarizer, means, keeper, stop)
+                return
+            except CannotResume:
+                yield from _sections(self.folder, self.number)
+                raise
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside of the except block: until here the error holds the tensors.
+            device = summarizer.model.device.type
+            summarizer.forget()
+            del summarizer
+            release_memory()
+            means = self._humbler(means, device)
+
+    def _means_before(self) -> Means:
+        """The means that were asked for, or those that an earlier run had come down to."""
+        plan = self.folder.plan(self.number) if self.folder else None
+        if plan is None:
+            return Means(self.options, self.options.max_input_tokens or 0)
+        options = Options(**plan["options"])
+        self.notes = list(plan["notes"])
+        on_cpu = plan["device"] == "cpu"
+        return Means(
+            options, options.max_input_tokens or 0, "cpu" if on_cpu else None,
+            plan["dtype"] if on_cpu else None,
+        )  # fmt: skip
+
+    def _humbler(self, means: Means, device: str) -> Means:
+        step = means.step_down(device)
+        if step is None:
+            raise AppError(
+                f"The memory of this machine is too small for “{self.document.name}”, even with "
+                "one beam and short passes: close other programs, or choose a smaller model."
+            )
+        same_cuts = step[0].window == means.window
+        if not same_cuts:
+            self.done = []
+        if self.folder is not None:
+            self.folder.replan(self.number, keep_sections=same_cuts)
+        self.notes.append(step[1])
+        return step[0]
+
+    def _attempt(
+        self, summarizer: Summarizer, means: Means, keeper: ModelKeeper,
+        stop: threading.Event | None,
+    ) -> Iterator[Event]:  # fmt: skip
+        def resume(plan: dict[str, Any]) -> list[SectionSummary]:
+            if keeper.dtype == "int8":
+                plan["dtype"] = "int8"
+            if self.folder is not None:
+                kept = self.folder.agree(self.number, {**plan, "notes": list(self.notes)})
+                self.done = max(self.done, kept, key=len)
+            return list(self.done)
+
+        for event in summarizer.stream(
+            self.document, means.options, stop_event=stop, read_s=self.read_s, resume=resume
+        ):
+            if isinstance(event, SectionDone):
+                self._keep(event)
+            elif isinstance(event, Finished):
+                event = Finished(self._noted(event.summary))
+                by_hand = getattr(stop, "by_hand", True)
+                if self.folder is not None and (by_hand or not event.summary.stopped):
+                    self.folder.end(self.number, event.summary)
+            yield event
+
+    def _keep(self, event: SectionDone) -> None:
+        if event.result.finish_reason in UNFINISHED or event.section <= len(self.done):
+            return
+        self.done.append(event.result)
+        if self.folder is not None:
+            self.folder.add(self.number, event.section, event.result)
+
+    def _noted(self, summary: Summary) -> Summary:
+        if not self.notes:
+            return summary
+        note = f"Memory was short: {', then '.join(self.notes)}."
+        return replace(summary, warnings=(*summary.warnings, note))
+
+
+def replay(folder: JobFolder, asked: Asked) -> Iterator[Event]:
+    """A run that is over, told from its folder. Raises the AppError that ended it."""
+    total = len(asked.documents)
+    for number, document in enumerate(asked.documents, 1):
+        ended = folder.ended(number)
+        sections = list(_sections(folder, number))
+        if ended is None and not sections and number > 1:
+            break  # it was stopped before this one
+        yield DocumentStarted(number, total, document.name)
+        yield from _told_again(document.name, ended) if ended is not None else sections
+    failure = folder.outcome()
+    if failure:
+        raise AppError(failure)
+
+
+def _told_again(name: str, ended: Summary | str) -> Iterator[Event]:
+    if isinstance(ended, str):
+        yield DocumentFailed(name, ended)
+        return
+    yield from _as_events(ended.sections)
+    yield Finished(ended)
+
+
+def _sections(folder: JobFolder | None, number: int) -> Iterator[Event]:
+    return _as_events(tuple(folder.sections(number)) if folder else ())
+
+
+def _as_events(sections: tuple[SectionSummary, ...]) -> Iterator[Event]:
+    for place, section in enumerate(sections, 1):
+        yield SectionStarted(place, len(sections), section.pages)
+        yield SectionDone(place, section)
+
