@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents.paragraphs import Mark, body_of, join_lines
+from app.documents.paragraphs import Marks, body_of, join_lines
 from app.documents.sections import drop_contents
 
 _LIGATURES = str.maketrans(
@@ -34,11 +34,11 @@ class Cleaned:
 
 
 def clean_pages(
-    texts: Sequence[str], marks: Sequence[Mapping[str, Mark]] | None = None
+    texts: Sequence[str], marks: Sequence[Marks] | None = None
 ) -> Cleaned:
     """Raw page texts to prose: paragraphs split by blank lines, headings alone. `marks` tell how
     the lines of each page stand on it (see app.documents.layout)."""
-    pages = drop_running_lines([_characters(text) for text in texts])
+    pages = drop_running_lines([characters(text) for text in texts])
     pages, contents = drop_contents(pages)
     body, hyphens = body_of(marks or ()), Hyphens.of(pages)
     each = marks or [{}] * len(pages)
@@ -48,7 +48,8 @@ def clean_pages(
     return Cleaned([page.replace("\ufffe", "-") for page in joined], contents)
 
 
-def _characters(text: str) -> str:
+def characters(text: str) -> str:
+    """Text with plain letters, spaces and line ends."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
     text = _SOFT_BREAK.sub("", text.translate(_LIGATURES))
     # PDFium puts U+FFFE for a hyphen at a line's end, whatever its kind, and drops the line end.

@@ -14,7 +14,7 @@ from reportlab.platypus import Table
 from app.cleaning import Hyphens, clean_pages, drop_running_lines
 from app.documents import load_document
 from app.documents.layout import page_marks
-from app.documents.paragraphs import Body, Mark, join_lines, line_key
+from app.documents.paragraphs import Body, Mark, Marks, join_lines, line_key, placed
 from app.documents.sections import drop_contents, find_references
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at
 
@@ -164,12 +164,12 @@ LINES = st.lists(
 def test_joining_lines_loses_no_letter(lines, data) -> None:
     text = "\n".join(" ".join(line.split()) for line in lines)
     marks = {
-        line_key(line): Mark(
+        line_key(line): tuple(Mark(
             data.draw(st.sampled_from([10.0, 14.0])), data.draw(st.booleans()),
             data.draw(st.sampled_from([7.0, 8.0])),
             data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
-            data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()),
-        )
+            data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()), place,
+        ) for place in data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
         for line in lines if line_key(line) and data.draw(st.booleans())
     }  # fmt: skip
     joined = join_lines(text, marks, Body(10.0, 1.2))
@@ -186,7 +186,7 @@ def test_cleaning_any_text_never_fails(texts) -> None:
 # Paragraphs with marks: how the lines stand on the page
 
 
-def marks_of(draw) -> dict[str, Mark]:
+def marks_of(draw) -> Marks:
     document = pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))
     return page_marks(document[0].get_textpage())
 
@@ -199,12 +199,29 @@ def test_marks_know_size_weight_and_room() -> None:
         lines_at(canvas, PROSE + "\nand that is all.", y=720)
 
     marks = marks_of(draw)
-    title, heading = marks[line_key("A large title")], marks[line_key("A bold heading")]
-    last, full = marks[line_key("and that is all.")], marks[line_key(PROSE.split("\n")[0])]
+    (title,), (heading,) = marks[line_key("A large title")], marks[line_key("A bold heading")]
+    (last,), (full,) = marks[line_key("and that is all.")], marks[line_key(PROSE.split("\n")[0])]
     assert title.size == pytest.approx(heading.size * 20 / 11, rel=0.1)
     assert heading.is_bold and not title.is_bold and not full.is_bold
     assert last.room is not None and full.room is not None and last.room > full.room + 10
     assert last.gap == pytest.approx(11 * 1.3 / last.size, rel=0.05)
+
+
+def test_lines_alike_on_one_page_have_a_mark_each() -> None:
+    def draw(canvas) -> None:
+        lines_at(canvas, "Results", y=780, size=9)
+        lines_at(canvas, PROSE, y=740)
+        lines_at(canvas, "Results", y=660, size=18)
+        lines_at(canvas, "The rest of it.", y=630)
+
+    marks = marks_of(draw)
+    small, large = marks[line_key("Results")]
+    assert small.size < large.size and small.place < large.place
+    lines = ["Results", *PROSE.split("\n"), "Results", "The rest of it."]
+    assert placed(lines, marks)[0] is small and placed(lines, marks)[4] is large
+    # The first of them is a running header and gone: the second keeps its own mark.
+    assert placed(lines[1:], marks)[3] is large
+    assert placed(["", "Unknown"], marks) == [None, None]
 
 
 def test_a_superscript_or_soft_hyphen_is_no_new_line() -> None:
@@ -293,7 +310,7 @@ def test_the_examples_contents_are_left_out_and_said() -> None:
     document = load_document(EXAMPLE)
     assert document.warnings == ("The table of contents (pages 3-4) is left out.",)
     assert all(". . ." not in page.text for page in document.pages)
-    assert document.pages[2].text == "" and document.pages[2].status == "ok"
+    assert document.pages[2].text == "" and document.pages[2].status == "empty"
     assert document.pages[0].text.startswith("Ten Years of the Merrow")
     assert all("The Merrow Partnership" not in page.text[:30] for page in document.pages[5:])
 

@@ -19,7 +19,16 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 
 from app import documents, errors
-from app.documents import limits, load_document, pdf, quality, require_text, select_pages, text
+from app.documents import (
+    child,
+    limits,
+    load_document,
+    pdf,
+    quality,
+    require_text,
+    select_pages,
+    text,
+)
 from tests import make_examples, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 
@@ -343,11 +352,11 @@ def test_empty_files(load, data, name) -> None:
     assert "empty" in refusal(load, errors.EmptyFile, data, name)
 
 
-def docx() -> bytes:
+def sheet() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("word/document.xml", "<w:document/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
     return buffer.getvalue()
 
 
@@ -358,7 +367,7 @@ def docx() -> bytes:
         (b"\n  <HTML><head>", "a web page"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "a PNG picture"),
         (b"\xff\xd8\xff\xe0" + b"\0" * 60, "a JPEG picture"),
-        (docx(), "a Word document"),
+        (sheet(), "an Excel sheet"),
         (b"MZ\x90\x00" + b"\0" * 60, "a Windows program"),
         (b"{\\rtf1 hello}", "an RTF document"),
         ("Just some words – no more.".encode(), "plain text"),
@@ -381,7 +390,7 @@ def test_a_note_about_pdf_is_a_note_and_junk_before_a_pdf_is_junk(load) -> None:
 
 def test_other_files_are_refused_and_missing_ones_named(load, tmp_path) -> None:
     refusal(load, errors.NotReadable, b"\x01\x02\x03\x04 nothing known", "thing.bin")
-    refusal(load, errors.NotReadable, docx(), "renamed.txt")
+    refusal(load, errors.NotReadable, sheet(), "renamed.txt")
     with pytest.raises(errors.NotReadable, match="no such file"):
         load_document(tmp_path / "missing.pdf")
     with pytest.raises(errors.NotReadable):
@@ -445,7 +454,7 @@ def watch(monkeypatch, program: str) -> list[subprocess.Popen]:
         started.append(real(command, **options))
         return started[-1]
 
-    monkeypatch.setattr(documents, "_command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(child, "command", lambda: [sys.executable, "-c", program])
     monkeypatch.setattr(subprocess, "Popen", spy)
     return started
 
@@ -500,25 +509,28 @@ def test_memory_is_limited() -> None:
 
 
 def test_the_worker_imports_only_what_it_needs() -> None:
-    """Starting it stays fast: no model, no page, no tests' libraries."""
+    """Starting it stays fast: no model, no page, no tests' libraries, no other kind's."""
     program = (
         "import sys, app.documents.worker, app.documents.pdf;"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    heavy = {"torch", "gradio", "transformers", "numpy", "sentencepiece", "longt5", "reportlab"}
+    heavy = {"torch", "gradio", "transformers", "numpy", "sentencepiece", "longt5", "reportlab",
+             "docx", "lxml", "selectolax", "charset_normalizer", "rapidocr"}  # fmt: skip
     assert not heavy & set(eval(done.stdout))
 
 
-def test_the_worker_shows_no_traceback(tmp_path) -> None:
+@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "text"])
+def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """Whatever happens, one JSON object per line and nothing else."""
-    request = {"path": str(tmp_path), "name": "a", "password": None}
+    request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}
     done = subprocess.run(
         [sys.executable, "-m", "app.documents.worker"], cwd=ROOT, text=True,
         input=json.dumps(request) + "\n", capture_output=True,
     )  # fmt: skip
     assert done.returncode == 0 and done.stderr == ""
-    assert json.loads(done.stdout)["error"] == "NotReadable"
+    *_, last = map(json.loads, done.stdout.splitlines())
+    assert last["error"] == "NotReadable"
 
 
 # Choosing pages

@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import queue
 import re
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from app import errors
-from app.documents import limits, text
-from app.errors import (
-    AppError,
-    BadOption,
-    Cancelled,
-    EmptyFile,
-    NoTextLayer,
-    NotReadable,
-    TooLong,
-)
-
-TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown")
-_SIGNS = (
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
-    (b"MZ", "a Windows program"),
-    (b"\x7fELF", "a program"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"{\\rtf", "an RTF document"),
-    (b"%!PS", "a PostScript file"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf", "a 7-Zip archive"),
-    (b"Rar!", "a RAR archive"),
-)
-_ZIP_MARKS = (
-    (b"word/", "a Word document"),
-    (b"xl/", "an Excel sheet"),
-    (b"ppt/", "PowerPoint slides"),
-    (b"application/epub", "an EPUB book"),
-)
+from app.documents import limits, ocr_engine, text
+from app.documents.child import read_in_child
+from app.documents.kinds import kind_of
+from app.documents.parts import join_blocks, pack, paragraphs_of
+from app.errors import BadOption, EmptyFile, NoTextLayer, NotReadable, TooLong
 
 
 @dataclass(frozen=True)
@@ -94,29 +62,33 @@ def load_document(
     *,
     password: str | None = None,
     name: str | None = None,
+    ocr: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
     stop_event: threading.Event | None = None,
 ) -> Document:
-    """Reads a PDF, text or Markdown file; raises AppError with a sentence for the person."""
+    """Reads a PDF, DOCX, EPUB, HTML, Markdown or text file; `ocr` reads pictures of text in a
+    PDF too. Raises AppError with a sentence for the person."""
     path = Path(path)
     name = name or path.name
     data = _bytes_of(path, name)
-    kind = _kind(data, name)
+    kind, misnamed = kind_of(data, name)
     digest = hashlib.sha256(data).hexdigest()
-    if kind == "text":
-        content, warning = text.decode(data)
-        document = document_from_text(content, name)
-        notes = ((warning,) if warning else ()) + document.warnings
-        return replace(document, sha256=digest, warnings=notes)
     del data
-    found = _read_in_child(path.resolve(), name, password, on_progress, stop_event)
+    if ocr and kind == "pdf":
+        ocr_engine.require(name)
+    request = {
+        "path": str(path.resolve()), "name": name, "kind": kind, "password": password, "ocr": ocr,
+    }  # fmt: skip
+    found = read_in_child(request, on_progress, stop_event)
     pages = tuple(
         Page(number, label, content, status)
         for number, (label, content, status) in enumerate(found["pages"], 1)
     )
     outline = tuple(OutlineItem(*item) for item in found["outline"])
-    warnings = _warnings(pages, found["contents"])
-    return Document(name, digest, "page", pages, warnings, outline)
+    warnings = (*found["warnings"], *_warnings(pages, found.get("contents", [])))
+    if misnamed:
+        warnings = (misnamed, *warnings)
+    return Document(name, digest, found["unit"], pages, warnings, outline)
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:
@@ -126,14 +98,7 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     content = text.scrub(content).strip()
     if not content:
         raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
-    parts: list[str] = []
-    for paragraph in re.split(r"\n[ \t]*\n\s*", content):
-        room = limits.PART_CHARACTERS * 5 // 4
-        last = len(parts[-1]) if parts else room
-        if last < limits.PART_CHARACTERS and last + len(paragraph) <= room:
-            parts[-1] += "\n\n" + paragraph
-        else:
-            parts.append(paragraph)
+    parts = [join_blocks(part) for part in pack(paragraphs_of(content))]
     pages = tuple(Page(n, str(n), part, "ok") for n, part in enumerate(parts, 1))
     return Document(name, hashlib.sha256(content.encode()).hexdigest(), "part", pages, ())
 
@@ -200,41 +165,10 @@ def _bytes_of(path: Path, name: str) -> bytes:
     return data
 
 
-def _kind(data: bytes, name: str) -> str:
-    """"pdf" or "text", by content first; NotReadable says what else it looks like."""
-    suffix = Path(name).suffix.lower()
-    is_text = suffix in TEXT_SUFFIXES
-    # A note on the format may name the sign; in other files junk may stand before it.
-    if b"%PDF-" in (data[:8] if is_text else data[:1024]):
-        return "pdf"
-    looks = _looks_like(data)
-    if is_text and looks in (None, "a web page"):
-        return "text"
-    cure = "save or print it as PDF, or choose a PDF or text file"
-    if looks is None and text.is_plain(data):
-        if suffix != ".pdf":
-            return "text"
-        looks, cure = "plain text", "give it a name that ends in .txt"
-    if looks is None:
-        raise NotReadable(f"“{name}” is not a PDF or text file: {cure}.")
-    raise NotReadable(f"“{name}” is not a PDF; it looks like {looks}: {cure}.")
-
-
-def _looks_like(data: bytes) -> str | None:
-    """What the first bytes say a file is, when it is no PDF and no text."""
-    if data.startswith(b"PK\x03\x04"):
-        inner = data[:4000] + data[-20_000:]
-        return next((label for mark, label in _ZIP_MARKS if mark in inner), "a ZIP archive")
-    head = data[:1024].lstrip().lower()
-    if b"<html" in head or head.startswith(b"<!doctype html"):
-        return "a web page"
-    return next((label for sign, label in _SIGNS if data.startswith(sign)), None)
-
-
 def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:
     found = []
     if contents:
-        where = f"page {contents[0]}" if len(contents) == 1 else f"pages {_ranges(contents)}"
+        where = f"page {contents[0]}" if len(contents) == 1 else f"pages {ranges(contents)}"
         index = " or index" if contents[-1] > len(pages) / 2 else ""
         found.append(f"The table of contents{index} ({where}) is left out.")
     for status, sentence in (
@@ -245,12 +179,12 @@ def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:
         numbers = [page.number for page in pages if page.status == status]
         if numbers:
             one = len(numbers) == 1
-            which = f"Page {numbers[0]} is" if one else f"Pages {_ranges(numbers)} are"
+            which = f"Page {numbers[0]} is" if one else f"Pages {ranges(numbers)} are"
             found.append(f"{which} left out ({sentence}).")
     return tuple(found)
 
 
-def _ranges(numbers: list[int]) -> str:
+def ranges(numbers: list[int]) -> str:
     """[1, 2, 3, 7] -> "1-3, 7"."""
     runs: list[list[int]] = []
     for number in numbers:
@@ -259,85 +193,3 @@ def _ranges(numbers: list[int]) -> str:
         else:
             runs.append([number, number])
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-
-
-def _read_in_child(
-    path: Path,
-    name: str,
-    password: str | None,
-    on_progress: Callable[[int, int], None] | None,
-    stop_event: threading.Event | None,
-) -> dict[str, Any]:
-    """Runs the worker; its time is limited and it dies with a stop, a limit or an error."""
-    # -m finds `app` in the working folder, in a checkout as in an installed package.
-    process = subprocess.Popen(
-        _command(),
-        cwd=Path(__file__).resolve().parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # no black box on Windows
-    )
-    lines: queue.Queue[str | None] = queue.Queue()
-    assert process.stdin is not None and process.stdout is not None
-    listener = threading.Thread(target=_listen, args=(process.stdout, lines), daemon=True)
-    listener.start()
-    try:
-        request = {"path": str(path), "name": name, "password": password}
-        try:
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.close()
-        except OSError as error:
-            raise _too_complex(name) from error
-        return _follow(lines, name, on_progress, stop_event)
-    finally:
-        process.kill()
-        process.wait()
-        listener.join(5)
-        process.stdout.close()
-
-
-def _command() -> list[str]:
-    """What starts the worker; the request, and so the password, goes to its stdin only."""
-    return [sys.executable, "-X", "utf8", "-m", "app.documents.worker"]
-
-
-def _listen(stream: IO[str], lines: queue.Queue[str | None]) -> None:
-    for line in stream:
-        lines.put(line)
-    lines.put(None)
-
-
-def _follow(
-    lines: queue.Queue[str | None],
-    name: str,
-    on_progress: Callable[[int, int], None] | None,
-    stop_event: threading.Event | None,
-) -> dict[str, Any]:
-    started = time.monotonic()
-    allowed = limits.BASE_SECONDS
-    while True:
-        if stop_event is not None and stop_event.is_set():
-            raise Cancelled(f"Reading “{name}” was stopped: start again when you like.")
-        if time.monotonic() - started > allowed:
-            raise _too_complex(name)
-        try:
-            line = lines.get(timeout=0.05)
-        except queue.Empty:
-            continue
-        if line is None:
-            raise _too_complex(name)
-        message = json.loads(line)
-        if "result" in message:
-            return dict(message["result"])
-        if "error" in message:
-            kind = getattr(errors, message["error"], AppError)
-            raise kind(message["message"])
-        allowed = limits.seconds_for(message["total"])
-        if on_progress is not None:
-            on_progress(message["done"], message["total"])
-
-
-def _too_complex(name: str) -> NotReadable:
-    return NotReadable(f"“{name}” is too complex to read safely: print it to a new PDF first.")

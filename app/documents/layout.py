@@ -10,7 +10,7 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from app.documents.paragraphs import Mark, line_key
+from app.documents.paragraphs import Mark, Marks, line_key
 
 FULL = 4  # type sizes from the margin that a full line may end before it
 LABEL = 5  # letters of a bullet or number at the start of a line
@@ -34,12 +34,12 @@ class _Line:
     is_row: bool
 
 
-def page_marks(textpage: Any) -> dict[str, Mark]:
-    """The mark of each line of a pypdfium2 text page, by its letters; empty where unclear."""
+def page_marks(textpage: Any) -> Marks:
+    """The marks of the lines of a pypdfium2 text page, by their letters; empty where unclear."""
     lines = _lines(textpage) if textpage.count_chars() <= MAX_LETTERS else []
     if len(lines) > MAX_LINES:
         return {}
-    marks: dict[str, Mark] = {}
+    marks: dict[str, tuple[Mark, ...]] = {}
     for i, line in enumerate(lines):
         # Lines that begin near each other share a column and so a right margin.
         peers = [p for p in lines if abs(p.left - line.left) < 3 * line.size]
@@ -56,9 +56,10 @@ def page_marks(textpage: Any) -> dict[str, Mark]:
         if above is not None and above.left < line.right and line.left < above.right:
             gap = max(0.0, (above.bottom - line.bottom) / line.size)
         key = line_key(line.text)
-        if key and key not in marks:
+        if key:
             left = line.left / line.size
-            marks[key] = Mark(line.size, line.is_bold, left, room, gap, line.is_row)
+            mark = Mark(line.size, line.is_bold, left, room, gap, line.is_row, i)
+            marks[key] = (*marks.get(key, ()), mark)
     return marks
 
 

@@ -8,9 +8,16 @@ MAX_CHARACTERS = 20_000_000
 MEMORY_BYTES = 1_500_000_000
 BASE_SECONDS = 60.0
 SECONDS_PER_PAGE = 0.1
+OCR_SECONDS_PER_PAGE = 30.0
+OCR_PIXELS = 6_000_000  # of a page drawn for OCR
 PART_CHARACTERS = 3_000
+MAX_OUTLINE = 2_000
+MAX_OUTLINE_LEVEL = 20
+ZIP_MEMBERS = 2_000  # of a DOCX or EPUB file
+ZIP_BYTES = 100_000_000  # unpacked, all members together
+ZIP_RATIO = 100  # unpacked to packed
 
 
-def seconds_for(pages: int) -> float:
+def seconds_for(pages: int, ocr: bool = False) -> float:
     """Longest time that reading a document of that many pages may take."""
-    return BASE_SECONDS + SECONDS_PER_PAGE * pages
+    return BASE_SECONDS + (SECONDS_PER_PAGE + (OCR_SECONDS_PER_PAGE if ocr else 0)) * pages

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -33,7 +33,7 @@ LETTER = 0.46  # usual width of a letter, in type sizes
 class Mark:
     """How a line stands on its page: `size` in points; left margin, free room on its right
     (None when unknown) and distance to the line above (0 when unknown) in type sizes; `is_row`
-    when wide gaps part it into cells."""
+    when wide gaps part it into cells; `place` counts the lines of the page."""
 
     size: float
     is_bold: bool = False
@@ -41,6 +41,10 @@ class Mark:
     room: float | None = None
     gap: float = 0.0
     is_row: bool = False
+    place: int = 0
+
+
+Marks = Mapping[str, tuple[Mark, ...]]  # by line_key; lines alike on one page have one each
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,15 @@ def line_key(line: str) -> str:
     return "".join(c for c in text if c.isalnum())[:120]
 
 
-def body_of(marks: Iterable[Mapping[str, Mark]]) -> Body:
+def body_of(marks: Iterable[Marks]) -> Body:
     """The size of most letters and the distance of most lines."""
-    found = [(mark, len(key)) for page in marks for key, mark in page.items() if len(key) > 20]
+    found = [
+        (mark, len(key))
+        for page in marks
+        for key, own in page.items()
+        for mark in own
+        if len(key) > 20
+    ]
     if not found:
         return Body()
     letters = sorted((mark.size, count) for mark, count in found)
@@ -83,7 +93,7 @@ def keep_hyphen(head: str, _: str, tail: str) -> str:
 
 def join_lines(
     text: str,
-    marks: Mapping[str, Mark] | None = None,
+    marks: Marks | None = None,
     body: Body | None = None,
     join_word: Callable[[str, str, str], str] = keep_hyphen,
 ) -> str:
@@ -92,7 +102,8 @@ def join_lines(
     lines = _rows(text.split("\n"), marks) if marks else text.split("\n")
     lengths = [len(line) for line in lines if len(line) > 1]
     width = quantiles(lengths, n=10)[7] if len(lengths) >= 4 else max(lengths, default=0)
-    page = _Page(marks or {}, body or Body(), width)
+    page = _Page(body or Body(), width)
+    own = placed(lines, marks or {})
     blocks: list[str] = []
     before = ""
     for i, line in enumerate(lines):
@@ -100,7 +111,8 @@ def join_lines(
             before = ""
             continue
         following = lines[i + 1] if i + 1 < len(lines) else ""
-        break_ = page.break_between(before, line, following) if before else "\n\n"
+        pair = own[i - 1], own[i]
+        break_ = page.break_between(before, line, following, pair) if before else "\n\n"
         if break_ == "\n\n":
             blocks.append(line)
         elif break_ == "\n":
@@ -111,7 +123,29 @@ def join_lines(
     return "\n\n".join(blocks)
 
 
-def _rows(lines: list[str], marks: Mapping[str, Mark]) -> list[str]:
+def placed(lines: Sequence[str], marks: Marks) -> list[Mark | None]:
+    """The mark of each line; among lines alike, that of the place nearest to its neighbours'."""
+    options = [marks.get(line_key(line), ()) if line else () for line in lines]
+    known = [own[0].place if len(own) == 1 else None for own in options]
+    found: list[Mark | None] = []
+    before = -1
+    for i, own in enumerate(options):
+        if len(own) < 2:
+            found.append(own[0] if own else None)
+        else:
+            after = next((p for p in known[i + 1 : i + 4] if p is not None), None)
+
+            def distance(mark: Mark, low: int = before, high: int | None = after) -> int:
+                far = abs(mark.place - low - 1)
+                return far if high is None else far + abs(high - 1 - mark.place)
+
+            found.append(min(own, key=distance))
+        mark = found[-1]
+        before = mark.place if mark is not None else before
+    return found
+
+
+def _rows(lines: list[str], marks: Marks) -> list[str]:
     """Cells that one reader gives a line each, put back on the line where they stand."""
     found: list[str] = []
     i = 0
@@ -129,17 +163,18 @@ def _rows(lines: list[str], marks: Mapping[str, Mark]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Page:
-    marks: Mapping[str, Mark]
     body: Body
     width: float  # characters of a full line
 
-    def break_between(self, before: str, line: str, following: str) -> str:
+    def break_between(
+        self, before: str, line: str, following: str, marks: tuple[Mark | None, Mark | None]
+    ) -> str:
         """What stands between two lines: "" (one paragraph), a line end, or a blank line."""
         if _SYMBOL_BULLET.match(line) or _CAPTION.match(line):
             return "\n\n"
         if _CUT_WORD.search(before) and line[0].islower():
             return ""
-        one, two = self.marks.get(line_key(before)), self.marks.get(line_key(line))
+        one, two = marks
         if one is not None and two is not None and self.body.size:
             return self._by_marks(before, one, line, two)
         if self._is_heading(line, before, following) or self._is_heading(before, "", line):

@@ -13,26 +13,32 @@ import pypdf
 import pypdfium2
 
 from app.cleaning import clean_pages
-from app.documents import limits, quality
+from app.documents import limits, ocr_engine, quality, ranges
 from app.documents.layout import page_marks
-from app.documents.paragraphs import Mark
+from app.documents.paragraphs import Marks
 from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
-
-MAX_OUTLINE = 2_000
 
 
 def read_pdf(
-    path: Path, password: str | None, name: str, on_progress: Callable[[int, int], None]
+    path: Path,
+    password: str | None,
+    name: str,
+    on_progress: Callable[[int, int], None],
+    *,
+    ocr: bool = False,
 ) -> dict[str, Any]:
-    """{"pages": [[label, text, status]...], "outline": [[title, page, level]...], "contents":
-    [page...]}: what was read, pages from 1, and where a table of contents was left out."""
+    """{"unit", "pages": [[label, text, status]...], "outline": [[title, page, level]...],
+    "contents": [page...], "warnings"}: what was read, pages from 1, and where a table of contents
+    was left out. `ocr` reads pages that are pictures or unreadable glyphs."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(path, password, name)
     on_progress(0, total)
     readings: list[Reading] = []
+    drawn = _Drawn(pdfium) if ocr else None
     characters = 0
     for index in range(total):
-        readings.append(read_page(reader, pdfium, index))
+        reading = read_page(reader, pdfium, index)
+        readings.append(drawn.better(reading, index) if drawn else reading)
         characters += len(readings[-1].text)
         if characters > limits.MAX_CHARACTERS:
             raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it.")
@@ -41,12 +47,50 @@ def read_pdf(
         [page.text if page.status == "ok" else "" for page in readings],
         [page.marks for page in readings],
     )
-    labels = _labels(reader, total)
-    # A page with nothing but its running header has text no more, but it was read.
-    statuses = [page.status for page in readings]
-    pages = [list(row) for row in zip(labels, cleaned.pages, statuses, strict=True)]
-    contents = [index + 1 for index in cleaned.contents]
-    return {"pages": pages, "outline": _outline(reader, total), "contents": contents}
+    pages = [
+        # A page with nothing but its running header or a table of contents is empty now.
+        [label, content, "empty" if page.status == "ok" and not content else page.status]
+        for label, content, page in zip(
+            _labels(reader, total), cleaned.pages, readings, strict=True
+        )
+    ]
+    return {
+        "unit": "page", "pages": pages, "outline": _outline(reader, total),
+        "contents": [index + 1 for index in cleaned.contents],
+        "warnings": drawn.warnings() if drawn else [],
+    }  # fmt: skip
+
+
+class _Drawn:
+    """Pages read by OCR from what PDFium draws; its engine is loaded for the first of them."""
+
+    def __init__(self, pdfium: pypdfium2.PdfDocument | None) -> None:
+        self._pdfium = pdfium
+        self._read: Callable[[Any], str] | None = None
+        self._pages: list[int] = []
+
+    def better(self, reading: Reading, index: int) -> Reading:
+        """The reading of a page, by OCR where it has no usable text and OCR finds some."""
+        if reading.status not in ("scanned", "garbled") or self._pdfium is None:
+            return reading
+        if self._read is None:
+            self._read = ocr_engine.engine()
+        try:
+            text = self._read(ocr_engine.draw(self._pdfium[index]))
+        except Exception:  # one page that cannot be drawn must not end the document
+            return reading
+        if not text.strip():
+            return reading
+        self._pages.append(index + 1)
+        return Reading(text, "ok", {})
+
+    def warnings(self) -> list[str]:
+        """What the person must know about text that was guessed from pictures."""
+        if not self._pages:
+            return []
+        one = len(self._pages) == 1
+        which = f"Page {self._pages[0]} was" if one else f"Pages {ranges(self._pages)} were"
+        return [f"{which} read by OCR, so letters and numbers may be wrong there."]
 
 
 def _open(
@@ -122,7 +166,7 @@ class Reading:
 
     text: str
     status: str
-    marks: dict[str, Mark]
+    marks: Marks
 
 
 def read_page(
@@ -150,7 +194,7 @@ def _pypdf_text(reader: pypdf.PdfReader | None, index: int) -> str | None:
 
 def _pdfium_text(
     document: pypdfium2.PdfDocument | None, index: int
-) -> tuple[str | None, bool, dict[str, Mark]]:
+) -> tuple[str | None, bool, Marks]:
     """(text, does the page show a picture and no text?, how its lines stand)"""
     if document is None or index >= len(document):
         return None, False, {}
@@ -188,7 +232,7 @@ def _outline(reader: pypdf.PdfReader | None, total: int) -> list[list[Any]]:
 
     def walk(items: list[Any], level: int) -> None:
         for item in items:
-            if len(found) >= MAX_OUTLINE or level > 20:
+            if len(found) >= limits.MAX_OUTLINE or level > limits.MAX_OUTLINE_LEVEL:
                 return
             if isinstance(item, list):
                 walk(item, level + 1)

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufffe]")
+_WESTERN = frozenset(
+    "äöüÄÖÜßéèçàêâîôûëïñãõåæœÉÈÀÇÊÑÅÆŒáíóúÁÍÓÚ¿¡“”‘’„‚–—…«»€£°§·•´\u00a0©®™½¼×±²³"
+)
+_NAMES = {  # what is guessed among, as people know it
+    "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
+    "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255",
+    "cp1256": "Windows-1256", "cp1257": "Windows-1257", "iso8859_2": "ISO 8859-2",
+    "koi8_r": "KOI8-R", "cp932": "Shift JIS", "euc_jp": "EUC-JP", "gb18030": "GB 18030",
+    "big5": "Big5", "cp949": "EUC-KR", "mac_roman": "Mac Roman", "cp850": "DOS 850",
+}  # fmt: skip
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -28,11 +41,50 @@ def decode(data: bytes) -> tuple[str, str | None]:
         return scrub(data.decode("utf-8")), None
     except UnicodeDecodeError:
         pass
+    text, name = _legacy(data)
+    return scrub(text), f"The text is not UTF-8; it was read as {name}, so check its letters."
+
+
+def read_text(path: Path, name: str, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """{"unit", "pages", "outline", "warnings"} of a text or Markdown file."""
+    from app.documents import document_from_text
+
+    on_progress(0, 1)
+    content, warning = decode(path.read_bytes())
+    document = document_from_text(content, name)
+    on_progress(1, 1)
+    return {
+        "unit": "part", "pages": [[p.label, p.text, p.status] for p in document.pages],
+        "outline": [], "warnings": [warning] if warning else [],
+    }  # fmt: skip
+
+
+def _legacy(data: bytes) -> tuple[str, str]:
+    """(text, name of the encoding) of bytes in an encoding from before Unicode."""
+    western = _western(data)
+    if _is_western(western[0]):
+        return western
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data, cp_isolation=list(_NAMES)).best()
+    return western if best is None else (str(best), _NAMES.get(best.encoding, best.encoding))
+
+
+def _western(data: bytes) -> tuple[str, str]:
     try:
-        text, name = data.decode("cp1252"), "Windows-1252"
+        return data.decode("cp1252"), "Windows-1252"
     except UnicodeDecodeError:
-        text, name = data.decode("latin-1"), "Latin-1"
-    return scrub(text), f"The text is not UTF-8; it was read as {name}, so check its accents."
+        return data.decode("latin-1"), "Latin-1"
+
+
+def _is_western(text: str) -> bool:
+    """Whether what is not ASCII looks like the accents and signs of Western Europe: guessing by
+    frequency mistakes French for Czech, and a few accents for Chinese."""
+    high = [c for c in text if c > "\x7f"]
+    usual = sum(c in _WESTERN for c in high)
+    letters = sum(c.isalpha() for c in high)
+    is_sparse = letters < 10 or letters < 0.25 * sum(c.isalpha() for c in text)
+    return is_sparse and usual >= (0.7 if letters >= 10 else 0.5) * len(high)
 
 
 def is_plain(data: bytes) -> bool:

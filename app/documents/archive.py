@@ -1,0 +1,83 @@
+"""DOCX and EPUB are ZIP archives: opened only within limits, unpacked only in memory."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from app.documents import limits
+from app.errors import NotReadable
+
+_PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_SMALL = 1_000_000  # bytes; a small member may pack as well as it likes
+
+
+class Archive:
+    """The members of a ZIP file, none of which can unpack to more than its header says."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.name = name
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise self.damaged() from error
+        members = self._zip.infolist()
+        self._check(members)
+        self.names = frozenset(member.filename for member in members)
+
+    def _check(self, members: list[zipfile.ZipInfo]) -> None:
+        unpacked = sum(member.file_size for member in members)
+        is_bomb = (
+            len(members) > limits.ZIP_MEMBERS
+            or unpacked > limits.ZIP_BYTES
+            or any(
+                m.file_size > max(_SMALL, limits.ZIP_RATIO * m.compress_size) for m in members
+            )
+        )
+        if is_bomb:
+            raise NotReadable(
+                f"“{self.name}” unpacks to more than {limits.ZIP_MEMBERS:,} members, "
+                f"{limits.ZIP_BYTES // 1_000_000} MB or {limits.ZIP_RATIO} times its size: "
+                "save it again, or as PDF."
+            )
+        if any(member.flag_bits & 1 for member in members):
+            raise NotReadable(f"“{self.name}” is a locked archive: save it without a password.")
+        if any(member.compress_type not in _PLAIN for member in members):
+            raise self.damaged()
+
+    def read(self, member: str) -> bytes:
+        """The bytes of a member. Raises NotReadable when it is missing or damaged."""
+        try:
+            return self._zip.read(member)
+        except Exception as error:  # zipfile and zlib raise many types
+            raise self.damaged() from error
+
+    def xml(self, member: str) -> Any:
+        """The root element of an XML member."""
+        return parse_xml(self.read(member), self.name)
+
+    def damaged(self) -> NotReadable:
+        """The sentence for a file that is no sound archive."""
+        return NotReadable(f"“{self.name}” is damaged or cut off: download or export it again.")
+
+
+def parse_xml(data: bytes, name: str) -> Any:
+    """The root element, without entities, outside files or network."""
+    forbid_entities(data, name)
+    parser = etree.XMLParser(
+        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, recover=True
+    )
+    root = etree.fromstring(data, parser) if data.strip() else None
+    if root is None:
+        raise NotReadable(f"“{name}” is damaged or cut off: download or export it again.")
+    return root
+
+
+def forbid_entities(data: bytes, name: str) -> None:
+    """Raises NotReadable where XML declares entities: no writer of documents needs them."""
+    for encoding in ("ascii", "utf-16-le", "utf-16-be"):
+        if "<!ENTITY".encode(encoding) in data:
+            raise NotReadable(f"“{name}” declares XML entities, which is unsafe: save it as PDF.")
