@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .kernels.decode import CrossStates
+from .kernels.threads import Pace
 
 
 @dataclass
@@ -18,6 +19,7 @@ class DecoderCache:
     ``self_keys``, ``self_values``: per layer [R, H, T, d], preallocated to the longest target.
     ``cross``: per layer the encoder's keys and values, shared by the K beams of a source.
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
+    ``pace``: how many threads a step takes.
     ``watch``: who is shown the cross-attention weights [B, H, K, S] of a layer at each step.
     """
 
@@ -28,6 +30,7 @@ class DecoderCache:
     self_bias: Tensor
     num_beams: int
     length: int = 0
+    pace: Pace = field(default_factory=Pace)
     watch: dict[int, Callable[[Tensor], None]] = field(default_factory=dict)
 
     @property

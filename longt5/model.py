@@ -509,8 +509,9 @@ class LongT5ForConditionalGeneration(LongT5Model):
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
-        states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
-        return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
+        with cache.pace.step():
+            states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
+            return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
 
     def generate(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any

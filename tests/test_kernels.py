@@ -11,6 +11,7 @@ from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
 from longt5.kernels import chunked, cuda, decode, native, reference, select
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
+from longt5.kernels.threads import PATIENCE, Pace
 from tests.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 CPU = torch.device("cpu")
@@ -284,3 +285,44 @@ def test_copies_and_dtype_changes_of_a_used_model() -> None:
     assert torch.equal(step(copy.deepcopy(ours)), first)
     assert relative_error(step(ours.to(torch.bfloat16)), first) < 0.1
     assert relative_error(step(ours.to(torch.float32)), first) < 0.1
+
+
+@torch.no_grad()
+def test_steps_do_not_depend_on_the_threads() -> None:
+    ours = ours_like(reference_model(d_kv=16))
+    ids, _ = padded_batch([100], 96)
+    encoded, threads = ours.encode(ids), torch.get_num_threads()
+
+    def run(number: int) -> torch.Tensor:
+        cache = ours.init_cache(encoded, 2, 8)
+        steps = []
+        for _ in range(8):
+            cache.pace.all, cache.pace.now = 2, number
+            steps.append(ours.decode_step(torch.tensor([5, 9]), cache))
+        return torch.stack(steps)
+
+    try:
+        assert torch.equal(run(1), run(2))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_one_thread_while_cores_are_busy_and_all_of_them_again() -> None:
+    pace = Pace()
+    pace.all = pace.now = 4
+    for _ in range(2):
+        pace.took(0.010)
+    assert pace.now == 1  # tried once
+    pace.took(0.016)
+    assert pace.now == 4  # quiet: all threads are faster
+    for _ in range(5):
+        pace.took(0.010)
+    assert pace.now == 4
+    pace.took(0.200)
+    assert pace.now == 1
+    for _ in range(PATIENCE):
+        assert pace.now == 1
+        pace.took(0.020)
+    assert pace.now == 4  # tried again
+    pace.took(0.200)
+    assert pace.now == 1
