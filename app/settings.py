@@ -19,7 +19,9 @@ DEFAULT_BEAMS = 4
 MAX_BEAMS = 16
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
-READABLE = (".pdf", ".txt", ".text", ".md", ".markdown")
+READABLE = (
+    ".pdf", ".docx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text", ".md", ".markdown",
+)  # fmt: skip
 MAX_FILES = 20
 MAX_WAITING = 16
 MAX_PER_SESSION = 2  # one runs, one waits
