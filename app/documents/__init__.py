@@ -85,7 +85,7 @@ def load_document(
         for number, (label, content, status) in enumerate(found["pages"], 1)
     )
     outline = tuple(OutlineItem(*item) for item in found["outline"])
-    warnings = (*found["warnings"], *_warnings(pages, found.get("contents", [])))
+    warnings = (*found["warnings"], *_warnings(pages, found.get("contents", []), found["unit"]))
     if misnamed:
         warnings = (misnamed, *warnings)
     return Document(name, digest, found["unit"], pages, warnings, outline)
@@ -165,10 +165,10 @@ def _bytes_of(path: Path, name: str) -> bytes:
     return data
 
 
-def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:
+def _warnings(pages: tuple[Page, ...], contents: list[int], unit: str) -> tuple[str, ...]:
     found = []
     if contents:
-        where = f"page {contents[0]}" if len(contents) == 1 else f"pages {ranges(contents)}"
+        where = f"{unit} {contents[0]}" if len(contents) == 1 else f"{unit}s {ranges(contents)}"
         index = " or index" if contents[-1] > len(pages) / 2 else ""
         found.append(f"The table of contents{index} ({where}) is left out.")
     for status, sentence in (
@@ -179,7 +179,8 @@ def _warnings(pages: tuple[Page, ...], contents: list[int]) -> tuple[str, ...]:
         numbers = [page.number for page in pages if page.status == status]
         if numbers:
             one = len(numbers) == 1
-            which = f"Page {numbers[0]} is" if one else f"Pages {ranges(numbers)} are"
+            name = unit.capitalize()
+            which = f"{name} {numbers[0]} is" if one else f"{name}s {ranges(numbers)} are"
             found.append(f"{which} left out ({sentence}).")
     return tuple(found)
 

@@ -84,7 +84,7 @@ def _is_western(text: str) -> bool:
     usual = sum(c in _WESTERN for c in high)
     letters = sum(c.isalpha() for c in high)
     is_sparse = letters < 10 or letters < 0.25 * sum(c.isalpha() for c in text)
-    return is_sparse and usual >= (0.7 if letters >= 10 else 0.5) * len(high)
+    return is_sparse and usual >= (0.7 if letters > 3 else 0.5) * len(high)
 
 
 def is_plain(data: bytes) -> bool:

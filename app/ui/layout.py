@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.models import CATALOGUE
-from app.settings import LENGTH_WORDS, MAX_BEAMS, Settings, assets_dir
+from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
 from app.ui import render
 from app.ui.handlers import Api, Handlers, View
 
@@ -58,8 +58,8 @@ def _ask(settings: Settings) -> dict[str, Any]:
     with gr.Tabs():
         with gr.Tab("Files") as ask["files_tab"]:
             ask["files"] = gr.File(
-                label="PDF, text or Markdown", file_count="multiple", elem_id="files",
-                file_types=[".pdf", ".txt", ".text", ".md", ".markdown"], height=150,
+                label="PDF, Word, EPUB, web page or text", file_count="multiple", elem_id="files",
+                file_types=list(READABLE), height=150,
             )  # fmt: skip
             ask["facts"] = gr.HTML(elem_id="facts")
             ask["password"] = gr.Textbox(

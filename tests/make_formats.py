@@ -1,0 +1,151 @@
+"""Small DOCX, EPUB and HTML files for the tests, and hostile ones. All return bytes."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import docx
+from PIL import Image
+
+CONTAINER = (
+    '<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" '
+    'version="1.0"><rootfiles><rootfile full-path="OEBPS/book.opf" '
+    'media-type="application/oebps-package+xml"/></rootfiles></container>'
+)
+CHAPTERS = (
+    "<h1>The flood</h1><p>The river rose in the night.</p><p>Nobody expected it.</p>",
+    "<h1>The mill</h1><p>The miller counted forty sacks of flour.</p>",
+)
+
+
+def zipped(members: Mapping[str, str | bytes], store: bool = False) -> bytes:
+    """A ZIP archive of members in order."""
+    buffer = io.BytesIO()
+    kind = zipfile.ZIP_STORED if store else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(buffer, "w", kind) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content, kind)
+    return buffer.getvalue()
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """The members of a ZIP archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def edited(data: bytes, changes: Mapping[str, Callable[[bytes], bytes]]) -> bytes:
+    """The archive with some members changed; one that is not there begins empty."""
+    found = members(data)
+    for name, change in changes.items():
+        found[name] = change(found.get(name, b""))
+    return zipped(found)
+
+
+def word(build: Callable[[Any], Any]) -> bytes:
+    """A Word document that a function writes into."""
+    document = docx.Document()
+    build(document)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def report(document: Any) -> None:
+    """Headings, paragraphs, a list and a table."""
+    document.add_heading("The flood of the mill", 0)
+    document.add_heading("What happened", 1)
+    document.add_paragraph("The river rose in the night and stood in the kitchen.")
+    document.add_paragraph("Forty sacks were counted.", style="List Bullet")
+    table = document.add_table(2, 2)
+    for row, words in zip(table.rows, (("Sacks", "Saved"), ("40", "9")), strict=True):
+        for cell, shown in zip(row.cells, words, strict=True):
+            cell.text = shown
+    document.add_heading("What was lost", 2)
+    document.add_paragraph("All the others were lost.")
+
+
+def picture_only(document: Any) -> None:
+    """A page that was scanned into a Word document."""
+    buffer = io.BytesIO()
+    Image.frombytes("L", (64, 64), bytes(range(256)) * 16).save(buffer, "PNG")
+    document.add_picture(io.BytesIO(buffer.getvalue()))
+
+
+def page(body: str, head: str = "") -> str:
+    """An XHTML page."""
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        f'<html xmlns="http://www.w3.org/1999/xhtml"><head>{head}</head><body>{body}</body></html>'
+    )
+
+
+def epub(
+    chapters: Sequence[str] = CHAPTERS, more: Mapping[str, str | bytes] | None = None,
+    manifest: str = "", spine: str = "",
+) -> bytes:  # fmt: skip
+    """A book with a chapter for each body."""
+    items = "".join(
+        f'<item id="c{n}" href="c{n}.xhtml" media-type="application/xhtml+xml"/>'
+        for n in range(1, len(chapters) + 1)
+    )
+    refs = "".join(f'<itemref idref="c{n}"/>' for n in range(1, len(chapters) + 1))
+    package = (
+        '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+        f"<manifest>{items}{manifest}</manifest><spine>{refs}{spine}</spine></package>"
+    )
+    found: dict[str, str | bytes] = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": CONTAINER,
+        "OEBPS/book.opf": package,
+    }
+    found |= {f"OEBPS/c{n}.xhtml": page(body) for n, body in enumerate(chapters, 1)}
+    return zipped({**found, **(more or {})})
+
+
+NAV = page(
+    '<nav epub:type="toc"><ol><li><a href="c1.xhtml">One: the <i>flood</i></a><ol><li>'
+    '<a href="c1.xhtml#night">By night</a></li></ol></li><li><a href="c2.xhtml#x">Two</a></li>'
+    '<li><a href="missing.xhtml">Gone</a></li></ol></nav>'
+)
+NCX = (
+    '<?xml version="1.0"?><!DOCTYPE ncx PUBLIC "-//NISO//DTD ncx 2005-1//EN" '
+    '"http://www.daisy.org/z3986/2005/ncx-2005-1.dtd">'
+    '<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap><navPoint><navLabel><text>First'
+    '</text></navLabel><content src="c1.xhtml"/><navPoint><navLabel><text>Inner</text></navLabel>'
+    '<content src="c1.xhtml#a"/></navPoint></navPoint></navMap></ncx>'
+)
+
+
+def many_members(count: int) -> bytes:
+    """A Word document with very many members."""
+    return edited(word(report), {f"word/media/{n}.txt": lambda _: b"x" for n in range(count)})
+
+
+def packed_well(size: int) -> bytes:
+    """A Word document with a member that unpacks to a thousand times its size."""
+    return edited(word(report), {"word/media/zeros.xml": lambda _: b" " * size})
+
+
+LAUGHS = (
+    '<!DOCTYPE l [<!ENTITY a "lol">'
+    + "".join(
+        f'<!ENTITY {name} "{f"&{before};" * 10}">'
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    + "]>"
+)
+OUTSIDE = '<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
+
+
+def with_doctype(data: bytes, member: str, doctype: str) -> bytes:
+    """The archive with a document type before the root of one XML member."""
+
+    def change(xml: bytes) -> bytes:
+        end = xml.index(b"?>") + 2
+        return xml[:end] + doctype.encode() + xml[end:]
+
+    return edited(data, {member: change})

@@ -1,0 +1,318 @@
+"""Word documents, books, web pages and legacy text: what is read of each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import errors
+from app.documents import kinds, limits, load_document, parts, require_text, text, web
+from app.documents.parts import Block, join_blocks, outline_of, pack
+from app.settings import READABLE
+from tests import make_formats
+from tests.make_pdfs import PROSE, text_pdf
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load(bytes, name, **options) -> Document"""
+
+    def read(data: bytes | str, filename: str, **options):
+        path = tmp_path / filename
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return load_document(path, **options)
+
+    return read
+
+
+def outline(document) -> list[tuple[str, int, int]]:
+    return [(item.title, item.page, item.level) for item in document.outline]
+
+
+# Word
+
+
+def test_a_word_document(load) -> None:
+    document = load(make_formats.word(make_formats.report), "report.docx")
+    assert document.unit == "part" and [page.status for page in document.pages] == ["ok"]
+    assert document.pages[0].text == (
+        "The flood of the mill\n\nWhat happened\n\nThe river rose in the night and stood in the "
+        "kitchen.\n\nForty sacks were counted.\n\nSacks | Saved\n40 | 9\n\nWhat was lost\n\n"
+        "All the others were lost."
+    )
+    assert outline(document) == [
+        ("The flood of the mill", 1, 1), ("What happened", 1, 1), ("What was lost", 1, 2),
+    ]  # fmt: skip
+    assert document.warnings == ()
+
+
+def test_a_long_word_document_has_parts(load) -> None:
+    def build(document) -> None:
+        for number in range(12):
+            document.add_heading(f"Chapter {number}", 1)
+            for _ in range(6):
+                document.add_paragraph(PROSE.replace("\n", " "))
+
+    document = load(make_formats.word(build), "long.docx")
+    assert len(document.pages) >= 6
+    for title, number, level in outline(document):
+        assert level == 1 and title in document.pages[number - 1].text
+    assert not any(page.text.endswith(tuple("0123456789")) for page in document.pages)
+
+
+def test_what_python_docx_passes_over_is_read(load) -> None:
+    """Insertions, content controls and text boxes count; deletions, moves and fallbacks do not."""
+    w = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    body = (
+        f"<w:p {w}><w:ins><w:r><w:t>Inserted words </w:t></w:r></w:ins><w:del><w:r><w:delText>gone"
+        "</w:delText></w:r></w:del><w:moveFrom><w:r><w:t>moved</w:t></w:r></w:moveFrom><w:r><w:t>"
+        "stay</w:t><w:br/><w:t>here.</w:t><w:noBreakHyphen/></w:r><w:r><w:rPr><w:vanish/></w:rPr>"
+        "<w:t>hidden</w:t></w:r></w:p>"
+        f"<w:sdt {w}><w:sdtContent><w:p><w:r><w:t>Controlled.</w:t></w:r></w:p></w:sdtContent>"
+        f"</w:sdt><w:p {w} {mc}><w:r><w:t>Around.</w:t><mc:AlternateContent><mc:Choice><w:p><w:r>"
+        "<w:t>Boxed.</w:t></w:r></w:p></mc:Choice><mc:Fallback><w:p><w:r><w:t>Boxed.</w:t></w:r>"
+        "</w:p></mc:Fallback></mc:AlternateContent></w:r></w:p>"
+    ).encode()
+    data = make_formats.edited(
+        make_formats.word(lambda document: None),
+        {"word/document.xml": lambda xml: xml.replace(b"<w:body>", b"<w:body>" + body)},
+    )
+    assert load(data, "changes.docx").pages[0].text == (
+        "Inserted words stay\nhere.-\n\nControlled.\n\nAround.\n\nBoxed."
+    )
+
+
+def test_a_scan_in_a_word_document(load) -> None:
+    document = load(make_formats.word(make_formats.picture_only), "scan.docx")
+    assert [page.status for page in document.pages] == ["scanned"]
+    with pytest.raises(errors.NoTextLayer, match="OCR"):
+        require_text(document)
+    with pytest.raises(errors.EmptyFile):
+        require_text(load(make_formats.word(lambda document: None), "blank.docx"))
+
+
+def test_a_word_document_locked_by_a_password(load) -> None:
+    with pytest.raises(errors.NotReadable, match="without one in Word"):
+        load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "locked.docx")
+    with pytest.raises(errors.NotReadable, match="an old Office document"):
+        load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old.doc")
+
+
+# Books
+
+
+def test_a_book(load) -> None:
+    book = make_formats.epub(
+        more={"OEBPS/nav.xhtml": make_formats.NAV},
+        manifest='<item id="n" href="nav.xhtml" properties="nav" '
+        'media-type="application/xhtml+xml"/>',
+        spine='<itemref idref="n"/>',
+    )
+    document = load(book, "mill.epub")
+    assert document.unit == "chapter"
+    assert [page.status for page in document.pages] == ["ok", "ok", "empty"]
+    assert document.pages[0].text == (
+        "The flood\n\nThe river rose in the night.\n\nNobody expected it."
+    )
+    assert outline(document) == [("One: the flood", 1, 1), ("By night", 1, 2), ("Two", 2, 1)]
+    assert document.warnings == ("The table of contents or index (chapter 3) is left out.",)
+
+
+def test_an_older_book_has_an_ncx_and_a_bare_one_its_headings(load) -> None:
+    item = '<item id="x" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
+    book = make_formats.epub(more={"OEBPS/toc.ncx": make_formats.NCX}, manifest=item)
+    assert outline(load(book, "old.epub")) == [("First", 1, 1), ("Inner", 1, 2)]
+    assert outline(load(make_formats.epub(), "bare.epub")) == [
+        ("The flood", 1, 1), ("The mill", 2, 1),
+    ]  # fmt: skip
+
+
+def test_a_missing_chapter_does_not_end_the_book(load) -> None:
+    book = make_formats.epub(
+        manifest='<item id="m" href="gone.xhtml" media-type="application/xhtml+xml"/>',
+        spine='<itemref idref="m"/>',
+    )
+    document = load(book, "mill.epub")
+    assert [page.status for page in document.pages] == ["ok", "ok", "failed"]
+    assert document.warnings == ("Chapter 3 is left out (could not be read).",)
+
+
+def test_xhtml_closes_its_elements_its_own_way(load) -> None:
+    body = '<title/><script src="x"/><p>Seen&#160;all, caf&eacute;.</p><a id="a"/><p>And this.</p>'
+    (page,) = load(make_formats.epub([body]), "book.epub").pages
+    assert page.text == "Seen all, café.\n\nAnd this."
+
+
+def test_a_locked_book_and_one_without_chapters(load) -> None:
+    lock = (
+        '<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" '
+        'xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData><enc:CipherData>'
+        '<enc:CipherReference URI="{}"/></enc:CipherData></enc:EncryptedData></encryption>'
+    )
+    locked = make_formats.epub(more={"META-INF/encryption.xml": lock.format("OEBPS/c1.xhtml")})
+    with pytest.raises(errors.NotReadable, match="locked"):
+        load(locked, "sold.epub")
+    fonts = make_formats.epub(more={"META-INF/encryption.xml": lock.format("OEBPS/font.otf")})
+    assert len(load(fonts, "free.epub").pages) == 2
+    with pytest.raises(errors.NotReadable, match="no chapters"):
+        load(make_formats.epub([]), "none.epub")
+
+
+# Web pages
+
+PAGE = """<!DOCTYPE html><html><head><title>T</title><style>p {}</style></head><body>
+<nav><a href="/">Home</a></nav><h1>The <em>flood</em></h1>
+<p>The river&nbsp;rose<br>in the night.</p><script>alert("no")</script>
+<div>Loose <b>words</b> <span hidden>unseen</span></div>
+<ul><li>one</li><li><p>two</p></li></ul>
+<table><tr><th>Sacks</th><th>Saved</th></tr><tr><td>40</td><td></td></tr></table>
+<pre>kept
+  lines</pre><p style="display: none">unseen</p><footer>Imprint</footer></body></html>"""
+
+
+def test_a_web_page(load) -> None:
+    document = load(PAGE, "page.html")
+    assert document.unit == "part" and outline(document) == [("The flood", 1, 1)]
+    assert document.pages[0].text == (
+        "The flood\n\nThe river rose\nin the night.\n\nLoose words\n\n• one\n• two\n"
+        "Sacks | Saved\n40\n\nkept\nlines"
+    )
+    assert document.warnings == ("Menus, side columns and footers of the page are left out.",)
+
+
+def test_the_main_part_is_the_page(load) -> None:
+    main = f"<main><h2>Mill</h2><p>{PROSE}</p></main>"
+    document = load(f"<html><body><div>Log in</div>{main}</body></html>", "page.htm")
+    assert document.pages[0].text.startswith("Mill") and "Log in" not in document.pages[0].text
+    assert document.warnings
+    small = "<html><body><main>Short.</main><p>" + PROSE + "</p></body></html>"
+    assert "river" in load(small, "page.htm").pages[0].text
+    only = "<html><body><nav>Nothing but a menu</nav></body></html>"
+    assert load(only, "page.htm").pages[0].text == "Nothing but a menu"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "shift_jis"])
+def test_the_encoding_of_a_page(load, encoding) -> None:
+    shown = "川は夜に増水した。" if encoding == "shift_jis" else "Река поднялась ночью."
+    head = "" if encoding.startswith("utf") else f'<meta charset="{encoding}">'
+    document = load(f"<html><head>{head}</head><body>{shown}".encode(encoding), "page.html")
+    assert document.pages[0].text == shown and document.warnings == ()
+
+
+def test_a_declaration_that_is_not_true(load) -> None:
+    data = '<html><meta charset="utf-8"><body>un café brûlé</body></html>'.encode("cp1252")
+    document = load(data, "page.html")
+    assert document.pages[0].text == "un café brûlé" and "Windows-1252" in document.warnings[0]
+
+
+def test_a_page_of_scripts_only(load) -> None:
+    with pytest.raises(errors.NotReadable, match="print the page as PDF"):
+        load("<html><body><script>draw()</script></body></html>", "app.html")
+
+
+# Names that say something else
+
+
+def test_content_decides_and_the_name_is_named(load) -> None:
+    data = make_formats.word(make_formats.report)
+    assert "Word document, not a PDF" in load(data, "a.pdf").warnings[0]
+    assert "EPUB book, not a Word document" in load(make_formats.epub(), "a.docx").warnings[0]
+    assert "a PDF, not an EPUB book" in load(text_pdf(), "a.epub").warnings[0]
+    assert "a web page, not a Word document" in load(PAGE, "a.docx").warnings[0]
+    assert load(data, "no-suffix").warnings == ()
+    for name in ("a.docx", "a.epub", "a.html"):
+        with pytest.raises(errors.NotReadable, match="it looks like a PNG picture"):
+            load(b"\x89PNG\r\n\x1a\n" + b"\0" * 60, name)
+
+
+def test_the_page_and_the_command_offer_the_same_kinds() -> None:
+    assert set(READABLE) == {end for ends in kinds.SUFFIXES.values() for end in ends}
+
+
+# Legacy text
+
+SENTENCES = {
+    "cp1251": "Река поднялась ночью, и к утру вода стояла в кухне мельницы.",
+    "koi8-r": "Река поднялась ночью, и к утру вода стояла в кухне мельницы. " * 9,
+    "cp1250": "Řeka v noci stoupla a ráno stála v kuchyni mlýna. Nikdo ji tak brzy nečekal.",
+    "cp1253": "Το ποτάμι φούσκωσε τη νύχτα και το πρωί στεκόταν στην κουζίνα του μύλου.",
+    "cp1255": "הנהר עלה בלילה ובבוקר עמד במטבח של הטחנה. איש לא ציפה לכך כל כך מוקדם.",
+    "cp1256": "ارتفع النهر في الليل وفي الصباح وقف في مطبخ الطاحونة. لم يتوقعه أحد مبكرا.",
+    "cp1252": "La rivière monta pendant la nuit et, au matin, elle était dans la cuisine.",
+    "shift_jis": "川は夜に増水し、朝には水車小屋の台所まで水が来ていた。誰もこんなに早いとは。",
+    "gb18030": "河水在夜里上涨，到早晨已经漫进了磨坊的厨房。没有人料到今年会这么早。",
+    "big5": "河水在夜裡上漲，到早晨已經漫進了磨坊的廚房。沒有人料到今年會這麼早。",
+    "euc_kr": "강물은 밤에 불어나 아침에는 방앗간 부엌까지 차올랐다. 아무도 이렇게 이를 줄 몰랐다.",
+}
+
+
+@pytest.mark.parametrize("encoding", SENTENCES)
+def test_a_legacy_encoding_is_guessed_and_said(encoding) -> None:
+    found, warning = text.decode(SENTENCES[encoding].encode(encoding))
+    assert found == SENTENCES[encoding]
+    assert warning is not None and "read as" in warning
+
+
+def test_a_guess_is_told_to_the_person(load) -> None:
+    document = load(SENTENCES["cp1251"].encode("cp1251"), "note.txt")
+    assert "Windows-1251" in document.warnings[0] and "Река" in document.pages[0].text
+
+
+# Parts
+
+words_of = st.text(alphabet="ab .\n。", max_size=9000)
+some_blocks = st.lists(st.builds(Block, words_of, st.integers(0, 3), st.booleans()), max_size=8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(some_blocks)
+def test_parts_keep_every_word_in_order(blocks) -> None:
+    packed = pack(blocks)
+    shown = " ".join(join_blocks(part) for part in packed)
+    assert "".join(shown.split()) == "".join("".join(b.text for b in blocks).split())
+    assert all(part for part in packed)
+    for title, number, level in outline_of(packed):
+        assert level and 1 <= number <= len(packed) and len(title) <= parts.MAX_TITLE
+
+
+def test_parts_end_at_lines_then_sentences_then_words() -> None:
+    room = limits.PART_CHARACTERS * 5 // 4
+    for unit in ("a line of it\n", "A sentence of it. ", "word "):
+        packed = [join_blocks(part) for part in pack([Block(unit * 2000)])]
+        assert len(packed) > 2 and max(map(len, packed)) <= room
+        assert all(piece.endswith(unit.strip()) for piece in packed)
+    assert len(pack([Block("x" * 50_000)])) == 1  # one endless word is not cut
+
+
+def test_headings_stay_with_what_they_head() -> None:
+    filler = [Block("word " * 500) for _ in range(3)]
+    packed = pack([*filler[:1], Block("Heading", 1), Block("Lower", 2), *filler[1:]])
+    assert all(not part[-1].level for part in packed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="<>/ abp\"'=&;!-\n", max_size=300))
+def test_any_markup_ends_in_blocks(markup) -> None:
+    blocks, _ = web.page_blocks(markup)
+    assert all(block.text.strip() for block in blocks)
+    assert all(block.text.strip() for block in web.chapter_blocks(markup))
+
+
+@pytest.mark.parametrize("kind", ["word", "epub", "web", "text"])
+def test_each_reader_imports_only_its_own_libraries(kind) -> None:
+    own = {"word": {"docx", "lxml"}, "epub": {"lxml", "selectolax"}, "web": {"selectolax"}}
+    others = {"docx", "lxml", "selectolax", "pypdf", "pypdfium2", "torch", "gradio", "numpy"}
+    program = (
+        f"import sys, app.documents.worker, app.documents.{kind};"
+        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert not (others - own.get(kind, set())) & set(eval(done.stdout))
