@@ -95,6 +95,7 @@ class Settings:
     max_input_tokens: int | None = None
     max_waiting: int = MAX_WAITING
     on_space: bool = False
+    mcp: bool = False
     zero_gpu: bool = False
     auth: tuple[str, str] | None = None  # user and password that open the page
     no_auth: bool = False  # others on the network may come in without a password
@@ -105,10 +106,12 @@ class Settings:
         """Defaults, changed by the environment where Gradio and Spaces say something."""
         env = os.environ if environ is None else environ
         port = env.get("GRADIO_SERVER_PORT", "")
+        user, _, password = env.get("SUMMARIZER_AUTH", "").partition(":")
         return cls(
             host=env.get("GRADIO_SERVER_NAME") or cls.host,
             port=int(port) if port.isdigit() else None,
             on_space=bool(env.get("SPACE_ID")),
+            auth=(user, password) if user and password else None,
             zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
             live_terminal=_is_live(env),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import AppError, BadOption
 from app.models import resolve_model
-from app.settings import MAX_BEAMS, Settings, assets_dir, quiet_environment
+from app.settings import MAX_BEAMS, Settings, assets_dir, data_dir, quiet_environment
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -35,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         dtype=options.dtype,
         num_beams=options.num_beams,
         max_input_tokens=options.max_input_tokens,
+        auth=options.auth or settings.auth,
+        no_auth=options.no_auth,
+        mcp=options.mcp,
     )
     try:
         serve(settings, desktop=options.desktop, browser=options.open)
@@ -54,6 +58,10 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     option = parser.add_argument
     option("--host", default=settings.host, metavar="H",
            help="address to listen on; 0.0.0.0 lets others in (default: %(default)s)")
+    option("--auth", type=parse_auth, metavar="USER:PASSWORD",
+           help="who may open the page (or SUMMARIZER_AUTH, which other users do not see)")
+    option("--no-auth", action="store_true",
+           help="let everyone in who reaches a --host other than this machine")
     option("--port", type=int, default=settings.port, metavar="P",
            help="port (default: the first free one from 7860)")
     option("--model", default=settings.model, metavar="M",
@@ -67,10 +75,30 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
            choices=range(1, MAX_BEAMS + 1), help="beams to begin with (default: %(default)s)")
     option("--max-input-tokens", type=int, metavar="N",
            help="tokens read in one pass (default: the model's window)")
+    option("--mcp", action="store_true",
+           help='offer summarize and extract as MCP tools too (needs pip install ".[mcp]")')
     option("--desktop", action="store_true",
            help="show the page in a window of its own (needs pywebview, else the browser)")
     option("--open", action="store_true", help="open the page in the browser")  # fmt: skip
     return parser
+
+
+def parse_auth(text: str) -> tuple[str, str]:
+    """USER:PASSWORD as a pair, for argparse."""
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise argparse.ArgumentTypeError("write it as USER:PASSWORD")
+    return user, password
+
+
+def require_lock(settings: Settings) -> None:
+    """Raises BadOption when others could come in and nobody has said who, or that all may."""
+    if settings.host in LOOPBACK or settings.on_space or settings.auth or settings.no_auth:
+        return
+    raise BadOption(
+        f"On host {settings.host} others on the network could use this page and read what it "
+        "summarizes: add --auth USER:PASSWORD, or --no-auth if everyone may."
+    )
 
 
 def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
@@ -88,7 +116,10 @@ def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
 
 def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
     """Run until interrupted or the window is closed. Raises ModelNotFound, BadOption."""
+    require_lock(settings)
     resolve_model(settings.model)
+    if settings.mcp and not importlib.util.find_spec("mcp"):
+        raise BadOption('--mcp needs a library more: pip install ".[mcp]" adds it.')
     page, service = create_app(settings)
     try:
         url = start(page, settings, browser=browser and not desktop)
@@ -116,6 +147,7 @@ def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
         _, url, _ = page.launch(
             server_name=settings.host,
             server_port=settings.port,
+            auth=settings.auth,
             inbrowser=browser,
             share=False,
             prevent_thread_lock=True,
@@ -124,9 +156,10 @@ def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
             run_history=False,
             ssr_mode=False,
             enable_monitoring=False,
-            mcp_server=False,
+            mcp_server=settings.mcp,
             max_file_size="50mb",
             allowed_paths=[str(assets / "examples")],
+            blocked_paths=[str(data_dir() / name) for name in ("jobs", "reading")],
             state_session_capacity=100,
             footer_links=["api", "settings"],
             favicon_path=str(assets / "favicon.svg"),
