@@ -1,0 +1,97 @@
+"""One function, four doors: page, API, MCP tool and command line give the same result."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+from gradio_client import Client
+
+from app.documents import document_from_text
+from app.summarizer import Options
+from tests.conftest import EXAMPLE_TEXT, ROOT
+from tests.server import running_page
+
+TEXT = EXAMPLE_TEXT.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def url():
+    pytest.importorskip("mcp")
+    with running_page("--dtype", "float32", "--mcp") as address:
+        yield address
+
+
+def comparable(result: dict) -> dict:
+    """Without what differs from run to run: times, and the name that a door gives a text."""
+    result = json.loads(json.dumps(result))
+    del result["timings"], result["provenance"]["time"], result["provenance"]["command"]
+    del result["name"], result["provenance"]["file"], result["provenance"]["sha256"]
+    return result
+
+
+@pytest.fixture(scope="module")
+def expected(bundled):
+    document = document_from_text(TEXT)
+    return comparable(bundled.summarize(document, Options(length="short")).to_dict())
+
+
+def test_api(url, expected) -> None:
+    answer = Client(url, verbose=False).predict(text=TEXT, length="short", api_name="/summarize")
+    assert comparable(answer["result"]) == expected
+
+
+def test_command_line(tmp_path, expected) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "short"]
+    done = subprocess.run(
+        [*command, "--format", "json", "--dtype", "float32"], cwd=ROOT, capture_output=True,
+        text=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    assert comparable(json.loads(done.stdout)) == expected
+
+
+def test_page(bundled, expected) -> None:
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from app.service import Service
+    from app.settings import Settings
+    from app.ui.handlers import Handlers
+
+    handlers = Handlers(Service(Settings(device="cpu", dtype="float32")))
+    handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
+    for view in handlers.run(
+        "text", None, TEXT, "bundled", "short", 4, "", 0, 0, False, "",
+        SimpleNamespace(session_hash="s"),
+    ):  # fmt: skip
+        if view["exports"]:
+            result = json.loads(Path(view["exports"]["json"]).read_text(encoding="utf-8"))
+    handlers.service.runner.close()
+    assert comparable(result) == expected
+
+
+def test_mcp(url, expected) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def ask() -> tuple[list[str], dict]:
+        async with (
+            streamable_http_client(f"{url}gradio_api/mcp/") as (receive, send, _),
+            ClientSession(receive, send) as session,
+        ):
+            await session.initialize()
+            tools = [tool.name for tool in (await session.list_tools()).tools]
+            (name,) = [tool for tool in tools if tool.endswith("summarize")]
+            answer = await session.call_tool(name, {"text": TEXT, "length": "short"})
+            # Gradio writes an object as Python does.
+            return tools, ast.literal_eval(answer.content[0].text)
+
+    tools, answer = asyncio.run(ask())
+    assert len(tools) == 2
+    assert comparable(answer["result"]) == expected
