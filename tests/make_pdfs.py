@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pypdf
+import pypdfium2
 from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
@@ -53,6 +54,12 @@ def scanned(canvas: Canvas) -> None:
     """A page that is only a picture."""
     picture = Image.frombytes("L", (64, 64), bytes(range(256)) * 16)
     canvas.drawImage(ImageReader(picture), 72, 200, 400, 500)
+
+
+def scan_of(data: bytes) -> bytes:
+    """The first page of a PDF as a picture of it, in a PDF without text."""
+    picture = pypdfium2.PdfDocument(io.BytesIO(data))[0].render(scale=2.5).to_pil()
+    return canvas_pdf([lambda canvas: canvas.drawImage(ImageReader(picture), 0, 0, *SIZE)])
 
 
 def encrypted(user_password: str, algorithm: str = "AES-256") -> bytes:
