@@ -1,0 +1,161 @@
+"""The real server under load, and what of it is public."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from app.documents import document_from_text
+from app.errors import BadOption
+from app.settings import Settings
+from app.ui import launch
+from tests.server import running_page
+
+CLIENTS = 20
+PLACES = ("harbour", "library", "orchard", "station", "quarry", "theatre", "lighthouse", "museum")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory) -> Iterator[str]:
+    data = str(tmp_path_factory.mktemp("data"))
+    with running_page("--dtype", "float32", SUMMARIZER_DATA_DIR=data) as address:
+        yield address.rstrip("/")
+
+
+def text_of(client: int) -> str:
+    """A short text that is about one client only."""
+    chance = random.Random(client)
+    name = f"Marker{client}"
+    lines = [
+        f"The {chance.choice(PLACES)} of {name} received {chance.randint(100, 999)} visitors and "
+        f"spent {chance.randint(10, 99)} thousand on repairs in {1900 + chance.randint(0, 99)}."
+        for _ in range(8)
+    ]
+    return " ".join(lines)
+
+
+def ask(url: str, client: int) -> tuple[dict, int]:
+    """The result for one client, who is refused politely now and then and asks again."""
+    refusals = 0
+    made = Client(url, verbose=False)
+    while True:
+        try:
+            job = made.submit(
+                text=text_of(client), length="short", num_beams=1, api_name="/summarize"
+            )
+            job.result()  # raises what the server said
+            return job.outputs()[-1]["result"], refusals
+        except Exception as error:
+            assert "queue is full" in str(error), error
+            refusals += 1
+            time.sleep(0.5)
+
+
+def test_twenty_clients_at_once_each_get_their_own(url) -> None:
+    answers, over = [], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                assert answer.status == 200 and b"<html" in answer.read()
+            answers.append(time.monotonic() - began)
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        looking = pool.submit(look)
+        results = list(pool.map(lambda client: ask(url, client), range(CLIENTS)))
+        over.set()
+        looking.result()
+    for client, (result, _) in enumerate(results):
+        assert result["provenance"]["sha256"] == document_from_text(text_of(client)).sha256
+        for other in range(CLIENTS):
+            assert (f"Marker{other} " in result["summary"]) == (other == client)
+    refusals = sum(count for _, count in results)
+    slowest = max(answers)
+    print(f"{refusals} refusals; {len(answers)} page loads meanwhile, slowest {slowest:.2f} s")
+    assert answers
+
+
+def endpoints(url: str) -> dict:
+    with urllib.request.urlopen(f"{url}/gradio_api/info", timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_only_two_endpoints_are_public(url) -> None:
+    found = endpoints(url)
+    assert sorted(found["named_endpoints"]) == ["/extract", "/summarize"]
+    assert found["unnamed_endpoints"] == {}
+    with urllib.request.urlopen(f"{url}/config", timeout=60) as answer:
+        config = json.load(answer)
+    public = [d["api_name"] for d in config["dependencies"] if d["api_visibility"] == "public"]
+    assert sorted(public) == ["extract", "summarize"]
+
+
+def test_the_page_s_own_events_are_closed_to_programs(url) -> None:
+    client = Client(url, verbose=False)
+    for name in ("/run", "/forget", "/stop", "/reattach", "/show_source", "/read", "/updates"):
+        with pytest.raises(ValueError, match="Cannot find"):
+            client.predict(api_name=name)
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_files_of_the_server_stay_its_own(url) -> None:
+    for path in ("app.py", "/etc/passwd", "../app/settings.py", "app/settings.py"):
+        assert status_of(f"{url}/gradio_api/file={path}") in (403, 404)
+
+
+def test_too_much_text_is_refused_in_words(url) -> None:
+    client = Client(url, verbose=False)
+    with pytest.raises(Exception, match="over 20,000,000 characters"):
+        client.predict(text="word " * 4_000_001, api_name="/extract")
+
+
+def test_uploads_are_not_left_in_public(url) -> None:
+    content = b"The ferry of my own left at nine. " * 9
+    path = httpx.post(f"{url}/gradio_api/upload", files={"files": ("m.txt", content)}).json()[0]
+    address = f"{url}/gradio_api/file={path}"
+    assert status_of(address) == 200
+    data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "", ""]
+    for _ in range(2):  # the same upload can be read again
+        call = f"{url}/gradio_api/call/extract"
+        event = httpx.post(call, json={"data": data}).json()["event_id"]
+        assert "ferry" in httpx.get(f"{call}/{event}", timeout=60).text
+        assert status_of(address) in (403, 404)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::"])
+def test_other_hosts_need_a_lock(host, capsys) -> None:
+    assert launch.main(["--host", host, "--port", "1"]) == 1
+    assert "--auth USER:PASSWORD" in capsys.readouterr().err
+    launch.require_lock(Settings(host=host, auth=("me", "secret")))
+    launch.require_lock(Settings(host=host, no_auth=True))
+    launch.require_lock(Settings(host=host, on_space=True))
+    with pytest.raises(BadOption):
+        launch.require_lock(Settings(host=host))
+
+
+def test_a_lock_is_a_user_and_a_password(capsys) -> None:
+    assert launch.parse_auth("me:a:b") == ("me", "a:b")
+    for wrong in ("me", "me:", ":secret", ""):
+        with pytest.raises(SystemExit):
+            launch.main(["--auth", wrong])
+    assert Settings.from_env({"SUMMARIZER_AUTH": "me:secret"}).auth == ("me", "secret")
+    assert Settings.from_env({"SUMMARIZER_AUTH": "me"}).auth is None
