@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from app.errors import AppError, Busy, NoTextLayer
+from app.board import Board
+from app.errors import AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
 from app.jobs import DONE, FAILED, UNEXPECTED, JobRunner
+from app.reading import Reader
+from app.service import Request, Service
+from app.settings import Settings
+from app.summarizer import Options
+from app.ui.handlers import Handlers, duration, keeping, status
+from tests.conftest import EXAMPLE_PDF, ROOT
 
 SECTION = SectionSummary((1, 2), "One. Two.", 10, 4)
 EVENTS = [
@@ -176,3 +189,241 @@ def test_jobs_are_known_by_id_and_old_ones_forgotten(monkeypatch) -> None:
     assert runner.get(jobs[-1].id) is jobs[-1]
     assert runner.get(jobs[0].id) is None
     assert runner.get("nothing") is None
+
+
+def test_a_session_has_one_running_and_one_waiting() -> None:
+    runner, never = JobRunner(), threading.Event()
+    jobs = [runner.submit(gated(never), "mine") for _ in range(2)]
+    with pytest.raises(Busy, match="What you entered stays"):
+        runner.submit(gated(never), "mine")
+    jobs.append(runner.submit(gated(never), "another"))
+    jobs[1].stop()
+    jobs[0].stop()
+    until(lambda: jobs[1].finished)
+    runner.submit(gated(never), "mine")
+    runner.close()
+
+
+def test_waits_are_told_from_the_speed_of_earlier_runs() -> None:
+    runner, gate, never = JobRunner(), threading.Event(), threading.Event()
+    gate.set()
+
+    def slow(stop):
+        time.sleep(0.05)
+        yield EVENTS[0]
+
+    first = runner.submit(slow, size=100)
+    assert first.wait_s is None  # nothing is known yet
+    list(first.events())
+    until(lambda: runner._speeds)
+    running = runner.submit(gated(never), size=100_000)
+    until(lambda: running.state == "running")
+    waits = [runner.submit(gated(never), size=100_000) for _ in range(2)]
+    assert [job.ahead for job in waits] == [1, 2]
+    assert 0 < waits[0].wait_s < waits[1].wait_s
+    running.stop()
+    until(lambda: waits[0].state == "running")
+    assert waits[1].ahead == 1
+    runner.close()
+
+
+def test_stopped_runs_do_not_tell_the_speed() -> None:
+    runner, never = JobRunner(), threading.Event()
+    job = runner.submit(gated(never), size=1_000_000)
+    until(lambda: job.state == "running")
+    job.stop()
+    until(lambda: job.finished and runner._running is None)
+    assert not runner._speeds
+
+
+def test_who_closes_the_program_does_not_stop_the_run_for_good() -> None:
+    never = threading.Event()
+    space, desk = JobRunner(linger_s=0.01), JobRunner()
+    left, closed, stopped = (
+        space.submit(gated(never)), desk.submit(gated(never)), desk.submit(gated(never))
+    )  # fmt: skip
+    until(lambda: left.finished)
+    stopped.stop()
+    desk.close()
+    until(lambda: closed.finished and stopped.finished)
+    assert [job.cut_off for job in (left, closed, stopped)] == [True, True, False]
+
+
+def test_finished_runs_expire_and_forgotten_ones_end() -> None:
+    runner, gate, never = JobRunner(), threading.Event(), threading.Event()
+    gate.set()
+    old, running = runner.submit(gated(gate)), runner.submit(gated(never))
+    list(old.events())
+    runner.expire(3600)
+    assert runner.get(old.id) is old
+    runner.expire(-1)
+    assert runner.get(old.id) is None and runner.get(running.id) is running
+    runner.forget(running.id)
+    assert runner.get(running.id) is None
+    until(lambda: running.finished)
+
+
+def service_with(model) -> Service:
+    made = Service(Settings(device="cpu", dtype="float32"))
+    made.keeper._summarizer, made.keeper._name = model, "bundled"
+    return made
+
+
+def watched(monkeypatch, model, name: str) -> list[weakref.ref]:
+    """References to what a method of the model returns from now on."""
+    made, before = [], getattr(model, name)
+
+    def call(*arguments, **options):
+        result = before(*arguments, **options)
+        made.append(weakref.ref(result))
+        return result
+
+    monkeypatch.setattr(model, name, call)
+    return made
+
+
+def test_stop_while_decoding_ends_within_a_step_and_frees_the_cache(
+    bundled, article, monkeypatch
+) -> None:
+    caches = watched(monkeypatch, bundled.model, "init_cache")
+    steps, step = [], bundled.model.decode_step
+    monkeypatch.setattr(
+        bundled.model, "decode_step", lambda *a, **k: steps.append(1) or step(*a, **k)
+    )
+    service = service_with(bundled)
+    job = service.submit(Request((article,), Options(length="long", num_beams=2), "bundled"))
+    for event in job.events():
+        if isinstance(event, DraftText) and event.provisional and not job.stop_event.is_set():
+            job.stop()
+            at_stop = len(steps)
+    assert event.summary.stopped and len(steps) <= at_stop + 1
+    assert caches
+    until(lambda: gc.collect() is not None and not any(ref() for ref in caches))
+
+
+def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
+    bundled, article, monkeypatch
+) -> None:
+    bundled.forget()
+    states = watched(monkeypatch, bundled.model, "encode")
+    service = service_with(bundled)
+    job = service.submit(Request((article,), Options(max_input_tokens=2_000), "bundled"))
+    layers = 0
+    for event in job.events():
+        if isinstance(event, Progress) and event.stage == "encoding":
+            layers += job.stop_event.is_set()
+            job.stop()
+    assert event.summary.stopped and not event.summary.sections
+    assert layers <= 1 and not states  # the encoder gave up: it returned nothing
+    until(lambda: not [t for t in threading.enumerate() if t.name == "encode"])
+
+
+def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
+    service = service_with(bundled)
+    document = replace(article, name="mine alone")
+    held = weakref.ref(document)
+    job = service.submit(Request((document,), Options(max_new_tokens=4), "bundled"))
+    list(job.events())
+    service.forget(job.id)
+    del document, job
+    until(lambda: gc.collect() is not None and held() is None)
+
+
+def handlers_with(model, loader) -> Handlers:
+    return Handlers(service_with(model), Reader(loader))
+
+
+def page_of(session: str) -> SimpleNamespace:
+    return SimpleNamespace(session_hash=session)
+
+
+ASKED = ("bundled", "short", 2, "", 12, 0, False, "")
+
+
+def test_stop_while_reading_ends_the_reading(bundled) -> None:
+    ended = threading.Event()
+
+    def load(path, *, stop_event, **options):
+        assert stop_event.wait(10)
+        ended.set()
+        raise Cancelled("Stopped.")
+
+    handlers = handlers_with(bundled, load)
+    views = handlers.run("files", ["/nowhere/a.pdf"], "", *ASKED, page_of("s"))
+    next(views)
+    assert "Reading" in next(views)["status"]
+    handlers.stop("", page_of("another"))
+    assert not ended.is_set()
+    handlers.stop("", page_of("s"))
+    last = list(views)[-1]
+    assert ended.is_set() and not last["running"] and "Stopped" in last["status"]
+
+
+def test_a_refusal_keeps_what_was_entered(bundled, article) -> None:
+    handlers = handlers_with(bundled, None)
+    handlers.service.runner = runner = JobRunner()
+    never = threading.Event()
+    for _ in range(2):
+        runner.submit(gated(never), "s")
+    text, root = article.pages[0].text, handlers.service.journal.root
+    before = set(root.glob("*"))
+    last = list(handlers.run("text", None, text, *ASKED, page_of("s")))[-1]
+    assert "What you entered stays" in last["status"] and not last["running"]
+    assert last["job"] == "" and set(root.glob("*")) == before
+    runner.close()
+
+
+def test_forget_on_the_page(bundled, article) -> None:
+    handlers = handlers_with(bundled, None)
+    text = article.pages[0].text
+    last = list(handlers.run("text", None, text, *ASKED, page_of("s")))[-1]
+    path = handlers.service.folder(last["job"]).path
+    assert str(path) in last["kept"] and "24 hours" in last["kept"]
+    exports = [Path(p) for p in last["exports"].values()]
+    assert path.is_dir() and all(p.is_file() for p in exports)
+    view, *cleared = handlers.forget(last["job"])
+    assert not path.exists() and not any(p.exists() for p in exports)
+    assert "Forgotten" in view["status"] and view["job"] == "" and cleared == [None, "", ""]
+    assert list(handlers.reattach(last["job"], page_of("s"))) == []
+
+
+def test_a_space_says_that_jobs_are_temporary(bundled) -> None:
+    service = Service(Settings(on_space=True))
+    assert "temporary" in keeping(service, "x") and "1 hour" in keeping(service, "x")
+    assert service.journal.kept_s == 3600
+
+
+def test_a_page_opened_after_a_restart_shows_the_run_and_its_pages(bundled, article) -> None:
+    first = handlers_with(bundled, None)
+    last = list(first.run("text", None, article.pages[0].text, *ASKED, page_of("s")))[-1]
+    later = handlers_with(bundled, None)
+    again = list(later.reattach(last["job"], page_of("t")))[-1]
+    assert again["summary"] == last["summary"] and again["exports"].keys() == last["exports"].keys()
+    cite = SimpleNamespace(document=0, page=1, passages=[])
+    assert "context" in later.show_source(last["job"], cite)
+    later.forget(last["job"])
+
+
+def test_waiting_is_said_in_words(bundled) -> None:
+    job = JobRunner().adopt()
+    job.expect(2, 130.0)
+    assert "2 before this one, about 3 min" in status(Board(), job)
+    job.expect(1, None)
+    assert "1 before this one<" in status(Board(), job)
+    assert (duration(0.2), duration(37), duration(61)) == ("5 s", "40 s", "2 min")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+def test_ctrl_c_ends_the_command_with_what_there_is() -> None:
+    command = [
+        sys.executable, "-m", "app", "summarize", str(EXAMPLE_PDF), "--length", "long",
+        "--format", "txt", "--max-input-tokens", "512",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        begun = process.stdout.readline() + process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=60)
+    assert begun.strip() and process.returncode == 1
+    assert "Stopped" in said and "Traceback" not in said
