@@ -12,7 +12,7 @@ from app.documents.sections import find_references
 STATUSES = {
     "read": "read",
     "references": "references left out",
-    "empty": "nothing on it",
+    "empty": "nothing to read",
     "scanned": "a picture without text",
     "garbled": "unreadable glyphs",
     "failed": "could not be read",

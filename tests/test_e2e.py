@@ -148,6 +148,12 @@ def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
     assert page.is_enabled("#run")
 
 
+def test_buttons_say_what_they_do(page) -> None:
+    page.wait_for_timeout(1_000)  # what runs when the page is loaded must not empty them
+    for name, label in (("run", "Summarize"), ("stop", "Stop"), ("copy", "Copy")):
+        assert page.inner_text(f"#{name}") == label
+
+
 def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.click("label:has-text('Long')")

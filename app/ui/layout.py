@@ -182,8 +182,11 @@ def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[li
 
     @functools.wraps(run)
     def updates(*arguments: Any) -> Iterator[list[Any]]:
+        view = None
         for view in run(*arguments):
             yield component_updates(view)
+        if view is None:  # what yields nothing would empty every component
+            yield [gr.skip()] * len(component_updates(View()))
 
     return updates
 
