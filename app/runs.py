@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.documents import Document
@@ -21,12 +22,15 @@ from app.events import (
     Summary,
 )
 from app.journal import Asked, CannotResume, JobFolder
+from app.memory import require_room, require_room_for_weights
+from app.models import resolve_model
 from app.settings import Settings
 from app.summarizer import Options, Summarizer
 
 if TYPE_CHECKING:
     from app.service import Request
 
+USUAL_TOKENS = 256  # written in a section, for an estimate
 SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing
 UNFINISHED = ("stopped", "deadline")
 
@@ -52,6 +56,9 @@ class ModelKeeper:
             self._summarizer = None  # free the old one before the new one needs its room
             s = self._settings
             chosen = dtype or s.dtype, device or s.device
+            folder = Path(resolve_model(name))
+            if folder.is_dir():
+                require_room_for_weights(folder)
             self._summarizer = Summarizer.load(
                 name,
                 revision=s.revision if name == s.model else None,
@@ -161,6 +168,11 @@ class DocumentRun:
                 yield Progress("loading", 0, 1)
             summarizer = keeper.get(self.model, dtype=means.dtype, device=means.device)
             means = replace(means, window=means.window or summarizer.window)
+            options = means.options
+            require_room(
+                summarizer.model, sum(len(page.text) for page in self.document.pages),
+                means.window, options.num_beams, options.max_new_tokens or USUAL_TOKENS,
+            )  # fmt: skip
             try:
                 yield from self._attempt(summarizer, means, keeper, stop)
                 return

@@ -1,0 +1,141 @@
+"""Memory: estimated before a run, and when it runs short, less is used and that is said."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from app import memory
+from app.board import Board
+from app.errors import AppError, BadOption
+from app.events import DraftText, Finished, SectionDone
+from app.journal import Journal
+from app.runs import Means, summarize_all
+from app.service import Request, Service
+from app.settings import Settings
+from app.summarizer import Options
+from longt5 import LongT5Config, free_memory, is_out_of_memory, release_memory
+from tests.test_journal import JOB, asked, plain, service_of, short  # noqa: F401
+
+BASE = LongT5Config(
+    d_model=768, d_ff=2048, num_heads=12, d_kv=64, num_layers=12, num_decoder_layers=12,
+    vocab_size=32128,
+)  # fmt: skip
+
+
+def test_out_of_memory_is_told_from_other_errors() -> None:
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory"),
+        RuntimeError("MPS backend out of memory"),
+    ):
+        assert is_out_of_memory(error)
+    for error in (RuntimeError("shape mismatch"), ValueError("out of memory"), KeyError("x")):
+        assert not is_out_of_memory(error)
+    release_memory()
+    assert free_memory("cpu") is None
+
+
+def test_the_estimate_grows_with_what_is_asked() -> None:
+    small = memory.run_bytes(BASE, 4_096, 1, 128)
+    assert small < memory.run_bytes(BASE, 16_384, 1, 128)
+    assert memory.run_bytes(BASE, 512, 1, 4_096) < memory.run_bytes(BASE, 512, 16, 4_096)
+    # Cross keys and values alone: two of 16,384 x 768 float32 numbers in each of twelve layers.
+    assert memory.run_bytes(BASE, 16_384, 4, 256) > 2 * 16_384 * 768 * 4 * 12
+
+
+def test_what_clearly_does_not_fit_is_refused_with_numbers(bundled, article, monkeypatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 3_000_000)
+    service = service_of(bundled)
+    job = service.submit(Request((article,), Options(num_beams=16), "bundled"), keep=False)
+    with pytest.raises(AppError, match=r"need about \d+ MB of memory and 3 MB are free"):
+        list(job.events())
+    with pytest.raises(BadOption, match="35 MB and 3 MB"):
+        Service(Settings()).keeper.get("bundled")
+    monkeypatch.setattr(memory, "available_bytes", lambda: None)
+    memory.require_room(bundled.model, 10**9, 10**6, 16, 10**4)  # nobody knows: let it try
+
+
+def test_the_machine_tells_what_is_free(tmp_path, monkeypatch) -> None:
+    told = tmp_path / "meminfo"
+    told.write_text("MemTotal: 9 kB\nMemAvailable:       7 kB\n")
+    assert memory._from_proc(str(told)) == 7 * 1024
+    assert memory._from_proc(str(tmp_path / "none")) is None
+    fake = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=5))
+    monkeypatch.setitem(__import__("sys").modules, "psutil", fake)
+    assert memory.available_bytes() == 5
+
+
+def test_each_step_down_needs_less_until_there_is_none() -> None:
+    means, said = Means(Options(num_beams=4), 4_096), []
+    while (step := means.step_down("cuda")) is not None:
+        means = step[0]
+        said.append(step[1])
+    assert said == [
+        "searched with 2 instead of 4 beams", "searched with 1 instead of 2 beams",
+        "read 2,048 instead of 4,096 tokens per pass",
+        "read 1,024 instead of 2,048 tokens per pass",
+        "computed on the processor, not on cuda",
+    ]  # fmt: skip
+    assert means.options.num_beams == 1 and means.device == "cpu"
+
+
+def short_of_memory(monkeypatch, model, too_many: int, after: int) -> None:
+    """Decoding with so many beams fails, from some step on, as a full GPU does."""
+    step, steps = model.decode_step, []
+
+    def decode(tokens, cache):
+        steps.append(1)
+        if cache.num_beams >= too_many and len(steps) > after:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(tokens, cache)
+
+    monkeypatch.setattr(model, "decode_step", decode)
+
+
+def test_fewer_beams_finish_what_more_cannot(
+    bundled, short, tmp_path, monkeypatch  # noqa: F811
+) -> None:
+    short_of_memory(monkeypatch, bundled.model, too_many=2, after=20)
+    folder = Journal(tmp_path, 3600).begin(JOB, asked(short))
+    options = Options(num_beams=4, max_new_tokens=12, max_input_tokens=256)
+    board, events = Board(), []
+    keeper = service_of(bundled).keeper
+    for event in summarize_all(Request((short,), options, "bundled"), keeper, None, folder):
+        board.apply(event)
+        events.append(event)
+    summary = events[-1].summary
+    assert summary.warnings[-1] == (
+        "Memory was short: searched with 2 instead of 4 beams, then searched with 1 instead of "
+        "2 beams."
+    )
+    assert len(board.documents) == 1
+    assert len(board.documents[0].sections) == len(summary.sections) > 2
+    first = next(e.result for e in events if isinstance(e, SectionDone))
+    assert summary.sections[0] == first  # finished before memory ran short: not done again
+    assert any(isinstance(e, DraftText) for e in events)
+    folder.release()
+    again = list(summarize_all(Request((short,), options, "bundled"), keeper, None, folder))
+    assert isinstance(again[-1], Finished) and plain(again[-1].summary) == plain(summary)
+
+
+def test_when_nothing_helps_it_is_said(bundled, short, monkeypatch) -> None:  # noqa: F811
+    short_of_memory(monkeypatch, bundled.model, too_many=1, after=0)
+    options = Options(num_beams=2, max_new_tokens=8, max_input_tokens=256)
+    keeper = service_of(bundled).keeper
+    with pytest.raises(AppError, match="too small for"):
+        list(summarize_all(Request((short,), options, "bundled"), keeper))
+
+
+def test_other_errors_are_not_taken_for_it(bundled, short, monkeypatch) -> None:  # noqa: F811
+    def fails(*arguments):
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(bundled.model, "decode_step", fails)
+    keeper = service_of(bundled).keeper
+    with pytest.raises(RuntimeError, match="shape"):
+        list(summarize_all(Request((short,), Options(), "bundled"), keeper))
