@@ -169,7 +169,8 @@ def test_h7_a_page_that_ocr_cannot_read_stays_scanned(monkeypatch, tmp_path) -> 
 
     monkeypatch.setattr(ocr_engine, "engine", lambda: read)
     found = pdf.read_pdf(path, None, "scan.pdf", lambda *_: None, ocr=True)
-    assert [row[2] for row in found["pages"]] == ["scanned"] * 2 and found["warnings"] == []
+    assert [row[2] for row in found["pages"]] == ["scanned"] * 2
+    assert found["warnings"] == ["Page 2 was too much for OCR."]
 
 
 def test_h7_ocr_without_its_package_says_what_to_install(load, monkeypatch) -> None:
@@ -291,6 +292,16 @@ def test_h9_memory_is_watched_from_outside(load, monkeypatch) -> None:
 def test_h9_memory_cannot_be_watched_without_psutil(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert child.memory_of(1)() == 0
+
+
+def test_h9_what_a_library_prints_is_no_answer(load, monkeypatch) -> None:
+    program = (
+        "import sys; from app.documents import text, worker; real = text.read_text;"
+        "text.read_text = lambda *a: (print('{oops'), real(*a))[1];"
+        "sys.__stdout__.write('a word of a library\\n'); worker.main()"
+    )
+    monkeypatch.setattr(child, "command", lambda: [sys.executable, "-c", program])
+    assert load("Some words.", "a.txt").pages[0].text == "Some words."
 
 
 def test_h9_stop_ends_the_reading_of_any_kind(load) -> None:

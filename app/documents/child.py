@@ -111,7 +111,10 @@ def _follow(
             continue
         if line is None:
             raise too_complex(name)
-        message = json.loads(line)
+        try:
+            message = json.loads(line)
+        except ValueError:  # some library's own word on the way
+            continue
         if "result" in message:
             return dict(message["result"])
         if "error" in message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.errors import BadOption
 DPI = 200
 LINE_OVERLAP = 0.5  # of the lower height: boxes beside each other stand on one line
 MIN_SCORE = 0.5
+THREADS = 4  # each takes address space, which is limited
 Box = tuple[float, float, float, float, str]  # left, top, right, bottom, text
 
 
@@ -35,7 +37,12 @@ def engine() -> Callable[[Any], str]:
     from rapidocr import RapidOCR
 
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it would log to our output
-    recognize = RapidOCR(params={"Global.log_level": "critical"})
+    recognize = RapidOCR(
+        params={
+            "Global.log_level": "critical",
+            "EngineConfig.onnxruntime.intra_op_num_threads": min(THREADS, os.cpu_count() or 1),
+        }
+    )
 
     def read(picture: Any) -> str:
         found = recognize(picture)

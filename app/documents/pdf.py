@@ -68,6 +68,7 @@ class _Drawn:
         self._pdfium = pdfium
         self._read: Callable[[Any], str] | None = None
         self._pages: list[int] = []
+        self._failed: list[int] = []
 
     def better(self, reading: Reading, index: int) -> Reading:
         """The reading of a page, by OCR where it has no usable text and OCR finds some."""
@@ -78,6 +79,7 @@ class _Drawn:
         try:
             text = self._read(ocr_engine.draw(self._pdfium[index]))
         except Exception:  # one page that cannot be drawn must not end the document
+            self._failed.append(index + 1)
             return reading
         if not text.strip():
             return reading
@@ -86,11 +88,15 @@ class _Drawn:
 
     def warnings(self) -> list[str]:
         """What the person must know about text that was guessed from pictures."""
-        if not self._pages:
-            return []
-        one = len(self._pages) == 1
-        which = f"Page {self._pages[0]} was" if one else f"Pages {ranges(self._pages)} were"
-        return [f"{which} read by OCR, so letters and numbers may be wrong there."]
+        found = []
+        for pages, what in (
+            (self._pages, "read by OCR, so letters and numbers may be wrong there"),
+            (self._failed, "too much for OCR"),
+        ):
+            if pages:
+                was = f"Page {pages[0]} was" if len(pages) == 1 else f"Pages {ranges(pages)} were"
+                found.append(f"{was} {what}.")
+        return found
 
 
 def _open(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +44,12 @@ def decode(data: bytes) -> tuple[str, str | None]:
     return scrub(text), f"The text is not UTF-8; it was read as {name}, so check its letters."
 
 
-def read_text(path: Path, name: str, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
+def read_text(path: Path, name: str) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"} of a text or Markdown file."""
     from app.documents import document_from_text
 
-    on_progress(0, 1)
     content, warning = decode(path.read_bytes())
     document = document_from_text(content, name)
-    on_progress(1, 1)
     return {
         "unit": "part", "pages": [[p.label, p.text, p.status] for p in document.pages],
         "outline": [], "warnings": [warning] if warning else [],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,8 @@ _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>: that is the page
 
 
-def read_html(
-    path: Path, name: str, on_progress: Callable[[int, int], None]
-) -> dict[str, Any]:
+def read_html(path: Path, name: str) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"} of a saved web page."""
-    on_progress(0, 1)
     markup, note = decode(path.read_bytes())
     blocks, left_out = page_blocks(markup)
     parts = pack(blocks)
@@ -50,7 +47,6 @@ def read_html(
     warnings = [note] if note else []
     if left_out:
         warnings.append("Menus, side columns and footers of the page are left out.")
-    on_progress(1, 1)
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 

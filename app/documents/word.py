@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,8 @@ MAX_CELL = 300  # characters; a table with longer cells only arranges the page
 MAX_STYLES_DEEP = 10
 
 
-def read_docx(
-    path: Path, name: str, on_progress: Callable[[int, int], None]
-) -> dict[str, Any]:
+def read_docx(path: Path, name: str) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"} of a Word document."""
-    on_progress(0, 1)
     archive = Archive(path, name)
     for member in archive.names:
         if member.endswith((".xml", ".rels")):
@@ -49,7 +46,6 @@ def read_docx(
     if not pages:
         has_picture = body is not None and next(body.iter(*_PICTURES), None) is not None
         pages = [["1", "", "scanned" if has_picture else "empty"]]
-    on_progress(1, 1)
     warnings = ["The table of contents is left out."] if reader.had_contents else []
     if notes := _count_notes(document, name):
         warnings.append(f"Its footnotes ({notes}) are left out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -12,22 +13,23 @@ from app.documents import limits
 from app.errors import AppError
 
 
-def _limit_memory() -> None:
+def _limit_memory(spare: int = limits.SPARE_ADDRESSES) -> None:
     try:
         import resource
     except ImportError:  # Windows
         return
     try:
-        # RLIMIT_AS counts address space; libraries map some that they never touch.
-        size = limits.MEMORY_BYTES + 500_000_000
+        size = limits.MEMORY_BYTES + spare
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
     except (ValueError, OSError):  # macOS refuses, or a lower limit is set already
         return
 
 
 def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+    out = sys.__stdout__
+    assert out is not None
+    out.write(json.dumps(message) + "\n")
+    out.flush()
 
 
 def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
     if kind == "docx":
         from app.documents.word import read_docx
 
-        return read_docx(path, name, on_progress)
+        return read_docx(path, name)
     if kind == "epub":
         from app.documents.epub import read_epub
 
@@ -45,11 +47,11 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
     if kind == "html":
         from app.documents.web import read_html
 
-        return read_html(path, name, on_progress)
+        return read_html(path, name)
     if kind == "text":
         from app.documents.text import read_text
 
-        return read_text(path, name, on_progress)
+        return read_text(path, name)
     from app.documents.pdf import read_pdf
 
     return read_pdf(path, request["password"], name, on_progress, ocr=bool(request.get("ocr")))
@@ -58,10 +60,11 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
 def main() -> int:
     """Reads the request, says progress, then the result or the error. Returns the exit code."""
     request = json.loads(sys.stdin.readline())
-    _limit_memory()
+    _limit_memory(limits.OCR_SPARE_ADDRESSES if request.get("ocr") else limits.SPARE_ADDRESSES)
     name = request["name"]
     try:
-        result = read(request, lambda done, total: _say({"done": done, "total": total}))
+        with contextlib.redirect_stdout(sys.stderr):  # what libraries print is no answer
+            result = read(request, lambda done, total: _say({"done": done, "total": total}))
         _say({"result": result})
     except AppError as error:
         _say({"error": type(error).__name__, "message": str(error)})
