@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 import time
@@ -19,7 +20,8 @@ from app.documents import document_from_text
 from app.errors import BadOption
 from app.settings import Settings
 from app.ui import launch
-from tests.server import running_page
+from tests.conftest import EXAMPLE_PDF
+from tests.server import free_port, running_page
 
 CLIENTS = 20
 PLACES = ("harbour", "library", "orchard", "station", "quarry", "theatre", "lighthouse", "museum")
@@ -139,6 +141,46 @@ def test_uploads_are_not_left_in_public(url) -> None:
         event = httpx.post(call, json={"data": data}).json()["event_id"]
         assert "ferry" in httpx.get(f"{call}/{event}", timeout=60).text
         assert status_of(address) in (403, 404)
+
+
+@pytest.mark.browser
+def test_a_run_goes_on_after_the_server_was_killed(tmp_path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    options = ["--dtype", "float32", "--max-input-tokens", "700", "--port", str(free_port())]
+    environment = {"SUMMARIZER_DATA_DIR": str(tmp_path)}
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"]
+        )
+        tab = browser.new_page()
+        tab.set_default_timeout(120_000)
+        with running_page(*options, **environment) as url:  # its end is sudden: SIGTERM
+            tab.goto(url)
+            tab.set_input_files("#files input[type=file]", str(EXAMPLE_PDF))
+            tab.wait_for_selector(".facts")
+            tab.click("label:has-text('Short')")
+            tab.click("#run")
+            tab.wait_for_selector("#summary h3 >> nth=2")  # two sections are finished
+            finished = tab.inner_text("#summary .text >> nth=0")
+            assert str(tmp_path) in tab.inner_text("#kept")
+        with running_page(*options, **environment) as url:
+            tab.goto(url)
+            tab.wait_for_selector("#summary h3 >> nth=2")
+            assert tab.inner_text("#summary .text >> nth=0") == finished
+            tab.wait_for_selector("#summary[aria-busy=false]")
+            assert tab.inner_text("#status").startswith("Done")
+            tab.click("#summary .text .cite >> nth=0")
+            tab.wait_for_selector("#source img")  # drawn from the private copy
+            tab.keyboard.press("Escape")
+            tab.click("#forget")
+            tab.wait_for_selector("#summary-box .empty")
+            tab.wait_for_selector("#forget", state="hidden", timeout=10_000)
+            assert not list((tmp_path / "jobs").iterdir())
+            left = [p.name for p in tmp_path.rglob("*") if p.suffix in (".md", ".docx", ".json")]
+            assert not [name for name in left if "merrow" in name]
+            tab.reload()
+            tab.wait_for_selector("#summary-box .empty")
+        browser.close()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::"])
