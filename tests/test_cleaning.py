@@ -183,6 +183,13 @@ def test_cleaning_any_text_never_fails(texts) -> None:
     assert len(clean(*texts)) == len(texts)
 
 
+def test_a_very_long_paragraph_is_joined_without_looking_back() -> None:
+    """Found by chance: each line once searched all that had been joined before it."""
+    line = "word after word of it and a line that goes on-\nward with more words to the\n"
+    (page,) = clean(line * 20_000)
+    assert page.count("\n") == 0 and page.count("on-ward") == 20_000
+
+
 # Paragraphs with marks: how the lines stand on the page
 
 

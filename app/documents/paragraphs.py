@@ -104,7 +104,7 @@ def join_lines(
     width = quantiles(lengths, n=10)[7] if len(lengths) >= 4 else max(lengths, default=0)
     page = _Page(body or Body(), width)
     own = placed(lines, marks or {})
-    blocks: list[str] = []
+    blocks: list[list[str]] = []  # in pieces: a page may be one paragraph of a million letters
     before = ""
     for i, line in enumerate(lines):
         if not line:
@@ -114,13 +114,13 @@ def join_lines(
         pair = own[i - 1], own[i]
         break_ = page.break_between(before, line, following, pair) if before else "\n\n"
         if break_ == "\n\n":
-            blocks.append(line)
+            blocks.append([line])
         elif break_ == "\n":
-            blocks[-1] += "\n" + line
+            blocks[-1].append("\n" + line)
         else:
-            blocks[-1] = _glue(blocks[-1], line, join_word)
+            _glue(blocks[-1], line, join_word)
         before = line
-    return "\n\n".join(blocks)
+    return "\n\n".join("".join(block) for block in blocks)
 
 
 def placed(lines: Sequence[str], marks: Marks) -> list[Mark | None]:
@@ -232,9 +232,13 @@ class _Page:
         return bool(following) and not following[0].islower() and len(line) < 0.6 * self.width
 
 
-def _glue(text: str, line: str, join_word: Callable[[str, str, str], str]) -> str:
-    """One paragraph on one line; Chinese and Japanese take no space between."""
-    cut, rest = _CUT_WORD.search(text), _HALF.match(line)
+def _glue(block: list[str], line: str, join_word: Callable[[str, str, str], str]) -> None:
+    """Goes on with a paragraph on one line; Chinese and Japanese take no space between."""
+    last = block[-1]
+    cut, rest = _CUT_WORD.search(last), _HALF.match(line)
     if cut and rest:
-        return text[: cut.start()] + join_word(cut[1], cut[2], rest[0]) + line[rest.end() :]
-    return text + ("" if _CJK.match(text[-1]) and _CJK.match(line[0]) else " ") + line
+        block[-1] = last[: cut.start()]
+        block.append(join_word(cut[1], cut[2], rest[0]) + line[rest.end() :])
+    else:
+        is_close = _CJK.match(last[-1]) and _CJK.match(line[0])
+        block.append(line if is_close else " " + line)
