@@ -81,11 +81,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_summarize(commands: Any) -> None:
     settings = Settings.from_env()
-    add = commands.add_parser("summarize", help="summarize PDF, text or Markdown files")
+    add = commands.add_parser("summarize", help="summarize documents")
     add.set_defaults(run=run_summarize)
     option = add.add_argument
     option("files", nargs="+", metavar="FILE",
-           help="a PDF, .txt or .md file, or a folder of them (with -o OUT/)")
+           help="a PDF, Word, EPUB, HTML, Markdown or text file, or a folder of them (with -o "
+           "OUT/)")
     option("--model", default=settings.model, metavar="M",
            help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
     option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
@@ -101,6 +102,8 @@ def _add_summarize(commands: Any) -> None:
     option("--pages", default="", metavar="1-5,9", help="only these pages (default: all)")
     option("--include-references", action="store_true",
            help="read the list of references too (default: left out, and said)")
+    option("--ocr", action="store_true",
+           help='read the pictures of text on scanned pages (needs pip install ".[ocr]"; slow)')
     option("--password", metavar="TEXT", help="opens a protected PDF")
     option("--format", choices=export.FORMATS, default="md",
            help="default: %(default)s; docx only with -o")
@@ -110,13 +113,14 @@ def _add_summarize(commands: Any) -> None:
     option("--device", default=settings.device, metavar="D",
            help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     option("--dtype", default=settings.dtype, metavar="T",
-           help="auto, float32, bfloat16 or float16 (default: %(default)s)")  # fmt: skip
+           help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)")  # fmt: skip
 
 
 def _add_extract(commands: Any) -> None:
     add = commands.add_parser("extract", help="print the text of a document, page by page")
     add.set_defaults(run=run_extract)
-    add.add_argument("file", metavar="FILE", help="a PDF, .txt or .md file")
+    add.add_argument("file", metavar="FILE", help="a PDF, Word, EPUB, HTML, Markdown or text file")
+    add.add_argument("--ocr", action="store_true", help="read the text of scanned pages (slow)")
     add.add_argument("--password", metavar="TEXT", help="opens a protected PDF")
     add.add_argument("--format", choices=("txt", "json"), default="txt", help="default: txt")
 
@@ -173,7 +177,7 @@ class Run:
 
     def _one(self, path: str, out: TextIO) -> None:
         began = time.monotonic()
-        document = read(path, self.chosen.password, self.progress, self.stop)
+        document = read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
         read_s = time.monotonic() - began
         events = self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
         summary = show(events, self.chosen.format, document.name, out, self.progress)
@@ -189,7 +193,9 @@ class Run:
         try:
             for outcome in run_batch(
                 self.chosen.files, out, self.chosen.format,
-                lambda path: read(path, self.chosen.password, self.progress, self.stop),
+                lambda path: read(
+                    path, self.chosen.password, self.progress, self.stop, self.chosen.ocr
+                ),
                 self.load, self.options, self.stop, self.progress.show,
             ):  # fmt: skip
                 self.progress.clear()
@@ -256,7 +262,7 @@ def _write(summary: Summary, fmt: str, out: TextIO) -> None:
 def run_extract(chosen: argparse.Namespace) -> int:
     """Print the pages; exit code 0 if at least one has usable text."""
     with _stop_on_interrupt() as stop:
-        document = read(chosen.file, chosen.password, ProgressLine(sys.stderr), stop)
+        document = read(chosen.file, chosen.password, ProgressLine(sys.stderr), stop, chosen.ocr)
     if chosen.format == "json":
         print(json.dumps(document.to_dict(), ensure_ascii=False))
     else:
@@ -286,7 +292,11 @@ def run_models(chosen: argparse.Namespace) -> int:
 
 
 def read(
-    path: str, password: str | None, progress: ProgressLine, stop: threading.Event
+    path: str,
+    password: str | None,
+    progress: ProgressLine,
+    stop: threading.Event,
+    ocr: bool = False,
 ) -> Document:
     """A document from a path; asks for a password on a terminal, and only there."""
     for attempt in range(PASSWORD_TRIES + 1):
@@ -296,6 +306,7 @@ def read(
                 password=password,
                 on_progress=lambda done, total: progress.show(Progress("reading", done, total)),
                 stop_event=stop,
+                ocr=ocr,
             )
         except (PasswordNeeded, WrongPassword) as error:
             progress.clear()

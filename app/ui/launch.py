@@ -70,7 +70,7 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     option("--device", default=settings.device, metavar="D",
            help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     option("--dtype", default=settings.dtype, metavar="T",
-           help="auto, float32, bfloat16 or float16 (default: %(default)s)")
+           help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)")
     option("--num-beams", type=int, default=settings.num_beams, metavar="N",
            choices=range(1, MAX_BEAMS + 1), help="beams to begin with (default: %(default)s)")
     option("--max-input-tokens", type=int, metavar="N",
