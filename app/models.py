@@ -11,7 +11,7 @@ from typing import Any
 
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
 
-COPY_PENALTY = 10.0
+COPY_PENALTY = 30.0
 
 
 @dataclass(frozen=True)

@@ -361,6 +361,7 @@ class Summarizer:
         sure, maybe, count, reason = "", "", 0, "stopped"
         tokens: list[int] = []
         headings = headings_of(chunk.text)
+        copying = self._copying(writer, options.num_beams)
         drafts = self.model.stream(
             encoded=encoded,
             stop_event=stop_event,
@@ -370,7 +371,9 @@ class Summarizer:
             max_new_tokens=most,
             record_attention=True,
             spans=[writer.spans],
-            logits_processor=self._copying(writer, options.num_beams),
+            logits_processor=copying,
+            # Whole sentences repeat names; the rule for copying keeps them from coming twice.
+            **({"no_repeat_ngram_size": 0} if copying else {}),
         )
         for draft in drafts:
             sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)

@@ -9,6 +9,7 @@ transformers; given to ``stream`` as a ``logits_processor``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -24,18 +25,26 @@ class SourceRuns:
     >>> runs = SourceRuns([[5, 6, 9], [5, 7]])
     >>> runs.after((BEGIN,)), runs.after((BEGIN, 5)), runs.after((8, 6)), runs.after((5, 7))
     ((5,), (6, 7), (9,), (-2,))
+    >>> runs.sentences((BEGIN, 5), 7)
+    frozenset({1})
     """
 
     def __init__(self, sentences: Iterable[Sequence[int]]) -> None:
-        found: dict[tuple[int, ...], dict[int, None]] = {}
-        for sentence in sentences:
+        found: dict[tuple[int, ...], dict[int, set[int]]] = {}
+        for number, sentence in enumerate(sentences):
             recent: tuple[int, ...] = (BEGIN,)
             for token in (*sentence, END):
                 for size in range(1, len(recent) + 1):
-                    found.setdefault(recent[-size:], {})[token] = None
+                    found.setdefault(recent[-size:], {}).setdefault(token, set()).add(number)
                 recent = (*recent, token)[-CONTEXT:]
         self._follows = {run: tuple(tokens) for run, tokens in found.items()}
-        self.starts = self._follows.get((BEGIN,), ())
+        # Where in a sentence one is says which one it may be only near its beginning.
+        self._numbers = {
+            (run, token): frozenset(numbers)
+            for run, tokens in found.items()
+            if run[0] == BEGIN
+            for token, numbers in tokens.items()
+        }
 
     def after(self, recent: tuple[int, ...]) -> tuple[int, ...]:
         """The tokens that follow the longest end of ``recent`` that the source has."""
@@ -43,12 +52,25 @@ class SourceRuns:
             recent = recent[1:]
         return self._follows.get(recent, ())
 
+    def sentences(self, beginning: tuple[int, ...], token: int) -> frozenset[int]:
+        """The sentences that begin with ``beginning`` (BEGIN first) and ``token``."""
+        return self._numbers.get((beginning, token), frozenset())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row is: its last tokens, the sentences it may be in, those already said."""
+
+    recent: tuple[int, ...] = (BEGIN,)
+    inside: frozenset[int] = frozenset()
+    said: frozenset[int] = frozenset()
+
 
 class CopyPenalty(Processor):
     """Take ``penalty`` from each token that continues no run of its source: scores [R, V].
 
-    ``sources``: for each source its sentences as tokens; ``beams``: rows of each. Scores are
-    only ever lowered, as the commit rule needs.
+    ``sources``: for each source its sentences as tokens; ``beams``: rows of each. No sentence
+    is free to begin twice. Scores are only ever lowered, as the commit rule needs.
     """
 
     def __init__(
@@ -56,20 +78,36 @@ class CopyPenalty(Processor):
     ) -> None:
         self.penalty, self.beams, self.eos = penalty, beams, eos
         self.runs = [SourceRuns(sentences) for sentences in sources]
-        self.recent: list[tuple[int, ...]] = [(BEGIN,)] * (len(self.runs) * beams)
+        self.places = [Place()] * (len(self.runs) * beams)
 
     def _free(self, row: int) -> tuple[tuple[int, ...], bool]:
         """(tokens without a price, whether a sentence may end here)."""
-        follows = self.runs[row // self.beams].after(self.recent[row])
-        return tuple(t for t in follows if t != END), END in follows
+        place, runs = self.places[row], self.runs[row // self.beams]
+        follows = runs.after(place.recent)
+        free = tuple(t for t in follows if t != END)
+        if place.recent[:1] == (BEGIN,):
+            free = self._unsaid(runs, place.recent, free, place.said)
+        return free, END in follows
+
+    @staticmethod
+    def _unsaid(
+        runs: SourceRuns, recent: tuple[int, ...], tokens: Sequence[int], said: frozenset[int]
+    ) -> tuple[int, ...]:
+        """The tokens that do not lead only into sentences already said."""
+        return tuple(t for t in tokens if not said.issuperset(runs.sentences(recent, t)))
+
+    def _starts(self, row: int) -> tuple[int, ...]:
+        place, runs = self.places[row], self.runs[row // self.beams]
+        said = place.said | place.inside
+        return self._unsaid(runs, (BEGIN,), runs.after((BEGIN,)), said)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         rows: list[int] = []
         columns: list[int] = []
-        for row in range(len(self.recent)):
+        for row in range(len(self.places)):
             free, may_end = self._free(row)
             if may_end:
-                free = (*free, *self.runs[row // self.beams].starts, self.eos)
+                free = (*free, *self._starts(row), self.eos)
             rows += [row] * len(free)
             columns += free
         lowered = scores - self.penalty
@@ -77,12 +115,17 @@ class CopyPenalty(Processor):
         return lowered
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
-        self.recent = [
+        self.places = [
             self._next(parent, token) for parent, token in zip(parents, tokens, strict=True)
         ]
 
-    def _next(self, row: int, token: int) -> tuple[int, ...]:
+    def _next(self, row: int, token: int) -> Place:
+        place, runs = self.places[row], self.runs[row // self.beams]
         free, may_end = self._free(row)
-        begins = may_end and token not in free and token in self.runs[row // self.beams].starts
-        return (BEGIN, token) if begins else (*self.recent[row], token)[-CONTEXT:]
-
+        if may_end and token not in free and token in self._starts(row):
+            said = place.said | place.inside
+            return Place((BEGIN, token), runs.sentences((BEGIN,), token), said)
+        inside = place.inside
+        if place.recent[:1] == (BEGIN,):
+            inside = runs.sentences(place.recent, token)
+        return Place((*place.recent, token)[-CONTEXT:], inside, place.said)

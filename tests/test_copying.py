@@ -91,6 +91,9 @@ def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams)
     answer = [t for t in whole[1:] if t not in (0, 1)]
     assert shown == answer
     firsts = {t for s in sentences for t in s}
-    # With one place for each token there is no way from inside one sentence into another.
+    # With one place for each token there is no way from inside one sentence into another, and
+    # no sentence comes twice as long as another one is left.
     if len(firsts) == sum(map(len, sentences)):
-        assert joins(answer, sentences)
+        whole_once = answer[: sum(map(len, sentences))]
+        assert joins(whole_once, sentences)
+        assert len(set(whole_once)) == len(whole_once)
