@@ -38,6 +38,7 @@ from app.settings import (
     WINDOW_RANGE,
 )
 
+ONE_SENTENCE = 40  # words; a target below it is met by one sentence
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence
 KEPT_TOKENS = 32_768  # encoder states kept for another length or beam width
 
@@ -85,7 +86,7 @@ def token_limits(words: int, chunk: Chunk, longest: int | None) -> tuple[int, in
     rate = min(max(rate, 1.0), 8.0)
     # The search ends with the first sentence after the least length, half a sentence later on
     # average; the room above the target lets that sentence end.
-    least = round(rate * max(words - 10, words * 0.6))
+    least = round(rate * (words * 0.4 if words < ONE_SENTENCE else words - 10))
     most = round(rate * (words * 1.15 + 30)) + 8
     if longest is not None:
         least, most = min(least, longest), longest
@@ -374,6 +375,8 @@ class Summarizer:
             logits_processor=copying,
             # Whole sentences repeat names; the rule for copying keeps them from coming twice.
             **({"no_repeat_ngram_size": 0} if copying else {}),
+            # A sum of log-probs, not their mean, prefers the shorter of two sentences.
+            **({"length_penalty": 0.0} if words < ONE_SENTENCE else {}),
         )
         for draft in drafts:
             sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)

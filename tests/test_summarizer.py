@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from statistics import median
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chunking import Chunk
-from app.documents import document_from_text
+from app.documents import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
 from app.sentences import (
@@ -27,7 +28,7 @@ from app.sentences import (
 from app.settings import LENGTH_WORDS
 from app.summarizer import Options, Summarizer, share_words, token_limits
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
-from tests.conftest import ROOT, paged
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
 from tests.reference import TINY
 
 
@@ -210,6 +211,15 @@ def test_words_are_shared_by_length(sizes, length) -> None:
     assert all(shares[a] <= shares[b] for a, b in zip(order, order[1:], strict=False))
     target = min(LENGTH_WORDS[length], sum(sizes) / 3)
     assert sum(shares) >= target - len(sizes)
+
+
+@pytest.mark.parametrize("length", sorted(LENGTH_WORDS))
+def test_summaries_of_the_examples_have_about_the_words_asked_for(bundled, length) -> None:
+    shares = []
+    for path in (EXAMPLE_PDF, EXAMPLE_TEXT):
+        summary = bundled.summarize(load_document(path), Options(length=length))
+        shares.append(count_words(summary.summary) / LENGTH_WORDS[length])
+    assert 0.7 <= median(shares) <= 1.3, shares
 
 
 def test_limits_leave_room_for_a_sentence() -> None:
