@@ -171,7 +171,7 @@ class _StopSignal(threading.Event):
 
 def new_id() -> str:
     """A name for a job that nobody can guess."""
-    return secrets.token_urlsafe(12)
+    return secrets.token_hex(12)  # no dash in front, which commands would take for an option
 
 
 def _supersedes(event: Any, old: Any) -> bool:

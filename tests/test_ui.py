@@ -51,7 +51,7 @@ RUN = (
 
 
 def test_solid_and_grey_are_apart() -> None:
-    html = render.summary(board_of(*RUN))
+    html = render.summary(board_of(*RUN), True)
     assert 'Solid.<span class="provisional"> Maybe</span>' in html
     assert 'aria-busy="true"' in html and "<h2>one.pdf</h2>" in html
 
@@ -67,7 +67,7 @@ def test_progress_only_grows() -> None:
         assert before <= board.fraction <= 1
         before = board.fraction
     assert before == 1
-    html = render.summary(board)
+    html = render.summary(board, False)
     assert "It is empty." in html and 'aria-busy="false"' in html
 
 
@@ -79,7 +79,7 @@ def test_everything_from_a_document_is_escaped() -> None:
                     Finished(summary), DocumentStarted(2, 2, "b"),
                     DocumentFailed("b", HOSTILE))  # fmt: skip
     document = document_from_text("Some words.", HOSTILE)
-    for html in (render.summary(board), render.summary(done), render.error(HOSTILE),
+    for html in (render.summary(board, True), render.summary(done, False), render.error(HOSTILE),
                  render.bar("reading", 0.5, HOSTILE), render.facts([document])):  # fmt: skip
         assert "<img" not in html
 

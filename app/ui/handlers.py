@@ -163,13 +163,13 @@ class Handlers:
                 now = time.monotonic()
                 if now - shown >= FRAME_S or event is None:
                     shown = now
-                    yield view.with_(status=status(board, job), summary=render.summary(board))
+                    yield view.with_(status=status(board, job), summary=render.summary(board, True))
         except AppError:
-            view.with_(summary=render.summary(board) if board.documents else None)
+            view.with_(summary=render.summary(board, False) if board.documents else None)
             raise
         yield view.with_(
             status=render.finished(board),
-            summary=render.summary(board),
+            summary=render.summary(board, False),
             running=False,
             exports=write_exports(board, exports_folder(job.id)),
         )

@@ -77,11 +77,10 @@ def finished(board: Board) -> str:
                f"{words} words in {seconds:.1f} s")  # fmt: skip
 
 
-def summary(board: Board) -> str:
-    """All documents of a run: solid where certain, grey where not yet."""
+def summary(board: Board, busy: bool) -> str:
+    """All documents of a run: solid where certain, grey where not yet; ``busy`` while it runs."""
     several = len(board.documents) > 1 or board.total > 1
     parts = [_document(n, document, several) for n, document in enumerate(board.documents)]
-    busy = any(not (d.summary or d.error) for d in board.documents)
     return f'<div id="summary" aria-busy="{str(busy).lower()}">{"".join(parts)}</div>'
 
 
