@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from app.documents import Document
+from app.documents import Document, ranges
 from app.documents.sections import find_references
 
 # What became of a page, as people read it; "read" is the first.
@@ -58,17 +58,6 @@ def coverage_line(coverage: Coverage, unit: str = "page") -> str:
     parts = [f"{read} of {len(coverage)} {units} read"]
     parts += [f"{ranges(pages)}: {STATUSES[status]}" for status, pages in by_status.items()]
     return "; ".join(parts)
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """`1-3, 7` for 1, 2, 3, 7."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def cite_pages(labels: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from app.coverage import Coverage, ranges
+from app.coverage import Coverage
+from app.documents import ranges
 from app.settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
 
 WEIGHTS = ("*.safetensors", "*.bin")

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.chunking import Chunk, chunk_document
-from app.coverage import coverage_of, ranges, without_references
+from app.coverage import coverage_of, without_references
+from app.documents import ranges
 from app.errors import AppError, BadOption, ModelNotFound
 from app.events import (
     DraftText,

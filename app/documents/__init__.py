@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,7 @@ def _warnings(pages: tuple[Page, ...], contents: list[int], unit: str) -> tuple[
     return tuple(found)
 
 
-def ranges(numbers: list[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """[1, 2, 3, 7] -> "1-3, 7"."""
     runs: list[list[int]] = []
     for number in numbers:

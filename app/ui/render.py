@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
-from app.coverage import STATUSES, cite_pages, coverage_line, ranges
-from app.documents import Document
+from app.coverage import STATUSES, cite_pages, coverage_line
+from app.documents import Document, ranges
 from app.events import Sentence, Summary
 from app.export import page_range, provenance
 from app.sentences import count_words
