@@ -13,8 +13,8 @@ from app import export
 from app.documents import Document
 from app.errors import AppError, BadOption, Cancelled
 from app.events import Finished, Progress
-from app.sentences import count_words
 from app.settings import READABLE
+from longt5.sentences import count_words
 
 
 @dataclass(frozen=True)

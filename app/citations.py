@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.chunking import Chunk
-from app.sentences import split_sentences
+from longt5.sentences import split_sentences
 
 ATTENTION_WEIGHT = 0.35  # of the share of attention, beside the share of words
 PAIR_WEIGHT = 1.0  # of a pair of neighbouring words, beside a single one

@@ -8,10 +8,10 @@ from typing import Any
 
 from app.chunking import Chunk
 from app.citations import Citer, find_passages
-from app.claims import check
 from app.coverage import cite_pages
 from app.events import Sentence
-from app.sentences import count_words, last_sentence_end, split_sentences, without_headings
+from longt5.claims import check
+from longt5.sentences import count_words, last_sentence_end, split_sentences, without_headings
 
 FEW = 8  # sentences of a source that are no basis for copying by the sentence
 MIN_WORDS = 4

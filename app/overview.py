@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from app.citations import features
 from app.events import SectionSummary, Sentence
-from app.sentences import count_words
+from longt5.sentences import count_words
 
 MAX_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves

@@ -29,7 +29,6 @@ from app.evidence import SentenceWriter, Source
 from app.models import copy_penalty, model_label, resolve_model, window
 from app.overview import overview_of
 from app.provenance import ModelIdentity, provenance_of, weights_digest
-from app.sentences import count_words, ended, headings_of, settled, without_headings
 from app.settings import (
     APP_VERSION,
     DEFAULT_BEAMS,
@@ -38,6 +37,7 @@ from app.settings import (
     MAX_BEAMS,
     WINDOW_RANGE,
 )
+from longt5.sentences import count_words, ended, headings_of, settled, without_headings
 
 ONE_SENTENCE = 40  # words; a target below it is met by one sentence
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from app import claims
-from app.claims import check
-from app.sentences import split_sentences
 from app.settings import assets_dir
+from longt5 import claims
+from longt5.claims import check
+from longt5.sentences import split_sentences
 from tests.measure_citations import documents_of
 
 PER_DOCUMENT = 150

@@ -16,8 +16,8 @@ from app import export
 from app.cli import build_parser
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import ModelIdentity, provenance_of
-from app.sentences import settled
 from app.summarizer import Options
+from longt5.sentences import settled
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
 

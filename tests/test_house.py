@@ -97,6 +97,15 @@ def test_the_engine_stands_alone(tmp_path) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_every_public_name_is_there_and_loads_late() -> None:
+    code = (
+        "import sys, longt5; early = 'torch' in sys.modules; "
+        "print(early, [n for n in longt5.__all__ if not hasattr(longt5, n)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "False []", done.stderr
+
+
 def test_nothing_else_lies_at_the_top() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a checkout")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.events import SectionSummary, Sentence
 from app.overview import MAX_WORDS, overview_of
-from app.sentences import count_words
+from longt5.sentences import count_words
 
 FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)
 

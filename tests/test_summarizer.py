@@ -16,7 +16,10 @@ from app.chunking import Chunk
 from app.documents import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
-from app.sentences import (
+from app.settings import LENGTH_WORDS
+from app.summarizer import Options, Summarizer, share_words, token_limits
+from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5.sentences import (
     count_words,
     ended,
     headings_of,
@@ -25,9 +28,6 @@ from app.sentences import (
     split_sentences,
     without_headings,
 )
-from app.settings import LENGTH_WORDS
-from app.summarizer import Options, Summarizer, share_words, token_limits
-from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
 from tests.reference import TINY
 

@@ -13,7 +13,7 @@ from app.coverage import STATUSES, cite_pages, coverage_line
 from app.documents import Document, ranges
 from app.events import Sentence, Summary
 from app.export import page_range, provenance
-from app.sentences import count_words
+from longt5.sentences import count_words
 
 STAGES = {
     "waiting": "Waiting",

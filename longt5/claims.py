@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from app.sentences import sentence_ends
+from longt5.sentences import sentence_ends
 
 MONTHS = (
     "january february march april may june july august september october november december"
