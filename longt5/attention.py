@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from . import blocks, kernels
 from .config import LongT5Config
-from .kernels import Geometry, reference, select
+from .kernels import Geometry, SideBias, reference, select
 from .kernels.decode import CrossStates
 from .kernels.linear import Fused, Linear, linear
 
@@ -94,32 +94,31 @@ class LongAttention(Projections):
     def geometry(self, mask: Tensor) -> Geometry:
         """Masks and biases for a [B, S] mask, shared by all layers. First layer only."""
         c = self.config
-        offsets = blocks.three_block_offsets(c.block_len).to(mask.device)
-        local = self._bias(self.relative_attention_bias, offsets).permute(2, 0, 1)
+        offsets = torch.arange(1 - 2 * c.block_len, 2 * c.block_len, device=mask.device)
+        local = self._bias(self.relative_attention_bias, offsets)
         local = local.masked_fill(offsets.abs() > c.local_radius, blocks.MASKED)
         return Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
 
-    def _side_bias(self, mask: Tensor) -> Tensor | None:
-        """[B, H, R, G]: one row per run of ``global_block_size`` positions."""
+    def _side_bias(self, mask: Tensor) -> SideBias | None:
         size = self.config.global_block_size
         if not self.config.uses_globals or mask.shape[1] < size:
             return None
         ids = blocks.global_blocks(mask, size)
         positions = -(-mask.shape[1] // self.config.block_len) * self.config.block_len
         rows = ids.row_ids(-(-positions // size), size)
-        offsets = torch.arange(ids.total, device=mask.device) - rows[..., None]
-        bias = self._bias(self.global_relative_attention_bias, offsets).permute(0, 3, 1, 2)
-        return bias.masked_fill(~blocks.side_validity(ids)[:, None, None, :], blocks.MASKED)
+        offsets = torch.arange(1 - ids.total, ids.total + 1, device=mask.device)
+        table = self._bias(self.global_relative_attention_bias, offsets)
+        return SideBias(table, rows, blocks.side_validity(ids).sum(-1))
 
     def _bias(self, table: nn.Embedding, offsets: Tensor) -> Tensor:
-        """Float32 bias of every offset: [...] -> [..., H]."""
+        """Float32 bias of every offset: [n] -> [H, n]."""
         buckets = blocks.relative_position_bucket(
             offsets,
             bidirectional=True,
             num_buckets=self.config.relative_attention_num_buckets,
             max_distance=self.config.relative_attention_max_distance,
         )
-        return F.embedding(buckets, table.weight.float())
+        return F.embedding(buckets, table.weight.float()).T.contiguous()
 
     def forward(
         self, x: Tensor, geometry: Geometry, want_weights: bool = False
@@ -136,7 +135,7 @@ class LongAttention(Projections):
 
     def _side(self, x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor] | None:
         """Keys and values of the global tokens: block sums of the layer's own input, normed."""
-        if geometry.side_bias is None:
+        if geometry.side is None:
             return None
         ids = blocks.global_blocks(geometry.mask, geometry.block_size)
         sums = blocks.global_aggregates(x, geometry.mask, ids, geometry.block_size)

@@ -9,26 +9,66 @@ the fastest one that gives the same numbers on the device at hand.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
+
+from ..blocks import MASKED, three_block_offsets
 
 Side = tuple[Tensor, Tensor] | None
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """What is the same for every layer of one encoder pass.
+class SideBias:
+    """What queries know of the global tokens: a bias by distance, and how many they may see.
 
-    ``mask`` [B, S] True = token; ``local_bias`` [H, L, 3L] with the window already masked;
-    ``side_bias`` [B, H, R, G], one row per run of ``block_size`` queries, with invisible global
-    tokens already masked (None for local attention).
+    ``table`` [H, 2G] float32: the bias of ``global - own block`` = 1 - G .. G; ``rows`` [B, R]:
+    the own block of each run of queries (-1: none); ``seen`` [B]: the first that many globals.
+    """
+
+    table: Tensor
+    rows: Tensor
+    seen: Tensor
+
+    @property
+    def total(self) -> int:
+        return self.table.shape[1] // 2
+
+    def bias(self, first: int, last: int) -> Tensor:
+        """[B, H, last - first, G] of these runs of queries, unseen globals masked."""
+        position = torch.arange(self.total, device=self.rows.device)
+        offsets = position - self.rows[:, first:last, None] + self.total - 1
+        bias = self.table[:, offsets].transpose(0, 1)
+        hidden = position >= self.seen[:, None]
+        return bias.masked_fill(hidden[:, None, None, :], MASKED)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What is the same for every layer of one encoder pass: masks, and biases by distance.
+
+    ``mask`` [B, S] True = token; ``local_table`` [H, 4L - 1] float32: the bias of
+    ``key - query`` = 1 - 2L .. 2L - 1, masked beyond the window; ``side`` None for local attention.
+    A run of ``block_size`` queries shares a row of the side bias.
     """
 
     mask: Tensor
     block_len: int
-    local_bias: Tensor
+    local_table: Tensor
     block_size: int
-    side_bias: Tensor | None
+    side: SideBias | None
+
+    @cached_property
+    def local_bias(self) -> Tensor:
+        """The bias of a block's queries over three blocks of keys: [H, L, 3L]."""
+        offsets = three_block_offsets(self.block_len).to(self.local_table.device)
+        return self.local_table[:, offsets + 2 * self.block_len - 1]
+
+    @cached_property
+    def side_bias(self) -> Tensor | None:
+        """The bias of every run of queries over the globals: [B, H, R, G]; quadratic in S."""
+        return None if self.side is None else self.side.bias(0, self.side.rows.shape[1])
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:

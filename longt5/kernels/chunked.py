@@ -113,11 +113,11 @@ def _side_bias(geometry: Geometry, first: int, n: int) -> Tensor:
 
     r is the global block size where that divides the local block (every published shape).
     """
-    assert geometry.side_bias is not None
+    assert geometry.side is not None
     size, length = geometry.block_size, geometry.block_len
     start, stop = first * length, (first + n) * length
     top = start // size
-    bias = geometry.side_bias[:, :, top : -(-stop // size)]
+    bias = geometry.side.bias(top, -(-stop // size))
     if length % size:
         bias = bias.repeat_interleave(size, dim=2)
         bias = bias[:, :, start - top * size : stop - top * size]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..blocks import MASKED
 from . import Geometry, Side
 
 # Lengths are rounded up to this, so that a few compiled kernels serve all documents.
@@ -74,24 +75,24 @@ def modifiers(geometry: Geometry, padded: int, total: int) -> tuple[Callable[...
     Everything is padded to its bucket: a shape that varied would compile again.
     """
     length, size, mask = geometry.block_len, geometry.block_size, geometry.mask
-    local_bias = geometry.local_bias.contiguous()
-    side_bias, globals_ = geometry.side_bias, 0
-    if side_bias is None:
-        side_bias = local_bias.new_zeros(len(mask), len(local_bias), 1, 1)
-    else:
-        globals_, runs = side_bias.shape[3], -(-padded // size)
-        side_bias = side_bias[:, :, :runs]
-        room = (0, total - padded - globals_, 0, runs - side_bias.shape[2])
-        side_bias = F.pad(side_bias, room).contiguous()
-    last = side_bias.shape[3] - 1
-    seen = torch.arange(total - padded, device=mask.device) < globals_
+    local, side, room = geometry.local_table, geometry.side, total - padded
+    globals_ = 0 if side is None else side.total
     visible = F.pad(mask, (0, padded - mask.shape[1]))
-    visible = torch.cat([visible, seen.expand(len(mask), -1)], dim=1)
+    there = torch.arange(room, device=mask.device) < globals_
+    visible = torch.cat([visible, there.expand(len(mask), -1)], dim=1)
+    if side is not None:
+        runs = -(-padded // size)
+        rows = F.pad(side.rows[:, :runs], (0, max(0, runs - side.rows.shape[1])))
+        # Distance zero stays at one place whatever the number of globals.
+        table = F.pad(side.table, (room - globals_, room - globals_)).contiguous()
+        seen = side.seen
 
     def score_mod(score: Tensor, b: Tensor, h: Tensor, q: Tensor, kv: Tensor) -> Tensor:
-        column = (kv - (q // length - 1) * length).clamp(0, 3 * length - 1)
-        near = local_bias[h, q % length, column]
-        far = side_bias[b, h, q // size, (kv - padded).clamp(0, last)] if globals_ else near
+        near = local[h, (kv - q + 2 * length - 1).clamp(0, 4 * length - 2)]
+        if side is None:
+            return score + near
+        at = (kv - padded).clamp(0, room - 1)
+        far = torch.where(at < seen[b], table[h, at - rows[b, q // size] + room - 1], MASKED)
         return score + torch.where(kv < padded, near, far)
 
     def mask_mod(b: Tensor, h: Tensor, q: Tensor, kv: Tensor) -> Tensor:

@@ -65,10 +65,24 @@ inline float lane_sum(vec v) {
 
 constexpr float LOG2E = 1.44269504f;
 
-// 2^x for x <= 0: a power of two times a polynomial on [-1/2, 1/2]. DEGREE 5 is exact to 3e-7,
+// 2^x for x <= 0: a power of two times a polynomial of the fraction. DEGREE 5 is exact to 3e-7,
 // DEGREE 3 to 1e-4, which is far below the rounding of bfloat16.
 template <int DEGREE>
 inline vec power_of_two(vec x) {
+#ifdef __AVX512DQ__
+    const vec f = (vec)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF);  // x - floor(x)
+    vec p;
+    if (DEGREE == 3) {
+        p = splat(7.802452004e-02f) * f + splat(2.260671591e-01f);
+    } else {
+        p = splat(1.877576645e-03f) * f + splat(8.989340163e-03f);
+        p = p * f + splat(5.582631799e-02f);
+        p = p * f + splat(2.401536171e-01f);
+    }
+    p = p * f + splat(DEGREE == 3 ? 6.958335392e-01f : 6.931530732e-01f);
+    p = p * f + splat(DEGREE == 3 ? 9.999252186e-01f : 9.999999251e-01f);
+    return (vec)_mm512_scalef_ps((__m512)p, (__m512)x);  // p * 2^floor(x)
+#else
     x = larger(x, splat(-125.0f));
     const vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
     const vec n = x + shift;
@@ -90,6 +104,7 @@ inline vec power_of_two(vec x) {
     bits += integer << 23;
     std::memcpy(&p, &bits, sizeof p);
     return p;
+#endif
 }
 
 inline vec fast_exp(vec x) { return power_of_two<5>(x * splat(LOG2E)); }
@@ -268,25 +283,27 @@ inline void* scratch(int64_t bytes) { return std::aligned_alloc(64, up(bytes + 6
 
 struct Long {
     const void *q, *k, *v, *side_k, *side_v;
-    const float *local_bias, *side_bias;
-    const uint8_t* mask;  // [B, S], null when every key is a token
+    const float *local_table, *side_table;  // [H, 4L - 1], [H, 2G]: biases times log2(e)
+    const int64_t *rows, *seen;  // [B, R] the global block of each run of queries; [B]
+    const uint8_t* mask;         // [B, S], null when every key is a token
     void* out;
     int64_t B, S, H, d, L, block, G, R, q_stride, k_stride, v_stride, side_k_stride, side_v_stride;
     int64_t threads;
 };
 
-// What one thread needs for one head and one segment of blocks.
+// What one thread needs for one head and one segment of blocks; ``head`` has its globals packed.
 template <class T>
 struct Strip {
     typedef typename T::word word;
     typedef typename T::element element;
-    int64_t keys, side, width;
+    int64_t keys, side, width, head = -1;
+    bool hides;  // whether any key of the segment is hidden
     word *k, *v, *side_k, *side_v;
     float *hidden, *scores, *sums, *result;
     element *weights, *queries;
     Strip(const Long& a) {
         keys = (SEGMENT + 2) * a.L;
-        side = up(a.G, LANES);
+        side = up(a.G, LANES);  // of the head at hand; no head has more
         width = up(3 * a.L, LANES) + side;
         const int64_t w = sizeof(word), steps = a.d / T::pair;
         k = (word*)scratch(keys * steps * w);
@@ -320,44 +337,53 @@ void pack_segment(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t firs
                  (s.keys - lead) / LANES, a.d, s.k + lead * steps);
     pack_values<T>((const element*)a.v + (b * a.S + from) * a.v_stride + h * a.d, a.v_stride,
                    count, s.keys - lead, a.d, s.v + lead / T::pair * a.d);
+    s.hides = false;
     for (int64_t j = 0; j < s.keys; ++j) {
         const int64_t at = begin + j;
         const bool seen = at >= 0 && at < a.S && (!a.mask || a.mask[b * a.S + at]);
         s.hidden[j] = seen ? 0.0f : MASKED;
+        s.hides |= !seen;
     }
-    if (a.G == 0) return;
+    if (s.head == b * a.H + h) return;
+    s.head = b * a.H + h;
+    const int64_t seen = a.G ? a.seen[b] : 0;
+    s.side = up(seen, LANES);
     pack_keys<T>((const element*)a.side_k + b * a.G * a.side_k_stride + h * a.d, a.side_k_stride,
-                 a.G, s.side / LANES, a.d, s.side_k);
+                 seen, s.side / LANES, a.d, s.side_k);
     pack_values<T>((const element*)a.side_v + b * a.G * a.side_v_stride + h * a.d,
-                   a.side_v_stride, a.G, s.side, a.d, s.side_v);
+                   a.side_v_stride, seen, s.side, a.d, s.side_v);
 }
 
-// Scores of one row plus bias -> unnormalised weights; returns their sum.
-template <class T>
-float soften(float* scores, int64_t local, const float* bias, const float* hidden, int64_t side,
-             int64_t globals, const float* side_bias, typename T::element* weights) {
-    vec top = splat(2 * MASKED);
-    for (int64_t j = 0; j < local; j += LANES) {
-        vec x = load(scores + j) + load(bias + j) + load(hidden + j);
+// Adds the bias to scores, which become powers of two; returns the largest seen so far.
+inline vec biased(float* scores, int64_t count, const float* bias, vec top) {
+    for (int64_t j = 0; j < count; j += LANES) {
+        const vec x = load(scores + j) * splat(LOG2E) + load(bias + j);
         store(scores + j, x);
         top = larger(top, x);
     }
+    return top;
+}
+
+// Scores of one row plus bias -> unnormalised weights; returns their sum. ``hidden`` may be null.
+template <class T>
+float soften(float* scores, int64_t local, const float* bias, const float* hidden, int64_t side,
+             int64_t seen, const float* side_bias, typename T::element* weights) {
+    if (hidden)
+        for (int64_t j = 0; j < local; j += LANES)
+            store(scores + j, load(scores + j) + load(hidden + j));
+    vec top = biased(scores, local, bias, splat(4 * MASKED));
     float* s = scores + local;
-    int64_t j = 0;
-    for (; j + LANES <= globals; j += LANES) {
-        vec x = load(s + j) + load(side_bias + j);
-        store(s + j, x);
-        top = larger(top, x);
-    }
+    const int64_t whole = seen / LANES * LANES;
+    top = biased(s, whole, side_bias, top);
     float most = lane_max(top);
-    for (; j < side; ++j) {
-        s[j] = j < globals ? s[j] + side_bias[j] : 4 * MASKED;
+    for (int64_t j = whole; j < side; ++j) {
+        s[j] = j < seen ? s[j] * LOG2E + side_bias[j] : 8 * MASKED;
         most = std::max(most, s[j]);
     }
     vec sum = vec{};
-    const vec offset = splat(most * LOG2E);
+    const vec offset = splat(most);
     for (int64_t i = 0; i < local + side; i += LANES) {
-        vec w = power_of_two<T::exp_degree>(load(scores + i) * splat(LOG2E) - offset);
+        const vec w = power_of_two<T::exp_degree>(load(scores + i) - offset);
         sum += w;
         T::put(weights + i, w);
     }
@@ -386,11 +412,15 @@ void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first
         multiply<T>(tile, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
                     s.scores + local, s.width, false);
     for (int64_t i = 0; i < tile; ++i) {
-        const float* bias = a.local_bias + (h * a.L + in_block + i) * 3 * a.L + low;
-        const int64_t run = std::min((row + i) / a.block, a.R - 1);
-        const float* side_bias = a.G ? a.side_bias + ((b * a.H + h) * a.R + run) * a.G : nullptr;
-        s.sums[i] = soften<T>(s.scores + i * s.width, local, bias, s.hidden + key, s.side, a.G,
-                              side_bias, s.weights + i * s.width);
+        // Rows of both biases are stretches of their tables, since only the distance counts.
+        const float* bias = a.local_table + h * (4 * a.L - 1) + a.L - 1 - in_block - i + low;
+        const float* side_bias = nullptr;
+        if (s.side) {
+            const int64_t run = std::min((row + i) / a.block, a.R - 1);
+            side_bias = a.side_table + h * 2 * a.G + a.G - 1 - a.rows[b * a.R + run];
+        }
+        s.sums[i] = soften<T>(s.scores + i * s.width, local, bias, s.hides ? s.hidden + key : nullptr,
+                              s.side, s.side ? a.seen[b] : 0, side_bias, s.weights + i * s.width);
     }
     const word* weights = (const word*)s.weights;
     const int64_t lda = s.width / T::pair, vectors = a.d / LANES;

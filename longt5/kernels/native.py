@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import math
 import platform
 import shutil
 import subprocess
@@ -25,12 +26,14 @@ SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared"]
 LANES = 16
 COMPILE_SECONDS = 120
+LOG2E = math.log2(math.e)
 
 
 class _Long(ctypes.Structure):
     _fields_ = (
         [(name, ctypes.c_void_p) for name in ("q", "k", "v", "side_k", "side_v")]
-        + [(name, ctypes.c_void_p) for name in ("local_bias", "side_bias", "mask", "out")]
+        + [(name, ctypes.c_void_p) for name in ("local_table", "side_table", "rows", "seen")]
+        + [(name, ctypes.c_void_p) for name in ("mask", "out")]
         + [(name, ctypes.c_int64) for name in "B S H d L block G R".split()]
         + [(f"{name}_stride", ctypes.c_int64) for name in ("q", "k", "v", "side_k", "side_v")]
         + [("threads", ctypes.c_int64)]
@@ -128,15 +131,18 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
     batch, source, heads, width = q.shape
     q, k, v = _rows(q), _rows(k), _rows(v)
     side_k, side_v = (None, None) if side is None else (_rows(side[0]), _rows(side[1]))
-    side_bias = None if side is None else geometry.side_bias
-    side_bias = None if side_bias is None else side_bias.float().contiguous()
-    local_bias = geometry.local_bias.float().contiguous()
+    table = rows = seen = None
+    if side is not None and geometry.side is not None:
+        far = geometry.side
+        table, rows, seen = LOG2E * far.table, far.rows.contiguous(), far.seen.contiguous()
+    # The kernel takes powers of two, which are cheaper than those of e.
+    local_table = LOG2E * geometry.local_table
     mask = None if geometry.mask.all() else geometry.mask.bool().contiguous()
     out = torch.empty(batch, source, heads, width, dtype=q.dtype)
     call = _Long(
-        *map(_pointer, (q, k, v, side_k, side_v, local_bias, side_bias, mask, out)),
+        *map(_pointer, (q, k, v, side_k, side_v, local_table, table, rows, seen, mask, out)),
         batch, source, heads, width, geometry.block_len, geometry.block_size,
-        0 if side_k is None else side_k.shape[1], 0 if side_bias is None else side_bias.shape[2],
+        0 if side_k is None else side_k.shape[1], 0 if rows is None else rows.shape[1],
         *(0 if x is None else x.stride(1) for x in (q, k, v, side_k, side_v)),
         torch.get_num_threads(),
     )  # fmt: skip

@@ -18,8 +18,9 @@ def attention_weights(q: Tensor, k: Tensor, side: Side, geometry: Geometry) -> T
     scores = torch.einsum("bnqhd,bnkhd->bnhqk", queries, keys) + geometry.local_bias
     visible = three_blocks(pad_to_blocks(geometry.mask, length), length)
     scores = scores + torch.where(visible, 0.0, MASKED)[:, :, None, None, :]
-    if side is not None and geometry.side_bias is not None:
+    if side is not None:
         side_scores = torch.einsum("bnqhd,bghd->bnhqg", queries, side[0].float())
+        assert geometry.side_bias is not None
         bias = geometry.side_bias.repeat_interleave(geometry.block_size, dim=2)
         bias = F.pad(bias, (0, 0, 0, max(0, queries.shape[1] * length - bias.shape[2])))
         bias = bias[:, :, : queries.shape[1] * length].unflatten(2, (-1, length)).transpose(1, 2)

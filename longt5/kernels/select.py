@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from . import Geometry, Side, chunked, cuda, decode, native, reference
+from . import Geometry, Side, SideBias, chunked, cuda, decode, native, reference
 
 # Largest difference over the largest value. Plain torch rounds scores to half widths, as
 # transformers does; the fused kernels keep them in float32.
@@ -137,8 +137,8 @@ def check_all(device: torch.device) -> list[Check]:
 def _long_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     q, k, v, side, geometry = sample(dtype)
     on_device = Geometry(
-        geometry.mask.to(device), geometry.block_len, geometry.local_bias.to(device),
-        geometry.block_size, _moved(geometry.side_bias, device),
+        geometry.mask.to(device), geometry.block_len, geometry.local_table.to(device),
+        geometry.block_size, _moved(geometry.side, device),
     )  # fmt: skip
     moved_side = None if side is None else (side[0].to(device), side[1].to(device))
     args = q.to(device), k.to(device), v.to(device)
@@ -193,8 +193,10 @@ def _norm_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
 STEP_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
 
 
-def _moved(x: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if x is None else x.to(device)
+def _moved(x: SideBias | None, device: torch.device) -> SideBias | None:
+    if x is None:
+        return None
+    return SideBias(x.table.to(device), x.rows.to(device), x.seen.to(device))
 
 
 def _difference(got: Tensor, expected: Tensor) -> float:
@@ -217,9 +219,9 @@ def sample(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Side, Geometry]:
     total = source // size
     side_k, side_v = (random(batch, total, heads, width).to(dtype) for _ in range(2))
     mask = torch.arange(source)[None, :] < torch.tensor([[source], [200]])
-    offset = torch.arange(3 * length)[None, :] - length - torch.arange(length)[:, None]
-    local = random(heads, length, 3 * length).masked_fill(offset.abs() >= length, -1e10)
-    rows = -(-source // length) * length // size
-    side_bias = random(batch, heads, rows, total)
-    side_bias[1, :, :, 200 // size :] = -1e10
+    offset = torch.arange(1 - 2 * length, 2 * length)
+    local = random(heads, len(offset)).masked_fill(offset.abs() >= length, -1e10)
+    blocks = torch.arange(-(-source // length) * length // size)
+    seen = torch.tensor([total, 200 // size])
+    side_bias = SideBias(random(heads, 2 * total), blocks.minimum(seen[:, None] - 1), seen)
     return q, k, v, (side_k, side_v), Geometry(mask, length, local, size, side_bias)
