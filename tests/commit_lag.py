@@ -66,7 +66,7 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
 
     from app.chunking import chunk_document
     from app.documents import load_document
-    from app.summarizer import share_words, token_limits
+    from app.lengths import share_words, token_limits
 
     chunks = chunk_document(load_document(path), summarizer.tokenizer, summarizer.window)
     targets = share_words(length, chunks)

@@ -119,7 +119,7 @@ def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
                 score.add(truth, cited_by(self._citer, text, shares))
             return super()._cited(text, shares)
 
-    with mock.patch("app.summarizer.SentenceWriter", Recorder):
+    with mock.patch("app.section_writer.SentenceWriter", Recorder):
         summarizer.summarize(document, Options(length=length))
     return score
 

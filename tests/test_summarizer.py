@@ -16,8 +16,10 @@ from app.chunking import Chunk
 from app.documents import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
+from app.lengths import share_words, token_limits
+from app.options import Options
 from app.settings import LENGTH_WORDS
-from app.summarizer import Options, Summarizer, share_words, token_limits
+from app.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.sentences import (
     count_words,

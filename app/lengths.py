@@ -1,0 +1,39 @@
+"""How long a summary becomes: words for each section, tokens for each search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.chunking import Chunk
+from app.settings import LENGTH_WORDS
+from longt5.sentences import count_words
+
+ONE_SENTENCE = 40  # words; a target below it is met by one sentence
+SENTENCE_WORDS = 20  # the least a section gets: about one sentence
+
+
+def share_words(length: str, chunks: Sequence[Chunk]) -> list[int]:
+    """Word targets of the sections: the document's target shared by source length, never more
+    than a third of the source, and never less than a sentence."""
+    sizes = [count_words(chunk.text) for chunk in chunks]
+    whole = sum(sizes) or 1
+    target = min(LENGTH_WORDS[length], whole / 3)
+    return [max(round(target * size / whole), min(SENTENCE_WORDS, size // 2), 1) for size in sizes]
+
+
+def tokens_per_word(chunk: Chunk) -> float:
+    """Of this chunk's language in this vocabulary, within reason."""
+    rate = len(chunk.input_ids) / max(1, count_words(chunk.text))
+    return min(max(rate, 1.0), 8.0)
+
+
+def token_limits(words: int, chunk: Chunk, longest: int | None) -> tuple[int, int]:
+    """(min_new_tokens, max_new_tokens) for about `words` words of this chunk's language."""
+    rate = tokens_per_word(chunk)
+    # The search ends with the first sentence after the least length, half a sentence later on
+    # average; the room above the target lets that sentence end.
+    least = round(rate * (words * 0.4 if words < ONE_SENTENCE else words - 10))
+    most = round(rate * (words * 1.15 + 30)) + 8
+    if longest is not None:
+        least, most = min(least, longest), longest
+    return least, most

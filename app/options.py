@@ -1,0 +1,36 @@
+"""What a person may choose for one run, refused with a sentence where it contradicts itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.errors import BadOption
+from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose for one run. `max_new_tokens` limits each section."""
+
+    length: str = DEFAULT_LENGTH
+    num_beams: int = DEFAULT_BEAMS
+    max_new_tokens: int | None = None
+    pages: str = ""
+    max_input_tokens: int | None = None
+    include_references: bool = False
+
+    def check(self) -> None:
+        """Raises BadOption naming the option, before anything is computed."""
+        if self.length not in LENGTH_WORDS:
+            raise BadOption(
+                f"There is no length called {self.length}: choose {', '.join(LENGTH_WORDS)}."
+            )
+        if not 1 <= self.num_beams <= MAX_BEAMS:
+            raise BadOption(f"The number of beams must be 1 to {MAX_BEAMS}, not {self.num_beams}.")
+        if self.max_new_tokens is not None and self.max_new_tokens < 1:
+            raise BadOption(f"Max new tokens must be at least 1, not {self.max_new_tokens}.")
+        if self.max_input_tokens is not None and self.max_input_tokens < WINDOW_RANGE[0]:
+            raise BadOption(
+                f"The largest input must be at least {WINDOW_RANGE[0]} tokens, not "
+                f"{self.max_input_tokens}."
+            )

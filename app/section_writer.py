@@ -1,0 +1,94 @@
+"""One section on its way from encoder states to cited sentences, as a stream of events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from app.chunking import Chunk
+from app.events import DraftText, Event, Progress, SectionDone, SectionSummary
+from app.evidence import SentenceWriter, Source
+from app.lengths import ONE_SENTENCE, token_limits
+from longt5.sentences import ended, headings_of, settled, without_headings
+
+
+class SectionWriter:
+    """Writes the section of one chunk; `place` is its number, from 1, and how many there are.
+
+    `copy_penalty` is the price of leaving a sentence of the source, for a model that copies.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, chunk: Chunk, source: Source, place: tuple[int, int],
+        copy_penalty: float,
+    ) -> None:  # fmt: skip
+        self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
+        self._place, self._copy_penalty = place, copy_penalty
+        self._cites = SentenceWriter(chunk, tokenizer, source)
+        self._headings = headings_of(chunk.text)
+
+    def events(
+        self, encoded: Any, words: int, options: Any, stop_event: threading.Event | None
+    ) -> Iterator[Event]:
+        """DraftText and Progress for each step of the search, then SectionDone."""
+        from longt5 import StreamingDecoder
+
+        least, most = token_limits(words, self._chunk, options.max_new_tokens)
+        decoder = StreamingDecoder(self._tokenizer)
+        sure, maybe, count, reason = "", "", 0, "stopped"
+        tokens: list[int] = []
+        for draft in self._model.stream(
+            encoded=encoded, stop_event=stop_event, min_new_tokens=least, max_new_tokens=most,
+            **self._search(options.num_beams, words),
+        ):  # fmt: skip
+            sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)
+            count = len(draft.committed) + len(draft.provisional)
+            self._cites.attention += draft.attention or []
+            if draft.done:
+                reason = draft.finish_reason or "eos"
+                tokens = [*draft.committed, *draft.provisional]
+                break
+            yield self._draft(sure, maybe, draft.committed)
+            yield Progress("decoding", min(count, most), most, *self._place)
+        yield from self._end(ended(sure + maybe, reason), tokens, count, reason)
+
+    def _search(self, num_beams: int, words: int) -> dict[str, Any]:
+        """The options of the search beside its lengths."""
+        copying = self._copying(num_beams)
+        return {
+            "num_beams": num_beams,
+            "num_return_sequences": 1,
+            "record_attention": True,
+            "spans": [self._cites.spans],
+            "logits_processor": copying,
+            # Whole sentences repeat names; the rule for copying keeps them from coming twice.
+            **({"no_repeat_ngram_size": 0} if copying else {}),
+            # A sum of log-probs, not their mean, prefers the shorter of two sentences.
+            **({"length_penalty": 0.0} if words < ONE_SENTENCE else {}),
+        }
+
+    def _copying(self, num_beams: int) -> list[Any]:
+        """For a model that copies, the rule that keeps it inside the sentences of the source."""
+        from longt5.copying import CopyPenalty
+
+        if not self._copy_penalty:
+            return []
+        eos, sentences = self._tokenizer.eos_token_id, self._cites.source_sentences()
+        return [CopyPenalty(self._copy_penalty, [sentences], num_beams, eos)]
+
+    def _draft(self, sure: str, maybe: str, tokens: Sequence[int]) -> DraftText:
+        """What can no longer change, in whole sentences with their pages, and the guess."""
+        firm = without_headings(settled(sure), self._headings)
+        guess = without_headings(sure + maybe, self._headings)[len(firm) :]
+        cited = self._cites.sentences(settled(sure), tokens, self._headings)
+        return DraftText(self._place[0], firm, guess, cited)
+
+    def _end(self, raw: str, tokens: Sequence[int], count: int, reason: str) -> Iterator[Event]:
+        text = without_headings(raw, self._headings)
+        cited = self._cites.sentences(raw, tokens, self._headings)
+        yield DraftText(self._place[0], text, "", cited)
+        result = SectionSummary(
+            self._chunk.pages, text, len(self._chunk.input_ids), count, reason, cited
+        )
+        yield SectionDone(self._place[0], result)
