@@ -107,17 +107,7 @@ def select_pages(document: Document, spec: str) -> Document:
     """Keeps the pages named as in "1-5,9"; the others are skipped. Raises BadOption."""
     if not spec.strip():
         return document
-    wanted: list[tuple[int, int]] = []
-    for piece in spec.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[-–]\s*(\d{1,9})?\s*)?", piece)
-        if not match:
-            raise BadOption(f"“{spec}” is not a list of pages: write it as 1-5,9.")
-        first = int(match[1])
-        dash = "-" in piece or "–" in piece
-        last = int(match[2]) if match[2] else len(document.pages) if dash else first
-        if first < 1 or (last < first and match[2]):
-            raise BadOption(f"“{piece.strip()}” is not a range of pages: write it as 1-5,9.")
-        wanted.append((first, last))
+    wanted = number_ranges(spec, len(document.pages), "page")
     pages = tuple(
         page
         if any(first <= page.number <= last for first, last in wanted)
@@ -127,6 +117,23 @@ def select_pages(document: Document, spec: str) -> Document:
     if all(page.status == "skipped" for page in pages):
         raise BadOption(f"“{document.name}” has no page {spec}: it ends at {len(pages)}.")
     return replace(document, pages=pages)
+
+
+def number_ranges(spec: str, count: int, unit: str) -> list[tuple[int, int]]:
+    """[(first, last)] of "1-5,9" for `count` things called `unit`; an open end is the last one.
+    Raises BadOption."""
+    wanted: list[tuple[int, int]] = []
+    for piece in spec.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[-–]\s*(\d{1,9})?\s*)?", piece)
+        if not match:
+            raise BadOption(f"“{spec}” is not a list of {unit}s: write it as 1-5,9.")
+        first = int(match[1])
+        dash = "-" in piece or "–" in piece
+        last = int(match[2]) if match[2] else count if dash else first
+        if first < 1 or (last < first and match[2]):
+            raise BadOption(f"“{piece.strip()}” is not a range of {unit}s: write it as 1-5,9.")
+        wanted.append((first, last))
+    return wanted
 
 
 def require_text(document: Document) -> None:
