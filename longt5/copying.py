@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .logits_processors import Processor
 
-CONTEXT = 6  # tokens looked back at
+CONTEXT = 16  # tokens looked back at: a sentence may say "tonnes of carbon" twice
 BEGIN, END = -1, -2  # what stands before and after each sentence
 
 
@@ -59,24 +59,29 @@ class SourceRuns:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row is: its last tokens, the sentences it may be in, those already said."""
+    """Where a row is: its last tokens, the sentences it may be in, those already said, and how
+    many it has begun."""
 
     recent: tuple[int, ...] = (BEGIN,)
     inside: frozenset[int] = frozenset()
     said: frozenset[int] = frozenset()
+    begun: int = 1
 
 
 class CopyPenalty(Processor):
     """Take ``penalty`` from each token that continues no run of its source: scores [R, V].
 
     ``sources``: for each source its sentences as tokens; ``beams``: rows of each. No sentence
-    is free to begin twice. Scores are only ever lowered, as the commit rule needs.
+    is free to begin twice, and none after the first ``most_sentences``. Scores are only ever
+    lowered, as the commit rule needs.
     """
 
     def __init__(
-        self, penalty: float, sources: Sequence[Iterable[Sequence[int]]], beams: int, eos: int
-    ) -> None:
+        self, penalty: float, sources: Sequence[Iterable[Sequence[int]]], beams: int, eos: int,
+        most_sentences: int | None = None,
+    ) -> None:  # fmt: skip
         self.penalty, self.beams, self.eos = penalty, beams, eos
+        self.most_sentences = most_sentences
         self.runs = [SourceRuns(sentences) for sentences in sources]
         self.places = [Place()] * (len(self.runs) * beams)
 
@@ -98,6 +103,8 @@ class CopyPenalty(Processor):
 
     def _starts(self, row: int) -> tuple[int, ...]:
         place, runs = self.places[row], self.runs[row // self.beams]
+        if self.most_sentences is not None and place.begun >= self.most_sentences:
+            return ()
         said = place.said | place.inside
         return self._unsaid(runs, (BEGIN,), runs.after((BEGIN,)), said)
 
@@ -124,8 +131,9 @@ class CopyPenalty(Processor):
         free, may_end = self._free(row)
         if may_end and token not in free and token in self._starts(row):
             said = place.said | place.inside
-            return Place((BEGIN, token), runs.sentences((BEGIN,), token), said)
+            inside = runs.sentences((BEGIN,), token)
+            return Place((BEGIN, token), inside, said, place.begun + 1)
         inside = place.inside
         if place.recent[:1] == (BEGIN,):
             inside = runs.sentences(place.recent, token)
-        return Place((*place.recent, token)[-CONTEXT:], inside, place.said)
+        return Place((*place.recent, token)[-CONTEXT:], inside, place.said, place.begun)

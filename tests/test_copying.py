@@ -97,3 +97,19 @@ def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams)
         whole_once = answer[: sum(map(len, sentences))]
         assert joins(whole_once, sentences)
         assert len(set(whole_once)) == len(whole_once)
+
+
+def test_after_the_most_sentences_only_the_end_is_free() -> None:
+    rule = CopyPenalty(9.0, [[[4, 5], [6, 7]]], 1, eos=1, most_sentences=1)
+    for token in (4, 5):
+        rule.advance([0], [token])
+    lowered = rule(torch.zeros(1, 9), 3)
+    assert (lowered[0] == 0).nonzero().flatten().tolist() == [1]
+
+
+def test_words_said_twice_in_a_sentence_lead_to_no_loop() -> None:
+    """"1,250 tonnes of carbon, equal to 4,600 tonnes of carbon dioxide": no way back."""
+    again = [5, 6, 7, 8, 9, 10, 11]
+    runs = SourceRuns([[3, *again, 4, *again, 2]])
+    assert runs.after((BEGIN, 3, *again)) == (4,)
+    assert runs.after((3, *again, 4, *again)) == (2,)
