@@ -27,6 +27,8 @@ class SectionBoard:
     """A section so far: what is certain, and the guess beyond it."""
 
     pages: tuple[int, int]
+    title: str = ""
+    labels: tuple[str, ...] = ()
     committed: str = ""
     provisional: str = ""
     sentences: tuple[Sentence, ...] = ()
@@ -75,7 +77,7 @@ class Board:
     def _apply(self, document: DocumentBoard, event: Event) -> None:
         if isinstance(event, SectionStarted):
             del document.sections[event.section - 1 :]  # a run that begins again overwrites
-            document.sections.append(SectionBoard(event.pages))
+            document.sections.append(SectionBoard(event.pages, event.title, event.labels))
         elif isinstance(event, DraftText):
             section = document.sections[event.section - 1]
             section.committed, section.provisional = event.committed, event.provisional
@@ -94,8 +96,9 @@ class Board:
         document = self.documents[-1] if self.documents else DocumentBoard("")
         sections = tuple(
             SectionSummary(
-                s.pages, (s.committed + s.provisional).strip(), 0, 0, "stopped", s.sentences
-            )
+                s.pages, (s.committed + s.provisional).strip(), 0, 0, "stopped", s.sentences,
+                s.title, s.labels,
+            )  # fmt: skip
             for s in document.sections
             if s.committed or s.provisional
         )

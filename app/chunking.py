@@ -1,31 +1,31 @@
-"""Pages become chunks that fit the model's window, every character keeping its page.
+"""Sections become chunks that fit the model's window, every character keeping its page.
 
-A document that fits is one chunk. A longer one is cut into chunks of about equal length, each
-cut at the best place near the even mark: a section, else a paragraph, else a sentence, else
-(text without any of these) between tokens. Chunks follow each other without a gap; only after a
-cut inside a sentence does the next one repeat that sentence, or the last words of a long one.
+A document that fits is one chunk. A longer one follows its sections: those that are too long are
+cut into pieces of about equal length, each at the best place near the even mark (a heading, else
+a paragraph, else a sentence, else, in text without any of these, between tokens), and short
+neighbours share a chunk. Chunks follow each other without a gap; only after a cut inside a
+sentence does the next one repeat that sentence, or the last words of a long one.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from app.sections import HEADING, Section, headings_of_outline, join_pages, split_at_headings
 
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
 REACH = {"section": 0.25, "paragraph": 0.15, "sentence": 0.5}
 OVERLAP = 1 / 16  # the most of a window that repeats what the chunk before holds
+LEAST = 1 / 2  # of a window; a shorter piece shares its chunk with a neighbour where both fit
+SPARE = 16  # tokens; pieces tokenize to a few more when they stand together
+TITLES = 80  # characters of titles that are written one after another
 SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-Þ])|[。！？]\s*")
-PAGE_END = re.compile(r"[.!?:。！？][\"'”’)\]]*$")
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
-HEADING = re.compile(
-    r"^(?:#{1,6}\s+\S.*|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|Chapter \S+|Appendix \S+)\s+[A-Z]\S.{0,70}"
-    r"|(?:Abstract|Introduction|Background|Methods|Results|Discussion|Conclusions?|References))"
-    r"\s*$",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PageSpan:
 class Chunk:
     """One pass of the model. `input_ids` ends with `</s>`; `cut` says how the chunk ends:
     "end" (of the document), "section", "paragraph", "sentence" or "token"; its first `overlap`
-    characters are also the last ones of the chunk before."""
+    characters are also the last ones of the chunk before. `title` names its sections."""
 
     input_ids: list[int]
     pages: tuple[int, int]
@@ -51,6 +51,23 @@ class Chunk:
     spans: tuple[PageSpan, ...]
     cut: str
     overlap: int = 0
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A section, or a part of one that is too long: characters [start, end) of the joined text,
+    of which those before `fresh` were in the piece before; its size in tokens, how it ends, and
+    which part of how many it is."""
+
+    title: str
+    start: int
+    fresh: int
+    end: int
+    size: int
+    cut: str
+    part: int = 1
+    parts: int = 1
 
 
 def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list[Chunk]:
@@ -60,120 +77,143 @@ def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list
         return []
     ids, offsets = tokenizer.encode_with_offsets(text)
     if len(ids) <= max_input_tokens:
-        return [_chunk(text, 0, len(text), pages, tokenizer, "end")]
+        whole = Piece("", 0, 0, len(text), len(ids), "end")
+        return [_chunk(text, [whole], pages, tokenizer)]
+    cutter = _Cutter(text, [start for start, _ in offsets[:-1]], tokenizer, max_input_tokens)
+    sections = split_at_headings(text, pages, document.outline)
+    cutter.places = cut_places(text, document, pages)
+    pieces = [
+        piece
+        for section in sections or (Section("", 0, len(text), (0, 0)),)
+        for piece in cutter.pieces(section)
+    ]
     room = max_input_tokens - 1
-    starts = [start for start, _ in offsets[:-1]]
-    places = cut_places(text, document, pages)
-    chunks: list[Chunk] = []
-    begin = done = 0
-    while done < len(text):
-        end, cut = _next_end(begin, text, starts, places, room)
-        chunk = _chunk(text, begin, end, pages, tokenizer, cut)
-        shrink = room
-        while len(chunk.input_ids) > max_input_tokens and end - begin > 1:
-            # A piece cut out of its context may tokenize to a few ids more than it did there.
-            shrink -= max(1, len(chunk.input_ids) - max_input_tokens)
-            if shrink >= 1:
-                end, cut = _next_end(begin, text, starts, places, shrink)
-            else:
-                end, cut = begin + (end - begin) // 2, "token"
-            chunk = _chunk(text, begin, end, pages, tokenizer, cut)
-        if chunk.text.strip():
-            chunks.append(replace(chunk, overlap=max(0, done - begin)))
-        done = end
-        begin = _restart(begin, end, text, starts, places, room) if cut == "token" else end
-    return chunks
+    groups = gather([piece.size for piece in pieces], int(room * LEAST), room - SPARE)
+    return [_chunk(text, pieces[first:last], pages, tokenizer) for first, last in groups]
 
 
-def join_pages(document: Any) -> tuple[str, list[tuple[int, int, int]]]:
-    """The document's text and, for each page with text, (number, start, end). A page that ends
-    inside a sentence is joined to the next with a line end only, no paragraph."""
-    parts: list[str] = []
-    pages: list[tuple[int, int, int]] = []
-    length = 0
-    for page in document.pages:
-        body = page.text.strip()
-        if not body or page.status in ("skipped", "failed", "garbled"):
-            continue
-        if parts:
-            ends = PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
-            parts.append("\n\n" if ends else "\n")
-            length += len(parts[-1])
-        pages.append((page.number, length, length + len(body)))
-        parts.append(body)
-        length += len(body)
-    return "".join(parts), pages
+def gather(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
+    """Neighbours put together: [(first, last)) over `sizes`, in order and without a gap.
+
+    The smallest group below `least` joins its smaller neighbour, as long as both together are
+    at most `most`; so none below `least` is left beside one that it fits with.
+    """
+    groups = [(i, i + 1, size) for i, size in enumerate(sizes)]
+
+    def joined(at: int) -> int:
+        return groups[at][2] + groups[at + 1][2]
+
+    while True:
+        small = [
+            (groups[at][2], joined(pair), pair)
+            for at in range(len(groups))
+            if groups[at][2] < least
+            for pair in (at - 1, at)
+            if 0 <= pair < len(groups) - 1 and joined(pair) <= most
+        ]
+        if not small:
+            return [(first, last) for first, last, _ in groups]
+        _, size, pair = min(small)
+        groups[pair : pair + 2] = [(groups[pair][0], groups[pair + 1][1], size)]
 
 
 def cut_places(
     text: str, document: Any, pages: list[tuple[int, int, int]]
 ) -> dict[str, list[int]]:
     """Character positions, sorted, at which a new chunk may begin, by kind of cut."""
-    sections = {match.start() for match in HEADING.finditer(text)}
-    where = {number: (start, end) for number, start, end in pages}
-    for item in getattr(document, "outline", ()) or ():
-        if item.page not in where:
-            continue
-        start, end = where[item.page]
-        words = [re.escape(word) for word in item.title.split()[:8]]
-        found = re.compile(r"\s+".join(words), re.I).search(text, start, end) if words else None
-        sections.add(found.start() if found else start)
+    found = {match.start() for match in HEADING.finditer(text)}
+    found |= {heading.start for heading in headings_of_outline(text, document.outline, pages)}
     return {
-        "section": sorted(sections),
+        "section": sorted(found),
         "paragraph": [match.end() for match in PARAGRAPH_END.finditer(text)],
         "sentence": [match.end() for match in SENTENCE_END.finditer(text)],
     }
 
 
-def _next_end(
-    begin: int, text: str, starts: list[int], places: dict[str, list[int]], room: int
-) -> tuple[int, str]:
-    """Where the chunk that begins at character `begin` ends, and by what kind of cut."""
-    first = max(0, bisect_right(starts, begin) - 1)  # the token that `begin` lies in
-    left = len(starts) - first
-    if left <= room:
-        return len(text), "end"
-    share = -(-left // -(-left // room))  # what is left, spread evenly
-    # A little beyond the even share is welcome where a boundary lies there and room allows.
-    latest = min(room, share + share // 10)
-    high = starts[first + latest]
-    for cut in CUTS[:3]:
-        low = starts[first + max(1, int(share * (1 - REACH[cut])))]
-        options = places[cut]
-        found = options[bisect_left(options, low) : bisect_right(options, high)]
-        if found:
-            mark = starts[min(first + share, len(starts) - 1)]
-            return min(found, key=lambda place: abs(place - mark)), cut
-    high = starts[first + share]
-    space = text.rfind(" ", max(begin, high - 80), high)
-    return (space + 1 if space > begin else max(high, begin + 1)), "token"
+class _Cutter:
+    """Cuts sections of one text; `starts` are the characters at which its tokens begin."""
 
+    def __init__(
+        self, text: str, starts: list[int], tokenizer: Any, max_input_tokens: int
+    ) -> None:
+        self.text, self.starts, self.tokenizer = text, starts, tokenizer
+        self.most = max_input_tokens
+        self.places: dict[str, list[int]] = {}
 
-def _restart(
-    begin: int, end: int, text: str, starts: list[int], places: dict[str, list[int]], room: int
-) -> int:
-    """Where the chunk after a cut inside a sentence begins: with that sentence when it is short,
-    else with a word a little before the cut."""
-    repeated = int(room * OVERLAP)
-    if repeated < 1 or end >= len(text):
-        return end
-    low = max(begin + 1, starts[max(0, bisect_left(starts, end) - repeated)])
-    sentences = places["sentence"]
-    last = bisect_left(sentences, end) - 1
-    if last >= 0 and sentences[last] >= low:
-        return sentences[last]
-    space = text.find(" ", low, end - 1)
-    return min(end, space + 1 if space >= 0 else low)
+    def pieces(self, section: Section) -> list[Piece]:
+        """The section in pieces that fit, without those that hold only blanks."""
+        found: list[tuple[int, int, int, int, str]] = []
+        begin = done = section.start
+        while done < section.end:
+            end, cut, size = self._fitting(begin, section.end)
+            if self.text[begin:end].strip():
+                found.append((begin, max(begin, done), end, size, cut))
+            done = end
+            begin = self._restart(begin, end, section.end) if cut == "token" else end
+        return [
+            Piece(section.title, *values, part, len(found)) for part, values in enumerate(found, 1)
+        ]
+
+    def _fitting(self, begin: int, stop: int) -> tuple[int, str, int]:
+        """(end, cut, tokens) of the next piece."""
+        room = self.most - 1
+        end, cut = self._next_end(begin, stop, room)
+        size = self._count(begin, end)
+        shrink = room
+        while size > self.most and end - begin > 1:
+            # A piece cut out of its context may tokenize to a few ids more than it did there.
+            shrink -= max(1, size - self.most)
+            if shrink >= 2:
+                end, cut = self._next_end(begin, stop, shrink)
+            else:  # one character may be several tokens
+                end, cut = begin + (end - begin) // 2, "token"
+            size = self._count(begin, end)
+        return end, cut, size
+
+    def _count(self, begin: int, end: int) -> int:
+        return len(self.tokenizer.encode_with_offsets(self.text[begin:end])[0])
+
+    def _next_end(self, begin: int, stop: int, room: int) -> tuple[int, str]:
+        """Where the piece that begins at character `begin` ends, and by what kind of cut."""
+        starts = self.starts
+        first = max(0, bisect_right(starts, begin) - 1)  # the token that `begin` lies in
+        left = bisect_left(starts, stop) - first
+        if left <= room:
+            return stop, "end" if stop >= len(self.text) else "section"
+        share = -(-left // -(-left // room))  # what is left, spread evenly
+        # A little beyond the even share is welcome where a boundary lies there and room allows.
+        latest = min(room, share + share // 10)
+        high = starts[first + latest]
+        for cut in CUTS[:3]:
+            low = starts[first + max(1, int(share * (1 - REACH[cut])))]
+            options = self.places[cut]
+            found = options[bisect_left(options, low) : bisect_right(options, high)]
+            if found:
+                mark = starts[min(first + share, len(starts) - 1)]
+                return min(found, key=lambda place: abs(place - mark)), cut
+        high = starts[first + share]
+        space = self.text.rfind(" ", max(begin, high - 80), high)
+        return (space + 1 if space > begin else max(high, begin + 1)), "token"
+
+    def _restart(self, begin: int, end: int, stop: int) -> int:
+        """Where the piece after a cut inside a sentence begins: with that sentence when it is
+        short, else with a word a little before the cut."""
+        repeated = int((self.most - 1) * OVERLAP)
+        if repeated < 1 or end >= stop:
+            return end
+        low = max(begin + 1, self.starts[max(0, bisect_left(self.starts, end) - repeated)])
+        sentences = self.places["sentence"]
+        last = bisect_left(sentences, end) - 1
+        if last >= 0 and sentences[last] >= low:
+            return sentences[last]
+        space = self.text.find(" ", low, end - 1)
+        return min(end, space + 1 if space >= 0 else low)
 
 
 def _chunk(
-    text: str,
-    begin: int,
-    end: int,
-    pages: list[tuple[int, int, int]],
-    tokenizer: Any,
-    cut: str,
+    text: str, pieces: Sequence[Piece], pages: list[tuple[int, int, int]], tokenizer: Any
 ) -> Chunk:
+    begin, end = pieces[0].start, pieces[-1].end
     body = text[begin:end]
     ids, offsets = tokenizer.encode_with_offsets(body)
     ends = [stop for _, stop in offsets[:-1]]
@@ -185,4 +225,17 @@ def _chunk(
             last = max(bisect_left(ends, high) + 1, first)
             spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
     numbers = [span.page for span in spans] or [pages[0][0]]
-    return Chunk(list(ids), (numbers[0], numbers[-1]), body, tuple(spans), cut)
+    return Chunk(
+        list(ids), (numbers[0], numbers[-1]), body, tuple(spans), pieces[-1].cut,
+        pieces[0].fresh - begin, title_of(pieces),
+    )  # fmt: skip
+
+
+def title_of(pieces: Sequence[Piece]) -> str:
+    """What a chunk of these pieces is called: their titles, or the first and the last one."""
+    named = [piece for piece in pieces if piece.title]
+    if len(named) == 1 and named[0].parts > 1:
+        return f"{named[0].title} ({named[0].part} of {named[0].parts})"
+    titles = list(dict.fromkeys(piece.title for piece in named))
+    line = " · ".join(titles)
+    return line if len(line) <= TITLES or len(titles) < 3 else f"{titles[0]} – {titles[-1]}"

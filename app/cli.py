@@ -17,10 +17,11 @@ from typing import Any, NoReturn, TextIO
 
 from app import export
 from app.batch import Outcome, run_batch, table
-from app.documents import Document, load_document
+from app.documents import Document, load_document, ranges
 from app.errors import AppError, BadOption, Cancelled, PasswordNeeded, WrongPassword
 from app.events import Finished, Progress, Summary
 from app.models import CATALOGUE, is_present
+from app.sections import listing, sections_of
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, Settings
 from app.terminal import ProgressLine, SummaryWriter
 
@@ -100,6 +101,9 @@ def _add_summarize(commands: Any) -> None:
     option("--max-input-tokens", type=int, metavar="N",
            help="tokens read in one pass (default: the model's window)")
     option("--pages", default="", metavar="1-5,9", help="only these pages (default: all)")
+    option("--sections", default="", metavar="1,3-4",
+           help='only these sections, by number or by title ("Methods; Results")')
+    option("--list-sections", action="store_true", help="show the numbered sections, and stop")
     option("--include-references", action="store_true",
            help="read the list of references too (default: left out, and said)")
     option("--ocr", action="store_true",
@@ -136,10 +140,13 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         pages=chosen.pages,
         max_input_tokens=chosen.max_input_tokens,
         include_references=chosen.include_references,
+        sections=chosen.sections,
     )
     options.check()
     with _stop_on_interrupt() as stop:
         run = Run(chosen, options, ProgressLine(sys.stderr), stop)
+        if chosen.list_sections:
+            return run.sections()
         if any(Path(path).is_dir() for path in chosen.files) or _is_folder(chosen.output):
             return run.folder()
         return run.files()
@@ -175,9 +182,26 @@ class Run:
                     failed += 1
         return 1 if failed else 0
 
+    def sections(self) -> int:
+        """What the sections of each file are called, with their numbers, pages and words."""
+        for path in self.chosen.files:
+            document = self._read(path)
+            print(f"{document.name}:")
+            for number, section in enumerate(sections_of(document), 1):
+                pages = ranges(range(section.pages[0], section.pages[1] + 1))
+                where = f"{document.unit}{'s' if '-' in pages else ''} {pages}"
+                title = section.title or "(before the first heading)"
+                print(f"{number:>4}  {where:15} {section.words:>7,} words  {title}")
+            if not sections_of(document):
+                print(f"  no sections are known: choose {document.unit}s with --pages.")
+        return 0
+
+    def _read(self, path: str) -> Document:
+        return read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
+
     def _one(self, path: str, out: TextIO) -> None:
         began = time.monotonic()
-        document = read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
+        document = self._read(path)
         read_s = time.monotonic() - began
         events = self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
         summary = show(events, self.chosen.format, document.name, out, self.progress)
@@ -193,10 +217,7 @@ class Run:
         try:
             for outcome in run_batch(
                 self.chosen.files, out, self.chosen.format,
-                lambda path: read(
-                    path, self.chosen.password, self.progress, self.stop, self.chosen.ocr
-                ),
-                self.load, self.options, self.stop, self.progress.show,
+                self._read, self.load, self.options, self.stop, self.progress.show,
             ):  # fmt: skip
                 self.progress.clear()
                 outcomes.append(outcome)
@@ -264,7 +285,8 @@ def run_extract(chosen: argparse.Namespace) -> int:
     with _stop_on_interrupt() as stop:
         document = read(chosen.file, chosen.password, ProgressLine(sys.stderr), stop, chosen.ocr)
     if chosen.format == "json":
-        print(json.dumps(document.to_dict(), ensure_ascii=False))
+        found = {**document.to_dict(), "sections": listing(document)}
+        print(json.dumps(found, ensure_ascii=False))
     else:
         for page in document.pages:
             print(f"[{document.unit} {page.label}: {page.status}]\n{page.text}\n")

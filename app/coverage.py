@@ -12,6 +12,7 @@ from app.documents.sections import find_references
 STATUSES = {
     "read": "read",
     "references": "references left out",
+    "contents": "table of contents left out",
     "empty": "nothing to read",
     "scanned": "a picture without text",
     "garbled": "unreadable glyphs",
@@ -42,6 +43,8 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
         status = "read" if page.status == "ok" else page.status
         if status == "read" and not page.text.strip():
             status = "references" if page.number in references else "empty"
+        if status == "empty" and page.number in document.contents:
+            status = "contents"
         if status == "read" and reached is not None and page.number > reached:
             status = "stopped"
         cells.append((page.number, status))

@@ -31,7 +31,8 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SectionSummary:
-    """The summary of one chunk; `pages` is the first and last physical page, 1-based."""
+    """The summary of one chunk; `pages` is the first and last physical page, 1-based, `labels`
+    what is printed on them, `title` what the document calls it ("" where it does not)."""
 
     pages: tuple[int, int]
     text: str
@@ -39,6 +40,8 @@ class SectionSummary:
     tokens_out: int
     finish_reason: str = "eos"
     sentences: tuple[Sentence, ...] = ()
+    title: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ class Summary:
             "summary": self.summary,
             "sections": [
                 {
+                    "title": section.title,
                     "pages": list(section.pages),
+                    "labels": list(section.labels),
                     "text": section.text,
                     "tokens_in": section.tokens_in,
                     "tokens_out": section.tokens_out,
@@ -122,6 +127,8 @@ class SectionStarted:
     section: int
     sections: int
     pages: tuple[int, int]
+    title: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class Source:
         self.labels = {page.number: page.label for page in document.pages}
         self.whole = "\n\n".join(self.texts.values())
 
+    def labels_of(self, pages: Sequence[int]) -> tuple[str, ...]:
+        """What is printed on pages."""
+        return tuple(self.labels[page] for page in pages)
+
 
 def _is_sentence(text: str) -> bool:
     return last_sentence_end(text) == len(text) and count_words(text) >= MIN_WORDS
@@ -73,7 +77,7 @@ class SentenceWriter:
 
     def _cited(self, text: str, shares: Sequence[float] | None) -> Sentence:
         citation = self._citer.cite(text, shares)
-        labels = tuple(self._source.labels[page] for page in citation.pages)
+        labels = self._source.labels_of(citation.pages)
         near = "\n".join(self._source.texts[page] for page in citation.pages)
         flags = check(text, near, self._source.whole, cite_pages(labels))
         body = self._chunk.text

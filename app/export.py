@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Protocol
 
 from app.coverage import cite_pages, coverage_line
 from app.events import SectionSummary, Sentence, Summary
@@ -58,7 +59,7 @@ def to_markdown(summary: Summary) -> str:
     """Title, sections with their pages, warnings, provenance."""
     several = len(summary.sections) > 1
     sections = "".join(
-        section_heading("md", section.pages, several) + body("md", section) + "\n\n"
+        section_heading("md", section, several) + body("md", section) + "\n\n"
         for section in summary.sections
     )
     return title("md", summary.name) + sections + ending("md", summary)
@@ -68,7 +69,7 @@ def to_text(summary: Summary) -> str:
     """The same without markup."""
     several = len(summary.sections) > 1
     sections = "".join(
-        section_heading("txt", section.pages, several) + body("txt", section) + "\n\n"
+        section_heading("txt", section, several) + body("txt", section) + "\n\n"
         for section in summary.sections
     )
     return title("txt", summary.name) + sections + ending("txt", summary)
@@ -79,11 +80,34 @@ def title(fmt: str, name: str) -> str:
     return f"# Summary of {inert(name)}\n\n" if fmt == "md" else f"{name}\n\n"
 
 
-def section_heading(fmt: str, pages: tuple[int, int], several: bool) -> str:
-    """The pages of a section, where there are several sections."""
+class Headed(Protocol):
+    """What has a heading: a section that begins, is written, or is done."""
+
+    @property
+    def title(self) -> str:
+        """What the document calls it."""
+
+    @property
+    def pages(self) -> tuple[int, int]:
+        """Physical, first and last."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is printed on them."""
+
+
+def section_heading(fmt: str, section: Headed, several: bool) -> str:
+    """The title and the pages of a section, where there are several sections."""
     if not several:
         return ""
-    return f"## {page_range(pages)}\n\n" if fmt == "md" else f"[{page_range(pages)}]\n"
+    heading = heading_of(section)
+    return f"## {inert(heading)}\n\n" if fmt == "md" else f"[{heading}]\n"
+
+
+def heading_of(section: Headed) -> str:
+    """`2 The plan, pages 3–7`: the title, and the pages as they are printed."""
+    pages = page_range(section.labels or section.pages)
+    return f"{section.title}, {pages[0].lower()}{pages[1:]}" if section.title else pages
 
 
 def body(fmt: str, section: SectionSummary) -> str:
@@ -135,9 +159,9 @@ def inert(text: str) -> str:
     return re.sub(r"(?m)^(\s*)(#{1,6}(?=\s|\Z)|[-+](?=\s|\Z)|={3,}|~{3,})", r"\1\\\2", text)
 
 
-def page_range(pages: tuple[int, int]) -> str:
+def page_range(pages: Sequence[int | str]) -> str:
     """`Page 3` or `Pages 3–7`."""
-    first, last = pages
+    first, last = pages[0], pages[-1]
     return f"Page {first}" if first == last else f"Pages {first}–{last}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.coverage import cite_pages, coverage_line
 from app.events import Sentence, Summary
-from app.export import page_range, provenance
+from app.export import heading_of, provenance
 from app.provenance import details
 
 # What XML 1.0 has no way to write.
@@ -28,7 +28,7 @@ def to_docx(summary: Summary) -> bytes:
         _paragraph(document, summary.overview, bold=True)
     for section in summary.sections:
         if len(summary.sections) > 1:
-            document.add_heading(page_range(section.pages), 2)
+            document.add_heading(_plain(heading_of(section)), 2)
         if section.sentences:
             _paragraph(document, section.sentences)
         else:

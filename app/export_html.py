@@ -6,7 +6,7 @@ from html import escape
 
 from app.coverage import STATUSES, cite_pages, coverage_line
 from app.events import SectionSummary, Sentence, Summary
-from app.export import page_range, provenance
+from app.export import heading_of, provenance
 from app.provenance import details
 
 STYLE = """
@@ -57,7 +57,7 @@ def _overview(summary: Summary) -> str:
 
 
 def _section(section: SectionSummary, several: bool) -> str:
-    heading = f"<h2>{escape(page_range(section.pages))}</h2>" if several else ""
+    heading = f"<h2>{escape(heading_of(section))}</h2>" if several else ""
     text = " ".join(map(_sentence, section.sentences)) or escape(section.text)
     return f"{heading}<p>{text}</p>"
 

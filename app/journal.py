@@ -24,7 +24,7 @@ from app.errors import BadOption, Busy
 from app.events import SectionSummary, Sentence, Summary
 from app.settings import private_folder
 
-VERSION = 1
+VERSION = 2
 MAX_TRIES = 3  # a run that ends the program again and again at one section is given up
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 log = logging.getLogger(__name__)
@@ -310,6 +310,7 @@ def document_of(values: dict[str, Any]) -> Document:
         **values,
         "pages": tuple(Page(**page) for page in values["pages"]),
         "warnings": tuple(values["warnings"]),
+        "contents": tuple(values["contents"]),
         "outline": tuple(OutlineItem(**item) for item in values["outline"]),
     })  # fmt: skip
 
@@ -323,7 +324,8 @@ def sentence_of(values: dict[str, Any]) -> Sentence:
 def section_of(values: dict[str, Any]) -> SectionSummary:
     """A SectionSummary from its JSON."""
     sentences = tuple(sentence_of(s) for s in values["sentences"])
-    return SectionSummary(**{**values, "pages": tuple(values["pages"]), "sentences": sentences})
+    pairs = {key: tuple(values[key]) for key in ("pages", "labels")}
+    return SectionSummary(**{**values, **pairs, "sentences": sentences})
 
 
 def summary_of(values: dict[str, Any]) -> Summary:

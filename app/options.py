@@ -10,7 +10,8 @@ from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS,
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose for one run. `max_new_tokens` limits each section."""
+    """What a person may choose for one run. `max_new_tokens` limits each section; `sections`
+    are named by number, as in "1,3-4", or by title."""
 
     length: str = DEFAULT_LENGTH
     num_beams: int = DEFAULT_BEAMS
@@ -18,6 +19,7 @@ class Options:
     pages: str = ""
     max_input_tokens: int | None = None
     include_references: bool = False
+    sections: str = ""
 
     def check(self) -> None:
         """Raises BadOption naming the option, before anything is computed."""

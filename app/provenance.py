@@ -76,6 +76,8 @@ def command(name: str, options: Any, model: ModelIdentity) -> str:
             words += ["--" + flag.replace("_", "-"), str(getattr(options, flag))]
     if options.pages:
         words += ["--pages", options.pages]
+    if options.sections:
+        words += ["--sections", options.sections]
     if options.include_references:
         words += ["--include-references"]
     return shlex.join(words)

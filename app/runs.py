@@ -284,6 +284,8 @@ def _sections(folder: JobFolder | None, number: int) -> Iterator[Event]:
 
 def _as_events(sections: tuple[SectionSummary, ...]) -> Iterator[Event]:
     for place, section in enumerate(sections, 1):
-        yield SectionStarted(place, len(sections), section.pages)
+        yield SectionStarted(
+            place, len(sections), section.pages, section.title, section.labels
+        )
         yield SectionDone(place, section)
 

@@ -26,6 +26,7 @@ class SectionWriter:
         self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
         self._place, self._copy_penalty = place, copy_penalty
         self._cites = SentenceWriter(chunk, tokenizer, source)
+        self._labels = source.labels_of(chunk.pages)
         self._headings = headings_of(chunk.text)
 
     def events(
@@ -55,7 +56,7 @@ class SectionWriter:
 
     def _search(self, num_beams: int, words: int) -> dict[str, Any]:
         """The options of the search beside its lengths."""
-        copying = self._copying(num_beams)
+        copying = self._copying(num_beams, 1 if words < ONE_SENTENCE else None)
         return {
             "num_beams": num_beams,
             "num_return_sequences": 1,
@@ -68,14 +69,14 @@ class SectionWriter:
             **({"length_penalty": 0.0} if words < ONE_SENTENCE else {}),
         }
 
-    def _copying(self, num_beams: int) -> list[Any]:
+    def _copying(self, num_beams: int, most_sentences: int | None) -> list[Any]:
         """For a model that copies, the rule that keeps it inside the sentences of the source."""
         from longt5.copying import CopyPenalty
 
         if not self._copy_penalty:
             return []
         eos, sentences = self._tokenizer.eos_token_id, self._cites.source_sentences()
-        return [CopyPenalty(self._copy_penalty, [sentences], num_beams, eos)]
+        return [CopyPenalty(self._copy_penalty, [sentences], num_beams, eos, most_sentences)]
 
     def _draft(self, sure: str, maybe: str, tokens: Sequence[int]) -> DraftText:
         """What can no longer change, in whole sentences with their pages, and the guess."""
@@ -89,6 +90,7 @@ class SectionWriter:
         cited = self._cites.sentences(raw, tokens, self._headings)
         yield DraftText(self._place[0], text, "", cited)
         result = SectionSummary(
-            self._chunk.pages, text, len(self._chunk.input_ids), count, reason, cited
-        )
+            self._chunk.pages, text, len(self._chunk.input_ids), count, reason, cited,
+            self._chunk.title, self._labels,
+        )  # fmt: skip
         yield SectionDone(self._place[0], result)

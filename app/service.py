@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from app.board import Board
-from app.documents import Document, require_text, select_pages
+from app.documents import Document, require_text
 from app.errors import AppError
 from app.events import Event, Finished
 from app.jobs import Job, JobRunner, new_id
 from app.journal import Asked, JobFolder, Journal
+from app.options import Options
 from app.runs import ModelKeeper, replay, summarize_all
+from app.sections import chosen_part
 from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, LINGER_S, Settings, data_dir
-from app.summarizer import Options
 
 IDLE_S = 0.5
 SWEEP_S = 600.0
@@ -41,7 +42,10 @@ class Request:
         """Raises BadOption or NoTextLayer before anything is queued."""
         self.options.check()
         if len(self.documents) == 1:
-            require_text(select_pages(self.documents[0], self.options.pages))
+            chosen = chosen_part(
+                self.documents[0], self.options.sections, self.options.pages
+            )
+            require_text(chosen)
 
     @property
     def size(self) -> int:

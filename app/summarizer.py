@@ -29,6 +29,7 @@ from app.options import Options
 from app.overview import overview_of
 from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.section_writer import SectionWriter
+from app.sections import chosen_part
 from app.settings import APP_VERSION
 from app.states import KeptStates, encode
 
@@ -106,12 +107,11 @@ class Summarizer:
         """Summarize a Document. Raises BadOption and NoTextLayer at once; ends with Finished,
         also when `stop_event` was set, then with what there is. `resume` is told the plan of the
         run and returns the sections that an earlier run of the same plan has finished."""
-        from app.documents import require_text, select_pages
+        from app.documents import require_text
 
         options = options or Options()
         options.check()
-        if options.pages.strip():
-            document = select_pages(document, options.pages)
+        document = chosen_part(document, options.sections, options.pages)
         require_text(document)
         limit = window(self.tokenizer, options.max_input_tokens)
         references: tuple[int, ...] = ()
@@ -163,7 +163,9 @@ class _Run:
         for number, (chunk, words) in enumerate(zip(self.chunks, targets, strict=True), start=1):
             if self._is_stopped():
                 break
-            yield SectionStarted(number, len(self.chunks), chunk.pages)
+            yield SectionStarted(
+                number, len(self.chunks), chunk.pages, chunk.title, source.labels_of(chunk.pages)
+            )
             if number <= len(kept):
                 self.done.append(kept[number - 1])
                 yield SectionDone(number, self.done[-1])
@@ -206,7 +208,8 @@ class _Run:
         began = time.monotonic()
         for item in encode(self.summarizer.model, key, self.stop_event):
             if isinstance(item, tuple):
-                yield Progress("encoding", *item, *place)
+                done, total = item
+                yield Progress("encoding", done, total, *place)
             else:
                 self.clock.encode_s += time.monotonic() - began
                 self.summarizer.kept.keep(key, item)

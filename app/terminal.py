@@ -76,7 +76,7 @@ class SummaryWriter:
         if isinstance(event, SectionStarted):
             if not self.written:
                 self._append(export.title(self.fmt, self.name))
-            heading = export.section_heading(self.fmt, event.pages, event.sections > 1)
+            heading = export.section_heading(self.fmt, event, event.sections > 1)
             self.before_section = self.written + heading
             self._append(heading)
         elif isinstance(event, DraftText):

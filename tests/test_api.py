@@ -67,5 +67,6 @@ def test_only_the_two_endpoints_are_public(client) -> None:
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert set(named) == {"/summarize", "/extract"}
     names = [p["parameter_name"] for p in named["/summarize"]["parameters"]]
-    assert names == ["file", "text", "model", "length", "num_beams", "pages", "password"]
+    assert names == ["file", "text", "model", "length", "num_beams", "pages", "password",
+                     "sections", "include_references"]  # fmt: skip
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])

@@ -10,9 +10,10 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.chunking import OVERLAP, Chunk, chunk_document, join_pages
+from app.chunking import OVERLAP, Chunk, chunk_document, gather
 from app.documents import Document, OutlineItem, Page, document_from_text, load_document
 from app.models import window
+from app.sections import join_pages, sections_of
 from longt5 import Tokenizer
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -153,6 +154,60 @@ def test_sections_are_preferred_then_paragraphs_then_sentences() -> None:
     paragraphs = "\n\n".join(sentence * 10 for _ in range(6))
     assert {c.cut for c in check(make(paragraphs), Words(), 90)[:-1]} == {"paragraph"}
     assert {c.cut for c in check(make(sentence * 60), Words(), 90)[:-1]} == {"sentence"}
+
+
+@given(st.lists(st.integers(1, 120), max_size=30), st.integers(1, 60), st.integers(60, 150))
+def test_short_neighbours_are_put_together_and_long_ones_left(sizes, least, most) -> None:
+    groups = gather(sizes, least, most)
+    assert [i for first, last in groups for i in range(first, last)] == list(range(len(sizes)))
+    sums = [sum(sizes[first:last]) for first, last in groups]
+    for size, (first, last) in zip(sums, groups, strict=True):
+        assert size <= most or last - first == 1
+    for one, two in zip(sums, sums[1:], strict=False):
+        assert min(one, two) >= least or one + two > most
+
+
+def test_gathering_is_even() -> None:
+    assert gather([10, 90, 10, 10, 90, 10], 50, 100) == [(0, 2), (2, 4), (4, 6)]
+    assert gather([], 5, 9) == [] and gather([3], 5, 9) == [(0, 1)]
+
+
+CHAPTERS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 90)), min_size=3, max_size=8
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(CHAPTERS, st.integers(40, 120))
+def test_chunks_follow_the_sections(chapters, limit) -> None:
+    """A chunk begins with a section unless it goes on with one too long for a pass."""
+    texts, outline = [], []
+    for number, (pages, words) in enumerate(chapters, 1):
+        outline.append(OutlineItem(f"Part the {number}th", len(texts) + 1, 1))
+        texts.append(f"Part the {number}th\n\n" + "It rose again. " * (words // 3))
+        texts += ["It fell again. " * (words // 3) or "Low."] * pages
+    document = make(*texts, outline=tuple(outline))
+    sections = sections_of(document)
+    text, _ = join_pages(document)
+    starts = {section.start for section in sections}
+    place = 0
+    for chunk in check(document, Words(), limit):
+        start = text.index(chunk.text, max(0, place - chunk.overlap))
+        inside = next(s for s in sections if s.start <= start < s.end)
+        # The blank before the next section counts to either.
+        size = len(Words().encode_with_offsets(text[inside.start : inside.end])[0]) + 1
+        is_long = size > limit
+        assert start in starts or is_long or not text[inside.start : start].strip()
+        place = start + len(chunk.text)
+
+
+def test_chunks_are_called_by_their_sections() -> None:
+    sentence = "One two three four. "
+    texts = [f"{n} Chapter\n\n" + sentence * size for n, size in ((1, 30), (2, 4), (3, 10))]
+    chunks = check(make("\n\n".join(texts)), Words(), 100)
+    assert [c.title for c in chunks] == [
+        "1 Chapter (1 of 2)", "1 Chapter (2 of 2)", "2 Chapter · 3 Chapter",
+    ]  # fmt: skip
 
 
 def test_the_outline_names_sections() -> None:

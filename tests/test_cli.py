@@ -96,7 +96,9 @@ def test_errors_are_one_sentence_and_exit_code_1(argv, word, capsys) -> None:
 def test_extract_prints_the_pinned_object(capsys) -> None:
     code, out, _ = run(capsys, "extract", EXAMPLE_PDF, "--format", "json")
     values = json.loads(out)
-    assert code == 0 and set(values) == {"name", "unit", "pages", "warnings"}
+    assert code == 0 and set(values) == {
+        "name", "unit", "pages", "warnings", "sections",
+    }  # fmt: skip
     assert values["unit"] == "page" and len(values["pages"]) >= 20
     assert set(values["pages"][0]) == {"number", "label", "text", "status"}
 
@@ -246,3 +248,10 @@ def test_help_names_every_option() -> None:
         assert command in text
     with pytest.raises(BadOption):
         cli.build_parser().parse_args(["summarize", "x", "--nope"])
+
+
+def test_sections_are_listed(capsys) -> None:
+    assert cli.main(["summarize", str(EXAMPLE_PDF), "--list-sections"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "merrow-report.pdf:" and "4 Water and mud" in lines[6]
+    assert lines[6].split()[:3] == ["6", "pages", "13-14"]

@@ -81,7 +81,7 @@ def test_json_object_has_the_pinned_keys(run) -> None:
         "warnings", "timings", "provenance",
     }  # fmt: skip
     assert set(values["sections"][0]) == {
-        "pages", "text", "tokens_in", "tokens_out", "sentences",
+        "title", "pages", "labels", "text", "tokens_in", "tokens_out", "sentences",
     }  # fmt: skip
     assert set(values["sections"][0]["sentences"][0]) == {"text", "pages", "labels", "flags"}
     assert set(values["coverage"][0]) == {"page", "status"}

@@ -46,6 +46,7 @@ class Document:
     pages: tuple[Page, ...]
     warnings: tuple[str, ...]
     outline: tuple[OutlineItem, ...] = ()
+    contents: tuple[int, ...] = ()  # pages that lost a table of contents
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `extract` prints."""
@@ -88,7 +89,8 @@ def load_document(
     warnings = (*found["warnings"], *_warnings(pages, found.get("contents", []), found["unit"]))
     if misnamed:
         warnings = (misnamed, *warnings)
-    return Document(name, digest, found["unit"], pages, warnings, outline)
+    contents = tuple(found.get("contents", ()))
+    return Document(name, digest, found["unit"], pages, warnings, outline, contents)
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:

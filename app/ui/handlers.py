@@ -28,6 +28,7 @@ from app.errors import (
 from app.events import Event, Finished
 from app.jobs import Job
 from app.reading import Reader
+from app.sections import listing
 from app.service import IDLE_S, Request, Service
 from app.settings import KEPT_JOBS, MAX_FILES, private_folder, upload_dir
 from app.summarizer import Options
@@ -328,6 +329,7 @@ class Api:
     def summarize(
         self, file: str | None = None, text: str = "", model: str = "bundled",
         length: str = "medium", num_beams: float = 4, pages: str = "", password: str = "",
+        sections: str = "", include_references: bool = False,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:  # fmt: skip
         """Summarize a file or a text, streaming.
@@ -340,6 +342,8 @@ class Api:
             num_beams: hypotheses searched, 1 to 16.
             pages: only these pages, such as "1-5,9".
             password: opens a protected PDF.
+            sections: only these sections, by number ("1,3-4") or by title.
+            include_references: read the list of references too.
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
@@ -347,7 +351,10 @@ class Api:
         try:
             yield _answer("reading", 0.0)
             document, seconds = self._document(file, text, password)
-            options = Options(length or "medium", int(num_beams), pages=pages or "")
+            options = Options(
+                length or "medium", int(num_beams), pages=pages or "", sections=sections or "",
+                include_references=bool(include_references),
+            )  # fmt: skip
             wanted = Request((document,), options, model or "bundled", (seconds,))
             service, board = self.handlers.service, Board()
             job = service.submit(wanted, session_of(request), keep=False)
@@ -372,10 +379,12 @@ class Api:
             text: the text itself, when there is no file.
             password: opens a protected PDF.
 
-        Returns {name, unit, pages: [{number, label, text, status}], warnings}.
+        Returns {name, unit, pages: [{number, label, text, status}], warnings,
+        sections: [{number, title, pages, words}]}.
         """
         try:
-            return self._document(file, text, password)[0].to_dict()
+            document = self._document(file, text, password)[0]
+            return {**document.to_dict(), "sections": listing(document)}
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -225,10 +225,13 @@ def _api(api: Api, settings: Settings) -> None:
         num_beams = gr.Number(settings.num_beams, label="num_beams", precision=0)
         pages = gr.Textbox("", label="pages")
         password = gr.Textbox("", label="password")
+        sections = gr.Textbox("", label="sections")
+        include_references = gr.Checkbox(False, label="include_references")
         result = gr.JSON(label="result")
         gr.Button().click(
-            api.summarize, [file, text, model, length, num_beams, pages, password], result,
-            api_name="summarize", concurrency_limit=WATCHERS,
+            api.summarize,
+            [file, text, model, length, num_beams, pages, password, sections, include_references],
+            result, api_name="summarize", concurrency_limit=WATCHERS,
         )  # fmt: skip
         gr.Button().click(
             api.extract, [file, text, password], result, api_name="extract", concurrency_limit=4

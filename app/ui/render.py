@@ -12,7 +12,7 @@ from app.board import Board, DocumentBoard, SectionBoard
 from app.coverage import STATUSES, cite_pages, coverage_line
 from app.documents import Document, ranges
 from app.events import Sentence, Summary
-from app.export import page_range, provenance
+from app.export import heading_of, provenance
 from longt5.sentences import count_words
 
 STAGES = {
@@ -102,7 +102,7 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
 
 
 def _section(number: int, section: SectionBoard, headed: bool) -> str:
-    heading = f"<h3>{escape(page_range(section.pages))}</h3>" if headed else ""
+    heading = f"<h3>{escape(heading_of(section))}</h3>" if headed else ""
     # The guess continues the certain text in the same paragraph, its own spaces included.
     text = " ".join(_sentence(number, s) for s in section.sentences) or escape(section.committed)
     guess = ""

@@ -1,0 +1,121 @@
+"""Sections: from the outline or the headings, all of the text, chosen by number or by title."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.documents import Document, OutlineItem, document_from_text, load_document
+from app.errors import BadOption
+from app.sections import chosen_part, join_pages, listing, sections_of, select_sections
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
+
+
+def outlined(*entries: tuple[str, int, int], texts: tuple[str, ...]) -> Document:
+    return replace(paged(*texts), outline=tuple(OutlineItem(*entry) for entry in entries))
+
+
+def titles(document: Document) -> list[str]:
+    return [section.title for section in sections_of(document)]
+
+
+def test_bookmarks_of_a_pdf() -> None:
+    found = listing(load_document(EXAMPLE_PDF))
+    assert found[3] == {
+        "number": 4, "title": "2 The plan and the people", "pages": [8, 9], "words": 662,
+    }  # fmt: skip
+    assert [f["pages"][0] for f in found] == sorted(f["pages"][0] for f in found)
+
+
+def test_headings_of_a_text() -> None:
+    document = document_from_text(EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    assert titles(document)[:3] == [
+        "A year of lending ladders", "How it works", "The first year in figures",
+    ]  # fmt: skip
+
+
+def test_only_numbers_that_follow_each_other_are_headings() -> None:
+    text = (
+        "1 Introduction\n\nWords.\n\n12 Madison Avenue\n\nMore words.\n\n2 See Section 9.\n\n"
+        "2 Methods\n\nWords.\n\n2.1 Sites\n\nWords.\n\n3 Results\n\nWords."
+    )
+    assert titles(paged(text)) == ["1 Introduction", "2 Methods", "3 Results"]
+
+
+def test_a_title_for_the_whole_is_no_section() -> None:
+    entries = [("The report", 1, 1), ("One", 1, 2), ("Two", 2, 2), ("Three", 3, 2)]
+    document = outlined(*entries, texts=("One. A.", "Two. B.", "Three. C."))
+    assert titles(document)[-2:] == ["Two", "Three"]
+    assert titles(outlined(*entries[:2], texts=("One. A.", "B.", "C."))) == []
+
+
+def test_a_line_over_the_title_belongs_to_the_section() -> None:
+    texts = ("One\n\nIt began.", "Chapter 2\n\nTwo\n\nIt went on.", "So it ended.\n\nThree\n\nEnd.")
+    document = outlined(("One", 1, 1), ("Two", 2, 1), ("Three", 3, 1), texts=texts)
+    text, _ = join_pages(document)
+    assert [text[s.start : s.end].strip() for s in sections_of(document)] == [
+        "One\n\nIt began.", "Chapter 2\n\nTwo\n\nIt went on.\n\nSo it ended.", "Three\n\nEnd.",
+    ]  # fmt: skip
+
+
+PAGE = st.sampled_from(["", "Low water.", "It rose. It fell.", "One\n\nA mast.", "x\n\nTwo\n\ny."])
+ENTRY = st.tuples(
+    st.sampled_from(["One", "Two", "Three!", "("]), st.integers(1, 9), st.integers(1, 3)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PAGE, min_size=1, max_size=9), st.lists(ENTRY, max_size=8))
+def test_sections_are_the_whole_text_in_order(texts, entries) -> None:
+    document = outlined(*entries, texts=tuple(texts))
+    text, pages = join_pages(document)
+    sections = sections_of(document)
+    if not sections:
+        return
+    assert sections[0].start == 0 and sections[-1].end == len(text)
+    assert all(a.end == b.start for a, b in zip(sections, sections[1:], strict=False))
+    for section in sections:
+        inside = [n for n, start, end in pages if start < section.end and section.start < end]
+        assert not inside or (inside[0], inside[-1]) == section.pages
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PAGE, min_size=1, max_size=9), st.lists(ENTRY, max_size=8), st.data())
+def test_chosen_sections_are_kept_and_nothing_else(texts, entries, data) -> None:
+    document = outlined(*entries, texts=tuple(texts))
+    text, _ = join_pages(document)
+    sections = sections_of(document)
+    if not sections:
+        return
+    wanted = data.draw(st.sets(st.integers(1, len(sections)), min_size=1))
+    kept = select_sections(document, ",".join(map(str, sorted(wanted))))
+    whole = "".join(text[sections[n - 1].start : sections[n - 1].end] for n in sorted(wanted))
+    assert "".join(join_pages(kept)[0].split()) == "".join(whole.split())
+    assert [page.number for page in kept.pages] == [page.number for page in document.pages]
+    for page, before in zip(kept.pages, document.pages, strict=True):
+        assert page.text or not before.text or page.status == "skipped"
+
+
+def test_sections_by_title_and_what_is_not_there() -> None:
+    document = load_document(EXAMPLE_PDF)
+    kept = chosen_part(document, "mud; Farming", "")
+    assert [p.number for p in kept.pages if p.status == "ok"] == [13, 14, 18, 19]
+    assert chosen_part(document, "4-5", "9-10").pages[8].status == "ok"
+    for spec, words in (("77", "has no section 77"), ("Nothing", "no section called"),
+                        ("2-1", "range of sections")):  # fmt: skip
+        with pytest.raises(BadOption, match=words):
+            select_sections(document, spec)
+    with pytest.raises(BadOption, match="no sections to choose from"):
+        select_sections(paged("Just words."), "1")
+
+
+def test_a_choice_leaves_the_sections_as_they_were() -> None:
+    document = load_document(EXAMPLE_PDF)
+    kept = select_sections(document, "4,6-7")
+    assert titles(kept) == [
+        "2 The plan and the people", "4 Water and mud", "5 Life in the marsh",
+    ]  # fmt: skip
+    assert select_sections(document, "1-14").pages == document.pages
