@@ -11,6 +11,8 @@ from app.events import (
     DraftText,
     Event,
     Finished,
+    Notice,
+    Planned,
     Progress,
     SectionDone,
     SectionStarted,
@@ -42,6 +44,8 @@ class DocumentBoard:
     sections: list[SectionBoard] = field(default_factory=list)
     summary: Summary | None = None
     error: str = ""
+    planned: Planned | None = None
+    notices: list[str] = field(default_factory=list)
 
     @property
     def committed(self) -> str:
@@ -86,6 +90,10 @@ class Board:
             section = document.sections[event.section - 1]
             section.committed, section.provisional = event.result.text, ""
             section.sentences = event.result.sentences
+        elif isinstance(event, Planned):
+            document.planned, document.notices = event, []
+        elif isinstance(event, Notice):
+            document.notices.append(event.message)
         elif isinstance(event, Finished):
             document.summary = event.summary
         elif isinstance(event, DocumentFailed):

@@ -19,8 +19,9 @@ from app import export
 from app.batch import Outcome, run_batch, table
 from app.documents import Document, load_document, ranges
 from app.errors import AppError, BadOption, Cancelled, PasswordNeeded, WrongPassword
-from app.events import Finished, Progress, Summary
+from app.events import Finished, Notice, Planned, Progress, Summary
 from app.models import CATALOGUE, is_present
+from app.plan import in_a_line
 from app.sections import listing, sections_of
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, Settings
 from app.terminal import ProgressLine, SummaryWriter
@@ -203,6 +204,7 @@ class Run:
         began = time.monotonic()
         document = self._read(path)
         read_s = time.monotonic() - began
+        self.load().calibrate(self.options.num_beams)
         events = self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
         summary = show(events, self.chosen.format, document.name, out, self.progress)
         if summary.stopped:
@@ -261,6 +263,10 @@ def show(
             if event.stage != "decoding" or not (writer and out.isatty()):
                 progress.show(event)
             continue
+        if isinstance(event, Planned):
+            progress.say(f"{in_a_line(event)}.")
+        elif isinstance(event, Notice):
+            progress.say(event.message)
         progress.clear()
         if writer is not None:
             writer.handle(event)

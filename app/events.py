@@ -110,14 +110,37 @@ class DocumentFailed:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What a run will be: sizes, seconds (None while the machine's speed is not known) and bytes
+    of memory, all but the sizes about."""
+
+    pages: int
+    unit: str
+    words: int
+    tokens: int
+    sections: int
+    seconds: float | None
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something worth knowing of a run that is no part of its summary."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a stage is; `section` is 1-based, 0 when the stage has no sections."""
+    """How far a stage is; `section` is 1-based, 0 when the stage has no sections. `remaining_s`:
+    seconds until the document is done, None while that is not known."""
 
     stage: Stage
     done: int
     total: int
     section: int = 0
     sections: int = 0
+    remaining_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,5 +181,6 @@ class Finished:
 
 
 Event = Union[  # noqa: UP007
-    DocumentStarted, DocumentFailed, Progress, SectionStarted, DraftText, SectionDone, Finished
-]
+    DocumentStarted, DocumentFailed, Planned, Notice, Progress, SectionStarted, DraftText,
+    SectionDone, Finished,
+]  # fmt: skip

@@ -56,8 +56,8 @@ def require_room(
     need = run_bytes(model.config, tokens, beams, new_tokens, model.dtype.itemsize)
     if free is not None and need > free * CLEARLY:
         raise BadOption(
-            f"Passes of {tokens:,} tokens with {beams} beams need about {_gb(need)} of memory and "
-            f"{_gb(free)} are free: choose fewer tokens per pass or fewer beams."
+            f"Passes of {tokens:,} tokens with {beams} beams need about {in_words(need)} of "
+            f"memory and {in_words(free)} are free: choose fewer tokens per pass or fewer beams."
         )
 
 
@@ -68,10 +68,11 @@ def require_room_for_weights(folder: Path) -> None:
     free = available_bytes()
     if free is not None and sum(sizes) > free * CLEARLY:
         raise BadOption(
-            f"The model's weights are {_gb(sum(sizes))} and {_gb(free)} of memory are free: close "
-            "other programs, or choose a smaller model."
+            f"The model's weights are {in_words(sum(sizes))} and {in_words(free)} of memory are "
+            "free: close other programs, or choose a smaller model."
         )
 
 
-def _gb(count: int) -> str:
+def in_words(count: int) -> str:
+    """`1.2 GB` or `350 MB`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -25,6 +25,7 @@ READABLE = (
 MAX_FILES = 20
 MAX_WAITING = 16
 MAX_PER_SESSION = 2  # one runs, one waits
+KEPT_STATES_BYTES = 512 * 1024**2  # encoder states, for another length or beam width
 KEPT_READINGS = 20  # documents read and kept for another run
 KEPT_JOBS = 50  # finished runs that can still be looked at
 GPU_SECONDS = (20, 120)  # least and most asked for, where a GPU is lent per call

@@ -1,40 +1,73 @@
-"""Encoder states: made beside the caller, and kept for another length or beam width."""
+"""Encoder states: made beside the caller, kept within limits for another length or beam width."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-KEPT_TOKENS = 32_768
-
+MOST_DROPPED = 10_000  # remembered to have been dropped
 Key = tuple[int, ...]  # the ids that were read
 
 
 class KeptStates:
-    """The states of the latest passes, by the ids that were read."""
+    """The states of the latest passes by the ids that were read, at most `limit_bytes` of them.
 
-    def __init__(self) -> None:
+    A pass of the run at hand pushes out those of other runs, never of its own: going through a
+    document again from its beginning would else find none of them.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
         self._kept: OrderedDict[Key, Any] = OrderedDict()
+        self._dropped: set[int] = set()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._kept
+
+    def was_dropped(self, key: Key) -> bool:
+        """Whether these ids were read before and their states had to go."""
+        return hash(key) in self._dropped and key not in self._kept
+
+    def size_bytes(self, keys: Iterable[Key]) -> int:
+        """Of those that are kept among these."""
+        return sum(_size(self._kept[key]) for key in set(keys) & self._kept.keys())
 
     def get(self, key: Key) -> Any | None:
-        """The states of these ids, or None; what was asked for last is dropped last."""
+        """The states of these ids, or None."""
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def keep(self, key: Key, states: Any) -> None:
-        """Keep the states of these ids, and drop the oldest where there are too many."""
-        self._kept[key] = states
-        while len(self._kept) > 1 and sum(map(len, self._kept)) > KEPT_TOKENS:
-            self._kept.popitem(last=False)
+    def keep(self, key: Key, states: Any, run: Collection[Key] = ()) -> None:
+        """Keep the states of these ids if there is room; `run` are the ids of the run at hand."""
+        room = self.limit_bytes - _size(states)
+        for other in [k for k in self._kept if k not in run]:
+            if self.size_bytes(self._kept) <= room:
+                break
+            self._drop(other)
+        if self.size_bytes(self._kept) <= room:
+            self._kept[key] = states
+        else:
+            self._dropped.add(hash(key))
 
     def clear(self) -> None:
         """Let go of all."""
-        self._kept.clear()
+        for key in list(self._kept):
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        del self._kept[key]
+        if len(self._dropped) > MOST_DROPPED:
+            self._dropped.clear()
+        self._dropped.add(hash(key))
+
+
+def _size(states: Any) -> int:
+    return int(states.last_hidden_state.nbytes)
 
 
 class _Either(threading.Event):

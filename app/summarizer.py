@@ -6,16 +6,18 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.chunking import Chunk, chunk_document
-from app.coverage import coverage_of, without_references
+from app.chunking import Chunk
+from app.coverage import coverage_of
 from app.documents import ranges
 from app.errors import AppError, BadOption, ModelNotFound
 from app.events import (
     Event,
     Finished,
+    Notice,
+    Planned,
     Progress,
     SectionDone,
     SectionStarted,
@@ -23,24 +25,34 @@ from app.events import (
     Summary,
 )
 from app.evidence import Source
-from app.lengths import share_words
+from app.memory import in_words
 from app.models import copy_penalty, model_label, resolve_model, window
 from app.options import Options
 from app.overview import overview_of
+from app.pace import Forecast, Pace, calibrate
+from app.plan import Plan
 from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.section_writer import SectionWriter
-from app.sections import chosen_part
-from app.settings import APP_VERSION
-from app.states import KeptStates, encode
+from app.settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
+from app.states import KeptStates, Key, encode
 
 UNFINISHED = ("stopped", "deadline")
+NOW = "{sections} must be read again: what was kept of them was dropped, as {limit} is the limit."
+LATER = (
+    "Another length will read {sections} again: {limit} is the limit of what is kept for instant "
+    "changes."
+)
 Resume = Callable[[dict[str, Any]], Sequence[SectionSummary]]
 
 
 @dataclass
 class _Clock:
+    """Tokens read and written in a run, and the seconds that took."""
+
     encode_s: float = 0.0
     decode_s: float = 0.0
+    read: int = 0
+    written: int = 0
 
 
 class Summarizer:
@@ -52,7 +64,8 @@ class Summarizer:
         self.identity = identity
         self.name = identity.name
         self.window = window(tokenizer)
-        self.kept = KeptStates()
+        self.kept = KeptStates(KEPT_STATES_BYTES)
+        self.pace = Pace(data_dir() / "speed.json")
 
     @classmethod
     def load(
@@ -107,18 +120,36 @@ class Summarizer:
         """Summarize a Document. Raises BadOption and NoTextLayer at once; ends with Finished,
         also when `stop_event` was set, then with what there is. `resume` is told the plan of the
         run and returns the sections that an earlier run of the same plan has finished."""
-        from app.documents import require_text
+        plan = Plan.of(document, options or Options(), self.tokenizer)
+        return _Run(self, plan, stop_event, read_s).events(resume)
 
-        options = options or Options()
-        options.check()
-        document = chosen_part(document, options.sections, options.pages)
-        require_text(document)
-        limit = window(self.tokenizer, options.max_input_tokens)
-        references: tuple[int, ...] = ()
-        if not options.include_references:
-            document, references = without_references(document)
-        run = _Run(self, document, references, options, limit, stop_event, read_s)
-        return run.events(resume)
+    def planned(self, plan: Plan) -> Planned:
+        """What a run of a plan will be, from what is known of this machine."""
+        work = self.work_of(plan)
+        speed = self.pace.of(self.pace_key(plan.options.num_beams))
+        return Planned(
+            plan.pages, plan.document.unit, plan.words, plan.tokens, len(plan.chunks),
+            sum(speed.seconds(*pair) for pair in work) if speed else None,
+            plan.memory_bytes(self.model, self.kept.limit_bytes),
+        )  # fmt: skip
+
+    def work_of(self, plan: Plan) -> list[tuple[float, float]]:
+        """Tokens that each section of a plan has to read and to write."""
+        return [
+            (0 if tuple(chunk.input_ids) in self.kept else len(chunk.input_ids), tokens)
+            for chunk, tokens in zip(plan.chunks, plan.written(), strict=True)
+        ]
+
+    def pace_key(self, num_beams: int) -> str:
+        """What a speed is true of."""
+        device = self.model.device.type
+        return f"{self.name} {device} {self.dtype} {num_beams} {self.model.config.d_model}"
+
+    def calibrate(self, num_beams: int) -> None:
+        """Measure this machine, in a moment, unless its speed is known."""
+        key = self.pace_key(num_beams)
+        if self.pace.of(key) is None:
+            self.pace.learn(key, *calibrate(self.model, num_beams))
 
     @property
     def dtype(self) -> str:
@@ -141,10 +172,7 @@ class _Run:
     """One document on its way: what it is read with, and what is done so far."""
 
     summarizer: Summarizer
-    document: Any
-    references: tuple[int, ...]
-    options: Options
-    limit: int
+    plan: Plan
     stop_event: threading.Event | None
     read_s: float
 
@@ -152,15 +180,20 @@ class _Run:
         self.began = time.monotonic()
         self.clock = _Clock()
         self.done: list[SectionSummary] = []
-        self.chunks: list[Chunk] = []
+        self.chunks = self.plan.chunks
+        self.keys = [tuple(chunk.input_ids) for chunk in self.chunks]
+        self.forecast = Forecast([], None)
 
     def events(self, resume: Resume | None) -> Iterator[Event]:
-        """Every section in turn, then Finished."""
-        self.chunks = chunk_document(self.document, self.summarizer.tokenizer, self.limit)
-        kept = list(resume(self._plan()))[: len(self.chunks)] if resume else []
-        targets = share_words(self.options.length, self.chunks)
-        source = Source(self.document)
-        for number, (chunk, words) in enumerate(zip(self.chunks, targets, strict=True), start=1):
+        """What is planned, every section in turn, then Finished."""
+        kept = list(resume(self._identity()))[: len(self.chunks)] if resume else []
+        yield self.summarizer.planned(self.plan)
+        yield from self._notices(NOW)
+        work = self.summarizer.work_of(self.plan)
+        speed = self.summarizer.pace.of(self._pace_key())
+        self.forecast = Forecast([(0, 0)] * len(kept) + work[len(kept) :], speed)
+        source = Source(self.plan.document)
+        for number, chunk in enumerate(self.chunks, start=1):
             if self._is_stopped():
                 break
             yield SectionStarted(
@@ -170,19 +203,21 @@ class _Run:
                 self.done.append(kept[number - 1])
                 yield SectionDone(number, self.done[-1])
             else:
-                yield from self._section(number, chunk, words, source)
+                yield from self._section(number, chunk, source)
             if len(self.done) < number or self.done[-1].finish_reason in UNFINISHED:
                 break
+        self._learn()
+        yield from self._notices(LATER)
         yield Finished(self._summary())
 
     def _is_stopped(self) -> bool:
         return self.stop_event is not None and self.stop_event.is_set()
 
-    def _section(self, number: int, chunk: Chunk, words: int, source: Source) -> Iterator[Event]:
+    def _section(self, number: int, chunk: Chunk, source: Source) -> Iterator[Event]:
         """Read and write one section; when it is stopped while reading, it is not in `done`."""
         encoded = None
         place = (number, len(self.chunks))
-        for item in self._encoded(chunk, place):
+        for item in self._encoded(self.keys[number - 1], place):
             if isinstance(item, Progress):
                 yield item
             else:
@@ -192,15 +227,16 @@ class _Run:
         began = time.monotonic()
         s = self.summarizer
         writer = SectionWriter(s.model, s.tokenizer, chunk, source, place, copy_penalty(s.name))
-        for event in writer.events(encoded, words, self.options, self.stop_event):
+        words = self.plan.targets[number - 1]
+        for event in writer.events(encoded, words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):
                 self.done.append(event.result)
                 self.clock.decode_s += time.monotonic() - began
-            yield event
+                self.clock.written += event.result.tokens_out
+            yield self._told(event) if isinstance(event, Progress) else event
 
-    def _encoded(self, chunk: Chunk, place: tuple[int, int]) -> Iterator[Any]:
+    def _encoded(self, key: Key, place: tuple[int, int]) -> Iterator[Any]:
         """Yields Progress for each layer, then the encoder states; nothing more when stopped."""
-        key = tuple(chunk.input_ids)
         states = self.summarizer.kept.get(key)
         if states is not None:
             yield states
@@ -209,17 +245,44 @@ class _Run:
         for item in encode(self.summarizer.model, key, self.stop_event):
             if isinstance(item, tuple):
                 done, total = item
-                yield Progress("encoding", done, total, *place)
+                yield self._told(Progress("encoding", done, total, *place))
             else:
                 self.clock.encode_s += time.monotonic() - began
-                self.summarizer.kept.keep(key, item)
+                self.clock.read += len(key)
+                self.summarizer.kept.keep(key, item, frozenset(self.keys))
                 yield item
 
-    def _plan(self) -> dict[str, Any]:
+    def _told(self, progress: Progress) -> Progress:
+        """The same with the time that is left."""
+        share = progress.done / max(1, progress.total)
+        read, written = (share, 0.0) if progress.stage == "encoding" else (1.0, share)
+        elapsed = time.monotonic() - self.began
+        left = self.forecast.remaining(progress.section, read, written, elapsed)
+        return replace(progress, remaining_s=left)
+
+    def _pace_key(self) -> str:
+        return self.summarizer.pace_key(self.plan.options.num_beams)
+
+    def _learn(self) -> None:
+        clock = self.clock
+        self.summarizer.pace.learn(
+            self._pace_key(), (clock.read, clock.encode_s), (clock.written, clock.decode_s)
+        )
+
+    def _notices(self, when: str) -> Iterator[Notice]:
+        """Which sections have to be read again, because their states could not be kept."""
+        kept = self.summarizer.kept
+        count = sum(map(kept.was_dropped, self.keys))
+        if count:
+            sections = "1 section" if count == 1 else f"{count} of {len(self.keys)} sections"
+            limit = in_words(kept.limit_bytes)
+            yield Notice(when.format(sections=sections, limit=limit))
+
+    def _identity(self) -> dict[str, Any]:
         """All that a finished section depends on: whoever has the same gets the same words."""
         s = self.summarizer
         return {
-            "options": asdict(self.options),
+            "options": asdict(self.plan.options),
             "model": s.name,
             "revision": s.identity.revision,
             "weights_sha256": s.identity.weights_sha256,
@@ -236,17 +299,17 @@ class _Run:
 
     def _summary(self) -> Summary:
         """What there is, complete or not."""
-        s, document, done = self.summarizer, self.document, self.done
+        s, document, done = self.summarizer, self.plan.document, self.done
         stopped = len(done) < len(self.chunks) or any(
             section.finish_reason in UNFINISHED for section in done
         )
         reached = self.chunks[len(done) - 1].pages[1] if done else 0
-        coverage = coverage_of(document, self.references, reached if stopped else None)
+        coverage = coverage_of(document, self.plan.references, reached if stopped else None)
         return Summary(
             name=document.name,
             pages=len(document.pages),
             model=s.name,
-            options=asdict(self.options),
+            options=asdict(self.plan.options),
             summary="\n\n".join(section.text for section in done if section.text),
             sections=tuple(done),
             warnings=self._warnings(),
@@ -254,16 +317,18 @@ class _Run:
             stopped=stopped,
             coverage=coverage,
             overview=overview_of(done),
-            provenance=provenance_of(document, self.options, s.identity, s.dtype, coverage),
+            provenance=provenance_of(
+                document, self.plan.options, s.identity, s.dtype, coverage
+            ),
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        warnings = list(self.document.warnings)
+        warnings = list(self.plan.document.warnings)
         if len(self.done) < len(self.chunks):
             first = self.chunks[len(self.done)].pages[0]
             warnings.append(f"Stopped: what follows from page {first} on is not summarized.")
-        if self.references:
-            warnings.append(_left_out(self.references))
+        if self.plan.references:
+            warnings.append(_left_out(self.plan.references))
         return tuple(warnings)
 
     def _timings(self) -> dict[str, float]:

@@ -17,6 +17,7 @@ from app.events import (
     Sentence,
     Summary,
 )
+from app.pace import duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
@@ -42,10 +43,17 @@ class ProgressLine:
             text += f" section {event.section} of {event.sections}"
         if self.is_live:
             share = f" {event.done} of {event.total}" if event.total else ""
-            self._write(f"{CLEAR_LINE}{text}{share}")
+            left = event.remaining_s
+            wait = f", about {duration(left)} left" if left is not None else ""
+            self._write(f"{CLEAR_LINE}{text}{share}{wait}")
         elif text != self.last:
             self._write(f"{text}\n")
         self.last = text
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
+        self._write(f"{text}\n")
 
     def clear(self) -> None:
         """Leave no trace on a terminal."""

@@ -410,7 +410,7 @@ def test_waiting_is_said_in_words(bundled) -> None:
     assert "2 before this one, about 3 min" in status(Board(), job)
     job.expect(1, None)
     assert "1 before this one<" in status(Board(), job)
-    assert (duration(0.2), duration(37), duration(61)) == ("5 s", "40 s", "2 min")
+    assert (duration(0.2), duration(37), duration(61)) == ("1 s", "40 s", "2 min")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")

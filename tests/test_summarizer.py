@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.chunking import Chunk
 from app.documents import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
-from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
+from app.events import DraftText, Finished, Planned, Progress, SectionDone, SectionStarted
 from app.lengths import share_words, token_limits
 from app.options import Options
 from app.settings import LENGTH_WORDS
@@ -44,7 +44,7 @@ def test_events_come_in_order(run) -> None:
     kinds = [type(e) for e in run if not isinstance(e, (Progress, DraftText))]
     sections = kinds.count(SectionDone)
     assert sections > 1
-    assert kinds == [SectionStarted, SectionDone] * sections + [Finished]
+    assert kinds == [Planned, *[SectionStarted, SectionDone] * sections, Finished]
     stages = [e.stage for e in run if isinstance(e, Progress)]
     assert set(stages) == {"encoding", "decoding"}
 

@@ -27,6 +27,7 @@ from app.errors import (
 )
 from app.events import Event, Finished
 from app.jobs import Job
+from app.pace import duration
 from app.reading import Reader
 from app.sections import listing
 from app.service import IDLE_S, Request, Service
@@ -277,13 +278,6 @@ def status(board: Board, job: Job) -> str:
     wait = job.wait_s
     about = "" if wait is None else f", about {duration(wait)}"
     return render.bar("waiting", 0.0, f"{job.ahead} before this one{about}")
-
-
-def duration(seconds: float) -> str:
-    """`40 s` or `3 min`, never less than the truth."""
-    if seconds < 55:
-        return f"{-(-max(int(seconds), 1) // 5) * 5} s"
-    return f"{int(-(-seconds // 60))} min"
 
 
 def keeping(service: Service, job_id: str) -> str:

@@ -1,0 +1,89 @@
+"""What a run will be, known before it begins: its part of the document, chunks, word targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.chunking import Chunk, chunk_document
+from app.coverage import without_references
+from app.documents import Document, require_text
+from app.events import Planned
+from app.lengths import share_words, tokens_per_word
+from app.memory import in_words, run_bytes
+from app.models import window
+from app.options import Options
+from app.pace import duration
+from app.sections import chosen_part
+from longt5.sentences import count_words
+
+
+def in_a_line(planned: Planned) -> str:
+    """`29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory`."""
+    sizes = ", ".join(
+        f"{count:,} {name}{'' if count == 1 else 's'}"
+        for count, name in (
+            (planned.pages, planned.unit), (planned.words, "word"), (planned.tokens, "token"),
+        )
+    )  # fmt: skip
+    sections = "1 section" if planned.sections == 1 else f"{planned.sections} sections"
+    memory = f"{in_words(planned.memory_bytes)} of memory"
+    time = f"{duration(planned.seconds)} and " if planned.seconds is not None else ""
+    return f"{sizes} in {sections}; about {time}{memory}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The chosen part of a document, the pages that lost references, a chunk for each section
+    and how many words its summary should have."""
+
+    document: Document
+    references: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+    targets: tuple[int, ...]
+    options: Options
+
+    @classmethod
+    def of(cls, document: Document, options: Options, tokenizer: Any) -> Plan:
+        """Raises BadOption, and NoTextLayer or EmptyFile where nothing is left to read."""
+        options.check()
+        document = chosen_part(document, options.sections, options.pages)
+        require_text(document)
+        limit = window(tokenizer, options.max_input_tokens)
+        references: tuple[int, ...] = ()
+        if not options.include_references:
+            document, references = without_references(document)
+        chunks = tuple(chunk_document(document, tokenizer, limit))
+        targets = tuple(share_words(options.length, chunks))
+        return cls(document, references, chunks, targets, options)
+
+    @property
+    def tokens(self) -> int:
+        """That will be read."""
+        return sum(len(chunk.input_ids) for chunk in self.chunks)
+
+    @property
+    def words(self) -> int:
+        """Of the document that will be read."""
+        return sum(count_words(chunk.text[chunk.overlap :]) for chunk in self.chunks)
+
+    @property
+    def pages(self) -> int:
+        """With text that will be read."""
+        return sum(page.status == "ok" and bool(page.text) for page in self.document.pages)
+
+    def written(self) -> list[float]:
+        """About how many tokens each section writes."""
+        longest = self.options.max_new_tokens or float("inf")
+        pairs = zip(self.chunks, self.targets, strict=True)
+        return [min(words * tokens_per_word(chunk), longest) for chunk, words in pairs]
+
+    def memory_bytes(self, model: Any, kept_bytes: int) -> int:
+        """About how much the run takes: the weights, its longest pass, what is kept of it."""
+        weights = sum(p.numel() * p.element_size() for p in model.parameters())
+        longest = max((len(chunk.input_ids) for chunk in self.chunks), default=0)
+        most = round(max(self.written(), default=0))
+        item = model.dtype.itemsize
+        states = min(kept_bytes, self.tokens * model.config.d_model * item)
+        passing = run_bytes(model.config, longest, self.options.num_beams, most, item)
+        return int(weights + passing + states)

@@ -1,0 +1,162 @@
+"""Speeds and what they promise: learnt, kept in a file, corrected while a run goes."""
+
+from __future__ import annotations
+
+import json
+from itertools import count, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.documents import document_from_text
+from app.events import Notice, Planned, Progress
+from app.options import Options
+from app.pace import Forecast, Pace, Speed, calibrate, duration
+from app.plan import in_a_line
+from app.states import KeptStates
+
+
+def test_speeds_are_kept_and_the_latest_counts_half(tmp_path) -> None:
+    path = tmp_path / "new" / "speed.json"
+    pace = Pace(path)
+    assert pace.of("a") is None
+    pace.learn("a", (100, 1.0), (10, 2.0))
+    pace.learn("a", (100, 3.0), (0, 0.0))
+    again = Pace(path).of("a")
+    assert again is not None
+    assert (again.read_s, again.write_s) == pytest.approx((0.02, 0.2))
+    assert again.seconds(100, 10) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": [1]}', "\x00"])
+def test_a_damaged_file_is_as_good_as_none(tmp_path, content) -> None:
+    (tmp_path / "speed.json").write_text(content)
+    assert Pace(tmp_path / "speed.json").of("a") is None
+
+
+def test_what_was_not_measured_is_not_learnt() -> None:
+    pace = Pace()
+    pace.learn("a", (100, 1.0), (0, 0.0))
+    assert pace.of("a") is None
+
+
+WORK = st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 300)), min_size=1, max_size=6)
+
+
+def steps(work):
+    """(section, share read, share written, work done in seconds of a unit speed)."""
+    done = 0.0
+    for number, (read, written) in enumerate(work, 1):
+        for share in (0.0, 0.5, 1.0):
+            yield number, share, 0.0, done + share * read
+        done += read
+        for share in (0.5, 1.0):
+            yield number, 1.0, share, done + share * written
+        done += written
+
+
+@given(WORK, st.floats(0.2, 20))
+def test_remaining_time_shrinks_and_is_right_where_the_machine_is_as_thought(work, slow) -> None:
+    forecast = Forecast(work, Speed(1.0, 1.0))
+    whole = sum(map(sum, work))
+    lasts = [forecast.remaining(n, r, w, done) for n, r, w, done in steps(work)]
+    assert lasts[0] == pytest.approx(whole) and lasts[-1] == pytest.approx(0)
+    assert all(a >= b for a, b in pairwise(lasts))
+    # A machine that is slower than thought is believed more and more.
+    number, read, written, done = list(steps(work))[-3]
+    left = forecast.remaining(number, read, written, done * slow)
+    assert left == pytest.approx((whole - done) * (done * slow + 3) / (done + 3))
+
+
+def test_an_unknown_speed_is_told_once_something_is_done() -> None:
+    forecast = Forecast([(1000, 100)] * 2, None)
+    assert forecast.remaining(1, 0.1, 0.0, 1.0) is None
+    assert forecast.remaining(2, 0.0, 0.0, 10.0) == pytest.approx(10.0)
+
+
+def test_what_is_kept_costs_nothing_again() -> None:
+    assert Forecast([(0, 0), (0, 10)], Speed(1.0, 2.0)).seconds == 20
+
+
+def test_durations_are_never_less_than_the_truth() -> None:
+    assert [duration(s) for s in (0, 4.2, 12, 54, 56, 130)] == [
+        "1 s", "5 s", "15 s", "55 s", "1 min", "3 min",
+    ]  # fmt: skip
+
+
+def test_calibration_counts_only_its_second_round(bundled) -> None:
+    ticks = count()
+    assert calibrate(bundled.model, 2, lambda: float(next(ticks))) == ((256, 1.0), (6, 1.0))
+
+
+def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
+    bundled.pace = Pace(tmp_path / "speed.json")
+    document = document_from_text("The ferry left at nine and came back at noon. " * 60)
+    options = Options(length="short", num_beams=1)
+    events = list(bundled.stream(document, options))
+    planned = next(e for e in events if isinstance(e, Planned))
+    assert planned.seconds is None and planned.memory_bytes > 10**7
+    assert (planned.pages, planned.words, planned.sections) == (1, 600, 1)
+    bundled.calibrate(1)
+    learnt = json.loads((tmp_path / "speed.json").read_text())
+    assert len(learnt) == 1
+    again = list(bundled.stream(document, options))
+    assert next(e for e in again if isinstance(e, Planned)).seconds > 0
+    left = [e.remaining_s for e in again if isinstance(e, Progress)]
+    assert left and None not in left
+
+
+def test_the_line_before_a_run() -> None:
+    planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000)
+    assert in_a_line(planned) == (
+        "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory"
+    )
+    one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000)
+    assert in_a_line(one) == "1 part, 1 word, 9 tokens in 1 section; about 1.5 GB of memory"
+
+
+class States:
+    """As large as its number says."""
+
+    def __init__(self, size: int) -> None:
+        self.last_hidden_state = self
+        self.nbytes = size
+
+
+SIZES = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 40)), max_size=30)
+
+
+@given(SIZES, st.integers(1, 100))
+def test_kept_states_stay_within_their_limit(entries, limit) -> None:
+    kept, last = KeptStates(limit), {}
+    for number, size in entries:
+        kept.keep((number,), States(size))
+        last[number] = size
+        assert kept.size_bytes([(n,) for n in last]) <= limit
+        assert ((number,) in kept) == (size <= limit)
+        assert kept.was_dropped((number,)) == (size > limit)
+
+
+def test_a_run_does_not_push_out_its_own_states() -> None:
+    kept, run = KeptStates(100), {(1,), (2,), (3,)}
+    kept.keep((9,), States(60))
+    for key in sorted(run):
+        kept.keep(key, States(40), run)
+    assert (1,) in kept and (2,) in kept
+    assert [key for key in [(9,), *sorted(run)] if kept.was_dropped(key)] == [(9,), (3,)]
+    kept.clear()
+    assert kept.was_dropped((1,)) and kept.get((1,)) is None
+
+
+def test_dropped_states_are_said(bundled, article) -> None:
+    before, bundled.kept = bundled.kept, KeptStates(1_000_000)
+    try:
+        options = Options(length="short", num_beams=1, max_input_tokens=600, max_new_tokens=4)
+        said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
+        assert len(said) == 1 and said[0].startswith("Another length will read")
+        assert "1 MB is the limit" in said[0]
+        said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
+        assert len(said) == 2 and "must be read again" in said[0]
+    finally:
+        bundled.kept = before
