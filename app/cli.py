@@ -1,4 +1,4 @@
-"""python -m app summarize | extract | models | serve."""
+"""python -m app summarize | extract | compare | models | serve."""
 
 from __future__ import annotations
 
@@ -73,6 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_summarize(commands)
     _add_extract(commands)
+    compare = commands.add_parser("compare", help="two summaries of one document side by side")
+    compare.set_defaults(run=run_compare)
+    compare.add_argument("files", nargs=2, type=Path, metavar="JSON",
+                         help="made with summarize --format json -o JSON")  # fmt: skip
     models = commands.add_parser("models", help="list the checkpoints offered by name")
     models.set_defaults(run=run_models)
     commands.add_parser(
@@ -301,6 +305,14 @@ def run_extract(chosen: argparse.Namespace) -> int:
     from app.documents import require_text
 
     require_text(document)
+    return 0
+
+
+def run_compare(chosen: argparse.Namespace) -> int:
+    """A table in Markdown: what both say of the same pages, and what only one does."""
+    from app.compare import summary_from, to_markdown
+
+    print(to_markdown(*map(summary_from, chosen.files)), end="")
     return 0
 
 
