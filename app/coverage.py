@@ -36,6 +36,15 @@ def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
     return replace(document, pages=tuple(pages)), tuple(found)
 
 
+LEFT_OUT = "The list of references"
+
+
+def references_left_out(pages: Sequence[int]) -> str:
+    """The sentence that says so; the page offers to include them where it stands."""
+    where = f"page {pages[0]}" if len(pages) == 1 else f"pages {ranges(pages)}"
+    return f"{LEFT_OUT} ({where}) is left out; it can be included."
+
+
 def coverage_of(document: Document, references: Sequence[int], reached: int | None) -> Coverage:
     """(page, status) of each page; ``reached`` is the last page summarized, None for all."""
     cells = []

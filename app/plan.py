@@ -18,14 +18,13 @@ from app.sections import chosen_part
 from longt5.sentences import count_words
 
 
-def in_a_line(planned: Planned) -> str:
-    """`29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory`."""
-    sizes = ", ".join(
-        f"{count:,} {name}{'' if count == 1 else 's'}"
-        for count, name in (
-            (planned.pages, planned.unit), (planned.words, "word"), (planned.tokens, "token"),
-        )
-    )  # fmt: skip
+def in_a_line(planned: Planned, brief: bool = False) -> str:
+    """`29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory`, or
+    only what a reading of the document does not tell."""
+    counts = [(planned.tokens, "token")]
+    if not brief:
+        counts = [(planned.pages, planned.unit), (planned.words, "word"), *counts]
+    sizes = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
     sections = "1 section" if planned.sections == 1 else f"{planned.sections} sections"
     memory = f"{in_words(planned.memory_bytes)} of memory"
     time = f"{duration(planned.seconds)} and " if planned.seconds is not None else ""

@@ -82,6 +82,10 @@ class ModelKeeper:
             for want, chosen, real in zip(wanted, self._chosen, actual, strict=True)
         )
 
+    def at_hand(self, name: str) -> Summarizer | None:
+        """The model of this name if it is loaded; loads nothing."""
+        return self._summarizer if self.holds(name) else None
+
     @property
     def dtype(self) -> str:
         """What the loaded model was asked to compute in."""

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.chunking import Chunk
-from app.coverage import coverage_of
-from app.documents import ranges
+from app.coverage import coverage_of, references_left_out
 from app.errors import AppError, BadOption, ModelNotFound
 from app.events import (
     Event,
@@ -328,7 +327,7 @@ class _Run:
             first = self.chunks[len(self.done)].pages[0]
             warnings.append(f"Stopped: what follows from page {first} on is not summarized.")
         if self.plan.references:
-            warnings.append(_left_out(self.plan.references))
+            warnings.append(references_left_out(self.plan.references))
         return tuple(warnings)
 
     def _timings(self) -> dict[str, float]:
@@ -338,11 +337,6 @@ class _Run:
             "decode_s": round(self.clock.decode_s, 3),
             "total_s": round(self.read_s + time.monotonic() - self.began, 3),
         }
-
-
-def _left_out(references: tuple[int, ...]) -> str:
-    where = f"page {references[0]}" if len(references) == 1 else f"pages {ranges(references)}"
-    return f"The list of references ({where}) is left out; it can be included."
 
 
 def _cannot_load(model: str, device: str, dtype: str, error: Exception) -> AppError:

@@ -17,7 +17,7 @@ from app.plan import in_a_line
 from app.states import KeptStates
 
 
-def test_speeds_are_kept_and_the_latest_counts_half(tmp_path) -> None:
+def test_speeds_are_kept_and_the_latest_counts_most(tmp_path) -> None:
     path = tmp_path / "new" / "speed.json"
     pace = Pace(path)
     assert pace.of("a") is None
@@ -25,8 +25,8 @@ def test_speeds_are_kept_and_the_latest_counts_half(tmp_path) -> None:
     pace.learn("a", (100, 3.0), (0, 0.0))
     again = Pace(path).of("a")
     assert again is not None
-    assert (again.read_s, again.write_s) == pytest.approx((0.02, 0.2))
-    assert again.seconds(100, 10) == pytest.approx(4.0)
+    assert (again.read_s, again.write_s) == pytest.approx((0.024, 0.2))
+    assert again.seconds(100, 10) == pytest.approx(4.4)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": [1]}', "\x00"])
@@ -87,7 +87,7 @@ def test_durations_are_never_less_than_the_truth() -> None:
 
 def test_calibration_counts_only_its_second_round(bundled) -> None:
     ticks = count()
-    assert calibrate(bundled.model, 2, lambda: float(next(ticks))) == ((256, 1.0), (6, 1.0))
+    assert calibrate(bundled.model, 2, lambda: float(next(ticks))) == ((256, 1.0), (8, 1.0))
 
 
 def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
@@ -112,6 +112,7 @@ def test_the_line_before_a_run() -> None:
     assert in_a_line(planned) == (
         "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory"
     )
+    assert in_a_line(planned, brief=True).startswith("13,163 tokens in 5 sections; about")
     one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000)
     assert in_a_line(one) == "1 part, 1 word, 9 tokens in 1 section; about 1.5 GB of memory"
 

@@ -93,7 +93,7 @@ def handlers(bundled):
 
 
 def run(handlers, files=None, text="", source="files", **changes):
-    asked = {"model": "bundled", "length": "short", "num_beams": 2, "pages": "",
+    asked = {"model": "bundled", "length": "short", "num_beams": 2, "pages": "", "sections": [],
              "max_new_tokens": 12, "max_input_tokens": 0, "include_references": False,
              "password": "", **changes}  # fmt: skip
     views = []

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,15 @@ from app.errors import (
 )
 from app.events import Event, Finished
 from app.jobs import Job
+from app.options import Options
 from app.pace import duration
 from app.reading import Reader
 from app.sections import listing
 from app.service import IDLE_S, Request, Service
 from app.settings import KEPT_JOBS, MAX_FILES, private_folder, upload_dir
-from app.summarizer import Options
 from app.ui import render
+from app.ui.earlier import Earlier
+from app.ui.preview import forecast, section_choices, spec_of
 
 MAX_PASSAGES = 8
 FRAME_S = 0.07  # time between two pictures of a stream
@@ -46,13 +48,19 @@ class Handlers:
     service: Service
     reader: Reader = field(default_factory=Reader)
     shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
+    requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
     stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, while it reads
 
-    def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, Any]]:
-        """On a dropped file: read it now. Yields (facts, password field)."""
+    def __post_init__(self) -> None:
+        self.earlier = Earlier(self.service)
+
+    def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, ...]]:
+        """On a dropped file: read it now. Yields (facts, password field, list of sections, its
+        boxes)."""
         as_it_is, hidden = gr.update(), gr.update(visible=False)
+        unknown = section_choices(())
         if not files:
-            yield "", gr.update(visible=False, value="")
+            yield "", gr.update(visible=False, value=""), *unknown
             return
         documents = []
         try:
@@ -61,19 +69,34 @@ class Handlers:
                 for done, total in reading.watch(FRAME_S):
                     share = done / total if total else 0.0
                     detail = f"{reading.name}, page {done} of {total}" if total else reading.name
-                    yield render.bar("reading", share, detail), as_it_is
+                    yield render.bar("reading", share, detail), as_it_is, *unknown
                 documents.append(reading.document())
         except (PasswordNeeded, WrongPassword) as error:
-            yield render.error(str(error)), gr.update(visible=True)
+            yield render.error(str(error)), gr.update(visible=True), *unknown
             return
         except AppError as error:
-            yield render.error(str(error)), hidden
+            yield render.error(str(error)), hidden, *unknown
             return
-        yield render.facts(documents), as_it_is if password else hidden
+        shown = as_it_is if password else hidden
+        yield render.facts(documents), shown, *section_choices(documents)
+
+    def forecast(
+        self, source: str, files: list[str] | None, text: str, model: str, length: str,
+        num_beams: float, pages: str, sections: list[str] | None, max_new_tokens: float | None,
+        max_input_tokens: float | None, include_references: bool, password: str,
+    ) -> str:  # fmt: skip
+        """On any change of what is asked for: what a run of it would take."""
+        options = options_of(
+            length, num_beams, pages, sections, max_new_tokens, max_input_tokens,
+            include_references,
+        )  # fmt: skip
+        return forecast(
+            self.service, self.reader, source, files, text, model, options, password
+        )
 
     def run(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
-        num_beams: float, pages: str, max_new_tokens: float | None,
+        num_beams: float, pages: str, sections: list[str] | None, max_new_tokens: float | None,
         max_input_tokens: float | None, include_references: bool, password: str,
         request: gr.Request,
     ) -> Iterator[View]:  # fmt: skip
@@ -82,9 +105,9 @@ class Handlers:
         self.stops[session] = threading.Event()
         yield view.with_(status=render.bar("waiting", 0.0), running=True)
         try:
-            options = Options(
-                length, int(num_beams), _whole(max_new_tokens), pages or "",
-                _whole(max_input_tokens), bool(include_references),
+            options = options_of(
+                length, num_beams, pages, sections, max_new_tokens, max_input_tokens,
+                include_references,
             )  # fmt: skip
             options.check()
             shown, seconds = [], []
@@ -104,6 +127,31 @@ class Handlers:
             yield view.with_(status=render.error(str(error)), running=False)
         finally:
             self.stops.pop(session, None)
+
+    def include(self, job_id: str, request: gr.Request) -> Iterator[View]:
+        """Where it is said that the references are left out: the same run with them."""
+        view, asked = View(), self._asked(job_id or "")
+        if asked is None:
+            gone = "That document is no longer kept: drop it again."
+            yield view.with_(status=render.notice(gone))
+            return
+        options = replace(asked.options, include_references=True)
+        try:
+            again = replace(asked, options=options)
+            yield from self._watch(again, view, session_of(request), self._sources(job_id))
+        except AppError as error:
+            yield view.with_(status=render.error(str(error)), running=False)
+
+    def _asked(self, job_id: str) -> Request | None:
+        """What a run was asked for, from memory or from its folder."""
+        if job_id in self.requests:
+            return self.requests[job_id]
+        folder = self.service.folder(job_id)
+        asked = folder.asked() if folder else None
+        if asked is None:
+            return None
+        options = Options(**asked.options)
+        return Request(asked.documents, options, asked.model, asked.read_s, asked.sources)
 
     def _documents(
         self, source: str, files: list[str] | None, text: str, password: str, session: str
@@ -134,9 +182,10 @@ class Handlers:
         self, wanted: Request, view: View, session: str, sources: list[Shown]
     ) -> Iterator[View]:
         job = self.service.submit(wanted, session)
-        self.shown[job.id] = sources
-        while len(self.shown) > KEPT_JOBS:
-            self.shown.popitem(last=False)
+        self.shown[job.id], self.requests[job.id] = sources, wanted
+        for kept in (self.shown, self.requests):
+            while len(kept) > KEPT_JOBS:
+                del kept[next(iter(kept))]
         yield from self._follow(job, self.service.watch(job, wanted), view)
 
     def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
@@ -169,6 +218,7 @@ class Handlers:
         except AppError:
             view.with_(summary=render.summary(board, False) if board.documents else None)
             raise
+        self.earlier.remember(job.id, [d.summary for d in board.documents if d.summary])
         yield view.with_(
             status=render.finished(board),
             summary=render.summary(board, False),
@@ -220,6 +270,8 @@ class Handlers:
         """On Forget: nothing is left of the run. Gives the empty view, files, facts and text."""
         for source in self.shown.pop(job_id or "", []):
             self.reader.forget(source.upload)
+        self.requests.pop(job_id or "", None)
+        self.earlier.forget(job_id or "")
         self.service.forget(job_id or "")
         shutil.rmtree(exports_folder(job_id), ignore_errors=True)
         view = View().with_(summary=render.EMPTY, status=render.notice("Forgotten."))
@@ -231,6 +283,8 @@ class Handlers:
         for job_id in list(self.shown):
             if self.service.runner.get(job_id) is None:
                 self.shown.pop(job_id, None)
+                self.requests.pop(job_id, None)
+                self.earlier.forget(job_id)
 
     def _checked(self, files: list[str]) -> list[str]:
         if len(files) > MAX_FILES:
@@ -308,6 +362,17 @@ def write_exports(board: Board, folder: Path) -> dict[str, str]:
         path.write_bytes(export.export_all(summaries, fmt))
         paths[fmt] = str(path)
     return paths
+
+
+def options_of(
+    length: str, num_beams: float, pages: str, sections: list[str] | None,
+    max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
+) -> Options:  # fmt: skip
+    """What the page's fields ask for."""
+    return Options(
+        length, int(num_beams), _whole(max_new_tokens), pages or "", _whole(max_input_tokens),
+        bool(include_references), spec_of(sections),
+    )  # fmt: skip
 
 
 def _whole(value: float | None) -> int | None:

@@ -194,10 +194,11 @@ def _lent_gpu(settings: Settings) -> Callable[..., Iterator[Any]] | None:
 
 
 def _warm(service: Service) -> None:
-    """Load the model while the person is still choosing a file."""
+    """Load the model, and measure the machine once, while the person is still choosing a file."""
 
     def load(stop: threading.Event) -> Iterator[Any]:
-        service.keeper.get(service.settings.model)
+        settings = service.settings
+        service.keeper.get(settings.model).calibrate(settings.num_beams)
         return iter(())
 
     service.runner.submit(load)

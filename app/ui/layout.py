@@ -27,6 +27,8 @@ element.addEventListener('click', (event) => {
   if (button) {
     const {document, page, passages} = button.dataset;
     trigger('cite', {document: +document, page: +page, passages: JSON.parse(passages)});
+  } else if (event.target.closest('.include')) {
+    trigger('include');
   } else if (event.target.closest('.close')) {
     trigger('close');
   }
@@ -52,9 +54,31 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
 
 
 def _ask(settings: Settings) -> dict[str, Any]:
-    """The left side: document, length, model, advanced settings, the two buttons."""
+    """The left side: document, length, the two buttons; sections and the rest folded away."""
     ask: dict[str, Any] = {"source": gr.State("files")}
     ask["page"] = gr.HTML(elem_id="source", js_on_load=SOURCE_EVENTS)
+    ask |= _sources()
+    ask["length"] = gr.Radio(
+        [(f"{name.capitalize()} ({words})", name) for name, words in LENGTH_WORDS.items()],
+        value=settings.length, label="Words of the whole summary", elem_id="length",
+    )  # fmt: skip
+    with gr.Row(elem_id="buttons"):
+        ask["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
+        ask["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
+    ask["forecast"] = gr.HTML(elem_id="forecast")
+    box = gr.Accordion("Sections", open=False, visible=False, elem_id="sections")
+    with box:
+        ask["sections_box"] = box
+        ask["sections"] = gr.CheckboxGroup(
+            [], show_label=False, container=False, elem_id="section-boxes",
+            info="Tick some to summarize only those.",
+        )  # fmt: skip
+    return ask | _advanced(settings)
+
+
+def _sources() -> dict[str, Any]:
+    """Where the text comes from: files, or a box to paste into."""
+    ask: dict[str, Any] = {}
     with gr.Tabs():
         with gr.Tab("Files") as ask["files_tab"]:
             ask["files"] = gr.File(
@@ -66,36 +90,29 @@ def _ask(settings: Settings) -> dict[str, Any]:
                 label="Password", type="password", visible=False, elem_id="password",
                 info="Opens the protected PDF. It is not kept.",
             )  # fmt: skip
-            gr.Examples(
-                [[[str(path)]] for path in _examples()], [ask["files"]], label="Try an example",
-                example_labels=[path.name for path in _examples()],
-            )  # fmt: skip
+            with gr.Column(elem_id="examples"):
+                gr.Examples(
+                    [[[str(path)]] for path in _examples()], [ask["files"]],
+                    label="Try an example", example_labels=[path.name for path in _examples()],
+                )  # fmt: skip
         with gr.Tab("Text") as ask["text_tab"]:
             ask["text"] = gr.Textbox(
                 label="Text to summarize", lines=14, max_lines=14, elem_id="text",
                 placeholder="Paste a long text here.",
             )  # fmt: skip
-    ask["length"] = gr.Radio(
-        [(f"{name.capitalize()} ({words} words)", name) for name, words in LENGTH_WORDS.items()],
-        value=settings.length, label="Length of the whole summary", elem_id="length",
-    )  # fmt: skip
-    ask |= _advanced(settings)
-    with gr.Row(elem_id="buttons"):
-        ask["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
-        ask["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
     return ask
 
 
 def _advanced(settings: Settings) -> dict[str, Any]:
     names = [c.name for c in CATALOGUE]
     ask: dict[str, Any] = {}
-    ask["model"] = gr.Dropdown(
-        names if settings.model in names else [settings.model, *names],
-        value=settings.model, label="Model", allow_custom_value=True, elem_id="model",
-        info="“bundled” picks and tidies key sentences. Others, a folder or owner/name, may be "
-        "downloaded once.",
-    )  # fmt: skip
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        ask["model"] = gr.Dropdown(
+            names if settings.model in names else [settings.model, *names],
+            value=settings.model, label="Model", allow_custom_value=True, elem_id="model",
+            info="“bundled” picks and tidies key sentences. Others, a folder or owner/name, may "
+            "be downloaded once.",
+        )  # fmt: skip
         ask["num_beams"] = gr.Slider(
             1, MAX_BEAMS, value=settings.num_beams, step=1, label="Beams",
             info="Hypotheses searched side by side. More is slower, and often a little better.",
@@ -123,6 +140,7 @@ def _answer() -> dict[str, Any]:
     answer: dict[str, Any] = {
         "job": gr.State(""),
         "kept": gr.BrowserState("", storage_key="job", secret="not a secret: an id"),
+        "history": gr.BrowserState([], storage_key="jobs", secret="not a secret: ids"),
     }
     answer["status"] = gr.HTML(elem_id="status")
     answer["summary"] = gr.HTML(render.EMPTY, elem_id="summary-box", js_on_load=SOURCE_EVENTS)
@@ -132,49 +150,90 @@ def _answer() -> dict[str, Any]:
             answer[fmt] = gr.DownloadButton(
                 label, elem_id=f"download-{fmt}", interactive=False, size="sm"
             )
+    with gr.Accordion(
+        "Compare with an earlier summary", open=False, visible=False, elem_id="compare"
+    ) as answer["compare_box"]:
+        answer["earlier"] = gr.Dropdown(
+            [], show_label=False, container=False, elem_id="earlier", label="Earlier summary"
+        )
+        answer["comparison"] = gr.HTML(elem_id="comparison", js_on_load=SOURCE_EVENTS)
     with gr.Row(elem_id="keeping"):
         answer["keeping"] = gr.HTML(elem_id="kept", visible=False)
         answer["forget"] = gr.Button("Forget", elem_id="forget", visible=False, size="sm", scale=0)
     return answer
 
 
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+ASKED = (
+    "source", "files", "text", "model", "length", "num_beams", "pages", "sections",
+    "max_new_tokens", "max_input_tokens", "include_references", "password",
+)  # fmt: skip
+
+
 def _wire(
     page: gr.Blocks, handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]
 ) -> None:
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    _wire_asking(handlers, ask)
+    _wire_running(page, handlers, ask, answer)
+    for shown in (answer["summary"], answer["comparison"], ask["page"]):
+        shown.cite(handlers.show_source, answer["job"], ask["page"], concurrency_limit=4, **QUIET)
+    ask["page"].close(_always(""), None, ask["page"], queue=False, **QUIET)
+    answer["copy"].click(None, js="() => window.copySummary()", **QUIET)
+
+
+def _wire_asking(handlers: Handlers, ask: dict[str, Any]) -> None:
+    """What is chosen is read at once, and any change of it changes what a run would take."""
+    inputs = [ask[name] for name in ASKED]
+    forecast: dict[str, Any] = {
+        "fn": handlers.forecast, "inputs": inputs, "outputs": ask["forecast"],
+        "concurrency_limit": 4, "trigger_mode": "always_last", **QUIET,
+    }  # fmt: skip
     for tab, name in ((ask["files_tab"], "files"), (ask["text_tab"], "text")):
-        tab.select(_always(name), None, ask["source"], queue=False, **quiet)
+        tab.select(_always(name), None, ask["source"], queue=False, **QUIET).then(**forecast)
     for event in (ask["files"].change, ask["password"].submit):
         event(
-            handlers.read, [ask["files"], ask["password"]], [ask["facts"], ask["password"]],
-            concurrency_limit=4, trigger_mode="always_last", **quiet,
-        )  # fmt: skip
-    inputs = [
-        ask[name]
-        for name in (
-            "source", "files", "text", "model", "length", "num_beams", "pages",
-            "max_new_tokens", "max_input_tokens", "include_references", "password",
-        )  # fmt: skip
-    ]
-    outputs = [answer["status"], answer["summary"], answer["job"], ask["run"], ask["stop"]]
+            handlers.read, [ask["files"], ask["password"]],
+            [ask["facts"], ask["password"], ask["sections_box"], ask["sections"]],
+            concurrency_limit=4, trigger_mode="always_last", **QUIET,
+        ).then(**forecast)  # fmt: skip
+    changes = [ask[name].change for name in ("model", "length", "num_beams", "include_references")]
+    changes += [ask[name].blur for name in ("text", "pages")] + [ask["pages"].submit]
+    changes += [ask[name].input for name in ("sections", "max_new_tokens", "max_input_tokens")]
+    gr.on(changes, **forecast)
+
+
+def _wire_running(
+    page: gr.Blocks, handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    """Whatever begins or finds a run shows it as it goes, and then what it compares with."""
+    job, history = answer["job"], answer["history"]
+    outputs = [answer["status"], answer["summary"], job, ask["run"], ask["stop"]]
     outputs += [answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
     outputs += [answer["keeping"], answer["forget"]]
-    page.load(
-        _as_updates(handlers.reattach), answer["kept"], outputs, concurrency_limit=WATCHERS, **quiet
-    )
-    answer["job"].change(lambda job: job, answer["job"], answer["kept"], queue=False, **quiet)
-    ask["run"].click(
-        _as_updates(handlers.run), inputs, outputs, concurrency_limit=WATCHERS, **quiet
-    )
-    ask["stop"].click(handlers.stop, answer["job"], None, queue=False, **quiet)
+    offers: dict[str, Any] = {
+        "fn": handlers.earlier.offer, "inputs": [job, history],
+        "outputs": [history, answer["compare_box"], answer["earlier"], answer["comparison"]],
+        "queue": False, **QUIET,
+    }  # fmt: skip
+    for event, run, inputs in (
+        (page.load, handlers.reattach, [answer["kept"]]),
+        (ask["run"].click, handlers.run, [ask[name] for name in ASKED]),
+        (answer["summary"].include, handlers.include, [job]),
+    ):
+        event(
+            _as_updates(run), inputs, outputs, concurrency_limit=WATCHERS, **QUIET
+        ).then(**offers)  # fmt: skip
+    answer["summary"].include(lambda: True, None, ask["include_references"], queue=False, **QUIET)
+    job.change(lambda job: job, job, answer["kept"], queue=False, **QUIET)
+    ask["stop"].click(handlers.stop, job, None, queue=False, **QUIET)
     answer["forget"].click(
-        lambda job: _forgotten(handlers, job), answer["job"],
-        [*outputs, ask["files"], ask["facts"], ask["text"]], queue=False, **quiet,
+        lambda job: _forgotten(handlers, job), job,
+        [*outputs, ask["files"], ask["facts"], ask["text"]], queue=False, **QUIET,
+    ).then(**offers)  # fmt: skip
+    answer["earlier"].input(
+        handlers.earlier.compare, [job, answer["earlier"]], answer["comparison"], queue=False,
+        **QUIET,
     )  # fmt: skip
-    for shown in (answer["summary"], ask["page"]):
-        shown.cite(handlers.show_source, answer["job"], ask["page"], concurrency_limit=4, **quiet)
-    ask["page"].close(_always(""), None, ask["page"], queue=False, **quiet)
-    answer["copy"].click(None, js="() => window.copySummary()", **quiet)
 
 
 def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[list[Any]]]:

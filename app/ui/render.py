@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
-from app.coverage import STATUSES, cite_pages, coverage_line
+from app.compare import described, plain, rows_of, said_by_both
+from app.coverage import LEFT_OUT, STATUSES, cite_pages, coverage_line
 from app.documents import Document, ranges
 from app.events import Sentence, Summary
 from app.export import heading_of, provenance
+from app.pace import duration
 from longt5.sentences import count_words
 
 STAGES = {
@@ -54,6 +56,11 @@ def bar(stage: str, fraction: float, detail: str = "") -> str:
     )
 
 
+def forecast(line: str) -> str:
+    """What a run will take, quietly."""
+    return f'<p class="forecast" role="status">{escape(line)}</p>'
+
+
 def status(board: Board, ahead: int = 0) -> str:
     """Where a run is."""
     if board.stage == "waiting":
@@ -64,6 +71,8 @@ def status(board: Board, ahead: int = 0) -> str:
         parts.append(f"document {len(board.documents)} of {board.total}")
     if p is not None and p.sections > 1:
         parts.append(f"section {p.section} of {p.sections}")
+    if p is not None and p.remaining_s is not None:
+        parts.append(f"about {duration(p.remaining_s)} left")
     return bar(board.stage, board.fraction, ", ".join(parts))
 
 
@@ -88,17 +97,26 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     html = f"<h2>{escape(document.name)}</h2>" if several else ""
     if document.error:
         return html + error(document.error)
-    headed = len(document.sections) > 1
+    planned = document.planned.sections if document.planned else 0
+    headed = max(planned, len(document.sections)) > 1
     if document.summary is not None and document.summary.overview:
         short = " ".join(_sentence(number, s) for s in document.summary.overview)
         html += f'<section class="short"><h3>In short</h3><p>{short}</p></section>'
     html += "".join(_section(number, section, headed) for section in document.sections)
     if document.summary is not None:
-        warnings = "".join(f"<li>{escape(w)}</li>" for w in document.summary.warnings)
         html += coverage(number, document.summary)
-        html += f'<ul class="warnings">{warnings}</ul>' if warnings else ""
+        html += _warnings([*document.summary.warnings, *document.notices])
         html += f'<p class="provenance">{escape(provenance(document.summary))}</p>'
     return f"<article>{html}</article>"
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    """What a reader must know, with the way to the references where they are left out."""
+    button = ' <button type="button" class="include">Include it now</button>'
+    items = "".join(
+        f"<li>{escape(w)}{button if w.startswith(LEFT_OUT) else ''}</li>" for w in warnings
+    )
+    return f'<ul class="warnings">{items}</ul>' if items else ""
 
 
 def _section(number: int, section: SectionBoard, headed: bool) -> str:
@@ -158,7 +176,45 @@ def coverage(number: int, summary: Summary) -> str:
     line = escape(coverage_line(summary.coverage))
     return (
         f'<div class="coverage"><p>{line}</p>'
-        f'<div class="strip" role="group" aria-label="{line}">{"".join(cells)}</div></div>'
+        f'<div class="strip" role="group" aria-label="{line}">{"".join(cells)}</div>'
+        f"{_legend({s for _, s in summary.coverage}, bool(cited))}</div>"
+    )
+
+
+def _legend(statuses: set[str], is_cited: bool) -> str:
+    """What the cells mean, as far as they are there."""
+    found = [("read", "0", "read")] if "read" in statuses else []
+    found += [("read", "2", "the summary draws on it")] if is_cited else []
+    found += [("other", "0", "left out")] if statuses - {"read"} else []
+    return '<p class="legend" aria-hidden="true">' + "".join(
+        f'<span class="cell {kind}" data-uses="{uses}"></span>{words}'
+        for kind, uses, words in found
+    ) + "</p>"  # fmt: skip
+
+
+def comparison(one: Summary, two: Summary) -> str:
+    """Two summaries of one document beside each other; what only one says stands out."""
+    rows = rows_of(one, two)
+    both = said_by_both(rows)
+
+    def side(sentences: Sequence[Sentence]) -> str:
+        return " ".join(
+            f'<span class="{"both" if plain(s.text) in both else "only"}">{_sentence(0, s)}</span>'
+            for s in sentences
+        )
+
+    body = "".join(
+        f'<tr><th colspan="2" scope="rowgroup">{escape(row.title)}</th></tr>'
+        f"<tr><td>{side(row.left)}</td><td>{side(row.right)}</td></tr>"
+        for row in rows
+    )
+    heads = "".join(
+        f'<th scope="col">{when}<small>{escape(described(s))}</small></th>'
+        for when, s in (("Earlier", one), ("Now", two))
+    )
+    return (
+        f'<table class="compare"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+        '<p class="legend"><span class="only">Marked</span>only this one says it</p>'
     )
 
 

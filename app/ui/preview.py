@@ -1,0 +1,101 @@
+"""What a document is and what its run will take, told before Summarize is pressed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.documents import Document, document_from_text, ranges
+from app.errors import AppError, BadOption
+from app.events import Planned
+from app.options import Options
+from app.plan import Plan, in_a_line
+from app.reading import Reader
+from app.sections import Section, sections_of
+from app.service import Service
+from app.ui import render
+
+LOADING_S = 20.0  # waited for the model at most, before its forecast is given up
+
+
+def section_choices(documents: Sequence[Document]) -> tuple[Any, Any]:
+    """Updates of the folded list of sections and of its boxes: there for a single document that
+    has sections, none ticked."""
+    only = documents[0] if len(documents) == 1 else None
+    sections = sections_of(only) if only else ()
+    unit = only.unit if only else ""
+    choices = [(label_of(section, unit), str(n)) for n, section in enumerate(sections, 1)]
+    # Closed and opened with its label: an open one would stay open for the next document.
+    box = gr.update(visible=bool(choices), open=False, label=f"Sections ({len(choices)})")
+    return box, gr.update(choices=choices, value=[])
+
+
+def label_of(section: Section, unit: str) -> str:
+    """`2 The plan · pages 8-9 · 662 words`."""
+    pages = ranges(range(section.pages[0], section.pages[1] + 1))
+    title = section.title or "Before the first heading"
+    return f"{title} · {unit}{'s' if '-' in pages else ''} {pages} · {section.words:,} words"
+
+
+def spec_of(chosen: Sequence[str] | None) -> str:
+    """Ticked numbers as `--sections` takes them."""
+    return ranges(sorted(int(number) for number in chosen or ())).replace(" ", "")
+
+
+def forecast(
+    service: Service, reader: Reader, source: str, files: list[str] | None, text: str, model: str,
+    options: Options, password: str,
+) -> str:  # fmt: skip
+    """A line of HTML: tokens, sections, seconds and memory of what would be run."""
+    if service.settings.zero_gpu:  # the model lives in another process
+        return ""
+    try:
+        options.check()
+        documents = _documents(reader, source, files, text, password)
+        if not documents:
+            return ""
+        summarizer = _loaded(service, model.strip())
+        if summarizer is None:
+            return render.forecast("How long it takes is known once the model is loaded.")
+        plans = [Plan.of(document, options, summarizer.tokenizer) for document in documents]
+    except BadOption as error:
+        return render.error(str(error))
+    except AppError:  # of reading, which has been said where the files are
+        return ""
+    whole = together([summarizer.planned(plan) for plan in plans])
+    return render.forecast(f"{in_a_line(whole, brief=True)}.")
+
+
+def _loaded(service: Service, model: str) -> Any | None:
+    """The model if it is at hand; the one that the page begins with may be on its way."""
+    deadline = time.monotonic() + LOADING_S
+    while (found := service.keeper.at_hand(model)) is None:
+        if model != service.settings.model or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return found
+
+
+def _documents(
+    reader: Reader, source: str, files: list[str] | None, text: str, password: str
+) -> list[Document]:
+    if source == "text":
+        return [document_from_text(text)] if (text or "").strip() else []
+    return [reader.open(path, password).document() for path in files or ()]
+
+
+def together(planned: Sequence[Planned]) -> Planned:
+    """Several documents, one after another."""
+    known = [p.seconds for p in planned if p.seconds is not None]
+    return Planned(
+        sum(p.pages for p in planned),
+        planned[0].unit if len({p.unit for p in planned}) == 1 else "page",
+        sum(p.words for p in planned),
+        sum(p.tokens for p in planned),
+        sum(p.sections for p in planned),
+        sum(known) if len(known) == len(planned) else None,
+        max(p.memory_bytes for p in planned),
+    )
