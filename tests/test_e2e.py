@@ -225,6 +225,70 @@ def test_markup_in_text_is_inert(page) -> None:
     assert page.query_selector("#summary img, #summary b") is None
 
 
+def test_a_chosen_section_is_summarized_and_its_citation_leads_there(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".forecast")
+    assert re.search(r"tokens in \d+ sections; about .* of memory", page.inner_text("#forecast"))
+    assert not page.is_visible("#section-boxes")
+    page.click("#sections button")
+    page.click("#section-boxes label:has-text('4 Water and mud')")
+    page.wait_for_function(
+        "() => /in 1 section/.test(document.querySelector('#forecast').innerText)"
+    )
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert "2 of 29 pages read" in page.inner_text(".coverage")
+    cite = page.query_selector("#summary .text .cite")
+    assert cite.get_attribute("data-page") in ("13", "14")
+    cite.click()
+    page.wait_for_selector("#source img")
+    assert f"page {cite.get_attribute('data-page')} of 29" in page.inner_text("#source")
+
+
+def test_two_lengths_are_compared_and_the_second_reads_nothing_again(page) -> None:
+    drop(page, EXAMPLE_TEXT)
+    page.wait_for_selector(".forecast")
+    assert not page.is_visible("#compare")
+    for length in ("Short", "Medium"):
+        page.click(f"label:has-text('{length}')")
+        page.click("#run")
+        page.wait_for_selector("#summary[aria-busy=true]")
+        page.wait_for_selector("#summary[aria-busy=false]")
+        if length == "Short":
+            page.wait_for_timeout(300)
+    page.click("#compare button")
+    page.click("#earlier input")
+    page.click("[role=option]:has-text('short, bundled')")
+    table = page.wait_for_selector("#comparison .compare")
+    assert table.query_selector(".only")
+    words = page.inner_text("#comparison thead")
+    assert "Earlier" in words and "short, bundled" in words and "medium, bundled" in words
+    table.query_selector(".cite").click()
+    page.wait_for_selector("#source .context mark")
+    with page.expect_download() as download:
+        page.click("#download-json")
+    with open(download.value.path(), encoding="utf-8") as file:
+        assert json.load(file)["timings"]["encode_s"] == 0
+
+
+def test_references_are_included_where_it_says_that_they_are_not(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".facts")
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert "28: references left out" in page.inner_text(".coverage")
+    assert "3-4: table of contents left out" in page.inner_text(".coverage")
+    page.click(".warnings .include")
+    page.wait_for_selector("#summary[aria-busy=true]")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert "27 of 29 pages read" in page.inner_text(".coverage")
+    assert page.query_selector(".warnings .include") is None
+    page.click("#advanced button:has-text('Advanced')")
+    page.wait_for_selector("#references input:checked")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_a_phone(browser, url, theme) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
