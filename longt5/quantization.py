@@ -1,4 +1,4 @@
-"""Int8 weights for the decode step: each row of a matrix as whole numbers times one scale.
+"""Int8 weights for the decode step: which matrices take them, and which stay as they are.
 
 A decode step reads every decoder weight once for a handful of rows, so half the bytes is almost
 half the time. The encoder multiplies thousands of rows per weight and gains nothing by it.
@@ -8,33 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 if TYPE_CHECKING:
     from .model import LongT5ForConditionalGeneration
 
 # The feed-forward's output matrix and the head see the widest ranges: they stay as they are.
 KEPT = ("wo", "lm_head")
-
-
-def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """[O, I] -> int8 [O, I] and bfloat16 scales [O]; ``int8 * scale`` is within half a scale.
-
-    >>> q, scale = quantize_rows(torch.tensor([[1.0, -0.5, 0.25]]))
-    >>> q.tolist()
-    [[127, -64, 32]]
-    """
-    scale = (weight.float().abs().amax(-1) / 127).clamp(min=1e-12).bfloat16()
-    # Whole numbers are taken of the rounded scale, so that its rounding costs nothing.
-    whole = (weight.float() / scale.float()[:, None]).round().clamp(-127, 127)
-    return whole.to(torch.int8), scale
-
-
-def multiply(x: Tensor, whole: Tensor, scale: Tensor) -> Tensor:
-    """``x @ (whole * scale).T`` for few rows: x [R, I] -> [R, O] in x's dtype."""
-    rows = x.to(torch.bfloat16).split(4)  # the routine reads the weights again every four rows
-    return torch.cat([torch._weight_int8pack_mm(r, whole, scale) for r in rows]).to(x.dtype)
 
 
 def quantize_decoder(

@@ -262,10 +262,33 @@ def test_products_equal_torch(dtype: torch.dtype) -> None:
     assert linear(x[:0], w).shape == (0, 48)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 32])
+def test_thin_products_equal_torch(rows: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(rows)
+    x = torch.randn(rows, 96).to(dtype)
+    weights = [torch.randn(n, 96).to(dtype) for n in (4, 36, 8)]
+    if not native.fits_thin(rows, weights):
+        pytest.skip("no compiled kernel here")
+    for y, w in zip(native.thin_product(x, weights), weights, strict=True):
+        assert y.shape == (rows, len(w)) and y.dtype is dtype
+        assert relative_error(y.float(), x.float() @ w.float().T) < BOUNDS[dtype]
+
+
+def test_thin_products_refuse_what_they_cannot_compute() -> None:
+    whole = torch.randn(8, 64)
+    for rows, weights in (
+        (33, [whole]), (1, [whole.half()]), (1, [torch.randn(6, 64)]), (1, [torch.randn(8, 48)]),
+        (1, [torch.randn(64, 8).T]), (1, [whole] * 4),
+    ):  # fmt: skip
+        assert not native.fits_thin(rows, weights)
+
+
+@pytest.mark.parametrize("width", [16, 64])  # packed, as it lies
 @torch.no_grad()
-def test_fused_products_follow_their_weights() -> None:
-    fused, x = Fused(), torch.randn(4, 16)
-    a, b = torch.nn.Parameter(torch.randn(8, 16)), torch.nn.Parameter(torch.randn(24, 16))
+def test_fused_products_follow_their_weights(width: int) -> None:
+    fused, x = Fused(), torch.randn(4, width)
+    a, b = torch.nn.Parameter(torch.randn(8, width)), torch.nn.Parameter(torch.randn(24, width))
     for _ in range(2):
         for got, weight in zip(fused(x, a, b), (a, b), strict=True):
             assert relative_error(got, x @ weight.T) < 1e-5

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from longt5 import LongT5ForConditionalGeneration
-from longt5.kernels import linear
-from longt5.quantization import multiply, quantize_decoder, quantize_rows
+from longt5.kernels import int8, linear, native
+from longt5.kernels.int8 import quantize_rows
+from longt5.quantization import quantize_decoder
 from tests.reference import ours_like, padded_batch, reference_model, relative_error
 
 
@@ -22,12 +23,30 @@ def test_rows_are_within_half_a_scale() -> None:
     assert error.mean() < 0.3 * scale.float().mean()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 9])
-def test_the_product_is_that_of_the_rounded_weights(rows: int) -> None:
-    x, weight = torch.randn(rows, 64), torch.randn(32, 64)
-    whole, scale = quantize_rows(weight)
-    expected = x @ (whole.float() * scale.float()[:, None]).T
-    assert relative_error(multiply(x, whole, scale), expected) < 0.02
+def test_the_product_is_that_of_the_rounded_weights(rows: int, dtype: torch.dtype) -> None:
+    x = torch.randn(rows, 64).to(dtype)
+    weights = [torch.randn(32, 64), torch.randn(4, 64)]
+    pairs = [quantize_rows(w) for w in weights]
+    wholes, scales = [w for w, _ in pairs], [s for _, s in pairs]
+    kernels = [int8] + [native] * native.fits_thin(rows, wholes)
+    for kernel in kernels:
+        got = kernel.thin_product(x, wholes, scales)
+        for y, whole, scale in zip(got, wholes, scales, strict=True):
+            expected = x.float() @ (whole.float() * scale[:, None]).T
+            precise = kernel is native and dtype is torch.float32
+            assert y.dtype is dtype
+            assert relative_error(y.float(), expected) < (2e-4 if precise else 0.02)
+
+
+def test_no_sum_of_whole_numbers_overflows() -> None:
+    inputs = 32_768
+    x, whole = torch.ones(1, inputs), torch.full((4, inputs), 127, dtype=torch.int8)
+    if not native.fits_thin(1, [whole]):
+        pytest.skip("no compiled kernel here")
+    (y,) = native.thin_product(x, [whole], [torch.ones(4)])
+    assert torch.allclose(y, torch.full((1, 4), 127.0 * inputs), rtol=1e-3)
 
 
 @pytest.mark.parametrize("keep", [("wo", "lm_head"), ()])

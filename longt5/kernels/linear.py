@@ -1,7 +1,7 @@
 """Products with weight matrices for inference: the fastest routine torch offers on the device.
 
 On the CPU that is oneDNN for every dtype (torch takes another library for float32, which is
-slower by half on some processors), and for the few rows of a decode step a layout packed once.
+slower by half on some processors); the few rows of a decode step have a routine of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import int8, native, select
+
 Key = tuple[Any, ...]
+Product = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @functools.cache
@@ -61,40 +64,49 @@ class Linear(nn.Linear):
 
 
 class Fused:
-    """Several matrices of one input as a single product with packed weights, for decode steps.
+    """Several matrices of one input as a single product, for the few rows of a decode step.
 
-    Packs at the first call and again whenever a weight has changed. Copies start unpacked.
-    With ``quantized`` set the packed weights are int8 (:mod:`longt5.quantization`).
+    The compiled kernel takes weights as they lie. Without it they are packed at the first call
+    and again whenever one has changed; so are int8 weights (``quantized``). Copies start unpacked.
     """
 
     def __init__(self, quantized: bool = False) -> None:
         self.quantized = quantized
         self.key: Key | None = None
-        self.product: Callable[[Tensor], Tensor] | None = None
-        self.sizes: list[int] = []
+        self.product: Product | None = None
 
     def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         """x [R, I], weights [O_i, I] -> outputs [R, O_i]."""
         first = weights[0]
         if torch.is_grad_enabled() or not has_onednn(first.device.type, first.dtype):
             return tuple(F.linear(x, w) for w in weights)
+        if not self.quantized and select.thin(x, weights):
+            return native.thin_product(x, weights)
         key = (self.quantized, *((w.data_ptr(), w._version, w.dtype) for w in weights))
         if key != self.key or self.product is None:
-            self.product = self._pack(x.shape[0], weights)
+            self.product = (_rounded if self.quantized else _packed)(x.shape[0], weights)
             self.key = key
-        y = self.product(x)
-        return (y,) if len(self.sizes) == 1 else y.split(self.sizes, -1)
-
-    def _pack(self, rows: int, weights: tuple[Tensor, ...]) -> Callable[[Tensor], Tensor]:
-        self.sizes = [w.shape[0] for w in weights]
-        whole = weights[0].detach() if len(weights) == 1 else torch.cat(weights).detach()
-        if self.quantized:
-            from .. import quantization
-
-            numbers, scale = quantization.quantize_rows(whole)
-            return lambda x: quantization.multiply(x, numbers, scale)
-        packed = torch.ops.mkldnn._reorder_linear_weight(whole, rows)
-        return lambda x: _onednn(x, packed)
+        return self.product(x)
 
     def __reduce__(self) -> Any:
         return Fused, (self.quantized,)
+
+
+def _packed(rows: int, weights: tuple[Tensor, ...]) -> Product:
+    """One matrix in oneDNN's layout."""
+    sizes = [w.shape[0] for w in weights]
+    whole = weights[0].detach() if len(weights) == 1 else torch.cat(weights).detach()
+    packed = torch.ops.mkldnn._reorder_linear_weight(whole, rows)
+    return lambda x: _onednn(x, packed).split(sizes, -1)
+
+
+def _rounded(_: int, weights: tuple[Tensor, ...]) -> Product:
+    """Int8 matrices."""
+    pairs = [int8.quantize_rows(w.detach()) for w in weights]
+    wholes, scales = [w for w, _ in pairs], [s for _, s in pairs]
+
+    def product(x: Tensor) -> tuple[Tensor, ...]:
+        kernel = native if select.thin(x, wholes) else int8
+        return kernel.thin_product(x, wholes, scales)
+
+    return product

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -19,13 +20,13 @@ namespace {
 // One register of floats, and as many of them in a product as there are registers for.
 #if defined(__AVX512F__)
 #define REGISTER 64
-constexpr int ROWS = 8, VECS = 2, STREAMED = 4;
+constexpr int ROWS = 8, VECS = 2, STREAMED = 4, OUTPUTS = 4;
 #elif defined(__AVX__)
 #define REGISTER 32
-constexpr int ROWS = 4, VECS = 2, STREAMED = 2;
+constexpr int ROWS = 4, VECS = 2, STREAMED = 2, OUTPUTS = 2;
 #else
 #define REGISTER 16
-constexpr int ROWS = 4, VECS = 4, STREAMED = 4;
+constexpr int ROWS = 4, VECS = 4, STREAMED = 4, OUTPUTS = 2;
 #endif
 constexpr int64_t LANES = REGISTER / 4;
 constexpr int64_t TILE = 32;           // query rows that share one strip of scores, at most
@@ -116,8 +117,16 @@ struct Float {
     static constexpr int exp_degree = 5;
     static vec dot(vec acc, word a, const word* b) { return acc + splat(a) * load(b); }
     static void put(element* p, vec v) { store(p, v); }
+    static element narrow(float x) { return x; }
     static vec get(const element* p) { return load(p); }
     static word join(element low, element) { return low; }
+    // Element by element, along both operands: the sum is that of all lanes.
+    typedef float left;
+    typedef vec total;
+    static constexpr int64_t stride = LANES;
+    typedef vec some;
+    static some take(const float* p) { return load(p); }
+    static vec along(vec acc, some a, some b) { return acc + a * b; }
 };
 
 inline uint16_t half(float x) {
@@ -156,6 +165,7 @@ struct Brain {
         for (int i = 0; i < LANES; ++i) p[i] = half(v[i]);
 #endif
     }
+    static element narrow(float x) { return half(x); }
     static vec get(const element* p) {
         typedef uint16_t narrow __attribute__((vector_size(REGISTER / 2)));
         narrow raw;
@@ -166,7 +176,61 @@ struct Brain {
         return v;
     }
     static word join(element low, element high) { return word(low) | word(high) << 16; }
+    typedef uint16_t left;
+    typedef vec total;
+    static constexpr int64_t stride = 2 * LANES;
+    typedef ivec some;
+    static some take(const element* p) {
+        ivec v;
+        std::memcpy(&v, p, sizeof v);
+        return v;
+    }
+    static vec along(vec acc, some a, some b) {
+#ifdef __AVX512BF16__
+        return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b);
+#else
+        const ivec high = ivec{} + int32_t(0xffff0000u);
+        return acc + as_vec(a << 16) * as_vec(b << 16) + as_vec(a & high) * as_vec(b & high);
+#endif
+    }
+    static vec as_vec(ivec bits) {
+        vec v;
+        std::memcpy(&v, &bits, sizeof v);
+        return v;
+    }
 };
+
+// Weights of 8 bits times activations of 16, summed as whole numbers of 32.
+struct Whole {
+    typedef int8_t element;
+    typedef int16_t left;
+    typedef ivec total;
+    static constexpr int64_t stride = 2 * LANES;
+    typedef int16_t some __attribute__((vector_size(REGISTER)));
+    static some take(const int16_t* p) {
+        some v;
+        std::memcpy(&v, p, sizeof v);
+        return v;
+    }
+    static some take(const int8_t* p) {
+        typedef int8_t narrow __attribute__((vector_size(REGISTER / 2)));
+        narrow v;
+        std::memcpy(&v, p, sizeof v);
+        return __builtin_convertvector(v, some);
+    }
+    static ivec along(ivec acc, some a, some b) {
+#ifdef __AVX512VNNI__
+        return (ivec)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#else
+        for (int i = 0; i < LANES; ++i)
+            acc[i] += int32_t(a[2 * i]) * b[2 * i] + int32_t(a[2 * i + 1]) * b[2 * i + 1];
+        return acc;
+#endif
+    }
+};
+
+inline vec as_floats(vec v) { return v; }
+inline vec as_floats(ivec v) { return __builtin_convertvector(v, vec); }
 
 // C[R, LANES * V] (+)= A[R, steps] B[steps, LANES * V]; b + k * ldb + v * next is one packed vector.
 // A right operand that comes from memory is asked for ``ahead`` words early (0: it is in cache).
@@ -622,6 +686,143 @@ void self_attention(const Own& a) {
     }
 }
 
+constexpr int64_t MATRICES = 3;
+
+// x times each of a few matrices that lie row by row, as a checkpoint holds them.
+struct Thin {
+    const void *x, *weights[MATRICES];  // [rows, inputs], [outputs, inputs]
+    const float* scales[MATRICES];      // [outputs] of int8 weights
+    void* out;                          // the products, each [rows, outputs], one after another
+    int64_t rows, inputs, count, outputs[MATRICES], brain, threads;
+};
+
+// The sum of each of sixteen registers' lanes (fewer where registers are smaller), in order.
+#ifdef __AVX512F__
+inline __m512 fold_quarters(__m512 a, __m512 b) {
+    return _mm512_shuffle_f32x4(a, b, 0x88) + _mm512_shuffle_f32x4(a, b, 0xdd);
+}
+inline void lane_sums(const vec* acc, float* out) {
+    // Halving interleaves what it joins; taken in this order it comes out as it went in.
+    static constexpr int order[16] = {0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15};
+    __m512 x[16];
+    for (int i = 0; i < 16; ++i) x[i] = (__m512)acc[order[i]];
+    for (int i = 0; i < 8; ++i)
+        x[i] = _mm512_shuffle_f32x4(x[i], x[i + 8], 0x44) + _mm512_shuffle_f32x4(x[i], x[i + 8], 0xee);
+    for (int i = 0; i < 4; ++i) x[i] = fold_quarters(x[i], x[i + 4]);
+    for (int i = 0; i < 2; ++i)
+        x[i] = _mm512_shuffle_ps(x[i], x[i + 2], 0x44) + _mm512_shuffle_ps(x[i], x[i + 2], 0xee);
+    _mm512_storeu_ps(out, _mm512_shuffle_ps(x[0], x[1], 0x88) + _mm512_shuffle_ps(x[0], x[1], 0xdd));
+}
+#else
+inline void lane_sums(const vec* acc, float* out) {
+    for (int i = 0; i < 4 * OUTPUTS; ++i) out[i] = lane_sum(acc[i]);
+}
+#endif
+
+// Compilers would rather load a value again for each product, and loads are what is scarce.
+template <class V>
+inline void in_register(V& v) {
+#ifdef __AVX512F__
+    asm("" : "+v"(v));
+#elif defined(__SSE__)
+    asm("" : "+x"(v));
+#endif
+}
+
+// One result per row of x and per output of this block.
+template <class T, int R>
+void thin_block(const typename T::left* x, const typename T::element* w, int64_t inputs,
+                float* result) {
+    typename T::total acc[R][OUTPUTS];
+    for (int r = 0; r < R; ++r)
+        for (int o = 0; o < OUTPUTS; ++o) acc[r][o] = typename T::total{};
+    for (int64_t k = 0; k < inputs; k += T::stride) {
+        typename T::some left[R];
+        for (int r = 0; r < R; ++r) left[r] = T::take(x + r * inputs + k);
+        for (int o = 0; o < OUTPUTS; ++o) {
+            __builtin_prefetch(w + OUTPUTS * (inputs + k) + o * T::stride, 0, 2);
+            typename T::some right = T::take(w + o * inputs + k);
+            in_register(right);
+            for (int r = 0; r < R; ++r) acc[r][o] = T::along(acc[r][o], left[r], right);
+        }
+    }
+    vec all[4 * OUTPUTS] = {};
+    for (int r = 0; r < R; ++r)
+        for (int o = 0; o < OUTPUTS; ++o) all[r * OUTPUTS + o] = as_floats(acc[r][o]);
+    lane_sums(all, result);
+}
+
+template <class T>
+void thin_rows(int64_t rows, const typename T::left* x, const typename T::element* w,
+               int64_t inputs, float* result) {
+    for (int64_t r = 0; r < rows; r += 4, x += 4 * inputs, result += 4 * OUTPUTS) {
+        switch (std::min<int64_t>(4, rows - r)) {
+            case 4: thin_block<T, 4>(x, w, inputs, result); break;
+            case 3: thin_block<T, 3>(x, w, inputs, result); break;
+            case 2: thin_block<T, 2>(x, w, inputs, result); break;
+            default: thin_block<T, 1>(x, w, inputs, result);
+        }
+    }
+}
+
+// Activations of one row as whole numbers of 16 bits, or as many as no sum can overflow;
+// returns their unit.
+inline float whole_row(const Thin& a, int64_t row, int16_t* out) {
+    const float levels = std::min(32767.0f, std::floor(2147483392.0f / 127 * LANES / a.inputs));
+    std::vector<float> x(a.inputs);
+    float most = 0;
+    for (int64_t i = 0; i < a.inputs; ++i) {
+        if (a.brain) {
+            const uint32_t bits = uint32_t(((const uint16_t*)a.x)[row * a.inputs + i]) << 16;
+            std::memcpy(&x[i], &bits, 4);
+        } else {
+            x[i] = ((const float*)a.x)[row * a.inputs + i];
+        }
+        most = std::max(most, std::fabs(x[i]));
+    }
+    const float unit = most > 0 ? most / levels : 1;
+    for (int64_t i = 0; i < a.inputs; ++i) out[i] = int16_t(std::lrintf(x[i] / unit));
+    return unit;
+}
+
+// OUTPUTS results of one row: scaled where the weights were whole numbers, in the output's type.
+template <class Out>
+inline void thin_put(const float* result, float unit, const float* scales,
+                     typename Out::element* out) {
+    for (int i = 0; i < OUTPUTS; ++i) out[i] = Out::narrow(scales ? result[i] * unit * scales[i] : result[i]);
+}
+
+template <class T, class Out>
+void thin_product(const Thin& a, const typename T::left* x, const float* units) {
+    int64_t first[MATRICES + 1] = {0};
+    for (int64_t m = 0; m < a.count; ++m) first[m + 1] = first[m] + a.outputs[m] / OUTPUTS;
+#pragma omp parallel num_threads(a.threads)
+    {
+        std::vector<float> result(up(a.rows, 4) * OUTPUTS);
+#pragma omp for schedule(static)
+        for (int64_t item = 0; item < first[a.count]; ++item) {
+            int64_t m = 0;
+            while (item >= first[m + 1]) ++m;
+            const int64_t o = (item - first[m]) * OUTPUTS;
+            thin_rows<T>(a.rows, x, (const typename T::element*)a.weights[m] + o * a.inputs,
+                         a.inputs, result.data());
+            typename Out::element* out = (typename Out::element*)a.out;
+            out += first[m] * OUTPUTS * a.rows + o;
+            for (int64_t r = 0; r < a.rows; ++r)
+                thin_put<Out>(result.data() + r * OUTPUTS, units ? units[r] : 1,
+                              units ? a.scales[m] + o : nullptr, out + r * a.outputs[m]);
+        }
+    }
+}
+
+void thin_whole(const Thin& a) {
+    std::vector<int16_t> x(a.rows * a.inputs);
+    std::vector<float> units(a.rows);
+    for (int64_t r = 0; r < a.rows; ++r) units[r] = whole_row(a, r, x.data() + r * a.inputs);
+    if (a.brain) thin_product<Whole, Brain>(a, x.data(), units.data());
+    else thin_product<Whole, Float>(a, x.data(), units.data());
+}
+
 struct Norm {
     const float *x, *weight;  // [rows, D], [D]
     void* out;                // [rows, D]
@@ -658,6 +859,12 @@ EXPORT void longt5_cross_attention(int64_t brain, const Cross* a) {
 
 EXPORT void longt5_self_attention(int64_t brain, const Own* a) {
     brain ? self_attention<Brain>(*a) : self_attention<Float>(*a);
+}
+
+EXPORT void longt5_thin_product(int64_t whole, const Thin* a) {
+    if (whole) thin_whole(*a);
+    else if (a->brain) thin_product<Brain, Brain>(*a, (const uint16_t*)a->x, nullptr);
+    else thin_product<Float, Float>(*a, (const float*)a->x, nullptr);
 }
 
 EXPORT void longt5_rms_norm(int64_t brain, const Norm* a) {

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from . import Geometry, Side, decode
 SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared"]
 LANES = 16
+MATRICES = 3  # of one input, multiplied in one go
+THIN_ROWS = 32  # more rows are a product like any other
 COMPILE_SECONDS = 120
 LOG2E = math.log2(math.e)
 
@@ -49,6 +52,18 @@ class _Cross(ctypes.Structure):
 class _Own(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out")] + [
         (name, ctypes.c_int64) for name in "R H d capacity length q_stride threads".split()
+    ]
+
+
+class _Thin(ctypes.Structure):
+    _fields_ = [
+        ("x", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p * MATRICES),
+        ("scales", ctypes.c_void_p * MATRICES),
+        ("out", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("rows", "inputs", "count")),
+        ("outputs", ctypes.c_int64 * MATRICES),
+        *((name, ctypes.c_int64) for name in ("brain", "threads")),
     ]
 
 
@@ -164,6 +179,45 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
     )  # fmt: skip
     kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
     return out
+
+
+def fits_thin(rows: int, weights: Sequence[Tensor]) -> bool:
+    """Whether :func:`thin_product` computes these matrices for so many rows."""
+    first = weights[0]
+    return (
+        rows <= THIN_ROWS
+        and len(weights) <= MATRICES
+        and first.device.type == "cpu"
+        and first.dtype in (torch.float32, torch.bfloat16, torch.int8)
+        and first.shape[1] % (2 * LANES) == 0
+        and all(w.shape[0] % 4 == 0 and w.is_contiguous() for w in weights)
+        and library() is not None
+    )
+
+
+def thin_product(
+    x: Tensor, weights: Sequence[Tensor], scales: Sequence[Tensor] = ()
+) -> tuple[Tensor, ...]:
+    """x [R, I] times each of weights [O_i, I] as they lie -> [R, O_i] in x's dtype.
+
+    Memory is read once and in order, which is all that a decode step can ask for. Weights are
+    of x's dtype, or int8 with float32 ``scales`` [O_i]; then x is taken in whole steps of about
+    1/32767 of a row's largest value.
+    """
+    kernels: Any = library()
+    x = x.contiguous()
+    rows, sizes = x.shape[0], [w.shape[0] for w in weights]
+    out = torch.empty(rows * sum(sizes), dtype=x.dtype)
+    call = _Thin(
+        _pointer(x),
+        (ctypes.c_void_p * MATRICES)(*map(_pointer, weights)),
+        (ctypes.c_void_p * MATRICES)(*map(_pointer, scales)),
+        _pointer(out), rows, x.shape[1], len(sizes), (ctypes.c_int64 * MATRICES)(*sizes),
+        x.dtype is torch.bfloat16, torch.get_num_threads(),
+    )  # fmt: skip
+    kernels.longt5_thin_product(int(bool(scales)), ctypes.byref(call))
+    parts = out.split([rows * size for size in sizes])
+    return tuple(part.view(rows, size) for part, size in zip(parts, sizes, strict=True))
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:

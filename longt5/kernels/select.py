@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from . import Geometry, Side, SideBias, chunked, cuda, decode, native, reference
+from . import Geometry, Side, SideBias, chunked, cuda, decode, int8, native, reference
 
 # Largest difference over the largest value. Plain torch rounds scores to half widths, as
 # transformers does; the fused kernels keep them in float32.
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 4e-3}
+# Products with int8 weights round what they multiply as well, to 16 or (plain torch) 8 bits.
+INT8_TOLERANCE = 5e-3
 
 
 class Kernel(Protocol):
@@ -77,9 +81,16 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return decode.rms_norm(x.float(), weight, eps)
 
 
+def thin(x: Tensor, weights: Sequence[Tensor]) -> bool:
+    """Whether :func:`native.thin_product` multiplies these few rows, plain or int8."""
+    part = "int8" if weights[0].dtype is torch.int8 else "linear"
+    fits = native.fits_thin(x.shape[0], weights)
+    return fits and verified(f"native {part}", x.dtype, "cpu")
+
+
 def _native(width: int, dtype: torch.dtype, device: torch.device) -> bool:
     fits = native.fits(width, native.LANES, dtype, device)
-    return fits and all(verified(f"native {x}", dtype, "cpu") for x in STEP_PARTS)
+    return fits and all(verified(f"native {x}", dtype, "cpu") for x in ATTENTION_PARTS)
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,12 @@ class Check:
     error: float
 
     @property
+    def limit(self) -> float:
+        return INT8_TOLERANCE if self.kernel.endswith("int8") else TOLERANCES[self.dtype]
+
+    @property
     def passed(self) -> bool:
-        return self.error <= TOLERANCES[self.dtype]
+        return self.error <= self.limit
 
 
 @functools.cache
@@ -189,8 +204,34 @@ def _norm_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     return _difference(got.cpu(), decode.rms_norm(x, weight.float(), 1e-6))
 
 
-# What a decode step needs beside products, and how each is compared.
-STEP_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
+def _linear_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    x, weights = _product_sample(dtype)
+    if name.startswith("native"):
+        got = native.thin_product(x, weights)
+    else:
+        got = tuple(F.linear(x.to(device), w.to(device)) for w in weights)
+    pairs = zip(got, weights, strict=True)
+    return max(_difference(y.cpu(), x.float() @ w.float().T) for y, w in pairs)
+
+
+def _int8_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    x, weights = _product_sample(dtype)
+    wholes, scales = zip(*map(int8.quantize_rows, weights), strict=True)
+    kernel_ = native if name.startswith("native") else int8
+    got = kernel_.thin_product(x, wholes, scales)
+    parts = zip(got, wholes, scales, strict=True)
+    return max(_difference(y, x.float() @ (w * s[:, None]).T) for y, w, s in parts)
+
+
+def _product_sample(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+    """Five rows, more than one pass takes, and two matrices."""
+    q, k, _, _, _ = sample(dtype)
+    return q[0, :5].flatten(1), [k[0, :64].flatten(1).contiguous(), k[1, :12].flatten(1)]
+
+
+# What a decode step needs, and how each part is compared.
+ATTENTION_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
+STEP_PARTS = {**ATTENTION_PARTS, "linear": _linear_error, "int8": _int8_error}
 
 
 def _moved(x: SideBias | None, device: torch.device) -> SideBias | None:
