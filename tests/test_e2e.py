@@ -150,8 +150,10 @@ def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
 
 def test_buttons_say_what_they_do(page) -> None:
     page.wait_for_timeout(1_000)  # what runs when the page is loaded must not empty them
-    for name, label in (("run", "Summarize"), ("stop", "Stop"), ("copy", "Copy")):
+    for name, label in (("run", "Summarize"), ("stop", "Stop")):
         assert page.inner_text(f"#{name}") == label
+    # What is not laid out has no inner text of its own, only that of its source, blanks and all.
+    assert not page.is_visible("#copy") and page.text_content("#copy").strip() == "Copy"
 
 
 def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
