@@ -108,13 +108,16 @@ def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
 
 
 def test_the_line_before_a_run() -> None:
-    planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000)
+    planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000, 199)
     assert in_a_line(planned) == (
-        "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory"
+        "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 200 words in 6 s, with 160 MB "
+        "of memory"
     )
     assert in_a_line(planned, brief=True).startswith("13,163 tokens in 5 sections; about")
-    one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000)
-    assert in_a_line(one) == "1 part, 1 word, 9 tokens in 1 section; about 1.5 GB of memory"
+    one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000, 10)
+    assert in_a_line(one) == (
+        "1 part, 1 word, 9 tokens in 1 section; about 10 words, with 1.5 GB of memory"
+    )
 
 
 class States:
