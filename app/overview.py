@@ -60,6 +60,12 @@ def _score(pair: tuple[float, Sentence]) -> float:
     return -pair[0]
 
 
+def _stands_alone(text: str) -> bool:
+    """Whether it ends, and what it opens it also closes."""
+    pairs = all(text.count(a) == text.count(b) for a, b in ("()", "“”", "[]"))
+    return text[-1:] in ".!?”\"’)。！？" and pairs and text.count('"') % 2 == 0
+
+
 def _spread(ranked: Sequence[Ranked], needed: int) -> list[tuple[int, Sentence]]:
     """The best sentence of each group, best groups first; when the room gets short, the
     shortest that still let enough groups in."""
@@ -85,7 +91,7 @@ def _ranked(section: SectionSummary, sections: Sequence[SectionSummary]) -> Rank
     found = []
     for at, sentence in enumerate(section.sentences):
         words = count_words(sentence.text)
-        if not SENTENCE[0] <= words <= SENTENCE[1] or sentence.text[-1:] not in ".!?”\"’)。":
+        if not SENTENCE[0] <= words <= SENTENCE[1] or not _stands_alone(sentence.text):
             continue
         said = {f for f in features(sentence.text) if " " not in f and len(f) > 3}
         score = sum(math.log(1 + shared[f]) for f in said) / math.sqrt(max(1, len(said)))

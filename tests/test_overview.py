@@ -72,6 +72,16 @@ def test_doubtful_sentences_come_last() -> None:
     assert all("sound" in s.text for s in overview_of(sections))
 
 
+def test_halves_of_quotations_and_of_lists_do_not_stand_alone() -> None:
+    for begin in ('"', "“", "(", "["):
+        sections = [
+            section(n, said(n, 20, begin), said(n, 20, f'"So", {n} (here) and “there” '))
+            for n in range(1, 6)
+        ]
+        chosen = overview_of(sections)
+        assert chosen and all('"So"' in s.text for s in chosen)
+
+
 def test_short_summaries_have_none() -> None:
     assert overview_of([section(n, said(n, 20)) for n in range(1, 5)]) == ()
     assert overview_of([section(n, said(n, 40), said(n, 40), said(n, 40)) for n in (1, 2)]) == ()
