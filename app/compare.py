@@ -122,7 +122,7 @@ def summary_from(path: Path) -> Summary:
         sections = tuple(_section(section) for section in values["sections"])
         return Summary(
             values["name"], values["pages"], values["model"], values["options"],
-            values["summary"], sections, provenance=values["provenance"],
+            values["summary"], sections, provenance=values["provenance"], unit=values["unit"],
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadOption(

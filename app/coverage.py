@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from app.documents import Document, ranges
 from app.documents.sections import find_references
+from app.events import Summary
 
 # What became of a page, as people read it; "read" is the first.
 STATUSES = {
@@ -20,6 +23,7 @@ STATUSES = {
     "skipped": "not chosen",
     "stopped": "not reached",
 }
+UNIT = re.compile(r"(part|chapter) (\S.*)")  # of what has no pages
 Coverage = tuple[tuple[int, str], ...]
 
 
@@ -39,9 +43,9 @@ def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
 LEFT_OUT = "The list of references"
 
 
-def references_left_out(pages: Sequence[int]) -> str:
+def references_left_out(pages: Sequence[int], unit: str = "page") -> str:
     """The sentence that says so; the page offers to include them where it stands."""
-    where = f"page {pages[0]}" if len(pages) == 1 else f"pages {ranges(pages)}"
+    where = f"{unit} {pages[0]}" if len(pages) == 1 else f"{unit}s {ranges(pages)}"
     return f"{LEFT_OUT} ({where}) is left out; it can be included."
 
 
@@ -60,6 +64,12 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
     return tuple(cells)
 
 
+def drawn_on(summary: Summary) -> Counter[int]:
+    """How many sentences of a summary came from each page."""
+    sentences = (s for section in summary.sections for s in section.sentences)
+    return Counter(page for sentence in sentences for page in sentence.pages)
+
+
 def coverage_line(coverage: Coverage, unit: str = "page") -> str:
     """`40 of 42 pages read; 41-42: references left out`."""
     by_status: dict[str, list[int]] = {}
@@ -72,13 +82,28 @@ def coverage_line(coverage: Coverage, unit: str = "page") -> str:
     return "; ".join(parts)
 
 
+def labels_of(document: Document, pages: Sequence[int]) -> tuple[str, ...]:
+    """What is printed on pages; where a document has none, `part 3` or `chapter 3`."""
+    unit = "" if document.unit == "page" else f"{document.unit} "
+    return tuple(f"{unit}{document.pages[page - 1].label}" for page in pages)
+
+
 def cite_pages(labels: Sequence[str]) -> str:
-    """`p. 12`, `pp. 12-13` or `pp. 3, 9` for the labels of pages in order."""
+    """`p. 12`, `pp. 12-13`, `pp. 3, 9` or `part 3` for the labels of pages in order."""
     if not labels:
         return ""
-    if len(labels) == 1:
-        return f"p. {labels[0]}"
-    numbers = [int(label) for label in labels if label.isdecimal()]
-    if len(numbers) == len(labels):
-        return f"pp. {ranges(numbers)}"
-    return "pp. " + ", ".join(labels)
+    unit, names = named(labels)
+    one, many = (f"{unit} ", f"{unit}s ") if unit else ("p. ", "pp. ")
+    if len(names) == 1:
+        return one + names[0]
+    numbers = [int(name) for name in names if name.isdecimal()]
+    return many + (ranges(numbers) if len(numbers) == len(names) else ", ".join(names))
+
+
+def named(labels: Sequence[int | str]) -> tuple[str, list[str]]:
+    """("part", ["3", "4"]) of `part 3`, `part 4`; the unit is empty for pages."""
+    found = [UNIT.match(str(label)) for label in labels]
+    units = {match[1] for match in found if match}
+    if not all(found) or len(units) != 1:
+        return "", [str(label) for label in labels]
+    return units.pop(), [match[2] for match in found if match]

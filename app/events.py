@@ -60,12 +60,14 @@ class Summary:
     coverage: tuple[tuple[int, str], ...] = ()
     overview: tuple[Sentence, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    unit: str = "page"  # or part, chapter: what `pages` counts
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `summarize --format json` prints."""
         return {
             "name": self.name,
             "pages": self.pages,
+            "unit": self.unit,
             "model": self.model,
             "options": dict(self.options),
             "summary": self.summary,
@@ -111,8 +113,8 @@ class DocumentFailed:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a run will be: sizes, seconds (None while the machine's speed is not known) and bytes
-    of memory, all but the sizes about."""
+    """What a run will be: sizes, seconds (None while the machine's speed is not known), bytes of
+    memory and words of the summary, all but the sizes about."""
 
     pages: int
     unit: str
@@ -121,6 +123,7 @@ class Planned:
     sections: int
     seconds: float | None
     memory_bytes: int
+    summary_words: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.chunking import Chunk
 from app.citations import Citer, find_passages
-from app.coverage import cite_pages
+from app.coverage import cite_pages, labels_of
 from app.events import Sentence
 from longt5.claims import check
 from longt5.sentences import count_words, last_sentence_end, split_sentences, without_headings
@@ -22,12 +22,12 @@ class Source:
 
     def __init__(self, document: Any) -> None:
         self.texts = {page.number: page.text for page in document.pages}
-        self.labels = {page.number: page.label for page in document.pages}
+        self._document = document
         self.whole = "\n\n".join(self.texts.values())
 
     def labels_of(self, pages: Sequence[int]) -> tuple[str, ...]:
         """What is printed on pages."""
-        return tuple(self.labels[page] for page in pages)
+        return labels_of(self._document, pages)
 
 
 def _is_sentence(text: str) -> bool:

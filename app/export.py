@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Protocol
 
-from app.coverage import cite_pages, coverage_line
+from app.coverage import cite_pages, coverage_line, named
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import details
 
@@ -131,7 +131,7 @@ def cited(fmt: str, sentences: Sequence[Sentence]) -> str:
 
 def ending(fmt: str, summary: Summary) -> str:
     """The overview, warnings and provenance."""
-    read = f"{coverage_line(summary.coverage)}.\n" if summary.coverage else ""
+    read = f"{coverage_line(summary.coverage, summary.unit)}.\n" if summary.coverage else ""
     short = cited(fmt, summary.overview)
     if short:
         short = ("## In short\n\n" if fmt == "md" else "[In short]\n") + short + "\n\n"
@@ -160,14 +160,15 @@ def inert(text: str) -> str:
 
 
 def page_range(pages: Sequence[int | str]) -> str:
-    """`Page 3` or `Pages 3–7`."""
-    first, last = pages[0], pages[-1]
-    return f"Page {first}" if first == last else f"Pages {first}–{last}"
+    """`Page 3`, `Pages 3–7` or `Part 3`."""
+    unit, names = named(pages)
+    word, first, last = (unit or "page").capitalize(), names[0], names[-1]
+    return f"{word} {first}" if first == last else f"{word}s {first}–{last}"
 
 
 def provenance(summary: Summary) -> str:
     """One line: pages, model, length."""
-    pages = "1 page" if summary.pages == 1 else f"{summary.pages} pages"
+    pages = f"1 {summary.unit}" if summary.pages == 1 else f"{summary.pages} {summary.unit}s"
     length = summary.options.get("length", "")
     stopped = "; stopped before the end" if summary.stopped else ""
     return (

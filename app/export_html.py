@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from app.coverage import STATUSES, cite_pages, coverage_line
+from app.coverage import STATUSES, cite_pages, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
 from app.export import heading_of, provenance
 from app.provenance import details
@@ -16,9 +16,11 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6e
 .cite { font-size: .8em; color: #475569; white-space: nowrap; }
 .flag { text-decoration: underline wavy #b45309; }
 .doubts, .facts { font-size: .85rem; color: #475569; }
-.strip { display: flex; gap: 1px; margin: .3rem 0 1rem; }
-.strip span { flex: 1; height: 12px; background: #5eead4; }
+.strip { display: flex; flex-wrap: wrap; gap: 4px 1px; margin: .3rem 0 1rem; }
+.strip span { flex: 1 0 5px; max-width: 20px; height: 8px; background: #99f6e4;
+  border-top: 10px solid #fff; }
 .strip span:not(.read) { background: #cbd5e1; }
+.strip span.drawn { border-color: #0f766e; }
 dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow-wrap: anywhere; }
 @media print { body { margin: 0; } .strip span { print-color-adjust: exact; } }
 """
@@ -80,9 +82,12 @@ def _sentence(sentence: Sentence) -> str:
 def _strip(summary: Summary) -> str:
     if not summary.coverage:
         return ""
+    cited = drawn_on(summary)
     cells = "".join(
-        f'<span class="{status}" title="Page {page}: {STATUSES[status]}"></span>'
+        f'<span class="{status}{" drawn" if cited[page] else ""}" '
+        f'title="{summary.unit.capitalize()} {page}: {STATUSES[status]}"></span>'
         for page, status in summary.coverage
     )
-    line = escape(coverage_line(summary.coverage))
-    return f'<p class="facts">{line}</p><div class="strip" aria-hidden="true">{cells}</div>'
+    line = escape(coverage_line(summary.coverage, summary.unit))
+    note = ". A bar: the summary draws on it." if cited else "."
+    return f'<p class="facts">{line}{note}</p><div class="strip" aria-hidden="true">{cells}</div>'

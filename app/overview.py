@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from app.citations import features
 from app.events import SectionSummary, Sentence
@@ -13,31 +15,60 @@ from longt5.sentences import count_words
 MAX_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves
 WORTH = 1.5  # a summary of less than this many times MAX_WORDS needs no overview
+STRETCHES = 10  # of neighbouring sections, where there is no room for half of the sections
+PART = re.compile(r" \(\d+ of \d+\)$")  # what a section cut in parts has behind its title
+Ranked = list[tuple[float, Sentence]]
 SENTENCE = (6, 40)  # words of a sentence that stands well alone
 
 
 def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     """At most MAX_WORDS from at least half of the sections, in their order, citations kept.
 
-    Sentences are as the sections have them, so nothing is said that is not there. Empty when the
-    summary is short, or when its sentences are too long for that.
+    Where so many sections do not fit, it is half of the chapters, else of STRETCHES stretches of
+    neighbours. Sentences are as the sections have them, so nothing is said that is not there.
+    Empty when the summary is short, or when its sentences are too long for that.
     """
     words = sum(count_words(section.text) for section in sections)
     if len(sections) < MIN_SECTIONS or words < WORTH * MAX_WORDS:
         return ()
     ranked = [_ranked(section, sections) for section in sections]
-    needed = -(-sum(map(bool, ranked)) // 2)
-    chosen = _spread(ranked, needed)
-    if len({section for section, _ in chosen}) < needed or not chosen:
-        return ()
-    return tuple(sentence for _, sentence in sorted(chosen, key=lambda pair: pair[0]))
+    for groups in _groupings(sections):
+        merged = [sorted((r for i in group for r in ranked[i]), key=_score) for group in groups]
+        needed = -(-sum(map(bool, merged)) // 2)
+        chosen = _spread(merged, needed)
+        if chosen and len(chosen) >= needed:
+            return tuple(sentence for _, sentence in sorted(chosen, key=lambda pair: pair[0]))
+    return ()
 
 
-def _spread(
-    ranked: Sequence[Sequence[tuple[float, Sentence]]], needed: int
-) -> list[tuple[int, Sentence]]:
-    """The best sentence of each section, best sections first; when the room gets short, the
-    shortest that still let enough sections in."""
+def _groupings(sections: Sequence[SectionSummary]) -> Iterator[list[list[int]]]:
+    """The sections as they are, the parts of a chapter together, stretches of neighbours."""
+    numbers = range(len(sections))
+    yield [[i] for i in numbers]
+
+    def chapter(i: int) -> object:
+        return PART.sub("", sections[i].title) or i
+
+    chapters = [list(group) for _, group in groupby(numbers, chapter)]
+    if MIN_SECTIONS <= len(chapters) < len(sections):
+        yield chapters
+    if len(sections) > STRETCHES:
+        yield [list(g) for _, g in groupby(numbers, lambda i: i * STRETCHES // len(sections))]
+
+
+def _score(pair: tuple[float, Sentence]) -> float:
+    return -pair[0]
+
+
+def _stands_alone(text: str) -> bool:
+    """Whether it ends, and what it opens it also closes."""
+    pairs = all(text.count(a) == text.count(b) for a, b in ("()", "“”", "[]"))
+    return text[-1:] in ".!?”\"’)。！？" and pairs and text.count('"') % 2 == 0
+
+
+def _spread(ranked: Sequence[Ranked], needed: int) -> list[tuple[int, Sentence]]:
+    """The best sentence of each group, best groups first; when the room gets short, the
+    shortest that still let enough groups in."""
     order = sorted(
         (i for i, options in enumerate(ranked) if options), key=lambda i: -ranked[i][0][0]
     )
@@ -54,18 +85,16 @@ def _spread(
     return chosen
 
 
-def _ranked(
-    section: SectionSummary, sections: Sequence[SectionSummary]
-) -> list[tuple[float, Sentence]]:
+def _ranked(section: SectionSummary, sections: Sequence[SectionSummary]) -> Ranked:
     """(score, sentence), best first: words shared with all the sections, doubts count against."""
     shared = Counter(f for s in sections for f in set(features(s.text)) if " " not in f)
     found = []
     for at, sentence in enumerate(section.sentences):
         words = count_words(sentence.text)
-        if not SENTENCE[0] <= words <= SENTENCE[1] or sentence.text[-1:] not in ".!?”\"’)。":
+        if not SENTENCE[0] <= words <= SENTENCE[1] or not _stands_alone(sentence.text):
             continue
         said = {f for f in features(sentence.text) if " " not in f and len(f) > 3}
         score = sum(math.log(1 + shared[f]) for f in said) / math.sqrt(max(1, len(said)))
         score -= 2.0 * len(sentence.flags) + 0.1 * at + (0 if sentence.pages else 2.0)
         found.append((score, sentence))
-    return sorted(found, key=lambda pair: -pair[0])
+    return sorted(found, key=_score)

@@ -19,16 +19,18 @@ from longt5.sentences import count_words
 
 
 def in_a_line(planned: Planned, brief: bool = False) -> str:
-    """`29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory`, or
-    only what a reading of the document does not tell."""
+    """`29 pages, 8,285 words, 13,163 tokens in 5 sections; about 200 words in 6 s, with 160 MB of
+    memory`, or only what a reading of the document does not tell."""
     counts = [(planned.tokens, "token")]
     if not brief:
         counts = [(planned.pages, planned.unit), (planned.words, "word"), *counts]
     sizes = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
     sections = "1 section" if planned.sections == 1 else f"{planned.sections} sections"
-    memory = f"{in_words(planned.memory_bytes)} of memory"
-    time = f"{duration(planned.seconds)} and " if planned.seconds is not None else ""
-    return f"{sizes} in {sections}; about {time}{memory}"
+    # A section gets a sentence at least: many sections make more words than were asked for.
+    words = -(-planned.summary_words // 10) * 10
+    time = f" in {duration(planned.seconds)}" if planned.seconds is not None else ""
+    memory = in_words(planned.memory_bytes)
+    return f"{sizes} in {sections}; about {words:,} words{time}, with {memory} of memory"
 
 
 @dataclass(frozen=True)

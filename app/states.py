@@ -55,9 +55,9 @@ class KeptStates:
             self._dropped.add(hash(key))
 
     def clear(self) -> None:
-        """Let go of all."""
-        for key in list(self._kept):
-            self._drop(key)
+        """Let go of all, also of what was dropped: not the limit is why it must be read again."""
+        self._kept.clear()
+        self._dropped.clear()
 
     def _drop(self, key: Key) -> None:
         del self._kept[key]

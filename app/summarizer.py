@@ -130,6 +130,7 @@ class Summarizer:
             plan.pages, plan.document.unit, plan.words, plan.tokens, len(plan.chunks),
             sum(speed.seconds(*pair) for pair in work) if speed else None,
             plan.memory_bytes(self.model, self.kept.limit_bytes),
+            sum(plan.targets),
         )  # fmt: skip
 
     def work_of(self, plan: Plan) -> list[tuple[float, float]]:
@@ -319,15 +320,17 @@ class _Run:
             provenance=provenance_of(
                 document, self.plan.options, s.identity, s.dtype, coverage
             ),
+            unit=document.unit,
         )
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = list(self.plan.document.warnings)
         if len(self.done) < len(self.chunks):
             first = self.chunks[len(self.done)].pages[0]
-            warnings.append(f"Stopped: what follows from page {first} on is not summarized.")
+            unit = self.plan.document.unit
+            warnings.append(f"Stopped: what follows from {unit} {first} on is not summarized.")
         if self.plan.references:
-            warnings.append(references_left_out(self.plan.references))
+            warnings.append(references_left_out(self.plan.references, self.plan.document.unit))
         return tuple(warnings)
 
     def _timings(self) -> dict[str, float]:

@@ -1,4 +1,5 @@
-// Copy, and two keys: Ctrl+Enter (or Cmd+Enter) summarizes; Escape closes the source, or stops.
+// Copy; keys: Ctrl+Enter (or Cmd+Enter) summarizes, Escape closes the source, or stops; arrows turn
+// its pages, or go along the strip. Focus goes to the source when it opens, and back.
 window.copySummary = async () => {
   const box = document.getElementById("summary");
   const copy = box ? box.cloneNode(true) : document.createElement("div");
@@ -26,14 +27,54 @@ window.copySummary = async () => {
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
 };
 
+let citedFrom = null;
+window.sourceShown = () => {
+  const source = document.querySelector("#source .source");
+  if (!source) return;
+  source.focus({preventScroll: true});
+  const mark = source.querySelector("mark");
+  if (mark) mark.scrollIntoView({block: "center"});
+  // The summary is narrower now: the sentence stays where it can be read.
+  if (citedFrom && citedFrom.isConnected) citedFrom.scrollIntoView({block: "nearest"});
+};
+window.sourceClosed = () => {
+  if (citedFrom && citedFrom.isConnected) citedFrom.focus({preventScroll: true});
+};
+document.addEventListener("click", (event) => {
+  const asked = event.target.closest("[data-page]");
+  if (asked && !asked.closest("#source")) citedFrom = asked;
+  // On a phone what is written lies below what was asked.
+  if (event.target.closest("#run") && innerWidth <= 640) {
+    document.getElementById("answer").scrollIntoView({behavior: "smooth"});
+  }
+}, true);
+
+const alongStrip = (cell, key) => {
+  const cells = [...cell.parentElement.children];
+  const at = cells.indexOf(cell);
+  const next = {ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: cells.length - 1}[key];
+  if (!cells[next]) return;
+  cell.tabIndex = -1;
+  cells[next].tabIndex = 0;
+  cells[next].focus();
+};
 document.addEventListener("keydown", (event) => {
   const press = (id) => {
     const button = document.getElementById(id);
     if (button && !button.disabled) { event.preventDefault(); button.click(); }
   };
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) press("run");
-  if (event.key === "Escape") {
-    const close = document.querySelector("#source .close");
+  const {key, target} = event;
+  const close = document.querySelector("#source .close");
+  if (key === "Enter" && (event.ctrlKey || event.metaKey)) press("run");
+  if (key === "Escape") {
     if (close) close.click(); else press("stop");
+  }
+  if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) return;
+  if (target.matches(".strip .cell")) {
+    event.preventDefault();
+    alongStrip(target, key);
+  } else if (close && key.startsWith("Arrow") && !target.matches("input, textarea, select")) {
+    const [before, next] = document.querySelectorAll("#source .turn");
+    (key === "ArrowLeft" ? before : next).click();
   }
 });

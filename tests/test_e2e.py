@@ -104,10 +104,12 @@ def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
     page.wait_for_selector("#summary[aria-busy=false]")
     assert re.search(r"\d+ of 29 pages read", page.inner_text(".coverage"))
     assert len(page.query_selector_all(".strip .cell")) == 29
-    cite = page.query_selector("#summary .text .cite")
+    cite = page.query_selector_all("#summary .text .cite")[-1]
     cite.focus()
     page.keyboard.press("Enter")
     picture = page.wait_for_selector("#source img")
+    page.wait_for_selector("#source .source:focus")
+    assert in_sight(picture, page) and in_sight(cite, page)
     number = cite.get_attribute("data-page")
     assert f"page {number} of 29" in page.inner_text("#source")
     marked = picture.evaluate("""async (image) => {
@@ -124,12 +126,37 @@ def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
     }""")
     assert marked > 2_000
     assert not page.is_visible("#run")
-    page.click("#source .turn:has-text('Next')")
-    page.wait_for_function(
-        f"() => document.querySelector('#source').innerText.includes('page {int(number) + 1} of')"
-    )
+    for turn, to in (("ArrowRight", int(number) + 1), ("ArrowLeft", int(number))):
+        page.keyboard.press(turn)
+        page.wait_for_function(
+            f"() => document.querySelector('#source').innerText.includes('page {to} of')"
+        )
     page.keyboard.press("Escape")
     page.wait_for_selector("#run", state="visible")
+    page.wait_for_function("e => document.activeElement === e", arg=cite)
+
+
+def in_sight(element, page) -> bool:
+    """Whether some of an element is inside the window."""
+    box, height = element.bounding_box(), page.viewport_size["height"]
+    return box["y"] < height and box["y"] + box["height"] > 0
+
+
+def test_the_strip_of_pages_by_keyboard(page) -> None:
+    drop(page, EXAMPLE_TEXT)
+    page.wait_for_selector(".facts")
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert "2 of 2 parts read" in page.inner_text(".coverage")
+    page.focus(".strip .cell[tabindex='0']")
+    for key in ("ArrowLeft", "End", "ArrowRight", "Home", "ArrowRight"):
+        page.keyboard.press(key)
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused).startswith("Part 2: read")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#source .context")
+    assert "part 2 of 2" in page.inner_text("#source")
 
 
 def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
@@ -150,8 +177,10 @@ def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
 
 def test_buttons_say_what_they_do(page) -> None:
     page.wait_for_timeout(1_000)  # what runs when the page is loaded must not empty them
-    for name, label in (("run", "Summarize"), ("stop", "Stop"), ("copy", "Copy")):
+    for name, label in (("run", "Summarize"), ("stop", "Stop")):
         assert page.inner_text(f"#{name}") == label
+    # What is not laid out has no inner text of its own, only that of its source, blanks and all.
+    assert not page.is_visible("#copy") and page.text_content("#copy").strip() == "Copy"
 
 
 def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
@@ -228,7 +257,8 @@ def test_markup_in_text_is_inert(page) -> None:
 def test_a_chosen_section_is_summarized_and_its_citation_leads_there(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".forecast")
-    assert re.search(r"tokens in \d+ sections; about .* of memory", page.inner_text("#forecast"))
+    told = page.inner_text("#forecast")
+    assert re.search(r"tokens in \d+ sections; about .* words .* of memory", told)
     assert not page.is_visible("#section-boxes")
     page.click("#sections button")
     page.click("#section-boxes label:has-text('4 Water and mud')")
@@ -293,6 +323,7 @@ def test_references_are_included_where_it_says_that_they_are_not(page) -> None:
 def test_it_fits_a_phone(browser, url, theme) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()
+    tab.set_default_timeout(PATIENCE_MS)
     tab.goto(f"{url}?__theme={theme}")
     tab.wait_for_selector("#run")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
@@ -303,5 +334,20 @@ def test_it_fits_a_phone(browser, url, theme) -> None:
             f"() => ({colour}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) < 200)"
             f" == {str(is_dark).lower()}"
         )
+    drop(tab, EXAMPLE_TEXT)
+    tab.wait_for_selector(".facts")
+    tab.click("label:has-text('Short')")
+    tab.click("#run")
+    tab.wait_for_selector("#summary[aria-busy=false]")
+    assert 0 <= tab.query_selector("#status").bounding_box()["y"] < 200
+    cite = tab.query_selector_all("#summary .text .cite")[-1]
+    cite.click()
+    mark = tab.wait_for_selector("#source .context mark")
+    tab.wait_for_selector("#source .source:focus")
+    assert in_sight(mark, tab) and in_sight(tab.query_selector("#source .close"), tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.click("#source .close")
+    tab.wait_for_selector("#source .source", state="detached")
+    assert in_sight(cite, tab)
     context.close()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.events import SectionSummary, Sentence
-from app.overview import MAX_WORDS, overview_of
+from app.overview import MAX_WORDS, STRETCHES, overview_of
 from longt5.sentences import count_words
 
 FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)
@@ -39,12 +39,47 @@ def test_it_is_short_and_covers_half_where_that_is_possible(shape) -> None:
     if long_enough and fits:
         assert len({s.pages for s in overview}) >= needed
         assert [s.pages for s in overview] == sorted(s.pages for s in overview)
+        assert all(s.labels for s in overview)
+        assert " ".join(s.text for s in overview) != sections[0].text
+
+
+def parts(chapters: int, each: int, words: int) -> list[SectionSummary]:
+    """Chapters in parts, a sentence for each part."""
+    return [
+        SectionSummary((n, n), s.text, 100, 50, "eos", (s,), f"{n // each} Title ({n % each + 1} "
+                       f"of {each})")
+        for n in range(chapters * each) for s in [said(n, words)]
+    ]  # fmt: skip
+
+
+def test_of_many_sections_it_covers_half_of_the_chapters() -> None:
+    sections = parts(8, 4, 24)  # half of 32 sections would be 384 words
+    overview = overview_of(sections)
+    assert len({s.pages[0] // 4 for s in overview}) == len(overview) >= 4
+    assert sum(count_words(s.text) for s in overview) <= MAX_WORDS
+
+
+def test_of_many_chapters_it_covers_half_of_their_stretches() -> None:
+    for count in (30, 31, 47):
+        overview = overview_of([section(n, said(n, 22)) for n in range(count)])
+        tenths = {s.pages[0] * STRETCHES // count for s in overview}
+        assert len(tenths) == len(overview) == MAX_WORDS // 22
 
 
 def test_doubtful_sentences_come_last() -> None:
     sections = [section(n, said(n, 20, flags=FLAG), said(n, 20, "sound "), said(n, 30, flags=FLAG))
                 for n in range(1, 5)]  # fmt: skip
     assert all("sound" in s.text for s in overview_of(sections))
+
+
+def test_halves_of_quotations_and_of_lists_do_not_stand_alone() -> None:
+    for begin in ('"', "“", "(", "["):
+        sections = [
+            section(n, said(n, 20, begin), said(n, 20, f'"So", {n} (here) and “there” '))
+            for n in range(1, 6)
+        ]
+        chosen = overview_of(sections)
+        assert chosen and all('"So"' in s.text for s in chosen)
 
 
 def test_short_summaries_have_none() -> None:

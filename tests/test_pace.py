@@ -108,13 +108,16 @@ def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
 
 
 def test_the_line_before_a_run() -> None:
-    planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000)
+    planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000, 199)
     assert in_a_line(planned) == (
-        "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 6 s and 160 MB of memory"
+        "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 200 words in 6 s, with 160 MB "
+        "of memory"
     )
     assert in_a_line(planned, brief=True).startswith("13,163 tokens in 5 sections; about")
-    one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000)
-    assert in_a_line(one) == "1 part, 1 word, 9 tokens in 1 section; about 1.5 GB of memory"
+    one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000, 10)
+    assert in_a_line(one) == (
+        "1 part, 1 word, 9 tokens in 1 section; about 10 words, with 1.5 GB of memory"
+    )
 
 
 class States:
@@ -146,8 +149,23 @@ def test_a_run_does_not_push_out_its_own_states() -> None:
         kept.keep(key, States(40), run)
     assert (1,) in kept and (2,) in kept
     assert [key for key in [(9,), *sorted(run)] if kept.was_dropped(key)] == [(9,), (3,)]
+
+
+def test_what_was_let_go_on_purpose_was_not_dropped_for_the_limit() -> None:
+    kept = KeptStates(100)
+    for number in (1, 2):
+        kept.keep((number,), States(60))
+    assert kept.was_dropped((1,)) and (2,) in kept
     kept.clear()
-    assert kept.was_dropped((1,)) and kept.get((1,)) is None
+    assert not [n for n in (1, 2) if kept.was_dropped((n,)) or (n,) in kept]
+
+
+def test_a_run_after_forgetting_blames_no_limit(bundled, article) -> None:
+    options = Options(length="short", num_beams=1, max_input_tokens=600, max_new_tokens=4)
+    for _ in range(2):
+        said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
+        assert said == []
+        bundled.forget()
 
 
 def test_dropped_states_are_said(bundled, article) -> None:

@@ -77,7 +77,7 @@ def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
 def test_json_object_has_the_pinned_keys(run) -> None:
     values = json.loads(json.dumps(run[-1].summary.to_dict()))
     assert set(values) == {
-        "name", "pages", "model", "options", "summary", "sections", "overview", "coverage",
+        "name", "pages", "unit", "model", "options", "summary", "sections", "overview", "coverage",
         "warnings", "timings", "provenance",
     }  # fmt: skip
     assert set(values["sections"][0]) == {

@@ -174,12 +174,15 @@ def _bytes_of(path: Path, name: str) -> bytes:
     return data
 
 
+CONTENTS_LEFT_OUT = "The table of contents"  # begins a warning that is no cause for worry
+
+
 def _warnings(pages: tuple[Page, ...], contents: list[int], unit: str) -> tuple[str, ...]:
     found = []
     if contents:
         where = f"{unit} {contents[0]}" if len(contents) == 1 else f"{unit}s {ranges(contents)}"
         index = " or index" if contents[-1] > len(pages) / 2 else ""
-        found.append(f"The table of contents{index} ({where}) is left out.")
+        found.append(f"{CONTENTS_LEFT_OUT}{index} ({where}) is left out.")
     for status, sentence in (
         ("failed", "could not be read"),
         ("scanned", "no text layer, so pictures of text there need OCR first"),

@@ -233,7 +233,7 @@ class Handlers:
         if not 0 <= number < len(sources) or not 1 <= page <= len(sources[number].document.pages):
             return render.notice("That document is no longer kept: summarize it again.")
         source = sources[number]
-        found, pages = source.document.pages[page - 1], source.document.pages
+        found = source.document.pages[page - 1]
         passages = [str(p) for p in event.passages][:MAX_PASSAGES]
         if source.document.unit == "page" and source.path is not None:
             try:
@@ -244,7 +244,7 @@ class Handlers:
                 body = render.error(str(error)) + render.passage_in_context(found.text, passages)
         else:
             body = render.passage_in_context(found.text, passages)
-        return render.source_page(number, page, found.label, len(pages), source.document.name, body)
+        return render.source_page(number, page, source.document, body)
 
     def _sources(self, job_id: str) -> list[Shown]:
         """The documents of a run, from memory or from its folder."""

@@ -176,8 +176,12 @@ def _wire(
     _wire_asking(handlers, ask)
     _wire_running(page, handlers, ask, answer)
     for shown in (answer["summary"], answer["comparison"], ask["page"]):
-        shown.cite(handlers.show_source, answer["job"], ask["page"], concurrency_limit=4, **QUIET)
-    ask["page"].close(_always(""), None, ask["page"], queue=False, **QUIET)
+        shown.cite(
+            handlers.show_source, answer["job"], ask["page"], concurrency_limit=4, **QUIET
+        ).then(None, js="() => window.sourceShown()", **QUIET)
+    ask["page"].close(_always(""), None, ask["page"], queue=False, **QUIET).then(
+        None, js="() => window.sourceClosed()", **QUIET
+    )
     answer["copy"].click(None, js="() => window.copySummary()", **QUIET)
 
 

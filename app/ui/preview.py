@@ -98,4 +98,5 @@ def together(planned: Sequence[Planned]) -> Planned:
         sum(p.sections for p in planned),
         sum(known) if len(known) == len(planned) else None,
         max(p.memory_bytes for p in planned),
+        sum(p.summary_words for p in planned),
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
 from app.compare import described, plain, rows_of, said_by_both
-from app.coverage import LEFT_OUT, STATUSES, cite_pages, coverage_line
-from app.documents import Document, ranges
+from app.coverage import LEFT_OUT, STATUSES, cite_pages, coverage_line, drawn_on
+from app.documents import CONTENTS_LEFT_OUT, Document, ranges
 from app.events import Sentence, Summary
 from app.export import heading_of, provenance
 from app.pace import duration
@@ -27,6 +26,7 @@ STAGES = {
     "stopped": "Stopped",
 }
 MAX_CELLS = 300  # of the coverage strip; more pages share cells
+FEW_CELLS = 40  # that may be wide
 EMPTY = (
     '<div class="empty"><p>Drop a PDF, or paste a long text, then press '
     "<strong>Summarize</strong>.</p><p>Sentences that can no longer change are solid; the "
@@ -82,8 +82,8 @@ def finished(board: Board) -> str:
     seconds = sum(s.timings.get("total_s", 0.0) for s in summaries)
     words = sum(count_words(s.summary) for s in summaries)
     stage = "stopped" if any(s.stopped for s in summaries) else "done"
-    return bar(stage, board.fraction if stage == "stopped" else 1.0,
-               f"{words} words in {seconds:.1f} s")  # fmt: skip
+    line = f"{STAGES[stage]} · {words} words in {seconds:.1f} s"
+    return f'<div class="status" role="status"><div class="words">{line}</div></div>'
 
 
 def summary(board: Board, busy: bool) -> str:
@@ -102,9 +102,10 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     if document.summary is not None and document.summary.overview:
         short = " ".join(_sentence(number, s) for s in document.summary.overview)
         html += f'<section class="short"><h3>In short</h3><p>{short}</p></section>'
+        html += coverage(number, document.summary)
     html += "".join(_section(number, section, headed) for section in document.sections)
     if document.summary is not None:
-        html += coverage(number, document.summary)
+        html += "" if document.summary.overview else coverage(number, document.summary)
         html += _warnings([*document.summary.warnings, *document.notices])
         html += f'<p class="provenance">{escape(provenance(document.summary))}</p>'
     return f"<article>{html}</article>"
@@ -147,19 +148,23 @@ def _sentence(number: int, sentence: Sentence) -> str:
     if not sentence.pages:
         return html + ' <span class="unsupported" title="No passage supports this.">?</span>'
     label = escape(cite_pages(sentence.labels))
+    numbers = ranges(sentence.pages)
+    # What is printed on a page may be another number than a viewer of the file counts.
+    physical = "" if label.endswith(f" {numbers}") else f": page {numbers} of the file"
     passages = escape(json.dumps(sentence.passages), quote=True)
     return (
         f'{html} <button type="button" class="cite" data-document="{number}" '
         f'data-page="{sentence.pages[0]}" data-passages="{passages}" '
-        f'title="Page {ranges(sentence.pages)} of the file: show it">{label}</button>'
+        f'title="Show where it stands{physical}">{label}</button>'
     )
 
 
 def coverage(number: int, summary: Summary) -> str:
-    """A cell per page (or run of pages): read or why not, darker where the summary draws on it."""
+    """A cell per page (or run of pages): read or why not; above it, the higher the more, a bar
+    where the summary draws on it."""
     if not summary.coverage:
         return ""
-    cited = Counter(p for s in summary.sections for x in s.sentences for p in x.pages)
+    cited = drawn_on(summary)
     step = -(-len(summary.coverage) // MAX_CELLS)
     cells = []
     for begin in range(0, len(summary.coverage), step):
@@ -167,16 +172,18 @@ def coverage(number: int, summary: Summary) -> str:
         status = next((s for _, s in run if s != "read"), "read")
         uses = sum(cited[page] for page, _ in run)
         drawn = f", {uses} sentence{'s' if uses > 1 else ''} from here" if uses else ""
-        title = f"Page {ranges(page for page, _ in run)}: {STATUSES[status]}{drawn}"
+        where = f"{summary.unit.capitalize()} {ranges(page for page, _ in run)}"
+        title = f"{where}: {STATUSES[status]}{drawn}"
         cells.append(
             f'<button type="button" class="cell {status}" data-document="{number}" '
             f'data-page="{run[0][0]}" data-uses="{min(uses, 3)}" data-passages="[]" '
-            f'title="{title}" aria-label="{title}" tabindex="-1"></button>'
+            f'title="{title}" aria-label="{title}" tabindex="{-1 if begin else 0}"></button>'
         )
-    line = escape(coverage_line(summary.coverage))
+    line = escape(coverage_line(summary.coverage, summary.unit))
+    few = " few" if len(cells) <= FEW_CELLS else ""
     return (
         f'<div class="coverage"><p>{line}</p>'
-        f'<div class="strip" role="group" aria-label="{line}">{"".join(cells)}</div>'
+        f'<div class="strip{few}" role="group" aria-label="{line}">{"".join(cells)}</div>'
         f"{_legend({s for _, s in summary.coverage}, bool(cited))}</div>"
     )
 
@@ -184,10 +191,10 @@ def coverage(number: int, summary: Summary) -> str:
 def _legend(statuses: set[str], is_cited: bool) -> str:
     """What the cells mean, as far as they are there."""
     found = [("read", "0", "read")] if "read" in statuses else []
-    found += [("read", "2", "the summary draws on it")] if is_cited else []
+    found += [("read", "3", "the summary draws on it")] if is_cited else []
     found += [("other", "0", "left out")] if statuses - {"read"} else []
     return '<p class="legend" aria-hidden="true">' + "".join(
-        f'<span class="cell {kind}" data-uses="{uses}"></span>{words}'
+        f'<span><span class="cell {kind}" data-uses="{uses}"></span>{words}</span>'
         for kind, uses, words in found
     ) + "</p>"  # fmt: skip
 
@@ -218,8 +225,10 @@ def comparison(one: Summary, two: Summary) -> str:
     )
 
 
-def source_page(number: int, page: int, label: str, last: int, name: str, body: str) -> str:
+def source_page(number: int, page: int, document: Document, body: str) -> str:
     """A page of the source beside the summary, with the way back and to its neighbours."""
+
+    label, last = document.pages[page - 1].label, len(document.pages)
 
     def turn(to: int, text: str) -> str:
         off = "" if 1 <= to <= last else " disabled"
@@ -230,10 +239,11 @@ def source_page(number: int, page: int, label: str, last: int, name: str, body: 
 
     printed = f" (printed: {escape(label)})" if label != str(page) else ""
     return (
-        '<section class="source" aria-label="Source"><div class="source-bar">'
+        '<section class="source" aria-label="Source" tabindex="-1"><div class="source-bar">'
         f"{turn(page - 1, '‹ Before')}{turn(page + 1, 'Next ›')}"
-        f"<span>{escape(name)} · page {page} of {last}{printed}</span>"
-        f'<button type="button" class="close">Close</button></div>{body}</section>'
+        f"<span>{escape(document.name)} · {document.unit} {page} of {last}{printed}</span>"
+        f'<button type="button" class="close">Close</button></div>'
+        f'<div class="source-body">{body}</div></section>'
     )
 
 
@@ -262,9 +272,15 @@ def facts(documents: Sequence[Document]) -> str:
         count = len(document.pages)
         unit = document.unit if count == 1 else f"{document.unit}s"
         words = sum(count_words(page.text) for page in document.pages)
-        warnings = "".join(f"<br><small>{escape(w)}</small>" for w in document.warnings)
+        warnings = "".join(
+            f"<br><small{_mood(w)}>{escape(w)}</small>" for w in document.warnings
+        )
         items.append(
             f"<li><strong>{escape(document.name)}</strong> · {count} {unit} · "
             f"{words:,} words{warnings}</li>"
         )
     return f'<ul class="facts">{"".join(items)}</ul>'
+
+
+def _mood(warning: str) -> str:
+    return ' class="quiet"' if warning.startswith(CONTENTS_LEFT_OUT) else ""

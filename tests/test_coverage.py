@@ -1,0 +1,124 @@
+"""Pages accounted for, and how they are named: printed labels, parts, chapters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import export
+from app.coverage import cite_pages, coverage_line, drawn_on, labels_of, named
+from app.documents import document_from_text
+from app.events import SectionSummary, Sentence, Summary
+from app.ui import render
+from tests.conftest import paged
+
+
+@pytest.mark.parametrize(
+    "labels,said",
+    [
+        ((), ""),
+        (("12",), "p. 12"),
+        (("12", "13"), "pp. 12-13"),
+        (("3", "9"), "pp. 3, 9"),
+        (("xi", "1"), "pp. xi, 1"),
+        (("part 3",), "part 3"),
+        (("part 3", "part 4", "part 7"), "parts 3-4, 7"),
+        (("chapter 2", "chapter 3"), "chapters 2-3"),
+        (("part A", "3"), "pp. part A, 3"),  # such labels a PDF may have
+    ],
+)
+def test_pages_are_cited_as_people_do(labels, said) -> None:
+    assert cite_pages(labels) == said
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9, unique=True).map(sorted))
+def test_labels_keep_their_number(numbers) -> None:
+    for unit in ("page", "part", "chapter"):
+        document = replace(paged(*"x" * 40), unit=unit)
+        labels = labels_of(document, numbers)
+        assert named(labels) == ("" if unit == "page" else unit, [str(n) for n in numbers])
+
+
+def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
+    document = paged("One.", "Two.", "Three.")
+    pages = tuple(replace(p, label=label) for p, label in zip(document.pages, ("i", "1", "2"),
+                                                              strict=True))  # fmt: skip
+    document = replace(document, pages=pages)
+    assert labels_of(document, (1, 3)) == ("i", "2")
+    html = render._sentence(0, Sentence("Three.", (3,), labels_of(document, (3,))))
+    assert 'data-page="3"' in html and ">p. 2<" in html and "page 3 of the file" in html
+    same = render._sentence(0, Sentence("Three.", (3,), ("3",)))
+    assert ">p. 3<" in same and "of the file" not in same
+    assert "page 3 of 3 (printed: 2)" in render.source_page(0, 3, document, "")
+    assert "printed" not in render.source_page(0, 2, paged("a", "b"), "")
+
+
+def test_parts_and_chapters_are_called_so() -> None:
+    document = document_from_text("The ferry left at nine. " * 400)
+    assert document.unit == "part" and len(document.pages) > 2
+    assert "part 2 of" in render.source_page(0, 2, document, "")
+    labels = labels_of(document, (1, 3))
+    section = SectionSummary((1, 3), "It left.", 9, 3, title="Ferry", labels=labels)
+    assert export.heading_of(section) == "Ferry, parts 1–3"
+    coverage = ((1, "read"), (2, "read"), (3, "stopped"))
+    summary = Summary("a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage,
+                      unit="part")  # fmt: skip
+    assert coverage_line(coverage, "part") == "2 of 3 parts read; 3: not reached"
+    for fmt in ("md", "txt", "html"):
+        said = export.export(summary, fmt)
+        assert "2 of 3 parts read" in said and "3 parts; model" in said
+    assert "Part 3: not reached" in render.coverage(0, summary)
+
+
+def drawing(*cited: tuple[int, ...], pages: int = 40) -> Summary:
+    sentences = tuple(Sentence(f"{n}.", where) for n, where in enumerate(cited))
+    section = SectionSummary((1, pages), "x", 9, 9, sentences=sentences)
+    coverage = tuple((n, "read" if n < pages else "scanned") for n in range(1, pages + 1))
+    return Summary("a.pdf", pages, "bundled", {}, "x", (section,), coverage=coverage)
+
+
+@given(st.lists(st.lists(st.integers(1, 700), min_size=1, max_size=3, unique=True).map(tuple),
+                max_size=9), st.sampled_from([9, 40, 299, 301, 700]))  # fmt: skip
+def test_the_map_draws_each_sentence_over_its_page(cited, pages) -> None:
+    cited = [tuple(p for p in where if p <= pages) for where in cited]
+    summary = drawing(*cited, pages=pages)
+    cells = re.findall(r'data-page="(\d+)" data-uses="(\d)".*?title="([^"]*)"',
+                       render.coverage(0, summary))  # fmt: skip
+    step = -(-pages // render.MAX_CELLS)
+    assert len(cells) == -(-pages // step) <= render.MAX_CELLS
+    counts = drawn_on(summary)
+    assert sum(counts.values()) == sum(map(len, cited))
+    for first, uses, title in cells:
+        there = sum(counts[p] for p in range(int(first), int(first) + step))
+        assert int(uses) == min(there, 3)
+        assert ("from here" in title) == bool(there)
+    assert cells[-1][2].split(": ")[1].startswith("a picture without text")
+
+
+def test_one_cell_is_reached_by_tab_and_the_others_by_arrows() -> None:
+    html = render.coverage(0, drawing((1,), (1, 2)))
+    assert html.count('tabindex="0"') == 1 and html.count('tabindex="-1"') == 39
+    assert "the summary draws on it" in html and "left out" in html
+    assert "draws on it" not in render.coverage(0, drawing())
+
+
+def test_what_was_read_stands_right_under_what_it_is_about() -> None:
+    from app.board import Board, DocumentBoard, SectionBoard
+
+    summary = replace(drawing((1,)), overview=(Sentence("In all.", (1,), ("1",)),))
+    board = Board([DocumentBoard("a.pdf", [SectionBoard((1, 40), committed="Text.")], summary)])
+    html = render.summary(board, False)
+    assert html.index("In all.") < html.index('class="strip') < html.index("Text.")
+    board.documents[0].summary = replace(summary, overview=())
+    html = render.summary(board, False)
+    assert html.index("Text.") < html.index('class="strip')
+    assert html.count('class="strip') == 1
+
+
+def test_the_exported_strip_shows_where_the_summary_draws() -> None:
+    html = export.export(drawing((2,), (2, 7)), "html")
+    assert html.count("drawn\" title") == 2 and "A bar: the summary draws on it." in html
