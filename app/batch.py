@@ -55,6 +55,8 @@ def run_batch(
     on_progress: Callable[[Progress], None],
 ) -> Iterator[Outcome]:
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
+    from app.runs import in_words
+
     files = files_in(paths)
     if not files:
         raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
@@ -70,7 +72,7 @@ def run_batch(
             document = read(str(path))
             summarizer = summarizer or load()
             summary = None
-            for event in summarizer.stream(document, options, stop_event=stop):
+            for event in in_words(summarizer.stream(document, options, stop_event=stop)):
                 if isinstance(event, Progress):
                     on_progress(event)
                 elif isinstance(event, Finished):

@@ -73,6 +73,7 @@ class Board:
             self.progress = event
         elif isinstance(event, DocumentStarted):
             self.total = event.documents
+            del self.documents[event.document - 1 :]  # a run that begins again overwrites
             self.documents.append(DocumentBoard(event.name))
             self.progress = None
         elif self.documents:

@@ -205,11 +205,15 @@ class Run:
         return read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
 
     def _one(self, path: str, out: TextIO) -> None:
+        from app.runs import in_words
+
         began = time.monotonic()
         document = self._read(path)
         read_s = time.monotonic() - began
         self.load().calibrate(self.options.num_beams)
-        events = self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
+        events = in_words(
+            self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
+        )
         summary = show(events, self.chosen.format, document.name, out, self.progress)
         if summary.stopped:
             raise Cancelled("Stopped before the end.")

@@ -35,6 +35,17 @@ class ModelNotFound(AppError):
     """The checkpoint asked for is neither a folder nor a reachable hub id."""
 
 
+class DeviceLost(AppError):
+    """The device has failed; nothing in this process can compute on it any more."""
+
+    def __init__(
+        self,
+        message: str = "The GPU failed in the middle of the run: run it again, or on the "
+        "processor (--device cpu), which is slower.",
+    ) -> None:
+        super().__init__(message)
+
+
 class Busy(AppError):
     """The queue is full, or the device is taken."""
 

@@ -56,11 +56,11 @@ def provenance_of(
         "decoding": {**model.decoding, **asdict(options)},
         "app_version": APP_VERSION,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": command(document.name, options, model),
+        "command": command(document.name, options, model, document.ocr),
     }
 
 
-def command(name: str, options: Any, model: ModelIdentity) -> str:
+def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) -> str:
     """The command line that makes the summary again."""
     words = ["python", "-m", "app", "summarize", name]
     if model.name != "bundled":
@@ -80,6 +80,8 @@ def command(name: str, options: Any, model: ModelIdentity) -> str:
         words += ["--sections", options.sections]
     if options.include_references:
         words += ["--include-references"]
+    if ocr:
+        words += ["--ocr"]
     return shlex.join(words)
 
 

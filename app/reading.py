@@ -26,7 +26,7 @@ Loader = Callable[..., Document]
 class Reading:
     """One document on its way from file to text. `seconds` is what it took."""
 
-    def __init__(self, path: str, password: str, loader: Loader) -> None:
+    def __init__(self, path: str, password: str, loader: Loader, ocr: bool = False) -> None:
         self.path, self.name = path, Path(path).name
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
@@ -35,11 +35,11 @@ class Reading:
         self._document: Document | None = None
         self._error: AppError | None = None
         self._thread = threading.Thread(
-            target=self._read, args=(password, loader), name="reading", daemon=True
+            target=self._read, args=(password, loader, ocr), name="reading", daemon=True
         )
         self._thread.start()
 
-    def _read(self, password: str, loader: Loader) -> None:
+    def _read(self, password: str, loader: Loader, ocr: bool) -> None:
         began = time.monotonic()
         try:
             self._document = loader(
@@ -47,6 +47,7 @@ class Reading:
                 password=password or None,
                 on_progress=self._on_progress,
                 stop_event=self._stop,
+                ocr=ocr,
             )
         except AppError as error:
             self._error = error
@@ -84,22 +85,22 @@ class Reading:
 
 
 class Reader:
-    """Readings by file and password, the newest kept."""
+    """Readings by file, password and whether by OCR, the newest kept."""
 
     def __init__(self, loader: Loader = load_document) -> None:
         self._loader = loader
-        self._readings: OrderedDict[tuple[str, str], Reading] = OrderedDict()
+        self._readings: OrderedDict[tuple[str, str, bool], Reading] = OrderedDict()
         self._own: dict[str, Path] = {}  # where we moved what was uploaded
         self._lock = threading.Lock()
 
-    def open(self, path: str, password: str = "") -> Reading:
+    def open(self, path: str, password: str = "", ocr: bool = False) -> Reading:
         """The reading of a file, begun now unless it has been; a failed one begins anew."""
-        key = (path, password)
+        key = (path, password, ocr)
         with self._lock:
             source = self._source(path)
             reading = self._readings.pop(key, None)
             if reading is None or reading.failed:
-                reading = Reading(str(source), password, self._loader)
+                reading = Reading(str(source), password, self._loader, ocr)
             reading.used_at = time.monotonic()
             self._readings[key] = reading
             while len(self._readings) > KEPT_READINGS:
@@ -114,7 +115,7 @@ class Reader:
     def expire(self, age_s: float) -> None:
         """Forget what nobody asked for since."""
         with self._lock:
-            for (path, _), reading in list(self._readings.items()):
+            for (path, *_), reading in list(self._readings.items()):
                 if time.monotonic() - reading.used_at > age_s:
                     self._drop(path)
             owned = {own.parent for own in self._own.values()}
@@ -126,7 +127,7 @@ class Reader:
     def close(self) -> None:
         """Forget all."""
         with self._lock:
-            for path, _ in list(self._readings):
+            for path, *_ in list(self._readings):
                 self._drop(path)
 
     def _drop(self, path: str) -> None:
@@ -145,7 +146,14 @@ class Reader:
         if own is None and public.is_file():
             folder = private_folder(data_dir() / "reading")
             own = private_folder(folder / secrets.token_urlsafe(12)) / public.name
-            shutil.move(public, own)
+            try:
+                shutil.move(public, own)
+            except OSError as error:
+                reason = (error.strerror or "unknown reason").lower()
+                raise NotReadable(
+                    f"“{public.name}” cannot be put into {folder} ({reason}): make room there, or "
+                    "set SUMMARIZER_DATA_DIR to another folder."
+                ) from error
             self._own[path] = own
         else:
             with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.documents import Document
-from app.errors import AppError
+from app.errors import AppError, BadOption, DeviceLost
 from app.events import (
     DocumentFailed,
     DocumentStarted,
@@ -43,6 +43,7 @@ class ModelKeeper:
         self._name = ""
         self._chosen = (settings.dtype, settings.device)
         self._summarizer: Summarizer | None = None
+        self.has_lost_device = False
 
     def get(
         self,
@@ -86,6 +87,11 @@ class ModelKeeper:
         """The model of this name if it is loaded; loads nothing."""
         return self._summarizer if self.holds(name) else None
 
+    def lose(self) -> None:
+        """The device has failed: what lies on it is gone."""
+        self._summarizer = None
+        self.has_lost_device = True
+
     @property
     def dtype(self) -> str:
         """What the loaded model was asked to compute in."""
@@ -97,9 +103,11 @@ def summarize_all(
     keeper: ModelKeeper,
     stop_event: threading.Event | None = None,
     folder: JobFolder | None = None,
+    note: str = "",
 ) -> Iterator[Event]:
     """Every document of a request in turn; one that fails among several does not end the run.
-    What a folder keeps of an earlier run is told again and not computed again."""
+    What a folder keeps of an earlier run is told again and not computed again; `note` is said
+    with what is computed. Raises DeviceLost when the device fails."""
     total = len(request.documents)
     for number, document in enumerate(request.documents, 1):
         if stop_event is not None and stop_event.is_set() and number > 1:
@@ -111,8 +119,12 @@ def summarize_all(
             continue
         try:
             read_s = request.read_s[number - 1] if request.read_s else 0.0
-            run = DocumentRun(number, document, request.options, request.model, read_s, folder)
+            run = DocumentRun(
+                number, document, request.options, request.model, read_s, folder, note
+            )
             yield from run.events(keeper, stop_event)
+        except DeviceLost:
+            raise
         except AppError as error:
             if total == 1:
                 raise
@@ -157,6 +169,7 @@ class DocumentRun:
     model: str
     read_s: float
     folder: JobFolder | None
+    note: str = ""
 
     def __post_init__(self) -> None:
         self.done: list[SectionSummary] = []
@@ -164,7 +177,7 @@ class DocumentRun:
 
     def events(self, keeper: ModelKeeper, stop: threading.Event | None) -> Iterator[Event]:
         """Everything that happens; memory that runs short makes the run humbler, not fail."""
-        from longt5 import is_out_of_memory, release_memory
+        from longt5 import is_device_lost, is_out_of_memory, release_memory
 
         means = self._means_before()
         while True:
@@ -184,9 +197,14 @@ class DocumentRun:
                 yield from _sections(self.folder, self.number)
                 raise
             except Exception as error:
-                if not is_out_of_memory(error):
+                is_lost = is_device_lost(error)
+                if not is_lost and not is_out_of_memory(error):
                     raise
             # Outside of the except block: until here the error holds the tensors.
+            if is_lost:
+                del summarizer
+                keeper.lose()
+                raise DeviceLost()
             device = summarizer.model.device.type
             summarizer.forget()
             del summarizer
@@ -253,10 +271,28 @@ class DocumentRun:
             self.folder.add(self.number, event.section, event.result)
 
     def _noted(self, summary: Summary) -> Summary:
-        if not self.notes:
-            return summary
-        note = f"Memory was short: {', then '.join(self.notes)}."
-        return replace(summary, warnings=(*summary.warnings, note))
+        said = [self.note] if self.note else []
+        if self.notes:
+            said.append(f"Memory was short: {', then '.join(self.notes)}.")
+        return replace(summary, warnings=(*summary.warnings, *said)) if said else summary
+
+
+def in_words(events: Iterator[Event]) -> Iterator[Event]:
+    """The same, for a door that begins nothing again: what a machine lacks is said in words.
+    Raises BadOption when memory runs out, DeviceLost."""
+    from longt5 import is_device_lost, is_out_of_memory
+
+    try:
+        yield from events
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise BadOption(
+                "The memory ran out: choose fewer beams (--num-beams 1), shorter passes "
+                "(--max-input-tokens 2048), or the processor (--device cpu)."
+            ) from None
+        if is_device_lost(error):
+            raise DeviceLost() from None
+        raise
 
 
 def replay(folder: JobFolder, asked: Asked) -> Iterator[Event]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from app.apart import summarize_apart
 from app.board import Board
 from app.documents import Document, require_text
-from app.errors import AppError
+from app.errors import AppError, DeviceLost
 from app.events import Event, Finished
 from app.jobs import Job, JobRunner, new_id
 from app.journal import Asked, JobFolder, Journal
 from app.options import Options
 from app.runs import ModelKeeper, replay, summarize_all
 from app.sections import chosen_part
-from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, LINGER_S, Settings, data_dir
+from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
 
 IDLE_S = 0.5
 SWEEP_S = 600.0
@@ -25,6 +27,9 @@ GIVEN_UP = (
     "The program ended several times at this section of the run, which is therefore given up: "
     "try fewer tokens per pass, or another model."
 )
+FAILED_ONCE = "The GPU failed, so this was computed in a new process."
+FAILED_AGAIN = "The GPU failed, so this was computed on the processor; the words may differ."
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,40 +62,40 @@ class Service:
     """Runs requests: on the runner's thread or, where a GPU is lent per call, in the caller."""
 
     def __init__(
-        self, settings: Settings, lent_gpu: Callable[[Request], Iterator[Event]] | None = None
+        self, settings: Settings, lent_gpu: Callable[..., Iterator[Event]] | None = None
     ) -> None:
         self.settings = settings
         self.kept_hours = KEPT_HOURS_ON_SPACE if settings.on_space else KEPT_HOURS
         self.keeper = ModelKeeper(settings)
-        self.runner = JobRunner(settings.max_waiting, LINGER_S if settings.on_space else None)
+        linger_s = settings.linger_s if settings.on_space else None
+        self.runner = JobRunner(settings.max_waiting, linger_s)
         self.journal = Journal(data_dir() / "jobs", self.kept_hours * 3600)
         self._lent_gpu = lent_gpu
         self._open: dict[str, JobFolder] = {}
         self._reviving = threading.Lock()
 
-    @property
-    def can_reattach(self) -> bool:
-        """Whether a run goes on without the page that began it."""
-        return self._lent_gpu is None
-
     def submit(self, request: Request, session: str = "", keep: bool = True) -> Job:
         """Queue a request; watch it with `watch`. Raises BadOption, NoTextLayer, Busy."""
         request.check()
-        if self._lent_gpu is not None:
-            return self.runner.adopt(session)
-        self.runner.admit(session)
+        if self._lent_gpu is None:
+            self.runner.admit(session)
         job_id = new_id()
         folder = self.journal.begin(job_id, _asked(request)) if keep else None
+        if self._lent_gpu is not None:
+            if folder is not None:
+                self._open[job_id] = folder
+            return self.runner.adopt(session, job_id)
         return self._start(request, folder, session, job_id)
 
     def find(self, job_id: str, session: str = "") -> Job | None:
-        """The job with this id: at hand, or taken up where an earlier process left it. Raises
-        Busy when another process runs it, or the queue is full."""
+        """The job with this id: at hand, or taken up where an earlier process left it; where a GPU
+        is lent to a request, what that request has finished. Raises Busy when another process
+        runs it, or the queue is full."""
         with self._reviving:
             job = self.runner.get(job_id)
-            if job is not None and not (job.cut_off and self.can_reattach):
+            if job is not None and not (job.cut_off and self._lent_gpu is None):
                 return job
-            return (self._revive(job_id, session) if self.can_reattach else None) or job
+            return self._revive(job_id, session) or job
 
     def folder(self, job_id: str) -> JobFolder | None:
         """What is kept of a job."""
@@ -122,7 +127,11 @@ class Service:
         if self._lent_gpu is None:
             yield from job.events(IDLE_S)
             return
-        yield from job.steps(lambda stop: self._borrow(request, stop))
+        folder = self._open.get(job.id)
+        try:
+            yield from job.steps(lambda stop: self._borrow(request, folder, stop))
+        finally:
+            self._close(job.id)
         if job.error is not None:
             raise job.error
 
@@ -131,7 +140,7 @@ class Service:
     ) -> Job:
         def work(stop: threading.Event) -> Iterator[Event]:
             try:
-                yield from summarize_all(request, self.keeper, stop, folder)
+                yield from self._computed(request, stop, folder)
                 if folder is not None and (not stop.is_set() or getattr(stop, "by_hand", True)):
                     folder.finish()
             except AppError as error:
@@ -159,7 +168,7 @@ class Service:
         asked = folder.asked() if folder else None
         if folder is None or asked is None:
             return None
-        if folder.outcome() is None:
+        if folder.outcome() is None and self._lent_gpu is None:
             folder.take()
             if folder.try_again():
                 request = Request(
@@ -173,11 +182,32 @@ class Service:
         job.run(lambda stop: replay(folder, asked))
         return job
 
-    def _borrow(self, request: Request, stop: threading.Event) -> Iterator[Any]:
+    def _computed(
+        self, request: Request, stop: threading.Event, folder: JobFolder | None
+    ) -> Iterator[Event]:
+        """Here; in a new process once the device of this one has failed; on the processor when it
+        fails there too."""
+        if not self.keeper.has_lost_device:
+            try:
+                yield from summarize_all(request, self.keeper, stop, folder)
+                return
+            except DeviceLost:
+                log.warning("the device has failed: from now on runs have a process of their own")
+        try:
+            yield from summarize_apart(request, self.settings, stop, folder, FAILED_ONCE)
+        except DeviceLost:
+            log.warning("the device has failed again: this run goes on on the processor")
+            dtype = "auto" if self.settings.dtype == "float16" else self.settings.dtype
+            keeper = ModelKeeper(replace(self.settings, device="cpu", dtype=dtype))
+            yield from summarize_all(request, keeper, stop, folder, FAILED_AGAIN)
+
+    def _borrow(
+        self, request: Request, folder: JobFolder | None, stop: threading.Event
+    ) -> Iterator[Any]:
         """Run in the process that holds the GPU; closing its generator ends it."""
         assert self._lent_gpu is not None
         board = Board()
-        events = self._lent_gpu(request)
+        events = self._lent_gpu(request, folder.path if folder else None)
         for event in events:
             board.apply(event)
             yield event

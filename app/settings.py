@@ -100,6 +100,7 @@ class Settings:
     zero_gpu: bool = False
     auth: tuple[str, str] | None = None  # user and password that open the page
     no_auth: bool = False  # others on the network may come in without a password
+    linger_s: float = LINGER_S
     live_terminal: bool = True  # may the cursor be moved and text be dimmed?
 
     @classmethod
@@ -107,6 +108,7 @@ class Settings:
         """Defaults, changed by the environment where Gradio and Spaces say something."""
         env = os.environ if environ is None else environ
         port = env.get("GRADIO_SERVER_PORT", "")
+        linger = env.get("SUMMARIZER_LINGER_S", "")
         user, _, password = env.get("SUMMARIZER_AUTH", "").partition(":")
         return cls(
             host=env.get("GRADIO_SERVER_NAME") or cls.host,
@@ -114,6 +116,7 @@ class Settings:
             on_space=bool(env.get("SPACE_ID")),
             auth=(user, password) if user and password else None,
             zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
+            linger_s=float(linger) if linger.isdigit() else LINGER_S,
             live_terminal=_is_live(env),
         )
 

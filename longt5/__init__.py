@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import LongT5Config
     from .generation import Draft, GenerationConfig, GenerationOutput, Stopped
-    from .memory import free_memory, is_out_of_memory, release_memory
+    from .memory import free_memory, is_device_lost, is_out_of_memory, release_memory
     from .model import (
         EncoderStates,
         LongT5EncoderModel,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "config": ("LongT5Config",),
     "generation": ("Draft", "GenerationConfig", "GenerationOutput", "Stopped"),
-    "memory": ("free_memory", "is_out_of_memory", "release_memory"),
+    "memory": ("free_memory", "is_device_lost", "is_out_of_memory", "release_memory"),
     "model": (
         "EncoderStates",
         "LongT5EncoderModel",
@@ -49,6 +49,7 @@ __all__ = [
     "StreamingDecoder",
     "Tokenizer",
     "free_memory",
+    "is_device_lost",
     "is_out_of_memory",
     "release_memory",
 ]

@@ -1,4 +1,4 @@
-"""Memory that runs out: how it shows, how it is given back, how much there is."""
+"""Memory that runs out and devices that fail: how it shows, and how memory is given back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 
 _SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
+_LOST = ("cuda error", "cublas_status", "cudnn_status", "device-side assert", "hip error")
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
@@ -15,6 +17,15 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     said = str(error).lower() if isinstance(error, RuntimeError) else ""
     return any(sign in said for sign in _SIGNS)
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether an error of a GPU leaves this process unable to use it: all but running out of
+    memory do, as CUDA's own documentation says of its context."""
+    if is_out_of_memory(error) or not isinstance(error, RuntimeError):
+        return False
+    said = str(error).lower()
+    return isinstance(error, torch.AcceleratorError) or any(sign in said for sign in _LOST)
 
 
 def release_memory() -> None:

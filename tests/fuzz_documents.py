@@ -17,7 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.documents import Document, limits, load_document
+import hypothesis
+from hypothesis import strategies as st
+
+from app.chunking import chunk_document, join_pages
+from app.cleaning import clean_pages
+from app.documents import Document, Page, limits, load_document, text
 from app.errors import AppError
 from tests import make_formats, make_pdfs
 from tests.make_pdfs import PROSE, text_pdf
@@ -191,15 +196,72 @@ def _checked(document: Document) -> str:
         return "an outline that points outside"
     if any("\x00" in page.text for page in document.pages):
         return "a NUL in the text"
+    lost = check_chunks(document)
+    if lost:
+        return lost
     return f"{Path(document.name).suffix} Document"
 
 
+class Letters:
+    """A tokenizer whose tokens are eight letters long."""
+
+    def encode_with_offsets(self, content: str) -> tuple[list[int], list[tuple[int, int]]]:
+        starts = range(0, len(content), 8)
+        spans = [(start, min(start + 8, len(content))) for start in starts]
+        return [1] * len(spans) + [0], [*spans, (len(content), len(content))]
+
+
+def check_chunks(document: Document, window: int = 64) -> str:
+    """What is wrong with the chunks of a document: a letter lost, a window too small, a span that
+    leads elsewhere; "" when all is right."""
+    chunks = chunk_document(document, Letters(), window)
+    whole, spans = join_pages(document)
+    if "".join(chunk.text[chunk.overlap :] for chunk in chunks).strip() != whole.strip():
+        return "text lost in chunks"
+    if any(len(chunk.input_ids) > window for chunk in chunks):
+        return "a chunk beyond the window"
+    own = {number: whole[start:end] for number, start, end in spans}
+    for chunk in chunks:
+        for span in chunk.spans:
+            if chunk.text[span.start : span.end] not in own[span.page]:
+                return "a span that leads to another page"
+    return ""
+
+
+def run_texts(seed: int, found: Found, examples: int = 60) -> None:
+    """Texts made by hypothesis, decoded, cleaned and cut."""
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples, deadline=None, database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(st.lists(st.one_of(st.text(max_size=600), st.binary(max_size=600)),
+                               min_size=1, max_size=5), st.integers(8, 90))  # fmt: skip
+    def each(texts: list[str | bytes], window: int) -> None:
+        decoded = [text.decode(t)[0] if isinstance(t, bytes) else text.scrub(t) for t in texts]
+        cleaned = clean_pages(decoded).pages
+        assert len(cleaned) == len(texts), "pages lost in cleaning"
+        assert not any("\x00" in page or "\x1b" in page for page in cleaned), "controls left"
+        pages = tuple(Page(n, str(n), t, "ok") for n, t in enumerate(cleaned, 1))
+        wrong = check_chunks(Document("made.txt", "", "part", pages, ()), window)
+        assert not wrong, wrong
+        found.outcomes[".made text"] += 1
+
+    try:
+        each()
+    except Exception as error:
+        found.failures.append(f"texts of seed {seed}: {type(error).__name__}: {error}")
+
+
 def run(minutes: float, seed: int) -> Found:
-    """Cases until the time is over."""
+    """Cases until the time is over; now and then some texts between the files."""
     found, sources, number = Found(), originals(), 0
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
         run_case(seed, number, sources, found)
+        if number % 10 == 0:
+            run_texts(seed + number, found)
         number += 1
     return found
 

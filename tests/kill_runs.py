@@ -103,13 +103,16 @@ def broken(moments: list[float]) -> tuple[str, int, int]:
         return results[-1] if results else "", finished, lost
 
 
-def kill_runs(runs: int, seed: int | None = None) -> dict[str, int]:
-    """Counts over so many runs: kills, sections reused, sections lost, results that differ."""
+def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[str, int]:
+    """Counts over so many runs, or as many as begin in so many minutes: kills, sections reused, sections lost, results that differ."""
     chance = random.Random(seed)
     expected, seconds = unbroken()
     assert expected, "the undisturbed run has no result"
     counts = {"runs": 0, "kills": 0, "sections kept": 0, "sections lost": 0, "different": 0}
+    end = time.monotonic() + 60 * minutes
     for _ in range(runs):
+        if time.monotonic() > end:
+            break
         kills = chance.choice((1, 1, 2, 3))
         moments = [chance.uniform(0, seconds) for _ in range(kills)]
         result, finished, lost = broken(moments)
@@ -125,13 +128,14 @@ def main() -> int:
     """Print the counts; the exit code is 1 when something was lost or different."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after so many")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--work", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.work is not None:
         work(chosen.work)
         return 0
-    counts = kill_runs(chosen.runs, chosen.seed)
+    counts = kill_runs(chosen.runs, chosen.seed, chosen.minutes)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
     return 1 if counts["sections lost"] or counts["different"] else 0
 

@@ -90,10 +90,16 @@ def stream(data: bytes, extra: bytes = b"") -> bytes:
     return b"<< /Length %d %b >>\nstream\n%b\nendstream" % (len(data), extra, data)
 
 
-def unicode_pdf(lines: Sequence[str]) -> bytes:
-    """One page in a font without glyphs whose codes are UTF-16 and whose map says so."""
+def unicode_pdf(lines: Sequence[str], has_spaces: bool = True) -> bytes:
+    """One page in a font without glyphs whose codes are UTF-16 and whose map says so. Without
+    spaces words are set apart by moving the pen, as TeX does."""
+
+    def pieces(line: str) -> bytes:
+        words = [line] if has_spaces else line.split()
+        return b" -250 ".join(b"<%b>" % w.encode("utf-16-be").hex().encode() for w in words)
+
     shown = b"".join(
-        b"1 0 0 1 72 %d Tm <%b> Tj\n" % (760 - 16 * i, line.encode("utf-16-be").hex().encode())
+        b"1 0 0 1 72 %d Tm [%b] TJ\n" % (760 - 16 * i, pieces(line))
         for i, line in enumerate(lines)
     )
     chars = sorted({c for line in lines for c in line})
@@ -104,7 +110,7 @@ def unicode_pdf(lines: Sequence[str]) -> bytes:
         b"%d beginbfchar\n%bendbfchar\nendcmap end end" % (len(chars), maps)
     )
     descendant = (
-        b"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Nothing /DW 700 /CIDSystemInfo "
+        b"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Nothing /DW 500 /CIDSystemInfo "
         b"<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> /FontDescriptor << /Type "
         b"/FontDescriptor /FontName /Nothing /Flags 4 /FontBBox [0 0 1000 1000] /ItalicAngle 0 "
         b"/Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >> >>"

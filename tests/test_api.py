@@ -68,5 +68,5 @@ def test_only_the_two_endpoints_are_public(client) -> None:
     assert set(named) == {"/summarize", "/extract"}
     names = [p["parameter_name"] for p in named["/summarize"]["parameters"]]
     assert names == ["file", "text", "model", "length", "num_beams", "pages", "password",
-                     "sections", "include_references"]  # fmt: skip
+                     "sections", "include_references", "ocr"]  # fmt: skip
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])

@@ -174,6 +174,11 @@ def test_chinese_and_japanese(load) -> None:
     assert "日本語の文書です。" in words(load(make_pdfs.unicode_pdf(["日本語の", "文書です。"])))
 
 
+def test_words_apart_without_a_space(load) -> None:
+    data = make_pdfs.unicode_pdf(PROSE.split("\n"), has_spaces=False)
+    assert load(data).pages[0].text.split() == PROSE.split()
+
+
 def test_soft_hyphens_and_ligatures(load) -> None:
     lines = ["The e\ufb03cient o\ufb03ce \ufb01rst found a con\u00ad", "\ufb02ict in a \ufb02oor."]
     read = words(load(make_pdfs.unicode_pdf(lines)))

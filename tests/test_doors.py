@@ -67,7 +67,7 @@ def test_page(bundled, expected) -> None:
     handlers = Handlers(Service(Settings(device="cpu", dtype="float32")))
     handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
     for view in handlers.run(
-        "text", None, TEXT, "bundled", "short", 4, "", [], 0, 0, False, "",
+        "text", None, TEXT, "bundled", "short", 4, "", [], 0, 0, False, "", False,
         SimpleNamespace(session_hash="s"),
     ):  # fmt: skip
         if view["exports"]:

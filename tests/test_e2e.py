@@ -10,6 +10,8 @@ import time
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from app.documents import ocr_engine
+from tests import make_pdfs
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
 from tests.server import running_page
 
@@ -225,6 +227,26 @@ def test_a_protected_pdf_asks_for_its_password(page, tmp_path) -> None:
     page.wait_for_selector(".facts")
     assert "29 pages" in page.inner_text(".facts")
     assert "sesame" not in page.inner_text("body")
+
+
+def test_scanned_pages_are_read_where_that_is_asked_for(page, tmp_path) -> None:
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(make_pdfs.scan_of(make_pdfs.text_pdf()))
+    drop(page, EXAMPLE_TEXT)
+    page.wait_for_selector(".facts")
+    assert not page.is_visible("#ocr")
+    drop(page, path)
+    page.wait_for_selector("#ocr:visible")
+    assert "needs OCR" in page.inner_text(".facts") or "OCR first" in page.inner_text(".facts")
+    box = page.locator("#ocr input")
+    if not ocr_engine.is_installed():
+        assert box.is_disabled() and "pip install" in page.inner_text("#ocr")
+        return
+    box.check()
+    page.wait_for_selector(".facts:has-text('by OCR')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert "sacks" in page.inner_text("#summary") or "river" in page.inner_text("#summary")
 
 
 def test_pasted_text_by_keyboard_alone(page) -> None:

@@ -331,19 +331,10 @@ def test_h10_three_megabytes_of_text_are_parts(load) -> None:
 # H11: one endless word or line
 
 
-class Letters:
-    """A tokenizer whose tokens are eight letters long."""
-
-    def encode_with_offsets(self, content: str) -> tuple[list[int], list[tuple[int, int]]]:
-        starts = range(0, len(content), 8)
-        spans = [(start, min(start + 8, len(content))) for start in starts]
-        return [1] * len(spans) + [0], [*spans, (len(content), len(content))]
-
-
 def test_h11_a_word_of_a_million_letters(load) -> None:
     for content in ("x" * 1_000_000, "word " * 200_000):
         document = load(content, "word.txt")
-        chunks = chunk_document(document, Letters(), 16_384)
+        chunks = chunk_document(document, fuzz_documents.Letters(), 16_384)
         assert all(len(chunk.input_ids) <= 16_384 for chunk in chunks)
         whole = "".join(chunk.text[chunk.overlap :] for chunk in chunks)
         assert whole == join_pages(document)[0]
@@ -354,14 +345,7 @@ def test_h11_a_word_of_a_million_letters(load) -> None:
 def test_h11_no_character_is_lost_in_chunks(texts, window) -> None:
     pages = tuple(Page(n, str(n), t, "ok") for n, t in enumerate(texts, 1))
     document = Document("made.txt", "", "part", pages, ())
-    chunks = chunk_document(document, Letters(), window)
-    whole, spans = join_pages(document)
-    assert "".join(chunk.text[chunk.overlap :] for chunk in chunks).strip() == whole.strip()
-    assert all(len(chunk.input_ids) <= window for chunk in chunks)
-    own = {number: whole[start:end] for number, start, end in spans}
-    for chunk in chunks:
-        for span in chunk.spans:
-            assert chunk.text[span.start : span.end] in own[span.page]
+    assert fuzz_documents.check_chunks(document, window) == ""
 
 
 # H12: encodings
@@ -561,6 +545,19 @@ def test_damaged_documents_end_as_documents_or_sentences() -> None:
     for number in range(40):
         fuzz_documents.run_case(1, number, sources, found)
     assert found.failures == [] and sum(found.outcomes.values()) == 40
+
+
+def test_the_fuzz_notices_what_chunks_lose(monkeypatch) -> None:
+    document = document_from_text(PROSE * 9)
+    real = fuzz_documents.chunk_document
+    monkeypatch.setattr(fuzz_documents, "chunk_document", lambda *a: real(*a)[1:])
+    assert fuzz_documents.check_chunks(document) == "text lost in chunks"
+
+
+def test_made_texts_are_decoded_cleaned_and_cut_without_loss() -> None:
+    found = fuzz_documents.Found()
+    fuzz_documents.run_texts(1, found)
+    assert found.failures == [] and found.outcomes[".made text"] >= 60
 
 
 def test_h1_pasted_text_without_words() -> None:

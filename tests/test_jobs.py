@@ -337,7 +337,7 @@ def page_of(session: str) -> SimpleNamespace:
     return SimpleNamespace(session_hash=session)
 
 
-ASKED = ("bundled", "short", 2, "", [], 12, 0, False, "")
+ASKED = ("bundled", "short", 2, "", [], 12, 0, False, "", False)
 
 
 def test_stop_while_reading_ends_the_reading(bundled) -> None:

@@ -10,11 +10,12 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from app import desktop
 from app.board import Board
-from app.documents import document_from_text
+from app.documents import Document, Page, document_from_text
 from app.errors import BadOption, ModelNotFound, NotReadable
 from app.events import (
     DocumentFailed,
@@ -95,7 +96,7 @@ def handlers(bundled):
 def run(handlers, files=None, text="", source="files", **changes):
     asked = {"model": "bundled", "length": "short", "num_beams": 2, "pages": "", "sections": [],
              "max_new_tokens": 12, "max_input_tokens": 0, "include_references": False,
-             "password": "", **changes}  # fmt: skip
+             "password": "", "ocr": False, **changes}  # fmt: skip
     views = []
     for view in handlers.run(
         source, files, text, *asked.values(), SimpleNamespace(session_hash="s")
@@ -153,6 +154,34 @@ def test_reading_happens_once(tmp_path) -> None:
     assert first is second and first.document() is second.document()
     assert reader.open("a.pdf", "other password") is not first
     assert len(calls) == 2 and (first.done, first.total) == (1, 2)
+
+
+def test_ocr_is_offered_where_pages_are_pictures_and_asked_for_by_a_switch(bundled) -> None:
+    asked = []
+
+    def load(path, *, ocr, **options):
+        asked.append((path, ocr))
+        status = "ok" if ocr or path == "b.pdf" else "scanned"
+        pages = (Page(1, "1", "Some words here." if status == "ok" else "", status),)
+        return Document(path, "0" * 64, "page", pages, (), ocr=ocr)
+
+    handlers = Handlers(Service(Settings(device="cpu", dtype="float32")), Reader(load))
+
+    def switch(files, ocr=False):
+        *_, last = handlers.read(files, "", ocr)
+        return last[-1]
+
+    assert switch(["a.pdf"])["visible"] and not switch(["b.pdf"])["visible"]
+    assert switch(["a.pdf"], True)["visible"]  # it can be turned off again
+    assert asked == [("a.pdf", False), ("b.pdf", False), ("a.pdf", True)]
+    assert switch(None, True) == {**gr.update(visible=False, value=False)}
+    handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
+    assert "OCR" in run(handlers, ["a.pdf"])[-1]["status"]
+    last = run(handlers, ["a.pdf"], ocr=True)[-1]
+    assert len(asked) == 3  # what was read with the switch on is not read again
+    result = json.loads(last["exports"]["json"])
+    assert result["provenance"]["command"].endswith("--ocr")
+    handlers.service.runner.close()
 
 
 def test_a_failed_reading_is_tried_again() -> None:

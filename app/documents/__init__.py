@@ -47,6 +47,7 @@ class Document:
     warnings: tuple[str, ...]
     outline: tuple[OutlineItem, ...] = ()
     contents: tuple[int, ...] = ()  # pages that lost a table of contents
+    ocr: bool = False  # were pictures of text read?
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `extract` prints."""
@@ -90,7 +91,7 @@ def load_document(
     if misnamed:
         warnings = (misnamed, *warnings)
     contents = tuple(found.get("contents", ()))
-    return Document(name, digest, found["unit"], pages, warnings, outline, contents)
+    return Document(name, digest, found["unit"], pages, warnings, outline, contents, ocr)
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:
@@ -146,11 +147,13 @@ def require_text(document: Document) -> None:
     count = len(document.pages)
     if "scanned" in statuses:
         raise NoTextLayer(
-            f"“{document.name}” has no text layer on its {count} pages: run OCR on it first."
+            f"“{document.name}” has no text layer on its {count} pages: turn on OCR for it (--ocr "
+            "on the command line)."
         )
     if "garbled" in statuses:
         raise NoTextLayer(
-            f"The text of “{document.name}” is unreadable glyphs: run OCR on it first."
+            f"The text of “{document.name}” is unreadable glyphs: turn on OCR for it (--ocr on the "
+            "command line)."
         )
     if "failed" in statuses:
         raise NotReadable(f"No page of “{document.name}” could be read: download it again.")

@@ -37,7 +37,7 @@ def engine() -> Callable[[Any], str]:
     from rapidocr import RapidOCR
 
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it would log to our output
-    recognize = RapidOCR(
+    recognize: Any = RapidOCR(
         params={
             "Global.log_level": "critical",
             "EngineConfig.onnxruntime.intra_op_num_threads": min(THREADS, os.cpu_count() or 1),

@@ -35,9 +35,13 @@ from app.service import IDLE_S, Request, Service
 from app.settings import KEPT_JOBS, MAX_FILES, private_folder, upload_dir
 from app.ui import render
 from app.ui.earlier import Earlier
-from app.ui.preview import forecast, section_choices, spec_of
+from app.ui.preview import forecast, needs_ocr, section_choices, spec_of
 
 MAX_PASSAGES = 8
+NO_EXPORTS = (
+    "There is nothing to download, since the disk is full or cannot be written: copy the summary, "
+    "or make room and summarize again."
+)
 FRAME_S = 0.07  # time between two pictures of a stream
 
 
@@ -54,36 +58,42 @@ class Handlers:
     def __post_init__(self) -> None:
         self.earlier = Earlier(self.service)
 
-    def read(self, files: list[str] | None, password: str) -> Iterator[tuple[Any, ...]]:
+    def read(
+        self, files: list[str] | None, password: str, ocr: bool = False
+    ) -> Iterator[tuple[Any, ...]]:
         """On a dropped file: read it now. Yields (facts, password field, list of sections, its
-        boxes)."""
+        boxes, OCR switch)."""
         as_it_is, hidden = gr.update(), gr.update(visible=False)
+        switch = gr.update(visible=ocr)  # what is on can be turned off again
         unknown = section_choices(())
         if not files:
-            yield "", gr.update(visible=False, value=""), *unknown
+            off = gr.update(visible=False, value=False)
+            yield "", gr.update(visible=False, value=""), *unknown, off
             return
         documents = []
         try:
             for path in self._checked(files):
-                reading = self.reader.open(path, password)
+                reading = self.reader.open(path, password, ocr)
                 for done, total in reading.watch(FRAME_S):
                     share = done / total if total else 0.0
                     detail = f"{reading.name}, page {done} of {total}" if total else reading.name
-                    yield render.bar("reading", share, detail), as_it_is, *unknown
+                    yield render.bar("reading", share, detail), as_it_is, *unknown, as_it_is
                 documents.append(reading.document())
         except (PasswordNeeded, WrongPassword) as error:
-            yield render.error(str(error)), gr.update(visible=True), *unknown
+            yield render.error(str(error)), gr.update(visible=True), *unknown, switch
             return
         except AppError as error:
-            yield render.error(str(error)), hidden, *unknown
+            yield render.error(str(error)), hidden, *unknown, switch
             return
         shown = as_it_is if password else hidden
-        yield render.facts(documents), shown, *section_choices(documents)
+        switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
+        yield render.facts(documents), shown, *section_choices(documents), switch
 
     def forecast(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
         num_beams: float, pages: str, sections: list[str] | None, max_new_tokens: float | None,
         max_input_tokens: float | None, include_references: bool, password: str,
+        ocr: bool = False,
     ) -> str:  # fmt: skip
         """On any change of what is asked for: what a run of it would take."""
         options = options_of(
@@ -91,13 +101,13 @@ class Handlers:
             include_references,
         )  # fmt: skip
         return forecast(
-            self.service, self.reader, source, files, text, model, options, password
+            self.service, self.reader, source, files, text, model, options, password, ocr
         )
 
     def run(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
         num_beams: float, pages: str, sections: list[str] | None, max_new_tokens: float | None,
-        max_input_tokens: float | None, include_references: bool, password: str,
+        max_input_tokens: float | None, include_references: bool, password: str, ocr: bool,
         request: gr.Request,
     ) -> Iterator[View]:  # fmt: skip
         """On Summarize: read what is not read yet, run, watch."""
@@ -111,7 +121,7 @@ class Handlers:
             )  # fmt: skip
             options.check()
             shown, seconds = [], []
-            for item in self._documents(source, files, text, password, session):
+            for item in self._documents(source, files, text, password, ocr, session):
                 if isinstance(item, str):
                     yield view.with_(status=item)
                 else:
@@ -154,7 +164,8 @@ class Handlers:
         return Request(asked.documents, options, asked.model, asked.read_s, asked.sources)
 
     def _documents(
-        self, source: str, files: list[str] | None, text: str, password: str, session: str
+        self, source: str, files: list[str] | None, text: str, password: str, ocr: bool,
+        session: str,
     ) -> Iterator[str | tuple[Shown, float]]:
         """Status HTML while reading, then (what can be shown, seconds) for each document."""
         if source == "text":
@@ -165,7 +176,7 @@ class Handlers:
         if not files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
         for path in self._checked(files):
-            reading = self.reader.open(path, password)
+            reading = self.reader.open(path, password, ocr)
             for done, total in reading.watch(FRAME_S):
                 if self._stopped(session):
                     reading.stop()
@@ -194,7 +205,7 @@ class Handlers:
         view = View()
         try:
             job = self.service.find(job_id or "", session_of(request))
-            if job is None or not self.service.can_reattach:
+            if job is None:
                 return
             yield from self._follow(job, job.events(IDLE_S), view)
         except AppError as error:
@@ -219,12 +230,12 @@ class Handlers:
             view.with_(summary=render.summary(board, False) if board.documents else None)
             raise
         self.earlier.remember(job.id, [d.summary for d in board.documents if d.summary])
-        yield view.with_(
-            status=render.finished(board),
-            summary=render.summary(board, False),
-            running=False,
-            exports=write_exports(board, exports_folder(job.id)),
-        )
+        view.with_(status=render.finished(board), summary=render.summary(board, False))
+        try:
+            view.with_(exports=write_exports(board, exports_folder(job.id)))
+        except (OSError, BadOption):
+            view.with_(status=view["status"] + render.error(NO_EXPORTS))
+        yield view.with_(running=False)
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
         """On a citation: the page it names, with the passage marked."""
@@ -388,7 +399,7 @@ class Api:
     def summarize(
         self, file: str | None = None, text: str = "", model: str = "bundled",
         length: str = "medium", num_beams: float = 4, pages: str = "", password: str = "",
-        sections: str = "", include_references: bool = False,
+        sections: str = "", include_references: bool = False, ocr: bool = False,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:  # fmt: skip
         """Summarize a file or a text, streaming.
@@ -403,13 +414,14 @@ class Api:
             password: opens a protected PDF.
             sections: only these sections, by number ("1,3-4") or by title.
             include_references: read the list of references too.
+            ocr: read the pictures of text on scanned pages.
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
         job = None
         try:
             yield _answer("reading", 0.0)
-            document, seconds = self._document(file, text, password)
+            document, seconds = self._document(file, text, password, ocr)
             options = Options(
                 length or "medium", int(num_beams), pages=pages or "", sections=sections or "",
                 include_references=bool(include_references),
@@ -430,29 +442,34 @@ class Api:
             if job is not None and not job.finished:
                 job.stop()
 
-    def extract(self, file: str | None = None, text: str = "", password: str = "") -> Any:
+    def extract(
+        self, file: str | None = None, text: str = "", password: str = "", ocr: bool = False
+    ) -> Any:
         """The text of a document, page by page.
 
         Args:
             file: a PDF, .txt or .md file; wins over text.
             text: the text itself, when there is no file.
             password: opens a protected PDF.
+            ocr: read the pictures of text on scanned pages.
 
         Returns {name, unit, pages: [{number, label, text, status}], warnings,
         sections: [{number, title, pages, words}]}.
         """
         try:
-            document = self._document(file, text, password)[0]
+            document = self._document(file, text, password, ocr)[0]
             return {**document.to_dict(), "sections": listing(document)}
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    def _document(self, file: str | None, text: str, password: str) -> tuple[Document, float]:
+    def _document(
+        self, file: str | None, text: str, password: str, ocr: bool
+    ) -> tuple[Document, float]:
         if not file:
             if not (text or "").strip():
                 raise EmptyFile("There is neither a file nor a text: give one of them.")
             return document_from_text(text), 0.0
-        reading = self.handlers.reader.open(file, password)
+        reading = self.handlers.reader.open(file, password, ocr)
         return reading.document(), reading.seconds
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.documents import ocr_engine
 from app.models import CATALOGUE
 from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
 from app.ui import render
@@ -34,6 +35,10 @@ element.addEventListener('click', (event) => {
   }
 });
 """
+OCR_INFO = {
+    True: "Slow: some seconds for each page.",
+    False: 'It needs a package more, on the machine that runs this page: pip install ".[ocr]"',
+}
 FORMATS = (
     ("md", "Markdown"), ("txt", "Text"), ("json", "JSON"), ("html", "HTML"), ("docx", "Word")
 )  # fmt: skip
@@ -89,6 +94,10 @@ def _sources() -> dict[str, Any]:
             ask["password"] = gr.Textbox(
                 label="Password", type="password", visible=False, elem_id="password",
                 info="Opens the protected PDF. It is not kept.",
+            )  # fmt: skip
+            ask["ocr"] = gr.Checkbox(
+                label="Read scanned pages by OCR", visible=False, elem_id="ocr",
+                interactive=ocr_engine.is_installed(), info=OCR_INFO[ocr_engine.is_installed()],
             )  # fmt: skip
             with gr.Column(elem_id="examples"):
                 gr.Examples(
@@ -166,7 +175,7 @@ def _answer() -> dict[str, Any]:
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 ASKED = (
     "source", "files", "text", "model", "length", "num_beams", "pages", "sections",
-    "max_new_tokens", "max_input_tokens", "include_references", "password",
+    "max_new_tokens", "max_input_tokens", "include_references", "password", "ocr",
 )  # fmt: skip
 
 
@@ -194,10 +203,10 @@ def _wire_asking(handlers: Handlers, ask: dict[str, Any]) -> None:
     }  # fmt: skip
     for tab, name in ((ask["files_tab"], "files"), (ask["text_tab"], "text")):
         tab.select(_always(name), None, ask["source"], queue=False, **QUIET).then(**forecast)
-    for event in (ask["files"].change, ask["password"].submit):
+    for event in (ask["files"].change, ask["password"].submit, ask["ocr"].input):
         event(
-            handlers.read, [ask["files"], ask["password"]],
-            [ask["facts"], ask["password"], ask["sections_box"], ask["sections"]],
+            handlers.read, [ask["files"], ask["password"], ask["ocr"]],
+            [ask["facts"], ask["password"], ask["sections_box"], ask["sections"], ask["ocr"]],
             concurrency_limit=4, trigger_mode="always_last", **QUIET,
         ).then(**forecast)  # fmt: skip
     changes = [ask[name].change for name in ("model", "length", "num_beams", "include_references")]
@@ -290,14 +299,17 @@ def _api(api: Api, settings: Settings) -> None:
         password = gr.Textbox("", label="password")
         sections = gr.Textbox("", label="sections")
         include_references = gr.Checkbox(False, label="include_references")
+        ocr = gr.Checkbox(False, label="ocr")
         result = gr.JSON(label="result")
         gr.Button().click(
             api.summarize,
-            [file, text, model, length, num_beams, pages, password, sections, include_references],
+            [file, text, model, length, num_beams, pages, password, sections, include_references,
+             ocr],
             result, api_name="summarize", concurrency_limit=WATCHERS,
         )  # fmt: skip
         gr.Button().click(
-            api.extract, [file, text, password], result, api_name="extract", concurrency_limit=4
+            api.extract, [file, text, password, ocr], result, api_name="extract",
+            concurrency_limit=4,
         )
 
 

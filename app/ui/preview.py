@@ -40,6 +40,11 @@ def label_of(section: Section, unit: str) -> str:
     return f"{title} · {unit}{'s' if '-' in pages else ''} {pages} · {section.words:,} words"
 
 
+def needs_ocr(document: Document) -> bool:
+    """Whether some of its pages can be read by OCR only."""
+    return any(page.status in ("scanned", "garbled") for page in document.pages)
+
+
 def spec_of(chosen: Sequence[str] | None) -> str:
     """Ticked numbers as `--sections` takes them."""
     return ranges(sorted(int(number) for number in chosen or ())).replace(" ", "")
@@ -47,14 +52,14 @@ def spec_of(chosen: Sequence[str] | None) -> str:
 
 def forecast(
     service: Service, reader: Reader, source: str, files: list[str] | None, text: str, model: str,
-    options: Options, password: str,
+    options: Options, password: str, ocr: bool,
 ) -> str:  # fmt: skip
     """A line of HTML: tokens, sections, seconds and memory of what would be run."""
     if service.settings.zero_gpu:  # the model lives in another process
         return ""
     try:
         options.check()
-        documents = _documents(reader, source, files, text, password)
+        documents = _documents(reader, source, files, text, password, ocr)
         if not documents:
             return ""
         summarizer = _loaded(service, model.strip())
@@ -80,11 +85,11 @@ def _loaded(service: Service, model: str) -> Any | None:
 
 
 def _documents(
-    reader: Reader, source: str, files: list[str] | None, text: str, password: str
+    reader: Reader, source: str, files: list[str] | None, text: str, password: str, ocr: bool
 ) -> list[Document]:
     if source == "text":
         return [document_from_text(text)] if (text or "").strip() else []
-    return [reader.open(path, password).document() for path in files or ()]
+    return [reader.open(path, password, ocr).document() for path in files or ()]
 
 
 def together(planned: Sequence[Planned]) -> Planned:

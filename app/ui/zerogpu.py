@@ -7,10 +7,12 @@ out, since both cross to another process.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import spaces  # first: it prepares CUDA for the imports below
 
 from app.events import Event
+from app.journal import JobFolder
 from app.runs import ModelKeeper, summarize_all
 from app.service import Request
 from app.settings import GPU_SECONDS, Settings
@@ -25,14 +27,15 @@ def prepare(settings: Settings) -> None:
     _keeper.get(settings.model)
 
 
-def seconds_for(request: Request) -> int:
+def seconds_for(request: Request, folder: Path | None = None) -> int:
     """How long to ask the GPU for: a shorter call waits less for its turn."""
     characters = sum(len(page.text) for d in request.documents for page in d.pages)
     return int(min(GPU_SECONDS[1], GPU_SECONDS[0] + characters / 20_000))
 
 
 @spaces.GPU(duration=seconds_for)
-def summarize_on_gpu(request: Request) -> Iterator[Event]:
-    """Every event of a request, one per decode step and encoder layer."""
+def summarize_on_gpu(request: Request, folder: Path | None = None) -> Iterator[Event]:
+    """Every event of a request, one per decode step and encoder layer; what is finished is kept
+    in the folder, which the process that asks holds."""
     assert _keeper is not None
-    yield from summarize_all(request, _keeper)
+    yield from summarize_all(request, _keeper, None, JobFolder(folder) if folder else None)
