@@ -1,0 +1,112 @@
+"""Documents, with summaries where there are any: a JSON Lines file, or a data set of the hub."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import UserError, reason, require
+
+FIELDS = (("document", "summary"), ("article", "abstract"), ("source", "target"))
+HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+ENDINGS = (".jsonl", ".json", ".xz", ".gz", ".txt")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A document, its summary (None for unpaired text), and where both come from ("": unsaid)."""
+
+    id: str
+    document: str
+    summary: str | None = None
+    source: str = ""
+
+
+def read(
+    data: str | Path, limit: int | None = None, subset: str | None = None, split: str = "train"
+) -> list[Record]:
+    """The records of a file (``.jsonl``, also ``.xz`` or ``.gz``), or of a data set by its name
+    on the hub. ``limit``: that many, spread evenly over a file; the first ones of a data set.
+    Rows without text are left out. Raises UserError."""
+    path = Path(data).expanduser()
+    if path.is_file():
+        records = list(_records(_lines(path), path.name))
+        count = len(records) if limit is None else min(limit, len(records))
+        return [records[i * len(records) // count] for i in range(count)]
+    if not HUB_NAME.fullmatch(str(data)) or path.suffix in ENDINGS:
+        raise UserError(f"There is no file {data}: check the path.")
+    return list(islice(_records(_hub_rows(str(data), subset, split), str(data)), limit))
+
+
+def _records(rows: Iterable[tuple[int, Mapping[str, Any]]], name: str) -> Iterator[Record]:
+    for number, row in rows:
+        document, summary, source = _fields(number, row, name)
+        if document.strip() and (summary is None or summary.strip()):
+            yield Record(str(row.get("id", number)), document, summary, source)
+
+
+def _fields(number: int, row: Mapping[str, Any], name: str) -> tuple[str, str | None, str]:
+    for fields in FIELDS:
+        if set(fields) <= set(row):
+            source = "" if "source" in fields else str(row.get("source") or "")
+            document, summary = (_text(row[field]) for field in fields)
+            return document, summary, source
+    if "text" in row:
+        return _text(row["text"]), None, str(row.get("source") or "")
+    raise UserError(
+        f"Row {number} of {name} has the fields {', '.join(map(str, row)) or 'none'}: it needs "
+        "document and summary, article and abstract, source and target, or text."
+    )
+
+
+def _text(value: Any) -> str:
+    """A text, or the sentences of one as some data sets keep it."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "\n".join(map(str, value))
+    return str(value or "")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    number = 0
+    try:
+        with _opened(path) as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise UserError(f"Line {number} of {path.name} is no JSON object.")
+                    yield number, row
+    except json.JSONDecodeError as error:
+        raise UserError(f"Line {number} of {path.name} is not JSON: {reason(error)}.") from error
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path.name} cannot be read after line {number} ({reason(error)}): is it whole?"
+        ) from error
+
+
+def _opened(path: Path) -> IO[str]:
+    opener: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
+    return opener(path, "rt", encoding="utf-8")
+
+
+def _hub_rows(
+    name: str, subset: str | None, split: str
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    require("hub", "datasets")
+    import datasets
+
+    try:
+        # Streamed, so that a limit of a hundred documents does not download a whole set.
+        yield from enumerate(datasets.load_dataset(name, subset, split=split, streaming=True), 1)
+    except Exception as error:
+        raise UserError(
+            f"The data set {name} could not be read ({reason(error)}): check the name, the "
+            f"subset, the split ({split}), and the network."
+        ) from error

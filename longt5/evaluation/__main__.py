@@ -1,0 +1,117 @@
+"""`python -m longt5.evaluation`: score a checkpoint and simple baselines on one data set."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..corpus import read
+from ..errors import UserError, require
+from .baselines import BASELINES
+from .checkpoints import Checkpoint, Reading
+from .report import LSUM, build, markdown, run, save
+
+DECODING = {
+    "num_beams": int, "max_length": int, "max_new_tokens": int, "min_new_tokens": int,
+    "no_repeat_ngram_size": int, "length_penalty": float,
+}  # fmt: skip
+PUBMED = """\
+The example of the LongT5 documentation, as one command (needs pip install ".[hub,eval]"):
+
+  python -m longt5.evaluation --model Stancld/longt5-tglobal-large-16384-pubmed-3k_steps
+    --data ccdv/pubmed-summarization --split validation --max-length 512 --num-beams 2
+    --max-input-tokens 16384 --padding max_length --batch-size 2 --dtype float16
+    --device cuda --lsum lines
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    p = argparse.ArgumentParser(
+        prog="python -m longt5.evaluation", description=(__doc__ or "").split(": ", 1)[1],
+        epilog=PUBMED, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    p.add_argument("--model", required=True, metavar="M", help="a folder, or a name on the hub")
+    p.add_argument("--data", required=True, metavar="FILE_OR_DATASET",
+                   help="JSON Lines (.xz, .gz) with document and summary, article and abstract, "
+                        "or source and target; or a data set on the hub")  # fmt: skip
+    p.add_argument("--limit", type=int, metavar="N",
+                   help="that many, spread over a file; the first of a data set")  # fmt: skip
+    p.add_argument("--compare", default="", metavar="NAME,NAME",
+                   help=f"also {', '.join(BASELINES)}, or other checkpoints")  # fmt: skip
+    p.add_argument("--out", type=Path, metavar="DIR",
+                   help="write report.md, report.json and summaries.jsonl")  # fmt: skip
+    p.add_argument("--subset", metavar="NAME", help="configuration of a data set on the hub")
+    p.add_argument("--split", default="validation", metavar="NAME", help="default: validation")
+    p.add_argument("--batch-size", type=int, default=1, metavar="N")
+    p.add_argument("--max-input-tokens", type=int, metavar="N",
+                   help="tokens read of each document (default: the model's window)")  # fmt: skip
+    p.add_argument("--padding", choices=["longest", "max_length"], default="longest",
+                   help="of a batch: to its longest document, or to the window")  # fmt: skip
+    p.add_argument("--copy-penalty", type=float, metavar="X",
+                   help="price of leaving a sentence of the source (default: 30 if the model's "
+                        "card is tagged extractive, else 0)")  # fmt: skip
+    for name, kind in DECODING.items():
+        p.add_argument("--" + name.replace("_", "-"), type=kind, metavar="X",
+                       help="default: the checkpoint's")  # fmt: skip
+    p.add_argument("--lsum", choices=list(LSUM), default="sentences",
+                   help="sentences of ROUGE-Lsum; lines: as the evaluate package")  # fmt: skip
+    p.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+    p.add_argument("--device", default="auto", metavar="D")
+    p.add_argument("--dtype", default="auto", metavar="T")
+    return p
+
+
+def evaluate(chosen: argparse.Namespace) -> str:
+    """Run what was asked for, write the files, and give the report as Markdown."""
+    from ..benchmark import machine_name
+
+    names = [chosen.model, *(name.strip() for name in chosen.compare.split(",") if name.strip())]
+    require("eval", "rouge_score")
+    if {"textrank", "lexrank"} & set(names):
+        require("eval", "sumy")
+    records = [
+        r for r in read(chosen.data, chosen.limit, chosen.subset, chosen.split)
+        if r.summary is not None
+    ]  # fmt: skip
+    if not records:
+        raise UserError(f"{chosen.data} has no document with a summary: nothing to score.")
+    reading = Reading(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty)
+    options = {name: getattr(chosen, name) for name in DECODING}
+
+    def load(name: str) -> Checkpoint:
+        revision = chosen.revision if name == chosen.model else None
+        return Checkpoint.load(
+            name, reading, options, revision=revision, device=chosen.device, dtype=chosen.dtype
+        )
+
+    systems = {name: BASELINES.get(name) or load(name) for name in names}
+    checkpoints = {n: s for n, s in systems.items() if isinstance(s, Checkpoint)}
+    scores, summaries = run(records, systems, max(1, chosen.batch_size), chosen.lsum)
+    report = build(
+        chosen.model, chosen.data, records, scores, chosen.lsum,
+        machine_name(checkpoints[chosen.model].model.device),
+        {name: checkpoint.settings for name, checkpoint in checkpoints.items()},
+    )  # fmt: skip
+    if chosen.out:
+        save(chosen.out, report, records, summaries)
+    return markdown(report)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score, print the table, and give the exit code."""
+    chosen = parser().parse_args(argv)
+    try:
+        print(evaluate(chosen))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What needs no model: the first sentences, TextRank, LexRank, and the oracle.
+
+Each picks whole sentences until it has about as many words as it is told, so that no system
+wins by its length alone; only the oracle, an upper bound, goes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..corpus import Record
+from ..overlap import Growing, words_of
+from ..sentences import count_words
+from .candidates import Span, picked, whole_sentences
+
+MAX_RANKED = 2000  # sentences that TextRank and LexRank compare, each with each
+
+
+def lead(record: Record, words: int) -> str:
+    """The first sentences."""
+    spans = whole_sentences(record.document)
+    return _filled(record.document, spans, range(len(spans)), words)
+
+
+def textrank(record: Record, words: int) -> str:
+    """The sentences that share most words with the others (Mihalcea and Tarau 2004; sumy)."""
+    from sumy.summarizers.text_rank import TextRankSummarizer
+
+    return _ranked(TextRankSummarizer, record.document, words)
+
+
+def lexrank(record: Record, words: int) -> str:
+    """The sentences most like the others by tf-idf cosine (Erkan and Radev 2004; sumy)."""
+    from sumy.summarizers.lex_rank import LexRankSummarizer
+
+    return _ranked(LexRankSummarizer, record.document, words)
+
+
+def oracle(record: Record, words: int) -> str:
+    """The sentences that greedily raise ROUGE-1 F against the reference, as long as one does.
+    ``words`` is not used."""
+    spans = whole_sentences(record.document)
+    growing = Growing([words_of(record.summary or "")], 1)
+    profiles = [growing.profile(words_of(record.document[a:b])) for a, b in spans]
+    left = list(range(len(spans)))
+    chosen: list[int] = []
+    while left:
+        best = max(left, key=lambda i: growing.score_with(profiles[i]))
+        if growing.score_with(profiles[best]) <= growing.score():
+            break
+        growing.add(profiles[best])
+        left.remove(best)
+        chosen.append(best)
+    return picked(record.document, [spans[i] for i in sorted(chosen)])
+
+
+BASELINES: dict[str, Callable[[Record, int], str]] = {
+    "lead": lead, "textrank": textrank, "lexrank": lexrank, "oracle": oracle,
+}  # fmt: skip
+
+
+def _filled(text: str, spans: list[Span], ranking: Sequence[int], words: int) -> str:
+    """The first of a ranking, at least one, as long as each brings the length nearer."""
+    chosen: list[int] = []
+    total = 0
+    for i in ranking:
+        size = count_words(text[slice(*spans[i])])
+        if chosen and abs(total + size - words) >= abs(total - words):
+            break
+        chosen.append(i)
+        total += size
+    return picked(text, [spans[i] for i in sorted(chosen)])
+
+
+class _Words:
+    """What sumy asks of a tokenizer, without NLTK's data."""
+
+    def to_words(self, text: str) -> tuple[str, ...]:
+        return tuple(words_of(text))
+
+
+def _ranked(method: Any, text: str, words: int) -> str:
+    """The summary of a ranking by sumy, with its English stemmer and stop words."""
+    from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
+    from sumy.nlp.stemmers import Stemmer
+    from sumy.utils import get_stop_words
+
+    spans = [s for s in whole_sentences(text)[:MAX_RANKED] if words_of(text[slice(*s)])]
+    summarizer = method(Stemmer("english"))
+    summarizer.stop_words = get_stop_words("english")
+    sentences = [Sentence(text[start:end], _Words()) for start, end in spans]
+    ranking: list[int] = []
+
+    def keep(infos: Sequence[Any]) -> Sequence[Any]:
+        ranking.extend(info.order for info in infos)
+        return infos
+
+    summarizer(ObjectDocumentModel([Paragraph(sentences)]), keep)
+    return _filled(text, spans, ranking, words)

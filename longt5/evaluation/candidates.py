@@ -1,0 +1,51 @@
+"""The sentences of a document that may be picked: whole ones, no headings and no scraps."""
+
+from __future__ import annotations
+
+from ..sentences import count_words, last_sentence_end, split_sentences
+
+WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
+MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
+FEW = 8  # whole sentences that are too few to leave the others out
+
+Span = tuple[int, int]
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """(start, end) of each sentence. Where lines are paragraphs, a line's end ends one too, so
+    that a heading does not run into the sentence after it."""
+    spans = split_sentences(text)
+    if max(map(len, text.splitlines()), default=0) <= WRAPPED:
+        return spans
+    return [span for start, end in spans for span in _by_lines(text, start, end)]
+
+
+def _by_lines(text: str, start: int, end: int) -> list[Span]:
+    spans = []
+    for line in text[start:end].split("\n"):
+        body = line.strip()
+        if body:
+            begin = start + len(line) - len(line.lstrip())
+            spans.append((begin, begin + len(body)))
+        start += len(line) + 1
+    return spans
+
+
+def whole_sentences(text: str) -> list[Span]:
+    """The sentences that may be picked; all there are where whole ones are few."""
+    spans = sentence_spans(text)
+    whole = [(start, end) for start, end in spans if _is_whole(text[start:end])]
+    return whole if len(whole) >= FEW else spans
+
+
+def _is_whole(sentence: str) -> bool:
+    return (
+        len(sentence) <= MAX_CHARACTERS
+        and last_sentence_end(sentence) == len(sentence)
+        and count_words(sentence) >= MIN_WORDS
+    )
+
+
+def picked(text: str, spans: list[Span]) -> str:
+    """The text of some sentences, each on one line's worth of spaces, in the given order."""
+    return " ".join(" ".join(text[start:end].split()) for start, end in spans)

@@ -1,0 +1,152 @@
+"""A checkpoint as a system: documents in batches through the engine, summaries out."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, reason
+from .candidates import whole_sentences
+
+DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
+EXTRACTIVE_PENALTY = 30.0  # the price of leaving a sentence, for a model that copies
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How documents are read: the first ``window`` tokens (None: the tokenizer's limit), padded
+    to the "longest" of a batch or to "max_length" (the window); ``copy_penalty`` as in
+    :mod:`longt5.copying` (None: what the card says)."""
+
+    window: int | None = None
+    padding: str = "longest"
+    copy_penalty: float | None = None
+
+
+class Checkpoint:
+    """A loaded checkpoint that summarizes batches of documents, always in the same way."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, reading: Reading, options: Mapping[str, Any]
+    ) -> None:
+        self.model, self.tokenizer, self.padding = model, tokenizer, reading.padding
+        self.window = reading.window or own_window(tokenizer)
+        self.copy_penalty = reading.copy_penalty or 0.0
+        self.options = decoding(model.generation_config, options, self.copy_penalty)
+        self.config = model.generation_config.merged(**self.options)
+
+    @classmethod
+    def load(
+        cls, name: str, reading: Reading, options: Mapping[str, Any], *,
+        revision: str | None = None, device: str = "auto", dtype: str = "auto",
+    ) -> Checkpoint:  # fmt: skip
+        """Load a folder or a hub id. Raises UserError."""
+        from .. import LongT5ForConditionalGeneration, Tokenizer
+        from ..weights import locate
+
+        try:
+            folder = locate(name, revision, local_files_only=False)
+            tokenizer = Tokenizer.from_pretrained(folder)
+            model = LongT5ForConditionalGeneration.from_pretrained(
+                folder, device=device, dtype=dtype
+            )
+            if reading.copy_penalty is None:
+                reading = Reading(reading.window, reading.padding, penalty_of_card(folder))
+            return cls(model, tokenizer, reading, options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"The model {name} cannot be used ({reason(error)}): check the name or the "
+                "folder, --device, --dtype and the decoding options."
+            ) from error
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a report says of it."""
+        return {
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.model.device.type,
+            "window": self.window,
+            "padding": self.padding,
+            "copy_penalty": self.copy_penalty,
+            "decoding": self.config.to_dict(),
+        }
+
+    def write(self, documents: Sequence[str]) -> list[str]:
+        """A summary for each document of a batch; what is beyond the window is not read.
+        Raises UserError when memory runs out."""
+        import torch
+
+        from .. import is_out_of_memory
+
+        rows, sentences = zip(*map(self._read, documents), strict=True)
+        width = self.window if self.padding == "max_length" else max(map(len, rows))
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        try:
+            output = self.model.generate(
+                ids, mask, logits_processor=self._rules(sentences), **self.options
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"Memory ran out with {len(rows)} sources of {width:,} tokens: try a smaller "
+                "--batch-size, --num-beams or --max-input-tokens."
+            ) from error
+        return self.tokenizer.batch_decode(output.sequences.tolist())
+
+    def _read(self, text: str) -> tuple[list[int], list[list[int]]]:
+        """(ids of what is read, with ``</s>``; its whole sentences as ids)."""
+        ids, offsets = self.tokenizer.encode_with_offsets(text, add_eos=False)
+        ids = ids[: self.window - 1]
+        starts = [start for start, _ in offsets]
+        spans = [
+            (max(0, bisect_right(starts, a) - 1), bisect_right(starts, b - 1))
+            for a, b in whole_sentences(text)
+        ]
+        sentences = [ids[a:b] for a, b in spans if b <= len(ids)]
+        return [*ids, self.tokenizer.eos_token_id], sentences or [ids]
+
+    def _rules(self, sentences: Sequence[list[list[int]]]) -> list[Any]:
+        from ..copying import CopyPenalty
+
+        if not self.copy_penalty:
+            return []
+        rows, eos = self.config.rows_per_source, self.tokenizer.eos_token_id
+        return [CopyPenalty(self.copy_penalty, sentences, rows, eos)]
+
+
+def own_window(tokenizer: Any) -> int:
+    """Tokens of a pass: the tokenizer's own limit if sane, else 16,384."""
+    said = tokenizer.model_max_length
+    sane = said is not None and SANE_WINDOW[0] <= said <= SANE_WINDOW[1]
+    return int(said) if sane else DEFAULT_WINDOW
+
+
+def decoding(config: Any, options: Mapping[str, Any], copy_penalty: float) -> dict[str, Any]:
+    """The decoding options over a checkpoint's own: a limit that is given replaces its limits,
+    and the rule for copying replaces that against repeated n-grams, since whole sentences
+    repeat names and the rule lets none come twice."""
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if "max_length" in chosen:
+        chosen.setdefault("max_new_tokens", None)
+    longest = config.merged(**chosen).longest - 1
+    least = chosen.get("min_new_tokens", config.min_new_tokens)
+    if least is not None:
+        chosen["min_new_tokens"] = min(least, longest)
+    if copy_penalty:
+        chosen.setdefault("no_repeat_ngram_size", 0)
+    return chosen
+
+
+def penalty_of_card(folder: Path) -> float:
+    """30 where the checkpoint's card is tagged ``extractive``, else 0."""
+    from huggingface_hub import metadata_load
+
+    card = folder / "README.md"
+    found = metadata_load(card) if card.is_file() else None
+    return EXTRACTIVE_PENALTY if "extractive" in ((found or {}).get("tags") or ()) else 0.0

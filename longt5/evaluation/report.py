@@ -1,0 +1,154 @@
+"""Every system over every document, and the report: means with intervals, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..corpus import Record
+from ..sentences import count_words
+from .baselines import MAX_RANKED
+from .bootstrap import LEVEL, SAMPLES, interval
+from .checkpoints import Checkpoint
+from .metrics import METRICS, Source, rouge_scorer, shape
+
+Scores = dict[str, float]
+Systems = Mapping[str, "Checkpoint | Callable[[Record, int], str]"]
+TABLES = (
+    ("rouge1", "rouge2", "rougeL", "rougeLsum", "words", "seconds"),
+    ("rouge1_stem", "rouge2_stem", "rougeL_stem", "rougeLsum_stem"),
+    ("copied_words", "copied_4grams", "novel_2grams", "repeated_4grams"),
+    ("supported", "wrong_numbers", "wrong_names", "finished"),
+)
+LSUM = {"sentences": "its own sentence splitter", "lines": "the lines of the texts as they are"}
+
+
+def run(
+    records: Sequence[Record], systems: Systems, batch_size: int, lsum: str
+) -> tuple[list[dict[str, Scores]], list[dict[str, str]]]:
+    """(scores, summaries) of each record by system. The first system's length in words is what
+    the baselines aim at."""
+    rouge = rouge_scorer(lsum)
+    scores: list[dict[str, Scores]] = []
+    summaries: list[dict[str, str]] = []
+    bar = tqdm(total=len(records), unit="doc", disable=None)
+    for begin in range(0, len(records), batch_size):
+        batch = records[begin : begin + batch_size]
+        written = _write(batch, systems)
+        for at, record in enumerate(batch):
+            source = Source(record.document)
+            texts = {name: rows[at][0] for name, rows in written.items()}
+            summaries.append(texts)
+            scores.append({
+                name: {**rouge(record.summary or "", text), **shape(source, text),
+                       "seconds": written[name][at][1]}
+                for name, text in texts.items()
+            })  # fmt: skip
+            bar.update()
+    bar.close()
+    return scores, summaries
+
+
+def _write(batch: Sequence[Record], systems: Systems) -> dict[str, list[tuple[str, float]]]:
+    """(summary, seconds) of each record by system; a batch shares its seconds."""
+    written: dict[str, list[tuple[str, float]]] = {}
+    lengths: list[int] = []
+    for name, system in systems.items():
+        began = time.perf_counter()
+        if isinstance(system, Checkpoint):
+            texts = system.write([record.document for record in batch])
+        else:
+            texts = [system(record, n) for record, n in zip(batch, lengths, strict=True)]
+        lengths = lengths or [max(1, count_words(text)) for text in texts]
+        seconds = (time.perf_counter() - began) / len(batch)
+        written[name] = [(text, seconds) for text in texts]
+    return written
+
+
+def intervals(scores: Sequence[dict[str, Scores]]) -> dict[str, dict[str, list[float]]]:
+    """{system: {metric: [mean, low, high]}}."""
+    return {
+        system: {m: list(interval([row[system][m] for row in scores])) for m in METRICS}
+        for system in scores[0]
+    }
+
+
+def build(
+    model: str, data: str, records: Sequence[Record], scores: Sequence[dict[str, Scores]],
+    lsum: str, machine: str, settings: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """The content of ``report.json``."""
+    groups: dict[str, list[dict[str, Scores]]] = {}
+    for record, row in zip(records, scores, strict=True):
+        groups.setdefault(source_group(record.source), []).append(row)
+    return {
+        "model": model, "data": data, "n": len(records), "scores": intervals(scores),
+        "sources": {
+            name: {"n": len(rows), "scores": intervals(rows)} for name, rows in groups.items()
+        } if len(groups) > 1 else {},
+        "lsum": lsum, "machine": machine, "settings": dict(settings),
+    }  # fmt: skip
+
+
+def source_group(source: str) -> str:
+    """What comes before a source's first slash, colon or space: its origin.
+
+    >>> source_group("openstax/osbooks-physics (CC BY 4.0)")
+    'openstax'
+    """
+    return re.split(r"[/:\s]", source, maxsplit=1)[0] or "other"
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The report for people."""
+    parts = [
+        f"# {report['model']} on {report['data']}",
+        f"{report['n']} documents. Mean and {LEVEL:.0%} interval ({SAMPLES:,} bootstrap draws of "
+        f"documents). ROUGE by rouge-score; ROUGE-Lsum by {LSUM[report['lsum']]}. The baselines "
+        "pick sentences up to the length of the first system's summary, the oracle as many as "
+        f"raise ROUGE-1; TextRank and LexRank read the first {MAX_RANKED:,} sentences.",
+        *(_table(report["scores"], metrics) for metrics in TABLES),
+    ]
+    for name, part in report["sources"].items():
+        parts += [f"## {name}: {part['n']}",
+                  _table(part["scores"], ("rouge1", "rouge2", "rougeLsum", "words"))]  # fmt: skip
+    parts += [
+        "\n".join(f"- {metric.label}: {metric.about}" for metric in METRICS.values()),
+        f"{report['machine']}. Settings: `{json.dumps(report['settings'])}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(scores: Mapping[str, Mapping[str, Sequence[float]]], metrics: Sequence[str]) -> str:
+    lines = ["| | " + " | ".join(METRICS[m].label for m in metrics) + " |",
+             "|---" * (len(metrics) + 1) + "|"]  # fmt: skip
+    for system, row in scores.items():
+        cells = [_cell(row[m], METRICS[m].digits) for m in metrics]
+        lines.append("| " + " | ".join([system, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: Sequence[float], digits: int) -> str:
+    mean, low, high = (f"{number:.{digits}f}" for number in value)
+    return mean if low == high else f"{mean} ({low}–{high})"
+
+
+def save(
+    folder: Path, report: Mapping[str, Any], records: Sequence[Record],
+    summaries: Sequence[Mapping[str, str]],
+) -> None:  # fmt: skip
+    """``report.json``, ``report.md``, and ``summaries.jsonl`` to read beside the references."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    with (folder / "summaries.jsonl").open("w", encoding="utf-8") as file:
+        for record, texts in zip(records, summaries, strict=True):
+            row = {"id": record.id, "source": record.source, "reference": record.summary}
+            file.write(json.dumps({**row, **texts}, ensure_ascii=False) + "\n")

@@ -1,0 +1,95 @@
+"""Reading data: fields, compression, damage, limits, and libraries that are missing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import sys
+from types import ModuleType
+
+import pytest
+
+from longt5 import corpus, errors
+from longt5.errors import UserError
+
+ROWS = [
+    {"document": "One.", "summary": "1.", "source": "made/x (CC0)", "id": "a"},
+    {"article": ["Two.", "Three."], "abstract": "2."},
+    {"source": "vier", "target": "four"},
+    {"text": "Five.", "source": "books"},
+    {"document": " ", "summary": "left out"},
+]
+
+
+def write(path, opener=open) -> None:
+    with opener(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n\n" for row in ROWS)
+
+
+@pytest.mark.parametrize("name, opener", [
+    ("a.jsonl", open), ("a.jsonl.xz", lzma.open), ("a.jsonl.gz", gzip.open)])  # fmt: skip
+def test_every_kind_of_row_and_compression(tmp_path, name, opener) -> None:
+    write(tmp_path / name, opener)
+    assert corpus.read(tmp_path / name) == [
+        corpus.Record("a", "One.", "1.", "made/x (CC0)"),
+        corpus.Record("3", "Two.\nThree.", "2."),
+        corpus.Record("5", "vier", "four"),
+        corpus.Record("7", "Five.", None, "books"),
+    ]
+
+
+def test_a_limit_is_spread_over_a_file(tmp_path) -> None:
+    path = tmp_path / "n.jsonl"
+    path.write_text("".join(json.dumps({"text": str(n)}) + "\n" for n in range(10)), "utf-8")
+    assert [r.document for r in corpus.read(path, 4)] == ["0", "2", "5", "7"]
+    assert len(corpus.read(path, 99)) == 10
+
+
+@pytest.mark.parametrize("content, said", [
+    (b'{"text": "a"}\n{"text', "Line 2 of x.jsonl is not JSON"),
+    (b'{"body": "a"}', "Row 1 of x.jsonl has the fields body: it needs document and summary"),
+    (b"[1]", "Line 1 of x.jsonl is no JSON object"),
+    (b'{"text": "a"}\n\xff', "x.jsonl cannot be read after line"),
+])  # fmt: skip
+def test_damage_names_the_line(tmp_path, content: bytes, said: str) -> None:
+    (tmp_path / "x.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        corpus.read(tmp_path / "x.jsonl")
+
+
+def test_a_file_cut_short_is_said(tmp_path) -> None:
+    path = tmp_path / "x.jsonl.xz"
+    write(path, lzma.open)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="is it whole"):
+        corpus.read(path)
+    with pytest.raises(UserError, match="There is no file nowhere.jsonl"):
+        corpus.read("nowhere.jsonl")
+
+
+def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch) -> None:
+    calls = []
+
+    def load_dataset(name, subset, split, streaming):
+        calls.append((name, subset, split, streaming))
+        yield {"article": "A.", "abstract": "a"}
+        yield {"article": "B.", "abstract": "b"}
+        raise AssertionError("read beyond the limit")
+
+    module = ModuleType("datasets")
+    module.__spec__ = sys.__spec__  # what find_spec looks at
+    module.load_dataset = load_dataset  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "datasets", module)
+    monkeypatch.setattr(errors, "find_spec", lambda name: True)
+    got = corpus.read("someone/papers", 2, "pubmed", "validation")
+    assert [r.document for r in got] == ["A.", "B."]
+    assert calls == [("someone/papers", "pubmed", "validation", True)]
+
+
+def test_a_missing_library_names_the_pip_command(monkeypatch) -> None:
+    monkeypatch.setattr(errors, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'rouge-score: run pip install "\.\[eval\]"'):
+        errors.require("eval", "rouge_score")
+    with pytest.raises(UserError, match=r'pip install "\.\[hub\]"'):
+        corpus.read("someone/papers")
