@@ -53,6 +53,7 @@ def run_batch(
     options: Any,
     stop: threading.Event,
     on_progress: Callable[[Progress], None],
+    on_file: Callable[[int, int, str], None],
 ) -> Iterator[Outcome]:
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
     from app.runs import in_words
@@ -62,11 +63,12 @@ def run_batch(
         raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
     summarizer = None
     taken: set[Path] = set()
-    for path, below in files:
+    for number, (path, below) in enumerate(files, 1):
         target = _free(out / below / export.safe_filename(path.name, fmt), path, taken)
         if target.is_file() and target.stat().st_size:
             yield Outcome(path.name, "there already")
             continue
+        on_file(number, len(files), path.name)
         began = time.monotonic()
         try:
             document = read(str(path))

@@ -141,9 +141,14 @@ class Board:
             return 0.0
         if self.documents[-1].summary or self.documents[-1].error:
             return 0.0
-        share = p.done / max(1, p.total)
-        if p.stage == "encoding":
-            share *= ENCODING_SHARE
-        else:
-            share = ENCODING_SHARE + share * (1 - ENCODING_SHARE)
-        return (max(0, p.section - 1) + share) / max(1, p.sections)
+        return fraction_of(p)
+
+
+def fraction_of(progress: Progress) -> float:
+    """How much of a document is summarized, 0 to 1, while it is read and written."""
+    share = progress.done / max(1, progress.total)
+    if progress.stage == "encoding":
+        share *= ENCODING_SHARE
+    else:
+        share = ENCODING_SHARE + share * (1 - ENCODING_SHARE)
+    return (max(0, progress.section - 1) + share) / max(1, progress.sections)

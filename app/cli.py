@@ -228,6 +228,7 @@ class Run:
             for outcome in run_batch(
                 self.chosen.files, out, self.chosen.format,
                 self._read, self.load, self.options, self.stop, self.progress.show,
+                self.progress.turn_to,
             ):  # fmt: skip
                 self.progress.clear()
                 outcomes.append(outcome)

@@ -18,6 +18,7 @@ HEADING = re.compile(
     r"\s*$",
     re.MULTILINE,
 )
+APPENDIX = re.compile(r"^([A-Z])\.?\s+[A-Z]\S.{0,70}(?<![.;:,])$", re.MULTILINE)
 PAGE_END = re.compile(r"[.!?:。！？][\"'”’)\]]*$")
 NUMBERS = re.compile(r"[\d\s,–-]+")
 MIN_TITLES = 3  # fewer headings of a level are the title of the whole, not sections
@@ -107,7 +108,7 @@ def is_above(text: str) -> bool:
 def _of_text(text: str) -> list[Heading]:
     """Lines that look like headings; those with a number only where it follows the one before,
     since footnotes and lists have numbers too."""
-    found, last = [], 0
+    found, last, end = [], 0, 0
     for match in HEADING.finditer(text):
         title = " ".join(match[0].split())
         marks = re.match(r"#+", title)
@@ -119,9 +120,18 @@ def _of_text(text: str) -> list[Heading]:
         elif title[-1] not in ".;:,":
             level = number[2].count(".") + 1
             if int(number[1]) == (last + 1 if level == 1 else last):
-                last = int(number[1])
+                last, end = int(number[1]), match.end()
                 found.append(Heading(match.start(), title, level))
-    return found
+    return found + (_appendices(text, end) if last else [])
+
+
+def _appendices(text: str, after: int) -> list[Heading]:
+    """Lines with a letter in front, where they begin with A and B and follow the numbers."""
+    found: list[Heading] = []
+    for match in APPENDIX.finditer(text, after):
+        if match[1] == chr(ord("A") + len(found)):
+            found.append(Heading(match.start(), " ".join(match[0].split()), 1))
+    return found if len(found) > 1 else []
 
 
 def sections_of(document: Document) -> tuple[Section, ...]:

@@ -7,6 +7,7 @@ import textwrap
 from typing import TextIO
 
 from app import export
+from app.board import fraction_of
 from app.events import (
     DraftText,
     Event,
@@ -21,8 +22,9 @@ from app.pace import duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
+BAR = 20  # characters
 STAGES = {
-    "reading": "Reading page",
+    "reading": "Reading",
     "loading": "Loading the model",
     "encoding": "Understanding",
     "decoding": "Writing",
@@ -30,25 +32,42 @@ STAGES = {
 
 
 class ProgressLine:
-    """What is being done, on one line that is rewritten; off a terminal a line per stage."""
+    """What is being done, on one line that is rewritten; off a terminal a line for each stage or
+    section, or for each file of several."""
 
     def __init__(self, out: TextIO) -> None:
         self.out, self.is_live = out, out.isatty()
-        self.last = ""
+        self.last = self.file = ""
+
+    def turn_to(self, number: int, files: int, name: str) -> None:
+        """One of several files begins."""
+        self.file = f"file {number} of {files}, {name}"
+        if not self.is_live:
+            self._write(f"{self.file[:1].upper()}{self.file[1:]}\n")
 
     def show(self, event: Progress) -> None:
         """Say how far a stage is."""
         text = STAGES[event.stage]
-        if event.sections > 1:
-            text += f" section {event.section} of {event.sections}"
+        section = f"section {event.section} of {event.sections}" if event.sections > 1 else ""
         if self.is_live:
-            share = f" {event.done} of {event.total}" if event.total else ""
-            left = event.remaining_s
-            wait = f", about {duration(left)} left" if left is not None else ""
-            self._write(f"{CLEAR_LINE}{text}{share}{wait}")
-        elif text != self.last:
+            self._rewrite(event, f"{text} {section}".rstrip())
+            self.last = text
+            return
+        text = section.capitalize() or text
+        if text != self.last and not self.file:
             self._write(f"{text}\n")
         self.last = text
+
+    def _rewrite(self, event: Progress, text: str) -> None:
+        share = event.done / event.total if event.total else 0.0
+        if event.stage in ("encoding", "decoding"):
+            share = fraction_of(event)
+        full = round(BAR * share)
+        left = event.remaining_s
+        wait = f", about {duration(left)} left" if left is not None else ""
+        parts = [f"[{'#' * full}{'.' * (BAR - full)}] {100 * share:3.0f} %", text + wait, self.file]
+        width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be cleared
+        self._write(f"{CLEAR_LINE}{'  '.join(filter(None, parts))[:width]}")
 
     def say(self, text: str) -> None:
         """A line that stays."""

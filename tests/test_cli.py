@@ -9,6 +9,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app import cli, export
 from app.errors import BadOption
@@ -43,7 +45,7 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsy
     assert code == 0
     assert out.startswith("# Summary of short.txt\n\n") and "Made by a machine" in out
     planned, *stages = err.splitlines()
-    assert re.match(r"1 part, 66 words, 91 tokens in 1 section; about \d+ s and \d+ MB", planned)
+    assert re.match(r"1 part, 66 words, 91 tokens in 1 section; about 30 words in \d+ s", planned)
     assert stages == ["Understanding", "Writing"]
 
 
@@ -240,8 +242,38 @@ def test_progress_is_one_line_on_a_terminal_and_a_line_per_stage_elsewhere() -> 
             line.show(Progress("reading", done, 3))
         line.show(Progress("encoding", 1, 6))
         line.clear()
-    assert plain.getvalue() == "Reading page\nUnderstanding\n"
+    assert plain.getvalue() == "Reading\nUnderstanding\n"
     assert "\n" not in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
+
+
+@given(st.integers(1, 60), st.integers(0, 9), st.sampled_from(["encoding", "decoding"]))
+def test_a_bar_shows_how_much_of_the_document_is_done(sections, done, stage) -> None:
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    line, before = ProgressLine(screen), 0
+    line.turn_to(2, 9, "a-name-" * 30 + ".pdf")
+    for section in range(1, sections + 1):
+        line.show(Progress(stage, done, 9, section, sections, 40.0))
+        shown = screen.getvalue().split("\r\x1b[K")[-1]
+        assert len(shown) < 80 and shown.index("]") == 21  # a longer line would wrap
+        assert before <= shown.count("#") <= 20
+        assert "about 40 s left" in shown
+        assert (f"section {section} of {sections}" in shown) == (sections > 1)
+        before = shown.count("#")
+    if (stage, done) == ("decoding", 9):
+        assert before == 20 and "100 %" in shown
+
+
+def test_off_a_terminal_sections_and_files_have_a_line_each() -> None:
+    out = io.StringIO()
+    line = ProgressLine(out)
+    for section in (1, 2):
+        for stage in ("encoding", "decoding"):
+            line.show(Progress(stage, 1, 2, section, 2))
+    assert out.getvalue() == "Section 1 of 2\nSection 2 of 2\n"
+    line.turn_to(1, 3, "a.pdf")
+    line.show(Progress("decoding", 1, 2, 1, 9))
+    assert out.getvalue().endswith("Section 2 of 2\nFile 1 of 3, a.pdf\n")
 
 
 def test_help_names_every_option() -> None:

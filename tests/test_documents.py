@@ -329,6 +329,25 @@ def test_scanned_pages_are_named(load) -> None:
     require_text(document)
 
 
+def under_a_header(canvas, picture: bool) -> None:
+    lines_at(canvas, "Report on the floods of the lower valley", y=800)
+    if picture:
+        make_pdfs.scanned(canvas)
+
+
+def test_pictures_under_a_running_header_are_no_empty_pages(load) -> None:
+    def prose(canvas, word: str) -> None:
+        under_a_header(canvas, False)
+        lines_at(canvas, PROSE.replace("river", word).replace("miller", f"{word} man"))
+
+    texts = [partial(prose, word=word) for word in ("brook", "stream", "canal", "lake")]
+    pages = [*texts[:2], partial(under_a_header, picture=True), *texts[2:],
+             partial(under_a_header, picture=False)]  # fmt: skip
+    document = load(canvas_pdf(pages))
+    assert [p.status for p in document.pages] == ["ok", "ok", "scanned", "ok", "ok", "empty"]
+    assert any("Page 3 is left out" in warning for warning in document.warnings)
+
+
 def test_garbled_pages_are_noticed(load) -> None:
     private = [
         "".join(chr(0xE000 + ord(c)) if c != " " else c for c in line) for line in PROSE.split("\n")

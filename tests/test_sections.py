@@ -45,6 +45,19 @@ def test_only_numbers_that_follow_each_other_are_headings() -> None:
     assert titles(paged(text)) == ["1 Introduction", "2 Methods", "3 Results"]
 
 
+def test_appendices_with_letters_follow_the_numbers() -> None:
+    text = "\n\n".join([
+        "A Word Before", "1 Introduction", "Words.", "2 Methods", "Words.", "3 Conclusion",
+        "Words.", "A Prolog-style Operators", "A Typing Rule reads:", "C Not Yet", "B Kernels",
+        "Words.", "References", "Some.",
+    ])  # fmt: skip
+    assert titles(paged(text))[1:] == [
+        "1 Introduction", "2 Methods", "3 Conclusion", "A Prolog-style Operators", "B Kernels",
+        "References",
+    ]  # fmt: skip
+    assert "A Prolog-style Operators" not in titles(paged(text.replace("B Kernels", "")))
+
+
 def test_a_title_for_the_whole_is_no_section() -> None:
     entries = [("The report", 1, 1), ("One", 1, 2), ("Two", 2, 2), ("Three", 3, 2)]
     document = outlined(*entries, texts=("One. A.", "Two. B.", "Three. C."))

@@ -12,11 +12,13 @@ from typing import Any
 import pypdf
 import pypdfium2
 
-from app.cleaning import clean_pages
+from app.cleaning import Cleaned, clean_pages
 from app.documents import limits, ocr_engine, quality, ranges
 from app.documents.layout import page_marks
 from app.documents.paragraphs import Marks
 from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
+
+PICTURE = 0.2  # of a page, from which on what is on a picture is worth a word
 
 
 def read_pdf(
@@ -43,10 +45,12 @@ def read_pdf(
         if characters > limits.MAX_CHARACTERS:
             raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it.")
         on_progress(index + 1, total)
-    cleaned = clean_pages(
-        [page.text if page.status == "ok" else "" for page in readings],
-        [page.marks for page in readings],
-    )
+    cleaned = _cleaned(readings)
+    if hidden := _pictures_under_headers(pdfium, readings, cleaned):
+        for index in hidden:
+            readings[index] = Reading("", "scanned", {})
+            readings[index] = drawn.better(readings[index], index) if drawn else readings[index]
+        cleaned = _cleaned(readings)
     pages = [
         # A page with nothing but its running header or a table of contents is empty now.
         [label, content, "empty" if page.status == "ok" and not content else page.status]
@@ -59,6 +63,41 @@ def read_pdf(
         "contents": [index + 1 for index in cleaned.contents],
         "warnings": drawn.warnings() if drawn else [],
     }  # fmt: skip
+
+
+def _cleaned(readings: list[Reading]) -> Cleaned:
+    return clean_pages(
+        [page.text if page.status == "ok" else "" for page in readings],
+        [page.marks for page in readings],
+    )
+
+
+def _pictures_under_headers(
+    pdfium: pypdfium2.PdfDocument | None, readings: list[Reading], cleaned: Cleaned
+) -> list[int]:
+    """The indexes of pages with no text but a running header, and a picture that is no logo."""
+    return [
+        index
+        for index, (reading, text) in enumerate(zip(readings, cleaned.pages, strict=True))
+        if reading.status == "ok" and not text and index not in cleaned.contents
+        and _picture_share(pdfium, index) >= PICTURE
+    ]  # fmt: skip
+
+
+def _picture_share(document: pypdfium2.PdfDocument | None, index: int) -> float:
+    """How much of a page its largest picture covers."""
+    if document is None or index >= len(document):
+        return 0.0
+    try:
+        page = document[index]
+        width, height = page.get_size()
+        image = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
+        boxes = [found.get_bounds() for found in page.get_objects(filter=[image])]
+        page.close()
+        areas = [(right - left) * (top - bottom) for left, bottom, right, top in boxes]
+        return max(areas, default=0.0) / (width * height)
+    except Exception:  # any damage to one page must not end the document
+        return 0.0
 
 
 class _Drawn:
