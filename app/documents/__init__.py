@@ -146,8 +146,9 @@ def require_text(document: Document) -> None:
     statuses = {page.status for page in document.pages}
     count = len(document.pages)
     if "scanned" in statuses:
+        where = "its page" if count == 1 else f"any of its {count} pages"
         raise NoTextLayer(
-            f"“{document.name}” has no text layer on its {count} pages: turn on OCR for it (--ocr "
+            f"“{document.name}” has no text on {where}, only pictures: turn on OCR for it (--ocr "
             "on the command line)."
         )
     if "garbled" in statuses:
