@@ -53,7 +53,7 @@ def run_batch(
     options: Any,
     stop: threading.Event,
     on_progress: Callable[[Progress], None],
-    on_file: Callable[[int, int, str], None],
+    on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
 ) -> Iterator[Outcome]:
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
     from app.runs import in_words

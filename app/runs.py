@@ -87,6 +87,12 @@ class ModelKeeper:
         """The model of this name if it is loaded; loads nothing."""
         return self._summarizer if self.holds(name) else None
 
+    def forget(self) -> None:
+        """Let go of what is kept of documents for another length: their text, in tokens."""
+        summarizer = self._summarizer
+        if summarizer is not None:
+            summarizer.forget()
+
     def lose(self) -> None:
         """The device has failed: what lies on it is gone."""
         self._summarizer = None

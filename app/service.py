@@ -105,6 +105,7 @@ class Service:
         """Stop a job and delete all that is kept of it, now."""
         folder = self.folder(job_id)
         self.runner.forget(job_id)
+        self.keeper.forget()
         if folder is not None:
             self.journal.forget(folder)
 

@@ -23,6 +23,7 @@ class KeptStates:
         self.limit_bytes = limit_bytes
         self._kept: OrderedDict[Key, Any] = OrderedDict()
         self._dropped: set[int] = set()
+        self._lock = threading.RLock()  # a run keeps while somebody forgets
 
     def __contains__(self, key: Key) -> bool:
         return key in self._kept
@@ -37,27 +38,29 @@ class KeptStates:
 
     def get(self, key: Key) -> Any | None:
         """The states of these ids, or None."""
-        if key not in self._kept:
-            return None
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
 
     def keep(self, key: Key, states: Any, run: Collection[Key] = ()) -> None:
         """Keep the states of these ids if there is room; `run` are the ids of the run at hand."""
         room = self.limit_bytes - _size(states)
-        for other in [k for k in self._kept if k not in run]:
+        with self._lock:
+            for other in [k for k in self._kept if k not in run]:
+                if self.size_bytes(self._kept) <= room:
+                    break
+                self._drop(other)
             if self.size_bytes(self._kept) <= room:
-                break
-            self._drop(other)
-        if self.size_bytes(self._kept) <= room:
-            self._kept[key] = states
-        else:
-            self._dropped.add(hash(key))
+                self._kept[key] = states
+            else:
+                self._dropped.add(hash(key))
 
     def clear(self) -> None:
         """Let go of all, also of what was dropped: not the limit is why it must be read again."""
-        self._kept.clear()
-        self._dropped.clear()
+        with self._lock:
+            self._kept.clear()
+            self._dropped.clear()
 
     def _drop(self, key: Key) -> None:
         del self._kept[key]

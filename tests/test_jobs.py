@@ -324,9 +324,12 @@ def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     held = weakref.ref(document)
     job = service.submit(Request((document,), Options(max_new_tokens=4), "bundled"))
     list(job.events())
+    keys = list(bundled.kept._kept)
+    assert keys
     service.forget(job.id)
     del document, job
     until(lambda: gc.collect() is not None and held() is None)
+    assert not [key for key in keys if key in bundled.kept]  # a key is the text in tokens
 
 
 def handlers_with(model, loader) -> Handlers:
