@@ -135,7 +135,7 @@ def test_uploads_are_not_left_in_public(url) -> None:
     path = httpx.post(f"{url}/gradio_api/upload", files={"files": ("m.txt", content)}).json()[0]
     address = f"{url}/gradio_api/file={path}"
     assert status_of(address) == 200
-    data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "", ""]
+    data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, "", "", False]
     for _ in range(2):  # the same upload can be read again
         call = f"{url}/gradio_api/call/extract"
         event = httpx.post(call, json={"data": data}).json()["event_id"]
