@@ -150,6 +150,7 @@ class Service:
                 raise
             finally:
                 self._close(job_id)
+                self._give_back()
 
         if folder is not None:
             self._open[job_id] = folder
@@ -163,6 +164,13 @@ class Service:
         folder = self._open.pop(job_id, None)
         if folder is not None:
             folder.release()
+
+    def _give_back(self) -> None:
+        """The memory of a run that is over."""
+        from longt5 import release_memory
+
+        if not self.keeper.has_lost_device:
+            release_memory()
 
     def _revive(self, job_id: str, session: str) -> Job | None:
         folder = self.journal.find(job_id)

@@ -3,6 +3,7 @@ reading: every one ends in text or in one sentence, and nothing is run, fetched 
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -563,3 +564,9 @@ def test_made_texts_are_decoded_cleaned_and_cut_without_loss() -> None:
 def test_h1_pasted_text_without_words() -> None:
     with pytest.raises(errors.EmptyFile):
         document_from_text("\x00\x00 \n")
+
+
+def test_each_hazard_has_a_test_named_after_it() -> None:
+    files = (Path(__file__), Path(__file__).with_name("test_survival.py"))
+    named = re.findall(r"^def test_h(\d+)_", "".join(f.read_text("utf-8") for f in files), re.M)
+    assert {int(number) for number in named} == set(range(1, 21))

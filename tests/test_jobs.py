@@ -301,6 +301,22 @@ def test_stop_while_decoding_ends_within_a_step_and_frees_the_cache(
     until(lambda: gc.collect() is not None and not any(ref() for ref in caches))
 
 
+def test_memory_is_given_back_to_the_system_when_a_run_is_stopped(
+    bundled, article, monkeypatch
+) -> None:
+    import longt5
+
+    calls, release = [], longt5.release_memory
+    monkeypatch.setattr(longt5, "release_memory", lambda: calls.append(1) or release())
+    service = service_with(bundled)
+    job = service.submit(Request((article,), Options(length="long", num_beams=2), "bundled"))
+    for event in job.events():
+        if isinstance(event, DraftText):
+            job.stop()
+    until(lambda: job.finished)
+    assert event.summary.stopped and calls == [1]
+
+
 def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
     bundled, article, monkeypatch
 ) -> None:

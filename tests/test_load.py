@@ -183,6 +183,47 @@ def test_a_run_goes_on_after_the_server_was_killed(tmp_path) -> None:
         browser.close()
 
 
+@pytest.mark.browser
+def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None:
+    """With seconds in place of the minute; who comes back finds what is finished, and goes on."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    options = ["--dtype", "float32", "--max-input-tokens", "256"]
+    environment = {
+        "SUMMARIZER_DATA_DIR": str(tmp_path), "SPACE_ID": "a/b", "SUMMARIZER_LINGER_S": "1",
+    }  # fmt: skip
+
+    def sections() -> int:
+        return len(list((tmp_path / "jobs").glob("*/section-*")))
+
+    with playwright.sync_playwright() as driver, running_page(*options, **environment) as url:
+        browser = driver.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM"), args=["--no-sandbox"]
+        )
+        context = browser.new_context()
+        tab = context.new_page()
+        tab.set_default_timeout(120_000)
+        tab.goto(url)
+        tab.set_input_files("#files input[type=file]", str(EXAMPLE_PDF))
+        tab.wait_for_selector(".facts")
+        tab.click("#run")
+        tab.wait_for_selector("#summary h3 >> nth=1")
+        assert "temporary" in tab.inner_text("#kept")
+        tab.close()
+        before = -1
+        while before != sections():  # none is finished for longer than any takes
+            before = sections()
+            time.sleep(4)
+        assert not list((tmp_path / "jobs").glob("*/done.json")) and before >= 1
+        tab = context.new_page()
+        tab.set_default_timeout(120_000)
+        tab.goto(url)
+        tab.wait_for_selector(f"#summary h3 >> nth={before}")  # one more than were finished
+        tab.click("#stop")
+        tab.wait_for_selector("#summary[aria-busy=false]")
+        assert tab.inner_text("#status").startswith("Stopped")
+        browser.close()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::"])
 def test_other_hosts_need_a_lock(host, capsys) -> None:
     assert launch.main(["--host", host, "--port", "1"]) == 1
