@@ -200,7 +200,8 @@ class Jax:
         return tokens, [0.0, *(seconds[0] + i * step for i in range(new))]
 
     def logits(self, encoded: Any, target: Tensor) -> Tensor:
-        return torch.tensor(self.model.decode(target.numpy(), encoded).logits[0].tolist())
+        scores: Any = self.model.decode(target.numpy(), encoded).logits
+        return torch.tensor(scores[0].tolist())
 
 
 def synchronize(device: torch.device) -> None:
@@ -447,7 +448,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         report = {
             "machine": results["longt5"]["machine"], "torch": torch.__version__,
             "rows": [results[name]["row"] for name in ENGINES if name in results],
-            **compare(results), "jax_same_tokens": same_tokens(results, "jax"), "roofline": results["longt5"]["roofline"],
+            **compare(results), "jax_same_tokens": same_tokens(results, "jax"),
+            "roofline": results["longt5"]["roofline"],
         }  # fmt: skip
         if arguments.profile:
             done = in_child({**job, "task": "profile", "engine": "longt5"})
