@@ -81,7 +81,7 @@ class Summarizer:
         if on_progress:
             on_progress(0, 2)
         from longt5 import LongT5ForConditionalGeneration, Tokenizer
-        from longt5.weights import locate
+        from longt5.checkpoint import locate
 
         local = where != model or model_label(model) != model
         try:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import LongT5Config
-    from .generation import Draft, GenerationConfig, GenerationOutput, Stopped
+    from .generation import Draft, GenerationOutput, Stopped
+    from .generation_config import GenerationConfig
     from .memory import free_memory, is_device_lost, is_out_of_memory, release_memory
     from .model import (
         EncoderStates,
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "config": ("LongT5Config",),
-    "generation": ("Draft", "GenerationConfig", "GenerationOutput", "Stopped"),
+    "generation": ("Draft", "GenerationOutput", "Stopped"),
+    "generation_config": ("GenerationConfig",),
     "memory": ("free_memory", "is_device_lost", "is_out_of_memory", "release_memory"),
     "model": (
         "EncoderStates",

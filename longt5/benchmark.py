@@ -45,7 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"d_model": 1024, "num_heads": 16, "d_ff": 2816, "num_layers": 24},
 }  # fmt: skip
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-ENGINES = ("longt5", "transformers")
+ENGINES = ("longt5", "transformers", "jax")
 # An encode that takes less than this in all is repeated, up to the count; the median counts.
 REPEAT_SECONDS, REPEATS = 12.0, 5
 
@@ -167,6 +167,43 @@ class Transformers:
         return out.logits[0].float()
 
 
+class Jax:
+    """The JAX classes, compiled before they are timed; a step is the slope of two whole runs."""
+
+    name = "jax"
+
+    def __init__(self, folder: Path, dtype: str, device: str) -> None:
+        from .flax import FlaxLongT5ForConditionalGeneration
+
+        self.device, self.dtype = torch.device("cpu"), "bf16" if dtype == "bf16" else "fp32"
+        kind = {"bf16": "bfloat16", "fp32": "float32"}[self.dtype]
+        self.model = FlaxLongT5ForConditionalGeneration.from_pretrained(folder, dtype=kind)
+
+    def encode(self, ids: Tensor) -> Any:
+        encoded = self.model.encode(ids.numpy())
+        encoded.last_hidden_state.block_until_ready()
+        return encoded
+
+    def decode(self, ids: Tensor, encoded: Any, beams: int, new: int) -> tuple[list, list]:
+        seconds, tokens = [], []
+        for count in (1, new):
+            for _ in range(2):  # the first one compiles
+                start = time.perf_counter()
+                out = self.model.generate(
+                    encoder_outputs=encoded, num_beams=beams, min_new_tokens=count,
+                    max_new_tokens=count,
+                )  # fmt: skip
+                taken = time.perf_counter() - start
+            seconds.append(taken)
+            tokens = out.sequences[0, 1 : count + 1].tolist()
+        step = (seconds[1] - seconds[0]) / max(1, new - 1)
+        return tokens, [0.0, *(seconds[0] + i * step for i in range(new))]
+
+    def logits(self, encoded: Any, target: Tensor) -> Tensor:
+        scores: Any = self.model.decode(target.numpy(), encoded).logits
+        return torch.tensor(scores[0].tolist())
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done all it was given."""
     if device.type == "cuda":
@@ -220,7 +257,8 @@ def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
     config = config_of(job["preset"])
     ids = sample_ids(config, job["tokens"], job["seed"])
     beams, new = job["num_beams"], job["new_tokens"]
-    warm = ids[:, -min(job["tokens"], 512) :]
+    # JAX compiles for each length; the others only have to wake up.
+    warm = ids if engine.name == "jax" else ids[:, -min(job["tokens"], 512) :]
     engine.decode(warm, engine.encode(warm), beams, min(new, 3))
     encoded, encode_s = timed_encode(engine, ids)
     tokens, stamps = engine.decode(ids, encoded, beams, new)
@@ -342,7 +380,7 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
     if job["task"] == "write":
         write_checkpoint(folder, job["preset"], job["seed"])
         return {}
-    make = {"longt5": Ours, "transformers": Transformers}[job["engine"]]
+    make = {"longt5": Ours, "transformers": Transformers, "jax": Jax}[job["engine"]]
     engine: Engine = make(folder, job["dtype"], job["device"])  # type: ignore[assignment]
     if job["task"] == "profile":
         return {"table": profile_table(engine, job)}
@@ -380,6 +418,14 @@ def compare(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
+    """Whether an engine wrote our tokens; None if it did not run, or not in float32."""
+    rows = [results[n]["row"] for n in ("longt5", name) if n in results]
+    if len(rows) < 2 or any(r["dtype"] != "fp32" for r in rows):
+        return None
+    return results["longt5"]["tokens"] == results[name]["tokens"]
+
+
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The whole comparison: the content of ``--json``."""
     fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "device", "dtype")
@@ -397,10 +443,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             )
             job["target"] = results["transformers"]["tokens"]
         results["longt5"] = in_child({**job, "task": "measure", "engine": "longt5"})
+        if arguments.with_jax:
+            results["jax"] = in_child({**job, "task": "measure", "engine": "jax"})
         report = {
             "machine": results["longt5"]["machine"], "torch": torch.__version__,
             "rows": [results[name]["row"] for name in ENGINES if name in results],
-            **compare(results), "roofline": results["longt5"]["roofline"],
+            **compare(results), "jax_same_tokens": same_tokens(results, "jax"),
+            "roofline": results["longt5"]["roofline"],
         }  # fmt: skip
         if arguments.profile:
             done = in_child({**job, "task": "profile", "engine": "longt5"})
@@ -443,6 +492,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--num-beams", type=int, default=4)
     p.add_argument("--new-tokens", type=int, default=32)
     p.add_argument("--against", choices=["transformers"])
+    p.add_argument("--with-jax", action="store_true", help="a row for the JAX classes, on the CPU")
     p.add_argument("--dtype", choices=["auto", *DTYPES, "int8"], default="fp32")
     p.add_argument("--against-dtype", choices=[*DTYPES], help="default: the same as --dtype")
     p.add_argument("--device", default="auto")

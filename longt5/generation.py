@@ -6,13 +6,10 @@ The search is transformers' (greedy, beams), exact in float32. What streams is e
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -21,6 +18,7 @@ from torch import Tensor
 from . import logits_processors
 from .beam_search import BeamSearch, SearchOptions
 from .evidence import AttentionRecord, Spans, checked
+from .generation_config import GenerationConfig, as_ids
 from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN, Processor
 
@@ -28,130 +26,8 @@ if TYPE_CHECKING:
     from .model import EncoderStates, LongT5ForConditionalGeneration
 
 
-DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
-
-
 class Stopped(Exception):
     """The stop event was set, or the deadline passed, before decoding began."""
-
-
-@dataclass(frozen=True)
-class GenerationConfig:
-    """Decoding options under transformers' names, with transformers' defaults.
-
-    ``max_length`` and ``min_length`` count the start token; ``max_new_tokens`` and
-    ``min_new_tokens`` do not, and win over them; without a limit it is 20 new. ``do_sample``
-    draws tokens with ``seed`` (None: torch's own generator). ``alignment_heads``: the (layer,
-    head) pairs whose cross-attention shows where a token was read, None for all of them.
-    Raises ValueError for values that contradict.
-    """
-
-    num_beams: int = 1
-    max_new_tokens: int | None = None
-    min_new_tokens: int | None = None
-    max_length: int | None = None
-    min_length: int = 0
-    length_penalty: float = 1.0
-    early_stopping: bool | str = False
-    no_repeat_ngram_size: int = 0
-    encoder_no_repeat_ngram_size: int = 0
-    repetition_penalty: float = 1.0
-    encoder_repetition_penalty: float = 1.0
-    num_return_sequences: int = 1
-    do_sample: bool = False
-    temperature: float = 1.0
-    top_k: int = 50
-    top_p: float = 1.0
-    seed: int | None = None
-    forced_bos_token_id: int | None = None
-    forced_eos_token_id: int | tuple[int, ...] | None = None
-    bad_words_ids: tuple[tuple[int, ...], ...] | None = None
-    suppress_tokens: tuple[int, ...] | None = None
-    pad_token_id: int | None = None
-    eos_token_id: int | tuple[int, ...] | None = None
-    decoder_start_token_id: int | None = None
-    alignment_heads: tuple[tuple[int, int], ...] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
-            given = getattr(self, name)
-            self._check(name, given is None or given >= 1, "must be at least 1")
-        several_samples = self.do_sample and self.num_beams == 1
-        if self.num_return_sequences > self.num_beams and not several_samples:
-            raise ValueError(
-                f"num_return_sequences ({self.num_return_sequences}) cannot exceed "
-                f"num_beams ({self.num_beams})."
-            )
-        allowed = self.early_stopping in (True, False, "never")
-        self._check("early_stopping", allowed, 'must be True, False or "never"')
-        for name in ("repetition_penalty", "encoder_repetition_penalty", "temperature"):
-            self._check(name, getattr(self, name) > 0, "must be above 0")
-        self._check("top_k", self.top_k >= 0, "must be 0 (off) or more")
-        self._check("top_p", 0 < self.top_p <= 1, "must be above 0 and at most 1")
-        for name in ("forced_bos_token_id", "forced_eos_token_id"):
-            possible = set(_ids(getattr(self, name))) - set(self.suppress_tokens or ())
-            if getattr(self, name) is not None and not possible:
-                raise ValueError(f"suppress_tokens forbids what {name} forces.")
-
-    def _check(self, name: str, fine: bool, rule: str) -> None:
-        if not fine:
-            raise ValueError(f"{name} {rule}, not {getattr(self, name)}.")
-
-    @property
-    def longest(self) -> int:
-        """Most tokens of a sequence, the start token counted."""
-        if self.max_new_tokens is None and self.max_length is not None:
-            return self.max_length
-        return 1 + (DEFAULT_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens)
-
-    @property
-    def shortest(self) -> int:
-        """Tokens, the start token counted, before which EOS is forbidden."""
-        fewest_new = 0 if self.min_new_tokens is None else self.min_new_tokens + 1
-        return max(fewest_new, self.min_length if self.min_new_tokens is None else 0)
-
-    @property
-    def rows_per_source(self) -> int:
-        """Decoder rows of one source: its beams, or its samples."""
-        return self.num_beams if self.num_beams > 1 else self.num_return_sequences
-
-    def merged(self, **options: Any) -> GenerationConfig:
-        """A copy with ``options`` over it. Raises ValueError naming an unknown option."""
-        known = {field.name for field in dataclasses.fields(self)}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise ValueError(f"Unknown generation option: {', '.join(unknown)}.")
-        return dataclasses.replace(self, **{k: _frozen(v) for k, v in options.items()})
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
-        """Read the keys that we know; others of the file do not concern the search."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        given = {k: _frozen(v) for k, v in values.items() if k in known and v is not None}
-        return cls(**given)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> GenerationConfig:
-        """``generation_config.json``, else the decoding keys of ``config.json``."""
-        for name in ("generation_config.json", "config.json"):
-            path = Path(folder) / name
-            if path.is_file():
-                return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        return cls()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Only what differs from the defaults."""
-        default = GenerationConfig()
-        values = dataclasses.asdict(self)
-        return {k: v for k, v in values.items() if v != getattr(default, k)}
-
-
-def _ids(value: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    return () if value is None else (value,) if isinstance(value, int) else value
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
 @dataclass
@@ -316,7 +192,7 @@ def _prepare(
     extra: Sequence[Processor] = (),
 ) -> _Run:
     shape = model.config
-    eos = _ids(config.eos_token_id) or _ids(shape.eos_token_id)
+    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
     pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
     start = config.decoder_start_token_id
     start = shape.decoder_start_token_id if start is None else start

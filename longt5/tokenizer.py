@@ -41,7 +41,7 @@ class Tokenizer:
         local_files_only: bool = False,
     ) -> Tokenizer:
         """Read ``spiece.model``, else ``tokenizer.json``. Raises FileNotFoundError."""
-        from .weights import locate
+        from .checkpoint import locate
 
         folder = locate(folder_or_hub_id, revision, local_files_only)
         path = folder / "tokenizer_config.json"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 import re
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,23 +15,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from .checkpoint import (
+    ALIASES,
+    INDEX,
+    PICKLED,
+    PICKLED_INDEX,
+    SINGLE,
+    check_fit,
+    locate,
+    read_shards,
+    write_json,
+)
 from .config import LongT5Config
 
 if TYPE_CHECKING:
     from .model import PreTrained
 
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
-FILES = ["*.json", "*.safetensors", "spiece.model", "tokenizer.json"]
-
-# Names in published files that are not parameters of ours. A copy of the embedding must equal
-# it; None marks what is dropped, with the reason beside it.
-ALIASES: dict[str, str | None] = {
-    "encoder.embed_tokens.weight": "shared.weight",
-    "decoder.embed_tokens.weight": "shared.weight",
-    # Early T5 files carry a cross-attention bias that no implementation reads.
-    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight": None,
-}
 # A dtype that computes at least this much faster than float32 is worth its rounding.
 WORTHWHILE = 1.3
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -121,36 +119,6 @@ def initialize(model: nn.Module) -> None:
             parameter.normal_(0.0, factor * std.get(module, config.d_model**-0.5))
 
 
-def locate(folder_or_hub_id: str | Path, revision: str | None, local_files_only: bool) -> Path:
-    """The folder of a checkpoint; a name that is no folder is fetched from the hub.
-
-    Raises FileNotFoundError in the reader's words when it is neither.
-    """
-    folder = Path(folder_or_hub_id).expanduser()
-    if folder.is_dir():
-        return folder
-    name = str(folder_or_hub_id)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
-        raise FileNotFoundError(f"There is no checkpoint folder at {name}.")
-    from huggingface_hub import snapshot_download
-
-    try:
-        path = snapshot_download(
-            name, revision=revision, local_files_only=local_files_only, allow_patterns=FILES
-        )
-        if not any((Path(path) / f).is_file() for f in (SINGLE, INDEX)):
-            path = snapshot_download(
-                name, revision=revision, local_files_only=local_files_only,
-                allow_patterns=[*FILES, "pytorch_model*.bin"],
-            )  # fmt: skip
-    except Exception as error:
-        raise FileNotFoundError(
-            f"The checkpoint {name} is neither a folder here nor could it be fetched from the hub "
-            f"({type(error).__name__}). Check the name and the connection."
-        ) from error
-    return Path(path)
-
-
 @dataclass(frozen=True)
 class Stored:
     """A tensor still in its safetensors file, so that loading holds one of them at a time."""
@@ -190,7 +158,7 @@ def read_tensors(folder: Path) -> Tensors:
     if (folder / SINGLE).is_file():
         return {**stored_tensors(folder / SINGLE)}
     if (folder / INDEX).is_file():
-        return _read_shards(folder, INDEX, stored_tensors)
+        return read_shards(folder, INDEX, stored_tensors)
     for name in (PICKLED, PICKLED_INDEX):
         if (folder / name).is_file():
             warnings.warn(
@@ -200,25 +168,12 @@ def read_tensors(folder: Path) -> Tensors:
             )
             if name == PICKLED:
                 return {**_load_bin(folder / name)}
-            return _read_shards(folder, PICKLED_INDEX, _load_bin)
+            return read_shards(folder, PICKLED_INDEX, _load_bin)
     raise FileNotFoundError(f"There is no {SINGLE} (nor an index of shards) in {folder}.")
 
 
 def _load_bin(path: Path) -> dict[str, Tensor]:
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _read_shards(folder: Path, index: str, load: Any) -> Tensors:
-    weight_map: dict[str, str] = json.loads((folder / index).read_text("utf-8"))["weight_map"]
-    tensors: Tensors = {}
-    for shard in sorted(set(weight_map.values())):
-        if Path(shard).name != shard:
-            raise ValueError(f"The index names a file outside its folder: {shard!r}.")
-        tensors.update(load(folder / shard))
-    absent = sorted(set(weight_map) - set(tensors))
-    if absent:
-        raise ValueError(f"The shards lack tensors that the index lists: {_some(absent)}.")
-    return tensors
 
 
 def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
@@ -240,16 +195,7 @@ def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
     expected = dict(model.named_parameters())
     if model.has_head and "lm_head.weight" not in expected:
         tensors.pop("lm_head.weight", None)
-    unknown, missing = sorted(set(tensors) - set(expected)), sorted(set(expected) - set(tensors))
-    misshapen = [
-        f"{k} is {list(tensors[k].shape)}, not {list(expected[k].shape)}"
-        for k in sorted(set(tensors) & set(expected))
-        if tensors[k].shape != expected[k].shape
-    ]
-    labelled = (("unknown", unknown), ("missing", missing), ("of the wrong shape", misshapen))
-    problems = [f"{label}: {_some(keys)}" for label, keys in labelled if keys]
-    if problems:
-        raise ValueError("The checkpoint does not fit its config: " + "; ".join(problems) + ".")
+    check_fit(_shapes(tensors), _shapes(expected))
     with torch.no_grad():
         for name, parameter in expected.items():
             parameter.copy_(_value(tensors[name]))
@@ -264,15 +210,14 @@ def _drop_other_classes(model: PreTrained, tensors: Tensors) -> None:
             del tensors[name]
 
 
+def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
 def untie(model: PreTrained) -> None:
     """Give the head a matrix of its own."""
     head: nn.Linear = model.lm_head  # type: ignore[assignment]
     head.weight = nn.Parameter(model.shared.weight.detach().clone())
-
-
-def _some(keys: Iterable[str], limit: int = 8) -> str:
-    keys = list(keys)
-    return ", ".join(keys[:limit]) + (f" and {len(keys) - limit} more" if keys[limit:] else "")
 
 
 def load(
@@ -322,13 +267,9 @@ def save(model: PreTrained, folder: str | Path) -> None:
         tensors["lm_head.weight"] = head.weight.detach().cpu().clone()
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
     save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
-    _write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     if model.has_head:
-        _write_json(folder / "generation_config.json", model.generation_config.to_dict())
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / "generation_config.json", model.generation_config.to_dict())
 
 
 def parameter_count(config: LongT5Config) -> int:

@@ -55,6 +55,15 @@ def test_alone_and_profiled(capsys) -> None:
     assert "encode" in got["profile"] and "decode" in got["profile"]
 
 
+@pytest.mark.slow
+def test_jax_has_a_row(capsys) -> None:
+    pytest.importorskip("jax")
+    got = report(capsys, "--with-jax")
+    assert [row["engine"] for row in got["rows"]] == ["longt5", "jax"]
+    assert set(got["rows"][1]) >= ROW and got["rows"][1]["encode_s"] > 0
+    assert got["jax_same_tokens"] is True and got["same_tokens"] is None
+
+
 def test_the_table_holds_the_figures() -> None:
     row = {"engine": "longt5", "dtype": "fp32", "preset": "base", "tokens": 16384,
            "num_beams": 4, "new_tokens": 32, "encode_s": 1.5, "first_step_s": 0.25,

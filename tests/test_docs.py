@@ -77,14 +77,26 @@ def test_options_of_the_page_parse() -> None:
     assert chosen.desktop and chosen.port == 7000 and chosen.host == "127.0.0.1"
 
 
-def test_the_library_example_runs() -> None:
-    (code,) = [c for c in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "longt5" in c]
+def run_example(marker: str, unlike: str = "\0") -> list[str]:
+    """The printed lines of the README's one Python example with the marker."""
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (code,) = [c for c in examples if marker in c and unlike not in c]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    streamed, generated = done.stdout.strip().splitlines()
+    return done.stdout.strip().splitlines()
+
+
+def test_the_jax_example_runs() -> None:
+    pytest.importorskip("jax")
+    (line,) = run_example("longt5.flax")
+    assert line.startswith("['")
+
+
+def test_the_library_example_runs() -> None:
+    streamed, generated = run_example("longt5", unlike="longt5.flax")
     assert streamed and generated.startswith("['") and streamed[:40] in generated
 
 

@@ -22,6 +22,8 @@ ALLOWED = {
     "transformers": ("longt5/benchmark.py",),
     "sentencepiece": ("longt5/tokenizer.py",),
     "tokenizers": ("longt5/tokenizer.py",),
+    "jax": ("longt5/flax/",),
+    "msgpack": ("longt5/flax/weights.py",),
 }
 TOP = {
     "app", "longt5", "assets", "tests", "app.py", "requirements.txt", "README.md",
@@ -52,6 +54,8 @@ def test_imports_are_allowed(path: Path) -> None:
             assert place(path).startswith(homes), f"{place(path)} imports {name}"
     if place(path).startswith("longt5/"):
         assert "app" not in names and "tests" not in names
+    if place(path).startswith("longt5/flax/"):
+        assert "torch" not in names
     assert "tests" not in names
 
 
@@ -92,7 +96,7 @@ def test_importing_does_nothing_heavy() -> None:
 
 def test_the_engine_stands_alone(tmp_path) -> None:
     code = "import sys, longt5; print([n for n in sys.modules if n.split('.')[0] in " \
-           "('app', 'gradio', 'transformers')])"  # fmt: skip
+           "('app', 'gradio', 'jax', 'transformers')])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

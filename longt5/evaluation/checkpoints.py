@@ -45,7 +45,7 @@ class Checkpoint:
     ) -> Checkpoint:  # fmt: skip
         """Load a folder or a hub id. Raises UserError."""
         from .. import LongT5ForConditionalGeneration, Tokenizer
-        from ..weights import locate
+        from ..checkpoint import locate
 
         try:
             folder = locate(name, revision, local_files_only=False)

@@ -1,0 +1,100 @@
+"""A Hugging Face checkpoint folder, without tensors: where it lies, its shards, whether it fits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
+FILES = ["*.json", "*.safetensors", "spiece.model", "tokenizer.json"]
+
+# Names in published files that are not parameters of ours. A copy of the embedding must equal
+# it; None marks what is dropped, with the reason beside it.
+ALIASES: dict[str, str | None] = {
+    "encoder.embed_tokens.weight": "shared.weight",
+    "decoder.embed_tokens.weight": "shared.weight",
+    # Early T5 files carry a cross-attention bias that no implementation reads.
+    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight": None,
+}
+
+
+def locate(
+    folder_or_hub_id: str | Path,
+    revision: str | None,
+    local_files_only: bool,
+    old_files: str = "pytorch_model*.bin",
+) -> Path:
+    """The folder of a checkpoint; a name that is no folder is fetched from the hub.
+
+    ``old_files`` are fetched only where there are no safetensors.
+    Raises FileNotFoundError in the reader's words when it is neither.
+    """
+    folder = Path(folder_or_hub_id).expanduser()
+    if folder.is_dir():
+        return folder
+    name = str(folder_or_hub_id)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+        raise FileNotFoundError(f"There is no checkpoint folder at {name}.")
+    from huggingface_hub import snapshot_download
+
+    try:
+        path = snapshot_download(
+            name, revision=revision, local_files_only=local_files_only, allow_patterns=FILES
+        )
+        if not any((Path(path) / f).is_file() for f in (SINGLE, INDEX)):
+            path = snapshot_download(
+                name, revision=revision, local_files_only=local_files_only,
+                allow_patterns=[*FILES, old_files],
+            )  # fmt: skip
+    except Exception as error:
+        raise FileNotFoundError(
+            f"The checkpoint {name} is neither a folder here nor could it be fetched from the hub "
+            f"({type(error).__name__}). Check the name and the connection."
+        ) from error
+    return Path(path)
+
+
+def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, Any]]) -> dict:
+    """All tensors of the files that an index names. Raises ValueError where one is absent."""
+    weight_map: dict[str, str] = json.loads((folder / index).read_text("utf-8"))["weight_map"]
+    tensors: dict[str, Any] = {}
+    for shard in sorted(set(weight_map.values())):
+        if Path(shard).name != shard:
+            raise ValueError(f"The index names a file outside its folder: {shard!r}.")
+        tensors.update(load(folder / shard))
+    absent = sorted(set(weight_map) - set(tensors))
+    if absent:
+        raise ValueError(f"The shards lack tensors that the index lists: {some(absent)}.")
+    return tensors
+
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def check_fit(found: Shapes, expected: Shapes) -> None:
+    """Raises ValueError naming every key that is unknown, missing or of the wrong shape."""
+    unknown, missing = sorted(set(found) - set(expected)), sorted(set(expected) - set(found))
+    misshapen = [
+        f"{k} is {list(found[k])}, not {list(expected[k])}"
+        for k in sorted(set(found) & set(expected))
+        if found[k] != expected[k]
+    ]
+    labelled = (("unknown", unknown), ("missing", missing), ("of the wrong shape", misshapen))
+    problems = [f"{label}: {some(keys)}" for label, keys in labelled if keys]
+    if problems:
+        raise ValueError("The checkpoint does not fit its config: " + "; ".join(problems) + ".")
+
+
+def some(keys: Iterable[str], limit: int = 8) -> str:
+    """The first of the keys, and how many more there are."""
+    keys = list(keys)
+    return ", ".join(keys[:limit]) + (f" and {len(keys) - limit} more" if keys[limit:] else "")
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """An indented UTF-8 file."""
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,133 @@
+"""Greedy and beam search under one ``jit``: encode once, then a loop that never leaves the device.
+
+The tokens are those of ``longt5/generation.py`` (and so transformers'). Shapes are static: the
+loop works on sequences of the longest length, and the answer is cut afterwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from ..config import LongT5Config
+from ..generation_config import GenerationConfig, as_ids
+from . import beam_search, greedy_search, logits_processors
+from .beam_search import BeamSearch, SearchOptions
+from .greedy_search import GreedySearch
+from .layers import Params
+from .model import EncoderStates, decode, init_cache, logits
+
+if TYPE_CHECKING:
+    from .model import FlaxLongT5ForConditionalGeneration
+
+
+class GenerationOutput(NamedTuple):
+    """``sequences`` [B * num_return_sequences, L] with start token, EOS and fill;
+    ``sequences_scores`` [B * num_return_sequences], None for greedy search."""
+
+    sequences: np.ndarray
+    sequences_scores: np.ndarray | None = None
+
+
+def generate(
+    model: FlaxLongT5ForConditionalGeneration,
+    input_ids: ArrayLike | None = None,
+    attention_mask: ArrayLike | None = None,
+    encoder_outputs: EncoderStates | None = None,
+    params: Params | None = None,
+    **options: Any,
+) -> GenerationOutput:
+    """Decode ids [B, S], or kept ``encoder_outputs``, to the end.
+
+    Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` says nothing here).
+    A ``seed`` (0 by default) gives JAX's draws, not torch's. Compiled once per shape and set of
+    options. Raises ValueError for unknown options.
+    """
+    config = model.generation_config.merged(**options)
+    if (input_ids is None) == (encoder_outputs is None):
+        raise ValueError("Give either input_ids or encoder_outputs.")
+    params = model.params if params is None else params
+    if encoder_outputs is None:
+        assert input_ids is not None
+        encoder_outputs = model.encode(input_ids, attention_mask, params=params)
+    key = jax.random.key(config.seed or 0)
+    # The seed is data: another one must not compile anew.
+    fixed = dataclasses.replace(config, seed=None)
+    state = search(params, model.config, fixed, encoder_outputs, key)
+    return _result(state, config)
+
+
+def _result(state: BeamSearch | GreedySearch, config: GenerationConfig) -> GenerationOutput:
+    if isinstance(state, GreedySearch):
+        return GenerationOutput(np.asarray(state.sequences)[:, : int(state.length)])
+    keep = config.num_return_sequences
+    longest = 1 + int(state.lengths[:, :keep].max())
+    sequences = np.asarray(state.finished[:, :keep]).reshape(-1, state.finished.shape[-1])
+    scores = np.asarray(state.finished_scores[:, :keep]).reshape(-1)
+    return GenerationOutput(sequences[:, :longest], scores)
+
+
+def search_options(shape: LongT5Config, config: GenerationConfig) -> SearchOptions:
+    """What the search needs of both configurations."""
+    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
+    pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
+    start = config.decoder_start_token_id
+    start = shape.decoder_start_token_id if start is None else start
+    # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
+    fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
+    return SearchOptions(
+        config.num_beams, max(config.longest, 2), config.length_penalty, config.early_stopping,
+        eos, start, fill, config.do_sample,
+    )  # fmt: skip
+
+
+@partial(jax.jit, static_argnames=("shape", "config"))
+def search(
+    params: Params,
+    shape: LongT5Config,
+    config: GenerationConfig,
+    encoded: EncoderStates,
+    key: Array,
+) -> BeamSearch | GreedySearch:
+    """The whole search as a pure function: its last state, sequences of the longest length."""
+    options = search_options(shape, config)
+    batch = encoded.last_hidden_state.shape[0]
+    rows = batch * config.rows_per_source
+    beams = config.num_beams > 1
+    step: Any = beam_search.step if beams else greedy_search.step
+    processors = logits_processors.build(
+        config, encoded.input_ids, rows, shape.vocab_size, options.eos
+    )
+    cache = init_cache(params, shape, encoded, rows, options.max_length - 1)
+
+    def advance(carried: tuple) -> tuple:
+        state, kept, tokens, key = carried
+        output = decode(params, shape, tokens[:, None], cache._replace(**kept))
+        scores = logits(params, shape, output.last_hidden_state[:, 0])
+        if beams:
+            scores = jax.nn.log_softmax(scores, axis=-1)
+        for process in processors:
+            scores = process(scores, state.sequences, state.length)
+        key, drawn = jax.random.split(key)
+        state, tokens, parents = step(state, scores, options, drawn)
+        grown = output.past_key_values
+        assert grown is not None
+        return state, _changing(grown.reorder(parents) if beams else grown), tokens, key
+
+    begin: Any = beam_search.begin if beams else greedy_search.begin
+    state = begin(batch if beams else rows, options)
+    first = jnp.full(rows, options.start, jnp.int32)
+    carried = (state, _changing(cache), first, key)
+    return jax.lax.while_loop(lambda c: ~c[0].done, advance, carried)[0]
+
+
+def _changing(cache: Any) -> dict[str, Any]:
+    """What of the cache a step replaces; the rest stays outside the loop."""
+    return {name: getattr(cache, name) for name in ("self_keys", "self_values", "length")}
