@@ -183,6 +183,7 @@ class _Run:
         self.chunks = self.plan.chunks
         self.keys = [tuple(chunk.input_ids) for chunk in self.chunks]
         self.forecast = Forecast([], None)
+        self.told: set[str] = set()
 
     def events(self, resume: Resume | None) -> Iterator[Event]:
         """What is planned, every section in turn, then Finished."""
@@ -204,6 +205,7 @@ class _Run:
                 yield SectionDone(number, self.done[-1])
             else:
                 yield from self._section(number, chunk, source)
+                yield from self._engine_notices()
             if len(self.done) < number or self.done[-1].finish_reason in UNFINISHED:
                 break
         self._learn()
@@ -277,6 +279,14 @@ class _Run:
             sections = "1 section" if count == 1 else f"{count} of {len(self.keys)} sections"
             limit = in_words(kept.limit_bytes)
             yield Notice(when.format(sections=sections, limit=limit))
+
+    def _engine_notices(self) -> Iterator[Notice]:
+        """What the engine found out about this machine while it worked, each once a run."""
+        from longt5 import kernel_notices
+
+        new = [message for message in kernel_notices() if message not in self.told]
+        self.told.update(new)
+        yield from map(Notice, new)
 
     def _identity(self) -> dict[str, Any]:
         """All that a finished section depends on: whoever has the same gets the same words."""

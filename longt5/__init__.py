@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .config import LongT5Config
     from .generation import Draft, GenerationOutput, Stopped
     from .generation_config import GenerationConfig
+    from .kernels.select import kernel_notices
     from .memory import free_memory, is_device_lost, is_out_of_memory, release_memory
     from .model import (
         EncoderStates,
@@ -27,6 +28,7 @@ _HOMES = {
     "config": ("LongT5Config",),
     "generation": ("Draft", "GenerationOutput", "Stopped"),
     "generation_config": ("GenerationConfig",),
+    "kernels.select": ("kernel_notices",),
     "memory": ("free_memory", "is_device_lost", "is_out_of_memory", "release_memory"),
     "model": (
         "EncoderStates",
@@ -53,6 +55,7 @@ __all__ = [
     "free_memory",
     "is_device_lost",
     "is_out_of_memory",
+    "kernel_notices",
     "release_memory",
 ]
 

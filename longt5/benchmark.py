@@ -517,7 +517,7 @@ def check_table(device: torch.device) -> tuple[str, bool]:
     fast = "faster" if weights.has_fast_bfloat16(device) else "not faster"
     kind = str(weights.choose_dtype("auto", device)).removeprefix("torch.")
     lines += ["", f"bfloat16 is {fast} than float32 on {machine_name(device)}: auto is {kind}."]
-    return "\n".join([*lines, *select.notices()]), all(r.passed for r in rows)
+    return "\n".join([*lines, *select.kernel_notices()]), all(r.passed for r in rows)
 
 
 def main(argv: list[str] | None = None) -> int:

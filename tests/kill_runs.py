@@ -104,8 +104,10 @@ def broken(moments: list[float]) -> tuple[str, int, int]:
 
 
 def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[str, int]:
-    """Counts over so many runs, or as many as begin in so many minutes: kills, sections reused,
-    sections lost, results that differ."""
+    """Counts over so many runs, or as many as begin in so many minutes.
+
+    Kills, sections reused, sections lost, results that differ.
+    """
     chance = random.Random(seed)
     expected, seconds = unbroken()
     assert expected, "the undisturbed run has no result"

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from app.chunking import Chunk
 from app.documents import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
-from app.events import DraftText, Finished, Planned, Progress, SectionDone, SectionStarted
+from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
 from app.lengths import share_words, token_limits
 from app.options import Options
 from app.settings import LENGTH_WORDS
 from app.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5.kernels import select
 from longt5.sentences import (
     count_words,
     ended,
@@ -47,6 +48,14 @@ def test_events_come_in_order(run) -> None:
     assert kinds == [Planned, *[SectionStarted, SectionDone] * sections, Finished]
     stages = [e.stage for e in run if isinstance(e, Progress)]
     assert set(stages) == {"encoding", "decoding"}
+
+
+def test_a_kernel_that_is_left_aside_is_said_once(bundled, article, monkeypatch) -> None:
+    monkeypatch.setattr(select, "_notices", ["The flex kernel gives wrong numbers on moon."])
+    events = list(bundled.stream(article, Options(length="short", max_input_tokens=512)))
+    assert sum(isinstance(e, SectionDone) for e in events) > 1
+    said = [e.message for e in events if isinstance(e, Notice)]
+    assert [m for m in said if "kernel" in m] == select.kernel_notices()
 
 
 def test_committed_text_is_never_taken_back(run) -> None:

@@ -1,7 +1,7 @@
 """Which kernel computes: the fastest that fits and that agrees with the reference here.
 
 A kernel is compared once per device and dtype, at its first use, on a small fixed input with
-padding and orphan tokens. One that differs is not used, and :func:`notices` says so.
+padding and orphan tokens. One that differs is not used, and :func:`kernel_notices` says so.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KERNELS: dict[str, Kernel] = {  # the fastest first
 _notices: list[str] = []
 
 
-def notices() -> list[str]:
+def kernel_notices() -> list[str]:
     """What the user should know: kernels that gave wrong numbers here and are not used."""
     return list(_notices)
 
