@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from . import blocks, kernels
 from .config import LongT5Config
-from .kernels import Geometry, SideBias, reference, select
+from .kernels import Geometry, SideBias, reference, select, training
 from .kernels.decode import CrossStates
 from .kernels.linear import Fused, Linear, linear
 
@@ -97,7 +97,10 @@ class LongAttention(Projections):
         offsets = torch.arange(1 - 2 * c.block_len, 2 * c.block_len, device=mask.device)
         local = self._bias(self.relative_attention_bias, offsets)
         local = local.masked_fill(offsets.abs() > c.local_radius, blocks.MASKED)
-        return Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
+        geometry = Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
+        if torch.is_grad_enabled():
+            _ = geometry.local_bias  # made here, outside of layers that are computed again
+        return geometry
 
     def _side_bias(self, mask: Tensor) -> SideBias | None:
         size = self.config.global_block_size
@@ -126,12 +129,14 @@ class LongAttention(Projections):
         """[B, S, D] -> [B, S, D] and, on request, weights [B, N, H, L, 3L + G]."""
         q, k, v = self.split(self.q(x)), self.split(self.k(x)), self.split(self.v(x))
         side = self._side(x, geometry)
-        if not (torch.is_grad_enabled() or want_weights or self.training):
-            return self.merge(kernels.attend(q, k, v, side, geometry)), None
+        if not want_weights:
+            if not (torch.is_grad_enabled() or self.training):
+                return self.merge(kernels.attend(q, k, v, side, geometry)), None
+            dropout = self.dropout if self.training else 0.0
+            return self.merge(training.attend(q, k, v, side, geometry, dropout)), None
         weights = reference.attention_weights(q, k, side, geometry)
         weights = F.dropout(weights, self.dropout, self.training)
-        out = reference.apply_weights(weights, v, side, geometry)
-        return self.merge(out), weights if want_weights else None
+        return self.merge(reference.apply_weights(weights, v, side, geometry)), weights
 
     def _side(self, x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor] | None:
         """Keys and values of the global tokens: block sums of the layer's own input, normed."""

@@ -281,6 +281,31 @@ def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
             "choices": log_probs.argmax(-1).tolist()}  # fmt: skip
 
 
+def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """One row: a forward and a backward pass over ``tokens`` and a target of ``new_tokens``.
+
+    Weights in float32, products in ``dtype`` by autocast, as training does.
+    """
+    model, device = engine.model.train(), engine.device
+    config = config_of(job["preset"])
+    ids, labels = (sample_ids(config, n, job["seed"]).to(device)
+                   for n in (job["tokens"], job["new_tokens"]))  # fmt: skip
+    losses: list[float] = []
+
+    def step() -> None:
+        kind = DTYPES[job["dtype"]]
+        with torch.autocast(device.type, kind, enabled=kind != torch.float32):
+            loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        model.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+
+    seconds = best_seconds(step, device, times=3)
+    return {"engine": engine.name, "dtype": job["dtype"], "preset": job["preset"],
+            "tokens": job["tokens"], "step_s": seconds, "tokens_per_s": job["tokens"] / seconds,
+            "peak_gib": peak_gib(device), "loss": losses[-1]}  # fmt: skip
+
+
 def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
     """Where the time goes: one encode, then a decode of ``new_tokens`` steps."""
     from torch.profiler import ProfilerActivity, profile
@@ -381,7 +406,10 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
         write_checkpoint(folder, job["preset"], job["seed"])
         return {}
     make = {"longt5": Ours, "transformers": Transformers, "jax": Jax}[job["engine"]]
-    engine: Engine = make(folder, job["dtype"], job["device"])  # type: ignore[assignment]
+    kind = "fp32" if job["task"] == "train" else job["dtype"]
+    engine: Engine = make(folder, kind, job["device"])  # type: ignore[assignment]
+    if job["task"] == "train":
+        return {**measure_training(engine, job), "machine": machine_name(engine.device)}
     if job["task"] == "profile":
         return {"table": profile_table(engine, job)}
     result = measure(engine, job)
@@ -457,6 +485,35 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def run_training(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Training steps of both engines: rows, and the ratio of tokens per second."""
+    fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype")
+    job = {name: getattr(arguments, name) for name in fields}
+    names = ("longt5", "transformers") if arguments.against else ("longt5",)
+    with tempfile.TemporaryDirectory() as folder:
+        job["folder"] = folder
+        in_child({**job, "task": "write"})
+        rows = [in_child({**job, "task": "train", "engine": name}) for name in names]
+    ratio = rows[0]["tokens_per_s"] / rows[1]["tokens_per_s"] if arguments.against else None
+    return {"machine": rows[0].pop("machine"), "torch": torch.__version__, "rows": rows,
+            "ratio": ratio}  # fmt: skip
+
+
+def training_table(report: dict[str, Any]) -> str:
+    """The report of :func:`run_training` for people."""
+    lines = [f"{report['machine']}; torch {report['torch']}", "",
+             "| engine | dtype | preset | tokens | step s | tokens/s | peak GiB | loss |",
+             "|---" * 8 + "|"]  # fmt: skip
+    lines += [
+        f"| {r['engine']} | {r['dtype']} | {r['preset']} | {r['tokens']:,} | {r['step_s']:.2f} "
+        f"| {r['tokens_per_s']:,.0f} | {r['peak_gib']:.2f} | {r['loss']:.4f} |"
+        for r in report["rows"]
+    ]
+    if report["ratio"]:
+        lines += ["", f"tokens/s, ours over transformers: {report['ratio']:.1f}x"]
+    return "\n".join(lines)
+
+
 def table(report: dict[str, Any]) -> str:
     """The report for people."""
     lines = [f"{report['machine']}; torch {report['torch']}", ""]
@@ -500,6 +557,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true", help="the report as JSON")
     p.add_argument("--profile", action="store_true", help="where this engine's time goes")
     p.add_argument("--check", action="store_true", help="compare every kernel with the reference")
+    p.add_argument("--train", action="store_true", help="time a training step instead")
     p.add_argument("--worker", help=argparse.SUPPRESS)
     return p
 
@@ -530,6 +588,12 @@ def main(argv: list[str] | None = None) -> int:
         text, right = check_table(weights.choose_device(arguments.device))
         print(text)
         return 0 if right else 1
+    if arguments.train:
+        if arguments.dtype not in DTYPES:
+            parser().error(f"--train takes --dtype {', '.join(DTYPES)}")
+        report = run_training(arguments)
+        print(json.dumps(report) if arguments.json else training_table(report))
+        return 0
     report = run(arguments)
     print(json.dumps(report) if arguments.json else table(report))
     return 0

@@ -21,6 +21,7 @@ from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSN
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config
+from .kernels import Geometry
 from .kernels.linear import Fused, Linear, gated_gelu
 
 if TYPE_CHECKING:
@@ -148,9 +149,39 @@ class Sublayer(nn.Module):
 class Block(nn.Module):
     """One layer of a stack: attention sublayers, then feed-forward."""
 
+    layer: Any  # a ModuleList, whose items torch types as Tensor | Module
+
     def __init__(self, *sublayers: Sublayer) -> None:
         super().__init__()
         self.layer = nn.ModuleList(sublayers)
+
+
+class EncoderBlock(Block):
+    """Long attention, feed-forward."""
+
+    def forward(
+        self, x: Tensor, geometry: Geometry, want_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """x [B, S, D] float32 -> the next x (the same, where no gradient is wanted), weights."""
+        attention, feed_forward = self.layer
+        branch, weights_ = attention.inner(attention.layer_norm(x), geometry, want_weights)
+        return feed_forward.add_by_rows(attention.add_to(x, branch)), weights_
+
+
+class DecoderBlock(Block):
+    """Causal self-attention, cross-attention, feed-forward."""
+
+    def forward(
+        self, x: Tensor, states: Tensor, bias: Tensor, cross_bias: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All positions: x [B, T, D], encoder states [B, S, D] -> the next x, both weights."""
+        own, cross, feed_forward = self.layer
+        branch, weights_ = own.inner(own.layer_norm(x), bias)
+        x = own.add(x, branch)
+        keys, values = cross.inner.keys_values(states)
+        branch, seen = cross.inner(cross.layer_norm(x), keys, values, cross_bias)
+        x = cross.add(x, branch)
+        return feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x))), weights_, seen
 
 
 class Encoder(nn.Module):
@@ -162,7 +193,7 @@ class Encoder(nn.Module):
         super().__init__()
         name = ("TransientGlobal" if config.uses_globals else "Local") + "SelfAttention"
         self.block = nn.ModuleList(
-            Block(
+            EncoderBlock(
                 Sublayer(config, name, LongAttention(config, has_bias=i == 0)),
                 Sublayer(config, "DenseReluDense", FeedForward(config)),
             )
@@ -186,10 +217,7 @@ class Encoder(nn.Module):
         x = F.dropout(x.to(torch.float32, copy=True), self.dropout, self.training)
         states, attentions = [x.clone()] if want_states else [], []
         for done, block in enumerate(self.block, 1):
-            attention, feed_forward = block.layer
-            branch, w = attention.inner(attention.layer_norm(x), geometry, want_weights)
-            x = attention.add_to(x, branch)
-            x = feed_forward.add_by_rows(x)
+            x, w = block(x, geometry, want_weights)
             if want_states:
                 states.append(x.clone())
             if w is not None:
@@ -212,7 +240,7 @@ class Decoder(nn.Module):
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()
         self.block = nn.ModuleList(
-            Block(
+            DecoderBlock(
                 Sublayer(config, "SelfAttention", DecoderSelfAttention(config, has_bias=i == 0)),
                 Sublayer(config, "EncDecAttention", CrossAttention(config)),
                 Sublayer(config, "DenseReluDense", FeedForward(config)),
@@ -230,13 +258,7 @@ class Decoder(nn.Module):
         x = F.dropout(x.float(), self.dropout, self.training)
         states, self_weights, cross_weights = [x], [], []
         for block in self.block:
-            own, cross, feed_forward = block.layer
-            branch, weights_ = own.inner(own.layer_norm(x), bias)
-            x = own.add(x, branch)
-            keys, values = cross.inner.keys_values(encoded.last_hidden_state)
-            branch, seen = cross.inner(cross.layer_norm(x), keys, values, cross_bias)
-            x = cross.add(x, branch)
-            x = feed_forward.add(x, feed_forward.inner(feed_forward.layer_norm(x)))
+            x, weights_, seen = block(x, encoded.last_hidden_state, bias, cross_bias)
             states.append(x)
             self_weights.append(weights_)
             cross_weights.append(seen)

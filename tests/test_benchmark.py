@@ -49,6 +49,15 @@ def test_other_dtypes_are_compared_by_teacher_forcing(dtype: str, capsys) -> Non
 
 
 @pytest.mark.slow
+def test_a_training_step_of_both_engines(capsys) -> None:
+    got = report(capsys, "--train", "--against", "transformers")
+    ours, theirs = got["rows"]
+    assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+    assert got["ratio"] == pytest.approx(ours["tokens_per_s"] / theirs["tokens_per_s"])
+    assert "| longt5 | fp32 | tiny | 150 |" in benchmark.training_table(got)
+
+
+@pytest.mark.slow
 def test_alone_and_profiled(capsys) -> None:
     got = report(capsys, "--profile")
     assert got["ratios"] is None and len(got["rows"]) == 1

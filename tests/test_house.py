@@ -20,7 +20,7 @@ ALLOWED = {
     "pypdfium2": ("app/documents/",),
     "webview": ("app/desktop.py",),
     "transformers": ("longt5/benchmark.py",),
-    "sentencepiece": ("longt5/tokenizer.py",),
+    "sentencepiece": ("longt5/tokenizer.py", "longt5/training/vocabulary.py"),
     "tokenizers": ("longt5/tokenizer.py",),
     "jax": ("longt5/flax/",),
     "msgpack": ("longt5/flax/weights.py",),

@@ -9,7 +9,7 @@ import torch
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
-from longt5.kernels import chunked, cuda, decode, native, reference, select
+from longt5.kernels import chunked, cuda, decode, native, reference, select, training
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
 from longt5.kernels.threads import PATIENCE, Pace
 from tests.reference import TINY, ours_like, padded_batch, reference_model, relative_error
@@ -349,3 +349,43 @@ def test_one_thread_while_cores_are_busy_and_all_of_them_again() -> None:
     assert pace.now == 4  # tried again
     pace.took(0.200)
     assert pace.now == 1
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("radius, block, lengths", [
+    (127, 16, [419, 200]), (5, 3, [64, 17]), (7, 4, [33]), (7, 4, [3])])  # fmt: skip
+def test_training_has_the_gradients_of_the_reference(
+    attention, radius, block, lengths, monkeypatch
+) -> None:
+    """In the inputs, in the matrices of the globals, and in both tables of biases."""
+    monkeypatch.setattr(training, "CHUNK_FLOATS", 1)  # a block at a time
+    found = []
+    for attend in (training.attend, reference.attend):
+        q, k, v, side, geometry = attention_case(attention, radius, block, lengths, "right")
+        tables = [geometry.local_table, *([geometry.side.table] if geometry.side else [])]
+        inputs = [q, k, v, *(side or ()), *tables]
+        out = attend(q, k, v, side, geometry)[geometry.mask]
+        gradients = torch.autograd.grad(out.pow(2).sum(), inputs)
+        found.append([out, *gradients])
+    for got, wanted in zip(*found, strict=True):
+        assert relative_error(got, wanted) < 1e-5
+
+
+def test_dropout_in_training_goes_back_as_it_came() -> None:
+    q, k, v, side, geometry = attention_case("transient-global", 7, 4, [40], "right")
+    v = v.detach().requires_grad_()
+    torch.manual_seed(5)
+    out = training.attend(q, k, v, side, geometry, dropout=0.5)
+    (gradient,) = torch.autograd.grad(out.sum(), v)
+    # Linear in v: the gradient of the sum, times v, is the sum without the globals' share.
+    torch.manual_seed(5)
+    again = training.attend(q, k, torch.zeros_like(v), side, geometry, dropout=0.5)
+    share = float((gradient * v).sum().detach())
+    assert share == pytest.approx(float((out - again).sum().detach()), rel=1e-4)
+    plain = training.attend(q, k, v, side, geometry)
+    assert not torch.allclose(out, plain)
+
+
+def test_autocast_around_a_check_does_not_round_the_reference() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert select.check("chunked", torch.float32, CPU).passed

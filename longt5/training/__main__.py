@@ -1,0 +1,74 @@
+"""`python -m longt5.training`: pretrain or fine-tune by a recipe, and go on where it ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import UserError
+from . import recipe as recipes
+
+COMMANDS = {
+    "fine-tune": ("summary", "learn to write the given summaries (or targets) of documents"),
+    "pretrain": ("gap-sentences", "learn from text alone, by the paper's objective"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the commands."""
+    p = argparse.ArgumentParser(prog="python -m longt5.training", description=(
+        "Train a LongT5 by a recipe. The same command goes on where it ended; on several GPUs: "
+        "torchrun --nproc-per-node N -m longt5.training ..."))  # fmt: skip
+    commands = p.add_subparsers(dest="command", required=True)
+    for name, (objective, about) in COMMANDS.items():
+        c = commands.add_parser(name, help=about, description=(
+            f"{about.capitalize()}. A stage that names no objective has {objective}."))  # fmt: skip
+        c.add_argument("--config", type=Path, required=True, metavar="RECIPE.toml")
+        c.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's files lie")
+        c.add_argument("--out", type=Path, default=Path("trained"), metavar="DIR",
+                       help="model/, state.pt, log.csv, curves.png (default: trained)")  # fmt: skip
+        c.add_argument("--trial", type=int, metavar="N",
+                       help="at most N steps of each stage, to see that a recipe runs")  # fmt: skip
+        c.add_argument("--device", default="auto", metavar="D")
+    return p
+
+
+def train(chosen: argparse.Namespace) -> None:
+    """Run what was asked for. Raises UserError."""
+    from . import loop, start, world
+
+    recipe = recipes.load(chosen.config, COMMANDS[chosen.command][0])
+    if chosen.trial:
+        recipe = recipes.shortened(recipe, chosen.trial)
+    try:
+        here = world.join(chosen.device)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    try:
+        records, validation = start.records_of(recipe, chosen.data)
+        model, tokenizer = start.begin(recipe, records, chosen.out, here)
+        loop.Trainer(model, tokenizer, recipe, records, validation, chosen.out, here).run()
+    finally:
+        world.leave(here)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, and give the exit code."""
+    chosen = parser().parse_args(argv)
+    try:
+        train(chosen)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"Stopped. The same command goes on from {chosen.out / 'state.pt'}.",
+              file=sys.stderr)  # fmt: skip
+        return 130
+    print(f"The model lies in {chosen.out / 'model'}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

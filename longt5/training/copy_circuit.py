@@ -1,0 +1,123 @@
+"""Weights that can copy before any training: the way from four tokens to the one after them.
+
+Each source position stores codes of its four previous tokens; the decoder makes the same codes
+of its own last four; one cross-attention layer matches the two and writes the token found. A
+small model learns this by itself only after very many steps. Everything is trained from there.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..attention import Projections
+from ..blocks import relative_position_bucket
+from ..config import LongT5Config
+from ..errors import UserError
+from ..model import LongT5ForConditionalGeneration
+
+SHARES = (20, 16, 14, 14)  # of 64: directions that hold the last token, the one before it, ...
+ENCODER_BIAS, DECODER_BIAS = 10.0, 9.0  # towards the one position that a head looks at
+WRITTEN, RELAYED, SHARPNESS, UNUSED = 2.0, 1.5, 0.13, 0.1
+
+
+@torch.no_grad()
+def wire(model: LongT5ForConditionalGeneration, seed: int = 0) -> None:
+    """Write the circuit into a freshly initialised model. Raises UserError for a shape that has
+    no room for it."""
+    _check(model.config)
+    generator = torch.Generator().manual_seed(seed)
+    sizes = _sizes(model.config.d_kv)
+    codes = _directions(sizes, model.config.d_model, generator)
+    *stores, relay, last_relay = _directions(
+        [*sizes, *sizes[2:]], model.config.d_model, generator
+    )
+    own = [codes[0], *_directions(sizes[1:], model.config.d_model, generator)]
+    _wire_encoder(model, codes, stores, [relay, last_relay])
+    _wire_decoder(model, codes, own)
+    _wire_matching(model, codes, stores, own, generator)
+
+
+def _check(c: LongT5Config) -> None:
+    fits = (
+        c.num_layers >= 2 and (c.num_decoder_layers or 0) >= 2 and c.num_heads >= 3
+        and c.d_kv >= 8 and c.d_model >= 2 * c.d_kv and c.inner_dim <= c.d_model
+    )  # fmt: skip
+    if not fits:
+        raise UserError(
+            "copy_circuit needs two layers on both sides, three heads, d_kv of 8 or more, "
+            "d_model of twice d_kv, and no more than d_model in all heads: change [model]."
+        )
+
+
+def _sizes(width: int) -> list[int]:
+    """Directions for each of the four tokens, together a head's width."""
+    later = [width * share // sum(SHARES) for share in SHARES[1:]]
+    return [width - sum(later), *later]
+
+
+def _directions(sizes: list[int], width: int, generator: torch.Generator) -> list[Tensor]:
+    """Subspaces of the residual stream, orthonormal to each other: [size, D] each."""
+    square = torch.randn(width, sum(sizes), generator=generator)
+    return list(torch.linalg.qr(square)[0].T.split(sizes))
+
+
+def _towards(table: Tensor, head: int, offset: int, bias: float, c: LongT5Config,
+             bidirectional: bool) -> None:  # fmt: skip
+    """Make a head look at the position ``offset`` from its own."""
+    bucket = relative_position_bucket(
+        torch.tensor(offset), bidirectional=bidirectional,
+        num_buckets=c.relative_attention_num_buckets,
+        max_distance=c.relative_attention_max_distance,
+    )  # fmt: skip
+    table[bucket, head] += bias
+
+
+def _pass_on(attention: Projections, head: int, read: Tensor, write: Tensor,
+             strength: float) -> None:  # fmt: skip
+    """Make a head carry what lies along ``read`` [n, D] to ``write`` [n, D]."""
+    width = attention.width
+    rows = slice(head * width, head * width + len(read))
+    attention.v.weight[head * width : (head + 1) * width] *= UNUSED
+    attention.v.weight[rows] = read
+    attention.o.weight[:, rows] = strength * write.T
+
+
+def _wire_encoder(
+    model: LongT5ForConditionalGeneration, codes: list[Tensor], stores: list[Tensor],
+    relays: list[Tensor],
+) -> None:  # fmt: skip
+    """Layer 0 stores the codes of the token before, and of the one before that for three uses;
+    layer 1 hands two of these on by one and two positions."""
+    first, second = (model.encoder.block[i].layer[0].inner for i in (0, 1))
+    table = first.relative_attention_bias.weight
+    _towards(table, 0, -1, ENCODER_BIAS, model.config, bidirectional=True)
+    _towards(table, 1, -2, ENCODER_BIAS, model.config, bidirectional=True)
+    _pass_on(first, 0, codes[0], stores[0], WRITTEN)
+    _pass_on(first, 1, torch.cat(codes[1:]), torch.cat([stores[1], *relays]), WRITTEN)
+    _pass_on(second, 0, relays[0], stores[2], RELAYED)
+    _pass_on(second, 1, relays[1], stores[3], RELAYED)
+
+
+def _wire_decoder(
+    model: LongT5ForConditionalGeneration, codes: list[Tensor], own: list[Tensor]
+) -> None:
+    """Layer 0 gathers the codes of the three tokens before the last, which is here itself."""
+    layer = model.decoder.block[0].layer[0].inner
+    for head in range(3):
+        table = layer.relative_attention_bias.weight
+        _towards(table, head, -1 - head, DECODER_BIAS, model.config, bidirectional=False)
+        _pass_on(layer, head, codes[head + 1], own[head + 1], WRITTEN)
+
+
+def _wire_matching(
+    model: LongT5ForConditionalGeneration, codes: list[Tensor], stores: list[Tensor],
+    own: list[Tensor], generator: torch.Generator,
+) -> None:  # fmt: skip
+    """Every head of one cross-attention layer matches both, and writes the token found."""
+    cross, c = model.decoder.block[1].layer[1].inner, model.config
+    cross.k.weight.copy_(torch.cat(stores).repeat(c.num_heads, 1))
+    cross.q.weight.copy_(SHARPNESS * torch.cat(own).repeat(c.num_heads, 1))
+    (found,) = _directions([c.inner_dim], c.d_model, generator)
+    cross.v.weight.copy_(found)
+    cross.o.weight.copy_(WRITTEN * found.T)

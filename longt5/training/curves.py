@@ -1,0 +1,60 @@
+"""What a run tells: a line per step in ``log.csv``, and the curves as a picture."""
+
+from __future__ import annotations
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+FIELDS = ("step", "stage", "loss", "lr", "norm", "tokens_per_s", "val_loss", "rouge1", "rouge2")
+
+
+class Log:
+    """``log.csv`` of a run; one that goes on drops the lines after the step it goes on from."""
+
+    def __init__(self, path: Path, steps_done: int) -> None:
+        self.path = path
+        rows = [row for row in read(path) if int(row["step"]) <= steps_done]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def add(self, **values: Any) -> None:
+        """One step; floats in full, so that two runs can be compared."""
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, FIELDS).writerow(values)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The lines of a log, [] without one."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def draw(log: Path, picture: Path) -> str | None:
+    """Loss and validation curves as a PNG; without matplotlib a sentence that says so."""
+    if find_spec("matplotlib") is None:
+        return 'No picture of the curves without matplotlib: pip install ".[train]".'
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    losses, scores = figure.subplots(2, sharex=True)
+    rows = read(log)
+    for axis, name in ((losses, "loss"), (losses, "val_loss"), (scores, "rouge1"),
+                       (scores, "rouge2")):  # fmt: skip
+        points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
+        axis.plot([x for x, _ in points], [y for _, y in points], label=name,
+                  marker="" if name == "loss" else ".")  # fmt: skip
+    for axis, label in ((losses, "loss per target token"), (scores, "validation ROUGE F1")):
+        axis.set_ylabel(label)
+        axis.legend()
+        axis.grid(alpha=0.3)
+    scores.set_xlabel("step")
+    figure.savefig(picture, dpi=120)
+    return None

@@ -1,0 +1,98 @@
+"""One record made into one example, by the name of an objective."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..corpus import Record
+from ..sentences import last_sentence_end, sentence_ends
+from .extractive import Extractive, extract
+from .objectives import Example, gap_sentences, span_copying, span_corruption
+
+CHARACTERS = 8  # more than a token has on average: what is encoded before it is cut
+SEARCHED = 2000  # characters after a random place in which a sentence is looked for
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Most tokens of a source and of a target, ``</s>`` counted."""
+
+    source: int
+    target: int
+
+
+def summary(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+    """The given target for the given source: any sequence-to-sequence task."""
+    if record.summary is None:
+        return None
+    source = tokenizer.encode(record.document[: limits.source * CHARACTERS], add_eos=False)
+    return _ended(source, tokenizer.encode(record.summary, add_eos=False), tokenizer, limits)
+
+
+def extractive(
+    record: Record, tokenizer: Any, rng: random.Random, limits: Limits
+) -> Example | None:
+    """The document's own sentences that a summary should repeat, tidied."""
+    text = _part(record, tokenizer, rng, limits)
+    target = extract(text, record.summary, Extractive())
+    if target is None:
+        return None
+    ids = tokenizer.encode(target, add_eos=False)
+    if len(ids) >= limits.target:
+        return None  # half a sentence is no target
+    return _ended(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
+
+
+def gaps(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+    """PEGASUS' objective as LongT5 used it."""
+    text = _part(record, tokenizer, rng, limits)
+    return gap_sentences(text, tokenizer, rng, limits.source, limits.target)
+
+
+def spans(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+    """T5's objective."""
+    ids = tokenizer.encode(_part(record, tokenizer, rng, limits), add_eos=False)
+    return span_corruption(ids[: limits.source - 1], tokenizer, rng)
+
+
+def copying(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+    """Spans of the source as they stand."""
+    ids = tokenizer.encode(_part(record, tokenizer, rng, limits), add_eos=False)
+    made = span_copying(ids, rng, window=limits.source)
+    return made and _ended(made.source[:-1], made.target[:-1], tokenizer, limits)
+
+
+Objective = Callable[[Record, Any, random.Random, Limits], "Example | None"]
+OBJECTIVES: dict[str, Objective] = {
+    "summary": summary,
+    "extractive": extractive,
+    "gap-sentences": gaps,
+    "span-corruption": spans,
+    "span-copying": copying,
+}
+
+
+def _ended(source: list[int], target: list[int], tokenizer: Any, limits: Limits) -> Example | None:
+    if not source or not target:
+        return None
+    eos = tokenizer.eos_token_id
+    return Example([*source[: limits.source - 1], eos], [*target[: limits.target - 1], eos])
+
+
+def _part(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> str:
+    """Whole sentences of the document that fit: its beginning where there is a summary of it,
+    else from a sentence anywhere."""
+    text, room = record.document, limits.source * CHARACTERS
+    if record.summary is None and len(text) > room // 2:
+        at = rng.randrange(len(text) - room // 2 + 1)
+        ends = sentence_ends(text[at : at + SEARCHED])
+        text = text[at + ends[0] :] if at and ends else text
+    text = text[:room].strip()
+    _, offsets = tokenizer.encode_with_offsets(text, add_eos=False)
+    if len(offsets) < limits.source:
+        return text
+    text = text[: offsets[limits.source - 2][1]]
+    return text[: last_sentence_end(text) or None]

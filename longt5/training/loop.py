@@ -1,0 +1,195 @@
+"""The training loop: steps, validation, the best model kept, and a state to go on from.
+
+OUT holds ``model/`` (the best so far, Hugging Face layout), ``state.pt`` (to go on exactly),
+``log.csv`` and ``curves.png``.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+from tqdm import tqdm
+
+from ..corpus import Record
+from ..errors import UserError
+from ..generation import GenerationConfig
+from ..model import LongT5ForConditionalGeneration
+from ..weights import DTYPES, has_fast_bfloat16
+from . import optimizer as optimizers
+from .batches import Batch, Batches, Position, collate
+from .curves import Log, draw
+from .recipe import Recipe
+from .validation import Validate, validator
+from .world import World
+
+OnStep = Callable[[int, float], None]
+
+
+def adapt(model: LongT5ForConditionalGeneration, recipe: Recipe) -> None:
+    """Dropout, and layers that are computed again going back."""
+    for module in model.modules():
+        if hasattr(module, "dropout"):
+            module.dropout = recipe.dropout  # type: ignore[assignment]
+    for block in (*model.encoder.block, *model.decoder.block):
+        if recipe.gradient_checkpointing:
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+class Trainer:
+    """A run of a recipe: the model, where it is in the data, and what it has reached."""
+
+    def __init__(
+        self, model: LongT5ForConditionalGeneration, tokenizer: Any, recipe: Recipe,
+        records: Sequence[Record], validation: Sequence[Record], out: Path, world: World,
+    ) -> None:  # fmt: skip
+        self.model, self.recipe, self.out, self.world = model.to(world.device), recipe, out, world
+        ids = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
+        model.generation_config = GenerationConfig.from_dict({
+            **{name: getattr(model.config, name) for name in ids},
+            **model.generation_config.to_dict(), **recipe.generation,
+        })  # fmt: skip
+        adapt(model, recipe)
+        self.wrapped: Any = world.wrapped(model)
+        self.optimizer = optimizers.build(model, recipe.optimizer)
+        self.batches = Batches(records, tokenizer, recipe)
+        self.step, self.position, self.best = 0, Position(), -math.inf
+        self._resume()
+        self.validate: Validate | None = None
+        if world.is_first:
+            self.log = Log(out / "log.csv", self.step)
+            self.validate = validator(validation, tokenizer, recipe)
+
+    def run(self, on_step: OnStep | None = None) -> None:
+        """All steps that are left. ``on_step(step, loss)`` after each."""
+        first = self.world.is_first
+        bar = tqdm(total=self.recipe.steps, initial=self.step, unit="step",
+                   disable=None if first else True)  # fmt: skip
+        self.model.train()
+        while self.step < self.recipe.steps:
+            stage = self.recipe.stage_at(self.step)
+            if stage != self.position.stage:
+                self.position = Position(stage)
+            stream = self.batches.after(self.position)
+            while self.step < self.recipe.steps and self.recipe.stage_at(self.step) == stage:
+                told = self._one_step(stream)
+                bar.update()
+                bar.set_postfix(loss=f"{told['loss']:.3f}")
+                self._keep(told)
+                if on_step is not None:
+                    on_step(self.step, told["loss"])
+        bar.close()
+
+    def _one_step(self, stream: Iterator[tuple[Position, Any]]) -> dict[str, Any]:
+        """Update the weights once; what the log says of it."""
+        began = time.perf_counter()
+        batches = [batch.to(self.world.device) for batch in self._take(stream)]
+        targets, sources = self.world.total(
+            sum(batch.targets for batch in batches), sum(batch.sources for batch in batches)
+        )
+        seed, options = self.recipe.seed, self.recipe.optimizer
+        # Dropout follows from the step alone, so that a run that goes on draws the same.
+        torch.manual_seed((seed * 1_000_003 + self.step) * self.world.size + self.world.rank)
+        loss = 0.0
+        for number, batch in enumerate(batches):
+            with self._no_sync(last=number == len(batches) - 1):
+                loss += self._backward(batch, targets)
+        (loss,) = self.world.total(loss)
+        lr = optimizers.learning_rate(self.step, self.recipe.steps, options)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), options.clip or math.inf)
+        if not math.isfinite(loss) or not bool(norm.isfinite()):
+            raise UserError(
+                f"The loss is no number any more after step {self.step}: go on from the last "
+                "state with a lower optimizer.lr, a longer warmup, or precision float32."
+            )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        seconds = time.perf_counter() - began
+        return {"step": self.step, "stage": self.position.stage, "loss": loss, "lr": lr,
+                "norm": norm.item(), "tokens_per_s": round(sources / seconds)}  # fmt: skip
+
+    def _take(self, stream: Iterator[tuple[Position, Any]]) -> list[Batch]:
+        """This process's share of the next batches; all processes go through the same ones."""
+        world, mine = self.world, []
+        for number in range(self.recipe.accumulation * world.size):
+            self.position, examples = next(stream)
+            if number % world.size == world.rank:
+                mine.append(collate(examples))
+        return mine
+
+    def _backward(self, batch: Batch, targets: float) -> float:
+        """Gradients of a batch's share of the mean loss of the step's targets; that share."""
+        with self._autocast():
+            output = self.wrapped(batch.input_ids, batch.attention_mask, labels=batch.labels)
+        share = output.loss * (batch.targets / targets)
+        # Processes' gradients are averaged; their sum is wanted.
+        (share * self.world.size).backward()
+        return share.item()
+
+    def _no_sync(self, last: bool) -> AbstractContextManager[Any]:
+        return nullcontext() if last or self.world.size == 1 else self.wrapped.no_sync()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        device, wanted = self.world.device, self.recipe.precision
+        half = wanted == "bfloat16" or (wanted == "auto" and has_fast_bfloat16(device))
+        return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+    def _keep(self, told: dict[str, Any]) -> None:
+        """Validate, log and save where it is time, at the end in any case."""
+        ends = self.step == self.recipe.steps
+        if self.world.is_first:
+            checks = ends or self.step % self.recipe.validate_every == 0
+            if checks and self.validate is not None:
+                told.update(self.validate(self.model))
+            self.log.add(**told)
+            if ends or self.step % self.recipe.save_every == 0 or "rouge1" in told:
+                self._save(told.get("rouge1", 0.0) + told.get("rouge2", 0.0), checks)
+        if ends:
+            self.world.wait()
+
+    def _save(self, score: float, checked: bool) -> None:
+        """The model where it is the best so far (or nothing validates it), and the state."""
+        if self.validate is None or (checked and score > self.best):
+            self.best = score
+            half = copy.deepcopy(self.model).to(DTYPES[self.recipe.save_dtype])
+            half.save_pretrained(self.out / "model")
+        state = {
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "step": self.step, "position": dataclasses.astuple(self.position), "best": self.best,
+            "recipe": repr(self.recipe), "world": self.world.size,
+        }  # fmt: skip
+        torch.save(state, self.out / "state.new")
+        os.replace(self.out / "state.new", self.out / "state.pt")
+        told = draw(self.out / "log.csv", self.out / "curves.png")
+        if told and self.step == self.recipe.steps:
+            tqdm.write(told)
+
+    def _resume(self) -> None:
+        """Go on from ``state.pt`` if there is one. Raises UserError if it is of another run."""
+        path = self.out / "state.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location=self.world.device, weights_only=True)
+        if (state["recipe"], state["world"]) != (repr(self.recipe), self.world.size):
+            raise UserError(
+                f"{self.out} holds a run of another recipe or number of processes: choose another "
+                "--out, or delete its state.pt."
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best = state["step"], state["best"]
+        self.position = Position(*state["position"])

@@ -1,0 +1,87 @@
+"""What a run begins with: the records, a tokenizer, and a model old or new."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..config import LongT5Config
+from ..corpus import Record, read
+from ..errors import UserError, reason
+from ..model import LongT5ForConditionalGeneration
+from ..tokenizer import Tokenizer
+from ..weights import locate
+from . import copy_circuit, vocabulary
+from .recipe import Recipe
+from .world import World
+
+TOKENIZER = ("spiece.model", "tokenizer.json", "tokenizer_config.json")
+MULTIPLE = 64  # the embedding's rows are padded to one, which products like
+
+
+def records_of(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[Record]]:
+    """(training, validation) records; names are looked up in ``folder`` first. Raises UserError
+    when there are none."""
+    data = recipe.data
+
+    def named(name: str) -> str:
+        inside = folder / name if folder is not None else Path(name)
+        return str(inside) if inside.is_file() else name
+
+    train = [r for name in data.train for r in read(named(name), None, data.subset or None,
+                                                    data.split)]  # fmt: skip
+    if not train:
+        raise UserError("The recipe names no training data: set data.train.")
+    if not data.validation:
+        return train, []
+    validation = read(named(data.validation), data.limit, data.subset or None,
+                      data.validation_split)  # fmt: skip
+    return train, validation
+
+
+def begin(
+    recipe: Recipe, records: Sequence[Record], out: Path, world: World
+) -> tuple[LongT5ForConditionalGeneration, Tokenizer]:
+    """The model in float32 and the tokenizer, whose files lie in ``out/model`` afterwards.
+    Raises UserError for a checkpoint or a shape that cannot be used."""
+    folder = out / "model"
+    try:
+        source = locate(recipe.init, None, local_files_only=False) if recipe.init else None
+        if world.is_first:
+            _write_tokenizer(recipe, records, folder, source)
+        world.wait()
+        tokenizer = Tokenizer.from_pretrained(folder)
+        if source is not None:
+            return LongT5ForConditionalGeneration.from_pretrained(
+                source, device="cpu", dtype=torch.float32
+            ), tokenizer
+        return _new_model(recipe, tokenizer), tokenizer
+    except (OSError, TypeError, ValueError) as error:
+        what = recipe.init or "the shape in [model]"
+        raise UserError(f"The run cannot begin from {what}: {reason(error)}.") from error
+
+
+def _write_tokenizer(
+    recipe: Recipe, records: Sequence[Record], folder: Path, source: Path | None
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if source is not None:
+        for name in TOKENIZER:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, folder / name)
+    elif not (folder / "spiece.model").is_file():
+        texts = (text for r in records for text in (r.document, r.summary) if text)
+        vocabulary.train(texts, recipe.vocabulary, folder)
+
+
+def _new_model(recipe: Recipe, tokenizer: Tokenizer) -> LongT5ForConditionalGeneration:
+    rows = -(-tokenizer.vocab_size // MULTIPLE) * MULTIPLE
+    torch.manual_seed(recipe.seed)
+    values = {"vocab_size": rows, "dropout_rate": recipe.dropout, **recipe.model}
+    model = LongT5ForConditionalGeneration(LongT5Config(**values))
+    if recipe.copy_circuit:
+        copy_circuit.wire(model, recipe.seed)
+    return model

@@ -1,0 +1,57 @@
+"""How good a model is while it is trained: its loss, and ROUGE of what it writes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ..corpus import Record
+from ..overlap import rouge_n, words_of
+from .batches import collate
+from .examples import OBJECTIVES, Limits
+from .objectives import Example
+from .recipe import Recipe, Stage
+
+Validate = Callable[[Any], dict[str, float]]
+
+
+def validator(
+    records: Sequence[Record], tokenizer: Any, recipe: Recipe
+) -> Validate | None:
+    """What scores a model on these records by the last stage's main objective; None without an
+    example. ROUGE (:mod:`longt5.overlap`) is against the record's summary where it has one."""
+    stage = recipe.stages[-1]
+    made = [(record, _example(record, tokenizer, stage)) for record in records]
+    pairs = [(_wanted(r, e, tokenizer), e) for r, e in made if e is not None]
+    options = {**recipe.generation, "num_beams": 1, "num_return_sequences": 1}
+    if not pairs:
+        return None
+
+    @torch.no_grad()
+    def validate(model: Any) -> dict[str, float]:
+        model.eval()
+        loss = tokens = one = two = 0.0
+        for wanted, example in pairs:
+            batch = collate([example]).to(model.device)
+            output = model(batch.input_ids, batch.attention_mask, labels=batch.labels)
+            loss, tokens = loss + output.loss.item() * batch.targets, tokens + batch.targets
+            got = model.generate(batch.input_ids, **options).sequences[0].tolist()
+            words = words_of(tokenizer.decode(got))
+            one, two = one + rouge_n(words, wanted, 1), two + rouge_n(words, wanted, 2)
+        model.train()
+        return {"val_loss": loss / tokens, "rouge1": one / len(pairs), "rouge2": two / len(pairs)}
+
+    return validate
+
+
+def _example(record: Record, tokenizer: Any, stage: Stage) -> Example | None:
+    objective = max(stage.objectives, key=lambda name: stage.objectives[name])
+    limits = Limits(max(map(int, stage.sources)), stage.max_target)
+    return OBJECTIVES[objective](record, tokenizer, random.Random(record.id), limits)
+
+
+def _wanted(record: Record, example: Example, tokenizer: Any) -> list[str]:
+    return words_of(record.summary or tokenizer.decode(example.target))

@@ -1,0 +1,229 @@
+"""Training a tiny model to the end: it learns ten pairs by heart, goes on exactly, and loads."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from app.summarizer import Summarizer
+from longt5 import LongT5ForConditionalGeneration, Tokenizer, errors
+from longt5.errors import UserError
+from longt5.training import curves, loop, recipe, start, world
+from longt5.training.__main__ import main
+from tests.conftest import ROOT
+
+RECIPES = ROOT / "longt5" / "training" / "recipes"
+PAIRS = {
+    "the cat sleeps": "die katze schläft", "the dog barks": "der hund bellt",
+    "a child reads a book": "ein kind liest ein buch", "the sun is warm": "die sonne ist warm",
+    "we walk to the lake": "wir gehen zum see", "the bread is fresh": "das brot ist frisch",
+    "she sings a song": "sie singt ein lied", "the door is open": "die tür ist offen",
+    "two birds fly south": "zwei vögel fliegen nach süden", "it rains today": "heute regnet es",
+}  # fmt: skip
+TINY = {
+    "seed": 3, "batch_tokens": 400, "precision": "float32", "save_dtype": "float32",
+    "model": {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 128, "num_layers": 2,
+              "feed_forward_proj": "gated-gelu", "encoder_attention_type": "transient-global",
+              "local_radius": 7, "global_block_size": 4},
+    "vocabulary": {"size": 300, "max_length": 512},
+    "data": {"train": ["pairs.jsonl"], "validation": "pairs.jsonl"},
+    "optimizer": {"lr": 5e-3, "warmup": 10},
+    "generation": {"max_new_tokens": 40},
+    "stages": [{"steps": 150, "sources": {"64": 1.0}}],
+    "validate_every": 50, "save_every": 50,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rows = [json.dumps({"source": s, "target": t}) + "\n" for s, t in PAIRS.items()]
+    (folder / "pairs.jsonl").write_text("".join(rows), encoding="utf-8")
+    return folder
+
+
+def trainer(data: Path, out: Path, **changes) -> loop.Trainer:
+    made = recipe.build({**TINY, **changes}, "summary")
+    here = world.World(0, 1, torch.device("cpu"))
+    records, validation = start.records_of(made, data)
+    model, tokenizer = start.begin(made, records, out, here)
+    return loop.Trainer(model, tokenizer, made, records, validation, out, here)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    """A toy translation, trained by the command."""
+    folder = tmp_path_factory.mktemp("toy")
+    argv = ["fine-tune", "--config", str(RECIPES / "translation.toml"), "--data", str(data)]
+    assert main([*argv, "--out", str(folder), "--device", "cpu"]) == 0
+    return folder
+
+
+def test_ten_pairs_are_learnt_by_heart(trained) -> None:
+    tokenizer = Tokenizer.from_pretrained(trained / "model")
+    model = LongT5ForConditionalGeneration.from_pretrained(
+        trained / "model", device="cpu", dtype="float32"
+    )
+    for source, target in PAIRS.items():
+        ids = torch.tensor([tokenizer.encode(source)])
+        assert tokenizer.decode(model.generate(ids).sequences[0].tolist()) == target
+        beams = model.generate(ids, num_beams=3).sequences[0].tolist()
+        assert tokenizer.decode(beams) == target
+
+
+def test_the_folder_is_that_of_a_checkpoint(trained) -> None:
+    source, target = next(iter(PAIRS.items()))
+    reference = transformers.LongT5ForConditionalGeneration.from_pretrained(trained / "model")
+    tokenizer = transformers.T5Tokenizer.from_pretrained(trained / "model")
+    ids = tokenizer(source, return_tensors="pt").input_ids
+    words = reference.generate(ids, max_new_tokens=40, do_sample=False)[0]
+    assert tokenizer.decode(words, skip_special_tokens=True) == target
+    assert Summarizer.load(str(trained / "model"), device="cpu").window == 512
+
+
+def test_the_log_and_the_curves(trained) -> None:
+    rows = curves.read(trained / "log.csv")
+    assert [int(row["step"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert float(rows[-1]["loss"]) < 0.1 < 3 < float(rows[0]["loss"])
+    checked = [row for row in rows if row["rouge1"]]
+    assert len(checked) > 1 and float(checked[-1]["rouge1"]) == 1
+    assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+class Killed(Exception):
+    """What ends a run in the middle."""
+
+
+def losses(folder: Path) -> list[tuple[str, str]]:
+    with (folder / "log.csv").open(encoding="utf-8") as file:
+        return [(row["loss"], row["norm"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"optimizer": {"name": "adafactor", "schedule": "rsqrt", "lr": 0.01}, "accumulation": 2},
+])  # fmt: skip
+def test_a_killed_run_goes_on_with_the_same_losses(data, tmp_path, changes) -> None:
+    stages = [{"steps": 3, "objectives": {"span-corruption": 1}, "sources": {"64": 1}},
+              {"steps": 6, "sources": {"32": 0.5, "64": 0.5}}]  # fmt: skip
+    changes = {**changes, "stages": stages, "dropout": 0.1, "save_every": 2, "validate_every": 4,
+               "batch_tokens": 120}  # fmt: skip
+    trainer(data, tmp_path / "whole", **changes).run()
+
+    def kill(step: int, loss: float) -> None:
+        if step in (1, 5):
+            raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            trainer(data, tmp_path / "cut", **changes).run(kill)
+    trainer(data, tmp_path / "cut", **changes).run()
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    with pytest.raises(UserError, match="another recipe"):
+        trainer(data, tmp_path / "cut", **{**changes, "seed": 4})
+
+
+def first_steps(data: Path, out: Path, **changes) -> list[float]:
+    got: list[float] = []
+    stages = [{"steps": 3, "sources": {"64": 1.0}}]
+    trainer(data, out, **{"stages": stages, **changes}).run(lambda step, loss: got.append(loss))
+    return got
+
+
+def test_layers_computed_again_change_nothing(data, tmp_path) -> None:
+    plain = first_steps(data, tmp_path / "a", dropout=0.1)
+    again = first_steps(data, tmp_path / "b", dropout=0.1, gradient_checkpointing=True)
+    assert again == pytest.approx(plain, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_processes_share_a_step(data, tmp_path) -> None:
+    """Two processes make the steps of one that accumulates two batches."""
+    alone = first_steps(data, tmp_path / "one", accumulation=2, batch_tokens=120)
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys; from pathlib import Path; from longt5.training import loop, recipe, start, "
+        "world\nfrom tests import test_training as t\n"
+        "here = world.join('cpu'); data, out = map(Path, sys.argv[1:])\n"
+        "made = recipe.build({**t.TINY, 'batch_tokens': 120, 'stages': [{'steps': 3, "
+        "'sources': {'64': 1.0}}]}, 'summary')\n"
+        "records, validation = start.records_of(made, data)\n"
+        "model, tokenizer = start.begin(made, records, out, here)\n"
+        "loop.Trainer(model, tokenizer, made, records, validation, out, here).run()\n"
+        "world.leave(here)\n", encoding="utf-8",
+    )  # fmt: skip
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+               "2", str(script), str(data), str(tmp_path / "two")]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [float(a) for a, _ in losses(tmp_path / "two")] == pytest.approx(alone, rel=1e-4)
+
+
+def test_the_best_model_is_kept(data, tmp_path, monkeypatch) -> None:
+    made = trainer(data, tmp_path, stages=[{"steps": 3, "sources": {"64": 1.0}}], validate_every=1)
+    scores = iter((0.1, 0.9, 0.5))
+    weights = []
+
+    def validate(model):
+        weights.append(model.shared.weight.detach().clone())
+        return {"val_loss": 1.0, "rouge1": next(scores), "rouge2": 0.0}
+
+    made.validate = validate
+    made.run()
+    kept = LongT5ForConditionalGeneration.from_pretrained(tmp_path / "model", device="cpu",
+                                                          dtype="float32")  # fmt: skip
+    assert torch.equal(kept.shared.weight, weights[1])
+
+
+def test_a_checkpoint_goes_on(trained, data, tmp_path) -> None:
+    got: list[float] = []
+    changes = {"init": str(trained / "model"), "model": {}, "optimizer": {"lr": 1e-4}}
+    stages = [{"steps": 1, "sources": {"64": 1.0}}]
+    run = trainer(data, tmp_path, **changes, stages=stages)
+    run.run(lambda step, loss: got.append(loss))
+    assert got[0] < 0.2
+
+
+def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(curves, "find_spec", lambda name: None)
+    assert 'pip install ".[train]"' in (curves.draw(trained / "log.csv", tmp_path / "x.png") or "")
+
+
+@pytest.mark.parametrize("text, said", [
+    ("steps = [", "is no TOML"),
+    ("[[stages]]\nsteps = 1", "needs init"),
+    ("init = 'x'", "no [[stages]]"),
+    ("init = 'x'\n[[stages]]\nstep = 1", "no field stages.step"),
+    ("init = 'x'\nlearning = 1\n[[stages]]\nsteps = 1", "no field learning"),
+    ("init = 'x'\n[[stages]]\nsteps = 1\nobjectives = {magic = 1}", "'magic' is none of"),
+    ("init = 'x'\n[[stages]]\nsteps = 'ten'", "steps is 'ten'; it must be of type int"),
+    ("init = 'x'\n[optimizer]\nname = 'sgd'\n[[stages]]\nsteps = 1", "one of adamw, adafactor"),
+    ("init = 'x'\n[[stages]]\nsteps = 1", "no training data"),
+    ("init = '/none'\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1", "no checkpoint"),
+    ("[model]\nd_modell = 8\n[vocabulary]\nsize = 300\n[data]\ntrain = ['pairs.jsonl']\n"
+     "[[stages]]\nsteps = 1", "d_modell"),
+    ("[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1",
+     "No vocabulary of 12,192 pieces"),
+])  # fmt: skip
+def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said: str) -> None:
+    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
+    argv = ["fine-tune", "--config", str(tmp_path / "r.toml"), "--data", str(data)]
+    assert main([*argv, "--out", str(tmp_path / "out")]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_bundled_recipe_has_the_shape_of_the_bundled_model() -> None:
+    made = recipe.load(RECIPES / "bundled.toml")
+    bundled = json.loads((ROOT / "assets" / "model" / "config.json").read_text("utf-8"))
+    assert {name: bundled[name] for name in made.model} == made.model
+    assert made.stage_at(0) == 0 and made.stage_at(made.steps - 1) == len(made.stages) - 1
+    assert recipe.shortened(made, 5).steps == 5 * len(made.stages)
+    assert errors.UserError is UserError
