@@ -26,7 +26,7 @@ from app.settings import Settings
 from app.summarizer import Options, Summarizer
 from app.ui import handlers, launch
 from longt5 import is_device_lost
-from tests.conftest import ROOT
+from tests.conftest import EXAMPLE_PDF, ROOT
 from tests.kill_runs import broken, kill_runs, plain, unbroken
 from tests.test_journal import JOB, OPTIONS, asked, service_of, short  # noqa: F401
 from tests.test_ui import run
@@ -290,7 +290,8 @@ def test_h20_what_a_program_asks_for_is_not_kept(bundled, short, tmp_path, monke
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
 @pytest.mark.parametrize("stage", ["Reading", "Understanding", "Writing"])
 def test_ctrl_c_ends_each_stage(stage, long_pdf) -> None:
-    command = [sys.executable, "-m", "app", "summarize", str(long_pdf), "--length", "long"]
+    path = long_pdf if stage == "Reading" else EXAMPLE_PDF
+    command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "long"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -307,7 +308,7 @@ def test_ctrl_c_ends_each_stage(stage, long_pdf) -> None:
 
 @pytest.fixture(scope="module")
 def long_pdf(tmp_path_factory) -> Path:
-    """A PDF that takes some seconds to read and to summarize."""
+    """A PDF that takes some seconds to read."""
     from tests.make_pdfs import PROSE, text_pdf
 
     path = tmp_path_factory.mktemp("long") / "long.pdf"
