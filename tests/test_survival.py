@@ -27,7 +27,7 @@ from app.summarizer import Options, Summarizer
 from app.ui import handlers, launch
 from longt5 import is_device_lost
 from tests.conftest import EXAMPLE_PDF, ROOT
-from tests.kill_runs import broken, kill_runs, plain, unbroken
+from tests.kill_runs import kill_runs, plain
 from tests.test_journal import JOB, OPTIONS, asked, service_of, short  # noqa: F401
 from tests.test_ui import run
 
@@ -234,16 +234,9 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
 
 
 @pytest.mark.slow
-def test_h20_a_killed_run_goes_on_at_its_first_unfinished_section() -> None:
-    expected, seconds = unbroken()
-    result, _, lost = broken([0.7 * seconds])
-    assert result == expected and lost == 0
-
-
-@pytest.mark.slow
 def test_h20_kills_at_random_moments_lose_nothing() -> None:
-    counts = kill_runs(2, seed=6)
-    assert counts["kills"] >= 2
+    counts = kill_runs(3, seed=6)
+    assert counts["kills"] >= 3
     assert counts["sections lost"] == counts["different"] == 0
 
 
