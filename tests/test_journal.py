@@ -31,7 +31,7 @@ from app.service import GIVEN_UP, Request, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summarizer import Options
 from tests.conftest import EXAMPLE_PDF
-from tests.kill_runs import kill_runs, plain
+from tests.kill_runs import plain
 
 JOB = "a-job-of-a-test-1234"
 OPTIONS = Options(num_beams=2, max_new_tokens=12, max_input_tokens=256)
@@ -343,13 +343,6 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadOption, match="SUMMARIZER_DATA_DIR"):
         private_folder(tmp_path / "file" / "data")
-
-
-@pytest.mark.slow
-def test_kill_at_random_moments_loses_nothing() -> None:
-    counts = kill_runs(3, seed=6)
-    assert counts["kills"] >= 3
-    assert counts["sections lost"] == counts["different"] == 0
 
 
 def test_a_folder_on_its_own_knows_nothing() -> None:

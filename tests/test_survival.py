@@ -26,8 +26,8 @@ from app.settings import Settings
 from app.summarizer import Options, Summarizer
 from app.ui import handlers, launch
 from longt5 import is_device_lost
-from tests.conftest import ROOT
-from tests.kill_runs import broken, kill_runs, plain, unbroken
+from tests.conftest import EXAMPLE_PDF, ROOT
+from tests.kill_runs import kill_runs, plain
 from tests.test_journal import JOB, OPTIONS, asked, service_of, short  # noqa: F401
 from tests.test_ui import run
 
@@ -234,16 +234,9 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
 
 
 @pytest.mark.slow
-def test_h20_a_killed_run_goes_on_at_its_first_unfinished_section() -> None:
-    expected, seconds = unbroken()
-    result, _, lost = broken([0.7 * seconds])
-    assert result == expected and lost == 0
-
-
-@pytest.mark.slow
 def test_h20_kills_at_random_moments_lose_nothing() -> None:
-    counts = kill_runs(2, seed=6)
-    assert counts["kills"] >= 2
+    counts = kill_runs(3, seed=6)
+    assert counts["kills"] >= 3
     assert counts["sections lost"] == counts["different"] == 0
 
 
@@ -284,19 +277,23 @@ def test_h20_what_a_program_asks_for_is_not_kept(bundled, short, tmp_path, monke
     assert not (tmp_path / "jobs").exists() and service.folder(job.id) is None
 
 
-# Stop: Ctrl-C at each stage of the command
+# Stop: Ctrl-C
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
-@pytest.mark.parametrize("stage", ["Reading", "Understanding", "Writing"])
-def test_ctrl_c_ends_each_stage(stage, long_pdf) -> None:
-    command = [sys.executable, "-m", "app", "summarize", str(long_pdf), "--length", "long"]
+@pytest.mark.parametrize("stage", ["Reading", "Section 1 of"])
+def test_ctrl_c_ends_reading_and_encoding(stage, long_pdf) -> None:
+    """That it ends writing too is tested with what it leaves, in test_jobs."""
+    path = long_pdf if stage == "Reading" else EXAMPLE_PDF
+    command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "long"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         for line in process.stderr:
             if line.startswith(stage):
                 break
+        else:
+            pytest.fail(f"{stage} was never said")
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
@@ -307,7 +304,7 @@ def test_ctrl_c_ends_each_stage(stage, long_pdf) -> None:
 
 @pytest.fixture(scope="module")
 def long_pdf(tmp_path_factory) -> Path:
-    """A PDF that takes some seconds to read and to summarize."""
+    """A PDF that takes some seconds to read."""
     from tests.make_pdfs import PROSE, text_pdf
 
     path = tmp_path_factory.mktemp("long") / "long.pdf"
