@@ -81,17 +81,16 @@ class Summarizer:
         if on_progress:
             on_progress(0, 2)
         from longt5 import LongT5ForConditionalGeneration, Tokenizer
-        from longt5.checkpoint import locate
+        from longt5.checkpoint import commit_of, locate
 
         local = where != model or model_label(model) != model
         try:
-            tokenizer = Tokenizer.from_pretrained(
-                where, revision=revision, local_files_only=local
-            )
+            folder = locate(where, revision, local_files_only=local)
+            tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True)
             if on_progress:
                 on_progress(1, 2)
             network = LongT5ForConditionalGeneration.from_pretrained(
-                where, revision=revision, device=device, dtype=dtype, local_files_only=local
+                folder, device=device, dtype=dtype, local_files_only=True
             )
         except AppError:
             raise
@@ -100,9 +99,8 @@ class Summarizer:
         network.eval()
         if on_progress:
             on_progress(2, 2)
-        folder = locate(where, revision, local_files_only=True)
         identity = ModelIdentity(
-            model_label(model), revision, weights_digest(folder),
+            model_label(model), commit_of(folder) or revision, weights_digest(folder),
             network.generation_config.to_dict(),
         )  # fmt: skip
         return cls(network, tokenizer, identity)

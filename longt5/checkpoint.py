@@ -30,7 +30,8 @@ def locate(
 ) -> Path:
     """The folder of a checkpoint; a name that is no folder is fetched from the hub.
 
-    ``old_files`` are fetched only where there are no safetensors.
+    Without a ``revision`` a name stays at the commit that was fetched first: what it means does
+    not change unasked. ``old_files`` are fetched only where there are no safetensors.
     Raises FileNotFoundError in the reader's words when it is neither.
     """
     folder = Path(folder_or_hub_id).expanduser()
@@ -39,23 +40,52 @@ def locate(
     name = str(folder_or_hub_id)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
         raise FileNotFoundError(f"There is no checkpoint folder at {name}.")
-    from huggingface_hub import snapshot_download
-
     try:
-        path = snapshot_download(
-            name, revision=revision, local_files_only=local_files_only, allow_patterns=FILES
-        )
-        if not any((Path(path) / f).is_file() for f in (SINGLE, INDEX)):
-            path = snapshot_download(
-                name, revision=revision, local_files_only=local_files_only,
-                allow_patterns=[*FILES, old_files],
-            )  # fmt: skip
+        if revision is None and not local_files_only:
+            kept = _kept(name, old_files)
+            if kept is not None:
+                return kept
+        return _snapshot(name, revision, local_files_only, old_files)
     except Exception as error:
         raise FileNotFoundError(
             f"The checkpoint {name} is neither a folder here nor could it be fetched from the hub "
             f"({type(error).__name__}). Check the name and the connection."
         ) from error
-    return Path(path)
+
+
+def commit_of(folder: Path) -> str | None:
+    """The commit of a folder that was fetched from the hub, None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" else None
+
+
+def _snapshot(name: str, revision: str | None, local: bool, old_files: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = FILES
+    while True:
+        path = Path(snapshot_download(
+            name, revision=revision, local_files_only=local, allow_patterns=patterns
+        ))  # fmt: skip
+        if patterns != FILES or any((path / f).is_file() for f in (SINGLE, INDEX)):
+            return path
+        patterns = [*FILES, old_files]
+
+
+def _kept(name: str, old_files: str) -> Path | None:
+    """What an earlier run fetched, when all of it is there."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        path = _snapshot(name, None, True, old_files)
+    except LocalEntryNotFoundError:
+        return None
+    for index in (path / INDEX, *path.glob("*.index.json")):
+        if index.is_file():
+            shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
+            return path if all((path / shard).is_file() for shard in shards) else None
+    weights = (path / SINGLE, *path.glob(old_files))
+    whole = (path / "config.json").is_file() and any(f.is_file() for f in weights)
+    return path if whole else None
 
 
 def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, Any]]) -> dict:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from io import BytesIO
-from types import SimpleNamespace
 
 import docx
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from app import export
 from app.cli import build_parser
+from app.documents import Document
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import ModelIdentity, provenance_of
 from app.summarizer import Options
@@ -90,7 +90,7 @@ def full_summary() -> Summary:
     )  # fmt: skip
     section = SectionSummary((12, 13), " ".join(s.text for s in sentences), 9, 9, "eos", sentences)
     made = provenance_of(
-        SimpleNamespace(name="a b.pdf", sha256="ab" * 32),
+        Document("a b.pdf", "ab" * 32, "page", (), ()),
         Options(length="short", pages="12-13", num_beams=2),
         ModelIdentity("owner/name", "main", "cd" * 32, {"no_repeat_ngram_size": 3}),
         "float32", ((12, "read"), (13, "read"), (14, "scanned")),
