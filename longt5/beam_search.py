@@ -84,7 +84,9 @@ class BeamSearch:
         if self.options.do_sample:
             generator = self.options.generator
             indices = torch.multinomial(total.softmax(-1), self.candidates, generator=generator)
-            scores = torch.gather(total, 1, indices)
+            # Drawn in any order, ranked like the best: what ranks first may finish.
+            scores, order = torch.gather(total, 1, indices).sort(dim=-1, descending=True)
+            indices = torch.gather(indices, 1, order)
         else:
             scores, indices = torch.topk(total, k=self.candidates)
         packed = torch.stack([scores.double(), indices.double()]).cpu()

@@ -108,6 +108,8 @@ def _candidates(
         # The largest of scores with Gumbel noise are draws without replacement.
         drawn = total + jax.random.gumbel(key, total.shape)
         indices = jax.lax.top_k(drawn, options.candidates)[1]
+        order = jnp.argsort(jnp.take_along_axis(total, indices, axis=1), axis=1, descending=True)
+        indices = jnp.take_along_axis(indices, order, axis=1)
         scores = jnp.take_along_axis(total, indices, axis=1)
     else:
         scores, indices = jax.lax.top_k(total, options.candidates)
