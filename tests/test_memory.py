@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +20,7 @@ from app.service import Request, Service
 from app.settings import Settings
 from app.summarizer import Options
 from longt5 import LongT5Config, free_memory, is_out_of_memory, release_memory
+from tests.conftest import ROOT
 from tests.test_journal import JOB, asked, plain, service_of, short  # noqa: F401
 
 BASE = LongT5Config(
@@ -139,3 +143,12 @@ def test_other_errors_are_not_taken_for_it(bundled, short, monkeypatch) -> None:
     keeper = service_of(bundled).keeper
     with pytest.raises(RuntimeError, match="shape"):
         list(summarize_all(Request((short,), Options(), "bundled"), keeper))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems keep freed pages")
+def test_a_stopped_run_gives_its_memory_back_within_seconds() -> None:
+    command = [sys.executable, "-m", "tests.memory_after_stop"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    mb = json.loads(done.stdout.splitlines()[-1])
+    taken = mb["highest"] - mb["idle"]
+    assert taken > 30 and mb["after"] < mb["idle"] + taken / 2, mb
