@@ -197,6 +197,15 @@ def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
     assert page.is_enabled("#run") and not page.is_enabled("#stop")
 
 
+def wait_for_status(page, words: str) -> None:
+    """Until the status line says these words; what it says instead, if it never does."""
+    try:
+        page.wait_for_selector(f"#status .words:has-text('{words}')")
+    except playwright.TimeoutError:
+        shown = {part: page.inner_text(f"#{part}") for part in ("status", "facts", "run")}
+        pytest.fail(f"{words!r} was never said: {shown}")
+
+
 @pytest.fixture(scope="module")
 def long_pdf(tmp_path_factory):
     """A PDF that takes some seconds to read."""
@@ -213,7 +222,7 @@ def test_stop_ends_each_stage(page, long_pdf, stage) -> None:
     page.wait_for_selector("#facts .status" if stage == "Reading" else ".facts")
     page.click("label:has-text('Long')")
     page.click("#run")
-    page.wait_for_selector(f"#status .words:has-text('{stage}')")
+    wait_for_status(page, stage)
     began = time.monotonic()
     page.click("#stop")
     page.wait_for_selector("#run:not([disabled])")
