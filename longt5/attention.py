@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from . import blocks, kernels
 from .config import LongT5Config
-from .kernels import Geometry, SideBias, reference, select, training
+from .kernels import Geometry, SideBias, decode, reference, select, training
 from .kernels.decode import CrossStates
 from .kernels.linear import Fused, Linear, linear
 
@@ -82,7 +82,7 @@ class LongAttention(Projections):
 
     def __init__(self, config: LongT5Config, has_bias: bool) -> None:
         super().__init__(config)
-        self.config = config
+        self.config, self.compiled = config, False
         if has_bias:
             buckets = config.relative_attention_num_buckets
             self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
@@ -133,7 +133,8 @@ class LongAttention(Projections):
             if not (torch.is_grad_enabled() or self.training):
                 return self.merge(kernels.attend(q, k, v, side, geometry)), None
             dropout = self.dropout if self.training else 0.0
-            return self.merge(training.attend(q, k, v, side, geometry, dropout)), None
+            out = training.attend(q, k, v, side, geometry, dropout, self.compiled)
+            return self.merge(out), None
         weights = reference.attention_weights(q, k, side, geometry)
         weights = F.dropout(weights, self.dropout, self.training)
         return self.merge(reference.apply_weights(weights, v, side, geometry)), weights
@@ -182,6 +183,17 @@ class DecoderSelfAttention(Projections):
         q, k, v = map(self.split, fused)
         keys[:, :, at], values[:, :, at] = k, v
         return self.merge_step(select.self_attention(q, keys, values, at + 1, bias))
+
+    def fixed_step(
+        self, x: Tensor, keys: Tensor, values: Tensor, at: Tensor, bias: Tensor
+    ) -> Tensor:
+        """:meth:`step` at a position that is a number on the device ([1]): all places of the
+        cache are looked at, and ``bias`` [H, T] masks those to come."""
+        fused = self.fused_in(x, self.q.weight, self.k.weight, self.v.weight)
+        q, k, v = map(self.split, fused)
+        keys.index_copy_(2, at, k[:, :, None])
+        values.index_copy_(2, at, v[:, :, None])
+        return self.merge_step(decode.self_attention(q, keys, values, keys.shape[2], bias))
 
     def _finish(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         weights = (q.float() @ k.float().transpose(-1, -2) + bias).softmax(-1)

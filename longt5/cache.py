@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .kernels.decode import CrossStates
+from .kernels.graph import FixedStep
 from .kernels.threads import Pace
 
 
@@ -21,6 +22,7 @@ class DecoderCache:
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
     ``pace``: how many threads a step takes.
     ``watch``: who is shown the cross-attention weights [B, H, K, S] of a layer at each step.
+    ``fixed``: the recorded step, where steps are recorded.
     """
 
     self_keys: list[Tensor]
@@ -32,6 +34,7 @@ class DecoderCache:
     length: int = 0
     pace: Pace = field(default_factory=Pace)
     watch: dict[int, Callable[[Tensor], None]] = field(default_factory=dict)
+    fixed: FixedStep | None = None
 
     @property
     def capacity(self) -> int:
@@ -39,6 +42,9 @@ class DecoderCache:
 
     def reorder(self, parents: Tensor) -> None:
         """Make row ``i`` continue row ``parents[i]`` ([R] flat indices, best on the CPU)."""
+        if self.fixed is not None:
+            self.fixed.parents.copy_(parents)
+            return
         identity = torch.arange(len(parents), device=parents.device)
         if self.length == 0 or torch.equal(parents, identity):
             return
@@ -46,3 +52,8 @@ class DecoderCache:
         for store in (*self.self_keys, *self.self_values):
             used = store[:, :, : self.length]
             used.copy_(used.index_select(0, parents))
+
+    def reorder_all(self, parents: Tensor) -> None:
+        """:meth:`reorder` of every place, written or not: the same work whatever the length."""
+        for store in (*self.self_keys, *self.self_values):
+            store.copy_(store.index_select(0, parents))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,13 +22,14 @@ from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSN
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config
-from .kernels import Geometry
+from .kernels import Geometry, graph, select
 from .kernels.linear import Fused, Linear, gated_gelu
 
 if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
 
 Progress = Callable[[int, int], None]
+Watch = dict[int, Callable[[Tensor], None]]
 Self = TypeVar("Self", bound="PreTrained")
 
 
@@ -267,19 +269,47 @@ class Decoder(nn.Module):
 
     def step(self, x: Tensor, cache: DecoderCache) -> Tensor:
         """One position of every row: x [R, D] -> [R, D]; the cache grows by one."""
-        at, beams = cache.length, cache.num_beams
+        at = cache.length
         bias = cache.self_bias[:, : at + 1].flip(-1)
+
+        def own_step(own: Sublayer, x: Tensor, i: int) -> Tensor:
+            stores = cache.self_keys[i], cache.self_values[i]
+            return own.inner.step(own.layer_norm(x), *stores, at, bias)
+
+        x = self._step(x, cache, own_step, cache.watch)
+        cache.length = at + 1
+        return x
+
+    def fixed_step(
+        self, x: Tensor, cache: DecoderCache, at: Tensor, parents: Tensor, watch: Watch
+    ) -> Tensor:
+        """:meth:`step` as work that is the same at every position ``at`` [1], after the rows
+        have become those of their ``parents`` [R]: what can be recorded."""
+        cache.reorder_all(parents)
+        distance = at - torch.arange(cache.capacity, device=x.device)
+        bias = cache.self_bias.index_select(1, distance.clamp(min=0))
+        bias = bias.masked_fill(distance < 0, MASKED)
+
+        def own_step(own: Sublayer, x: Tensor, i: int) -> Tensor:
+            stores = cache.self_keys[i], cache.self_values[i]
+            return own.inner.fixed_step(own.layer_norm(x), *stores, at, bias)
+
+        return self._step(x, cache, own_step, watch)
+
+    def _step(
+        self, x: Tensor, cache: DecoderCache,
+        own_step: Callable[[Sublayer, Tensor, int], Tensor], watch: Watch,
+    ) -> Tensor:  # fmt: skip
+        """All layers of a step, whose self-attention ``own_step`` computes."""
         x = x.float()
         for i, block in enumerate(self.block):
             own, cross, feed_forward = block.layer
-            stores = cache.self_keys[i], cache.self_values[i]
-            x = own.add(x, own.inner.step(own.layer_norm(x), *stores, at, bias))
+            x = own.add(x, own_step(own, x, i))
             # The beams of one source are query rows over one copy of its keys.
-            rows = cross.layer_norm(x).unflatten(0, (-1, beams))
-            branch = cross.inner.step(rows, cache.cross[i], cache.cross_bias, cache.watch.get(i))
+            rows = cross.layer_norm(x).unflatten(0, (-1, cache.num_beams))
+            branch = cross.inner.step(rows, cache.cross[i], cache.cross_bias, watch.get(i))
             x = cross.add(x, branch.flatten(0, 1))
             x = feed_forward.add(x, feed_forward.inner.step(feed_forward.layer_norm(x)))
-        cache.length = at + 1
         return self.final_layer_norm(x)
 
 
@@ -509,17 +539,28 @@ class LongT5ForConditionalGeneration(LongT5Model):
         return self._encode(input_ids.to(self.device), mask, on_layer=on_layer)
 
     @torch.no_grad()
-    def init_cache(self, encoded: EncoderStates, num_beams: int, max_length: int) -> DecoderCache:
-        """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions."""
+    def init_cache(
+        self, encoded: EncoderStates, num_beams: int, max_length: int,
+        recorded: bool | None = None,
+    ) -> DecoderCache:  # fmt: skip
+        """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
+
+        ``recorded``: whether steps are recorded once and replayed (None: where that is right).
+        """
         c = self.config
         rows = encoded.last_hidden_state.shape[0] * num_beams
         states = encoded.last_hidden_state
 
-        def store() -> list[Tensor]:
-            shape = (rows, c.num_heads, max_length, c.d_kv)
-            return [states.new_empty(shape) for _ in self.decoder.block]
+        if recorded is None:
+            device = self.device
+            recorded = graph.usable(device) and select.verified("graph", self.dtype, device.type)
 
-        return DecoderCache(
+        def store() -> list[Tensor]:
+            # A recorded step looks at every place: a weight of 0 times what is no number is none.
+            make = states.new_zeros if recorded else states.new_empty
+            return [make((rows, c.num_heads, max_length, c.d_kv)) for _ in self.decoder.block]
+
+        cache = DecoderCache(
             self_keys=store(),
             self_values=store(),
             cross=[block.layer[1].inner.cross_states(states) for block in self.decoder.block],
@@ -527,13 +568,34 @@ class LongT5ForConditionalGeneration(LongT5Model):
             self_bias=self.decoder.block[0].layer[0].inner.bias(max_length),
             num_beams=num_beams,
         )
+        if recorded:
+            cache.fixed = graph.FixedStep(rows, self.device, partial(self._fixed_step, cache))
+        return cache
 
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
+        if cache.fixed is not None:
+            logits, weights = cache.fixed(tokens, cache.length)
+            cache.length += 1
+            for layer, seen in weights.items():
+                cache.watch[layer](seen)
+            return logits
         with cache.pace.step():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
-            return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
+            return self._step_logits(states)
+
+    def _step_logits(self, states: Tensor) -> Tensor:
+        return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
+
+    def _fixed_step(
+        self, cache: DecoderCache, tokens: Tensor, at: Tensor, parents: Tensor
+    ) -> graph.Result:
+        """What :class:`graph.FixedStep` records."""
+        seen: dict[int, Tensor] = {}
+        watch: Watch = {layer: partial(seen.__setitem__, layer) for layer in cache.watch}
+        states = self.decoder.fixed_step(self.shared(tokens), cache, at, parents, watch)
+        return self._step_logits(states), seen
 
     def generate(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import Geometry, Side, SideBias, chunked, cuda, decode, int8, native, reference
+from . import Geometry, Side, SideBias, chunked, cuda, decode, graph, int8, native, reference
 
 # Largest difference over the largest value. Plain torch rounds scores to half widths, as
 # transformers does; the fused kernels keep them in float32.
@@ -131,7 +131,7 @@ def check(name: str, dtype: torch.dtype, device: torch.device) -> Check:
     """Compare one kernel with the reference, which gets the same rounded input in float32."""
     try:
         with torch.autocast("cpu", enabled=False):  # the caller's would round the reference
-            error = STEP_PARTS.get(name.split()[-1], _long_error)(name, dtype, device)
+            error = CHECKS.get(name.split()[-1], _long_error)(name, dtype, device)
     except Exception as problem:  # a kernel that fails is as little use as one that is wrong
         _notices.append(f"The {name} kernel failed on {device}: {problem}")
         error = float("inf")
@@ -146,6 +146,7 @@ def check_all(device: torch.device) -> list[Check]:
         if native.fits(64, 128, dtype, device):
             names += [f"native {part}" for part in STEP_PARTS]
         names += [f"torch {part}" for part in STEP_PARTS]
+        names += ["graph"] if graph.usable(device) else []
         rows += [check(name, dtype, device) for name in names]
     return rows
 
@@ -224,6 +225,29 @@ def _int8_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     return max(_difference(y, x.float() @ (w * s[:, None]).T) for y, w, s in parts)
 
 
+def _graph_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    """Recorded steps of a tiny model against the same steps one kernel after the other."""
+    from ..config import LongT5Config
+    from ..model import EncoderStates, LongT5ForConditionalGeneration
+
+    shape = LongT5Config(vocab_size=64, d_model=64, d_kv=16, d_ff=64, num_heads=4, num_layers=1,
+                         num_decoder_layers=2)  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(11)
+        model = LongT5ForConditionalGeneration(shape).to(device, dtype).eval()
+        states = torch.randn(1, 40, 64).to(device, dtype)
+    encoded = EncoderStates(states, torch.ones(1, 40, dtype=torch.long, device=device))
+    caches = [model.init_cache(encoded, 4, 8, recorded=recorded) for recorded in (True, False)]
+    errors = []
+    for parents in ((0, 1, 2, 3), (2, 0, 0, 1), (1, 1, 3, 2)):
+        tokens = torch.tensor(parents, device=device) + 3
+        got, expected = (model.decode_step(tokens, cache) for cache in caches)
+        errors.append(_difference(got.cpu(), expected.float().cpu()))
+        for cache in caches:
+            cache.reorder(torch.tensor(parents))
+    return max(errors)
+
+
 def _product_sample(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
     """Five rows, more than one pass takes, and two matrices."""
     q, k, _, _, _ = sample(dtype)
@@ -233,6 +257,7 @@ def _product_sample(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
 # What a decode step needs, and how each part is compared.
 ATTENTION_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
 STEP_PARTS = {**ATTENTION_PARTS, "linear": _linear_error, "int8": _int8_error}
+CHECKS = {**STEP_PARTS, "graph": _graph_error}
 
 
 def _moved(x: SideBias | None, device: torch.device) -> SideBias | None:
