@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,15 @@ def test_layers_computed_again_change_nothing(data, tmp_path) -> None:
     plain = first_steps(data, tmp_path / "a", dropout=0.1)
     again = first_steps(data, tmp_path / "b", dropout=0.1, gradient_checkpointing=True)
     assert again == pytest.approx(plain, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="nothing compiles without a compiler")
+def test_compiled_layers_change_nothing(data, tmp_path) -> None:
+    """Nor do they stand in the way of the validation, which runs without gradients."""
+    plain = first_steps(data, tmp_path / "a", validate_every=2)
+    compiled = first_steps(data, tmp_path / "b", validate_every=2, compile=True)
+    assert compiled == pytest.approx(plain, rel=1e-4)
 
 
 @pytest.mark.slow

@@ -1,68 +1,256 @@
 """Long attention with gradients, a few blocks at a time: scores are made again going back.
 
-The same sums as the reference. Of each chunk only its output is kept, so memory is linear in S,
-and a chunk's scores stay in the cache from product to product.
+The same sums as the reference. Kept for the way back are q, k, v, the output and one number per
+query (the log of its weights' sum), so memory is linear in S; a chunk's scores stay in the cache
+from product to product. What lies between the products is two pure functions, which may be
+compiled. Source: FlashAttention (Dao 2022), sections 3.1 and B.2, for the algebra.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from ..blocks import MASKED
 from . import Geometry, Side
-from .chunked import CHUNK_FLOATS, GPU_CHUNK_FLOATS, _blocks_first, _side_bias
+from .chunked import CHUNK_FLOATS, GPU_CHUNK_FLOATS, _blocks_first
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, dropout: float = 0.0
-) -> Tensor:
+    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, dropout: float = 0.0,
+    compiled: bool = False,
+) -> Tensor:  # fmt: skip
     """See :mod:`longt5.kernels`; differentiable in q, k, v, side and the biases."""
     batch, source, heads, _ = q.shape
     length = geometry.block_len
     blocks = -(-source // length)
-    queries = _blocks_first(q, 0, blocks * length - source)
-    keys = _blocks_first(k, length, (blocks + 1) * length - source)
-    values = _blocks_first(v, length, (blocks + 1) * length - source)
-    hidden = F.pad(~geometry.mask, (length, (blocks + 1) * length - source), value=True)
+    after = blocks * length - source
+
+    def split(x: Tensor, before: int, after: int) -> Tensor:
+        return _blocks_first(x, before, after).unflatten(2, (-1, length))
+
+    hidden = F.pad(~geometry.mask, (length, length + after), value=True)
+    windows = hidden.unfold(1, 3 * length, length)
+    side_bias = None if side is None else _side_bias(geometry, blocks)
     globals_ = 0 if side is None else side[0].shape[1]
-    sides = () if side is None else tuple(x.transpose(1, 2).contiguous() for x in side)
     floats = CHUNK_FLOATS if q.device.type == "cpu" else GPU_CHUNK_FLOATS
-    step = max(1, floats // (batch * heads * length * (3 * length + globals_)))
-    local_bias, out = geometry.local_bias[:, None], []
-    for first in range(0, blocks, step):
-        n = min(step, blocks - first)
-        span = slice(first * length, (first + n) * length)
-        wide = slice(first * length, (first + n + 2) * length)
-        side_bias = (_side_bias(geometry, first, n),) if sides else ()
-        out.append(checkpoint(
-            _attend_chunk, queries[:, :, span], keys[:, :, wide], values[:, :, wide],
-            hidden[:, wide], local_bias, dropout, *sides, *side_bias,
-            use_reentrant=False, preserve_rng_state=dropout > 0,
-        ))  # fmt: skip
-    return torch.cat(out, 2)[:, :, :source].transpose(1, 2)
+    plan = Plan(
+        max(1, floats // (batch * heads * length * (3 * length + globals_))), dropout,
+        int(torch.randint(2**62, ())) if dropout else 0, compiled,
+    )  # fmt: skip
+    out = _Attention.apply(
+        split(q, 0, after), split(k, length, length + after), split(v, length, length + after),
+        *((x.transpose(1, 2).contiguous() for x in side) if side is not None else (None, None)),
+        geometry.local_bias[:, None], side_bias,
+        torch.where(windows, MASKED, 0.0)[:, None, :, None], plan,
+    )  # fmt: skip
+    return out.flatten(2, 3)[:, :, :source].transpose(1, 2)
 
 
-def _attend_chunk(
-    q: Tensor, k: Tensor, v: Tensor, hidden: Tensor, local_bias: Tensor, dropout: float,
-    side_keys: Tensor | None = None, side_values: Tensor | None = None,
-    side_bias: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """n blocks: q [B, H, n*L, d], k and v one block wider on both sides, sides [B, H, G, d]."""
-    length = local_bias.shape[-2]
-    n, reach = q.shape[2] // length, 3 * length
-    scores = q.unflatten(2, (n, length)) @ k.unfold(2, reach, length) + local_bias
-    windows = hidden.unfold(1, reach, length)
-    if windows.any():
-        scores = scores.masked_fill(windows[:, None, :, None, :], MASKED)
-    if side_keys is not None and side_bias is not None:
-        runs = (n, side_bias.shape[3], length // side_bias.shape[3])
-        side_scores = (q @ side_keys.transpose(-1, -2)).unflatten(2, runs) + side_bias
-        scores = torch.cat([scores, side_scores.flatten(3, 4)], -1)
-    weights = F.dropout(scores.softmax(-1), dropout).to(v.dtype)
-    out = weights[..., :reach] @ v.unfold(2, reach, length).transpose(-1, -2)
-    if side_values is not None:
-        out = out + (weights[..., reach:].flatten(2, 3) @ side_values).unflatten(2, (n, length))
-    return out.flatten(2, 3)
+@dataclass(frozen=True)
+class Plan:
+    """How many blocks are taken at a time, which weights are dropped, and whether what lies
+    between the products is compiled."""
+
+    step: int
+    dropout: float
+    seed: int
+    compiled: bool
+
+    def chunks(self, blocks: int) -> Iterator[slice]:
+        for first in range(0, blocks, self.step):
+            yield slice(first, min(first + self.step, blocks))
+
+    def kept(
+        self, scores: tuple[Tensor, Tensor | None], chunk: slice
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """What each weight of a chunk is multiplied with: 0, or the inverse of the share kept.
+        The same both ways."""
+        if not self.dropout:
+            return None, None
+        device = scores[0].device
+        generator = torch.Generator(device).manual_seed(self.seed + chunk.start)
+
+        def mask(x: Tensor | None) -> Tensor | None:
+            if x is None:
+                return None
+            drawn = torch.rand(x.shape, generator=generator, device=device)
+            return (drawn >= self.dropout) / (1 - self.dropout)
+
+        return mask(scores[0]), mask(scores[1])
+
+
+class _Attention(torch.autograd.Function):
+    """Queries [B, H, N, L, d] over windows of keys [B, H, N + 2, L, d] and globals
+    [B, H, G, d]; ``bias`` of both (:func:`_side_bias`), ``hidden`` [B, 1, N, 1, 3L] additive."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, side_k: Tensor | None, side_v: Tensor | None,
+        local_bias: Tensor, side_bias: Tensor | None, hidden: Tensor, plan: Plan,
+    ) -> Tensor:  # fmt: skip
+        weigh = _compiled(_weights) if plan.compiled else _weights
+        out, log_totals = torch.empty_like(q), []
+        for chunk in plan.chunks(q.shape[2]):
+            products = _products(q, _window(k, chunk), side_k, chunk)
+            masks = plan.kept(products, chunk)
+            local, side, total, log_total = weigh(
+                *products, local_bias, _of(side_bias, chunk), hidden[:, :, chunk], *masks
+            )
+            part = local @ _window(v, chunk)
+            if side is not None and side_v is not None:
+                part = part + (side.flatten(2, 3) @ side_v).view_as(part)
+            out[:, :, chunk] = part / total
+            log_totals.append(log_total)
+        ctx.plan = plan
+        ctx.save_for_backward(
+            q, k, v, side_k, side_v, local_bias, side_bias, hidden, out, torch.cat(log_totals, 2)
+        )
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        q, k, v, side_k, side_v, local_bias, side_bias, hidden, out, log_total = ctx.saved_tensors
+        differentiate: Any = _compiled(_gradients) if ctx.plan.compiled else _gradients
+        inner = (grad.float() * out.float()).sum(-1, keepdim=True)
+        grad, dq = grad.to(q.dtype), torch.empty_like(q)
+        dk, dv, d_side_k, d_side_v, d_local_bias = map(_sum, (k, v, side_k, side_v, local_bias))
+        d_side_biases = []
+        for chunk in ctx.plan.chunks(q.shape[2]):
+            keys, values = _window(k, chunk), _window(v, chunk)
+            products = _products(q, keys, side_k, chunk)
+            local, d_local, side, d_side, d_bias, d_side_bias = differentiate(
+                *products, local_bias, _of(side_bias, chunk), hidden[:, :, chunk],
+                *ctx.plan.kept(products, chunk), log_total[:, :, chunk],
+                *_products(grad, values, side_v, chunk), inner[:, :, chunk],
+            )  # fmt: skip
+            asked, given = q[:, :, chunk], grad[:, :, chunk]
+            dq[:, :, chunk] = d_local @ keys
+            _add_windows(dk, d_local.mT @ asked, chunk)
+            _add_windows(dv, local.mT @ given, chunk)
+            d_local_bias += d_bias
+            if side_k is not None:
+                side, d_side = side.flatten(2, 3), d_side.flatten(2, 3)
+                dq[:, :, chunk] += (d_side @ side_k).view_as(asked)
+                d_side_k += d_side.mT @ asked.flatten(2, 3)
+                d_side_v += side.mT @ given.flatten(2, 3)
+                d_side_biases.append(d_side_bias)
+        like = ((dk, k), (dv, v), (d_side_k, side_k), (d_side_v, side_v))
+        return (
+            dq, *(None if x is None else x.to(of.dtype) for x, of in like), d_local_bias,
+            torch.cat(d_side_biases, 2) if d_side_biases else None, None, None,
+        )  # fmt: skip
+
+
+def _sum(like: Tensor | None) -> Any:
+    """Room for a gradient, in float32 whatever the dtype: it is a sum over many chunks."""
+    return None if like is None else torch.zeros_like(like, dtype=torch.float32)
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function, dynamic=True)
+
+
+def _products(
+    x: Tensor, windows: Tensor, side: Tensor | None, chunk: slice
+) -> tuple[Tensor, Tensor | None]:
+    """A chunk's rows of x times its windows and the globals: [B, H, n, L, 3L and G]."""
+    rows = x[:, :, chunk]
+    local = rows @ windows.mT
+    if side is None:
+        return local, None
+    return local, (rows.flatten(2, 3) @ side.mT).unflatten(2, rows.shape[2:4])
+
+
+def _of(x: Tensor | None, chunk: slice) -> Tensor | None:
+    return None if x is None else x[:, :, chunk]
+
+
+def _side_bias(geometry: Geometry, blocks: int) -> Tensor:
+    """Bias of every block over the globals: [B, H, N, r, 1, G], a row per L / r queries."""
+    size, length, bias = geometry.block_size, geometry.block_len, geometry.side_bias
+    assert bias is not None
+    if length % size:
+        bias = bias.repeat_interleave(size, dim=2)[:, :, : blocks * length]
+    return bias.unflatten(2, (blocks, -1))[..., None, :]
+
+
+def _window(x: Tensor, chunk: slice) -> Tensor:
+    """Each block of a chunk with its neighbours: [B, H, N + 2, L, d] -> [B, H, n, 3L, d]."""
+    return torch.cat([x[:, :, chunk.start + i : chunk.stop + i] for i in range(3)], 3)
+
+
+def _add_windows(total: Tensor, windows: Tensor, chunk: slice) -> None:
+    """The way back of :func:`_window`."""
+    for i, part in enumerate(windows.chunk(3, 3)):
+        total[:, :, chunk.start + i : chunk.stop + i] += part
+
+
+def _scores(
+    local: Tensor, side: Tensor | None, local_bias: Tensor, side_bias: Tensor | None, hidden: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Scores in float32 with their biases: [B, H, n, L, 3L] and [B, H, n, L, G]."""
+    local = local.float() + local_bias + hidden
+    if side is None or side_bias is None:
+        return local, None
+    rows = side_bias.shape[3]
+    return local, (side.unflatten(3, (rows, -1)).float() + side_bias).flatten(3, 4)
+
+
+def _weights(
+    local: Tensor, side: Tensor | None, local_bias: Tensor, side_bias: Tensor | None,
+    hidden: Tensor, kept_local: Tensor | None, kept_side: Tensor | None,
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:  # fmt: skip
+    """Weights before they are divided by their sum, that sum, and its log with the maximum."""
+    dtype = local.dtype
+    local, side = _scores(local, side, local_bias, side_bias, hidden)
+    top = local.amax(-1, keepdim=True)
+    if side is not None:
+        top = torch.maximum(top, side.amax(-1, keepdim=True))
+        side = (side - top).exp()
+    local = (local - top).exp()
+    total = local.sum(-1, keepdim=True)
+    if side is not None:
+        total = total + side.sum(-1, keepdim=True)
+        side = (side if kept_side is None else side * kept_side).to(dtype)
+    local = (local if kept_local is None else local * kept_local).to(dtype)
+    return local, side, total, top + total.log()
+
+
+def _gradients(
+    local: Tensor, side: Tensor | None, local_bias: Tensor, side_bias: Tensor | None,
+    hidden: Tensor, kept_local: Tensor | None, kept_side: Tensor | None, log_total: Tensor,
+    out_local: Tensor, out_side: Tensor | None, inner: Tensor,
+) -> tuple[Any, ...]:  # fmt: skip
+    """(weights, gradients of the scores) of both parts, then the gradients of both biases.
+
+    ``out_*``: gradients of the weights; ``inner``: the product of the output and its gradient.
+    """
+    dtype = local.dtype
+    local, side = _scores(local, side, local_bias, side_bias, hidden)
+    weights, grad = _part((local - log_total).exp(), out_local, inner, kept_local)
+    local_parts = weights.to(dtype), grad.to(dtype)
+    local_grad = grad.sum((0, 2))[:, None]
+    if side is None or side_bias is None or out_side is None:
+        return *local_parts, None, None, local_grad, None
+    weights, grad = _part((side - log_total).exp(), out_side, inner, kept_side)
+    side_grad = grad.unflatten(3, (side_bias.shape[3], -1)).sum(4, keepdim=True)
+    return *local_parts, weights.to(dtype), grad.to(dtype), local_grad, side_grad
+
+
+def _part(
+    weights: Tensor, out: Tensor, inner: Tensor, kept: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    out = out.float()
+    if kept is None:
+        return weights, weights * (out - inner)
+    return weights * kept, weights * (out * kept - inner)
+
+

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
+from ..attention import LongAttention, RMSNorm
 from ..corpus import Record
 from ..errors import UserError
 from ..generation import GenerationConfig
-from ..model import LongT5ForConditionalGeneration
+from ..model import FeedForward, LongT5ForConditionalGeneration
 from ..weights import DTYPES, has_fast_bfloat16
 from . import optimizer as optimizers
 from .batches import Batch, Batches, Position, collate
@@ -38,13 +39,27 @@ OnStep = Callable[[int, float], None]
 
 
 def adapt(model: LongT5ForConditionalGeneration, recipe: Recipe) -> None:
-    """Dropout, and layers that are computed again going back."""
+    """Dropout, what is compiled, and layers that are computed again going back."""
     for module in model.modules():
         if hasattr(module, "dropout"):
             module.dropout = recipe.dropout  # type: ignore[assignment]
+        if isinstance(module, LongAttention):
+            module.compiled = recipe.compile
+        elif isinstance(module, RMSNorm | FeedForward) and recipe.compile:
+            setattr(module, "forward", _compiled_in_training(module))  # noqa: B010
     for block in (*model.encoder.block, *model.decoder.block):
         if recipe.gradient_checkpointing:
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def _compiled_in_training(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The module's forward, compiled where it is trained: inference has kernels of its own."""
+    plain, compiled = module.forward, torch.compile(module.forward, dynamic=True)
+
+    def forward(x: Tensor) -> Tensor:
+        return compiled(x) if module.training else plain(x)
+
+    return forward
 
 
 class Trainer:

@@ -91,6 +91,7 @@ class Recipe:
     accumulation: int = 1
     precision: str = "auto"
     gradient_checkpointing: bool = False
+    compile: bool = False
     dropout: float = 0.0
     validate_every: int = 200
     save_every: int = 200
