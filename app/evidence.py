@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.chunking import Chunk
-from app.citations import Citer, find_passages
+from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
 from longt5.claims import check
@@ -50,14 +50,12 @@ class SentenceWriter:
         self._ends: list[int] = []  # of each token, in characters
         self._found: list[Sentence] = []
 
-    def source_sentences(self) -> list[list[int]]:
-        """The sentences of the source as tokens, without headings and scraps; all passages where
-        there are too few."""
-        tokens, text = self._chunk.input_ids, self._chunk.text
+    def source_sentences(self) -> list[Passage]:
+        """The sentences of the source, without headings and scraps; all passages where there are
+        too few."""
+        text = self._chunk.text
         whole = [p for p in self._passages if _is_sentence(text[p.start : p.end])]
-        if len(whole) < FEW:
-            whole = self._passages
-        return [tokens[slice(*p.tokens)] for p in whole]
+        return whole if len(whole) >= FEW else self._passages
 
     def sentences(
         self, text: str, tokens: Sequence[int], headings: list[str]

@@ -10,21 +10,23 @@ from app.chunking import Chunk
 from app.events import DraftText, Event, Progress, SectionDone, SectionSummary
 from app.evidence import SentenceWriter, Source
 from app.lengths import ONE_SENTENCE, token_limits
+from longt5.salience import Salience
 from longt5.sentences import ended, headings_of, settled, without_headings
 
 
 class SectionWriter:
     """Writes the section of one chunk; `place` is its number, from 1, and how many there are.
 
-    `copy_penalty` is the price of leaving a sentence of the source, for a model that copies.
+    `copy_penalty` is the price of leaving a sentence of the source, for a model that copies;
+    `salience` says which sentences those should be.
     """
 
     def __init__(
         self, model: Any, tokenizer: Any, chunk: Chunk, source: Source, place: tuple[int, int],
-        copy_penalty: float,
+        copy_penalty: float, salience: Salience | None = None,
     ) -> None:  # fmt: skip
         self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
-        self._place, self._copy_penalty = place, copy_penalty
+        self._place, self._copy_penalty, self._salience = place, copy_penalty, salience
         self._cites = SentenceWriter(chunk, tokenizer, source)
         self._labels = source.labels_of(chunk.pages)
         self._headings = headings_of(chunk.text)
@@ -56,7 +58,7 @@ class SectionWriter:
 
     def _search(self, num_beams: int, words: int) -> dict[str, Any]:
         """The options of the search beside its lengths."""
-        copying = self._copying(num_beams, 1 if words < ONE_SENTENCE else None)
+        copying = self._copying(num_beams, words)
         return {
             "num_beams": num_beams,
             "num_return_sequences": 1,
@@ -69,14 +71,21 @@ class SectionWriter:
             **({"length_penalty": 0.0} if words < ONE_SENTENCE else {}),
         }
 
-    def _copying(self, num_beams: int, most_sentences: int | None) -> list[Any]:
-        """For a model that copies, the rule that keeps it inside the sentences of the source."""
+    def _copying(self, num_beams: int, words: int) -> list[Any]:
+        """For a model that copies, the rule that keeps it inside the sentences of the source, and
+        to the salient ones."""
         from longt5.copying import CopyPenalty
 
         if not self._copy_penalty:
             return []
-        eos, sentences = self._tokenizer.eos_token_id, self._cites.source_sentences()
-        return [CopyPenalty(self._copy_penalty, [sentences], num_beams, eos, most_sentences)]
+        found, tokens = self._cites.source_sentences(), self._chunk.input_ids
+        sentences = [tokens[slice(*passage.tokens)] for passage in found]
+        spans = [(passage.start, passage.end) for passage in found]
+        ranking = self._salience.of(self._chunk.text, spans, words) if self._salience else None
+        return [CopyPenalty(
+            self._copy_penalty, [sentences], num_beams, self._tokenizer.eos_token_id,
+            1 if words < ONE_SENTENCE else None, [ranking],
+        )]  # fmt: skip
 
     def _draft(self, sure: str, maybe: str, tokens: Sequence[int]) -> DraftText:
         """What can no longer change, in whole sentences with their pages, and the guess."""

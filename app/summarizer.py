@@ -34,6 +34,7 @@ from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.section_writer import SectionWriter
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from app.states import KeptStates, Key, encode
+from longt5.salience import Salience
 
 UNFINISHED = ("stopped", "deadline")
 NOW = "{sections} must be read again: what was kept of them was dropped, as {limit} is the limit."
@@ -57,9 +58,12 @@ class _Clock:
 class Summarizer:
     """A loaded model and its tokenizer. One run at a time; see :class:`app.jobs.JobRunner`."""
 
-    def __init__(self, model: Any, tokenizer: Any, identity: ModelIdentity) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, identity: ModelIdentity, salience: Salience | None = None
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self.salience = salience
         self.identity = identity
         self.name = identity.name
         self.window = window(tokenizer)
@@ -87,6 +91,7 @@ class Summarizer:
         try:
             folder = locate(where, revision, local_files_only=local)
             tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True)
+            salience = Salience.load(folder)
             if on_progress:
                 on_progress(1, 2)
             network = LongT5ForConditionalGeneration.from_pretrained(
@@ -103,7 +108,7 @@ class Summarizer:
             model_label(model), commit_of(folder) or revision, weights_digest(folder),
             network.generation_config.to_dict(),
         )  # fmt: skip
-        return cls(network, tokenizer, identity)
+        return cls(network, tokenizer, identity, salience)
 
     def stream(
         self,
@@ -226,7 +231,9 @@ class _Run:
             return
         began = time.monotonic()
         s = self.summarizer
-        writer = SectionWriter(s.model, s.tokenizer, chunk, source, place, copy_penalty(s.name))
+        writer = SectionWriter(
+            s.model, s.tokenizer, chunk, source, place, copy_penalty(s.name), s.salience
+        )
         words = self.plan.targets[number - 1]
         for event in writer.events(encoded, words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):

@@ -2,18 +2,20 @@
 
 A small extractive model sometimes jumps from one sentence of the source into another where both
 share a word. Here a token that continues no run of a source sentence costs ``penalty``; where
-the source ends a sentence, any other one may begin, and only there may the answer end. Not in
-transformers; given to ``stream`` as a ``logits_processor``.
+the source ends a sentence, any other one may begin, and only there may the answer end. Which one
+begins may have a price as well: that of the least salient ones is the highest
+(:mod:`longt5.salience`). Not in transformers; given to ``stream`` as a ``logits_processor``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from .logits_processors import Processor
+from .salience import Ranking
 
 CONTEXT = 16  # tokens looked back at: a sentence may say "tonnes of carbon" twice
 BEGIN, END = -1, -2  # what stands before and after each sentence
@@ -72,16 +74,19 @@ class CopyPenalty(Processor):
     """Take ``penalty`` from each token that continues no run of its source: scores [R, V].
 
     ``sources``: for each source its sentences as tokens; ``beams``: rows of each. No sentence
-    is free to begin twice, and none after the first ``most_sentences``. Scores are only ever
-    lowered, as the commit rule needs.
+    is free to begin twice, and none after the first ``most_sentences``. ``rankings``: for each
+    source what its sentences cost to begin. What remains is normalised: a sentence does not
+    suffer for a place where the model would rather have left it. So scores are log-probs still,
+    at most 0, as the commit rule needs.
     """
 
     def __init__(
         self, penalty: float, sources: Sequence[Iterable[Sequence[int]]], beams: int, eos: int,
-        most_sentences: int | None = None,
+        most_sentences: int | None = None, rankings: Sequence[Ranking | None] | None = None,
     ) -> None:  # fmt: skip
         self.penalty, self.beams, self.eos = penalty, beams, eos
         self.most_sentences = most_sentences
+        self.rankings = rankings or [None] * len(sources)
         self.runs = [SourceRuns(sentences) for sentences in sources]
         self.places = [Place()] * (len(self.runs) * beams)
 
@@ -111,15 +116,47 @@ class CopyPenalty(Processor):
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         rows: list[int] = []
         columns: list[int] = []
+        prices: list[float] = []
         for row in range(len(self.places)):
             free, may_end = self._free(row)
+            # A token may both go on and begin: the first price is that of going on.
+            cost = dict(zip(free, self._going_on(row, free), strict=True))
             if may_end:
-                free = (*free, *self._starts(row), self.eos)
-            rows += [row] * len(free)
-            columns += free
+                for token, price in self._beginning(row, self._starts(row)):
+                    cost.setdefault(token, price)
+                cost.setdefault(self.eos, 0.0)
+            rows += [row] * len(cost)
+            columns += cost
+            prices += cost.values()
         lowered = scores - self.penalty
-        lowered[rows, columns] = scores[rows, columns]
-        return lowered
+        lowered[rows, columns] = scores[rows, columns] - scores.new_tensor(prices)
+        return lowered.log_softmax(-1)
+
+    def _beginning(self, row: int, tokens: Sequence[int]) -> Iterator[tuple[int, float]]:
+        """First tokens of sentences, each with the price of the cheapest one it may begin."""
+        place, runs = self.places[row], self.runs[row // self.beams]
+        said = place.said | place.inside
+        for token in tokens:
+            yield token, self._price(row, runs.sentences((BEGIN,), token), said)
+
+    def _going_on(self, row: int, tokens: Sequence[int]) -> list[float]:
+        """What it costs that a token narrows down which sentence was begun."""
+        place, runs = self.places[row], self.runs[row // self.beams]
+        if self.rankings[row // self.beams] is None or place.recent[:1] != (BEGIN,):
+            return [0.0] * len(tokens)
+        paid = self._price(row, place.inside, place.said) if place.inside else 0.0
+        return [
+            max(0.0, self._price(row, runs.sentences(place.recent, t), place.said) - paid)
+            for t in tokens
+        ]
+
+    def _price(self, row: int, sentences: frozenset[int], said: frozenset[int]) -> float:
+        """That of the cheapest of these sentences that has not been said."""
+        ranking = self.rankings[row // self.beams]
+        if ranking is None:
+            return 0.0
+        prices = ranking.prices(said)
+        return min((prices[i] for i in sentences if i not in said), default=0.0)
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
         self.places = [

@@ -63,7 +63,8 @@ class Growing:
         shared = {gram: count for gram, count in grams.items() if gram in self.reference}
         return Profile(shared, max(0, len(words) - self.n + 1))
 
-    def _gain(self, profile: Profile) -> int:
+    def gain(self, profile: Profile) -> int:
+        """Shared n-grams that this sentence would add."""
         return sum(
             min(count, max(0, self.reference[gram] - self.counts[gram]))
             for gram, count in profile.shared.items()
@@ -75,12 +76,12 @@ class Growing:
 
     def score_with(self, profile: Profile) -> float:
         """F if this sentence were added too."""
-        hits = self.hits + self._gain(profile)
+        hits = self.hits + self.gain(profile)
         return f_measure(hits, self.total + profile.total, self.size)
 
     def add(self, profile: Profile) -> None:
         """Add a sentence."""
-        self.hits += self._gain(profile)
+        self.hits += self.gain(profile)
         self.counts.update(profile.shared)
         self.total += profile.total
 

@@ -42,16 +42,50 @@ def test_runs_are_those_of_the_slow_twin(sentences, tokens, begins) -> None:
 
 
 @given(SENTENCES, st.integers(0, 1000))
-def test_scores_are_only_lowered_and_by_the_price(sentences, seed) -> None:
+def test_what_leaves_a_sentence_pays_the_price(sentences, seed) -> None:
     rule = CopyPenalty(3.0, [sentences], 2, eos=1)
     scores = torch.randn(2, 16, generator=torch.Generator().manual_seed(seed))
     before = scores.clone()
-    lowered = rule(scores, 1)
+    told = rule(scores, 1)
     assert torch.equal(scores, before)
-    taken = (before - lowered).round(decimals=4)
+    torch.testing.assert_close(told.logsumexp(-1), torch.zeros(2))
+    taken = before - told
+    taken = (taken - taken.amin(-1, keepdim=True)).round(decimals=4)
     assert set(taken.unique().tolist()) <= {0.0, 3.0}
     starts = {s[0] for s in sentences}
     assert {t for t in range(16) if taken[0, t] == 0} == starts
+
+
+class Prices:
+    """A ranking whose prices are given."""
+
+    def __init__(self, prices):
+        self.fixed = prices
+
+    def prices(self, said):
+        return self.fixed
+
+
+@given(SENTENCES, st.integers(0, 4))
+def test_a_ranking_decides_which_sentence_begins(sentences, best) -> None:
+    sentences = [[20 + i, *s] for i, s in enumerate(sentences)]  # no two begin alike
+    best %= len(sentences)
+    ranking = Prices([0.0 if i == best else 5.0 for i in range(len(sentences))])
+    rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[ranking])
+    told = rule(torch.zeros(1, 40), 1)[0]
+    assert int(told.argmax()) == sentences[best][0]
+    others = [told[s[0]] for i, s in enumerate(sentences) if i != best]
+    assert all(abs(float(told[sentences[best][0]] - x) - 5.0) < 1e-4 for x in others)
+
+
+def test_the_price_is_paid_where_it_is_clear_which_sentence_was_begun() -> None:
+    sentences = [[5, 6, 7], [5, 8], [9]]
+    rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[Prices([4.0, 1.0, 0.0])])
+    first = rule(torch.zeros(1, 12), 1)[0]
+    assert float(first[9] - first[5]) == 1.0  # the cheaper of the two that begin with 5
+    rule.advance([0], [5])
+    second = rule(torch.zeros(1, 12), 2)[0]
+    assert float(second[8] - second[6]) == 3.0  # what the other one costs more
 
 
 def model():
@@ -104,7 +138,7 @@ def test_after_the_most_sentences_only_the_end_is_free() -> None:
     for token in (4, 5):
         rule.advance([0], [token])
     lowered = rule(torch.zeros(1, 9), 3)
-    assert (lowered[0] == 0).nonzero().flatten().tolist() == [1]
+    assert (lowered[0] == lowered.max()).nonzero().flatten().tolist() == [1]
 
 
 def test_words_said_twice_in_a_sentence_lead_to_no_loop() -> None:

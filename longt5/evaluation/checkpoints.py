@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, reason
+from ..salience import Ranking, Salience
 from .candidates import whole_sentences
 
 DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
+TOKENS_PER_WORD = 1.25
 EXTRACTIVE_PENALTY = 30.0  # the price of leaving a sentence, for a model that copies
 
 
@@ -30,13 +32,18 @@ class Checkpoint:
     """A loaded checkpoint that summarizes batches of documents, always in the same way."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, reading: Reading, options: Mapping[str, Any]
-    ) -> None:
+        self, model: Any, tokenizer: Any, reading: Reading, options: Mapping[str, Any],
+        salience: Salience | None = None,
+    ) -> None:  # fmt: skip
+        self.salience = salience
         self.model, self.tokenizer, self.padding = model, tokenizer, reading.padding
         self.window = reading.window or own_window(tokenizer)
         self.copy_penalty = reading.copy_penalty or 0.0
         self.options = decoding(model.generation_config, options, self.copy_penalty)
         self.config = model.generation_config.merged(**self.options)
+        # What a summary is to be like at least is what a model that copies ends soon after.
+        least = self.config.min_new_tokens or self.config.longest // 2
+        self.words = round(least / TOKENS_PER_WORD)
 
     @classmethod
     def load(
@@ -55,7 +62,7 @@ class Checkpoint:
             )
             if reading.copy_penalty is None:
                 reading = Reading(reading.window, reading.padding, penalty_of_card(folder))
-            return cls(model, tokenizer, reading, options)
+            return cls(model, tokenizer, reading, options, Salience.load(folder))
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"The model {name} cannot be used ({reason(error)}): check the name or the "
@@ -71,6 +78,7 @@ class Checkpoint:
             "window": self.window,
             "padding": self.padding,
             "copy_penalty": self.copy_penalty,
+            "salience": self.salience.strength if self.salience else 0.0,
             "decoding": self.config.to_dict(),
         }
 
@@ -81,14 +89,14 @@ class Checkpoint:
 
         from .. import is_out_of_memory
 
-        rows, sentences = zip(*map(self._read, documents), strict=True)
+        rows, sentences, rankings = zip(*map(self._read, documents), strict=True)
         width = self.window if self.padding == "max_length" else max(map(len, rows))
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
         try:
             output = self.model.generate(
-                ids, mask, logits_processor=self._rules(sentences), **self.options
+                ids, mask, logits_processor=self._rules(sentences, rankings), **self.options
             )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -99,25 +107,33 @@ class Checkpoint:
             ) from error
         return self.tokenizer.batch_decode(output.sequences.tolist())
 
-    def _read(self, text: str) -> tuple[list[int], list[list[int]]]:
-        """(ids of what is read, with ``</s>``; its whole sentences as ids)."""
+    def _read(self, text: str) -> tuple[list[int], list[list[int]], Ranking | None]:
+        """(ids of what is read, with ``</s>``; its whole sentences as ids; their ranking)."""
         ids, offsets = self.tokenizer.encode_with_offsets(text, add_eos=False)
         ids = ids[: self.window - 1]
         starts = [start for start, _ in offsets]
-        spans = [
-            (max(0, bisect_right(starts, a) - 1), bisect_right(starts, b - 1))
-            for a, b in whole_sentences(text)
+        places = [
+            (span, max(0, bisect_right(starts, span[0]) - 1), bisect_right(starts, span[1] - 1))
+            for span in whole_sentences(text)
         ]
-        sentences = [ids[a:b] for a, b in spans if b <= len(ids)]
-        return [*ids, self.tokenizer.eos_token_id], sentences or [ids]
+        read = [(span, ids[a:b]) for span, a, b in places if b <= len(ids)]
+        source = [*ids, self.tokenizer.eos_token_id]
+        if not read:
+            return source, [ids], None
+        spans, sentences = map(list, zip(*read, strict=True))
+        if self.salience is None:
+            return source, sentences, None
+        return source, sentences, self.salience.of(text, spans, self.words)
 
-    def _rules(self, sentences: Sequence[list[list[int]]]) -> list[Any]:
+    def _rules(
+        self, sentences: Sequence[list[list[int]]], rankings: Sequence[Ranking | None]
+    ) -> list[Any]:
         from ..copying import CopyPenalty
 
         if not self.copy_penalty:
             return []
         rows, eos = self.config.rows_per_source, self.tokenizer.eos_token_id
-        return [CopyPenalty(self.copy_penalty, sentences, rows, eos)]
+        return [CopyPenalty(self.copy_penalty, sentences, rows, eos, rankings=rankings)]
 
 
 def own_window(tokenizer: Any) -> int:

@@ -1,4 +1,5 @@
-"""`python -m longt5.training`: pretrain or fine-tune by a recipe, and go on where it ended."""
+"""`python -m longt5.training`: pretrain or fine-tune by a recipe, and go on where it ended; or
+learn which sentences are salient, for a model that copies."""
 
 from __future__ import annotations
 
@@ -32,7 +33,22 @@ def parser() -> argparse.ArgumentParser:
         c.add_argument("--trial", type=int, metavar="N",
                        help="at most N steps of each stage, to see that a recipe runs")  # fmt: skip
         c.add_argument("--device", default="auto", metavar="D")
+    c = commands.add_parser("salience", help="learn which sentences to repeat", description=(
+        "Learn from pairs of documents and summaries which sentences a summary repeats, for a "
+        "model that copies: writes salience.json, which belongs beside its weights."))  # fmt: skip
+    c.add_argument("--data", required=True, metavar="FILE_OR_DATASET")
+    c.add_argument("--limit", type=int, default=3000, metavar="N", help="pairs (default: 3000)")
+    c.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
     return p
+
+
+def learn_salience(chosen: argparse.Namespace) -> None:
+    """Fit and write the coefficients. Raises UserError."""
+    from ..corpus import read
+    from . import salience
+
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    salience.fit(read(chosen.data, chosen.limit)).save(chosen.out)
 
 
 def train(chosen: argparse.Namespace) -> None:
@@ -58,6 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train, and give the exit code."""
     chosen = parser().parse_args(argv)
     try:
+        if chosen.command == "salience":
+            learn_salience(chosen)
+            print(f"The coefficients lie in {chosen.out / 'salience.json'}.")
+            return 0
         train(chosen)
     except UserError as error:
         print(error, file=sys.stderr)

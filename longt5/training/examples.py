@@ -13,6 +13,7 @@ from .extractive import Extractive, extract
 from .objectives import Example, gap_sentences, span_copying, span_corruption
 
 CHARACTERS = 8  # more than a token has on average: what is encoded before it is cut
+LATER = 0.15  # share of the long documents with a summary that are read from a later place
 SEARCHED = 2000  # characters after a random place in which a sentence is looked for
 
 
@@ -83,10 +84,11 @@ def _ended(source: list[int], target: list[int], tokenizer: Any, limits: Limits)
 
 
 def _part(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> str:
-    """Whole sentences of the document that fit: its beginning where there is a summary of it,
-    else from a sentence anywhere."""
+    """Whole sentences of the document that fit: mostly its beginning where there is a summary of
+    it, else from a sentence anywhere."""
     text, room = record.document, limits.source * CHARACTERS
-    if record.summary is None and len(text) > room // 2:
+    anywhere = record.summary is None or rng.random() < LATER
+    if anywhere and len(text) > room // 2:
         at = rng.randrange(len(text) - room // 2 + 1)
         ends = sentence_ends(text[at : at + SEARCHED])
         text = text[at + ends[0] :] if at and ends else text

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..overlap import Growing, words_of
+from ..salience import DANGLING, FREE, STOPWORDS
 from ..sentences import split_sentences
 
 MIN_WORDS, MAX_WORDS = 8, 48  # of a sentence worth repeating
@@ -34,19 +35,6 @@ CONNECTIVE = re.compile(
     r"|For example|For instance|In contrast|By contrast|On the other hand|As a result"
     r"|In conclusion|In summary|To summarize|Overall|Accordingly|Instead|Meanwhile|Also|Then"
     r"|Still|Besides|In particular|Specifically|That is|In other words|Again),\s+(?=\S)"
-)
-DANGLING = re.compile(
-    r"(?:It|This|That|These|Those|They|He|She|Its|Their|His|Her|Such|There|Here|Both|Another"
-    r"|One|Some|And|But|Or|So|Then|Which|Who|Because)\b"
-)
-STOPWORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being "
-    "below between both but by can could did do does doing down during each few for from further "
-    "had has have having he her here hers him his how i if in into is it its itself just may me "
-    "might more most must my no nor not now of off on once one only or other our out over own same "
-    "shall she should so some such than that the their them then there these they this those "
-    "through to too two under until up upon us very was we were what when where which while who "
-    "whom why will with would you your".split()
 )
 
 
@@ -122,51 +110,69 @@ def centralities(sentences: Sequence[Candidate]) -> list[float]:
     return [value / best for value in raw] if best > 0 else [0.0 for _ in raw]
 
 
-def oracle(
-    sentences: Sequence[Candidate], reference: str, options: Extractive, budget: int
-) -> list[int]:
-    """Greedy indices that maximise ROUGE-1 F + 1.5 ROUGE-2 F against the reference, with a
-    share for centrality, up to about ``budget`` words, in document order."""
-    parts = [words_of(reference[a:b]) for a, b in split_sentences(reference)]
-    growing = [Growing(parts, n) for n in (1, 2)]
-    profiles = [[g.profile(s.words) for g in growing] for s in sentences]
-    central = centralities(sentences)
+class Overlap:
+    """What a sentence adds of a reference, for its length: the share of its words that the
+    reference has and the choice does not yet, content words and pairs of words counted twice.
 
-    def gain(index: int) -> float:
-        one, two = (g.score_with(p) - g.score()
-                    for g, p in zip(growing, profiles[index], strict=True))  # fmt: skip
-        return one + 1.5 * two + options.centrality * 0.1 * central[index]
+    Its share and not the ROUGE that it adds: that prefers long sentences, and fewer fit.
+    ``sentences`` as words; ``bonus`` of each is added to what it gains.
+    """
 
-    def take(index: int) -> None:
-        for g, p in zip(growing, profiles[index], strict=True):
+    def __init__(
+        self, sentences: Sequence[Sequence[str]], reference: str, bonus: Sequence[float]
+    ) -> None:
+        parts = [words_of(reference[a:b]) for a, b in split_sentences(reference)]
+        self.growing = [
+            (1, Growing(parts, 1), _all_words),
+            (1, Growing(map(_content_words, parts), 1), _content_words),
+            (2, Growing(parts, 2), _all_words),
+        ]
+        self.profiles = [
+            [g.profile(of(words)) for _, g, of in self.growing] for words in sentences
+        ]
+        self.lengths = [len(words) + FREE for words in sentences]
+        self.bonus = bonus
+
+    def gain(self, index: int) -> float:
+        hits = sum(
+            weight * g.gain(p)
+            for (weight, g, _), p in zip(self.growing, self.profiles[index], strict=True)
+        )
+        return hits / self.lengths[index] + self.bonus[index]
+
+    def take(self, index: int) -> None:
+        for (_, g, _), p in zip(self.growing, self.profiles[index], strict=True):
             g.add(p)
 
-    return _greedy(sentences, gain, take, options, budget)
+
+def _all_words(words: Sequence[str]) -> Sequence[str]:
+    return words
 
 
-def principal(sentences: Sequence[Candidate], options: Extractive, budget: int) -> list[int]:
-    """Greedy indices of the sentences that add the most central words not yet said."""
-    central = centralities(sentences)
-    said: set[str] = set()
-
-    def gain(index: int) -> float:
-        content = sentences[index].content
-        return central[index] * len(content - said) / max(1, len(content))
-
-    def take(index: int) -> None:
-        said.update(sentences[index].content)
-
-    return _greedy(sentences, gain, take, options, budget)
+def _content_words(words: Sequence[str]) -> Sequence[str]:
+    return [word for word in words if word not in STOPWORDS]
 
 
-def _greedy(
-    sentences: Sequence[Candidate],
-    gain: Callable[[int], float],
-    take: Callable[[int], None],
-    options: Extractive,
-    budget: int,
+class Novelty:
+    """What a sentence adds without a reference: its centrality, times what is new in it."""
+
+    def __init__(self, sentences: Sequence[Candidate]) -> None:
+        self.sentences, self.central = sentences, centralities(sentences)
+        self.said: set[str] = set()
+
+    def gain(self, index: int) -> float:
+        content = self.sentences[index].content
+        return self.central[index] * len(content - self.said) / max(1, len(content))
+
+    def take(self, index: int) -> None:
+        self.said.update(self.sentences[index].content)
+
+
+def choose(
+    sentences: Sequence[Candidate], worth: Overlap | Novelty, options: Extractive, budget: int
 ) -> list[int]:
-    """Take the sentence of the highest gain until the budget is met or nothing is gained."""
+    """Take the sentence of the highest gain until about ``budget`` words are there or nothing is
+    gained: indices in document order."""
     chosen: list[int] = []
     said: set[str] = set()
     length = 0
@@ -182,7 +188,7 @@ def _greedy(
             break
 
         def value(i: int) -> float:
-            won = gain(i)
+            won = worth.gain(i)
             # A dangling start is fine right behind the sentence that it points to.
             free = not sentences[i].dangles or any(
                 sentences[j].position == sentences[i].position - 1 for j in chosen
@@ -192,7 +198,7 @@ def _greedy(
         best = max(fits, key=value)
         if value(best) <= 0 and length >= options.min_words:
             break
-        take(best)
+        worth.take(best)
         said |= sentences[best].content
         length += len(sentences[best].words)
         chosen.append(best)
@@ -211,11 +217,16 @@ def extract(
     sentences = candidates(document)
     length = budget or (len(words_of(reference)) if reference else options.max_words // 2)
     length = min(max(length, options.min_words), options.max_words)
-    chosen = (
-        oracle(sentences, reference, options, length)
-        if reference
-        else principal(sentences, options, length)
-    )
+    chosen = choose(sentences, _worth(sentences, reference, options), options, length)
     while len(chosen) > 1 and sentences[chosen[0]].dangles:
         chosen = chosen[1:]
     return " ".join(sentences[i].text for i in chosen) or None
+
+
+def _worth(
+    sentences: Sequence[Candidate], reference: str | None, options: Extractive
+) -> Overlap | Novelty:
+    if not reference:
+        return Novelty(sentences)
+    bonus = [options.centrality * c for c in centralities(sentences)]
+    return Overlap([s.words for s in sentences], reference, bonus)

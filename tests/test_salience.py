@@ -1,0 +1,118 @@
+"""Which sentences are salient: what is counted, what is learnt, and what the ranking costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.settings import assets_dir
+from longt5.corpus import Record
+from longt5.errors import UserError
+from longt5.evaluation.candidates import whole_sentences
+from longt5.salience import FEATURES, FILE, Salience, Sentences
+from longt5.training import __main__ as command
+from longt5.training import salience as learning
+
+STORY = (
+    "The library lends tools to every household of the town. It opened in the spring of 1998. "
+    "Members of the library borrow tools such as drills and ladders for a week. "
+    "The weather that year was cold and the lake froze over in the winter. "
+    "Most tools of the library come back clean and in time, as its members say. "
+    "A brown dog slept on the steps of the post office on that day. "
+    "Is there anything better than a town with tools? "
+    "We propose that the library of every town lends tools. "
+    "The library of the town lends its tools to every household."
+)
+SPANS = whole_sentences(STORY)
+WORDS = st.lists(st.sampled_from("tools library dog lake winter town".split()), min_size=1)
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Salience:
+    found = Salience.load(assets_dir() / "model")
+    assert found is not None
+    return found
+
+
+def test_what_is_counted() -> None:
+    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(STORY, SPANS).features()]
+    assert len(rows) == len(SPANS)
+    assert rows[0]["opening"] == 1 and rows[0]["late"] == 0 and rows[0]["paragraph"]
+    assert not rows[1]["paragraph"] and rows[1]["dangling"] and rows[1]["digits"] > 0
+    assert rows[6]["question"] and not rows[0]["question"]
+    assert rows[7]["cue"] and not rows[2]["cue"]
+    assert rows[5]["central"] < rows[0]["central"] and rows[5]["recurring"] < rows[0]["recurring"]
+    assert all(-0.01 < value < 3 for row in rows for value in row.values())
+
+
+@given(st.lists(WORDS, min_size=2, max_size=5))
+def test_likeness_is_symmetric_and_a_share(sentences) -> None:
+    text = " ".join(" ".join(words).capitalize() + "." for words in sentences)
+    found = Sentences(text, whole_sentences(text))
+    for i in range(len(found.spans)):
+        for j in range(len(found.spans)):
+            assert -1e-9 <= found.alike(i, j) <= 1 + 1e-9
+            assert found.alike(i, j) == pytest.approx(found.alike(j, i))
+
+
+@pytest.mark.parametrize("words", [5, 20, 45, 500])
+def test_the_plan_has_the_length_and_its_order_is_the_cheapest(bundled, words: int) -> None:
+    ranking = bundled.of(STORY, SPANS, words)
+    sizes = [len(STORY[a:b].split()) for a, b in SPANS]
+    total = sum(sizes[i] for i in ranking.plan)
+    assert abs(total - words) <= max(sizes) or len(ranking.plan) in (1, len(SPANS))
+    said: set[int] = set()
+    for expected in sorted(ranking.plan):
+        prices = ranking.prices(said)
+        free = [i for i, price in enumerate(prices) if price == 0 and i not in said]
+        assert free == [expected]
+        said.add(expected)
+    left = set(range(len(SPANS))) - said
+    if left:  # then the best one that is left
+        assert min(ranking.prices(said)[i] for i in left) == 0
+
+
+def test_what_was_said_already_costs(bundled) -> None:
+    """The last sentence is the first one in other words: the plan has no two such."""
+    plain = replace(bundled, repetition=0.0).of(STORY, SPANS, 30)
+    wary = replace(bundled, repetition=50.0).of(STORY, SPANS, 30)
+    assert not {0, 8} <= wary.plan
+    assert sum(plain.scores[i] for i in plain.plan) >= sum(wary.scores[i] for i in wary.plan)
+
+
+def test_it_lies_beside_the_weights(bundled, tmp_path) -> None:
+    bundled.save(tmp_path)
+    assert Salience.load(tmp_path) == bundled
+    assert Salience.load(tmp_path / "nowhere") is None
+    values = json.loads((tmp_path / FILE).read_text())
+    del values["coefficients"]["late"]
+    (tmp_path / FILE).write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="features"):
+        Salience.load(tmp_path)
+
+
+def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
+    topics = "tools lake winter library ladder dog town bread".split()
+    records = []
+    for n in range(24):
+        body = [
+            f"The {topics[(n + i) % 8]} number {'abcdefgh'[i]} was seen by many people that day."
+            for i in range(8)
+        ]
+        records.append({"document": " ".join(body), "summary": body[-1]})
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("\n".join(map(json.dumps, records)))
+    assert command.main(["salience", "--data", str(data), "--out", str(tmp_path / "out")]) == 0
+    learnt = Salience.load(tmp_path / "out")
+    assert learnt is not None and learnt.coefficients["late"] > 0
+    spans = whole_sentences(records[0]["document"])
+    assert learnt.of(records[0]["document"], spans, 10).plan == {7}
+
+
+def test_without_pairs_it_says_what_is_needed() -> None:
+    with pytest.raises(UserError, match="pairs"):
+        learning.fit([Record("1", STORY)])
