@@ -99,7 +99,7 @@ class LongAttention(Projections):
         local = local.masked_fill(offsets.abs() > c.local_radius, blocks.MASKED)
         geometry = Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
         if torch.is_grad_enabled():
-            _ = geometry.local_bias  # made here, outside of layers that are computed again
+            _ = geometry.local_bias, geometry.side_bias  # outside of layers computed again
         return geometry
 
     def _side_bias(self, mask: Tensor) -> SideBias | None:
