@@ -25,7 +25,7 @@ from app.events import (
 )
 from app.evidence import Source
 from app.memory import in_words
-from app.models import copy_penalty, model_label, resolve_model, window
+from app.models import COPY_PENALTY, copy_penalty, model_label, resolve_model, window
 from app.options import Options
 from app.overview import overview_of
 from app.pace import Forecast, Pace, calibrate
@@ -66,6 +66,8 @@ class Summarizer:
         self.salience = salience
         self.identity = identity
         self.name = identity.name
+        # A ranking of sentences lies beside a model that copies them.
+        self.copy_penalty = COPY_PENALTY if salience else copy_penalty(self.name)
         self.window = window(tokenizer)
         self.kept = KeptStates(KEPT_STATES_BYTES)
         self.pace = Pace(data_dir() / "speed.json")
@@ -106,7 +108,7 @@ class Summarizer:
             on_progress(2, 2)
         identity = ModelIdentity(
             model_label(model), commit_of(folder) or revision, weights_digest(folder),
-            network.generation_config.to_dict(),
+            {**network.generation_config.to_dict(), "salience": salience and salience.digest},
         )  # fmt: skip
         return cls(network, tokenizer, identity, salience)
 
@@ -232,7 +234,7 @@ class _Run:
         began = time.monotonic()
         s = self.summarizer
         writer = SectionWriter(
-            s.model, s.tokenizer, chunk, source, place, copy_penalty(s.name), s.salience
+            s.model, s.tokenizer, chunk, source, place, s.copy_penalty, s.salience
         )
         words = self.plan.targets[number - 1]
         for event in writer.events(encoded, words, self.plan.options, self.stop_event):

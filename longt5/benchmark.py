@@ -287,6 +287,10 @@ def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
     Weights in float32, products in ``dtype`` by autocast, as training does.
     """
     model, device = engine.model.train(), engine.device
+    if job["compile"] and engine.name == "longt5":
+        from .training.loop import compile_layers
+
+        compile_layers(model)
     config = config_of(job["preset"])
     ids, labels = (sample_ids(config, n, job["seed"]).to(device)
                    for n in (job["tokens"], job["new_tokens"]))  # fmt: skip
@@ -487,7 +491,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run_training(arguments: argparse.Namespace) -> dict[str, Any]:
     """Training steps of both engines: rows, and the ratio of tokens per second."""
-    fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype")
+    fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype", "compile")
     job = {name: getattr(arguments, name) for name in fields}
     names = ("longt5", "transformers") if arguments.against else ("longt5",)
     with tempfile.TemporaryDirectory() as folder:
@@ -558,6 +562,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--profile", action="store_true", help="where this engine's time goes")
     p.add_argument("--check", action="store_true", help="compare every kernel with the reference")
     p.add_argument("--train", action="store_true", help="time a training step instead")
+    p.add_argument("--compile", action="store_true",
+                   help="with --train: our layers compiled, as compile = true in a recipe does")
     p.add_argument("--worker", help=argparse.SUPPRESS)
     return p
 

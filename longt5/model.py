@@ -569,14 +569,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
             num_beams=num_beams,
         )
         if recorded:
-            cache.fixed = graph.FixedStep(rows, self.device, partial(self._fixed_step, cache))
+            cache.fixed = graph.FixedStep(rows, self.device)
         return cache
 
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
         if cache.fixed is not None:
-            logits, weights = cache.fixed(tokens, cache.length)
+            compute = partial(self._fixed_step, cache)
+            logits, weights = cache.fixed(compute, tokens, cache.length)
             cache.length += 1
             for layer, seen in weights.items():
                 cache.watch[layer](seen)

@@ -4,11 +4,12 @@ A small model that copies knows how to repeat a sentence better than which one. 
 stands, how much of the document recurs in it, and how it is built say a good deal about that;
 the coefficients lie beside the model's weights (``salience.json``) and are learnt from pairs of
 documents and summaries (:mod:`longt5.training.salience`). Scores are relative: log-odds of one
-sentence against another.
+sentence against another. :class:`Ranking` turns them into prices for :mod:`longt5.copying`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -22,7 +23,7 @@ from .overlap import words_of
 FILE = "salience.json"
 FREE = 6  # words that a sentence has more in a mean: the means of short ones vary most
 SHORT, LONG = 8, 45  # words
-ORDER = 15.0
+ORDER = 15.0  # log-probability: the price of passing over a sentence of the plan
 STOPWORDS = frozenset(
     "a about above after again all also am an and any are as at be because been before being "
     "below between both but by can could did do does doing down during each few for from further "
@@ -128,6 +129,12 @@ class Salience:
             raise ValueError(f"{path} does not have the features of this version")
         return cls(values["coefficients"], values["strength"], values["repetition"])
 
+    @property
+    def digest(self) -> str:
+        """What tells it from another one."""
+        values = (sorted(self.coefficients.items()), self.strength, self.repetition)
+        return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
     def save(self, folder: str | Path) -> None:
         """Write :data:`FILE` into a checkpoint's folder."""
         values = {
@@ -150,8 +157,10 @@ class Salience:
 class Ranking:
     """What each sentence costs as the next one of a summary, given those already said.
 
-    The best ones that together have the summary's length are free, so that their order is the
-    model's choice; the others cost what they are worth less.
+    The best ones that together have the summary's length are the ``plan``. The first of them in
+    the document that is not said yet is free; each that is passed over costs ORDER, and so does
+    leaving the plan, with what the sentence is worth less. After the plan the best one left is
+    free.
     """
 
     def __init__(
@@ -162,37 +171,42 @@ class Ranking:
         self._known: dict[frozenset[int], list[float]] = {}
 
     def _planned(self, words: int) -> tuple[frozenset[int], float]:
-        """The best sentences, as long as each brings their length nearer; the worst one's worth."""
-        plan: list[int] = []
+        """The best sentences, as long as each brings their length nearer; the last one's worth."""
+        plan: set[int] = set()
         length, floor = 0, -math.inf
+        nearest = [0.0] * len(self.scores)  # likeness to the plan so far, kept up as it grows
+
+        def worth(i: int) -> float:
+            return self.scores[i] - self.salience.repetition * nearest[i]
+
         while len(plan) < len(self.scores):
-            best = max(
-                (i for i in range(len(self.scores)) if i not in plan),
-                key=lambda i: self._worth(i, plan),
-            )
+            best = max((i for i in range(len(self.scores)) if i not in plan), key=worth)
             size = len(self.sentences.text[slice(*self.sentences.spans[best])].split())
             if plan and abs(length + size - words) >= abs(length - words):
                 break
-            floor = self._worth(best, plan)
-            plan.append(best)
+            floor = worth(best)
+            plan.add(best)
             length += size
+            nearest = [max(n, self.sentences.alike(i, best)) for i, n in enumerate(nearest)]
         return frozenset(plan), floor
 
     def prices(self, said: Collection[int]) -> list[float]:
-        """[n]: 0 for those of the plan, or when they are all said for the best one left."""
+        """[n]: the price of each sentence as the next one."""
         key = frozenset(said)
         if key not in self._known:
-            # Against the plan as well: what it says already is worth no more before it is said.
-            worth = [self._worth(i, key | self.plan) for i in range(len(self.scores))]
-            floor = self.floor
-            if key >= self.plan:
-                floor = max((w for i, w in enumerate(worth) if i not in key), default=floor)
-            extra = 0.0 if key >= self.plan else ORDER
-            strength = self.salience.strength
-            self._known[key] = [strength * max(0.0, floor - w) + extra for w in worth]
-            for skipped, i in enumerate(sorted(self.plan - key)):
-                self._known[key][i] = ORDER * skipped
+            self._known[key] = self._priced(key)
         return self._known[key]
+
+    def _priced(self, said: frozenset[int]) -> list[float]:
+        # Against the plan as well: what it says already is worth no more before it is said.
+        worth = [self._worth(i, said | self.plan) for i in range(len(self.scores))]
+        floor, leaving = self.floor, ORDER
+        if said >= self.plan:
+            floor, leaving = max((w for i, w in enumerate(worth) if i not in said), default=0), 0
+        prices = [self.salience.strength * max(0.0, floor - w) + leaving for w in worth]
+        for passed, i in enumerate(sorted(self.plan - said)):
+            prices[i] = ORDER * passed
+        return prices
 
     def _worth(self, i: int, said: Collection[int]) -> float:
         nearest = max((self.sentences.alike(i, j) for j in said if j != i), default=0.0)

@@ -28,7 +28,7 @@ def letters(text: str) -> str:
 def measure(summarizer: Summarizer, documents: list[Any], length: str, price: float) -> str:
     """A row of the table."""
     count = verbatim = doubts = unfinished = 0
-    with mock.patch("app.summarizer.copy_penalty", lambda label: price):
+    with mock.patch.object(summarizer, "copy_penalty", price):
         for document in documents:
             source = letters("".join(page.text for page in document.pages))
             for section in summarizer.summarize(document, Options(length=length)).sections:

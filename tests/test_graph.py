@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -84,3 +87,22 @@ def test_recordings_are_for_cuda_and_not_for_a_lent_gpu(monkeypatch) -> None:
     assert graph.usable(torch.device("cuda"))
     monkeypatch.setitem(__import__("sys").modules, "spaces", object())
     assert not graph.usable(torch.device("cuda"))
+
+
+def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) -> None:
+    """Its memory must not wait for a collection of cycles."""
+
+    def record(run):
+        result = run()
+        return lambda: result
+
+    monkeypatch.setattr(graph, "record", record)
+    cache = model.init_cache(model.encode(IDS), 2, 5)
+    model.decode_step(torch.tensor([0, 0, 0, 0]), cache)
+    seen = weakref.ref(cache)
+    gc.disable()
+    try:
+        del cache
+        assert seen() is None
+    finally:
+        gc.enable()

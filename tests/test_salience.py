@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import assets_dir
+from app.summarizer import Summarizer
 from longt5.corpus import Record
 from longt5.errors import UserError
 from longt5.evaluation.candidates import whole_sentences
+from longt5.evaluation.checkpoints import Checkpoint, Reading
 from longt5.salience import FEATURES, FILE, Salience, Sentences
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
@@ -116,3 +118,18 @@ def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
 def test_without_pairs_it_says_what_is_needed() -> None:
     with pytest.raises(UserError, match="pairs"):
         learning.fit([Record("1", STORY)])
+
+
+def test_a_folder_with_a_ranking_holds_a_model_that_copies(tmp_path) -> None:
+    bundled = assets_dir() / "model"
+    for path in bundled.iterdir():
+        if path.name not in (FILE, "README.md"):
+            (tmp_path / path.name).symlink_to(path)
+    plain = Summarizer.load(str(tmp_path), device="cpu")
+    (tmp_path / FILE).symlink_to(bundled / FILE)
+    ranked = Summarizer.load(str(tmp_path), device="cpu")
+    assert plain.copy_penalty == 0 and ranked.copy_penalty > 0
+    # A run of one is not gone on with by the other.
+    assert plain.identity.decoding["salience"] != ranked.identity.decoding["salience"]
+    checkpoints = Checkpoint.load(str(tmp_path), Reading(), {}, device="cpu")
+    assert checkpoints.copy_penalty == ranked.copy_penalty

@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
                    help="of a batch: to its longest document, or to the window")  # fmt: skip
     p.add_argument("--copy-penalty", type=float, metavar="X",
                    help="price of leaving a sentence of the source (default: 30 if the model's "
-                        "card is tagged extractive, else 0)")  # fmt: skip
+                        "card is tagged extractive or salience.json lies beside it, else 0)")  # fmt: skip
     for name, kind in DECODING.items():
         p.add_argument("--" + name.replace("_", "-"), type=kind, metavar="X",
                        help="default: the checkpoint's")  # fmt: skip

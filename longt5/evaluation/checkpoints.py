@@ -21,7 +21,7 @@ EXTRACTIVE_PENALTY = 30.0  # the price of leaving a sentence, for a model that c
 class Reading:
     """How documents are read: the first ``window`` tokens (None: the tokenizer's limit), padded
     to the "longest" of a batch or to "max_length" (the window); ``copy_penalty`` as in
-    :mod:`longt5.copying` (None: what the card says)."""
+    :mod:`longt5.copying` (None: what the checkpoint's folder says)."""
 
     window: int | None = None
     padding: str = "longest"
@@ -41,7 +41,7 @@ class Checkpoint:
         self.copy_penalty = reading.copy_penalty or 0.0
         self.options = decoding(model.generation_config, options, self.copy_penalty)
         self.config = model.generation_config.merged(**self.options)
-        # What a summary is to be like at least is what a model that copies ends soon after.
+        # A model that copies ends with the first sentence after its least length.
         least = self.config.min_new_tokens or self.config.longest // 2
         self.words = round(least / TOKENS_PER_WORD)
 
@@ -57,12 +57,14 @@ class Checkpoint:
         try:
             folder = locate(name, revision, local_files_only=False)
             tokenizer = Tokenizer.from_pretrained(folder)
+            salience = Salience.load(folder)
             model = LongT5ForConditionalGeneration.from_pretrained(
                 folder, device=device, dtype=dtype
             )
             if reading.copy_penalty is None:
-                reading = Reading(reading.window, reading.padding, penalty_of_card(folder))
-            return cls(model, tokenizer, reading, options, Salience.load(folder))
+                penalty = EXTRACTIVE_PENALTY if salience else penalty_of_card(folder)
+                reading = Reading(reading.window, reading.padding, penalty)
+            return cls(model, tokenizer, reading, options, salience)
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"The model {name} cannot be used ({reason(error)}): check the name or the "

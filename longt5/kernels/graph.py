@@ -46,25 +46,26 @@ def record(run: Callable[[], Result]) -> Callable[[], Result]:
 
 
 class FixedStep:
-    """The inputs of a step, in place, and the recording of ``compute(tokens [R], at [1],
-    parents [R])``; ``parents``: which row each row continues."""
+    """The inputs of a step, in place: ``tokens`` [R], the position ``at`` [1], and ``parents``
+    [R], which row each row continues; and the recording of what is computed from them."""
 
-    def __init__(
-        self, rows: int, device: torch.device, compute: Callable[[Tensor, Tensor, Tensor], Result]
-    ) -> None:
+    def __init__(self, rows: int, device: torch.device) -> None:
         self.tokens = torch.zeros(rows, dtype=torch.long, device=device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
         self.unchanged = torch.arange(rows, device=device)
         self.parents = self.unchanged.clone()
-        self.compute = compute
         self.replay: Callable[[], Result] | None = None
 
-    def __call__(self, tokens: Tensor, at: int) -> Result:
-        """One step at position ``at``. The weights are overwritten by the next one."""
+    def __call__(
+        self, compute: Callable[[Tensor, Tensor, Tensor], Result], tokens: Tensor, at: int
+    ) -> Result:
+        """One step at position ``at``: ``compute(tokens, at, parents)``, always the same one. It
+        is not kept, since it holds the cache that this is a part of. The weights are overwritten
+        by the next step."""
         self.tokens.copy_(tokens)
         self.at.fill_(at)
         if self.replay is None:
-            self.replay = record(lambda: self.compute(self.tokens, self.at, self.parents))
+            self.replay = record(lambda: compute(self.tokens, self.at, self.parents))
         logits, weights = self.replay()
         self.parents.copy_(self.unchanged)
         return logits.clone(), weights

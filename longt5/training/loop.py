@@ -43,13 +43,20 @@ def adapt(model: LongT5ForConditionalGeneration, recipe: Recipe) -> None:
     for module in model.modules():
         if hasattr(module, "dropout"):
             module.dropout = recipe.dropout  # type: ignore[assignment]
-        if isinstance(module, LongAttention):
-            module.compiled = recipe.compile
-        elif isinstance(module, RMSNorm | FeedForward) and recipe.compile:
-            setattr(module, "forward", _compiled_in_training(module))  # noqa: B010
+    if recipe.compile:
+        compile_layers(model)
     for block in (*model.encoder.block, *model.decoder.block):
         if recipe.gradient_checkpointing:
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def compile_layers(model: nn.Module) -> None:
+    """Compile what takes most of a training step beside the products."""
+    for module in model.modules():
+        if isinstance(module, LongAttention):
+            module.compiled = True
+        elif isinstance(module, RMSNorm | FeedForward):
+            module.forward = _compiled_in_training(module)  # type: ignore[assignment]
 
 
 def _compiled_in_training(module: nn.Module) -> Callable[[Tensor], Tensor]:
