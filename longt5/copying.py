@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .logits_processors import Processor
@@ -76,8 +77,8 @@ class CopyPenalty(Processor):
     ``sources``: for each source its sentences as tokens; ``beams``: rows of each. No sentence
     is free to begin twice, and none after the first ``most_sentences``. ``rankings``: for each
     source what its sentences cost to begin. What remains is normalised: a sentence does not
-    suffer for a place where the model would rather have left it. So scores are log-probs still,
-    at most 0, as the commit rule needs.
+    suffer for a place where the model would rather have left it. So scores are at most 0 still,
+    as the commit rule needs.
     """
 
     def __init__(
@@ -130,7 +131,11 @@ class CopyPenalty(Processor):
             prices += cost.values()
         lowered = scores - self.penalty
         lowered[rows, columns] = scores[rows, columns] - scores.new_tensor(prices)
-        return lowered.log_softmax(-1)
+        allowed = torch.full_like(scores, -torch.inf)
+        allowed[rows, columns] = lowered[rows, columns]
+        # Where all ways lead out of the source each step pays: else a row that left stays out.
+        inside = ~allowed.amax(-1, keepdim=True).isinf()
+        return torch.where(inside, lowered.log_softmax(-1), lowered)
 
     def _beginning(self, row: int, tokens: Sequence[int]) -> Iterator[tuple[int, float]]:
         """First tokens of sentences, each with the price of the cheapest one it may begin."""

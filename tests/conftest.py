@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from app.documents import Document, Page, document_from_text
@@ -14,6 +15,9 @@ from app.summarizer import Summarizer
 # Jobs and uploads of the tests, of their subprocesses too, never lie among the user's own.
 _DATA = tempfile.TemporaryDirectory(prefix="summarizer-tests-")
 os.environ["SUMMARIZER_DATA_DIR"] = _DATA.name
+# No test fails on a time.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_PDF = ROOT / "assets" / "examples" / "merrow-report.pdf"
 EXAMPLE_TEXT = ROOT / "assets" / "examples" / "lending-library.md"

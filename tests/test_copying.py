@@ -78,6 +78,19 @@ def test_a_ranking_decides_which_sentence_begins(sentences, best) -> None:
     assert all(abs(float(told[sentences[best][0]] - x) - 5.0) < 1e-4 for x in others)
 
 
+def test_where_nothing_is_free_every_step_pays() -> None:
+    """A row that has left the source, or may not end after its last sentence, pays again."""
+    scores = torch.zeros(1, 12).log_softmax(-1)
+    left = CopyPenalty(30.0, [[[5, 6]]], 1, eos=1)
+    left.advance([0], [9])
+    assert torch.equal(left(scores, 2), scores - 30)
+    over = CopyPenalty(30.0, [[[5]]], 1, eos=1)
+    over.advance([0], [5])
+    assert float(over(scores, 2)[0, 1]) > -1e-6
+    scores[0, 1] = -torch.inf  # too short to end
+    assert torch.equal(over(scores, 2), scores - 30)
+
+
 def test_the_price_is_paid_where_it_is_clear_which_sentence_was_begun() -> None:
     sentences = [[5, 6, 7], [5, 8], [9]]
     rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[Prices([4.0, 1.0, 0.0])])
