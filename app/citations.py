@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.chunking import Chunk
 from longt5.sentences import split_sentences
+from longt5.tokenizer import token_range
 
 ATTENTION_WEIGHT = 0.35  # of the share of attention, beside the share of words
 PAIR_WEIGHT = 1.0  # of a pair of neighbouring words, beside a single one
@@ -50,13 +50,12 @@ class Citation:
 
 def find_passages(chunk: Chunk, offsets: Sequence[tuple[int, int]]) -> list[Passage]:
     """The passages of a chunk; ``offsets`` are the characters of each of its tokens."""
-    starts = [start for start, _ in offsets]
     passages = []
     for begin, end in split_sentences(chunk.text):
         for start in range(begin, end, MAX_PASSAGE):
             stop = min(end, start + MAX_PASSAGE)
             pages = tuple(s.page for s in chunk.spans if s.start < stop and start < s.end)
-            tokens = (max(0, bisect_right(starts, start) - 1), bisect_right(starts, stop - 1))
+            tokens = token_range(chunk.text, offsets, start, stop)
             words = features(chunk.text[start:stop])
             passages.append(Passage(start, stop, pages or chunk.pages[:1], tokens, words))
     return passages

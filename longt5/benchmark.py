@@ -374,10 +374,10 @@ def step_bytes(c: LongT5Config, tokens: int, weight_bytes: float, state_bytes: i
     return parameters * weight_bytes + 2 * layers * tokens * c.inner_dim * state_bytes
 
 
-def roofline(row: dict[str, Any], device: torch.device) -> dict[str, float]:
-    """The machine's measured limits and the share of them that our row reached."""
+def roofline(row: dict[str, Any], kind: torch.dtype, device: torch.device) -> dict[str, float]:
+    """The machine's measured limits in what the model computes in, and the share of them that
+    our row reached."""
     config = config_of(row["preset"])
-    kind = torch.bfloat16 if row["dtype"] == "int8" else DTYPES[row["dtype"]]
     tflops, gbs = machine_rates(kind, device)
     size = 1 if row["dtype"] == "int8" else kind.itemsize
     needed = step_bytes(config, row["tokens"], size, kind.itemsize)
@@ -418,7 +418,7 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
         return {"table": profile_table(engine, job)}
     result = measure(engine, job)
     if job["engine"] == "longt5":
-        result["roofline"] = roofline(result["row"], engine.device)
+        result["roofline"] = roofline(result["row"], engine.model.dtype, engine.device)
         result["machine"] = machine_name(engine.device)
     return result
 

@@ -6,12 +6,29 @@ import codecs
 import json
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 BYTE_PIECE = re.compile("<0x([0-9A-Fa-f]{2})>")
+
+Span = tuple[int, int]
+
+
+def token_range(text: str, offsets: Sequence[Span], start: int, end: int) -> Span:
+    """[begin, stop) of the tokens that stand for characters [start, end) of ``text``, with a
+    space before them that is a token of its own; ``offsets`` are each token's characters."""
+    begin = max(0, bisect_right(offsets, start, key=_start) - 1)
+    # Of a character in several byte pieces only the last one has an extent.
+    while begin and not text[slice(*offsets[begin - 1])].strip():
+        begin -= 1
+    return begin, bisect_right(offsets, end - 1, key=_start)
+
+
+def _start(offset: Span) -> int:
+    return offset[0]
 
 
 @dataclass
@@ -58,7 +75,7 @@ class Tokenizer:
 
     def encode_with_offsets(
         self, text: str, add_eos: bool = True
-    ) -> tuple[list[int], list[tuple[int, int]]]:
+    ) -> tuple[list[int], list[Span]]:
         """Ids and, for each, the characters [start, end) of ``text`` it stands for."""
         ids, offsets = self._pieces.encode_with_offsets(text)
         if add_eos:
@@ -139,7 +156,7 @@ class _SentencePieces:
     def encode(self, text: str) -> list[int]:
         return self._model.encode(text)
 
-    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
         found = self._model.encode(text, return_type="offset_mapping")
         return list(found["ids"]), [(int(a), int(b)) for a, b in found["offsets"]]
 
@@ -166,7 +183,7 @@ class _FastPieces:
     def encode(self, text: str) -> list[int]:
         return self._model.encode(text, add_special_tokens=False).ids
 
-    def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
         encoded = self._model.encode(text, add_special_tokens=False)
         return encoded.ids, [(int(a), int(b)) for a, b in encoded.offsets]
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longt5 import Tokenizer
+from longt5.tokenizer import token_range
 
 MODEL = Path(__file__).parents[1] / "assets" / "model"
 SAMPLES = [
@@ -65,10 +66,9 @@ def test_ids_are_transformers(plain_folder) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=80))
-def test_offsets_cover_the_text_in_order(text: str) -> None:
-    tokenizer = Tokenizer.from_pretrained(MODEL)
-    ids, offsets = tokenizer.encode_with_offsets(text)
-    assert ids == tokenizer.encode(text)
+def test_offsets_cover_the_text_in_order(bundled: Tokenizer, text: str) -> None:
+    ids, offsets = bundled.encode_with_offsets(text)
+    assert ids == bundled.encode(text)
     assert len(ids) == len(offsets)
     position = 0
     for start, end in offsets:
@@ -81,6 +81,27 @@ def test_offsets_point_at_the_words(bundled) -> None:
     ids, offsets = bundled.encode_with_offsets(text)
     assert text[offsets[-2][0] : offsets[-2][1]].strip() in "works"
     assert {text[a:b] for a, b in offsets if "中" in text[a:b]}
+
+
+WORDS = st.sampled_from(["Miller", "Über", "Zyx", "1969", "“Go”", "the", "“", "Kubernetes", "(he)"])
+GAPS = st.sampled_from([" ", "\n", "\n\n", " \n ", "\t"])
+
+
+@given(st.lists(st.tuples(st.lists(WORDS, min_size=1, max_size=4), GAPS), min_size=2, max_size=5))
+def test_tokens_of_sentences_say_the_sentences(
+    bundled: Tokenizer, parts: list[tuple[list[str], str]]
+) -> None:
+    """A space before a sentence may be a token of its own, and a letter several."""
+    sentences = [" ".join(words) + "." for words, _ in parts]
+    text = "".join(s + gap for s, (_, gap) in zip(sentences, parts, strict=True))
+    ids, offsets = bundled.encode_with_offsets(text, add_eos=False)
+    wanted, tokens, at = list(reversed(sentences)), [], 0
+    for sentence in sentences:
+        at = text.index(sentence, at)
+        begin, stop = token_range(text, offsets, at, at + len(sentence))
+        tokens.insert(0, ids[begin:stop])
+        at += len(sentence)
+    assert bundled.decode([i for part in tokens for i in part]) == " ".join(wanted)
 
 
 def test_padding_and_truncation(bundled) -> None:

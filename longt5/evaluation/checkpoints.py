@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ..errors import UserError, reason
 from ..salience import Ranking, Salience
+from ..tokenizer import token_range
 from .candidates import whole_sentences
 
 DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
@@ -113,12 +113,8 @@ class Checkpoint:
         """(ids of what is read, with ``</s>``; its whole sentences as ids; their ranking)."""
         ids, offsets = self.tokenizer.encode_with_offsets(text, add_eos=False)
         ids = ids[: self.window - 1]
-        starts = [start for start, _ in offsets]
-        places = [
-            (span, max(0, bisect_right(starts, span[0]) - 1), bisect_right(starts, span[1] - 1))
-            for span in whole_sentences(text)
-        ]
-        read = [(span, ids[a:b]) for span, a, b in places if b <= len(ids)]
+        places = [(span, token_range(text, offsets, *span)) for span in whole_sentences(text)]
+        read = [(span, ids[a:b]) for span, (a, b) in places if b <= len(ids)]
         source = [*ids, self.tokenizer.eos_token_id]
         if not read:
             return source, [ids], None

@@ -1,7 +1,8 @@
 """Products with weight matrices for inference: the fastest routine torch offers on the device.
 
-On the CPU that is oneDNN for every dtype (torch takes another library for float32, which is
-slower by half on some processors); the few rows of a decode step have a routine of their own.
+On the CPU that is oneDNN (for float32 torch takes MKL, which is slower by half where AMD's
+processors have AVX-512, and faster by a tenth where they have AVX2 alone); the few rows of a
+decode step have a routine of their own.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ Product = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @functools.cache
-def has_onednn(device: str, dtype: torch.dtype) -> bool:
-    """Whether oneDNN multiplies this dtype here. Its operators have no public name."""
+def by_onednn(device: str, dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies this dtype here, and nothing faster. Its operators have no public
+    name."""
     if device != "cpu" or dtype not in (torch.float32, torch.bfloat16):
+        return False
+    narrow = torch.backends.cpu.get_cpu_capability() == "AVX2"
+    if dtype is torch.float32 and narrow and torch.backends.mkl.is_available():
         return False
     try:
         weight = torch.eye(16, dtype=dtype)
@@ -40,15 +45,17 @@ def _onednn(x: Tensor, weight: Tensor) -> Tensor:
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
     """``x @ weight.T``; x [..., I], weight [O, I]."""
-    if torch.is_grad_enabled() or not has_onednn(x.device.type, weight.dtype):
+    if torch.is_grad_enabled() or not by_onednn(x.device.type, weight.dtype):
         return F.linear(x, weight)
     return _onednn(x, weight) if x.numel() else F.linear(x, weight)
 
 
 def gated_gelu(x: Tensor, gate: Tensor, up: Tensor) -> Tensor:
     """``gelu_new(x @ gate.T) * (x @ up.T)``; the products finish with what follows them."""
-    if torch.is_grad_enabled() or not has_onednn(x.device.type, gate.dtype):
+    if torch.is_grad_enabled():
         return F.gelu(F.linear(x, gate), approximate="tanh") * F.linear(x, up)
+    if not by_onednn(x.device.type, gate.dtype):
+        return F.gelu(F.linear(x, gate), approximate="tanh").mul_(F.linear(x, up))
     opened = torch.ops.mkldnn._linear_pointwise(x, gate, None, "gelu", [], "tanh")
     return torch.ops.mkldnn._linear_pointwise.binary(x, opened, up, None, "mul")
 
@@ -78,10 +85,12 @@ class Fused:
     def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         """x [R, I], weights [O_i, I] -> outputs [R, O_i]."""
         first = weights[0]
-        if torch.is_grad_enabled() or not has_onednn(first.device.type, first.dtype):
+        if torch.is_grad_enabled() or first.device.type != "cpu":
             return tuple(F.linear(x, w) for w in weights)
         if not self.quantized and select.thin(x, weights):
             return native.thin_product(x, weights)
+        if not self.quantized and not by_onednn("cpu", first.dtype):
+            return tuple(F.linear(x, w) for w in weights)
         key = (self.quantized, *((w.data_ptr(), w._version, w.dtype) for w in weights))
         if key != self.key or self.product is None:
             self.product = (_rounded if self.quantized else _packed)(x.shape[0], weights)

@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <vector>
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 
@@ -57,6 +57,10 @@ inline float lane_max(vec v) {
 inline float lane_sum(vec v) {
 #ifdef __AVX512F__
     return _mm512_reduce_add_ps((__m512)v);
+#elif defined(__AVX2__)
+    __m128 x = _mm256_castps256_ps128((__m256)v) + _mm256_extractf128_ps((__m256)v, 1);
+    x += _mm_movehl_ps(x, x);
+    return x[0] + x[1];
 #else
     float out = 0;
     for (int i = 0; i < LANES; ++i) out += v[i];
@@ -221,6 +225,10 @@ struct Whole {
     static ivec along(ivec acc, some a, some b) {
 #ifdef __AVX512VNNI__
         return (ivec)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#elif defined(__AVX512BW__)
+        return acc + (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+        return acc + (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #else
         for (int i = 0; i < LANES; ++i)
             acc[i] += int32_t(a[2 * i]) * b[2 * i] + int32_t(a[2 * i + 1]) * b[2 * i + 1];
@@ -712,6 +720,15 @@ inline void lane_sums(const vec* acc, float* out) {
     for (int i = 0; i < 2; ++i)
         x[i] = _mm512_shuffle_ps(x[i], x[i + 2], 0x44) + _mm512_shuffle_ps(x[i], x[i + 2], 0xee);
     _mm512_storeu_ps(out, _mm512_shuffle_ps(x[0], x[1], 0x88) + _mm512_shuffle_ps(x[0], x[1], 0xdd));
+}
+#elif defined(__AVX2__)
+inline void lane_sums(const vec* acc, float* out) {
+    __m256 x[8];
+    for (int i = 0; i < 8; ++i) x[i] = (__m256)acc[i];
+    for (int i = 0; i < 4; ++i) x[i] = _mm256_hadd_ps(x[2 * i], x[2 * i + 1]);
+    for (int i = 0; i < 2; ++i) x[i] = _mm256_hadd_ps(x[2 * i], x[2 * i + 1]);
+    _mm256_storeu_ps(out, _mm256_permute2f128_ps(x[0], x[1], 0x20) +
+                              _mm256_permute2f128_ps(x[0], x[1], 0x31));
 }
 #else
 inline void lane_sums(const vec* acc, float* out) {
