@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from app.chunking import Chunk
@@ -74,14 +75,18 @@ class SectionWriter:
     def _copying(self, num_beams: int, words: int) -> list[Any]:
         """For a model that copies, the rule that keeps it inside the sentences of the source, and
         to the salient ones."""
-        from longt5.copying import CopyPenalty
+        from longt5.copying import CopyPenalty, tidied
 
         if not self._copy_penalty:
             return []
-        found, tokens = self._cites.source_sentences(), self._chunk.input_ids
-        sentences = [tokens[slice(*passage.tokens)] for passage in found]
+        found, text = self._cites.source_sentences(), self._chunk.text
+        tokens = self._chunk.input_ids
         spans = [(passage.start, passage.end) for passage in found]
-        ranking = self._salience.of(self._chunk.text, spans, words) if self._salience else None
+        ranking = self._salience.of(text, spans, words) if self._salience else None
+        sentences = tidied(
+            [(text[p.start : p.end], tokens[slice(*p.tokens)]) for p in found],
+            partial(self._tokenizer.encode, add_eos=False), ranking.plan if ranking else (),
+        )  # fmt: skip
         return [CopyPenalty(
             self._copy_penalty, [sentences], num_beams, self._tokenizer.eos_token_id,
             1 if words < ONE_SENTENCE else None, [ranking],

@@ -9,7 +9,7 @@ begins may have a price as well: that of the least salient ones is the highest
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,9 +17,24 @@ from torch import Tensor
 
 from .logits_processors import Processor
 from .salience import Ranking
+from .tidying import tidy
 
 CONTEXT = 16  # tokens looked back at: a sentence may say "tonnes of carbon" twice
 BEGIN, END = -1, -2  # what stands before and after each sentence
+
+
+def tidied(
+    sentences: Sequence[tuple[str, Sequence[int]]], encode: Callable[[str], Sequence[int]],
+    plan: Collection[int] = (),
+) -> list[Sequence[int]]:  # fmt: skip
+    """The tokens of each sentence as a summary should say it (:func:`longt5.tidying.tidy`):
+    those of the source, but where it changes. ``plan``: the sentences that are likely there.
+    """
+    found = []
+    for number, (text, tokens) in enumerate(sentences):
+        said = tidy(text, follows=number - 1 in plan)
+        found.append(tokens if said == " ".join(text.split()) else encode(said))
+    return found
 
 
 class SourceRuns:
@@ -33,31 +48,39 @@ class SourceRuns:
     """
 
     def __init__(self, sentences: Iterable[Sequence[int]]) -> None:
-        found: dict[tuple[int, ...], dict[int, set[int]]] = {}
+        self._text: list[int] = []  # all sentences, each between BEGIN and END
+        self._places: dict[int, list[int]] = {}  # of each token in the text
+        self._begin: dict[int, list[tuple[int, int]]] = {}  # number, place, by the first token
+        self._known: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, sentence in enumerate(sentences):
-            recent: tuple[int, ...] = (BEGIN,)
-            for token in (*sentence, END):
-                for size in range(1, len(recent) + 1):
-                    found.setdefault(recent[-size:], {}).setdefault(token, set()).add(number)
-                recent = (*recent, token)[-CONTEXT:]
-        self._follows = {run: tuple(tokens) for run, tokens in found.items()}
-        # Where in a sentence one is says which one it may be only near its beginning.
-        self._numbers = {
-            (run, token): frozenset(numbers)
-            for run, tokens in found.items()
-            if run[0] == BEGIN
-            for token, numbers in tokens.items()
-        }
+            self._begin.setdefault(next(iter(sentence), END), []).append((number, len(self._text)))
+            for token in (BEGIN, *sentence, END):
+                self._places.setdefault(token, []).append(len(self._text))
+                self._text.append(token)
 
     def after(self, recent: tuple[int, ...]) -> tuple[int, ...]:
         """The tokens that follow the longest end of ``recent`` that the source has."""
-        while recent and recent not in self._follows:
-            recent = recent[1:]
-        return self._follows.get(recent, ())
+        if recent not in self._known:
+            self._known[recent] = self._found(recent)
+        return self._known[recent]
+
+    def _found(self, recent: tuple[int, ...]) -> tuple[int, ...]:
+        text, found = self._text, self._places.get(recent[-1], []) if recent else []
+        for back, token in enumerate(recent[-2::-1], 1):
+            longer = [at for at in found if at >= back and text[at - back] == token]
+            if not longer:
+                break
+            found = longer
+        return tuple(dict.fromkeys(text[at + 1] for at in found))
 
     def sentences(self, beginning: tuple[int, ...], token: int) -> frozenset[int]:
         """The sentences that begin with ``beginning`` (BEGIN first) and ``token``."""
-        return self._numbers.get((beginning, token), frozenset())
+        wanted = [*beginning, token]
+        return frozenset(
+            number
+            for number, at in self._begin.get(wanted[1], ())
+            if self._text[at : at + len(wanted)] == wanted
+        )
 
 
 @dataclass(frozen=True)

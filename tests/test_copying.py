@@ -8,15 +8,28 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import copying
-from longt5.copying import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns
+from longt5 import copying, tidying
+from longt5.copying import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns, tidied
 from tests.reference import ours_like, reference_model
 
 SENTENCES = st.lists(st.lists(st.integers(2, 12), min_size=1, max_size=9), min_size=1, max_size=5)
 
 
 def test_worked_examples() -> None:
-    assert doctest.testmod(copying).failed == 0
+    assert doctest.testmod(copying).failed == doctest.testmod(tidying).failed == 0
+
+
+def test_sentences_are_said_without_what_points_elsewhere() -> None:
+    sentences = [("Cells\ngrow.", [5, 6]), ("However, they divide [3].", [7, 8])]
+    asked: list[str] = []
+
+    def encode(text: str) -> list[int]:
+        asked.append(text)
+        return [9]
+
+    assert tidied(sentences, encode) == [[5, 6], [9]]
+    assert tidied(sentences, encode, plan={0}) == [[5, 6], [9]]
+    assert asked == ["They divide.", "However, they divide."]
 
 
 def slow_after(sentences, recent):

@@ -13,6 +13,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration, Tokenizer, overlap
 from longt5.corpus import Record
 from longt5.errors import UserError
+from longt5.tidying import tidy
 from longt5.training import batches, copy_circuit, extractive, objectives, optimizer, recipe
 from longt5.training.examples import OBJECTIVES, Limits
 from longt5.training.objectives import Example
@@ -102,9 +103,11 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("However, cells divide [3, 4] slowly (Fig. 2).", "Cells divide slowly."),
     ("Rivers (see Lee et al., 2019; Kim 2020) carry sand.", "Rivers carry sand."),
     ("In 2019 (a dry year) it fell.", "In 2019 (a dry year) it fell."),
+    ("As [3] says, x[2] lies in [1, 5] of [0, 9].", "As [3] says, x[2] lies in [1, 5] of [0, 9]."),
+    ("Cells divide[12] in .NET , too .", "Cells divide in .NET, too."),
 ])  # fmt: skip
-def test_targets_are_tidied(given_: str, wanted: str) -> None:
-    assert extractive.tidy(given_) == wanted
+def test_sentences_are_tidied(given_: str, wanted: str) -> None:
+    assert tidy(given_) == wanted
 
 
 STORY = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,22 +110,25 @@ class Checkpoint:
             ) from error
         return self.tokenizer.batch_decode(output.sequences.tolist())
 
-    def _read(self, text: str) -> tuple[list[int], list[list[int]], Ranking | None]:
+    def _read(self, text: str) -> tuple[list[int], list[Sequence[int]], Ranking | None]:
         """(ids of what is read, with ``</s>``; its whole sentences as ids; their ranking)."""
         ids, offsets = self.tokenizer.encode_with_offsets(text, add_eos=False)
         ids = ids[: self.window - 1]
         places = [(span, token_range(text, offsets, *span)) for span in whole_sentences(text)]
         read = [(span, ids[a:b]) for span, (a, b) in places if b <= len(ids)]
         source = [*ids, self.tokenizer.eos_token_id]
-        if not read:
+        if not read or not self.copy_penalty:
             return source, [ids], None
-        spans, sentences = map(list, zip(*read, strict=True))
-        if self.salience is None:
-            return source, sentences, None
-        return source, sentences, self.salience.of(text, spans, self.words)
+        from ..copying import tidied
+
+        spans = [span for span, _ in read]
+        ranking = self.salience and self.salience.of(text, spans, self.words)
+        sentences = [(text[slice(*span)], tokens) for span, tokens in read]
+        encode = partial(self.tokenizer.encode, add_eos=False)
+        return source, tidied(sentences, encode, ranking.plan if ranking else ()), ranking
 
     def _rules(
-        self, sentences: Sequence[list[list[int]]], rankings: Sequence[Ranking | None]
+        self, sentences: Sequence[list[Sequence[int]]], rankings: Sequence[Ranking | None]
     ) -> list[Any]:
         from ..copying import CopyPenalty
 

@@ -17,25 +17,10 @@ from dataclasses import dataclass
 from ..overlap import Growing, words_of
 from ..salience import DANGLING, FREE, STOPWORDS
 from ..sentences import split_sentences
+from ..tidying import tidy
 
 MIN_WORDS, MAX_WORDS = 8, 48  # of a sentence worth repeating
 MIN_LETTERS = 0.75  # share of a sentence's characters that are letters or spaces
-
-_NAME = r"[A-Z][\w'’.-]*(?: (?:and|&) [A-Z][\w'’.-]*| et al\.?,?)*"
-CITATION = re.compile(
-    r"\s*(?:\[\d+(?:\s*[,;–-]\s*\d+)*\]"
-    rf"|\((?:(?:see|cf\.?|e\.g\.,?)\s+)?{_NAME},? ?\d{{4}}[a-z]?"
-    rf"(?:[;,] ?(?:{_NAME},? ?)?\d{{4}}[a-z]?)*\)"
-    r"|\((?:see )?(?:Figs?|Figure|Figures|Tables?|Eqs?|Equation|Sec|Section|Chapter|Appendix)"
-    r"\.?\s[^()]{1,24}\))"
-)
-CONNECTIVE = re.compile(
-    r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
-    r"|Consequently|Nevertheless|Nonetheless|Finally|Indeed|In fact|Similarly|Likewise"
-    r"|For example|For instance|In contrast|By contrast|On the other hand|As a result"
-    r"|In conclusion|In summary|To summarize|Overall|Accordingly|Instead|Meanwhile|Also|Then"
-    r"|Still|Besides|In particular|Specifically|That is|In other words|Again),\s+(?=\S)"
-)
 
 
 @dataclass(frozen=True)
@@ -62,18 +47,6 @@ class Candidate:
     content: frozenset[str]
     position: int
     dangles: bool
-
-
-def tidy(sentence: str) -> str:
-    """Without citations, references to figures, and a connective in front.
-
-    >>> tidy("However, cells divide [3, 4] slowly (Fig. 2).")
-    'Cells divide slowly.'
-    """
-    text = CITATION.sub("", " ".join(sentence.split()))
-    text = re.sub(r"\s+([,.;:!?])", r"\1", text)
-    cut = CONNECTIVE.sub("", text, count=1) if CONNECTIVE.match(text) else text
-    return cut[:1].upper() + cut[1:] if cut != text else text
 
 
 def candidates(document: str) -> list[Candidate]:

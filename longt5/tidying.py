@@ -1,0 +1,52 @@
+"""A sentence on its own: without citations, references to figures, and a connective in front."""
+
+from __future__ import annotations
+
+import re
+
+_NAME = r"[A-Z][\w'’.-]*(?: (?:and|&) [A-Z][\w'’.-]*| et al\.?,?)*"
+CITATION = re.compile(
+    r"\s*(?:\[[1-9]\d*(?:\s*[,;–-]\s*[1-9]\d*)*\]"
+    rf"|\((?:(?:see|cf\.?|e\.g\.,?)\s+)?{_NAME},? ?\d{{4}}[a-z]?"
+    rf"(?:[;,] ?(?:{_NAME},? ?)?\d{{4}}[a-z]?)*\)"
+    r"|\((?:see )?(?:Figs?|Figure|Figures|Tables?|Eqs?|Equation|Sec|Section|Chapter|Appendix)"
+    r"\.?\s[^()]{1,24}\))"
+)
+# What a citation is part of: "as shown in [3]", "values in [1, 5]", "x[3]".
+NEEDED = re.compile(
+    r"(?:(?<![^\W_])[^\W_]{1,2}|[=∈<>+*/(-]|\b(?:from|with|see|and|than|that|interval|range|ranges"
+    r"|between|equations?|refs?|references?|papers?|works?))\Z",
+    re.IGNORECASE,
+)
+CONNECTIVE = re.compile(
+    r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
+    r"|Consequently|Nevertheless|Nonetheless|Finally|Indeed|In fact|Similarly|Likewise"
+    r"|For example|For instance|In contrast|By contrast|On the other hand|As a result"
+    r"|In conclusion|In summary|To summarize|Overall|Accordingly|Instead|Meanwhile|Also|Then"
+    r"|Still|Besides|In particular|Specifically|That is|In other words|Again),\s+(?=\S)"
+)
+
+
+def tidy(sentence: str, follows: bool = False) -> str:
+    """The sentence as it reads without those around it; ``follows``: the one before it stays
+    there, so its connective does too.
+
+    >>> tidy("However, cells divide [3, 4] slowly (Fig. 2).")
+    'Cells divide slowly.'
+    >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)
+    'However, [3] shows that p lies in [1, 4].'
+    """
+    text = CITATION.sub(_cut, " ".join(sentence.split()))
+    text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", text)
+    if follows or not CONNECTIVE.match(text):
+        return text
+    cut = CONNECTIVE.sub("", text, count=1)
+    return cut[:1].upper() + cut[1:]
+
+
+def _cut(citation: re.Match[str]) -> str:
+    """Nothing in place of a citation, unless the words before it need it."""
+    before = citation.string[: citation.start()].rstrip()
+    bracket = citation.group().lstrip().startswith("[")
+    needed = bracket and (not before or before.endswith(",") or NEEDED.search(before))
+    return citation.group() if needed else ""
