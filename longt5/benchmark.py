@@ -417,7 +417,7 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
     if job["task"] == "profile":
         return {"table": profile_table(engine, job)}
     result = measure(engine, job)
-    if job["engine"] == "longt5":
+    if isinstance(engine, Ours):
         result["roofline"] = roofline(result["row"], engine.model.dtype, engine.device)
         result["machine"] = machine_name(engine.device)
     return result

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .kernels.decode import CrossStates
 from .kernels.graph import FixedStep
+from .kernels.joined import DecoderStep
 from .kernels.threads import Pace
 
 
@@ -22,7 +23,7 @@ class DecoderCache:
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
     ``pace``: how many threads a step takes.
     ``watch``: who is shown the cross-attention weights [B, H, K, S] of a layer at each step.
-    ``fixed``: the recorded step, where steps are recorded.
+    ``fixed``: the recorded step, where steps are recorded; ``layers``: all of them in one call.
     """
 
     self_keys: list[Tensor]
@@ -35,6 +36,7 @@ class DecoderCache:
     pace: Pace = field(default_factory=Pace)
     watch: dict[int, Callable[[Tensor], None]] = field(default_factory=dict)
     fixed: FixedStep | None = None
+    layers: DecoderStep | None = None
 
     @property
     def capacity(self) -> int:

@@ -22,7 +22,7 @@ from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSN
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config
-from .kernels import Geometry, graph, select
+from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu
 
 if TYPE_CHECKING:
@@ -276,9 +276,20 @@ class Decoder(nn.Module):
             stores = cache.self_keys[i], cache.self_values[i]
             return own.inner.step(own.layer_norm(x), *stores, at, bias)
 
-        x = self._step(x, cache, own_step, cache.watch)
+        if cache.layers is not None:
+            x = self.final_layer_norm(cache.layers(x, at, bias))
+        else:
+            x = self._step(x, cache, own_step, cache.watch)
         cache.length = at + 1
         return x
+
+    def step_weights(self) -> list[joined.Weights] | None:
+        """What :class:`longt5.kernels.joined.DecoderStep` needs; None where it lacks the
+        activation."""
+        wide = self.block[0].layer[2].inner
+        if (wide.gated, wide.kind) not in ((True, "gelu_new"), (False, "relu")):
+            return None
+        return [_step_weights(block) for block in self.block]
 
     def fixed_step(
         self, x: Tensor, cache: DecoderCache, at: Tensor, parents: Tensor, watch: Watch
@@ -311,6 +322,18 @@ class Decoder(nn.Module):
             x = cross.add(x, branch.flatten(0, 1))
             x = feed_forward.add(x, feed_forward.inner.step(feed_forward.layer_norm(x)))
         return self.final_layer_norm(x)
+
+
+def _step_weights(block: Block) -> joined.Weights:
+    own, cross, wide = (sublayer.inner for sublayer in block.layer)
+    into = (own.q, own.k, own.v), (cross.q,), (wide.wi_0, wide.wi_1) if wide.gated else (wide.wi,)
+    matrices, scales = [], []
+    for layer, first, last in zip((own, cross, wide), into, (own.o, cross.o, wide.wo), strict=True):
+        whole, whole_scales = layer.fused_in.matrices(*(m.weight for m in first))
+        end, end_scales = layer.fused_out.matrices(last.weight)
+        matrices.append([*whole, *end])
+        scales.append([*(whole_scales or [None] * len(whole)), *(end_scales or [None])])
+    return joined.Weights([sub.layer_norm.weight for sub in block.layer], matrices, scales)
 
 
 @dataclass
@@ -541,11 +564,12 @@ class LongT5ForConditionalGeneration(LongT5Model):
     @torch.no_grad()
     def init_cache(
         self, encoded: EncoderStates, num_beams: int, max_length: int,
-        recorded: bool | None = None,
+        recorded: bool | None = None, joined: bool | None = None,
     ) -> DecoderCache:  # fmt: skip
         """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
 
-        ``recorded``: whether steps are recorded once and replayed (None: where that is right).
+        ``recorded``: whether steps are recorded once and replayed; ``joined``: whether all layers
+        of a step are one call of the compiled kernel (None: where that is right).
         """
         c = self.config
         rows = encoded.last_hidden_state.shape[0] * num_beams
@@ -570,7 +594,18 @@ class LongT5ForConditionalGeneration(LongT5Model):
         )
         if recorded:
             cache.fixed = graph.FixedStep(rows, self.device)
+        elif joined is not False:
+            cache.layers = self._joined(cache, checked=joined is None)
         return cache
+
+    def _joined(self, cache: DecoderCache, checked: bool) -> joined.DecoderStep | None:
+        """All layers in one call, where the kernel computes them (and is right here)."""
+        layers = self.decoder.step_weights()
+        if layers is None or not joined.fits(layers, cache):
+            return None
+        if checked and not select.verified("native step", self.dtype, self.device.type):
+            return None
+        return joined.DecoderStep(layers, cache, self.config.layer_norm_epsilon)
 
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:

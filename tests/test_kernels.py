@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from longt5.attention import LongAttention
 from longt5.kernels import chunked, cuda, decode, native, reference, select, training
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
 from longt5.kernels.threads import PATIENCE, Pace
+from longt5.quantization import quantize_decoder
 from tests.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 CPU = torch.device("cpu")
@@ -293,7 +295,7 @@ def test_fused_products_follow_their_weights(width: int) -> None:
         for got, weight in zip(fused(x, a, b), (a, b), strict=True):
             assert relative_error(got, x @ weight.T) < 1e-5
         b.add_(1.0)
-    assert copy.deepcopy(fused).product is None
+    assert copy.deepcopy(fused).packed is None
 
 
 @torch.no_grad()
@@ -389,3 +391,45 @@ def test_dropout_in_training_goes_back_as_it_came() -> None:
 def test_autocast_around_a_check_does_not_round_the_reference() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert select.check("chunked", torch.float32, CPU).passed
+
+
+JOINED = {"d_kv": 16, "num_heads": 2, "d_ff": 64}  # sizes that one call computes
+
+
+@needs_native
+@pytest.mark.parametrize("dtype, bound", [(torch.float32, 1e-5), (torch.bfloat16, 0.06)])
+@pytest.mark.parametrize("kind", ["gated-gelu", "relu"])
+@pytest.mark.parametrize("int8_weights", [False, True])
+@torch.no_grad()
+def test_layers_in_one_call_are_those_one_after_the_other(kind, dtype, bound, int8_weights) -> None:
+    ours = ours_like(reference_model(**JOINED, feed_forward_proj=kind)).to(dtype)
+    if int8_weights:  # a step of what is multiplied is 3e-5 of a row's largest value
+        quantize_decoder(ours, keep=("wo",))
+        bound = max(bound, 2e-4)
+    ids, mask = padded_batch([300, 170], 96)
+    encoded, rng = ours.encode(ids, mask), random.Random(0)
+    caches = [ours.init_cache(encoded, 3, 20, joined=joined) for joined in (None, False)]
+    assert caches[0].layers is not None and caches[1].layers is None
+    seen: list[list[torch.Tensor]] = [[], []]
+    for cache, shown in zip(caches, seen, strict=True):
+        cache.watch = {1: shown.append}
+    for _ in range(20):
+        tokens = torch.tensor([rng.randrange(2, 96) for _ in range(6)])
+        parents = torch.tensor([rng.randrange(3) + source for source in (0, 0, 0, 3, 3, 3)])
+        got, expected = (ours.decode_step(tokens, cache) for cache in caches)
+        assert relative_error(got, expected) < bound
+        for cache in caches:
+            cache.reorder(parents)
+    assert len(seen[0]) == 20
+    for a, b in zip(*seen, strict=True):
+        assert a.shape == b.shape and relative_error(a, b) < bound
+
+
+@needs_native
+@pytest.mark.parametrize("change", [{"feed_forward_proj": "gated-silu"}, {"d_kv": 8}, {"d_ff": 48}])
+def test_what_one_call_lacks_is_computed_piece_by_piece(change) -> None:
+    ours = ours_like(reference_model(**{**JOINED, **change}))
+    ids, _ = padded_batch([40], 96)
+    cache = ours.init_cache(ours.encode(ids), 2, 4)
+    assert cache.layers is None
+    assert ours.decode_step(torch.tensor([5, 6]), cache).isfinite().all()

@@ -122,7 +122,7 @@ class Checkpoint:
         from ..copying import tidied
 
         spans = [span for span, _ in read]
-        ranking = self.salience and self.salience.of(text, spans, self.words)
+        ranking = self.salience.of(text, spans, self.words) if self.salience else None
         sentences = [(text[slice(*span)], tokens) for span, tokens in read]
         encode = partial(self.tokenizer.encode, add_eos=False)
         return source, tidied(sentences, encode, ranking.plan if ranking else ()), ranking

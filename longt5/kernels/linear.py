@@ -8,7 +8,7 @@ decode step have a routine of their own.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from . import int8, native, select
 
 Key = tuple[Any, ...]
-Product = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @functools.cache
@@ -80,42 +79,46 @@ class Fused:
     def __init__(self, quantized: bool = False) -> None:
         self.quantized = quantized
         self.key: Key | None = None
-        self.product: Product | None = None
+        self.packed: Any = None
 
     def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         """x [R, I], weights [O_i, I] -> outputs [R, O_i]."""
         first = weights[0]
         if torch.is_grad_enabled() or first.device.type != "cpu":
             return tuple(F.linear(x, w) for w in weights)
-        if not self.quantized and select.thin(x, weights):
+        if self.quantized:
+            wholes, scales = self.matrices(*weights)
+            kernel = native if select.thin(x, wholes) else int8
+            return kernel.thin_product(x, wholes, scales)
+        if select.thin(x, weights):
             return native.thin_product(x, weights)
-        if not self.quantized and not by_onednn("cpu", first.dtype):
+        if not by_onednn("cpu", first.dtype):
             return tuple(F.linear(x, w) for w in weights)
+        packed = self._kept(lambda: _packed(x.shape[0], weights), weights)
+        return _onednn(x, packed).split([w.shape[0] for w in weights], -1)
+
+    def matrices(self, *weights: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The matrices as they are multiplied, and the scales of int8 ones (else none)."""
+        if not self.quantized:
+            return list(weights), []
+        return self._kept(lambda: _rounded(weights), weights)
+
+    def _kept(self, make: Callable[[], Any], weights: Sequence[Tensor]) -> Any:
         key = (self.quantized, *((w.data_ptr(), w._version, w.dtype) for w in weights))
-        if key != self.key or self.product is None:
-            self.product = (_rounded if self.quantized else _packed)(x.shape[0], weights)
-            self.key = key
-        return self.product(x)
+        if key != self.key:
+            self.packed, self.key = make(), key
+        return self.packed
 
     def __reduce__(self) -> Any:
         return Fused, (self.quantized,)
 
 
-def _packed(rows: int, weights: tuple[Tensor, ...]) -> Product:
+def _packed(rows: int, weights: Sequence[Tensor]) -> Tensor:
     """One matrix in oneDNN's layout."""
-    sizes = [w.shape[0] for w in weights]
-    whole = weights[0].detach() if len(weights) == 1 else torch.cat(weights).detach()
-    packed = torch.ops.mkldnn._reorder_linear_weight(whole, rows)
-    return lambda x: _onednn(x, packed).split(sizes, -1)
+    whole = weights[0].detach() if len(weights) == 1 else torch.cat(list(weights)).detach()
+    return torch.ops.mkldnn._reorder_linear_weight(whole, rows)
 
 
-def _rounded(_: int, weights: tuple[Tensor, ...]) -> Product:
-    """Int8 matrices."""
+def _rounded(weights: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     pairs = [int8.quantize_rows(w.detach()) for w in weights]
-    wholes, scales = [w for w, _ in pairs], [s for _, s in pairs]
-
-    def product(x: Tensor) -> tuple[Tensor, ...]:
-        kernel = native if select.thin(x, wholes) else int8
-        return kernel.thin_product(x, wholes, scales)
-
-    return product
+    return [w for w, _ in pairs], [s for _, s in pairs]

@@ -1,4 +1,4 @@
-// Long attention and cross-attention of one decode step, fused: scores never leave the cache.
+// Long attention, and all that the layers of one decode step do: scores never leave the cache.
 //
 // One product routine serves both halves of attention. Its left operand is read row by row,
 // its right operand is packed so that a register of columns lies side by side; in bfloat16 two
@@ -862,6 +862,134 @@ void rms_norm(const Norm& a) {
     }
 }
 
+// One decoder layer's weights and what it remembers. Norms are float32, matrices lie row by row;
+// int8 ones have scales.
+struct Layer {
+    const float *own_norm, *cross_norm, *wide_norm;
+    const void *own[4], *cross[2], *wide[3];  // q k v o; q o; gate, up (null: not gated), down
+    const float *own_scale[4], *cross_scale[2], *wide_scale[3];
+    void *keys, *values;                      // of the positions so far [R, H, capacity, d]
+    const void *cross_keys, *cross_values;    // as pack_cross makes them
+    float* seen;                              // [B, H, K, S] or null
+};
+
+// The layers of one decode step.
+struct Step {
+    float* x;            // [R, D], in and out
+    const Layer* layers;
+    const float *bias;   // [H, at + 1]
+    const float *cross_bias;
+    int64_t count, B, K, S, D, H, d, F, capacity, at, threads;
+    double eps;
+};
+
+inline void thin_any(const Thin& a) {
+    if (a.scales[0]) thin_whole(a);
+    else if (a.brain) thin_product<Brain, Brain>(a, (const uint16_t*)a.x, nullptr);
+    else thin_product<Float, Float>(a, (const float*)a.x, nullptr);
+}
+
+// gelu_new: x times the logistic function of twice its tanh's argument.
+inline vec gelu(vec x) {
+    const vec y = x * (splat(1.59576912f) + splat(0.0713548162f) * x * x);
+    const vec e = fast_exp(y > 0 ? -y : y);
+    return x * (y > 0 ? splat(1.0f) : e) / (splat(1.0f) + e);
+}
+
+template <class T>
+struct Stepper {
+    typedef typename T::element element;
+    static constexpr int64_t brain = T::pair == 2;
+    const Step& s;
+    const int64_t rows, inner;
+    element *normed, *projected, *attended, *hidden, *branch;
+
+    // x [rows, inputs] times `count` matrices of `outputs` rows.
+    void times(const element* x, int64_t inputs, const void* const* weights,
+               const float* const* scales, int64_t count, int64_t outputs, element* out) const {
+        Thin t = {};
+        t.x = x;
+        t.out = out;
+        t.rows = rows;
+        t.inputs = inputs;
+        t.count = count;
+        t.brain = brain;
+        t.threads = s.threads;
+        for (int64_t m = 0; m < count; ++m) {
+            t.weights[m] = weights[m];
+            t.scales[m] = scales[m];
+            t.outputs[m] = outputs;
+        }
+        thin_any(t);
+    }
+
+    void norm(const float* weight) const {
+        rms_norm<T>({s.x, weight, normed, rows, s.D, s.threads, s.eps});
+    }
+
+    void add() const {
+        for (int64_t i = 0; i < rows * s.D; i += LANES)
+            store(s.x + i, load(s.x + i) + T::get(branch + i));
+    }
+
+    void remember(const element* from, void* where) const {
+        for (int64_t item = 0; item < rows * s.H; ++item)
+            std::memcpy((element*)where + (item * s.capacity + s.at) * s.d, from + item * s.d,
+                        s.d * sizeof(element));
+    }
+
+    void own(const Layer& l) const {
+        norm(l.own_norm);
+        times(normed, s.D, l.own, l.own_scale, 3, inner, projected);
+        remember(projected + rows * inner, l.keys);
+        remember(projected + 2 * rows * inner, l.values);
+        self_attention<T>({projected, l.keys, l.values, s.bias, attended, rows, s.H, s.d,
+                           s.capacity, s.at + 1, inner, s.threads});
+        times(attended, inner, l.own + 3, l.own_scale + 3, 1, s.D, branch);
+        add();
+    }
+
+    void cross(const Layer& l) const {
+        norm(l.cross_norm);
+        times(normed, s.D, l.cross, l.cross_scale, 1, inner, projected);
+        cross_attention<T>({projected, l.cross_keys, l.cross_values, s.cross_bias, attended,
+                            l.seen, s.B, s.S, s.H, s.d, s.K, s.threads});
+        times(attended, inner, l.cross + 1, l.cross_scale + 1, 1, s.D, branch);
+        add();
+    }
+
+    void feed_forward(const Layer& l) const {
+        const bool gated = l.wide[1] != nullptr;
+        const int64_t size = rows * s.F;
+        norm(l.wide_norm);
+        times(normed, s.D, l.wide, l.wide_scale, gated ? 2 : 1, s.F, hidden);
+        for (int64_t i = 0; i < size; i += LANES) {
+            const vec x = T::get(hidden + i);
+            T::put(hidden + i, gated ? gelu(x) * T::get(hidden + size + i) : larger(x, vec{}));
+        }
+        times(hidden, s.F, l.wide + 2, l.wide_scale + 2, 1, s.D, branch);
+        add();
+    }
+};
+
+template <class T>
+void decoder_step(const Step& s) {
+    typedef typename T::element element;
+    const int64_t rows = s.B * s.K, inner = s.H * s.d;
+    element* room = (element*)scratch(rows * (2 * s.D + 4 * inner + 2 * s.F) * sizeof(element));
+    element* projected = room + rows * s.D;
+    element* attended = projected + 3 * rows * inner;
+    element* hidden = attended + rows * inner;
+    const Stepper<T> stepper = {s, rows, inner, room, projected, attended, hidden,
+                                hidden + 2 * rows * s.F};
+    for (int64_t i = 0; i < s.count; ++i) {
+        stepper.own(s.layers[i]);
+        stepper.cross(s.layers[i]);
+        stepper.feed_forward(s.layers[i]);
+    }
+    std::free(room);
+}
+
 }  // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -878,10 +1006,10 @@ EXPORT void longt5_self_attention(int64_t brain, const Own* a) {
     brain ? self_attention<Brain>(*a) : self_attention<Float>(*a);
 }
 
-EXPORT void longt5_thin_product(int64_t whole, const Thin* a) {
-    if (whole) thin_whole(*a);
-    else if (a->brain) thin_product<Brain, Brain>(*a, (const uint16_t*)a->x, nullptr);
-    else thin_product<Float, Float>(*a, (const float*)a->x, nullptr);
+EXPORT void longt5_thin_product(const Thin* a) { thin_any(*a); }
+
+EXPORT void longt5_decoder_step(int64_t brain, const Step* s) {
+    brain ? decoder_step<Brain>(*s) : decoder_step<Float>(*s);
 }
 
 EXPORT void longt5_rms_norm(int64_t brain, const Norm* a) {

@@ -129,7 +129,8 @@ def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> b
     return device.type == "cpu" and dtype in kinds and even and library() is not None
 
 
-def _pointer(x: Tensor | None) -> int | None:
+def pointer(x: Tensor | None) -> int | None:
+    """Where a tensor's numbers lie."""
     return None if x is None else x.data_ptr()
 
 
@@ -155,7 +156,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
     mask = None if geometry.mask.all() else geometry.mask.bool().contiguous()
     out = torch.empty(batch, source, heads, width, dtype=q.dtype)
     call = _Long(
-        *map(_pointer, (q, k, v, side_k, side_v, local_table, table, rows, seen, mask, out)),
+        *map(pointer, (q, k, v, side_k, side_v, local_table, table, rows, seen, mask, out)),
         batch, source, heads, width, geometry.block_len, geometry.block_size,
         0 if side_k is None else side_k.shape[1], 0 if rows is None else rows.shape[1],
         *(0 if x is None else x.stride(1) for x in (q, k, v, side_k, side_v)),
@@ -174,7 +175,7 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
     bias = bias.contiguous()
     out = torch.empty(rows, heads, width, dtype=q.dtype)
     call = _Own(
-        *map(_pointer, (q, keys, values, bias, out)),
+        *map(pointer, (q, keys, values, bias, out)),
         rows, heads, width, keys.shape[2], length, q.stride(0), torch.get_num_threads(),
     )  # fmt: skip
     kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
@@ -209,13 +210,13 @@ def thin_product(
     rows, sizes = x.shape[0], [w.shape[0] for w in weights]
     out = torch.empty(rows * sum(sizes), dtype=x.dtype)
     call = _Thin(
-        _pointer(x),
-        (ctypes.c_void_p * MATRICES)(*map(_pointer, weights)),
-        (ctypes.c_void_p * MATRICES)(*map(_pointer, scales)),
-        _pointer(out), rows, x.shape[1], len(sizes), (ctypes.c_int64 * MATRICES)(*sizes),
+        pointer(x),
+        (ctypes.c_void_p * MATRICES)(*map(pointer, weights)),
+        (ctypes.c_void_p * MATRICES)(*map(pointer, scales)),
+        pointer(out), rows, x.shape[1], len(sizes), (ctypes.c_int64 * MATRICES)(*sizes),
         x.dtype is torch.bfloat16, torch.get_num_threads(),
     )  # fmt: skip
-    kernels.longt5_thin_product(int(bool(scales)), ctypes.byref(call))
+    kernels.longt5_thin_product(ctypes.byref(call))
     parts = out.split([rows * size for size in sizes])
     return tuple(part.view(rows, size) for part, size in zip(parts, sizes, strict=True))
 
@@ -228,7 +229,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     out = torch.empty(x.shape, dtype=weight.dtype)
     rows = x.numel() // x.shape[-1]
     call = _Norm(
-        *map(_pointer, (x, scale, out)), rows, x.shape[-1], torch.get_num_threads(), eps
+        *map(pointer, (x, scale, out)), rows, x.shape[-1], torch.get_num_threads(), eps
     )
     kernels.longt5_rms_norm(int(weight.dtype is torch.bfloat16), ctypes.byref(call))
     return out
@@ -265,7 +266,7 @@ class CrossStates(decode.CrossStates):
         weights = torch.empty(batch, heads, beams, source) if want_weights else None
         bias = None if bias is None else bias.reshape(batch, source).contiguous()
         call = _Cross(
-            *map(_pointer, (q, self.keys, self.values, bias, out, weights)),
+            *map(pointer, (q, self.keys, self.values, bias, out, weights)),
             batch, source, heads, width, beams, torch.get_num_threads(),
         )  # fmt: skip
         kernels.longt5_cross_attention(int(self.dtype is torch.bfloat16), ctypes.byref(call))

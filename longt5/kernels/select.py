@@ -144,7 +144,7 @@ def check_all(device: torch.device) -> list[Check]:
     for dtype in TOLERANCES:
         names = [n for n, k in KERNELS.items() if k.fits(64, 128, dtype, device)]
         if native.fits(64, 128, dtype, device):
-            names += [f"native {part}" for part in STEP_PARTS]
+            names += [f"native {part}" for part in (*STEP_PARTS, "step")]
         names += [f"torch {part}" for part in STEP_PARTS]
         names += ["graph"] if graph.usable(device) else []
         rows += [check(name, dtype, device) for name in names]
@@ -226,18 +226,30 @@ def _int8_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
 
 
 def _graph_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
-    """Recorded steps of a tiny model against the same steps one kernel after the other."""
+    """Recorded steps against the same steps one kernel after the other."""
+    return _steps_error({"recorded": True}, {"recorded": False}, dtype, device)
+
+
+def _step_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    """Steps whose layers are one call against steps of one kernel after the other."""
+    return _steps_error({"joined": True}, {"joined": False}, dtype, device)
+
+
+def _steps_error(
+    one: dict[str, bool], other: dict[str, bool], dtype: torch.dtype, device: torch.device
+) -> float:
+    """How far apart the logits of a tiny model are with two kinds of caches."""
     from ..config import LongT5Config
     from ..model import EncoderStates, LongT5ForConditionalGeneration
 
     shape = LongT5Config(vocab_size=64, d_model=64, d_kv=16, d_ff=64, num_heads=4, num_layers=1,
-                         num_decoder_layers=2)  # fmt: skip
+                         num_decoder_layers=2, feed_forward_proj="gated-gelu")  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
         model = LongT5ForConditionalGeneration(shape).to(device, dtype).eval()
         states = torch.randn(1, 40, 64).to(device, dtype)
     encoded = EncoderStates(states, torch.ones(1, 40, dtype=torch.long, device=device))
-    caches = [model.init_cache(encoded, 4, 8, recorded=recorded) for recorded in (True, False)]
+    caches = [model.init_cache(encoded, 4, 8, **kind) for kind in (one, other)]
     errors = []
     for parents in ((0, 1, 2, 3), (2, 0, 0, 1), (1, 1, 3, 2)):
         tokens = torch.tensor(parents, device=device) + 3
@@ -257,7 +269,7 @@ def _product_sample(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
 # What a decode step needs, and how each part is compared.
 ATTENTION_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
 STEP_PARTS = {**ATTENTION_PARTS, "linear": _linear_error, "int8": _int8_error}
-CHECKS = {**STEP_PARTS, "graph": _graph_error}
+CHECKS = {**STEP_PARTS, "graph": _graph_error, "step": _step_error}
 
 
 def _moved(x: SideBias | None, device: torch.device) -> SideBias | None:

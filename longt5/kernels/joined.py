@@ -1,0 +1,139 @@
+"""All layers of one decode step in a single call of the compiled kernel.
+
+A step is a hundred small pieces of work: between them, calling from Python costs as much time as
+they do where the model is small. Optional: the layers, one piece after another, are the twin.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from . import native
+
+if TYPE_CHECKING:
+    from ..cache import DecoderCache
+
+OWN, CROSS, WIDE = 4, 2, 3  # matrices of self-attention, cross-attention and feed-forward
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One layer: its three norms [D]; matrices q k v o, then q o, then (gate,) up and down, as
+    they lie; and the scales of those that are int8."""
+
+    norms: Sequence[Tensor]
+    matrices: Sequence[Sequence[Tensor]]
+    scales: Sequence[Sequence[Tensor | None]]
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("own_norm", "cross_norm", "wide_norm")),
+        ("own", ctypes.c_void_p * OWN),
+        ("cross", ctypes.c_void_p * CROSS),
+        ("wide", ctypes.c_void_p * WIDE),
+        ("own_scale", ctypes.c_void_p * OWN),
+        ("cross_scale", ctypes.c_void_p * CROSS),
+        ("wide_scale", ctypes.c_void_p * WIDE),
+        *((name, ctypes.c_void_p) for name in ("keys", "values")),
+        *((name, ctypes.c_void_p) for name in ("cross_keys", "cross_values", "seen")),
+    ]
+
+
+class _Step(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("x", "layers", "bias", "cross_bias")),
+        *((name, ctypes.c_int64) for name in "count B K S D H d F capacity at threads".split()),
+        ("eps", ctypes.c_double),
+    ]
+
+
+def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
+    """Whether the kernel computes these layers for this cache."""
+    rows, heads, _, width = cache.self_keys[0].shape
+    kind = cache.self_keys[0].dtype
+    sizes = {size for layer in layers for part in layer.matrices for w in part for size in w.shape}
+    dense = all(w.is_contiguous() for layer in layers for part in layer.matrices for w in part)
+    return (
+        native.fits(width, native.LANES, kind, cache.self_keys[0].device)
+        and rows <= native.THIN_ROWS
+        and all(size % (2 * native.LANES) == 0 for size in (*sizes, heads * width))
+        and dense
+        and all(isinstance(states, native.CrossStates) for states in cache.cross)
+    )
+
+
+class DecoderStep:
+    """The layers of a decoder over one cache; weights and stores must stay where they are."""
+
+    def __init__(self, layers: Sequence[Weights], cache: DecoderCache, eps: float) -> None:
+        self.cache, self.weights = cache, layers
+        self.norms = [[w.detach().float().contiguous() for w in layer.norms] for layer in layers]
+        self.layers = (_Layer * len(layers))(*map(self._layer, range(len(layers))))
+        rows, heads, capacity, width = cache.self_keys[0].shape
+        states: Any = cache.cross[0]
+        batch, source = states.shape[:2]
+        bias = cache.cross_bias
+        self.cross_bias = None if bias is None else bias.reshape(batch, source).contiguous()
+        self.shape = (batch, rows // batch, heads, source)
+        inputs, wide = layers[0].matrices[0][0].shape[1], layers[0].matrices[2][0].shape[0]
+        self.call = _Step(
+            None, ctypes.addressof(self.layers), None, native.pointer(self.cross_bias),
+            len(layers), batch, rows // batch, source, inputs, heads, width, wide, capacity,
+            0, 1, eps,
+        )  # fmt: skip
+
+    def _layer(self, number: int) -> _Layer:
+        layer, cache = self.weights[number], self.cache
+        own, cross, wide = (_pointers(part) for part in layer.matrices)
+        own_scale, cross_scale, wide_scale = (_pointers(part) for part in layer.scales)
+        states: Any = cache.cross[number]
+        stores = cache.self_keys[number], cache.self_values[number], states.keys, states.values
+        return _Layer(
+            *map(native.pointer, self.norms[number]),
+            (ctypes.c_void_p * OWN)(*own),
+            (ctypes.c_void_p * CROSS)(*cross),
+            (ctypes.c_void_p * WIDE)(*_with_gate(wide)),
+            (ctypes.c_void_p * OWN)(*own_scale),
+            (ctypes.c_void_p * CROSS)(*cross_scale),
+            (ctypes.c_void_p * WIDE)(*_with_gate(wide_scale)),
+            *map(native.pointer, stores),
+            None,
+        )  # fmt: skip
+
+    def __call__(self, x: Tensor, at: int, bias: Tensor) -> Tensor:
+        """x [R, D] float32 at position ``at``, which is written; bias [H, at + 1] -> [R, D]."""
+        kernels: Any = native.library()
+        x, bias = x.float().clone(), bias.contiguous()
+        seen = {layer: torch.empty(self.shape_of_weights) for layer in self.cache.watch}
+        for number, layer in enumerate(self.layers):
+            layer.seen = native.pointer(seen.get(number))
+        call = self.call
+        call.x, call.bias, call.at = x.data_ptr(), bias.data_ptr(), at
+        call.threads = torch.get_num_threads()
+        half = self.cache.self_keys[0].dtype is torch.bfloat16
+        kernels.longt5_decoder_step(int(half), ctypes.byref(call))
+        for number, weights in seen.items():
+            self.cache.watch[number](weights)
+        return x
+
+    @property
+    def shape_of_weights(self) -> tuple[int, ...]:
+        """[B, H, K, S]."""
+        batch, beams, heads, source = self.shape
+        return batch, heads, beams, source
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:
+    return [native.pointer(x) for x in tensors]
+
+
+def _with_gate(pointers: list[int | None]) -> list[int | None]:
+    """gate, up, down; where nothing is gated the first is what is activated, the second none."""
+    return pointers if len(pointers) == WIDE else [pointers[0], None, pointers[1]]
