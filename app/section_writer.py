@@ -82,7 +82,8 @@ class SectionWriter:
         found, text = self._cites.source_sentences(), self._chunk.text
         tokens = self._chunk.input_ids
         spans = [(passage.start, passage.end) for passage in found]
-        ranking = self._salience.of(text, spans, words) if self._salience else None
+        later = self._place[0] > 1
+        ranking = self._salience.of(text, spans, words, later) if self._salience else None
         sentences = tidied(
             [(text[p.start : p.end], tokens[slice(*p.tokens)]) for p in found],
             partial(self._tokenizer.encode, add_eos=False), ranking.plan if ranking else (),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 MAX_HEADING = 90  # characters
+WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
 ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc)|(?<![\w.])[A-Z])\.\Z"
 )
 BLANK = re.compile(r"\n[ \t]*\n")
+LINE_END = re.compile(r"\n")
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -57,6 +59,24 @@ def headings_of(text: str) -> list[str]:
     lines = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     found = {line for line in lines if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line)}
     return sorted(found, key=len, reverse=True)
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether its lines are pieces of paragraphs, else whole ones."""
+    return max(map(len, text.splitlines()), default=0) <= WRAPPED
+
+
+def heading_places(text: str) -> list[tuple[int, str]]:
+    """(start, words) of each heading, in order: a short paragraph (or line, where lines are
+    paragraphs) that ends no sentence."""
+    found, start = [], 0
+    gaps = (BLANK if is_wrapped(text) else LINE_END).finditer(text)
+    for end, after in [*(gap.span() for gap in gaps), (len(text), len(text))]:
+        line = " ".join(text[start:end].split())
+        if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line):
+            found.append((start, line))
+        start = after
+    return found
 
 
 def without_headings(text: str, headings: list[str]) -> str:

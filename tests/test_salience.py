@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,9 @@ from longt5.corpus import Record
 from longt5.errors import UserError
 from longt5.evaluation.candidates import whole_sentences
 from longt5.evaluation.checkpoints import Checkpoint, Reading
-from longt5.salience import FEATURES, FILE, Salience, Sentences
+from longt5.salience import FILE, Salience
+from longt5.sentence_features import FEATURES, Sentences
+from longt5.sentences import heading_places
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
 
@@ -49,6 +53,45 @@ def test_what_is_counted() -> None:
     assert rows[7]["cue"] and not rows[2]["cue"]
     assert rows[5]["central"] < rows[0]["central"] and rows[5]["recurring"] < rows[0]["recurring"]
     assert all(-0.01 < value < 3 for row in rows for value in row.values())
+
+
+def test_what_headings_say() -> None:
+    body = "The tools are lent to everybody in the town. Some of them are kept by their finders."
+    text = f"On lending tools\n\n{body}\n\nSummary\n\n{body}\n\nReferences\n\n{body}"
+    assert [line for _, line in heading_places(text)] == [
+        "On lending tools", "Summary", "References"
+    ]  # fmt: skip
+    spans = [s for s in whole_sentences(text) if text[slice(*s)].startswith(("The", "Some"))]
+    names = ("in_title", "good_heading", "poor_heading", "after_heading", "later")
+    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(text, spans).features(True)]
+    assert [[row[name] for name in names[1:4]] for row in rows] == [
+        [False, False, True], [False, False, False], [True, False, True], [True, False, False],
+        [False, True, True], [False, True, False],
+    ]  # fmt: skip
+    assert all(row["in_title"] > 0 for row in rows[::2])
+    assert not any(row["in_title"] for row in rows[1::2])
+    assert all(row["later"] == 1 for row in rows)
+
+
+@pytest.mark.parametrize("width", [70, 400])
+def test_headings_of_wrapped_lines_are_paragraphs(width: int) -> None:
+    words = "one two three four five six seven eight nine ten " * 8
+    text = f"A title\n\n{textwrap.fill(words, width)}\nends here.\n\nAnother one\n\nThe end."
+    places = heading_places(text)
+    assert [line for _, line in places] == ["A title", "Another one"]
+    assert all(text[place:].startswith(line) for place, line in places)
+
+
+def test_the_network_is_the_one_that_was_learnt() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(9, len(FEATURES))
+    network = learning.Network(x.mean(0), x.std(0))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    wanted, found = network(x), [network.folded().score(row) for row in x.tolist()]
+    assert found == pytest.approx(
+        (wanted - wanted[0] + found[0]).tolist(), abs=0.02
+    )  # scores are relative, weights are rounded
 
 
 @given(st.lists(WORDS, min_size=2, max_size=5))
@@ -91,7 +134,7 @@ def test_it_lies_beside_the_weights(bundled, tmp_path) -> None:
     assert Salience.load(tmp_path) == bundled
     assert Salience.load(tmp_path / "nowhere") is None
     values = json.loads((tmp_path / FILE).read_text())
-    del values["coefficients"]["late"]
+    values["features"].remove("late")
     (tmp_path / FILE).write_text(json.dumps(values))
     with pytest.raises(ValueError, match="features"):
         Salience.load(tmp_path)
@@ -110,7 +153,7 @@ def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
     data.write_text("\n".join(map(json.dumps, records)))
     assert command.main(["salience", "--data", str(data), "--out", str(tmp_path / "out")]) == 0
     learnt = Salience.load(tmp_path / "out")
-    assert learnt is not None and learnt.coefficients["late"] > 0
+    assert learnt is not None
     spans = whole_sentences(records[0]["document"])
     assert learnt.of(records[0]["document"], spans, 10).plan == {7}
 

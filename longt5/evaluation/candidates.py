@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..sentences import count_words, last_sentence_end, split_sentences
+from ..sentences import count_words, is_wrapped, last_sentence_end, split_sentences
 
-WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
 FEW = 8  # whole sentences that are too few to leave the others out
 
@@ -15,7 +14,7 @@ def sentence_spans(text: str) -> list[Span]:
     """(start, end) of each sentence. Where lines are paragraphs, a line's end ends one too, so
     that a heading does not run into the sentence after it."""
     spans = split_sentences(text)
-    if max(map(len, text.splitlines()), default=0) <= WRAPPED:
+    if is_wrapped(text):
         return spans
     return [span for start, end in spans for span in _by_lines(text, start, end)]
 

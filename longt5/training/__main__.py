@@ -37,13 +37,13 @@ def parser() -> argparse.ArgumentParser:
         "Learn from pairs of documents and summaries which sentences a summary repeats, for a "
         "model that copies: writes salience.json, which belongs beside its weights."))  # fmt: skip
     c.add_argument("--data", required=True, metavar="FILE_OR_DATASET")
-    c.add_argument("--limit", type=int, default=3000, metavar="N", help="pairs (default: 3000)")
+    c.add_argument("--limit", type=int, metavar="N", help="pairs (default: all)")
     c.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
     return p
 
 
 def learn_salience(chosen: argparse.Namespace) -> None:
-    """Fit and write the coefficients. Raises UserError."""
+    """Fit and write the ranking. Raises UserError."""
     from ..corpus import read
     from . import salience
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if chosen.command == "salience":
             learn_salience(chosen)
-            print(f"The coefficients lie in {chosen.out / 'salience.json'}.")
+            print(f"The ranking lies in {chosen.out / 'salience.json'}.")
             return 0
         train(chosen)
     except UserError as error:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..overlap import Growing, words_of
-from ..salience import DANGLING, FREE, STOPWORDS
+from ..sentence_features import DANGLING, FREE, STOPWORDS
 from ..sentences import split_sentences
 from ..tidying import tidy
 
