@@ -600,7 +600,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
 
     def _joined(self, cache: DecoderCache, checked: bool) -> joined.DecoderStep | None:
         """All layers in one call, where the kernel computes them (and is right here)."""
-        layers = self.decoder.step_weights()
+        layers = self.decoder.step_weights() if self.device.type == "cpu" else None
         if layers is None or not joined.fits(layers, cache):
             return None
         if checked and not select.verified("native step", self.dtype, self.device.type):

@@ -12,7 +12,7 @@ CITATION = re.compile(
     r"|\((?:see )?(?:Figs?|Figure|Figures|Tables?|Eqs?|Equation|Sec|Section|Chapter|Appendix)"
     r"\.?\s[^()]{1,24}\))"
 )
-# What a citation is part of: "as shown in [3]", "values in [1, 5]", "x[3]".
+# What a citation is part of: "as shown in [3]", "that of (Lee, 1996)", "values in [1, 5]", "x[3]".
 NEEDED = re.compile(
     r"(?:(?<![^\W_])[^\W_]{1,2}|[=∈<>+*/(-]|\b(?:from|with|see|and|than|that|interval|range|ranges"
     r"|between|equations?|refs?|references?|papers?|works?))\Z",
@@ -23,7 +23,9 @@ CONNECTIVE = re.compile(
     r"|Consequently|Nevertheless|Nonetheless|Finally|Indeed|In fact|Similarly|Likewise"
     r"|For example|For instance|In contrast|By contrast|On the other hand|As a result"
     r"|In conclusion|In summary|To summarize|Overall|Accordingly|Instead|Meanwhile|Also|Then"
-    r"|Still|Besides|In particular|Specifically|That is|In other words|Again),\s+(?=\S)"
+    r"|Still|Besides|In particular|Specifically|That is|In other words|Again"
+    r"|As (?:already |was )?(?:discussed|mentioned|noted|described|stated|said|explained)"
+    r" (?:earlier|above|before|previously)),\s+(?=\S)"
 )
 
 
@@ -47,6 +49,5 @@ def tidy(sentence: str, follows: bool = False) -> str:
 def _cut(citation: re.Match[str]) -> str:
     """Nothing in place of a citation, unless the words before it need it."""
     before = citation.string[: citation.start()].rstrip()
-    bracket = citation.group().lstrip().startswith("[")
-    needed = bracket and (not before or before.endswith(",") or NEEDED.search(before))
+    needed = not before or before.endswith(",") or NEEDED.search(before)
     return citation.group() if needed else ""

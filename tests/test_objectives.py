@@ -104,6 +104,8 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("Rivers (see Lee et al., 2019; Kim 2020) carry sand.", "Rivers carry sand."),
     ("In 2019 (a dry year) it fell.", "In 2019 (a dry year) it fell."),
     ("As [3] says, x[2] lies in [1, 5] of [0, 9].", "As [3] says, x[2] lies in [1, 5] of [0, 9]."),
+    ("It is described in (Collins, 1996).", "It is described in (Collins, 1996)."),
+    ("As discussed earlier, timing counts.", "Timing counts."),
     ("Cells divide[12] in .NET , too .", "Cells divide in .NET, too."),
 ])  # fmt: skip
 def test_sentences_are_tidied(given_: str, wanted: str) -> None:
