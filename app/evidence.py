@@ -11,7 +11,13 @@ from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
 from longt5.claims import check
-from longt5.sentences import count_words, last_sentence_end, split_sentences, without_headings
+from longt5.sentences import (
+    count_words,
+    is_listing,
+    last_sentence_end,
+    split_sentences,
+    without_headings,
+)
 
 FEW = 8  # sentences of a source that are no basis for copying by the sentence
 MIN_WORDS = 4
@@ -31,7 +37,8 @@ class Source:
 
 
 def _is_sentence(text: str) -> bool:
-    return last_sentence_end(text) == len(text) and count_words(text) >= MIN_WORDS
+    whole = last_sentence_end(text) == len(text) and count_words(text) >= MIN_WORDS
+    return whole and not is_listing(text)
 
 
 class SentenceWriter:

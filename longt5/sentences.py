@@ -6,6 +6,7 @@ import re
 
 MAX_HEADING = 90  # characters
 WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
+ENTRIES, MAX_ENTRY = 4, 4  # of a listing at least, and words of one on average
 ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
@@ -59,6 +60,12 @@ def headings_of(text: str) -> list[str]:
     lines = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     found = {line for line in lines if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line)}
     return sorted(found, key=len, reverse=True)
+
+
+def is_listing(sentence: str) -> bool:
+    """Whether it is a row of short entries, as below a table: "CE, oestrogen; E, oestradiol"."""
+    entries = sentence.split(";")
+    return len(entries) >= ENTRIES and count_words(sentence) <= MAX_ENTRY * len(entries)
 
 
 def is_wrapped(text: str) -> bool:

@@ -19,7 +19,7 @@ from longt5.evaluation.candidates import whole_sentences
 from longt5.evaluation.checkpoints import Checkpoint, Reading
 from longt5.salience import FILE, Salience
 from longt5.sentence_features import FEATURES, Sentences
-from longt5.sentences import heading_places
+from longt5.sentences import heading_places, is_listing
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
 
@@ -92,6 +92,13 @@ def test_the_network_is_the_one_that_was_learnt() -> None:
     assert found == pytest.approx(
         (wanted - wanted[0] + found[0]).tolist(), abs=0.02
     )  # scores are relative, weights are rounded
+
+
+def test_listings_are_no_sentences_to_repeat() -> None:
+    assert is_listing("CE, conjugated oestrogen; E, 17β-oestradiol; EV, valerate; EE, other.")
+    assert not is_listing("He came; he saw; he won.")
+    long = "The first of four parts of this is long; so is the second; a third; then a last."
+    assert not is_listing(long)
 
 
 @given(st.lists(WORDS, min_size=2, max_size=5))

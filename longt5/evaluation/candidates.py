@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..sentences import count_words, is_wrapped, last_sentence_end, split_sentences
+from ..sentences import count_words, is_listing, is_wrapped, last_sentence_end, split_sentences
 
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
 FEW = 8  # whole sentences that are too few to leave the others out
@@ -42,6 +42,7 @@ def _is_whole(sentence: str) -> bool:
         len(sentence) <= MAX_CHARACTERS
         and last_sentence_end(sentence) == len(sentence)
         and count_words(sentence) >= MIN_WORDS
+        and not is_listing(sentence)
     )
 
 
