@@ -128,10 +128,15 @@ def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
     }""")
     assert marked > 2_000
     assert not page.is_visible("#run")
-    for turn, to in (("ArrowRight", int(number) + 1), ("ArrowLeft", int(number))):
+    turns = [("ArrowRight", 1), ("ArrowLeft", -1)]
+    if number == "29":  # nothing comes after the last page
+        turns.reverse()
+    shown = int(number)
+    for turn, step in turns:
+        shown += step
         page.keyboard.press(turn)
         page.wait_for_function(
-            f"() => document.querySelector('#source').innerText.includes('page {to} of')"
+            f"() => document.querySelector('#source').innerText.includes('page {shown} of')"
         )
     page.keyboard.press("Escape")
     page.wait_for_selector("#run", state="visible")
