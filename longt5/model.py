@@ -24,6 +24,7 @@ from .cache import DecoderCache
 from .config import LongT5Config
 from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu
+from .memory import keep_memory
 
 if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
@@ -420,6 +421,8 @@ class PreTrained(nn.Module):
             raise ValueError(
                 f"attention_mask is {tuple(attention_mask.shape)}, input {tuple(x.shape[:2])}."
             )
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            keep_memory()
         encoded = self.encoder(x, attention_mask, **options)
         encoded.input_ids = input_ids
         return encoded

@@ -152,3 +152,35 @@ def test_a_stopped_run_gives_its_memory_back_within_seconds() -> None:
     mb = json.loads(done.stdout.splitlines()[-1])
     taken = mb["highest"] - mb["idle"]
     assert taken > 30 and mb["after"] < mb["idle"] + taken / 2, mb
+
+
+CHURN = """
+import resource, torch
+from longt5.memory import keep_memory, release_memory
+
+def faults(times):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        torch.ones(16, 2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+returned = faults(4)
+keep_memory()
+faults(16)
+kept, held = faults(4), resident()
+release_memory()
+print(returned, kept, held - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what glibc does")
+def test_freed_memory_is_used_again_and_given_back_at_the_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHURN], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    returned, kept, released = map(int, done.stdout.split())
+    assert kept < returned / 10
+    assert released > 50 * 2**20  # one tensor has 64 MiB
