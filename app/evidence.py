@@ -13,6 +13,7 @@ from app.events import Sentence
 from longt5.claims import check
 from longt5.sentences import (
     count_words,
+    is_caption,
     is_listing,
     last_sentence_end,
     split_sentences,
@@ -38,7 +39,7 @@ class Source:
 
 def _is_sentence(text: str) -> bool:
     whole = last_sentence_end(text) == len(text) and count_words(text) >= MIN_WORDS
-    return whole and not is_listing(text)
+    return whole and not is_listing(text) and not is_caption(text)
 
 
 class SentenceWriter:

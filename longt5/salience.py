@@ -99,8 +99,11 @@ class Ranking:
         self.plan, self.floor = self._planned(words)
         self._known: dict[frozenset[int], list[float]] = {}
 
-    def _planned(self, words: int) -> tuple[frozenset[int], float]:
-        """The best sentences, as long as each brings their length nearer; the last one's worth."""
+    def _planned(
+        self, words: int, barred: frozenset[int] = frozenset()
+    ) -> tuple[frozenset[int], float]:
+        """The best sentences, as long as each brings their length nearer; the last one's worth.
+        None that points to a sentence left out is the first of several."""
         plan: set[int] = set()
         length, floor = 0, -math.inf
         nearest = [0.0] * len(self.scores)  # likeness to the plan so far, kept up as it grows
@@ -108,8 +111,8 @@ class Ranking:
         def worth(i: int) -> float:
             return self._alone(i, plan) - self.salience.repetition * nearest[i]
 
-        while len(plan) < len(self.scores):
-            best = max((i for i in range(len(self.scores)) if i not in plan), key=worth)
+        while left := set(range(len(self.scores))) - plan - barred:
+            best = max(sorted(left), key=worth)
             size = len(self.sentences.text[slice(*self.sentences.spans[best])].split())
             if plan and abs(length + size - words) >= abs(length - words):
                 break
@@ -117,6 +120,9 @@ class Ranking:
             plan.add(best)
             length += size
             nearest = [max(n, self.sentences.alike(i, best)) for i, n in enumerate(nearest)]
+        first = min(plan, default=0)
+        if first and len(plan) > 1 and self.sentences.dangles[first]:
+            return self._planned(words, barred | {first})
         return frozenset(plan), floor
 
     def prices(self, said: Collection[int]) -> list[float]:

@@ -14,6 +14,7 @@ ABBREVIATION = re.compile(
 )
 BLANK = re.compile(r"\n[ \t]*\n")
 LINE_END = re.compile(r"\n")
+CAPTION = re.compile(r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box) ?\d+[a-z]?\b")
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -66,6 +67,11 @@ def is_listing(sentence: str) -> bool:
     """Whether it is a row of short entries, as below a table: "CE, oestrogen; E, oestradiol"."""
     entries = sentence.split(";")
     return len(entries) >= ENTRIES and count_words(sentence) <= MAX_ENTRY * len(entries)
+
+
+def is_caption(sentence: str) -> bool:
+    """Whether it says what a table or a figure shows: "Table 3 summarizes the results"."""
+    return CAPTION.match(sentence) is not None
 
 
 def is_wrapped(text: str) -> bool:

@@ -17,7 +17,7 @@ from longt5.corpus import Record
 from longt5.errors import UserError
 from longt5.evaluation.candidates import whole_sentences
 from longt5.evaluation.checkpoints import Checkpoint, Reading
-from longt5.salience import FILE, Salience
+from longt5.salience import FILE, Ranking, Salience
 from longt5.sentence_features import FEATURES, Sentences
 from longt5.sentences import heading_places, is_listing
 from longt5.training import __main__ as command
@@ -101,6 +101,12 @@ def test_listings_are_no_sentences_to_repeat() -> None:
     assert not is_listing(long)
 
 
+def test_what_a_table_shows_is_no_sentence_to_repeat() -> None:
+    text = STORY + " Table 3 summarizes the loans of a year. Tables are lent to members as well."
+    said = [text[a:b] for a, b in whole_sentences(text)]
+    assert said == [STORY[a:b] for a, b in SPANS] + ["Tables are lent to members as well."]
+
+
 @given(st.lists(WORDS, min_size=2, max_size=5))
 def test_likeness_is_symmetric_and_a_share(sentences) -> None:
     text = " ".join(" ".join(words).capitalize() + "." for words in sentences)
@@ -126,6 +132,13 @@ def test_the_plan_has_the_length_and_its_order_is_the_cheapest(bundled, words: i
     left = set(range(len(SPANS))) - said
     if left:  # then the best one that is left
         assert min(ranking.prices(said)[i] for i in left) == 0
+
+
+@given(st.lists(st.floats(-5, 5), min_size=9, max_size=9), st.integers(1, 200))
+def test_no_plan_begins_with_a_word_that_points_to_a_sentence_left_out(scores, words) -> None:
+    sentences = Sentences(STORY, SPANS)
+    plan = Ranking(Salience((0.0,) * len(FEATURES)), sentences, scores, words).plan
+    assert plan and (len(plan) == 1 or min(plan) == 0 or not sentences.dangles[min(plan)])
 
 
 def test_what_was_said_already_costs(bundled) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ..sentences import count_words, is_listing, is_wrapped, last_sentence_end, split_sentences
+from ..sentences import (
+    count_words,
+    is_caption,
+    is_listing,
+    is_wrapped,
+    last_sentence_end,
+    split_sentences,
+)
 
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
 FEW = 8  # whole sentences that are too few to leave the others out
@@ -43,6 +50,7 @@ def _is_whole(sentence: str) -> bool:
         and last_sentence_end(sentence) == len(sentence)
         and count_words(sentence) >= MIN_WORDS
         and not is_listing(sentence)
+        and not is_caption(sentence)
     )
 
 
