@@ -23,7 +23,8 @@ class DecoderCache:
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
     ``pace``: how many threads a step takes.
     ``watch``: who is shown the cross-attention weights [B, H, K, S] of a layer at each step.
-    ``fixed``: the recorded step, where steps are recorded; ``layers``: all of them in one call.
+    ``fixed``: the recorded step, where steps are recorded; ``layers``: all of them in one call,
+    which knows itself where each row's positions lie, so that nothing is moved.
     """
 
     self_keys: list[Tensor]
@@ -49,6 +50,9 @@ class DecoderCache:
             return
         identity = torch.arange(len(parents), device=parents.device)
         if self.length == 0 or torch.equal(parents, identity):
+            return
+        if self.layers is not None:
+            self.layers.reorder(parents, self.length)
             return
         parents = parents.to(self.self_keys[0].device)
         for store in (*self.self_keys, *self.self_values):

@@ -48,7 +48,7 @@ class _Layer(ctypes.Structure):
 
 class _Step(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("x", "layers", "bias", "cross_bias")),
+        *((name, ctypes.c_void_p) for name in ("x", "layers", "bias", "cross_bias", "held")),
         *((name, ctypes.c_int64) for name in "count B K S D H d F capacity at threads".split()),
         ("eps", ctypes.c_double),
     ]
@@ -70,7 +70,10 @@ def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
 
 
 class DecoderStep:
-    """The layers of a decoder over one cache; weights and stores must stay where they are."""
+    """The layers of a decoder over one cache; weights and stores must stay where they are.
+
+    ``held`` [R, capacity] int32: the row of the stores that holds each position of each row.
+    """
 
     def __init__(self, layers: Sequence[Weights], cache: DecoderCache, eps: float) -> None:
         self.cache, self.weights = cache, layers
@@ -82,9 +85,12 @@ class DecoderStep:
         bias = cache.cross_bias
         self.cross_bias = None if bias is None else bias.reshape(batch, source).contiguous()
         self.shape = (batch, rows // batch, heads, source)
+        own = torch.arange(rows, dtype=torch.int32)
+        self.held = own[:, None].expand(rows, capacity).contiguous()
         inputs, wide = layers[0].matrices[0][0].shape[1], layers[0].matrices[2][0].shape[0]
         self.call = _Step(
             None, ctypes.addressof(self.layers), None, native.pointer(self.cross_bias),
+            native.pointer(self.held),
             len(layers), batch, rows // batch, source, inputs, heads, width, wide, capacity,
             0, 1, eps,
         )  # fmt: skip
@@ -106,6 +112,12 @@ class DecoderStep:
             *map(native.pointer, stores),
             None,
         )  # fmt: skip
+
+    def reorder(self, parents: Tensor, length: int) -> None:
+        """Make row ``i`` continue row ``parents[i]``: keys and values stay where they are, and
+        beams with the same beginning read the same ones."""
+        held = self.held[:, :length]
+        held.copy_(held.index_select(0, parents))
 
     def __call__(self, x: Tensor, at: int, bias: Tensor) -> Tensor:
         """x [R, D] float32 at position ``at``, which is written; bias [H, at + 1] -> [R, D]."""

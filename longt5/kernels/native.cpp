@@ -644,65 +644,7 @@ void pack_cross(const void* k, const void* v, void* keys, void* values, int64_t 
     }
 }
 
-struct Own {
-    const void *q, *keys, *values;  // q [R, H, d]; keys, values [R, H, capacity, d]
-    const float* bias;              // [H, length]
-    void* out;                      // [R, H, d]
-    int64_t R, H, d, capacity, length, q_stride, threads;
-};
-
-// One row and head of the decoder's self-attention over the positions so far.
-template <class T>
-void own_row(const Own& a, int64_t row, int64_t h, float* scores) {
-    typedef typename T::element element;
-    const element* q = (const element*)a.q + row * a.q_stride + h * a.d;
-    const element* keys = (const element*)a.keys + (row * a.H + h) * a.capacity * a.d;
-    const element* values = (const element*)a.values + (row * a.H + h) * a.capacity * a.d;
-    float most = 8 * MASKED, total = 0;
-    for (int64_t t = 0; t < a.length; ++t) {
-        vec sum = vec{};
-        for (int64_t x = 0; x < a.d; x += LANES)
-            sum += T::get(q + x) * T::get(keys + t * a.d + x);
-        scores[t] = lane_sum(sum) + a.bias[h * a.length + t];
-        most = std::max(most, scores[t]);
-    }
-    for (int64_t t = a.length; t < up(a.length, LANES); ++t) scores[t] = 8 * MASKED;
-    for (int64_t t = 0; t < a.length; t += LANES) {
-        vec w = fast_exp(load(scores + t) - splat(most));
-        store(scores + t, w);
-    }
-    for (int64_t t = 0; t < a.length; ++t) total += scores[t];
-    for (int64_t x = 0; x < a.d; x += LANES) {
-        vec sum = vec{};
-        for (int64_t t = 0; t < a.length; ++t)
-            sum += splat(scores[t]) * T::get(values + t * a.d + x);
-        T::put((element*)a.out + (row * a.H + h) * a.d + x, sum / splat(total));
-    }
-}
-
-template <class T>
-void self_attention(const Own& a) {
-    // Below this much work, waking another thread costs more than it saves.
-    const int64_t work = a.R * a.H * a.length * a.d;
-#pragma omp parallel num_threads(a.threads) if (work > 2000000)
-    {
-        float* scores = (float*)scratch(up(a.length, LANES) * 4);
-#pragma omp for schedule(static)
-        for (int64_t item = 0; item < a.R * a.H; ++item)
-            own_row<T>(a, item / a.H, item % a.H, scores);
-        std::free(scores);
-    }
-}
-
-constexpr int64_t MATRICES = 3;
-
-// x times each of a few matrices that lie row by row, as a checkpoint holds them.
-struct Thin {
-    const void *x, *weights[MATRICES];  // [rows, inputs], [outputs, inputs]
-    const float* scales[MATRICES];      // [outputs] of int8 weights
-    void* out;                          // the products, each [rows, outputs], one after another
-    int64_t rows, inputs, count, outputs[MATRICES], brain, threads;
-};
+constexpr int64_t SUMS = 4 * OUTPUTS;
 
 // The sum of each of sixteen registers' lanes (fewer where registers are smaller), in order.
 #ifdef __AVX512F__
@@ -735,6 +677,97 @@ inline void lane_sums(const vec* acc, float* out) {
     for (int i = 0; i < 4 * OUTPUTS; ++i) out[i] = lane_sum(acc[i]);
 }
 #endif
+
+struct Own {
+    const void *q, *keys, *values;  // q [R, H, d]; keys, values [R, H, capacity, d]
+    const float* bias;              // [H, length]
+    const int32_t* rows;            // [R, capacity] the row that holds each position; null: its own
+    void* out;                      // [R, H, d]
+    int64_t R, H, d, capacity, length, q_stride, threads;
+};
+
+// Where one row and head of the decoder's self-attention finds what lies at each position.
+template <class T>
+struct Past {
+    typedef typename T::element element;
+    const Own& a;
+    const int64_t row, h;
+
+    const element* at(const void* store, int64_t t) const {
+        const int64_t holder = a.rows ? a.rows[row * a.capacity + t] : row;
+        return (const element*)store + ((holder * a.H + h) * a.capacity + t) * a.d;
+    }
+};
+
+// ``WIDTH`` registers of the weighted sum of values.
+template <class T, int WIDTH>
+void own_values(const Past<T>& past, const float* weights, int64_t x, float total,
+                typename T::element* out) {
+    vec sum[WIDTH] = {};
+    for (int64_t t = 0; t < past.a.length; ++t) {
+        const typename T::element* v = past.at(past.a.values, t) + x;
+        for (int i = 0; i < WIDTH; ++i) sum[i] += splat(weights[t]) * T::get(v + i * LANES);
+    }
+    for (int i = 0; i < WIDTH; ++i) T::put(out + x + i * LANES, sum[i] / splat(total));
+}
+
+// One row and head of the decoder's self-attention over the positions so far.
+template <class T>
+void own_row(const Own& a, int64_t row, int64_t h, float* scores) {
+    typedef typename T::element element;
+    const Past<T> past = {a, row, h};
+    const element* q = (const element*)a.q + row * a.q_stride + h * a.d;
+    const int64_t padded = up(a.length, SUMS);
+    for (int64_t first = 0; first < padded; first += SUMS) {
+        vec sums[SUMS] = {};
+        for (int i = 0; i < std::min(SUMS, a.length - first); ++i) {
+            const element* k = past.at(a.keys, first + i);
+            for (int64_t x = 0; x < a.d; x += LANES) sums[i] += T::get(q + x) * T::get(k + x);
+        }
+        lane_sums(sums, scores + first);
+    }
+    float most = 8 * MASKED;
+    for (int64_t t = 0; t < a.length; ++t) {
+        scores[t] += a.bias[h * a.length + t];
+        most = std::max(most, scores[t]);
+    }
+    for (int64_t t = a.length; t < up(a.length, LANES); ++t) scores[t] = 8 * MASKED;
+    vec total = vec{};
+    for (int64_t t = 0; t < a.length; t += LANES) {
+        const vec w = fast_exp(load(scores + t) - splat(most));
+        store(scores + t, w);
+        total += w;
+    }
+    element* out = (element*)a.out + (row * a.H + h) * a.d;
+    int64_t x = 0;
+    for (; x + 4 * LANES <= a.d; x += 4 * LANES)
+        own_values<T, 4>(past, scores, x, lane_sum(total), out);
+    for (; x < a.d; x += LANES) own_values<T, 1>(past, scores, x, lane_sum(total), out);
+}
+
+template <class T>
+void self_attention(const Own& a) {
+    // Below this much work, waking another thread costs more than it saves.
+    const int64_t work = a.R * a.H * a.length * a.d;
+#pragma omp parallel num_threads(a.threads) if (work > 200000)
+    {
+        float* scores = (float*)scratch(up(up(a.length, LANES), SUMS) * 4);
+#pragma omp for schedule(static)
+        for (int64_t item = 0; item < a.R * a.H; ++item)
+            own_row<T>(a, item / a.H, item % a.H, scores);
+        std::free(scores);
+    }
+}
+
+constexpr int64_t MATRICES = 3;
+
+// x times each of a few matrices that lie row by row, as a checkpoint holds them.
+struct Thin {
+    const void *x, *weights[MATRICES];  // [rows, inputs], [outputs, inputs]
+    const float* scales[MATRICES];      // [outputs] of int8 weights
+    void* out;                          // the products, each [rows, outputs], one after another
+    int64_t rows, inputs, count, outputs[MATRICES], brain, threads;
+};
 
 // Compilers would rather load a value again for each product, and loads are what is scarce.
 template <class V>
@@ -879,6 +912,7 @@ struct Step {
     const Layer* layers;
     const float *bias;   // [H, at + 1]
     const float *cross_bias;
+    const int32_t* held;  // [R, capacity] the row that holds each position of each row
     int64_t count, B, K, S, D, H, d, F, capacity, at, threads;
     double eps;
 };
@@ -943,7 +977,7 @@ struct Stepper {
         times(normed, s.D, l.own, l.own_scale, 3, inner, projected);
         remember(projected + rows * inner, l.keys);
         remember(projected + 2 * rows * inner, l.values);
-        self_attention<T>({projected, l.keys, l.values, s.bias, attended, rows, s.H, s.d,
+        self_attention<T>({projected, l.keys, l.values, s.bias, s.held, attended, rows, s.H, s.d,
                            s.capacity, s.at + 1, inner, s.threads});
         times(attended, inner, l.own + 3, l.own_scale + 3, 1, s.D, branch);
         add();

@@ -50,9 +50,9 @@ class _Cross(ctypes.Structure):
 
 
 class _Own(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out")] + [
-        (name, ctypes.c_int64) for name in "R H d capacity length q_stride threads".split()
-    ]
+    _fields_ = [
+        (name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "rows", "out")
+    ] + [(name, ctypes.c_int64) for name in "R H d capacity length q_stride threads".split()]
 
 
 class _Thin(ctypes.Structure):
@@ -175,7 +175,7 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
     bias = bias.contiguous()
     out = torch.empty(rows, heads, width, dtype=q.dtype)
     call = _Own(
-        *map(pointer, (q, keys, values, bias, out)),
+        *map(pointer, (q, keys, values, bias, None, out)),
         rows, heads, width, keys.shape[2], length, q.stride(0), torch.get_num_threads(),
     )  # fmt: skip
     kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
