@@ -501,6 +501,19 @@ def test_time_is_limited(load, monkeypatch) -> None:
     assert limits.seconds_for(100) == pytest.approx(0.3 + 10)
 
 
+def test_a_child_that_is_kept_waiting_has_more_time(load, monkeypatch) -> None:
+    """A machine that is busy with other work makes no file too complex; one that computes is."""
+    pytest.importorskip("psutil")
+    monkeypatch.setattr(limits, "BASE_SECONDS", 2.0)
+    monkeypatch.setattr(limits, "PATIENCE", 60)
+    program = "import sys, time; from app.documents import worker; "
+    watch(monkeypatch, program + "time.sleep(3.5); sys.exit(worker.main())")
+    assert load(text_pdf()).pages[0].status == "ok"
+    watch(monkeypatch, "import sys; sys.stdin.readline()\nwhile True: pass")
+    with pytest.raises(errors.NotReadable, match="too complex"):
+        load(text_pdf())
+
+
 def test_a_child_that_dies_is_a_sentence(load, monkeypatch) -> None:
     watch(monkeypatch, "import os; os._exit(9)")
     with pytest.raises(errors.NotReadable, match="too complex"):

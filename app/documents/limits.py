@@ -12,6 +12,7 @@ OCR_SPARE_ADDRESSES = 3_000_000_000
 BASE_SECONDS = 60.0
 SECONDS_PER_PAGE = 0.1
 OCR_SECONDS_PER_PAGE = 30.0
+PATIENCE = 5  # times these seconds may pass while a busy machine lets a child wait
 OCR_PIXELS = 6_000_000  # of a page drawn for OCR
 PART_CHARACTERS = 3_000
 MAX_OUTLINE = 2_000
@@ -22,5 +23,5 @@ ZIP_RATIO = 100  # unpacked to packed
 
 
 def seconds_for(pages: int, ocr: bool = False) -> float:
-    """Longest time that reading a document of that many pages may take."""
+    """Longest time that a document of that many pages may be computed on."""
     return BASE_SECONDS + (SECONDS_PER_PAGE + (OCR_SECONDS_PER_PAGE if ocr else 0)) * pages
