@@ -10,7 +10,7 @@ from typing import Any
 
 from app.documents import Document, OutlineItem, number_ranges, select_pages
 from app.errors import BadOption
-from longt5.sentences import count_words
+from longt5.sentences import MAX_HEADING, count_words
 
 HEADING = re.compile(
     r"^(?:#{1,6}\s+\S.*|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|Chapter \S+|Appendix \S+)\s+[A-Z]\S.{0,70}"
@@ -24,6 +24,7 @@ NUMBERS = re.compile(r"[\d\s,–-]+")
 MIN_TITLES = 3  # fewer headings of a level are the title of the whole, not sections
 MAX_TITLES = 500  # more are no overview of a document
 ABOVE = 80  # characters on a page over the title of its section
+SMALL = 3  # letters of a word that titles leave small
 TITLE_WORDS = 8  # of an outline's title, by which it is found on its page
 
 PageSpan = tuple[int, int, int]  # (number, start, end) of a page in the joined text
@@ -61,13 +62,25 @@ def join_pages(document: Document) -> tuple[str, list[PageSpan]]:
         if not body or page.status in ("skipped", "failed", "garbled"):
             continue
         if parts:
-            ends = PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
+            ends = (
+                PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
+                or (body[0].isupper() and _ends_in_title(parts[-1]))
+            )  # fmt: skip
             parts.append("\n\n" if ends else "\n")
             length += len(parts[-1])
         pages.append((page.number, length, length + len(body)))
         parts.append(body)
         length += len(body)
     return "".join(parts), pages
+
+
+def _ends_in_title(page: str) -> bool:
+    """Whether its last paragraph is a title or the lines of a title page, which go on nowhere:
+    short, and all but the small words begin with capitals or numbers."""
+    words = page[page.rfind("\n\n") + 1 :].split()
+    return len(" ".join(words)) <= MAX_HEADING and not any(
+        word[0].islower() and (len(word) > SMALL or word is words[-1]) for word in words
+    )
 
 
 def headings_of(

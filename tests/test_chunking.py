@@ -249,8 +249,19 @@ def test_pages_without_usable_text_are_not_sent() -> None:
 
 def test_a_sentence_over_a_page_break_stays_one() -> None:
     text, pages = join_pages(make("It went on and", "on until the end.", "1 Next", "Then more."))
-    assert text == "It went on and\non until the end.\n\n1 Next\nThen more."
+    assert text == "It went on and\non until the end.\n\n1 Next\n\nThen more."
     assert [text[a:b] for _, a, b in pages][1] == "on until the end."
+
+
+@pytest.mark.parametrize(("page", "after", "gap"), [
+    ("Ten Years\n\nThe Merrow Partnership\nHarrowick, 2025", "This report was written.", "\n\n"),
+    ("The History of the Marsh", "It was lost.", "\n\n"),
+    ("In the end we met", "Dr Smith there.", "\n"),
+    ("We Had Met at the", "Harrowick Quay.", "\n"),
+    ("The Merrow Partnership", "and its five members agreed.", "\n"),
+])  # fmt: skip
+def test_a_title_page_runs_into_no_sentence(page: str, after: str, gap: str) -> None:
+    assert join_pages(make(page, after))[0] == page + gap + after
 
 
 def test_an_empty_document_has_no_chunks() -> None:
