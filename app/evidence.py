@@ -10,18 +10,9 @@ from app.chunking import Chunk
 from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
+from longt5.candidates import FEW, is_whole
 from longt5.claims import check
-from longt5.sentences import (
-    count_words,
-    is_caption,
-    is_listing,
-    last_sentence_end,
-    split_sentences,
-    without_headings,
-)
-
-FEW = 8  # sentences of a source that are no basis for copying by the sentence
-MIN_WORDS = 4
+from longt5.sentences import split_sentences, without_headings
 
 
 class Source:
@@ -35,11 +26,6 @@ class Source:
     def labels_of(self, pages: Sequence[int]) -> tuple[str, ...]:
         """What is printed on pages."""
         return labels_of(self._document, pages)
-
-
-def _is_sentence(text: str) -> bool:
-    whole = last_sentence_end(text) == len(text) and count_words(text) >= MIN_WORDS
-    return whole and not is_listing(text) and not is_caption(text)
 
 
 class SentenceWriter:
@@ -62,7 +48,7 @@ class SentenceWriter:
         """The sentences of the source, without headings and scraps; all passages where there are
         too few."""
         text = self._chunk.text
-        whole = [p for p in self._passages if _is_sentence(text[p.start : p.end])]
+        whole = [p for p in self._passages if is_whole(text[p.start : p.end])]
         return whole if len(whole) >= FEW else self._passages
 
     def sentences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..sentences import (
+from .sentences import (
     count_words,
     is_caption,
     is_listing,
@@ -40,11 +40,12 @@ def _by_lines(text: str, start: int, end: int) -> list[Span]:
 def whole_sentences(text: str) -> list[Span]:
     """The sentences that may be picked; all there are where whole ones are few."""
     spans = sentence_spans(text)
-    whole = [(start, end) for start, end in spans if _is_whole(text[start:end])]
+    whole = [(start, end) for start, end in spans if is_whole(text[start:end])]
     return whole if len(whole) >= FEW else spans
 
 
-def _is_whole(sentence: str) -> bool:
+def is_whole(sentence: str) -> bool:
+    """Whether it is one to its end, and no scrap, listing or caption."""
     return (
         len(sentence) <= MAX_CHARACTERS
         and last_sentence_end(sentence) == len(sentence)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from app.settings import assets_dir
 from app.summarizer import Summarizer
+from longt5.candidates import whole_sentences
 from longt5.corpus import Record
 from longt5.errors import UserError
-from longt5.evaluation.candidates import whole_sentences
 from longt5.evaluation.checkpoints import Checkpoint, Reading
 from longt5.salience import FILE, Ranking, Salience
 from longt5.sentence_features import FEATURES, Sentences

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..candidates import whole_sentences
 from ..errors import UserError, reason
 from ..salience import Ranking, Salience
 from ..tokenizer import token_range
-from .candidates import whole_sentences
 
 DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
 TOKENS_PER_WORD = 1.25

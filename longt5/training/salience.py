@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..candidates import whole_sentences
 from ..corpus import Record
 from ..errors import UserError
-from ..evaluation.candidates import whole_sentences
 from ..overlap import words_of
 from ..salience import Row, Salience
 from ..sentence_features import FEATURES, Sentences
