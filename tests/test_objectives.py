@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration, Tokenizer, overlap
+from longt5.candidates import whole_sentences
 from longt5.corpus import Record
 from longt5.errors import UserError
+from longt5.salience import Salience
 from longt5.tidying import tidy
 from longt5.training import batches, copy_circuit, extractive, objectives, optimizer, recipe
-from longt5.training.examples import OBJECTIVES, Limits
+from longt5.training.examples import OBJECTIVES, RANKED_WORDS, Limits, ranked
 from longt5.training.objectives import Example
 from tests.conftest import EXAMPLE_TEXT, ROOT
 
@@ -24,6 +26,7 @@ WORDS = st.lists(st.sampled_from("a b c d e".split()), max_size=12)
 
 
 TOKENIZER = Tokenizer.from_pretrained(ROOT / "assets" / "model")
+SALIENCE = Salience.load(ROOT / "assets" / "model")
 
 
 @pytest.fixture
@@ -130,10 +133,31 @@ def test_extracts_follow_the_reference_or_the_document() -> None:
     assert extractive.extract("Too short.", None, options) is None
 
 
+def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
+    text = " ".join(line for line in TEXT.splitlines() if line.endswith("."))
+    spans = whole_sentences(text)
+    plans = {SALIENCE.of(text, spans, words).plan for words in range(*RANKED_WORDS)}
+    texts = {
+        " ".join(tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan))
+        for plan in plans
+    }
+    assert len(texts) > 3
+    for seed in range(4):
+        limits = Limits(4096, 400, SALIENCE)
+        made = ranked(Record("1", text, "Any."), tokenizer, random.Random(seed), limits)
+        assert made is not None and tokenizer.decode(made.source) == text
+        assert tokenizer.decode(made.target) in texts
+
+
+def test_without_a_ranking_nothing_is_ranked(tokenizer) -> None:
+    with pytest.raises(UserError, match="salience"):
+        ranked(Record("1", TEXT, None), tokenizer, random.Random(0), Limits(500, 200))
+
+
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 @pytest.mark.parametrize("summary", [None, "The library lends tools. Members repair them."])
 def test_examples_keep_their_limits(tokenizer, name: str, summary: str | None) -> None:
-    record, limits = Record("1", TEXT * 3, summary), Limits(200, 120)
+    record, limits = Record("1", TEXT * 3, summary), Limits(200, 120, SALIENCE)
     for seed in range(5):
         made = OBJECTIVES[name](record, tokenizer, random.Random(seed), limits)
         assert made == OBJECTIVES[name](record, tokenizer, random.Random(seed), limits)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from ..corpus import Record
-from ..errors import UserError
+from ..errors import UserError, reason
+from ..salience import Salience
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe
@@ -95,6 +96,7 @@ class Batches:
     def __init__(self, records: Sequence[Record], tokenizer: Any, recipe: Recipe) -> None:
         self.records, self.tokenizer, self.recipe = records, tokenizer, recipe
         self.size = min(POOL, len(records))
+        self.salience = salience_of(recipe)
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def after(self, position: Position) -> Iterator[tuple[Position, list[Example]]]:
@@ -130,13 +132,27 @@ class Batches:
         objective, source = _drawn(kind.objectives, rng), _drawn(kind.sources, rng)
         epoch, at = divmod(number, len(self.records))
         record = self.records[self._order(epoch)[at]]
-        limits = Limits(int(source), kind.max_target)
+        limits = Limits(int(source), kind.max_target, self.salience)
         return OBJECTIVES[objective](record, self.tokenizer, rng, limits)
 
     def _shuffled(self, epoch: int) -> list[int]:
         order = list(range(len(self.records)))
         random.Random(f"{self.recipe.seed} epoch {epoch}").shuffle(order)
         return order
+
+
+def salience_of(recipe: Recipe) -> Salience | None:
+    """What ranks sentences for the objective that needs it. Raises UserError where there is
+    none."""
+    if not recipe.salience:
+        return None
+    try:
+        found = Salience.load(recipe.salience)
+    except ValueError as error:
+        raise UserError(f"The ranking cannot be used: {reason(error)}.") from error
+    if found is None:
+        raise UserError(f"{recipe.salience} has no salience.json: check salience in the recipe.")
+    return found
 
 
 def _drawn(shares: Mapping[str, float], rng: random.Random) -> str:

@@ -7,22 +7,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..candidates import whole_sentences
 from ..corpus import Record
+from ..errors import UserError
+from ..salience import Salience
 from ..sentences import last_sentence_end, sentence_ends
+from ..tidying import tidy
 from .extractive import Extractive, extract
 from .objectives import Example, gap_sentences, span_copying, span_corruption
 
 CHARACTERS = 8  # more than a token has on average: what is encoded before it is cut
 LATER = 0.15  # share of the long documents with a summary that are read from a later place
 SEARCHED = 2000  # characters after a random place in which a sentence is looked for
+RANKED_WORDS = (50, 150)  # of a target that a ranking chooses: any length in between
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Most tokens of a source and of a target, ``</s>`` counted."""
+    """Most tokens of a source and of a target, ``</s>`` counted; what ranks sentences."""
 
     source: int
     target: int
+    salience: Salience | None = None
 
 
 def summary(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
@@ -44,6 +50,22 @@ def extractive(
     ids = tokenizer.encode(target, add_eos=False)
     if len(ids) >= limits.target:
         return None  # half a sentence is no target
+    return _ended(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
+
+
+def ranked(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+    """The sentences that a ranking plans, tidied: what can be counted in a document becomes what
+    is read in it, for any document. Raises UserError without a ranking."""
+    if limits.salience is None:
+        raise UserError("The objective ranked needs a ranking: set salience to its folder.")
+    text = _part(record, tokenizer, rng, limits)
+    spans = whole_sentences(text)
+    later = not record.document.startswith(text[:SEARCHED])
+    plan = limits.salience.of(text, spans, rng.randint(*RANKED_WORDS), later).plan
+    chosen = [tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan)]
+    ids = tokenizer.encode(" ".join(chosen), add_eos=False)
+    if len(ids) >= limits.target:
+        return None
     return _ended(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
 
 
@@ -70,6 +92,7 @@ Objective = Callable[[Record, Any, random.Random, Limits], "Example | None"]
 OBJECTIVES: dict[str, Objective] = {
     "summary": summary,
     "extractive": extractive,
+    "ranked": ranked,
     "gap-sentences": gaps,
     "span-corruption": spans,
     "span-copying": copying,

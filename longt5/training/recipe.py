@@ -76,12 +76,14 @@ class Stage:
 @dataclass(frozen=True)
 class Recipe:
     """A run. ``init``: a checkpoint to go on from, else ``model`` says the shape (fields of
-    ``config.json``), ``vocabulary`` the pieces. A step has ``batch_tokens`` (source and target,
+    ``config.json``), ``vocabulary`` the pieces. ``salience``: a folder with the ranking that the
+    objective ranked follows. A step has ``batch_tokens`` (source and target,
     padding counted) times ``accumulation`` on each process."""
 
     stages: tuple[Stage, ...]
     data: Data = field(default_factory=Data)
     init: str = ""
+    salience: str = ""
     model: Mapping[str, Any] = field(default_factory=dict)
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     optimizer: Optimizer = field(default_factory=Optimizer)

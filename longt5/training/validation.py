@@ -10,7 +10,8 @@ import torch
 
 from ..corpus import Record
 from ..overlap import rouge_n, words_of
-from .batches import collate
+from ..salience import Salience
+from .batches import collate, salience_of
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe, Stage
@@ -24,7 +25,8 @@ def validator(
     """What scores a model on these records by the last stage's main objective; None without an
     example. ROUGE (:mod:`longt5.overlap`) is against the record's summary where it has one."""
     stage = recipe.stages[-1]
-    made = [(record, _example(record, tokenizer, stage)) for record in records]
+    salience = salience_of(recipe)
+    made = [(record, _example(record, tokenizer, stage, salience)) for record in records]
     pairs = [(_wanted(r, e, tokenizer), e) for r, e in made if e is not None]
     options = {**recipe.generation, "num_beams": 1, "num_return_sequences": 1}
     if not pairs:
@@ -47,9 +49,11 @@ def validator(
     return validate
 
 
-def _example(record: Record, tokenizer: Any, stage: Stage) -> Example | None:
+def _example(
+    record: Record, tokenizer: Any, stage: Stage, salience: Salience | None
+) -> Example | None:
     objective = max(stage.objectives, key=lambda name: stage.objectives[name])
-    limits = Limits(max(map(int, stage.sources)), stage.max_target)
+    limits = Limits(max(map(int, stage.sources)), stage.max_target, salience)
     return OBJECTIVES[objective](record, tokenizer, random.Random(record.id), limits)
 
 
