@@ -32,16 +32,33 @@ class Outcome:
         return self.status not in ("done", "there already")
 
 
-def files_in(paths: Sequence[str]) -> list[tuple[Path, Path]]:
-    """(file, its place below the output folder) for files and all readable ones in folders."""
+def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, Path]]:
+    """(file, its place below the output folder) for files and all readable ones in folders, but
+    for the summaries that an earlier run has put among them."""
     found: list[tuple[Path, Path]] = []
     for path in map(Path, paths):
         if path.is_dir():
             inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE)
-            found += [(p, p.relative_to(path).parent) for p in inside if p.is_file()]
+            files = [(p, p.relative_to(path).parent) for p in inside if p.is_file()]
+            made = _made_of(files, out) if out is not None else set()
+            is_inside = out is not None and path.resolve() in out.resolve().parents
+            found += [
+                (p, below) for p, below in files
+                if p.resolve() not in made
+                and not (is_inside and out is not None and out.resolve() in p.resolve().parents)
+            ]  # fmt: skip
         else:
             found.append((path, Path()))
     return found
+
+
+def _made_of(files: Sequence[tuple[Path, Path]], out: Path) -> set[Path]:
+    """What the summaries of these files are called, in any format."""
+    return {
+        (out / below / export.safe_filename(path.name, fmt)).resolve()
+        for path, below in files
+        for fmt in export.FORMATS
+    }
 
 
 def run_batch(
@@ -58,7 +75,7 @@ def run_batch(
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
     from app.runs import in_words
 
-    files = files_in(paths)
+    files = files_in(paths, out)
     if not files:
         raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
     summarizer = None
@@ -92,11 +109,14 @@ def run_batch(
 
 
 def _free(target: Path, path: Path, taken: set[Path]) -> Path:
-    """The target, or one with the file's kind in it when a.pdf and a.txt would meet."""
-    if target in taken:
-        target = target.with_name(f"{path.suffix.lstrip('.')}-{target.name}")
-    taken.add(target)
-    return target
+    """The target, or one with the file's kind in it when a.pdf and a.txt would meet, and with a
+    number when there are several of a kind."""
+    kind, free, number = path.suffix.lstrip("."), target, 1
+    while free in taken:
+        free = target.with_name(f"{kind}{number if number > 1 else ''}-{target.name}")
+        number += 1
+    taken.add(free)
+    return free
 
 
 def write_whole(target: Path, data: bytes) -> None:

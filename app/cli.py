@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import getpass
 import json
+import os
 import signal
 import sys
 import threading
@@ -114,11 +115,11 @@ def _add_summarize(commands: Any) -> None:
     option("--ocr", action="store_true",
            help='read the pictures of text on scanned pages (needs pip install ".[ocr]"; slow)')
     option("--password", metavar="TEXT", help="opens a protected PDF")
-    option("--format", choices=export.FORMATS, default="md",
-           help="default: %(default)s; docx only with -o")
-    option("-o", "--output", type=Path, metavar="PATH",
-           help="write to a file, not to stdout; into a folder a file for each document, and "
-           "those that are there already are not made again")
+    option("--format", choices=export.FORMATS,
+           help="default: what the name after -o ends with, else md; docx only with -o")
+    option("-o", "--output", metavar="PATH",
+           help="write to a file, not to stdout; into a folder (OUT/) a file for each document, "
+           "and those that are there already are not made again")
     option("--device", default=settings.device, metavar="D",
            help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     option("--dtype", default=settings.dtype, metavar="T",
@@ -148,11 +149,14 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         sections=chosen.sections,
     )
     options.check()
+    is_folder = _is_folder(chosen.output)
+    chosen.output = Path(chosen.output) if chosen.output else None
+    chosen.format = chosen.format or _format_of(chosen.output)
     with _stop_on_interrupt() as stop:
         run = Run(chosen, options, ProgressLine(sys.stderr), stop)
         if chosen.list_sections:
             return run.sections()
-        if any(Path(path).is_dir() for path in chosen.files) or _is_folder(chosen.output):
+        if is_folder or any(Path(path).is_dir() for path in chosen.files):
             return run.folder()
         return run.files()
 
@@ -256,8 +260,14 @@ class Run:
         return self.summarizer
 
 
-def _is_folder(output: Path | None) -> bool:
-    return output is not None and output.is_dir()
+def _is_folder(output: str | None) -> bool:
+    """Whether it is one, or written like one."""
+    return output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+
+
+def _format_of(output: Path | None) -> str:
+    suffix = output.suffix.lower().lstrip(".") if output is not None else ""
+    return suffix if suffix in export.FORMATS else "md"
 
 
 def show(
@@ -366,7 +376,8 @@ def read(
 
 @contextlib.contextmanager
 def _output(path: Path | None, fmt: str) -> Iterator[TextIO]:
-    """Stdout, or a file that appears under its name only when it is whole."""
+    """Stdout, or a file that appears under its name only when it is whole or stopped by hand; an
+    error leaves what was there before, if anything was."""
     if path is None:
         yield sys.stdout
         return
@@ -379,11 +390,24 @@ def _output(path: Path | None, fmt: str) -> Iterator[TextIO]:
     try:
         with out:
             yield out
-    finally:
-        if part.stat().st_size:
-            part.replace(path)
-        else:
+    except Cancelled:
+        _put(part, path)
+        raise
+    except BaseException:
+        if path.exists():
             part.unlink()
+        else:
+            _put(part, path)
+        raise
+    _put(part, path)
+
+
+def _put(part: Path, path: Path) -> None:
+    """In place of what was there, unless it is empty."""
+    if part.stat().st_size:
+        part.replace(path)
+    else:
+        part.unlink()
 
 
 @contextlib.contextmanager

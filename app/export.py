@@ -14,6 +14,7 @@ from app.events import SectionSummary, Sentence, Summary
 from app.provenance import details
 
 FORMATS = ("md", "txt", "json", "html", "docx")
+UNSUPPORTED = "no passage supports this"
 
 
 def export(summary: Summary, fmt: str) -> str:
@@ -122,7 +123,7 @@ def cited(fmt: str, sentences: Sequence[Sentence]) -> str:
     parts = []
     for sentence in sentences:
         text = inert(sentence.text) if fmt == "md" else sentence.text
-        marks = [cite_pages(sentence.labels)] if sentence.labels else []
+        marks = [cite_pages(sentence.labels) or UNSUPPORTED]
         marks += [f"check “{sentence.text[slice(*f['span'])]}”" for f in sentence.flags]
         note = "; ".join(inert(m) if fmt == "md" else m for m in marks)
         parts.append(f"{text} ({note})" if note else text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.coverage import cite_pages, coverage_line
 from app.events import Sentence, Summary
-from app.export import heading_of, provenance
+from app.export import UNSUPPORTED, heading_of, provenance
 from app.provenance import details
 
 # What XML 1.0 has no way to write.
@@ -57,10 +57,9 @@ def _paragraph(document: Any, sentences: Sequence[Sentence], bold: bool = False)
                 run.bold, run.underline = bold, True
                 at = end
         paragraph.add_run(_plain(sentence.text[at:]) + " ").bold = bold
-        marks = [cite_pages(sentence.labels)] if sentence.labels else []
+        marks = [cite_pages(sentence.labels) or UNSUPPORTED]
         marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
-        if marks:
-            paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
+        paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
 
 
 def _plain(text: str) -> str:

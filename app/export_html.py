@@ -6,7 +6,7 @@ from html import escape
 
 from app.coverage import STATUSES, cite_pages, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
-from app.export import heading_of, provenance
+from app.export import UNSUPPORTED, heading_of, provenance
 from app.provenance import details
 
 STYLE = """
@@ -74,9 +74,8 @@ def _sentence(sentence: Sentence) -> str:
             html += f'<span class="flag" title="{reason}">{escape(sentence.text[start:end])}</span>'
             at = end
     html += escape(sentence.text[at:])
-    if not sentence.labels:
-        return html
-    return f'{html} <span class="cite">({escape(cite_pages(sentence.labels))})</span>'
+    note = cite_pages(sentence.labels) or UNSUPPORTED
+    return f'{html} <span class="cite">({escape(note)})</span>'
 
 
 def _strip(summary: Summary) -> str:

@@ -232,12 +232,25 @@ class JobRunner:
         """The job with this id, while it is remembered."""
         return self._jobs.get(job_id)
 
+    def stop(self, job_id: str) -> None:
+        """End a job by hand: within one step if it runs, now if it waits."""
+        job = self.get(job_id)
+        if job is None or job.finished:
+            return
+        job.stop()
+        with self._changed:
+            waiting = [entry for entry in self._queue if entry[0] is job]
+            for entry in waiting:
+                self._queue.remove(entry)
+            self._count_ahead()
+        for _, work in waiting:
+            job.run(work)  # which sees the stop before it takes anything
+
     def forget(self, job_id: str) -> None:
         """Stop a job, if it is not over, and know nothing of it any more."""
+        self.stop(job_id)
         with self._changed:
-            job = self._jobs.pop(job_id, None)
-        if job is not None:
-            job.stop()
+            self._jobs.pop(job_id, None)
 
     def expire(self, age_s: float) -> None:
         """Forget the jobs that ended longer ago than that."""

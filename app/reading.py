@@ -18,7 +18,14 @@ from pathlib import Path
 
 from app.documents import Document, load_document
 from app.errors import AppError, NotReadable
-from app.settings import KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
+from app.settings import (
+    KEPT_COPIES,
+    KEPT_READINGS,
+    assets_dir,
+    data_dir,
+    private_folder,
+    upload_dir,
+)
 
 Loader = Callable[..., Document]
 
@@ -85,12 +92,14 @@ class Reading:
 
 
 class Reader:
-    """Readings by file, password and whether by OCR, the newest kept."""
+    """Readings by file, password and whether by OCR, the newest kept; and our copies of what was
+    uploaded, which are all that is left of it, so these stay for longer."""
 
     def __init__(self, loader: Loader = load_document) -> None:
         self._loader = loader
         self._readings: OrderedDict[tuple[str, str, bool], Reading] = OrderedDict()
-        self._own: dict[str, Path] = {}  # where we moved what was uploaded
+        # Where we moved what was uploaded, and when it was last asked for.
+        self._own: OrderedDict[str, tuple[Path, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def open(self, path: str, password: str = "", ocr: bool = False) -> Reading:
@@ -104,7 +113,9 @@ class Reader:
             reading.used_at = time.monotonic()
             self._readings[key] = reading
             while len(self._readings) > KEPT_READINGS:
-                self._drop(next(iter(self._readings))[0])
+                self._readings.popitem(last=False)[1].stop()
+            while len(self._own) > KEPT_COPIES:
+                self._drop(next(iter(self._own)))
         return reading
 
     def forget(self, path: str) -> None:
@@ -112,13 +123,24 @@ class Reader:
         with self._lock:
             self._drop(path)
 
+    def forget_copy(self, copy: Path | None) -> None:
+        """Delete a copy that this or an earlier process made, with its readings."""
+        if copy is None or copy.parent.parent != data_dir() / "reading":
+            return
+        with self._lock:
+            for path in [path for path, (own, _) in self._own.items() if own == copy]:
+                self._drop(path)
+            shutil.rmtree(copy.parent, ignore_errors=True)
+
     def expire(self, age_s: float) -> None:
         """Forget what nobody asked for since."""
         with self._lock:
-            for (path, *_), reading in list(self._readings.items()):
-                if time.monotonic() - reading.used_at > age_s:
-                    self._drop(path)
-            owned = {own.parent for own in self._own.values()}
+            now = time.monotonic()
+            used = [(path, reading.used_at) for (path, *_), reading in self._readings.items()]
+            used += [(path, used_at) for path, (_, used_at) in self._own.items()]
+            for path in {path for path, _ in used} - {p for p, at in used if now - at <= age_s}:
+                self._drop(path)
+            owned = {own.parent for own, _ in self._own.values()}
             for left in (data_dir() / "reading").glob("*"):  # by a process that is gone
                 with contextlib.suppress(OSError):
                     if left not in owned and time.time() - left.stat().st_mtime > max(age_s, 0):
@@ -127,7 +149,7 @@ class Reader:
     def close(self) -> None:
         """Forget all."""
         with self._lock:
-            for path, *_ in list(self._readings):
+            for path in {*self._own, *(path for path, *_ in self._readings)}:
                 self._drop(path)
 
     def _drop(self, path: str) -> None:
@@ -135,14 +157,14 @@ class Reader:
             self._readings.pop(key).stop()
         own = self._own.pop(path, None)
         if own is not None:
-            shutil.rmtree(own.parent, ignore_errors=True)
+            shutil.rmtree(own[0].parent, ignore_errors=True)
 
     def _source(self, path: str) -> Path:
         """Where to read a file from: an upload is taken out of the public folder."""
         public = Path(path)
         if not is_upload(public):
             return public
-        own = self._own.get(path)
+        own, _ = self._own.pop(path, (None, 0.0))
         if own is None and public.is_file():
             folder = private_folder(data_dir() / "reading")
             own = private_folder(folder / secrets.token_urlsafe(12)) / public.name
@@ -154,10 +176,11 @@ class Reader:
                     f"“{public.name}” cannot be put into {folder} ({reason}): make room there, or "
                     "set SUMMARIZER_DATA_DIR to another folder."
                 ) from error
-            self._own[path] = own
         else:
             with contextlib.suppress(OSError):
                 public.unlink()  # the same file, sent again
+        if own is not None:
+            self._own[path] = own, time.monotonic()
         return own or public
 
 

@@ -13,7 +13,7 @@ from app.apart import summarize_apart
 from app.board import Board
 from app.documents import Document, require_text
 from app.errors import AppError, DeviceLost
-from app.events import Event, Finished
+from app.events import DocumentStarted, Event, Finished
 from app.jobs import Job, JobRunner, new_id
 from app.journal import Asked, JobFolder, Journal
 from app.options import Options
@@ -95,7 +95,7 @@ class Service:
             job = self.runner.get(job_id)
             if job is not None and not (job.cut_off and self._lent_gpu is None):
                 return job
-            return self._revive(job_id, session) or job
+            return self._revive(job_id, session, known=job is not None) or job
 
     def folder(self, job_id: str) -> JobFolder | None:
         """What is kept of a job."""
@@ -141,7 +141,10 @@ class Service:
     ) -> Job:
         def work(stop: threading.Event) -> Iterator[Event]:
             try:
-                yield from self._computed(request, stop, folder)
+                if stop.is_set():  # while it waited
+                    yield from _stopped(request)
+                else:
+                    yield from self._computed(request, stop, folder)
                 if folder is not None and (not stop.is_set() or getattr(stop, "by_hand", True)):
                     folder.finish()
             except AppError as error:
@@ -172,14 +175,16 @@ class Service:
         if not self.keeper.has_lost_device:
             release_memory()
 
-    def _revive(self, job_id: str, session: str) -> Job | None:
+    def _revive(self, job_id: str, session: str, known: bool) -> Job | None:
+        """A run taken up again; one that this process cut off itself (`known`) ended no program."""
         folder = self.journal.find(job_id)
         asked = folder.asked() if folder else None
         if folder is None or asked is None:
             return None
         if folder.outcome() is None and self._lent_gpu is None:
+            self.runner.admit(session)
             folder.take()
-            if folder.try_again():
+            if known or folder.try_again():
                 request = Request(
                     asked.documents, Options(**asked.options), asked.model, asked.read_s,
                     asked.sources,
@@ -224,6 +229,15 @@ class Service:
                 events.close()  # type: ignore[attr-defined]
                 yield Finished(board.stopped_summary(request.model, asdict(request.options)))
                 return
+
+
+def _stopped(request: Request) -> Iterator[Event]:
+    """What there is to say of a run that was stopped while it waited."""
+    board = Board()
+    begun = DocumentStarted(1, len(request.documents), request.documents[0].name)
+    board.apply(begun)
+    yield begun
+    yield Finished(board.stopped_summary(request.model, asdict(request.options)))
 
 
 def _asked(request: Request) -> Asked:

@@ -27,6 +27,7 @@ MAX_WAITING = 16
 MAX_PER_SESSION = 2  # one runs, one waits
 KEPT_STATES_BYTES = 512 * 1024**2  # encoder states, for another length or beam width
 KEPT_READINGS = 20  # documents read and kept for another run
+KEPT_COPIES = 200  # of files that were uploaded, to be read once more
 KEPT_JOBS = 50  # finished runs that can still be looked at
 GPU_SECONDS = (20, 120)  # least and most asked for, where a GPU is lent per call
 KEPT_HOURS, KEPT_HOURS_ON_SPACE = 24, 1  # job folders, after their last change

@@ -3,7 +3,8 @@
 window.copySummary = async () => {
   const box = document.getElementById("summary");
   const copy = box ? box.cloneNode(true) : document.createElement("div");
-  copy.querySelectorAll(".spoken, .strip").forEach((element) => element.remove());
+  copy.querySelectorAll(".unsupported").forEach((element) => element.replaceWith("(no passage supports this)"));
+  copy.querySelectorAll(".spoken, .strip, .legend, .include").forEach((element) => element.remove());
   copy.querySelectorAll(".cite").forEach((element) => element.replaceWith(`(${element.textContent})`));
   // Only what is laid out has line breaks in its innerText.
   copy.style.cssText = "position: fixed; left: -9999px";

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from app import cli
-from app.batch import files_in
+from app.batch import _free, files_in
 from app.summarizer import Summarizer
 
 
@@ -51,6 +53,24 @@ def test_nothing_to_do_is_said(tmp_path, capsys) -> None:
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty", "-o", tmp_path / "out") == 1
     assert "no .pdf" in capsys.readouterr().err
+
+
+def test_summaries_among_the_documents_are_no_documents(folder, tmp_path) -> None:
+    (folder / "a-summary.md").write_text("Made of a.txt.", encoding="utf-8")
+    (folder / "b-summary.txt").write_text("A user's own.", encoding="utf-8")
+    (folder / "out" / "more").mkdir(parents=True)
+    (folder / "out" / "more" / "b-summary.md").write_text("Made of b.txt.", encoding="utf-8")
+    beside = [path.name for path, _ in files_in([str(folder)], folder)]
+    assert "b-summary.txt" in beside and "a-summary.md" not in beside
+    inside = [path.relative_to(folder).as_posix() for path, _ in
+              files_in([str(folder)], folder / "out")]  # fmt: skip
+    assert "more/b.txt" in inside and not any(name.startswith("out/") for name in inside)
+
+
+def test_files_of_one_name_have_summaries_of_their_own(tmp_path) -> None:
+    taken: set[Path] = set()
+    names = [_free(tmp_path / "a-summary.md", Path(f"{n}/a.pdf"), taken).name for n in range(4)]
+    assert names == ["a-summary.md", "pdf-a-summary.md", "pdf2-a-summary.md", "pdf3-a-summary.md"]
 
 
 def test_files_keep_their_place(folder) -> None:

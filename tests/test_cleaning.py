@@ -347,6 +347,12 @@ def test_text_resumes_after_references() -> None:
     tail = "[3] C.\n\nAppendix A: More\n\nWords."
     pages = ["Prose " * 50, "References\n\n[1] A.\n\n[2] B.", tail, "The end."]
     assert find_references(pages) == [(1, 0, len(pages[1])), (2, 0, tail.index("Appendix"))]
+    for title in ("Methods", "Online Methods", "8 Conclusion", "Chapter 12 The end", "Part II",
+                  "Author contributions", "Data availability"):  # fmt: skip
+        pages[2] = f"[3] C.\n\n{title}\n\nWords."
+        assert find_references(pages)[1:] == [(2, 0, pages[2].index(title))]
+    pages[2] = "[3] C.\n\nMethods of proof. In D (ed.), Logic.\n\nChapter 3, Nine Publishers."
+    assert find_references(pages)[1:] == [(2, 0, len(pages[2])), (3, 0, len(pages[3]))]
     pages[2] = "Appendix\n\nWords."
     assert find_references(pages) == [(1, 0, len(pages[1]))]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import cli, export
-from app.errors import BadOption
+from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
 from app.summarizer import Summarizer
 from app.terminal import ProgressLine, SummaryWriter
@@ -67,6 +67,33 @@ def test_output_file_appears_whole(loaded, short_file, tmp_path, capsys) -> None
     assert not list(tmp_path.glob("*.part"))
     code, _, err = run(capsys, "summarize", short_file, "-o", tmp_path / "no" / "such.md")
     assert code == 1 and "cannot be written" in err
+
+
+def test_an_error_leaves_the_earlier_output(loaded, short_file, tmp_path, capsys, monkeypatch):
+    target = tmp_path / "out.md"
+    target.write_text("An earlier summary.", encoding="utf-8")
+
+    def failing(events, fmt, name, out, progress):
+        out.write("Half a sen")
+        raise AppError("Memory ran out.")
+
+    monkeypatch.setattr(cli, "show", failing)
+    assert run(capsys, "summarize", short_file, "-o", target)[0] == 1
+    assert target.read_text(encoding="utf-8") == "An earlier summary."
+    target.unlink()
+    assert run(capsys, "summarize", short_file, "-o", target)[0] == 1
+    assert target.read_text(encoding="utf-8") == "Half a sen"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_output_says_its_format_and_whether_it_is_a_folder(
+    loaded, short_file, tmp_path, capsys
+) -> None:
+    few = ("--max-new-tokens", 8, "--num-beams", 1)
+    assert run(capsys, "summarize", short_file, "-o", tmp_path / "out.json", *few)[0] == 0
+    assert json.loads((tmp_path / "out.json").read_text("utf-8"))["name"] == "short.txt"
+    assert run(capsys, "summarize", short_file, "-o", f"{tmp_path}/new/", *few)[0] == 0
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["short-summary.md"]
 
 
 def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, capsys) -> None:

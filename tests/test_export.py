@@ -109,7 +109,7 @@ def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> 
         text = data.decode("utf-8")
     read = "2 of 3 pages read; 14: a picture without text"
     facts = ("ab" * 32, "cdcdcdcdcdcdcdcd", "12-13", "float32", "Made by a machine")
-    for said in ("pp. xi, 1", "4.3 million", read, *facts):
+    for said in ("pp. xi, 1", "4.3 million", "no passage supports this", read, *facts):
         assert said in text, said
     assert ("<b>why" in text) == (fmt in ("txt", "docx"))
 

@@ -13,17 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from app.board import Board
 from app.errors import AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
-from app.jobs import DONE, FAILED, UNEXPECTED, JobRunner
+from app.jobs import DONE, FAILED, UNEXPECTED, WAITING, JobRunner
 from app.reading import Reader
 from app.service import Request, Service
 from app.settings import Settings
 from app.summarizer import Options
 from app.ui.handlers import Handlers, duration, keeping, status
+from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_PDF, ROOT
 
 SECTION = SectionSummary((1, 2), "One. Two.", 10, 4)
@@ -388,8 +390,28 @@ def test_a_refusal_keeps_what_was_entered(bundled, article) -> None:
     before = set(root.glob("*"))
     last = list(handlers.run("text", None, text, *ASKED, page_of("s")))[-1]
     assert "What you entered stays" in last["status"] and not last["running"]
-    assert last["job"] == "" and set(root.glob("*")) == before
+    assert last["job"] is None and set(root.glob("*")) == before
+    # What was shown before stays, with its files: nothing but the status and the buttons changes.
+    changed = [i for i, update in enumerate(component_updates(last)) if update != gr.skip()]
+    assert changed == [0, 3, 4]
     runner.close()
+
+
+def test_a_waiting_run_is_stopped_at_once(bundled, article) -> None:
+    handlers = handlers_with(bundled, None)
+    runner = handlers.service.runner
+    release = threading.Event()
+    first = runner.submit(gated(release), "a")
+    views = handlers.run("text", None, article.pages[0].text, *ASKED, page_of("s"))
+    view = next(v for v in views if v["job"])
+    assert runner.get(view["job"]).state == WAITING
+    handlers.stop(view["job"], page_of("s"))
+    last = list(views)[-1]
+    assert "Stopped" in last["status"] and not last["running"] and not first.finished
+    assert handlers.service.folder(last["job"]).outcome() == ""
+    behind = runner.submit(gated(release), "b")
+    assert behind.ahead == 1  # nothing but the run that goes on
+    release.set()
 
 
 def test_forget_on_the_page(bundled, article) -> None:
@@ -402,7 +424,7 @@ def test_forget_on_the_page(bundled, article) -> None:
     assert path.is_dir() and all(p.is_file() for p in exports)
     view, *cleared = handlers.forget(last["job"])
     assert not path.exists() and not any(p.exists() for p in exports)
-    assert "Forgotten" in view["status"] and view["job"] == "" and cleared == [None, "", ""]
+    assert "Forgotten" in view["status"] and view["job"] == "" and cleared == [None, "", "", ""]
     assert list(handlers.reattach(last["job"], page_of("s"))) == []
 
 

@@ -25,7 +25,9 @@ _REFERENCES = re.compile(
 _RESUME = re.compile(
     r"^(?:#{1,6}\s*)?(?:[A-Z]\.?\s+|\d{1,2}\.?\s+)?(?:appendi(?:x|ces)|annex(?:es)?|supplement"
     r"(?:ary|al)?|supporting information|glossary|index|acknowledge?ments?|about the authors?"
-    r"|anhang)\b.{0,80}$",
+    r"|anhang|(?:online |materials and )?methods|extended data|author contributions"
+    r"|(?:data|code) availability|competing interests|conclusions?|chapter \d+|part [IVX\d]+)\b"
+    r".{0,80}(?<![.,;])$",
     re.I | re.M,
 )
 EARLY_PAGES = 25  # contents without leaders are looked for on these, or on the first fifth

@@ -215,7 +215,7 @@ class Handlers:
         """Views of a run until it has finished. Raises the AppError that ended it."""
         board, shown = Board(), 0.0
         yield view.with_(
-            job=job.id, status=status(board, job), running=True,
+            job=job.id, status=status(board, job), running=True, exports={},
             kept=keeping(self.service, job.id),
         )  # fmt: skip
         try:
@@ -273,20 +273,23 @@ class Handlers:
         reading = self.stops.get(session_of(request))
         if reading is not None:
             reading.set()
-        job = self.service.runner.get(job_id or "")
-        if job is not None:
-            job.stop()
+        self.service.runner.stop(job_id or "")
 
-    def forget(self, job_id: str) -> tuple[View, None, str, str]:
-        """On Forget: nothing is left of the run. Gives the empty view, files, facts and text."""
-        for source in self.shown.pop(job_id or "", []):
+    def forget(self, job_id: str) -> tuple[View, None, str, str, str]:
+        """On Forget: nothing is left of the run. Gives the empty view, files, facts, text and
+        source."""
+        for source in self._sources(job_id or ""):
             self.reader.forget(source.upload)
+            self.reader.forget_copy(source.path)
+        self.shown.pop(job_id or "", None)
         self.requests.pop(job_id or "", None)
         self.earlier.forget(job_id or "")
         self.service.forget(job_id or "")
         shutil.rmtree(exports_folder(job_id), ignore_errors=True)
-        view = View().with_(summary=render.EMPTY, status=render.notice("Forgotten."))
-        return view, None, "", ""
+        view = View().with_(
+            summary=render.EMPTY, status=render.notice("Forgotten."), job="", exports={}, kept=""
+        )
+        return view, None, "", "", ""
 
     def expire(self, age_s: float) -> None:
         """Let go of what was kept longer than that."""
@@ -315,10 +318,11 @@ class Shown:
 
 class View(dict[str, Any]):
     """What the page shows: status and summary (HTML), job id, running, exports by format, and
-    what is said of how long it is kept."""
+    what is said of how long it is kept. None leaves what is there: until a new run has begun,
+    the earlier one keeps its text, its files and its name."""
 
     def __init__(self) -> None:
-        super().__init__(status="", summary=None, job="", running=False, exports={}, kept="")
+        super().__init__(status="", summary=None, job=None, running=False, exports=None, kept=None)
 
     def with_(self, **changes: Any) -> View:
         """Itself, changed."""
@@ -439,8 +443,8 @@ class Api:
             raise gr.Error(str(error), print_exception=False) from None
         finally:
             # A program that goes away does not come back: its run ends with it.
-            if job is not None and not job.finished:
-                job.stop()
+            if job is not None:
+                self.handlers.service.runner.stop(job.id)
 
     def extract(
         self, file: str | None = None, text: str = "", password: str = "", ocr: bool = False

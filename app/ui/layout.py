@@ -46,7 +46,8 @@ FORMATS = (
 
 def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
     """The whole page with its events and its API."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    kept_s = handlers.service.kept_hours * 3600  # the exports are there as long as their run
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, kept_s)) as page:
         gr.HTML(HEADER)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=300, elem_id="ask"):
@@ -240,8 +241,8 @@ def _wire_running(
     job.change(lambda job: job, job, answer["kept"], queue=False, **QUIET)
     ask["stop"].click(handlers.stop, job, None, queue=False, **QUIET)
     answer["forget"].click(
-        lambda job: _forgotten(handlers, job), job,
-        [*outputs, ask["files"], ask["facts"], ask["text"]], queue=False, **QUIET,
+        lambda job, kept: _forgotten(handlers, job or kept), [job, answer["kept"]],
+        [*outputs, ask["files"], ask["facts"], ask["text"], ask["page"]], queue=False, **QUIET,
     ).then(**offers)  # fmt: skip
     answer["earlier"].input(
         handlers.earlier.compare, [job, answer["earlier"]], answer["comparison"], queue=False,
@@ -270,20 +271,25 @@ def _forgotten(handlers: Handlers, job: str) -> list[Any]:
 
 def component_updates(view: View) -> list[Any]:
     """status, summary, job, run, stop, copy, a download button per format, what is kept, forget."""
-    exports = view["exports"]
+    summary, exports, kept = (view[name] for name in ("summary", "exports", "kept"))
     downloads = [
-        gr.update(value=exports.get(fmt), interactive=fmt in exports) for fmt, _ in FORMATS
-    ]
+        gr.skip() if exports is None
+        else gr.update(value=exports.get(fmt), interactive=fmt in exports)
+        for fmt, _ in FORMATS
+    ]  # fmt: skip
+    keeping: list[Any] = [gr.skip(), gr.skip()]
+    if kept is not None:
+        small = f"<small>{escape(kept)}</small>"
+        keeping = [gr.update(value=small, visible=bool(kept)), gr.update(visible=bool(kept))]
     return [
         view["status"],
-        gr.skip() if view["summary"] is None else view["summary"],
-        view["job"],
+        gr.skip() if summary is None else summary,
+        gr.skip() if view["job"] is None else view["job"],
         gr.update(interactive=not view["running"]),
         gr.update(interactive=view["running"]),
-        gr.update(interactive=bool(view["summary"])),
+        gr.skip() if summary is None else gr.update(interactive=bool(summary)),
         *downloads,
-        gr.update(value=f"<small>{escape(view['kept'])}</small>", visible=bool(view["kept"])),
-        gr.update(visible=bool(view["kept"])),
+        *keeping,
     ]
 
 

@@ -146,7 +146,11 @@ def _sentence(number: int, sentence: Sentence) -> str:
             at = end
     html += escape(sentence.text[at:])
     if not sentence.pages:
-        return html + ' <span class="unsupported" title="No passage supports this.">?</span>'
+        return html + (
+            ' <span class="unsupported" tabindex="0" title="No passage supports this.">'
+            '<span aria-hidden="true">?</span><span class="spoken"> (no passage supports this)'
+            "</span></span>"
+        )
     label = escape(cite_pages(sentence.labels))
     numbers = ranges(sentence.pages)
     # What is printed on a page may be another number than a viewer of the file counts.
