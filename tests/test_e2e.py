@@ -197,6 +197,26 @@ def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
     assert page.is_enabled("#run")
 
 
+def test_each_tab_finds_its_own_run_again(page) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    for tab, document in ((page, EXAMPLE_PDF), (other, EXAMPLE_TEXT)):
+        drop(tab, document)
+        tab.wait_for_selector(".facts")
+        tab.click("label:has-text('Short')")
+        tab.click("#run")
+        tab.wait_for_selector("#summary[aria-busy=false]")
+        tab.wait_for_function("() => !!sessionStorage.getItem('job')")
+    for tab, said in ((page, "29 pages read"), (other, "2 parts read")):
+        tab.reload()
+        tab.wait_for_selector("#summary[aria-busy=false]")
+        assert said in tab.inner_text(".coverage")
+    newest = page.context.new_page()
+    newest.goto(page.url)
+    newest.wait_for_selector("#summary[aria-busy=false]")
+    assert "2 parts read" in newest.inner_text(".coverage")
+
+
 def test_buttons_say_what_they_do(page) -> None:
     page.wait_for_timeout(1_000)  # what runs when the page is loaded must not empty them
     for name, label in (("run", "Summarize"), ("stop", "Stop")):

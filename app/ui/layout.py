@@ -173,6 +173,9 @@ def _answer() -> dict[str, Any]:
     return answer
 
 
+# A browser knows its latest run; a tab that is loaded again, the one it began itself.
+OWN_JOB = "(kept) => sessionStorage.getItem('job') ?? kept"
+KEEP_OWN_JOB = "(kept) => { sessionStorage.setItem('job', kept ?? ''); }"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 ASKED = (
     "source", "files", "text", "model", "length", "num_beams", "pages", "sections",
@@ -229,16 +232,18 @@ def _wire_running(
         "outputs": [history, answer["compare_box"], answer["earlier"], answer["comparison"]],
         "queue": False, **QUIET,
     }  # fmt: skip
-    for event, run, inputs in (
-        (page.load, handlers.reattach, [answer["kept"]]),
-        (ask["run"].click, handlers.run, [ask[name] for name in ASKED]),
-        (answer["summary"].include, handlers.include, [job]),
+    for event, run, inputs, js in (
+        (page.load, handlers.reattach, [answer["kept"]], OWN_JOB),
+        (ask["run"].click, handlers.run, [ask[name] for name in ASKED], None),
+        (answer["summary"].include, handlers.include, [job], None),
     ):
         event(
-            _as_updates(run), inputs, outputs, concurrency_limit=WATCHERS, **QUIET
+            _as_updates(run), inputs, outputs, concurrency_limit=WATCHERS, js=js, **QUIET
         ).then(**offers)  # fmt: skip
     answer["summary"].include(lambda: True, None, ask["include_references"], queue=False, **QUIET)
-    job.change(lambda job: job, job, answer["kept"], queue=False, **QUIET)
+    job.change(lambda job: job, job, answer["kept"], queue=False, **QUIET).then(
+        None, answer["kept"], js=KEEP_OWN_JOB, **QUIET
+    )
     ask["stop"].click(handlers.stop, job, None, queue=False, **QUIET)
     answer["forget"].click(
         lambda job, kept: _forgotten(handlers, job or kept), [job, answer["kept"]],
