@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 WORST = -1.0e9
+WITH_DOUBLES = ("cpu", "cuda")  # devices that have float64
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,8 @@ class BeamSearch:
             indices = torch.gather(indices, 1, order)
         else:
             scores, indices = torch.topk(total, k=self.candidates)
-        packed = torch.stack([scores.double(), indices.double()]).cpu()
-        indices = packed[1].long()
-        return packed[0].float(), indices // vocab, indices % vocab
+        scores, indices = _to_host(scores, indices)
+        return scores, indices // vocab, indices % vocab
 
     def _keep_running(self, hypotheses: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
         unfinished = scores + ended.float() * WORST
@@ -200,6 +200,15 @@ class BeamSearch:
     def hit_eos(self, row: int) -> bool:
         """Whether the best answer ends in EOS (else it was cut at the longest length)."""
         return int(self.finished[row, 0, 0, int(self.lengths[row, 0])]) in self.options.eos
+
+
+def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Both on the CPU: in one transfer, as float64, which holds either exactly, where the device
+    has that (Apple's have not)."""
+    if scores.device.type not in WITH_DOUBLES:
+        return scores.cpu(), indices.cpu()
+    packed = torch.stack([scores.double(), indices.double()]).cpu()
+    return packed[0].float(), packed[1].long()
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ class GenerationConfig:
         for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
             given = getattr(self, name)
             self._check(name, given is None or given >= 1, "must be at least 1")
+        longer = self.max_length is None or self.max_length > 1
+        self._check("max_length", longer, "counts the start token and must be at least 2")
         several_samples = self.do_sample and self.num_beams == 1
         if self.num_return_sequences > self.num_beams and not several_samples:
             raise ValueError(

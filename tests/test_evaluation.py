@@ -118,6 +118,8 @@ def test_a_given_limit_replaces_those_of_the_checkpoint() -> None:
     merged = own.merged(**decoding(own, {"max_length": 64, "num_beams": None}, 0.0))
     assert (merged.longest, merged.shortest, merged.no_repeat_ngram_size) == (64, 64, 6)
     assert decoding(own, {}, 30.0)["no_repeat_ngram_size"] == 0
+    several = GenerationConfig(num_beams=4, num_return_sequences=2)
+    assert several.merged(**decoding(several, {}, 0.0)).num_return_sequences == 1
 
 
 @pytest.fixture(scope="module")

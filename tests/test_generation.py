@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from longt5 import GenerationConfig, generation
+from longt5 import GenerationConfig, beam_search, generation
 from longt5.beam_search import SearchOptions
 from tests.generation_cases import judge, models, one_thread, random_case  # noqa: F401
 from tests.reference import padded_batch, pair
@@ -82,6 +82,7 @@ def test_a_file_of_options_is_read_and_written(tmp_path) -> None:
     [
         ({"num_beams": 0}, "num_beams"),
         ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"max_length": 1}, "max_length"),
         ({"num_return_sequences": 2}, "num_return_sequences"),
         ({"num_beams": 2, "num_return_sequences": 3, "do_sample": True}, "num_return_sequences"),
         ({"early_stopping": "sometimes"}, "early_stopping"),
@@ -97,6 +98,19 @@ def test_contradictions_are_refused_at_the_call(options: dict, named: str) -> No
     _, ours = models(KEY)
     with pytest.raises(ValueError, match=named):
         ours.stream(torch.tensor([[3, 1]]), **options)
+
+
+def test_a_device_without_float64_gives_the_same(monkeypatch) -> None:
+    """As Apple's GPUs, on which the conversion alone is an error."""
+    _, ours = models(KEY)
+    ids, mask = padded_batch([9, 4], 40)
+    options = {"num_beams": 3, "max_new_tokens": 8, "num_return_sequences": 2}
+    usual = ours.generate(ids, mask, **options)
+    monkeypatch.setattr(beam_search, "WITH_DOUBLES", ())
+    monkeypatch.setattr(torch.Tensor, "double", None)
+    there = ours.generate(ids, mask, **options)
+    assert torch.equal(there.sequences, usual.sequences)
+    assert torch.equal(there.sequences_scores, usual.sequences_scores)
 
 
 def test_kept_states_decode_again_without_the_encoder(monkeypatch) -> None:

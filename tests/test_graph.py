@@ -26,7 +26,7 @@ def recorded(monkeypatch):
     """Steps as on a GPU; "replaying" runs the same function again, after the warm-up."""
     runs = []
 
-    def record(run):
+    def record(run, device):
         for _ in range(graph.WARM_UPS + 1):
             run()
 
@@ -92,7 +92,7 @@ def test_recordings_are_for_cuda_and_not_for_a_lent_gpu(monkeypatch) -> None:
 def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) -> None:
     """Its memory must not wait for a collection of cycles."""
 
-    def record(run):
+    def record(run, device):
         result = run()
         return lambda: result
 

@@ -426,6 +426,17 @@ def test_layers_in_one_call_are_those_one_after_the_other(kind, dtype, bound, in
 
 
 @needs_native
+def test_int8_layers_in_one_call_need_right_int8_products(monkeypatch) -> None:
+    ours = ours_like(reference_model(**JOINED))
+    quantize_decoder(ours)
+    ids, _ = padded_batch([40], 96)
+    encoded = ours.encode(ids)
+    assert ours.init_cache(encoded, 2, 4).layers is not None
+    monkeypatch.setattr(select, "verified", lambda name, *where: name != "native int8")
+    assert ours.init_cache(encoded, 2, 4).layers is None
+
+
+@needs_native
 @pytest.mark.parametrize("change", [{"feed_forward_proj": "gated-silu"}, {"d_kv": 8}, {"d_ff": 48}])
 def test_what_one_call_lacks_is_computed_piece_by_piece(change) -> None:
     ours = ours_like(reference_model(**{**JOINED, **change}))

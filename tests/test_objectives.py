@@ -149,6 +149,17 @@ def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
         assert tokenizer.decode(made.target) in texts
 
 
+def test_blanks_before_a_document_change_no_ranking(tokenizer) -> None:
+    """It begins all the same, and is no later part of one."""
+    limits, text = Limits(1000, 400, SALIENCE), TEXT.strip()
+    one, other = (
+        ranked(Record("1", blanks + text, "Any."), tokenizer, random.Random(1), limits)
+        for blanks in ("", "\n  ")
+    )
+    assert one is not None and one == other
+    assert ranked(Record("1", " ", "Any."), tokenizer, random.Random(0), limits) is None
+
+
 def test_without_a_ranking_nothing_is_ranked(tokenizer) -> None:
     with pytest.raises(UserError, match="salience"):
         ranked(Record("1", TEXT, None), tokenizer, random.Random(0), Limits(500, 200))

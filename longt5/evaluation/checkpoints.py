@@ -158,7 +158,7 @@ def decoding(config: Any, options: Mapping[str, Any], copy_penalty: float) -> di
         chosen["min_new_tokens"] = min(least, longest)
     if copy_penalty:
         chosen.setdefault("no_repeat_ngram_size", 0)
-    return chosen
+    return {**chosen, "num_return_sequences": 1}  # one summary is scored for each document
 
 
 def penalty_of_card(folder: Path) -> float:

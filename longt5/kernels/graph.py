@@ -24,22 +24,25 @@ def usable(device: torch.device) -> bool:
     return device.type == "cuda" and "spaces" not in sys.modules
 
 
-def record(run: Callable[[], Result]) -> Callable[[], Result]:
-    """What ``run`` does on the GPU, as a function that repeats it on the same tensors. It must
+def record(run: Callable[[], Result], device: torch.device) -> Callable[[], Result]:
+    """What ``run`` does on this GPU, as a function that repeats it on the same tensors. It must
     do no harm to run it several times."""
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(WARM_UPS):
-            run()
-    torch.cuda.current_stream().wait_stream(aside)
-    recording = torch.cuda.CUDAGraph()
-    # Other threads of the process may use the GPU meanwhile.
-    with torch.cuda.graph(recording, capture_error_mode="thread_local"):
-        result = run()
+    # Streams are those of the current device, which need not be the one that is computed on.
+    with torch.cuda.device(device):
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UPS):
+                run()
+        torch.cuda.current_stream().wait_stream(aside)
+        recording = torch.cuda.CUDAGraph()
+        # Other threads of the process may use the GPU meanwhile.
+        with torch.cuda.graph(recording, stream=aside, capture_error_mode="thread_local"):
+            result = run()
 
     def replay() -> Result:
-        recording.replay()
+        with torch.cuda.device(device):
+            recording.replay()
         return result
 
     return replay
@@ -65,7 +68,9 @@ class FixedStep:
         self.tokens.copy_(tokens)
         self.at.fill_(at)
         if self.replay is None:
-            self.replay = record(lambda: compute(self.tokens, self.at, self.parents))
+            self.replay = record(
+                lambda: compute(self.tokens, self.at, self.parents), self.tokens.device
+            )
         logits, weights = self.replay()
         self.parents.copy_(self.unchanged)
         return logits.clone(), weights

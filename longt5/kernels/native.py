@@ -24,7 +24,8 @@ from torch import Tensor
 from . import Geometry, Side, decode
 
 SOURCE = Path(__file__).with_name("native.cpp")
-FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared"]
+FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared",
+         "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
 LANES = 16
 MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # more rows are a product like any other

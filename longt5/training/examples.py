@@ -19,6 +19,7 @@ from .objectives import Example, gap_sentences, span_copying, span_corruption
 CHARACTERS = 8  # more than a token has on average: what is encoded before it is cut
 LATER = 0.15  # share of the long documents with a summary that are read from a later place
 SEARCHED = 2000  # characters after a random place in which a sentence is looked for
+CORRUPTED = 0.21  # tokens of a target, sentinels counted, for each of a source with spans cut out
 RANKED_WORDS = (50, 150)  # of a target that a ranking chooses: any length in between
 
 
@@ -60,7 +61,9 @@ def ranked(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -
         raise UserError("The objective ranked needs a ranking: set salience to its folder.")
     text = _part(record, tokenizer, rng, limits)
     spans = whole_sentences(text)
-    later = not record.document.startswith(text[:SEARCHED])
+    if not spans:
+        return None
+    later = not record.document.lstrip().startswith(text[:SEARCHED])
     plan = limits.salience.of(text, spans, rng.randint(*RANKED_WORDS), later).plan
     chosen = [tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan)]
     ids = tokenizer.encode(" ".join(chosen), add_eos=False)
@@ -78,7 +81,8 @@ def gaps(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> 
 def spans(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
     """T5's objective."""
     ids = tokenizer.encode(_part(record, tokenizer, rng, limits), add_eos=False)
-    return span_corruption(ids[: limits.source - 1], tokenizer, rng)
+    most = int(limits.target / CORRUPTED)
+    return span_corruption(ids[: min(limits.source - 1, most)], tokenizer, rng)
 
 
 def copying(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:

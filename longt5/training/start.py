@@ -50,7 +50,7 @@ def begin(
     folder = out / "model"
     try:
         source = locate(recipe.init, None, local_files_only=False) if recipe.init else None
-        if world.is_first:
+        if world.is_first and not (out / "state.pt").is_file():  # which goes on with its own
             _write_tokenizer(recipe, records, folder, source)
         world.wait()
         tokenizer = Tokenizer.from_pretrained(folder)
@@ -68,11 +68,13 @@ def _write_tokenizer(
     recipe: Recipe, records: Sequence[Record], folder: Path, source: Path | None
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER:  # of an earlier run of another recipe
+        (folder / name).unlink(missing_ok=True)
     if source is not None:
         for name in TOKENIZER:
             if (source / name).is_file():
                 shutil.copyfile(source / name, folder / name)
-    elif not (folder / "spiece.model").is_file():
+    else:
         texts = (text for r in records for text in (r.document, r.summary) if text)
         vocabulary.train(texts, recipe.vocabulary, folder)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..weights import choose_device
+
+# The first process validates and makes the vocabulary while the others wait.
+PATIENCE = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def join(device: str = "auto") -> World:
         return World(0, 1, choose_device(device))
     chosen = choose_device(device)
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        backend = "nccl" if chosen.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, timeout=PATIENCE)
     rank = distributed.get_rank()
     if chosen.type == "cuda":
         chosen = torch.device("cuda", rank % torch.cuda.device_count())
