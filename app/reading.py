@@ -12,7 +12,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -100,10 +100,32 @@ class Reader:
         self._readings: OrderedDict[tuple[str, str, bool], Reading] = OrderedDict()
         # Where we moved what was uploaded, and when it was last asked for.
         self._own: OrderedDict[str, tuple[Path, float]] = OrderedDict()
+        self._shown: set[str] = set()  # what a page has opened
+        self._calls: Counter[str] = Counter()  # of programs that read a file now
         self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def once(self, path: str, password: str = "", ocr: bool = False) -> Iterator[Reading]:
+        """The reading of a file for a program; nothing of it is kept, unless a page shows it."""
+        with self._lock:
+            self._calls[path] += 1
+        try:
+            yield self._open(path, password, ocr)
+        finally:
+            with self._lock:
+                self._calls[path] -= 1
+                if not self._calls[path]:
+                    del self._calls[path]
+                    if path not in self._shown:
+                        self._drop(path)
 
     def open(self, path: str, password: str = "", ocr: bool = False) -> Reading:
         """The reading of a file, begun now unless it has been; a failed one begins anew."""
+        with self._lock:
+            self._shown.add(path)
+        return self._open(path, password, ocr)
+
+    def _open(self, path: str, password: str, ocr: bool) -> Reading:
         key = (path, password, ocr)
         with self._lock:
             source = self._source(path)
@@ -140,6 +162,7 @@ class Reader:
             used += [(path, used_at) for path, (_, used_at) in self._own.items()]
             for path in {path for path, _ in used} - {p for p, at in used if now - at <= age_s}:
                 self._drop(path)
+            self._shown &= {*self._own, *(path for path, *_ in self._readings)}
             owned = {own.parent for own, _ in self._own.values()}
             for left in (data_dir() / "reading").glob("*"):  # by a process that is gone
                 with contextlib.suppress(OSError):
@@ -153,6 +176,7 @@ class Reader:
                 self._drop(path)
 
     def _drop(self, path: str) -> None:
+        self._shown.discard(path)
         for key in [key for key in self._readings if key[0] == path]:
             self._readings.pop(key).stop()
         own = self._own.pop(path, None)

@@ -344,6 +344,22 @@ def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> N
     assert not list((data_dir() / "reading").glob("*/*.txt"))
 
 
+def test_what_a_program_sends_is_not_kept_unless_a_page_shows_it(public) -> None:
+    elsewhere = public / "a.txt"
+    elsewhere.write_text("Words of a file. " * 9)
+    path, reader = str(upload(elsewhere, "a.txt")), Reader()
+    with reader.once(path) as one, reader.once(path, "secret") as other:
+        assert one.document().pages and other.document().pages
+    assert not any(p.is_file() for p in data_dir().rglob("*"))
+    upload(elsewhere, "a.txt")
+    reader.open(path).document()
+    with reader.once(path) as again:
+        assert again.document().pages
+    assert reader.open(path).document().pages and any((data_dir() / "reading").glob("*/a.txt"))
+    reader.forget(path)
+    assert not any(p.is_file() for p in data_dir().rglob("*"))
+
+
 def test_examples_and_files_elsewhere_stay_where_they_are(public) -> None:
     path, reader = upload(EXAMPLE_PDF, EXAMPLE_PDF.name), Reader()
     elsewhere = public / "mine.txt"
