@@ -6,14 +6,19 @@ import contextlib
 import ctypes
 import gc
 import sys
+import threading
+from collections.abc import Iterator
 
 import torch
 
 _SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
 # glibc's names for what mallopt sets, from its malloc.h.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_TRIMMED, _MAPPED = 128 * 1024, 65_536  # what they are by default
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+# What these come to by themselves in a process that has freed large pieces: mallopt(3).
+_TRIMMED, _LARGE, _MAPPED = 64 * 2**20, 32 * 2**20, 65_536
+_keepers: set[object] = set()
+_keepers_lock = threading.Lock()
 
 _LOST = ("cuda error", "cublas_status", "cudnn_status", "device-side assert", "hip error")
 
@@ -35,21 +40,32 @@ def is_device_lost(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) or any(sign in said for sign in _LOST)
 
 
-def keep_memory() -> None:
-    """Let this process use again what it has freed, until :func:`release_memory`.
+@contextlib.contextmanager
+def kept_memory() -> Iterator[None]:
+    """Within it, and in any thread, this process uses again what it has freed.
 
     Each layer frees what the next one asks for. By default glibc returns large pieces to the
     system, which clears every page before it hands it out again: a tenth of an encode or more.
     Training gains nothing by it and would hold nearly twice the memory.
     """
-    _glibc("mallopt", _MMAP_MAX, 0)
-    _glibc("mallopt", _TRIM_THRESHOLD, -1)
+    keeper = object()
+    with _keepers_lock:
+        _keepers.add(keeper)
+        _glibc("mallopt", _MMAP_MAX, 0)
+        _glibc("mallopt", _TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:
+        with _keepers_lock:
+            _keepers.discard(keeper)
+            if not _keepers:
+                _glibc("mallopt", _MMAP_MAX, _MAPPED)
+                _glibc("mallopt", _MMAP_THRESHOLD, _LARGE)
+                _glibc("mallopt", _TRIM_THRESHOLD, _TRIMMED)
 
 
 def release_memory() -> None:
     """Give back what nothing refers to any more, to the system too."""
-    _glibc("mallopt", _MMAP_MAX, _MAPPED)
-    _glibc("mallopt", _TRIM_THRESHOLD, _TRIMMED)
     gc.collect()
     _glibc("malloc_trim", 0)
     if torch.cuda.is_available():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from .cache import DecoderCache
 from .config import LongT5Config
 from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu
-from .memory import keep_memory
+from .memory import kept_memory
 
 if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
@@ -421,9 +422,9 @@ class PreTrained(nn.Module):
             raise ValueError(
                 f"attention_mask is {tuple(attention_mask.shape)}, input {tuple(x.shape[:2])}."
             )
-        if x.device.type == "cpu" and not torch.is_grad_enabled():
-            keep_memory()
-        encoded = self.encoder(x, attention_mask, **options)
+        churns = x.device.type == "cpu" and not torch.is_grad_enabled()
+        with kept_memory() if churns else nullcontext():
+            encoded = self.encoder(x, attention_mask, **options)
         encoded.input_ids = input_ids
         return encoded
 
@@ -606,7 +607,10 @@ class LongT5ForConditionalGeneration(LongT5Model):
         layers = self.decoder.step_weights() if self.device.type == "cpu" else None
         if layers is None or not joined.fits(layers, cache):
             return None
-        if checked and not select.verified("native step", self.dtype, self.device.type):
+        needed = ["native step"]
+        if any(scale is not None for layer in layers for part in layer.scales for scale in part):
+            needed.append("native int8")
+        if checked and not all(select.verified(n, self.dtype, "cpu") for n in needed):
             return None
         return joined.DecoderStep(layers, cache, self.config.layer_norm_epsilon)
 

@@ -17,6 +17,7 @@ import transformers
 from app.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer, errors
 from longt5.errors import UserError
+from longt5.salience import Salience
 from longt5.training import curves, loop, recipe, start, world
 from longt5.training.__main__ import main
 from tests.conftest import ROOT
@@ -193,6 +194,18 @@ def test_the_best_model_is_kept(data, tmp_path, monkeypatch) -> None:
     assert torch.equal(kept.shared.weight, weights[1])
 
 
+def test_another_vocabulary_is_trained_anew(data, tmp_path) -> None:
+    stages = [{"steps": 1, "sources": {"64": 1.0}}]
+    trainer(data, tmp_path, stages=stages).run()
+    (tmp_path / "state.pt").unlink()
+    vocabulary = {"size": 310, "max_length": 512}
+    trainer(data, tmp_path, stages=stages, vocabulary=vocabulary)
+    pieces = Tokenizer.from_pretrained(tmp_path / "model").vocab_size
+    fewer = tmp_path / "fewer"
+    trainer(data, fewer, stages=stages)
+    assert pieces == Tokenizer.from_pretrained(fewer / "model").vocab_size + 10
+
+
 def test_a_checkpoint_goes_on(trained, data, tmp_path) -> None:
     got: list[float] = []
     changes = {"init": str(trained / "model"), "model": {}, "optimizer": {"lr": 1e-4}}
@@ -230,10 +243,17 @@ def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said:
     assert said in capsys.readouterr().err
 
 
-def test_the_bundled_recipe_has_the_shape_of_the_bundled_model() -> None:
-    made = recipe.load(RECIPES / "bundled.toml")
-    bundled = json.loads((ROOT / "assets" / "model" / "config.json").read_text("utf-8"))
-    assert {name: bundled[name] for name in made.model} == made.model
-    assert made.stage_at(0) == 0 and made.stage_at(made.steps - 1) == len(made.stages) - 1
-    assert recipe.shortened(made, 5).steps == 5 * len(made.stages)
+def test_the_bundled_recipes_lead_to_the_bundled_model() -> None:
+    first, second = (recipe.load(RECIPES / f"{n}.toml") for n in ("bundled-start", "bundled"))
+    folder = ROOT / "assets" / "model"
+    bundled, decoding = (
+        json.loads((folder / f"{n}.json").read_text("utf-8"))
+        for n in ("config", "generation_config")
+    )
+    assert {name: bundled[name] for name in first.model} == first.model
+    assert {name: decoding[name] for name in second.generation} == second.generation
+    assert first.stage_at(0) == 0 and first.stage_at(first.steps - 1) == len(first.stages) - 1
+    assert recipe.shortened(first, 5).steps == 5 * len(first.stages)
+    assert second.init == "start/model" and ROOT / second.salience == folder
+    assert Salience.load(folder) is not None
     assert errors.UserError is UserError
