@@ -151,7 +151,7 @@ def run_summarize(chosen: argparse.Namespace) -> int:
     options.check()
     is_folder = _is_folder(chosen.output)
     chosen.output = Path(chosen.output) if chosen.output else None
-    chosen.format = chosen.format or _format_of(chosen.output)
+    chosen.format = chosen.format or _format_of(None if is_folder else chosen.output)
     with _stop_on_interrupt() as stop:
         run = Run(chosen, options, ProgressLine(sys.stderr), stop)
         if chosen.list_sections:

@@ -123,11 +123,18 @@ def cited(fmt: str, sentences: Sequence[Sentence]) -> str:
     parts = []
     for sentence in sentences:
         text = inert(sentence.text) if fmt == "md" else sentence.text
-        marks = [cite_pages(sentence.labels) or UNSUPPORTED]
+        marks = support(sentence)
         marks += [f"check “{sentence.text[slice(*f['span'])]}”" for f in sentence.flags]
         note = "; ".join(inert(m) if fmt == "md" else m for m in marks)
         parts.append(f"{text} ({note})" if note else text)
     return " ".join(parts)
+
+
+def support(sentence: Sentence) -> list[str]:
+    """Where a sentence stands in the document, or that it stands nowhere."""
+    if sentence.labels:
+        return [cite_pages(sentence.labels)]
+    return [] if sentence.pages else [UNSUPPORTED]
 
 
 def ending(fmt: str, summary: Summary) -> str:

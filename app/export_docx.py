@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from app.coverage import cite_pages, coverage_line
+from app.coverage import coverage_line
 from app.events import Sentence, Summary
-from app.export import UNSUPPORTED, heading_of, provenance
+from app.export import heading_of, provenance, support
 from app.provenance import details
 
 # What XML 1.0 has no way to write.
@@ -57,9 +57,10 @@ def _paragraph(document: Any, sentences: Sequence[Sentence], bold: bool = False)
                 run.bold, run.underline = bold, True
                 at = end
         paragraph.add_run(_plain(sentence.text[at:]) + " ").bold = bold
-        marks = [cite_pages(sentence.labels) or UNSUPPORTED]
+        marks = support(sentence)
         marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
-        paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
+        if marks:
+            paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
 
 
 def _plain(text: str) -> str:

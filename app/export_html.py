@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from app.coverage import STATUSES, cite_pages, coverage_line, drawn_on
+from app.coverage import STATUSES, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
-from app.export import UNSUPPORTED, heading_of, provenance
+from app.export import heading_of, provenance, support
 from app.provenance import details
 
 STYLE = """
@@ -74,8 +74,8 @@ def _sentence(sentence: Sentence) -> str:
             html += f'<span class="flag" title="{reason}">{escape(sentence.text[start:end])}</span>'
             at = end
     html += escape(sentence.text[at:])
-    note = cite_pages(sentence.labels) or UNSUPPORTED
-    return f'{html} <span class="cite">({escape(note)})</span>'
+    notes = (f' <span class="cite">({escape(note)})</span>' for note in support(sentence))
+    return html + "".join(notes)
 
 
 def _strip(summary: Summary) -> str:

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from app.settings import (
 )
 
 Loader = Callable[..., Document]
+PROGRAM_S = 600.0  # in which a program may ask again for what it has sent
 
 
 class Reading:
@@ -101,33 +102,17 @@ class Reader:
         # Where we moved what was uploaded, and when it was last asked for.
         self._own: OrderedDict[str, tuple[Path, float]] = OrderedDict()
         self._shown: set[str] = set()  # what a page has opened
-        self._calls: Counter[str] = Counter()  # of programs that read a file now
         self._lock = threading.Lock()
 
-    @contextlib.contextmanager
-    def once(self, path: str, password: str = "", ocr: bool = False) -> Iterator[Reading]:
-        """The reading of a file for a program; nothing of it is kept, unless a page shows it."""
-        with self._lock:
-            self._calls[path] += 1
-        try:
-            yield self._open(path, password, ocr)
-        finally:
-            with self._lock:
-                self._calls[path] -= 1
-                if not self._calls[path]:
-                    del self._calls[path]
-                    if path not in self._shown:
-                        self._drop(path)
-
-    def open(self, path: str, password: str = "", ocr: bool = False) -> Reading:
-        """The reading of a file, begun now unless it has been; a failed one begins anew."""
-        with self._lock:
-            self._shown.add(path)
-        return self._open(path, password, ocr)
-
-    def _open(self, path: str, password: str, ocr: bool) -> Reading:
+    def open(
+        self, path: str, password: str = "", ocr: bool = False, by_page: bool = True
+    ) -> Reading:
+        """The reading of a file, begun now unless it has been; a failed one begins anew. What no
+        page has opened, but a program, is forgotten soon: see :meth:`expire`."""
         key = (path, password, ocr)
         with self._lock:
+            if by_page:
+                self._shown.add(path)
             source = self._source(path)
             reading = self._readings.pop(key, None)
             if reading is None or reading.failed:
@@ -155,12 +140,14 @@ class Reader:
             shutil.rmtree(copy.parent, ignore_errors=True)
 
     def expire(self, age_s: float) -> None:
-        """Forget what nobody asked for since."""
+        """Forget what nobody asked for since; what programs sent, after PROGRAM_S already."""
         with self._lock:
             now = time.monotonic()
             used = [(path, reading.used_at) for (path, *_), reading in self._readings.items()]
             used += [(path, used_at) for path, (_, used_at) in self._own.items()]
-            for path in {path for path, _ in used} - {p for p, at in used if now - at <= age_s}:
+            ages = {True: age_s, False: min(age_s, PROGRAM_S)}
+            kept = {path for path, at in used if now - at <= ages[path in self._shown]}
+            for path in {path for path, _ in used} - kept:
                 self._drop(path)
             self._shown &= {*self._own, *(path for path, *_ in self._readings)}
             owned = {own.parent for own, _ in self._own.values()}

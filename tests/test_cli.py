@@ -92,8 +92,8 @@ def test_the_output_says_its_format_and_whether_it_is_a_folder(
     few = ("--max-new-tokens", 8, "--num-beams", 1)
     assert run(capsys, "summarize", short_file, "-o", tmp_path / "out.json", *few)[0] == 0
     assert json.loads((tmp_path / "out.json").read_text("utf-8"))["name"] == "short.txt"
-    assert run(capsys, "summarize", short_file, "-o", f"{tmp_path}/new/", *few)[0] == 0
-    assert [p.name for p in (tmp_path / "new").iterdir()] == ["short-summary.md"]
+    assert run(capsys, "summarize", short_file, "-o", f"{tmp_path}/v.json/", *few)[0] == 0
+    assert [p.name for p in (tmp_path / "v.json").iterdir()] == ["short-summary.md"]
 
 
 def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, capsys) -> None:

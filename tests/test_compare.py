@@ -23,7 +23,7 @@ def summary_of(ends: list[int], word: str = "word", sha256: str = "a") -> Summar
     begins = [1, *(end + 1 for end in ends)]
     said = [f"{word} {end}." for end in ends]
     sections = tuple(
-        SectionSummary((begin, end), text, 9, 3, sentences=(Sentence(text),))
+        SectionSummary((begin, end), text, 9, 3, sentences=(Sentence(text, (end,)),))
         for begin, end, text in zip(begins, ends, said, strict=False)
     )
     text = "\n\n".join(s.text for s in sections)

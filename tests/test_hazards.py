@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app import errors
@@ -344,6 +344,7 @@ def test_h11_a_word_of_a_million_letters(load) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet="ab .\n#1é", max_size=400), max_size=5), st.integers(3, 40))
+@example(["111", "111", "111", "11 \n 11111111"], 3)  # a piece of blanks alone is none
 def test_h11_no_character_is_lost_in_chunks(texts, window) -> None:
     pages = tuple(Page(n, str(n), t, "ok") for n, t in enumerate(texts, 1))
     document = Document("made.txt", "", "part", pages, ())

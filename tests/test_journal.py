@@ -344,19 +344,22 @@ def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> N
     assert not list((data_dir() / "reading").glob("*/*.txt"))
 
 
-def test_what_a_program_sends_is_not_kept_unless_a_page_shows_it(public) -> None:
+def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypatch) -> None:
     elsewhere = public / "a.txt"
     elsewhere.write_text("Words of a file. " * 9)
     path, reader = str(upload(elsewhere, "a.txt")), Reader()
-    with reader.once(path) as one, reader.once(path, "secret") as other:
-        assert one.document().pages and other.document().pages
-    assert not any(p.is_file() for p in data_dir().rglob("*"))
-    upload(elsewhere, "a.txt")
-    reader.open(path).document()
-    with reader.once(path) as again:
-        assert again.document().pages
+    for _ in range(2):
+        assert reader.open(path, by_page=False).document().pages
+    reader.expire(3600)
+    assert any((data_dir() / "reading").glob("*/a.txt"))
+    monkeypatch.setattr("app.reading.PROGRAM_S", -1.0)
+    reader.open(path)
+    reader.expire(3600)
     assert reader.open(path).document().pages and any((data_dir() / "reading").glob("*/a.txt"))
     reader.forget(path)
+    upload(elsewhere, "a.txt")
+    assert reader.open(path, by_page=False).document().pages
+    reader.expire(3600)
     assert not any(p.is_file() for p in data_dir().rglob("*"))
 
 

@@ -213,6 +213,10 @@ def test_a_checkpoint_goes_on(trained, data, tmp_path) -> None:
     run = trainer(data, tmp_path, **changes, stages=stages)
     run.run(lambda step, loss: got.append(loss))
     assert got[0] < 0.2
+    (tmp_path / "state.pt").unlink()  # and once more, from the model that it has made itself
+    changes["init"] = str(tmp_path / "model")
+    trainer(data, tmp_path, **changes, stages=stages).run(lambda step, loss: got.append(loss))
+    assert got[1] < 0.2
 
 
 def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:

@@ -101,7 +101,7 @@ def run(handlers, files=None, text="", source="files", **changes):
     for view in handlers.run(
         source, files, text, *asked.values(), SimpleNamespace(session_hash="s")
     ):
-        exports = {k: Path(v).read_bytes() for k, v in view["exports"].items()}
+        exports = {k: Path(v).read_bytes() for k, v in (view["exports"] or {}).items()}
         views.append({**view, "exports": exports})
     return views
 

@@ -473,8 +473,8 @@ class Api:
             if not (text or "").strip():
                 raise EmptyFile("There is neither a file nor a text: give one of them.")
             return document_from_text(text), 0.0
-        with self.handlers.reader.once(file, password, ocr) as reading:
-            return reading.document(), reading.seconds
+        reading = self.handlers.reader.open(file, password, ocr, by_page=False)
+        return reading.document(), reading.seconds
 
 
 def _answer(

@@ -68,6 +68,8 @@ def _write_tokenizer(
     recipe: Recipe, records: Sequence[Record], folder: Path, source: Path | None
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    if source is not None and source.resolve() == folder.resolve():
+        return  # it goes on from its own model
     for name in TOKENIZER:  # of an earlier run of another recipe
         (folder / name).unlink(missing_ok=True)
     if source is not None:
