@@ -7,7 +7,7 @@ import math
 import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,19 +86,28 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 @functools.lru_cache(maxsize=1)
 @torch.no_grad()
 def _bfloat16_gain() -> float:
-    """How much faster one product is in bfloat16 than in float32 here (some 50 ms, once)."""
+    """How much faster a product is in bfloat16 than in float32 here (some 25 ms, once).
+
+    Small products of one thread, in turn: the best of each is no other program's doing, so that
+    a busy machine chooses what it chooses when it is idle.
+    """
     from .kernels.linear import linear
 
-    def seconds(dtype: torch.dtype) -> float:
-        x = torch.ones(1024, 1024, dtype=dtype)
-        times = []
-        for _ in range(4):
-            start = time.perf_counter()
-            linear(x, x)
-            times.append(time.perf_counter() - start)
-        return min(times)
+    both = [torch.ones(512, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        rounds = [[_seconds(linear, x) for x in both] for _ in range(12)]
+    finally:
+        torch.set_num_threads(threads)
+    full, half = map(min, zip(*rounds, strict=True))
+    return full / half
 
-    return seconds(torch.float32) / seconds(torch.bfloat16)
+
+def _seconds(product: Callable[[Tensor, Tensor], Tensor], x: Tensor) -> float:
+    start = time.perf_counter()
+    product(x, x)
+    return time.perf_counter() - start
 
 
 @torch.no_grad()

@@ -132,6 +132,23 @@ def test_a_killed_run_goes_on_with_the_same_losses(data, tmp_path, changes) -> N
         trainer(data, tmp_path / "cut", **{**changes, "seed": 4})
 
 
+def test_a_run_keeps_the_number_format_that_it_began_with(data, tmp_path, monkeypatch) -> None:
+    changes = {"precision": "auto", "stages": [{"steps": 4, "sources": {"64": 1.0}}],
+               "save_every": 2}  # fmt: skip
+
+    def kill(step: int, loss: float) -> None:
+        if step == 2:
+            raise Killed
+
+    monkeypatch.setattr(loop, "has_fast_bfloat16", lambda device: False)
+    trainer(data, tmp_path / "whole", **changes).run()
+    with pytest.raises(Killed):
+        trainer(data, tmp_path / "cut", **changes).run(kill)
+    monkeypatch.setattr(loop, "has_fast_bfloat16", lambda device: True)
+    trainer(data, tmp_path / "cut", **changes).run()
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
 def first_steps(data: Path, out: Path, **changes) -> list[float]:
     got: list[float] = []
     stages = [{"steps": 3, "sources": {"64": 1.0}}]

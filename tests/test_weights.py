@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5 import LongT5Config, LongT5ForConditionalGeneration, weights
 from longt5.weights import choose_device, choose_dtype
 from tests.reference import TINY, padded_batch, reference_model, relative_error
 
@@ -149,6 +149,21 @@ def test_auto_takes_what_the_machine_is_fast_at(monkeypatch) -> None:
         choose_dtype("int3", torch.device("cpu"))
     with pytest.raises(ValueError, match="not known"):
         choose_device("tpu")
+
+
+def test_other_programs_do_not_choose_the_number_format(monkeypatch) -> None:
+    """A busy machine once chose float32 where bfloat16 is twice as fast."""
+    threads: list[int] = []
+
+    def seconds(product, x):
+        threads.append(torch.get_num_threads())
+        waited = 0.0 if len(threads) in (9, 18) else 1.0 + len(threads) % 7
+        return waited + {torch.float32: 0.8, torch.bfloat16: 0.4}[x.dtype]
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(weights, "_seconds", seconds)
+    assert weights._bfloat16_gain.__wrapped__() == 2
+    assert set(threads) == {1} and torch.get_num_threads() == before
 
 
 def test_tied_head_follows_every_move() -> None:

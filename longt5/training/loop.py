@@ -87,6 +87,8 @@ class Trainer:
         self.optimizer = optimizers.build(model, recipe.optimizer)
         self.batches = Batches(records, tokenizer, recipe)
         self.step, self.position, self.best = 0, Position(), -math.inf
+        wanted, fast = recipe.precision, has_fast_bfloat16(world.device)
+        self.half = wanted == "bfloat16" or (wanted == "auto" and fast)
         self._resume()
         self.validate: Validate | None = None
         if world.is_first:
@@ -166,9 +168,7 @@ class Trainer:
         return nullcontext() if last or self.world.size == 1 else self.wrapped.no_sync()
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        device, wanted = self.world.device, self.recipe.precision
-        half = wanted == "bfloat16" or (wanted == "auto" and has_fast_bfloat16(device))
-        return torch.autocast(device.type, torch.bfloat16, enabled=half)
+        return torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.half)
 
     def _keep(self, told: dict[str, Any]) -> None:
         """Validate, log and save where it is time, at the end in any case."""
@@ -192,7 +192,7 @@ class Trainer:
         state = {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "step": self.step, "position": dataclasses.astuple(self.position), "best": self.best,
-            "recipe": repr(self.recipe), "world": self.world.size,
+            "recipe": repr(self.recipe), "world": self.world.size, "half": self.half,
         }  # fmt: skip
         torch.save(state, self.out / "state.new")
         os.replace(self.out / "state.new", self.out / "state.pt")
@@ -215,3 +215,4 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
         self.position = Position(*state["position"])
+        self.half = state["half"]  # another machine may choose otherwise, and lose other digits
