@@ -8,7 +8,7 @@ from app.chunking import Chunk
 from app.settings import LENGTH_WORDS
 from longt5.sentences import count_words
 
-ONE_SENTENCE = 40  # words; a target below it is met by one sentence
+ONE_SENTENCE = 40  # words; a target below it is met by a sentence, or what is planned
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence
 
 
@@ -21,19 +21,37 @@ def share_words(length: str, chunks: Sequence[Chunk]) -> list[int]:
     return [max(round(target * size / whole), min(SENTENCE_WORDS, size // 2), 1) for size in sizes]
 
 
+def due_words(targets: Sequence[int], written: Sequence[int]) -> int:
+    """The target of the section after those that have `written` words: its share, and what they
+    left over or took too much, as far as that is at most half of its share.
+
+    >>> due_words([40, 40], []), due_words([40, 40], [30]), due_words([40, 40], [90])
+    (40, 50, 20)
+    """
+    share = targets[len(written)]
+    due = sum(targets[: len(written) + 1]) - sum(written)
+    least = max(share - share // 2, min(share, SENTENCE_WORDS))
+    return min(max(due, least), share + share // 2)
+
+
 def tokens_per_word(chunk: Chunk) -> float:
     """Of this chunk's language in this vocabulary, within reason."""
     rate = len(chunk.input_ids) / max(1, count_words(chunk.text))
     return min(max(rate, 1.0), 8.0)
 
 
-def token_limits(words: int, chunk: Chunk, longest: int | None) -> tuple[int, int]:
-    """(min_new_tokens, max_new_tokens) for about `words` words of this chunk's language."""
+def token_limits(
+    words: int, chunk: Chunk, longest: int | None, planned: Sequence[int] = ()
+) -> tuple[int, int]:
+    """(min_new_tokens, max_new_tokens) for about `words` words of this chunk's language;
+    `planned`: the tokens of the sentences that are likely to be said."""
     rate = tokens_per_word(chunk)
     # The search ends with the first sentence after the least length, half a sentence later on
     # average; the room above the target lets that sentence end.
     least = round(rate * (words * 0.4 if words < ONE_SENTENCE else words - 10))
     most = round(rate * (words * 1.15 + 30)) + 8
+    if planned:
+        least = min(sum(planned) - min(planned) // 2, most)
     if longest is not None:
         least, most = min(least, longest), longest
     return least, most

@@ -38,13 +38,14 @@ class SectionWriter:
         """DraftText and Progress for each step of the search, then SectionDone."""
         from longt5 import StreamingDecoder
 
-        least, most = token_limits(words, self._chunk, options.max_new_tokens)
+        copying, planned = self._copying(options.num_beams, words)
+        least, most = token_limits(words, self._chunk, options.max_new_tokens, planned)
         decoder = StreamingDecoder(self._tokenizer)
         sure, maybe, count, reason = "", "", 0, "stopped"
         tokens: list[int] = []
         for draft in self._model.stream(
             encoded=encoded, stop_event=stop_event, min_new_tokens=least, max_new_tokens=most,
-            **self._search(options.num_beams, words),
+            **self._search(options.num_beams, words, copying),
         ):  # fmt: skip
             sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)
             count = len(draft.committed) + len(draft.provisional)
@@ -57,9 +58,8 @@ class SectionWriter:
             yield Progress("decoding", min(count, most), most, *self._place)
         yield from self._end(ended(sure + maybe, reason), tokens, count, reason)
 
-    def _search(self, num_beams: int, words: int) -> dict[str, Any]:
+    def _search(self, num_beams: int, words: int, copying: list[Any]) -> dict[str, Any]:
         """The options of the search beside its lengths."""
-        copying = self._copying(num_beams, words)
         return {
             "num_beams": num_beams,
             "num_return_sequences": 1,
@@ -72,26 +72,27 @@ class SectionWriter:
             **({"length_penalty": 0.0} if words < ONE_SENTENCE else {}),
         }
 
-    def _copying(self, num_beams: int, words: int) -> list[Any]:
-        """For a model that copies, the rule that keeps it inside the sentences of the source, and
-        to the salient ones."""
+    def _copying(self, num_beams: int, words: int) -> tuple[list[Any], list[int]]:
+        """For a model that copies, the rule that keeps it inside the sentences of the source and
+        to the salient ones; and the tokens of each sentence that these are likely to be."""
         from longt5.copying import CopyPenalty, tidied
 
         if not self._copy_penalty:
-            return []
+            return [], []
         found, text = self._cites.source_sentences(), self._chunk.text
         tokens = self._chunk.input_ids
         spans = [(passage.start, passage.end) for passage in found]
         later = self._place[0] > 1
         ranking = self._salience.of(text, spans, words, later) if self._salience else None
+        plan = ranking.plan if ranking else frozenset()
         sentences = tidied(
             [(text[p.start : p.end], tokens[slice(*p.tokens)]) for p in found],
-            partial(self._tokenizer.encode, add_eos=False), ranking.plan if ranking else (),
+            partial(self._tokenizer.encode, add_eos=False), plan,
         )  # fmt: skip
         return [CopyPenalty(
             self._copy_penalty, [sentences], num_beams, self._tokenizer.eos_token_id,
-            1 if words < ONE_SENTENCE else None, [ranking],
-        )]  # fmt: skip
+            max(1, len(plan)) if words < ONE_SENTENCE else None, [ranking],
+        )], [len(sentences[i]) for i in plan]  # fmt: skip
 
     def _draft(self, sure: str, maybe: str, tokens: Sequence[int]) -> DraftText:
         """What can no longer change, in whole sentences with their pages, and the guess."""

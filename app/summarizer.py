@@ -24,6 +24,7 @@ from app.events import (
     Summary,
 )
 from app.evidence import Source
+from app.lengths import due_words
 from app.memory import in_words
 from app.models import COPY_PENALTY, copy_penalty, model_label, resolve_model, window
 from app.options import Options
@@ -35,6 +36,7 @@ from app.section_writer import SectionWriter
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from app.states import KeptStates, Key, encode
 from longt5.salience import Salience
+from longt5.sentences import count_words
 
 UNFINISHED = ("stopped", "deadline")
 NOW = "{sections} must be read again: what was kept of them was dropped, as {limit} is the limit."
@@ -236,7 +238,7 @@ class _Run:
         writer = SectionWriter(
             s.model, s.tokenizer, chunk, source, place, s.copy_penalty, s.salience
         )
-        words = self.plan.targets[number - 1]
+        words = due_words(self.plan.targets, [count_words(done.text) for done in self.done])
         for event in writer.events(encoded, words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):
                 self.done.append(event.result)

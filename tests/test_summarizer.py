@@ -16,7 +16,7 @@ from app.chunking import Chunk
 from app.documents import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
-from app.lengths import share_words, token_limits
+from app.lengths import due_words, share_words, token_limits
 from app.options import Options
 from app.settings import LENGTH_WORDS
 from app.summarizer import Summarizer
@@ -237,6 +237,26 @@ def test_limits_leave_room_for_a_sentence() -> None:
     least, most = token_limits(80, chunk_of(900), None)
     assert 0 < least < 80 < most
     assert token_limits(80, chunk_of(900), 5) == (5, 5)
+
+
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=5), st.integers(20, 300))
+def test_what_is_planned_is_said_and_no_shorter_answer(planned, words) -> None:
+    least, most = token_limits(words, chunk_of(900), None, planned)
+    assert least <= min(sum(planned), most)
+    left_out = sum(planned) - min(planned)  # an answer without one of the sentences is too short
+    assert least == most or least > left_out or min(planned) == 1
+    assert token_limits(words, chunk_of(900), 5, planned)[1] == 5
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), min_size=1, max_size=9))
+def test_what_one_section_leaves_over_the_next_one_takes(sections) -> None:
+    targets, written = [t for t, _ in sections], [w for _, w in sections[:-1]]
+    share, missing = targets[-1], sum(targets[:-1]) - sum(written)
+    due = due_words(targets, written)
+    assert min(share, 20) <= due <= share + share // 2 and due >= share - share // 2
+    if share >= 40 and abs(missing) <= share // 2:
+        assert due == share + missing
+    assert (due - share) * missing >= 0
 
 
 def test_sentences_end_where_a_reader_says() -> None:
