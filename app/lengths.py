@@ -50,8 +50,8 @@ def token_limits(
     # average; the room above the target lets that sentence end.
     least = round(rate * (words * 0.4 if words < ONE_SENTENCE else words - 10))
     most = round(rate * (words * 1.15 + 30)) + 8
-    if planned:
-        least = min(sum(planned) - min(planned) // 2, most)
+    if planned and (whole := sum(planned)) <= 2 * most:  # else the text is one long sentence
+        least, most = whole - min(planned) // 2, max(most, whole + 8)
     if longest is not None:
         least, most = min(least, longest), longest
     return least, most
