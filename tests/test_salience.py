@@ -98,7 +98,7 @@ def test_listings_are_no_sentences_to_repeat() -> None:
     assert is_listing("CE, conjugated oestrogen; E, 17β-oestradiol; EV, valerate; EE, other.")
     assert not is_listing("He came; he saw; he won.")
     assert is_listing("Type of buyers Daily Weekly Trader 5% 70% 0% 6% 81% Consumer 6% 9% Publ.")
-    assert not is_listing("The 3 new sites hold 380 hectares: Abbey Marsh (150) and 2 more by 2034.")
+    assert not is_listing("The 3 new sites have 380 ha: Abbey Marsh (150) and 2 more by 2034.")
     long = "The first of four parts of this is long; so is the second; a third; then a last."
     assert not is_listing(long)
 

@@ -265,13 +265,14 @@ def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said:
 
 
 def test_the_bundled_recipes_lead_to_the_bundled_model() -> None:
-    first, second = (recipe.load(RECIPES / f"{n}.toml") for n in ("bundled-start", "bundled"))
+    names = ("bundled-start", "bundled", "shapes")
+    first, second, shapes = (recipe.load(RECIPES / f"{name}.toml") for name in names)
     folder = ROOT / "assets" / "model"
     bundled, decoding = (
         json.loads((folder / f"{n}.json").read_text("utf-8"))
         for n in ("config", "generation_config")
     )
-    assert {name: bundled[name] for name in first.model} == first.model
+    assert {name: bundled[name] for name in first.model} == first.model == shapes.model
     assert {name: decoding[name] for name in second.generation} == second.generation
     assert first.stage_at(0) == 0 and first.stage_at(first.steps - 1) == len(first.stages) - 1
     assert recipe.shortened(first, 5).steps == 5 * len(first.stages)
