@@ -47,6 +47,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"d_model": 1024, "num_heads": 16, "d_ff": 2816, "num_layers": 24},
 }  # fmt: skip
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What keeps torch, its libraries and our compiled kernel to the instructions of lesser processors.
+LIMITS = {
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
+             "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+}  # fmt: skip
 ENGINES = ("longt5", "transformers", "jax")
 # An encode that takes less than this in all is repeated, up to the count; the median counts.
 REPEAT_SECONDS, REPEATS = 12.0, 5
@@ -399,13 +404,14 @@ def roofline(row: dict[str, Any], kind: torch.dtype, device: torch.device) -> di
 
 
 def machine_name(device: torch.device) -> str:
-    """CPU model, cores and memory; the GPU too when one is used."""
+    """CPU model, instructions used, cores and memory; the GPU too when one is used."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         lines = [x for x in info.read_text("utf-8").splitlines() if x.startswith("model name")]
         name = lines[0].split(":", 1)[1].strip() if lines else name
-    parts = [name, f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"]
+    cores = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    parts = [name, torch.backends.cpu.get_cpu_capability(), cores]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         parts.append(f"{memory / 2**30:.0f} GiB RAM")
@@ -437,7 +443,10 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
 def in_child(job: dict[str, Any]) -> dict[str, Any]:
     """Run one job in a fresh process. Raises RuntimeError with its last words if it fails."""
     command = [sys.executable, "-m", "longt5.benchmark", "--worker", json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    environment = os.environ | LIMITS.get(job.get("limit") or "", {})
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", env=environment
+    )
     if done.returncode:
         raise RuntimeError("\n".join(done.stderr.strip().splitlines()[-8:]) or "It was killed.")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -471,7 +480,7 @@ def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The whole comparison: the content of ``--json``."""
-    fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "device", "dtype")
+    fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "device", "dtype", "limit")
     job = {name: getattr(arguments, name) for name in fields}
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -502,7 +511,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run_training(arguments: argparse.Namespace) -> dict[str, Any]:
     """Training steps of both engines: rows, and the ratio of tokens per second."""
-    fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype", "compile")
+    fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype", "limit", "compile")
     job = {name: getattr(arguments, name) for name in fields}
     names = ("longt5", "transformers") if arguments.against else ("longt5",)
     with tempfile.TemporaryDirectory() as folder:
@@ -568,6 +577,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dtype", choices=["auto", *DTYPES, "int8"], default="fp32")
     p.add_argument("--against-dtype", choices=[*DTYPES], help="default: the same as --dtype")
     p.add_argument("--device", default="auto")
+    p.add_argument("--limit", choices=[*LIMITS],
+                   help="keep both engines to these instructions of the processor")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--json", action="store_true", help="the report as JSON")
     p.add_argument("--profile", action="store_true", help="where this engine's time goes")

@@ -58,6 +58,13 @@ def test_a_training_step_of_both_engines(capsys) -> None:
 
 
 @pytest.mark.slow
+def test_fewer_instructions_on_request(capsys) -> None:
+    got = report(capsys, "--limit", "avx2")
+    can = torch.backends.cpu.get_cpu_capability()
+    assert ("AVX2" if can.startswith("AVX") else can) in got["machine"]
+
+
+@pytest.mark.slow
 def test_alone_and_profiled(capsys) -> None:
     got = report(capsys, "--profile")
     assert got["ratios"] is None and len(got["rows"]) == 1

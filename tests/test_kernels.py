@@ -167,6 +167,33 @@ def test_what_this_machine_runs_passes_its_first_use_check() -> None:
         assert {"native", "native cross", "native self"} <= {row.kernel for row in rows}
 
 
+NARROW = native.NARROW[0]
+
+
+@needs_native
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="no more to leave")
+@pytest.mark.parametrize("fewer", [
+    [NARROW], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]])  # fmt: skip
+def test_the_compiled_kernel_is_right_on_lesser_processors(fewer, monkeypatch) -> None:
+    """What the machine at hand can do more is left out when compiling."""
+    monkeypatch.setattr(native, "FLAGS", [*native.FLAGS, *fewer])
+    native.library.cache_clear()
+    try:
+        assert native.library() is not None
+        rows = [row for row in select.check_all(CPU) if row.kernel.startswith("native")]
+    finally:
+        native.library.cache_clear()
+    assert len({row.kernel for row in rows}) == 7
+    assert all(row.passed for row in rows), rows
+
+
+def test_fewer_instructions_where_torch_is_told_to_use_fewer(monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert NARROW in native._flags()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert NARROW not in native._flags()
+
+
 @pytest.mark.parametrize("fault", ["wrong", "raises", "nan"])
 @torch.no_grad()
 def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) -> None:

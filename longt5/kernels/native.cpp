@@ -4,6 +4,7 @@
 // its right operand is packed so that a register of columns lies side by side; in bfloat16 two
 // steps of the inner dimension share a 32-bit word, as the dot-product instruction wants them.
 // S source tokens, H heads, d head width, L block length, G global tokens, K beams.
+// AVX2 is the least that it is compiled for; more is used where the processor has it.
 
 #include <algorithm>
 #include <cmath>
@@ -11,22 +12,18 @@
 #include <cstdlib>
 #include <cstring>
 #include <vector>
-#ifdef __AVX2__
 #include <immintrin.h>
-#endif
 
 namespace {
 
 // One register of floats, and as many of them in a product as there are registers for.
-#if defined(__AVX512F__)
+#if defined(__AVX512BW__) && defined(__AVX512DQ__)
+#define WIDE
 #define REGISTER 64
 constexpr int ROWS = 8, VECS = 2, STREAMED = 4, OUTPUTS = 4;
-#elif defined(__AVX__)
+#else
 #define REGISTER 32
 constexpr int ROWS = 4, VECS = 2, STREAMED = 2, OUTPUTS = 2;
-#else
-#define REGISTER 16
-constexpr int ROWS = 4, VECS = 4, STREAMED = 4, OUTPUTS = 2;
 #endif
 constexpr int64_t LANES = REGISTER / 4;
 constexpr int64_t TILE = 32;           // query rows that share one strip of scores, at most
@@ -41,11 +38,11 @@ typedef int32_t ivec __attribute__((vector_size(REGISTER)));
 
 inline vec load(const float* p) { vec v; std::memcpy(&v, p, sizeof v); return v; }
 inline void store(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
-inline vec splat(float x) { return vec{} + x; }
+inline vec splat(float x) { return x - vec{}; }  // x + 0 costs an addition: -0 would become 0
 inline vec larger(vec a, vec b) { return a > b ? a : b; }
 
 inline float lane_max(vec v) {
-#ifdef __AVX512F__
+#ifdef WIDE
     return _mm512_reduce_max_ps((__m512)v);
 #else
     float out = v[0];
@@ -55,16 +52,12 @@ inline float lane_max(vec v) {
 }
 
 inline float lane_sum(vec v) {
-#ifdef __AVX512F__
+#ifdef WIDE
     return _mm512_reduce_add_ps((__m512)v);
-#elif defined(__AVX2__)
+#else
     __m128 x = _mm256_castps256_ps128((__m256)v) + _mm256_extractf128_ps((__m256)v, 1);
     x += _mm_movehl_ps(x, x);
     return x[0] + x[1];
-#else
-    float out = 0;
-    for (int i = 0; i < LANES; ++i) out += v[i];
-    return out;
 #endif
 }
 
@@ -74,7 +67,7 @@ constexpr float LOG2E = 1.44269504f;
 // DEGREE 3 to 1e-4, which is far below the rounding of bfloat16.
 template <int DEGREE>
 inline vec power_of_two(vec x) {
-#ifdef __AVX512DQ__
+#ifdef WIDE
     const vec f = (vec)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF);  // x - floor(x)
     vec p;
     if (DEGREE == 3) {
@@ -117,9 +110,10 @@ inline vec fast_exp(vec x) { return power_of_two<5>(x * splat(LOG2E)); }
 struct Float {
     typedef float element;
     typedef float word;
+    typedef vec some;
     static constexpr int64_t pair = 1;
     static constexpr int exp_degree = 5;
-    static vec dot(vec acc, word a, const word* b) { return acc + splat(a) * load(b); }
+    static vec dot(vec acc, word a, some b) { return acc + splat(a) * b; }
     static void put(element* p, vec v) { store(p, v); }
     static element narrow(float x) { return x; }
     static vec get(const element* p) { return load(p); }
@@ -128,7 +122,6 @@ struct Float {
     typedef float left;
     typedef vec total;
     static constexpr int64_t stride = LANES;
-    typedef vec some;
     static some take(const float* p) { return load(p); }
     static vec along(vec acc, some a, some b) { return acc + a * b; }
 };
@@ -142,26 +135,10 @@ inline uint16_t half(float x) {
 struct Brain {
     typedef uint16_t element;
     typedef uint32_t word;
+    typedef ivec some;
     static constexpr int64_t pair = 2;
     static constexpr int exp_degree = 3;
-    static vec dot(vec acc, word a, const word* b) {
-#ifdef __AVX512BF16__
-        return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_set1_epi32(int32_t(a)),
-                                     (__m512bh)_mm512_loadu_si512(b));
-#else
-        ivec right;
-        std::memcpy(&right, b, sizeof right);
-        ivec low = right << 16, high = right & int32_t(0xffff0000u);
-        vec l, h;
-        std::memcpy(&l, &low, sizeof l);
-        std::memcpy(&h, &high, sizeof h);
-        uint32_t la = a << 16, ha = a & 0xffff0000u;
-        float fl, fh;
-        std::memcpy(&fl, &la, 4);
-        std::memcpy(&fh, &ha, 4);
-        return acc + splat(fl) * l + splat(fh) * h;
-#endif
-    }
+    static vec dot(vec acc, word a, some b) { return along(acc, ivec{} + int32_t(a), b); }
     static void put(element* p, vec v) {
 #ifdef __AVX512BF16__
         _mm256_storeu_si256((__m256i*)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
@@ -183,8 +160,7 @@ struct Brain {
     typedef uint16_t left;
     typedef vec total;
     static constexpr int64_t stride = 2 * LANES;
-    typedef ivec some;
-    static some take(const element* p) {
+    static some take(const void* p) {
         ivec v;
         std::memcpy(&v, p, sizeof v);
         return v;
@@ -225,17 +201,23 @@ struct Whole {
     static ivec along(ivec acc, some a, some b) {
 #ifdef __AVX512VNNI__
         return (ivec)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
-#elif defined(__AVX512BW__)
+#elif defined(WIDE)
         return acc + (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b);
-#elif defined(__AVX2__) && !defined(__AVX512F__)
-        return acc + (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #else
-        for (int i = 0; i < LANES; ++i)
-            acc[i] += int32_t(a[2 * i]) * b[2 * i] + int32_t(a[2 * i + 1]) * b[2 * i + 1];
-        return acc;
+        return acc + (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #endif
     }
 };
+
+// Compilers would rather load a value again for each product, and loads are what is scarce.
+template <class V>
+inline void in_register(V& v) {
+#ifdef WIDE
+    asm("" : "+v"(v));
+#else
+    asm("" : "+x"(v));
+#endif
+}
 
 inline vec as_floats(vec v) { return v; }
 inline vec as_floats(ivec v) { return __builtin_convertvector(v, vec); }
@@ -252,9 +234,13 @@ inline void product(const typename T::word* a, int64_t lda, const typename T::wo
     for (int64_t k = 0; k < steps; ++k) {
         if (ahead)
             for (int v = 0; v < V; ++v) __builtin_prefetch(b + k * ldb + v * next + ahead);
+        typename T::some right[V];
+        for (int v = 0; v < V; ++v) {
+            right[v] = T::take(b + k * ldb + v * next);
+            in_register(right[v]);
+        }
         for (int r = 0; r < R; ++r)
-            for (int v = 0; v < V; ++v)
-                acc[r][v] = T::dot(acc[r][v], a[r * lda + k], b + k * ldb + v * next);
+            for (int v = 0; v < V; ++v) acc[r][v] = T::dot(acc[r][v], a[r * lda + k], right[v]);
     }
     for (int r = 0; r < R; ++r)
         for (int v = 0; v < V; ++v) store(c + r * ldc + v * LANES, acc[r][v]);
@@ -647,7 +633,7 @@ void pack_cross(const void* k, const void* v, void* keys, void* values, int64_t 
 constexpr int64_t SUMS = 4 * OUTPUTS;
 
 // The sum of each of sixteen registers' lanes (fewer where registers are smaller), in order.
-#ifdef __AVX512F__
+#ifdef WIDE
 inline __m512 fold_quarters(__m512 a, __m512 b) {
     return _mm512_shuffle_f32x4(a, b, 0x88) + _mm512_shuffle_f32x4(a, b, 0xdd);
 }
@@ -663,7 +649,7 @@ inline void lane_sums(const vec* acc, float* out) {
         x[i] = _mm512_shuffle_ps(x[i], x[i + 2], 0x44) + _mm512_shuffle_ps(x[i], x[i + 2], 0xee);
     _mm512_storeu_ps(out, _mm512_shuffle_ps(x[0], x[1], 0x88) + _mm512_shuffle_ps(x[0], x[1], 0xdd));
 }
-#elif defined(__AVX2__)
+#else
 inline void lane_sums(const vec* acc, float* out) {
     __m256 x[8];
     for (int i = 0; i < 8; ++i) x[i] = (__m256)acc[i];
@@ -671,10 +657,6 @@ inline void lane_sums(const vec* acc, float* out) {
     for (int i = 0; i < 2; ++i) x[i] = _mm256_hadd_ps(x[2 * i], x[2 * i + 1]);
     _mm256_storeu_ps(out, _mm256_permute2f128_ps(x[0], x[1], 0x20) +
                               _mm256_permute2f128_ps(x[0], x[1], 0x31));
-}
-#else
-inline void lane_sums(const vec* acc, float* out) {
-    for (int i = 0; i < 4 * OUTPUTS; ++i) out[i] = lane_sum(acc[i]);
 }
 #endif
 
@@ -768,16 +750,6 @@ struct Thin {
     void* out;                          // the products, each [rows, outputs], one after another
     int64_t rows, inputs, count, outputs[MATRICES], brain, threads;
 };
-
-// Compilers would rather load a value again for each product, and loads are what is scarce.
-template <class V>
-inline void in_register(V& v) {
-#ifdef __AVX512F__
-    asm("" : "+v"(v));
-#elif defined(__SSE__)
-    asm("" : "+x"(v));
-#endif
-}
 
 // One result per row of x and per output of this block.
 template <class T, int R>

@@ -26,6 +26,7 @@ from . import Geometry, Side, decode
 SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared",
          "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
+NARROW = ["-mno-avx512f"]  # and all that builds on it
 LANES = 16
 MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # more rows are a product like any other
@@ -108,8 +109,13 @@ def _fingerprint(compiler: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.is_file() else [platform.processor()]
     features = sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})
-    parts = [SOURCE.read_text("utf-8"), compiler, torch.__version__, *FLAGS, *features]
+    parts = [SOURCE.read_text("utf-8"), compiler, torch.__version__, *_flags(), *features]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _flags() -> list[str]:
+    """For the instructions that torch uses here: ATEN_CPU_CAPABILITY may say that they be fewer."""
+    return FLAGS + NARROW if torch.backends.cpu.get_cpu_capability() == "AVX2" else FLAGS
 
 
 def _compile(compiler: str, path: Path) -> None:
@@ -117,7 +123,7 @@ def _compile(compiler: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         subprocess.run(
-            [compiler, *FLAGS, str(SOURCE), "-o", str(made)],
+            [compiler, *_flags(), str(SOURCE), "-o", str(made)],
             check=True, capture_output=True, timeout=COMPILE_SECONDS,
         )  # fmt: skip
         made.replace(path)
