@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from ..blocks import MASKED
 from . import Geometry, Side
 
-# Scores of one chunk, in floats: near the size of a last-level cache, far below a whole layer.
-CHUNK_FLOATS = 3_000_000
+# Scores of one chunk, in floats; they are gone over several times, so few enough to stay near a
+# core.
+CHUNK_FLOATS = 1_000_000
 # A GPU wants large products; 256 MiB of scores.
 GPU_CHUNK_FLOATS = 64_000_000
 
@@ -93,8 +94,8 @@ def _attend_chunk(
     local = scores[..., : 3 * length]
     torch.add(queries @ windows, geometry.local_bias[:, None], out=local)
     hidden_windows = hidden.unfold(1, 3 * length, length)
-    if hidden_windows.any():
-        local.masked_fill_(hidden_windows[:, None, :, None, :], MASKED)
+    for block in hidden_windows.any(-1).any(0).nonzero().flatten().tolist():  # few, as a rule
+        local[:, :, block].masked_fill_(hidden_windows[:, None, block, None], MASKED)
     if side_keys is not None:
         bias = _side_bias(geometry, first, n)
         runs = (n, bias.shape[3], length // bias.shape[3])
