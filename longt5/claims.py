@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, getcontext
 
 from longt5.sentences import sentence_ends
+from longt5.tokenizer import UNSPACED
 
 MONTHS = (
     "january february march april may june july august september october november december"
@@ -22,7 +23,11 @@ DATE = re.compile(
     rf"|(?P<month3>{MONTH})\s+(?P<year3>\d{{4}}))\b",
     re.I,
 )
-NUMBER = re.compile(r"(?<![\w.])[-−]?(?:\d{1,3}(?:[,\u202f ]\d{3})+|\d+)(?:\.\d+)?(?![\d])")
+# A digit that touches a word belongs to it, but for words of scripts without spaces.
+NUMBER = re.compile(
+    rf"(?:(?<![\w.])|(?<={UNSPACED.pattern}))"
+    r"[-−]?(?:\d{1,3}(?:[,\u202f ]\d{3})+|\d+)(?:\.\d+)?(?![\d])"
+)
 SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 WORDS = dict(
     zip(
@@ -76,7 +81,8 @@ class Quantity:
         """Whether this is the other number, or the other one rounded to this one's digits."""
         if self.value == other.value:
             return True
-        if self.exponent <= other.exponent:
+        digits = other.value.adjusted() - self.exponent + 1
+        if self.exponent <= other.exponent or digits >= getcontext().prec:
             return False
         return self.value == other.value.quantize(Decimal(1).scaleb(self.exponent), ROUND_HALF_UP)
 
