@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+NAMES = "<pad>", "</s>", "<unk>"
 BYTE_PIECE = re.compile("<0x([0-9A-Fa-f]{2})>")
 
 Span = tuple[int, int]
@@ -103,9 +104,9 @@ class Tokenizer:
         )
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """Text of ids; pad, ``</s>`` and extra ids are left out by default."""
+        """Text of ids; pad, ``</s>``, ``<unk>`` and extra ids are left out by default."""
         first_extra = self.vocab_size - self.extra_ids
-        special = {self.pad_token_id, self.eos_token_id}
+        special = {self.pad_token_id, self.eos_token_id, self.unk_token_id}
         if skip_special_tokens:
             ids = [i for i in ids if i not in special and i < first_extra]
             return self._pieces.decode(ids)
@@ -120,7 +121,9 @@ class Tokenizer:
         return " ".join(p for p in [*parts, self._pieces.decode(run)] if p)
 
     def _name(self, token: int) -> str:
-        named = {self.pad_token_id: "<pad>", self.eos_token_id: "</s>"}
+        named = dict(
+            zip((self.pad_token_id, self.eos_token_id, self.unk_token_id), NAMES, strict=True)
+        )
         return named.get(token) or f"<extra_id_{self.vocab_size - 1 - token}>"
 
     def batch_decode(self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True):
@@ -173,6 +176,9 @@ class _FastPieces:
         from tokenizers import Tokenizer as Fast
 
         self._model = Fast.from_file(str(path))
+        # Left by whoever saved the file; here they would cut every document.
+        self._model.no_truncation()
+        self._model.no_padding()
 
     def size(self) -> int:
         return self._model.get_vocab_size(with_added_tokens=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import sentencepiece
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +120,40 @@ def test_special_tokens_when_decoding(bundled) -> None:
         "<pad> a plain sentence </s> <extra_id_0>"
     )
     assert bundled.batch_decode([ids, ids]) == ["a plain sentence"] * 2
+
+
+@pytest.mark.parametrize("kind", ["spiece.model", "tokenizer.json"])
+def test_unknown_characters_are_left_out_as_in_transformers(kind: str, tmp_path) -> None:
+    shutil.copy(MODEL / "spiece.model", tmp_path)
+    shutil.copy(MODEL / "tokenizer_config.json", tmp_path)
+    if kind == "tokenizer.json":
+        saved_by_transformers(tmp_path)
+    tokenizer = Tokenizer.from_pretrained(tmp_path)
+    ids = tokenizer.encode("plain", add_eos=False)
+    ids = [*ids, tokenizer.unk_token_id, *ids]
+    assert tokenizer.decode(ids).split() == ["plain", "plain"]
+    assert tokenizer.decode(ids, skip_special_tokens=False).split() == ["plain", "<unk>", "plain"]
+
+
+def test_what_another_program_cut_and_padded_is_whole_here(tmp_path) -> None:
+    """transformers writes the last truncation and padding that were asked for into the file."""
+    shutil.copy(MODEL / "spiece.model", tmp_path)
+    shutil.copy(MODEL / "tokenizer_config.json", tmp_path)
+    saved_by_transformers(tmp_path, truncation=True, max_length=8, padding="max_length")
+    tokenizer = Tokenizer.from_pretrained(tmp_path)
+    text = "A sentence that is longer than eight pieces, and by a good deal at that."
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.encode("a")[-1] == 1 and 0 not in tokenizer.encode("a")
+    assert 0 not in tokenizer.encode_with_offsets("a")[0]
+
+
+def saved_by_transformers(folder: Path, **asked: object) -> None:
+    """``spiece.model`` of a folder becomes a ``tokenizer.json``."""
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    if asked:
+        theirs("Some text.", **asked)
+    theirs.save_pretrained(folder)
+    (folder / "spiece.model").unlink()
 
 
 def test_missing_files_are_named(tmp_path) -> None:
