@@ -110,7 +110,7 @@ class BeamSearch:
         scores += (~self.improvable).float() * WORST
         scores += (~just_finished).float() * WORST
         merged = torch.cat([self.finished_scores, scores], 1)
-        kept = torch.topk(merged, k=beams)[1]
+        kept = _best_first(merged, beams)
         self.finished = _gather(torch.cat([self.finished, hypotheses], 1), kept)
         self.finished_scores = torch.gather(merged, 1, kept)
         self.is_finished = torch.gather(torch.cat([self.is_finished, just_finished], 1), 1, kept)
@@ -209,6 +209,17 @@ def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
         return scores.cpu(), indices.cpu()
     packed = torch.stack([scores.double(), indices.double()]).cpu()
     return packed[0].float(), packed[1].long()
+
+
+def _best_first(scores: Tensor, keep: int) -> Tensor:
+    """[B, N] -> indices [B, keep] of the best; among equals that count, the first stays first.
+
+    ``topk`` as in transformers would put them in any order, and the first of two hypotheses that
+    finished with equal scores may be committed already. Empty places are as transformers has them.
+    """
+    ranked, stable = scores.sort(dim=1, descending=True, stable=True)
+    tied = (ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] > WORST / 2)
+    return torch.where(tied.any(1, keepdim=True), stable[:, :keep], torch.topk(scores, keep)[1])
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:

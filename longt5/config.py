@@ -55,11 +55,15 @@ class LongT5Config:
             )
         if self.dense_act_fn not in ("relu", "gelu", "gelu_new", "silu"):
             raise ValueError(f"The activation {self.dense_act_fn!r} is not known.")
-        for name in ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "global_block_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.num_decoder_layers is None:
             object.__setattr__(self, "num_decoder_layers", self.num_layers)
+        least = dict.fromkeys(
+            ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "global_block_size",
+             "num_layers", "num_decoder_layers"), 1,
+        ) | {"local_radius": 0}  # fmt: skip
+        for name, fewest in least.items():
+            if getattr(self, name) < fewest:
+                raise ValueError(f"{name} must be at least {fewest}, not {getattr(self, name)}.")
         if self.scale_decoder_outputs is None:
             object.__setattr__(self, "scale_decoder_outputs", self.tie_word_embeddings)
         if isinstance(self.eos_token_id, list):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -121,8 +121,8 @@ def stream(
     closing the iterator frees the cache. ``record_attention`` needs ``spans``: for each source
     its (start, end) token positions, pages or sentences; memory is a float per span, beam and
     uncommitted token. ``logits_processor``: rules of your own, after the others, made for this
-    run; they may only lower scores. Raises ValueError for unknown options, Stopped when stopped
-    while still encoding.
+    run; log-probs must stay at most 0. Raises ValueError for unknown options, Stopped when
+    stopped while still encoding.
     """
     config = model.generation_config.merged(**options)
     if record_attention != (spans is not None):
@@ -179,7 +179,9 @@ def _encoded(
     if (input_ids is None) == (encoded is None):
         raise ValueError("Give either input_ids or encoded.")
     if encoded is not None:
-        return encoded
+        if attention_mask is None:
+            return encoded
+        return replace(encoded, attention_mask=attention_mask)
     assert input_ids is not None
     return model.encode(input_ids, attention_mask, on_progress=on_progress, stop_event=stop_event)
 

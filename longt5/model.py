@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
 
 Progress = Callable[[int, int], None]
-Watch = dict[int, Callable[[Tensor], None]]
 Self = TypeVar("Self", bound="PreTrained")
 
 
@@ -64,7 +63,7 @@ class Seq2SeqOutput:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_new": partial(F.gelu, approximate="tanh"),
     "silu": F.silu,
 }
 
@@ -218,7 +217,8 @@ class Encoder(nn.Module):
         """x [B, S, D] embeddings, mask [B, S]."""
         geometry = self.block[0].layer[0].inner.geometry(mask.bool())
         # A copy, because inference adds to it in place.
-        x = F.dropout(x.to(torch.float32, copy=True), self.dropout, self.training)
+        x = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        x = F.dropout(x, self.dropout, self.training)
         states, attentions = [x.clone()] if want_states else [], []
         for done, block in enumerate(self.block, 1):
             x, w = block(x, geometry, want_weights)
@@ -279,7 +279,7 @@ class Decoder(nn.Module):
             return own.inner.step(own.layer_norm(x), *stores, at, bias)
 
         if cache.layers is not None:
-            x = self.final_layer_norm(cache.layers(x, at, bias))
+            x = self.final_layer_norm(cache.layers(x, at, bias, cache.watch))
         else:
             x = self._step(x, cache, own_step, cache.watch)
         cache.length = at + 1
@@ -294,7 +294,7 @@ class Decoder(nn.Module):
         return [_step_weights(block) for block in self.block]
 
     def fixed_step(
-        self, x: Tensor, cache: DecoderCache, at: Tensor, parents: Tensor, watch: Watch
+        self, x: Tensor, cache: DecoderCache, at: Tensor, parents: Tensor, watch: joined.Watch
     ) -> Tensor:
         """:meth:`step` as work that is the same at every position ``at`` [1], after the rows
         have become those of their ``parents`` [R]: what can be recorded."""
@@ -311,7 +311,7 @@ class Decoder(nn.Module):
 
     def _step(
         self, x: Tensor, cache: DecoderCache,
-        own_step: Callable[[Sublayer, Tensor, int], Tensor], watch: Watch,
+        own_step: Callable[[Sublayer, Tensor, int], Tensor], watch: joined.Watch,
     ) -> Tensor:  # fmt: skip
         """All layers of a step, whose self-attention ``own_step`` computes."""
         x = x.float()
@@ -472,6 +472,8 @@ class LongT5Model(PreTrained):
                 input_ids, attention_mask, inputs_embeds,
                 want_states=output_hidden_states, want_weights=output_attentions,
             )  # fmt: skip
+        elif attention_mask is not None:
+            encoded = replace(encoded, attention_mask=attention_mask)
         decoded = self.decoder(self.shared(decoder_input_ids), decoder_attention_mask, encoded)
         return Seq2SeqOutput(
             last_hidden_state=decoded.last_hidden_state,
@@ -636,7 +638,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
     ) -> graph.Result:
         """What :class:`graph.FixedStep` records."""
         seen: dict[int, Tensor] = {}
-        watch: Watch = {layer: partial(seen.__setitem__, layer) for layer in cache.watch}
+        watch: joined.Watch = {layer: partial(seen.__setitem__, layer) for layer in cache.watch}
         states = self.decoder.fixed_step(self.shared(tokens), cache, at, parents, watch)
         return self._step_logits(states), seen
 

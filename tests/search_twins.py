@@ -70,7 +70,8 @@ class SlowBeams:
     def _best(self, hypotheses: list[tuple[float, Tokens]]) -> list[tuple[float, Tokens]]:
         ranked = sorted(hypotheses, key=lambda h: -h[0])
         kept, left = ranked[: self.options.num_beams], ranked[self.options.num_beams :]
-        self.tied |= bool(left) and kept[-1][0] == left[0][0] > WORST
+        scores = [h[0] for h in (*kept, *left[:1])]
+        self.tied |= any(a == b > WORST for a, b in itertools.pairwise(scores))
         return kept
 
     def _look_ahead(self, length: int) -> None:

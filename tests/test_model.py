@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 
@@ -275,6 +277,45 @@ def test_inputs_embeds_stand_for_ids() -> None:
         ours(None, None, target)
     with pytest.raises(ValueError, match="no tokens"):
         ours(ids[:, :0], None, target)
+
+
+@torch.no_grad()
+def test_embeddings_may_lie_in_any_order() -> None:
+    ours = ours_like(reference_model())
+    x, target = torch.randn(20, 2, 32).transpose(0, 1), torch.tensor([[3, 4], [5, 6]])
+    expected = ours(None, None, target, inputs_embeds=x.contiguous()).logits
+    assert torch.equal(ours(None, None, target, inputs_embeds=x).logits, expected)
+
+
+@torch.no_grad()
+def test_a_mask_beside_kept_states_hides_what_it_hides_in_transformers() -> None:
+    theirs, ours = pair()
+    ids, mask = padded_batch([30, 12], 96)
+    target = torch.tensor([[3, 4, 5], [6, 7, 8]])
+    states = ours.encode(ids)
+    whole = theirs.get_encoder()(ids)
+    expected = theirs(encoder_outputs=whole, attention_mask=mask, decoder_input_ids=target).logits
+    got = ours(encoder_outputs=states, attention_mask=mask, decoder_input_ids=target).logits
+    assert relative_error(got, expected) < 1e-5
+    options = {"num_beams": 2, "max_new_tokens": 6}
+    expected = theirs.generate(encoder_outputs=whole, attention_mask=mask, **options)
+    got = ours.generate(encoded=states, attention_mask=mask, **options).sequences
+    assert torch.equal(got, expected)
+
+
+def test_a_model_can_be_pickled() -> None:
+    ours = ours_like(reference_model())
+    again = pickle.loads(pickle.dumps(ours))
+    ids, _ = padded_batch([20], 96)
+    with torch.no_grad():
+        assert torch.equal(again.encode(ids).last_hidden_state, ours.encode(ids).last_hidden_state)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("num_layers", 0), ("num_decoder_layers", 0), ("d_ff", 0), ("local_radius", -1)])  # fmt: skip
+def test_shapes_without_sense_are_refused(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be at least"):
+        LongT5Config.from_dict(TINY | {name: value})
 
 
 def test_encode_reports_layers_and_stops() -> None:

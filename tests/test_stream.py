@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longt5 import Stopped, StreamingDecoder, generation
-from longt5.beam_search import SearchOptions
+from longt5.beam_search import BeamSearch, SearchOptions
 from longt5.tokenizer import Tokenizer, last_word_end
 from tests.generation_cases import models, one_thread  # noqa: F401
 from tests.reference import padded_batch
@@ -47,6 +47,25 @@ def test_commits_are_the_longest_the_rule_allows(beams: int, penalty: float, ear
         final = search.finished[0, 0, 0, 1 : 1 + int(search.lengths[0, 0])].tolist()
         assert committed == [t for t in final if t not in options.eos] and provisional == []
         assert not twin.tied
+
+
+@pytest.mark.parametrize("beams,penalty,early", GRID)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_equal_scores_take_nothing_back(batch: int, beams: int, penalty: float, early) -> None:
+    """Whole numbers as log-probs: hypotheses finish with equal scores all the time."""
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        search = BeamSearch(batch, SearchOptions(beams, 12, penalty, early, (1,), 0, 1))
+        sure: list[list[int]] = [[]] * batch
+        settled = [False] * batch
+        while not search.done:
+            search.step(-torch.randint(1, 5, (batch * beams, 6), generator=generator).float())
+            for row in [row for row in range(batch) if not settled[row]]:
+                committed, _ = search.draft(row)
+                assert committed[: len(sure[row])] == sure[row]
+                sure[row], settled[row] = committed, search.settled(row)
+        for sequence, committed in zip(search.result(1)[0].tolist(), sure, strict=True):
+            assert search._until_eos(torch.tensor(sequence[1:])) == committed
 
 
 def prolong(search: Traced, beam: int) -> list[int]:
@@ -108,7 +127,7 @@ def drafts_of(model, ids, row: int = 0, **options) -> list[generation.Draft]:
 def test_a_batch_streams_each_source_as_if_alone(options: dict) -> None:
     _, ours = models(KEY)
     options = {**options, "max_new_tokens": 16, "eos_token_id": ENDS, "top_k": 1}
-    states = [ours.encode(padded_batch([n], 40, seed=n)[0]) for n in (44, 9, 25)]
+    states = [ours.encode(padded_batch([n], 40, seed=n)[0]) for n in (44, 9, 25, 31)]
     together = list(ours.stream(encoded=generation.join(states), **options))
     ends = []
     for row, state in enumerate(states):

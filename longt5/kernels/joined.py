@@ -7,7 +7,7 @@ they do where the model is small. Optional: the layers, one piece after another,
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from . import native
 if TYPE_CHECKING:
     from ..cache import DecoderCache
 
+Watch = dict[int, Callable[[Tensor], None]]
 OWN, CROSS, WIDE = 4, 2, 3  # matrices of self-attention, cross-attention and feed-forward
 
 
@@ -71,14 +72,15 @@ def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
 
 class DecoderStep:
     """The layers of a decoder over one cache; weights and stores must stay where they are.
+    It does not hold the cache, which holds it: both go when the decode ends.
 
     ``held`` [R, capacity] int32: the row of the stores that holds each position of each row.
     """
 
     def __init__(self, layers: Sequence[Weights], cache: DecoderCache, eps: float) -> None:
-        self.cache, self.weights = cache, layers
+        self.weights, self.half = layers, cache.self_keys[0].dtype is torch.bfloat16
         self.norms = [[w.detach().float().contiguous() for w in layer.norms] for layer in layers]
-        self.layers = (_Layer * len(layers))(*map(self._layer, range(len(layers))))
+        self.layers = (_Layer * len(layers))(*(self._layer(i, cache) for i in range(len(layers))))
         rows, heads, capacity, width = cache.self_keys[0].shape
         states: Any = cache.cross[0]
         batch, source = states.shape[:2]
@@ -95,8 +97,8 @@ class DecoderStep:
             0, 1, eps,
         )  # fmt: skip
 
-    def _layer(self, number: int) -> _Layer:
-        layer, cache = self.weights[number], self.cache
+    def _layer(self, number: int, cache: DecoderCache) -> _Layer:
+        layer = self.weights[number]
         own, cross, wide = (_pointers(part) for part in layer.matrices)
         own_scale, cross_scale, wide_scale = (_pointers(part) for part in layer.scales)
         states: Any = cache.cross[number]
@@ -119,20 +121,22 @@ class DecoderStep:
         held = self.held[:, :length]
         held.copy_(held.index_select(0, parents))
 
-    def __call__(self, x: Tensor, at: int, bias: Tensor) -> Tensor:
-        """x [R, D] float32 at position ``at``, which is written; bias [H, at + 1] -> [R, D]."""
+    def __call__(self, x: Tensor, at: int, bias: Tensor, watch: Watch) -> Tensor:
+        """x [R, D] float32 at position ``at``, which is written; bias [H, at + 1] -> [R, D].
+
+        ``watch``: who is shown the cross-attention weights of which layers.
+        """
         kernels: Any = native.library()
         x, bias = x.float().clone(), bias.contiguous()
-        seen = {layer: torch.empty(self.shape_of_weights) for layer in self.cache.watch}
+        seen = {layer: torch.empty(self.shape_of_weights) for layer in watch}
         for number, layer in enumerate(self.layers):
             layer.seen = native.pointer(seen.get(number))
         call = self.call
         call.x, call.bias, call.at = x.data_ptr(), bias.data_ptr(), at
         call.threads = torch.get_num_threads()
-        half = self.cache.self_keys[0].dtype is torch.bfloat16
-        kernels.longt5_decoder_step(int(half), ctypes.byref(call))
+        kernels.longt5_decoder_step(int(self.half), ctypes.byref(call))
         for number, weights in seen.items():
-            self.cache.watch[number](weights)
+            watch[number](weights)
         return x
 
     @property
