@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
+# What transformers' search knows besides our options, each with a value that changes nothing.
+NOT_APPLIED: dict[str, Any] = dict.fromkeys(
+    ("diversity_penalty", "min_p", "epsilon_cutoff", "eta_cutoff", "top_h", "penalty_alpha",
+     "exponential_decay_length_penalty", "sequence_bias", "begin_suppress_tokens",
+     "forced_decoder_ids", "constraints", "force_words_ids", "watermarking_config",
+     "stop_strings", "max_time", "renormalize_logits", "remove_invalid_values", "dola_layers")
+) | {"num_beam_groups": 1, "typical_p": 1.0, "guidance_scale": 1.0}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class GenerationConfig:
         for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
             given = getattr(self, name)
             self._check(name, given is None or given >= 1, "must be at least 1")
-        longer = self.max_length is None or self.max_length > 1
+        counts = self.max_length is not None and self.max_new_tokens is None
+        longer = not counts or self.longest > 1
         self._check("max_length", longer, "counts the start token and must be at least 2")
         several_samples = self.do_sample and self.num_beams == 1
         if self.num_return_sequences > self.num_beams and not several_samples:
@@ -62,10 +71,14 @@ class GenerationConfig:
             )
         allowed = self.early_stopping in (True, False, "never")
         self._check("early_stopping", allowed, 'must be True, False or "never"')
-        for name in ("repetition_penalty", "encoder_repetition_penalty", "temperature"):
+        for name in ("repetition_penalty", "encoder_repetition_penalty"):
             self._check(name, getattr(self, name) > 0, "must be above 0")
-        self._check("top_k", self.top_k >= 0, "must be 0 (off) or more")
-        self._check("top_p", 0 < self.top_p <= 1, "must be above 0 and at most 1")
+        if self.do_sample:
+            self._check("temperature", self.temperature > 0, "must be above 0")
+            self._check("top_k", self.top_k >= 0, "must be 0 (off) or more")
+            self._check("top_p", 0 < self.top_p <= 1, "must be above 0 and at most 1")
+        unreal = any(token < 0 for word in self.bad_words_ids or () for token in word)
+        self._check("bad_words_ids", not unreal, "must hold ids of tokens, 0 or more")
         for name in ("forced_bos_token_id", "forced_eos_token_id"):
             possible = set(as_ids(getattr(self, name))) - set(self.suppress_tokens or ())
             if getattr(self, name) is not None and not possible:
@@ -94,17 +107,26 @@ class GenerationConfig:
         return self.num_beams if self.num_beams > 1 else self.num_return_sequences
 
     def merged(self, **options: Any) -> GenerationConfig:
-        """A copy with ``options`` over it. Raises ValueError naming an unknown option."""
-        known = {field.name for field in dataclasses.fields(self)}
-        unknown = sorted(set(options) - known)
+        """A copy with ``options`` over it; None is as if not given where it is no value.
+
+        Raises ValueError naming an unknown option.
+        """
+        known = {field.name: field.default for field in dataclasses.fields(self)}
+        unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"Unknown generation option: {', '.join(unknown)}.")
-        return dataclasses.replace(self, **{k: _frozen(v) for k, v in options.items()})
+        given = {k: v for k, v in options.items() if v is not None or known[k] is None}
+        return dataclasses.replace(self, **{k: _frozen(v) for k, v in given.items()})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
-        """Read the keys that we know; others of the file do not concern the search."""
+        """Read the keys that we know; warn of others that would change transformers' search."""
         known = {field.name for field in dataclasses.fields(cls)}
+        lost = [k for k, same in NOT_APPLIED.items() if values.get(k) and values[k] != same]
+        if lost:
+            warnings.warn(f"The checkpoint sets {', '.join(lost)}, which this engine does not "
+                          "apply: its summaries differ from transformers'.",
+                          stacklevel=2)  # fmt: skip
         given = {k: _frozen(v) for k, v in values.items() if k in known and v is not None}
         return cls(**given)
 

@@ -155,10 +155,14 @@ class EncoderNoRepeatNgram(Processor):
 
 
 class BadWords(Processor):
-    """Forbid the last token of each given sequence when the row ends in the rest of it."""
+    """Forbid the last token of each given sequence when the row ends in the rest of it; what is
+    no sequence of the vocabulary cannot come."""
 
-    def __init__(self, words: Sequence[Sequence[int]], rows: int, start: int, eos: Sequence[int]):
-        kept = [tuple(w) for w in words if tuple(w) not in {(e,) for e in eos}]
+    def __init__(
+        self, words: Sequence[Sequence[int]], rows: int, start: int, eos: Sequence[int], vocab: int
+    ):
+        ends = {(e,) for e in eos}
+        kept = [tuple(w) for w in words if w and tuple(w) not in ends and max(w) < vocab]
         self.words = kept
         self.reach = max((len(w) for w in kept), default=1)
         self.recent: list[tuple[int, ...]] = [(start,)] * rows
@@ -205,10 +209,10 @@ class Forced(Processor):
 
 
 class SuppressTokens(Processor):
-    """Forbid the given tokens always."""
+    """Forbid the given tokens always; those that are not in the vocabulary cannot come."""
 
-    def __init__(self, tokens: Sequence[int]):
-        self.tokens = list(tokens)
+    def __init__(self, tokens: Sequence[int], vocab: int):
+        self.tokens = [token for token in tokens if 0 <= token < vocab]
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         scores = scores.clone()
@@ -274,7 +278,7 @@ def build(
         size = c.encoder_no_repeat_ngram_size
         processors.append(EncoderNoRepeatNgram(size, source, beams, start))
     if c.bad_words_ids:
-        processors.append(BadWords(c.bad_words_ids, rows, start, eos))
+        processors.append(BadWords(c.bad_words_ids, rows, start, eos, vocab))
     if c.shortest > 0:
         processors.append(MinLength(c.shortest, eos))
     if c.forced_bos_token_id is not None:
@@ -283,7 +287,7 @@ def build(
         forced = c.forced_eos_token_id
         processors.append(Forced(c.longest - 1, (forced,) if isinstance(forced, int) else forced))
     if c.suppress_tokens:
-        processors.append(SuppressTokens(c.suppress_tokens))
+        processors.append(SuppressTokens(c.suppress_tokens, vocab))
     if c.do_sample:
         processors += _warpers(c, at_least=1 if c.num_beams == 1 else len(eos) + 1)
     return processors

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
 import time
 import warnings
@@ -279,12 +278,3 @@ def save(model: PreTrained, folder: str | Path) -> None:
     write_json(folder / "config.json", config)
     if model.has_head:
         write_json(folder / "generation_config.json", model.generation_config.to_dict())
-
-
-def parameter_count(config: LongT5Config) -> int:
-    """Parameters of the full model with a tied head, from its shape alone."""
-    with torch.device("meta"):
-        from .model import LongT5ForConditionalGeneration
-
-        model = LongT5ForConditionalGeneration(config)
-    return sum(math.prod(p.shape) for p in model.parameters())

@@ -64,10 +64,33 @@ def test_defaults_are_transformers() -> None:
     assert ours.generate(ids, mask).sequences_scores is None
 
 
+def test_values_that_decide_nothing_are_no_contradiction() -> None:
+    for given in (
+        {"temperature": 0.0, "do_sample": False}, {"top_p": 0.0},
+        {"max_length": 1, "max_new_tokens": 8},
+    ):  # fmt: skip
+        GenerationConfig.from_dict(given)
+    assert GenerationConfig().merged(top_k=None, early_stopping=None) == GenerationConfig()
+    assert GenerationConfig(max_new_tokens=5).merged(max_new_tokens=None).max_new_tokens is None
+    for wrong in ({"top_p": 0.0, "do_sample": True}, {"max_length": 1}, {"bad_words_ids": [[-1]]}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            GenerationConfig.from_dict(wrong)
+
+
+def test_words_outside_the_vocabulary_are_no_words() -> None:
+    _, ours = models(KEY)
+    ids, _ = padded_batch([20], 40)
+    plain = ours.generate(ids, num_beams=2, max_new_tokens=8).sequences
+    odd = {"bad_words_ids": [[], [5000], [3, 40]], "suppress_tokens": [5000, -1]}
+    assert torch.equal(ours.generate(ids, num_beams=2, max_new_tokens=8, **odd).sequences, plain)
+
+
 def test_a_file_of_options_is_read_and_written(tmp_path) -> None:
-    options = {"num_beams": 3, "max_new_tokens": 7, "bad_words_ids": [[4, 5]], "top_h": 1}
+    options = {"num_beams": 3, "max_new_tokens": 7, "bad_words_ids": [[4, 5]], "typical_p": 0.9,
+               "num_beam_groups": 1, "diversity_penalty": 0.0, "sequence_bias": None}  # fmt: skip
     (tmp_path / "generation_config.json").write_text(json.dumps(options))
-    config = GenerationConfig.from_pretrained(tmp_path)
+    with pytest.warns(UserWarning, match="sets typical_p, which"):
+        config = GenerationConfig.from_pretrained(tmp_path)
     assert (config.num_beams, config.bad_words_ids) == (3, ((4, 5),))
     assert config.to_dict() == {"num_beams": 3, "max_new_tokens": 7, "bad_words_ids": ((4, 5),)}
     theirs, ours = pair(vocab_size=40)
@@ -87,9 +110,9 @@ def test_a_file_of_options_is_read_and_written(tmp_path) -> None:
         ({"num_beams": 2, "num_return_sequences": 3, "do_sample": True}, "num_return_sequences"),
         ({"early_stopping": "sometimes"}, "early_stopping"),
         ({"repetition_penalty": 0.0}, "repetition_penalty"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"top_k": -1}, "top_k"),
-        ({"top_p": 0.0}, "top_p"),
+        ({"temperature": 0.0, "do_sample": True}, "temperature"),
+        ({"top_k": -1, "do_sample": True}, "top_k"),
+        ({"top_p": 0.0, "do_sample": True}, "top_p"),
         ({"suppress_tokens": [1, 2], "forced_eos_token_id": 1}, "forced_eos_token_id"),
         ({"beams": 4}, "beams"),
     ],

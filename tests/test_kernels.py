@@ -11,9 +11,11 @@ import torch
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
 from longt5.kernels import chunked, cuda, decode, native, reference, select, training
+from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
 from longt5.kernels.threads import PATIENCE, Pace
 from longt5.quantization import quantize_decoder
+from tests.generation_cases import models
 from tests.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 CPU = torch.device("cpu")
@@ -325,6 +327,36 @@ def test_fused_products_follow_their_weights(width: int) -> None:
     assert copy.deepcopy(fused).packed is None
 
 
+def test_a_new_matrix_in_an_old_place_is_another(monkeypatch) -> None:
+    """Memory that a parameter leaves is soon that of the next one, and both are unwritten."""
+    fused, x = Fused(quantized=True), torch.randn(2, 64)
+    weight = torch.nn.Parameter(torch.randn(8, 64))
+    with torch.no_grad():
+        first = fused(x, weight)[0]
+        monkeypatch.setattr(linear_, "_state", lambda _: ("a place", torch.float32, 0))
+        other = fused(x, torch.nn.Parameter(-weight.detach()))[0]
+    assert relative_error(other, -first) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_inference_mode_from_the_first_line(dtype: str, tmp_path) -> None:
+    ours_like(reference_model(d_kv=16)).save_pretrained(tmp_path)
+    ids, _ = padded_batch([40], 96)
+    options = {"num_beams": 36, "max_new_tokens": 4}
+    with torch.inference_mode():
+        model = LongT5ForConditionalGeneration.from_pretrained(tmp_path, "main", "cpu", dtype)
+        got = model.generate(ids, **options).sequences
+    usual = LongT5ForConditionalGeneration.from_pretrained(tmp_path, "main", "cpu", dtype)
+    assert torch.equal(got, usual.generate(ids, **options).sequences)
+
+
+@needs_native
+def test_the_compiled_products_take_no_other_widths() -> None:
+    whole = torch.ones(8, 64, dtype=torch.int8)
+    assert select.thin(torch.ones(2, 64), [whole])
+    assert not select.thin(torch.ones(2, 64, dtype=torch.float16), [whole])
+
+
 @torch.no_grad()
 def test_copies_and_dtype_changes_of_a_used_model() -> None:
     ours: LongT5ForConditionalGeneration = ours_like(reference_model())
@@ -421,6 +453,12 @@ def test_autocast_around_a_check_does_not_round_the_reference() -> None:
 
 
 JOINED = {"d_kv": 16, "num_heads": 2, "d_ff": 64}  # sizes that one call computes
+
+
+@needs_native
+def test_random_cases_reach_the_layers_in_one_call() -> None:
+    ours = models((1, 40, "local"))[1]
+    assert ours.init_cache(ours.encode(padded_batch([9], 40)[0]), 2, 4).layers is not None
 
 
 @needs_native

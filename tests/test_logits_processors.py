@@ -45,7 +45,7 @@ PAIRS = {
         for n in (1, 2, 3, 4)
     },
     "bad words": lambda: (
-        ours.BadWords(WORDS, ROWS, START, EOS),
+        ours.BadWords(WORDS, ROWS, START, EOS, VOCAB),
         theirs.NoBadWordsLogitsProcessor(WORDS, EOS),
     ),
     "min length": lambda: (
@@ -62,7 +62,7 @@ PAIRS = {
         theirs.ForcedEOSTokenLogitsProcessor(STEPS, torch.tensor(EOS)),
     ),
     "suppress": lambda: (
-        ours.SuppressTokens([3, 9]),
+        ours.SuppressTokens([3, 9], VOCAB),
         theirs.SuppressTokensLogitsProcessor(torch.tensor([3, 9])),
     ),
     "temperature": lambda: (ours.Temperature(0.7), theirs.TemperatureLogitsWarper(0.7)),

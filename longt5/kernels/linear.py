@@ -8,6 +8,7 @@ decode step have a routine of their own.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,11 +75,14 @@ class Fused:
 
     The compiled kernel takes weights as they lie. Without it they are packed at the first call
     and again whenever one has changed; so are int8 weights (``quantized``). Copies start unpacked.
+    What is written through ``.data`` leaves no trace: copy into the parameter itself, under
+    ``torch.no_grad()``.
     """
 
     def __init__(self, quantized: bool = False) -> None:
         self.quantized = quantized
-        self.key: Key | None = None
+        self.key: Key = ()
+        self.of: tuple[Tensor, ...] = ()
         self.packed: Any = None
 
     def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
@@ -104,13 +108,20 @@ class Fused:
         return self._kept(lambda: _rounded(weights), weights)
 
     def _kept(self, make: Callable[[], Any], weights: Sequence[Tensor]) -> Any:
-        key = (self.quantized, *((w.data_ptr(), w._version, w.dtype) for w in weights))
-        if key != self.key:
-            self.packed, self.key = make(), key
+        key = (self.quantized, *map(_state, weights))
+        # A new matrix may lie where an old one lay, so the old ones are held on to.
+        same = len(self.of) == len(weights) and all(map(operator.is_, self.of, weights))
+        if key != self.key or not same:
+            self.packed, self.key, self.of = make(), key, tuple(weights)
         return self.packed
 
     def __reduce__(self) -> Any:
         return Fused, (self.quantized,)
+
+
+def _state(weight: Tensor) -> Key:
+    """Changes when a matrix is written or put elsewhere; inference tensors count no changes."""
+    return weight.data_ptr(), weight.dtype, 0 if weight.is_inference() else weight._version
 
 
 def _packed(rows: int, weights: Sequence[Tensor]) -> Tensor:

@@ -27,6 +27,7 @@ SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared",
          "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
 NARROW = ["-mno-avx512f"]  # and all that builds on it
+DTYPES = torch.float32, torch.bfloat16
 LANES = 16
 MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # more rows are a product like any other
@@ -131,9 +132,8 @@ def _compile(compiler: str, path: Path) -> None:
 
 def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether heads of this width and blocks of this length are computed here."""
-    kinds = (torch.float32, torch.bfloat16)
     even = width % LANES == 0 and length % LANES == 0
-    return device.type == "cpu" and dtype in kinds and even and library() is not None
+    return device.type == "cpu" and dtype in DTYPES and even and library() is not None
 
 
 def pointer(x: Tensor | None) -> int | None:
@@ -196,7 +196,7 @@ def fits_thin(rows: int, weights: Sequence[Tensor]) -> bool:
         rows <= THIN_ROWS
         and len(weights) <= MATRICES
         and first.device.type == "cpu"
-        and first.dtype in (torch.float32, torch.bfloat16, torch.int8)
+        and first.dtype in (*DTYPES, torch.int8)
         and first.shape[1] % (2 * LANES) == 0
         and all(w.shape[0] % 4 == 0 and w.is_contiguous() for w in weights)
         and library() is not None

@@ -84,7 +84,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 def thin(x: Tensor, weights: Sequence[Tensor]) -> bool:
     """Whether :func:`native.thin_product` multiplies these few rows, plain or int8."""
     part = "int8" if weights[0].dtype is torch.int8 else "linear"
-    fits = native.fits_thin(x.shape[0], weights)
+    fits = x.dtype in native.DTYPES and native.fits_thin(x.shape[0], weights)
     return fits and verified(f"native {part}", x.dtype, "cpu")
 
 
