@@ -62,7 +62,8 @@ def test_imports_are_allowed(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=place)
 def test_only_settings_reads_the_environment(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
-    if place(path) != "app/settings.py":
+    # The benchmark does not read it, but hands it on to its children with something added.
+    if place(path) not in ("app/settings.py", "longt5/benchmark.py"):
         assert not re.search(r"os\.(environ|getenv|putenv)|from os import", source), place(path)
 
 
