@@ -9,6 +9,7 @@ WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped
 ENTRIES, MAX_ENTRY = 4, 4  # of a listing at least, and words of one on average
 ROW, MOSTLY = 6, 0.4  # words of a table's row at least, and the share that holds a digit
 ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
+TIMES, TIME = 4, re.compile(r"\b\d{1,2}:\d\d\b")  # of a timetable at least
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc)|(?<![\w.])[A-Z])\.\Z"
@@ -65,11 +66,13 @@ def headings_of(text: str) -> list[str]:
 
 
 def is_listing(sentence: str) -> bool:
-    """Whether it is a row of a table, which is mostly numbers, or one of short entries, as
-    below a table: "CE, oestrogen; E, oestradiol"."""
+    """Whether it is a row of a table, which is mostly numbers, a timetable, or one of short
+    entries, as below a table: "CE, oestrogen; E, oestradiol"."""
     words = sentence.split()
     numbers = sum(any(map(str.isdigit, word)) for word in words)
     if len(words) >= ROW and numbers > MOSTLY * len(words):
+        return True
+    if len(TIME.findall(sentence)) >= TIMES:
         return True
     entries = sentence.split(";")
     return len(entries) >= ENTRIES and count_words(sentence) <= MAX_ENTRY * len(entries)

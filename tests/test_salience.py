@@ -98,6 +98,8 @@ def test_listings_are_no_sentences_to_repeat() -> None:
     assert is_listing("CE, conjugated oestrogen; E, 17β-oestradiol; EV, valerate; EE, other.")
     assert not is_listing("He came; he saw; he won.")
     assert is_listing("Type of buyers Daily Weekly Trader 5% 70% 0% 6% 81% Consumer 6% 9% Publ.")
+    assert is_listing("6:00 - 6:05 Welcome 6:05 - 6:15 Report of the Chair 6:15 - 6:25 News Hello!")
+    assert not is_listing("The doors open at 9:30 and close at 17:00, on Fridays at 15:00.")
     assert not is_listing("The 3 new sites have 380 ha: Abbey Marsh (150) and 2 more by 2034.")
     long = "The first of four parts of this is long; so is the second; a third; then a last."
     assert not is_listing(long)
