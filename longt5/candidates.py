@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .sentences import (
     count_words,
-    is_caption,
+    is_apart,
     is_listing,
     is_wrapped,
     last_sentence_end,
@@ -45,13 +45,13 @@ def whole_sentences(text: str) -> list[Span]:
 
 
 def is_whole(sentence: str) -> bool:
-    """Whether it is one to its end, and no scrap, listing or caption."""
+    """Whether it is one to its end, and no scrap, listing, caption or note."""
     return (
         len(sentence) <= MAX_CHARACTERS
         and last_sentence_end(sentence) == len(sentence)
         and count_words(sentence) >= MIN_WORDS
         and not is_listing(sentence)
-        and not is_caption(sentence)
+        and not is_apart(sentence)
     )
 
 

@@ -17,6 +17,8 @@ ABBREVIATION = re.compile(
 BLANK = re.compile(r"\n[ \t]*\n")
 LINE_END = re.compile(r"\n")
 CAPTION = re.compile(r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box) ?\d+[a-z]?\b")
+NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
+NOTE = re.compile(r"[*†‡§¶]+\s?\w")
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -78,9 +80,10 @@ def is_listing(sentence: str) -> bool:
     return len(entries) >= ENTRIES and count_words(sentence) <= MAX_ENTRY * len(entries)
 
 
-def is_caption(sentence: str) -> bool:
-    """Whether it says what a table or a figure shows: "Table 3 summarizes the results"."""
-    return CAPTION.match(sentence) is not None
+def is_apart(sentence: str) -> bool:
+    """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
+    the results"), a numbered heading with a full stop, a note below ("*Per hour.")."""
+    return any(kind.match(sentence) for kind in (CAPTION, NUMBERED, NOTE))
 
 
 def is_wrapped(text: str) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.settings import assets_dir
 from app.summarizer import Summarizer
-from longt5.candidates import whole_sentences
+from longt5.candidates import is_whole, whole_sentences
 from longt5.corpus import Record
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, Reading
@@ -92,6 +92,15 @@ def test_the_network_is_the_one_that_was_learnt() -> None:
     assert found == pytest.approx(
         (wanted - wanted[0] + found[0]).tolist(), abs=0.02
     )  # scores are relative, weights are rounded
+
+
+def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
+    for apart in (
+        "Table 3 summarizes the results of all the mills.", "*Underlined names are used in towns.",
+        "5.4 Financial performance by size and type of mill.", "† Without the parboiled kinds.",
+    ):  # fmt: skip
+        assert not is_whole(apart)
+    assert is_whole("5.4 million people live there today.")
 
 
 def test_listings_are_no_sentences_to_repeat() -> None:
