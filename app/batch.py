@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from app import export
 from app.documents import Document
 from app.errors import AppError, BadOption, Cancelled
 from app.events import Finished, Progress
+from app.provenance import digest_of, made_of, mark_of
 from app.settings import READABLE
 from longt5.sentences import count_words
 
@@ -39,26 +42,23 @@ def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, 
     for path in map(Path, paths):
         if path.is_dir():
             inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE)
-            files = [(p, p.relative_to(path).parent) for p in inside if p.is_file()]
-            made = _made_of(files, out) if out is not None else set()
-            is_inside = out is not None and path.resolve() in out.resolve().parents
             found += [
-                (p, below) for p, below in files
-                if p.resolve() not in made
-                and not (is_inside and out is not None and out.resolve() in p.resolve().parents)
+                (p, p.relative_to(path).parent) for p in inside
+                if p.is_file() and not (out is not None and _is_made(p, path, out))
             ]  # fmt: skip
         else:
             found.append((path, Path()))
     return found
 
 
-def _made_of(files: Sequence[tuple[Path, Path]], out: Path) -> set[Path]:
-    """What the summaries of these files are called, in any format."""
-    return {
-        (out / below / export.safe_filename(path.name, fmt)).resolve()
-        for path, below in files
-        for fmt in export.FORMATS
-    }
+def _is_made(path: Path, folder: Path, out: Path) -> bool:
+    """Whether a file of a folder is a summary in `out`; a folder `out` inside has nothing else."""
+    place = out.resolve()
+    if place not in path.resolve().parents:
+        return False
+    return folder.resolve() in place.parents or (
+        path.stem.endswith("-summary") and made_of(path) is not None
+    )
 
 
 def run_batch(
@@ -79,10 +79,9 @@ def run_batch(
     if not files:
         raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
     summarizer = None
-    taken: set[Path] = set()
     for number, (path, below) in enumerate(files, 1):
-        target = _free(out / below / export.safe_filename(path.name, fmt), path, taken)
-        if target.is_file() and target.stat().st_size:
+        target, is_there = place_of(path, out / below, fmt)
+        if is_there:
             yield Outcome(path.name, "there already")
             continue
         on_file(number, len(files), path.name)
@@ -108,15 +107,31 @@ def run_batch(
         yield Outcome(path.name, "done", summary.pages, words, time.monotonic() - began)
 
 
-def _free(target: Path, path: Path, taken: set[Path]) -> Path:
-    """The target, or one with the file's kind in it when a.pdf and a.txt would meet, and with a
-    number when there are several of a kind."""
-    kind, free, number = path.suffix.lstrip("."), target, 1
-    while free in taken:
-        free = target.with_name(f"{kind}{number if number > 1 else ''}-{target.name}")
+def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
+    """Where the summary of a file is (True), or the first name that nothing else has (False):
+    `a-summary.md`, with the file's kind in front where a.pdf and a.txt meet, then with a number.
+
+    Which document a summary is of, its own text says: what other files there are, their order and
+    what became of them changes nothing.
+    """
+    base = export.safe_filename(path.name, fmt)
+    kind = re.sub(r"[^A-Za-z0-9]", "", path.suffix) or "file"
+    name = re.compile(rf"(?:{kind}\d*-)?{re.escape(base)}", re.IGNORECASE)
+    there = [p for p in sorted(folder.glob(f"*.{fmt}")) if name.fullmatch(p.name) and _is_used(p)]
+    if there and path.is_file():
+        with contextlib.suppress(OSError):  # reading it will say why
+            mark = mark_of(path.name, digest_of(path))
+            for summary in (p for p in there if made_of(p) == mark):
+                return summary, True
+    target, number = folder / base, 1
+    while _is_used(target):
+        target = folder / f"{kind}{number if number > 1 else ''}-{base}"
         number += 1
-    taken.add(free)
-    return free
+    return target, False
+
+
+def _is_used(path: Path) -> bool:
+    return path.exists() and not (path.is_file() and path.stat().st_size == 0)
 
 
 def write_whole(target: Path, data: bytes) -> None:

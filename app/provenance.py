@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
+import string
+import zipfile
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +17,9 @@ from app.documents import ranges
 from app.settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
 
 WEIGHTS = ("*.safetensors", "*.bin")
+MAX_DOCX = 50_000_000  # bytes of text in a Word file, which may be no export
+# The end of a file's name, and its hash, as every export has them; no format escapes these letters.
+MADE_OF = re.compile(rb'([A-Za-z0-9.]*)"?,\s+(?:SHA-256 |"sha256": ")([0-9a-f]{64})')
 
 
 @dataclass(frozen=True)
@@ -29,16 +35,21 @@ class ModelIdentity:
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 over the weight files of a checkpoint, in the order of their names."""
-    digest = hashlib.sha256()
     for pattern in WEIGHTS:
         files = sorted(folder.glob(pattern))
-        for path in files:
-            with path.open("rb") as file:
-                while piece := file.read(1 << 22):
-                    digest.update(piece)
         if files:
-            return digest.hexdigest()
+            return digest_of(*files)
     return ""
+
+
+def digest_of(*paths: Path) -> str:
+    """SHA-256 over files, read piece by piece."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 22):
+                digest.update(piece)
+    return digest.hexdigest()
 
 
 def provenance_of(
@@ -99,3 +110,24 @@ def details(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         ("Made", f"{p['time']} with version {p['app_version']}"),
         ("Again", p["command"]),
     ]
+
+
+def mark_of(name: str, sha256: str) -> tuple[str, str]:
+    """What `made_of` finds in the exports of a document."""
+    return name[len(name.rstrip(string.ascii_letters + string.digits + ".")) :], sha256
+
+
+def made_of(path: Path) -> tuple[str, str] | None:
+    """The mark of the document that an export of any format is of; None where it is no export."""
+    try:
+        data = _docx_text(path) if path.suffix.lower() == ".docx" else path.read_bytes()
+    except Exception:  # zipfile and zlib raise many types
+        return None
+    found = MADE_OF.findall(data)  # a text may quote another, but the provenance stands last
+    return (found[-1][0].decode(), found[-1][1].decode()) if found else None
+
+
+def _docx_text(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("word/document.xml")
+        return archive.read(member) if member.file_size <= MAX_DOCX else b""

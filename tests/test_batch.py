@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app import cli
-from app.batch import _free, files_in
+from app import cli, export
+from app.batch import files_in, place_of, write_whole
+from app.provenance import digest_of, made_of, mark_of
 from app.summarizer import Summarizer
+from tests.test_export import summary_of
 
 
 @pytest.fixture
@@ -44,6 +46,21 @@ def test_a_folder_is_summarized_and_resumed(folder, tmp_path, bundled, monkeypat
     assert len(loads) == 2
 
 
+def test_a_file_that_comes_later_is_summarized(tmp_path, bundled, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
+    (tmp_path / "report.txt").write_text("The ferry left at nine. " * 9, encoding="utf-8")
+    assert run(tmp_path, "-o", tmp_path) == 0
+    (tmp_path / "report.md").write_text("The post came at noon. " * 9, encoding="utf-8")
+    capsys.readouterr()
+    for made in (["report.md"], []):
+        assert run(tmp_path, "-o", tmp_path) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert [line.split()[0] for line in lines if line.endswith(" done")] == made
+        assert len(lines) == 2
+    assert "at nine" in (tmp_path / "report-summary.md").read_text("utf-8")
+    assert "at noon" in (tmp_path / "md-report-summary.md").read_text("utf-8")
+
+
 def test_a_folder_needs_a_folder(folder, capsys) -> None:
     assert run(folder) == 1
     assert "-o OUT/" in capsys.readouterr().err
@@ -55,22 +72,81 @@ def test_nothing_to_do_is_said(tmp_path, capsys) -> None:
     assert "no .pdf" in capsys.readouterr().err
 
 
-def test_summaries_among_the_documents_are_no_documents(folder, tmp_path) -> None:
-    (folder / "a-summary.md").write_text("Made of a.txt.", encoding="utf-8")
+def export_of(path: Path, fmt: str = "md") -> bytes:
+    """A summary of a file, as a run writes it."""
+    made = {"file": path.name, "sha256": digest_of(path), "pages_used": "1", "model": "bundled",
+            "revision": None, "weights_sha256": "ab" * 32, "dtype": "float32", "time": "now",
+            "app_version": "1", "command": f"python -m app summarize {path.name}"}  # fmt: skip
+    quoted = f"It says: File: x.txt, SHA-256 {'0' * 64}."
+    return export.export_bytes(summary_of(quoted, name=path.name, provenance=made), fmt)
+
+
+def test_summaries_among_the_documents_are_no_documents(folder) -> None:
+    for name in ("a-summary.md", "txt-a-summary.md", "more/b-summary.html", "own-summary.docx"):
+        fmt = name.rpartition(".")[2]
+        (folder / name).write_bytes(export_of(folder / "a.txt", fmt))
     (folder / "b-summary.txt").write_text("A user's own.", encoding="utf-8")
     (folder / "out" / "more").mkdir(parents=True)
     (folder / "out" / "more" / "b-summary.md").write_text("Made of b.txt.", encoding="utf-8")
     beside = [path.name for path, _ in files_in([str(folder)], folder)]
-    assert "b-summary.txt" in beside and "a-summary.md" not in beside
+    assert "b-summary.txt" in beside and beside.count("b-summary.md") == 1
+    assert not {"a-summary.md", "txt-a-summary.md", "b-summary.html", "own-summary.docx"} & {
+        *beside
+    }
     inside = [path.relative_to(folder).as_posix() for path, _ in
               files_in([str(folder)], folder / "out")]  # fmt: skip
     assert "more/b.txt" in inside and not any(name.startswith("out/") for name in inside)
 
 
-def test_files_of_one_name_have_summaries_of_their_own(tmp_path) -> None:
-    taken: set[Path] = set()
-    names = [_free(tmp_path / "a-summary.md", Path(f"{n}/a.pdf"), taken).name for n in range(4)]
-    assert names == ["a-summary.md", "pdf-a-summary.md", "pdf2-a-summary.md", "pdf3-a-summary.md"]
+@pytest.mark.parametrize("fmt", export.FORMATS)
+@pytest.mark.parametrize("name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c"])
+def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
+    source, target = tmp_path / name, tmp_path / f"x-summary.{fmt}"
+    source.write_text("The ferry left at nine.", encoding="utf-8")
+    target.write_bytes(export_of(source, fmt))
+    assert made_of(target) == mark_of(name, digest_of(source))
+    target.write_text("A user's own.", encoding="utf-8")
+    assert made_of(target) is None
+
+
+@pytest.mark.parametrize("fmt", export.FORMATS)
+def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> None:
+    out = tmp_path / "out"
+    names = ["A/report.txt", "A/report.md", "B/report.txt", "B/report.pdf", "A/Copy report.txt"]
+    files = [tmp_path / name for name in names]
+
+    def make(*paths: Path) -> list[str]:
+        """A run over files; the names of what it makes."""
+        made = []
+        for path in paths:
+            target, is_there = place_of(path, out, fmt)
+            if not is_there:
+                write_whole(target, export_of(path, fmt))
+                made.append(target.name)
+        return made
+
+    for path in files:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("B" if path.parts[-2:] == ("B", "report.txt") else "A", encoding="utf-8")
+    assert make(files[0]) == [f"report-summary.{fmt}"]
+    assert make(files[1], files[0]) == [f"md-report-summary.{fmt}"]
+    assert make(*reversed(files)) == [
+        f"Copy report-summary.{fmt}", f"pdf-report-summary.{fmt}", f"txt-report-summary.{fmt}",
+    ]  # fmt: skip
+    assert make(*files) == []
+    (out / f"report-summary.{fmt}").unlink()
+    assert make(*reversed(files)) == [f"report-summary.{fmt}"]
+    files[0].write_text("It was changed.", encoding="utf-8")
+    assert make(*files) == [f"txt2-report-summary.{fmt}"]
+
+
+def test_a_file_of_the_person_is_not_written_over(tmp_path) -> None:
+    own, source = tmp_path / "a-summary.md", tmp_path / "a.txt"
+    own.write_text("A user's own.", encoding="utf-8")
+    source.write_text("x", encoding="utf-8")
+    assert place_of(source, tmp_path, "md") == (tmp_path / "txt-a-summary.md", False)
+    own.write_text("", encoding="utf-8")
+    assert place_of(source, tmp_path, "md") == (own, False)
 
 
 def test_files_keep_their_place(folder) -> None:
