@@ -7,6 +7,7 @@ import contextlib
 import getpass
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -176,8 +177,10 @@ class Run:
         chosen = self.chosen
         if chosen.format == "docx" and (chosen.output is None or len(chosen.files) > 1):
             raise BadOption("A Word file needs a place and one document: add -o PATH.docx.")
+        if chosen.output is not None and any(_is_same(p, chosen.output) for p in chosen.files):
+            raise BadOption(f"{chosen.output} is the document itself: choose another -o.")
         failed = 0
-        with _output(chosen.output, chosen.format) as out:
+        with _output(chosen.output) as out:
             for path in chosen.files:
                 try:
                     self._one(path, out)
@@ -263,6 +266,13 @@ class Run:
 def _is_folder(output: str | None) -> bool:
     """Whether it is one, or written like one."""
     return output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+
+
+def _is_same(path: str, output: Path) -> bool:
+    """Whether writing the output would take the place of a document."""
+    with contextlib.suppress(OSError):
+        return output.is_file() and os.path.samefile(path, output)
+    return False
 
 
 def _format_of(output: Path | None) -> str:
@@ -375,31 +385,46 @@ def read(
 
 
 @contextlib.contextmanager
-def _output(path: Path | None, fmt: str) -> Iterator[TextIO]:
+def _output(path: Path | None) -> Iterator[TextIO]:
     """Stdout, or a file that appears under its name only when it is whole or stopped by hand; an
-    error leaves what was there before, if anything was."""
-    if path is None:
+    error leaves what was there before, if anything was. A pipe or a device is written as it is."""
+    if path is None or _is_stdout(path):
         yield sys.stdout
         return
-    part = path.with_name(path.name + ".part")
+    place = Path(os.path.realpath(path))  # a link stays, what it leads to is written
+    is_file = place.is_file() or not place.exists()
+    part = place.with_name(place.name + ".part") if is_file else path
     try:
         out = part.open("w", encoding="utf-8", newline="\n")
+        if place.is_file():
+            shutil.copymode(place, part)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise BadOption(f"{path} cannot be written ({reason}): choose another -o.") from error
+    if not is_file:
+        with out:
+            yield out
+        return
     try:
         with out:
             yield out
     except Cancelled:
-        _put(part, path)
+        _put(part, place)
         raise
     except BaseException:
-        if path.exists():
+        if place.exists():
             part.unlink()
         else:
-            _put(part, path)
+            _put(part, place)
         raise
-    _put(part, path)
+    _put(part, place)
+
+
+def _is_stdout(path: Path) -> bool:
+    """Whether it is /dev/stdout or the like, whatever that leads to."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(path.stat(), os.fstat(1))
+    return False
 
 
 def _put(part: Path, path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -84,6 +87,51 @@ def test_an_error_leaves_the_earlier_output(loaded, short_file, tmp_path, capsys
     assert run(capsys, "summarize", short_file, "-o", target)[0] == 1
     assert target.read_text(encoding="utf-8") == "Half a sen"
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_no_document_is_written_over(loaded, short_file, tmp_path, capsys) -> None:
+    before, link = short_file.read_text("utf-8"), tmp_path / "link.txt"
+    (tmp_path / "other.md").write_text(before, encoding="utf-8")
+    link.symlink_to(short_file)
+    for target in (short_file, link, tmp_path / "x" / ".." / "short.txt"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        code, _, err = run(capsys, "summarize", tmp_path / "other.md", short_file, "-o", target)
+        assert code == 1 and "is the document itself" in err
+    assert short_file.read_text("utf-8") == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links, modes and pipes of POSIX")
+def test_links_modes_and_pipes_stay_what_they_are(loaded, short_file, tmp_path, capsys) -> None:
+    few = ("--max-new-tokens", 8, "--num-beams", 1, "--format", "txt")
+    real, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    real.write_text("An earlier summary.", encoding="utf-8")
+    real.chmod(0o600)
+    link.symlink_to("real.txt")
+    assert run(capsys, "summarize", short_file, "-o", link, *few)[0] == 0
+    assert link.is_symlink() and real.read_text("utf-8").startswith("short.txt\n\n")
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+    real.unlink()
+    assert run(capsys, "summarize", short_file, "-o", link, *few)[0] == 0
+    assert link.is_symlink() and real.is_file()
+
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text("utf-8")), daemon=True)
+    reader.start()
+    assert run(capsys, "summarize", short_file, "-o", pipe, *few)[0] == 0
+    reader.join(9)
+    assert read[0].startswith("short.txt\n\n") and stat.S_ISFIFO(pipe.stat().st_mode)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="Linux alone has it")
+def test_stdout_by_its_name_is_stdout(short_file, tmp_path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("Before.\n", encoding="utf-8")
+    command = [sys.executable, "-m", "app", "summarize", short_file, "--max-new-tokens", "8"]
+    with log.open("ab") as out:
+        subprocess.run([*command, "-o", "/proc/self/fd/1"], cwd=ROOT, stdout=out, check=True)
+    assert log.read_text("utf-8").startswith("Before.\n# Summary of short.txt")
 
 
 def test_the_output_says_its_format_and_whether_it_is_a_folder(
