@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import threading
 import time
@@ -15,9 +16,12 @@ from app import export
 from app.documents import Document
 from app.errors import AppError, BadOption, Cancelled
 from app.events import Finished, Progress
+from app.jobs import UNEXPECTED
 from app.provenance import digest_of, made_of, mark_of
 from app.settings import READABLE
 from longt5.sentences import count_words
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,12 @@ def run_batch(
         raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
     summarizer = None
     for number, (path, below) in enumerate(files, 1):
+        name = export.shown(path)
         target, is_there = place_of(path, out / below, fmt)
         if is_there:
-            yield Outcome(path.name, "there already")
+            yield Outcome(name, "there already")
             continue
-        on_file(number, len(files), path.name)
+        on_file(number, len(files), name)
         began = time.monotonic()
         try:
             document = read(str(path))
@@ -101,10 +106,20 @@ def run_batch(
         except Cancelled:
             raise
         except AppError as error:
-            yield Outcome(path.name, str(error))
+            yield Outcome(name, str(error))
+            continue
+        except Exception as error:
+            yield Outcome(name, unexpected(error))
             continue
         words = count_words(summary.summary)
-        yield Outcome(path.name, "done", summary.pages, words, time.monotonic() - began)
+        yield Outcome(name, "done", summary.pages, words, time.monotonic() - began)
+
+
+def unexpected(error: Exception) -> str:
+    """What to say of a failure that no AppError stands for."""
+    # The class, never the message: it may hold the document's text.
+    log.debug("details", exc_info=error)
+    return f"{UNEXPECTED[:-1]} ({type(error).__name__})."
 
 
 def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from app import export
-from app.batch import Outcome, run_batch, table
+from app.batch import Outcome, run_batch, table, unexpected
 from app.documents import Document, load_document, ranges
 from app.errors import AppError, BadOption, Cancelled, PasswordNeeded, WrongPassword
 from app.events import Finished, Notice, Planned, Progress, Summary
@@ -41,20 +41,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, or 1 with one sentence on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _speak_utf8()
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # at exit it would be too late to say that the disk is full
+    except AppError as error:
+        _say(str(error))
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stdout = None  # type: ignore[assignment]
+    except OSError as error:
+        sys.stdout = None  # type: ignore[assignment]
+        reason = (error.strerror or "unknown reason").lower()
+        _say(f"The output cannot be written ({reason}): make room, or write to another place.")
+    except KeyboardInterrupt:
+        _say("Stopped.")
+    except Exception as error:
+        _say(unexpected(error))
+    return 1
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["serve"]:
         from app.ui.launch import main as serve
 
         return serve(arguments[1:])
-    try:
-        chosen = build_parser().parse_args(arguments)
-        return int(chosen.run(chosen))
-    except AppError as error:
-        print(f"\r{error}" if sys.stderr.isatty() else str(error), file=sys.stderr)
-    except BrokenPipeError:  # the reader of a pipe has gone
-        sys.stdout = None  # type: ignore[assignment]
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-    return 1
+    chosen = build_parser().parse_args(arguments)
+    return int(chosen.run(chosen))
+
+
+def _say(sentence: str) -> None:
+    print(f"\r{sentence}" if sys.stderr.isatty() else sentence, file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
@@ -368,6 +386,7 @@ def read(
         try:
             return load_document(
                 path,
+                name=export.shown(path),
                 password=password,
                 on_progress=lambda done, total: progress.show(Progress("reading", done, total)),
                 stop_event=stop,
@@ -375,10 +394,13 @@ def read(
             )
         except (PasswordNeeded, WrongPassword) as error:
             progress.clear()
-            if attempt == PASSWORD_TRIES or not sys.stdin.isatty():
+            if attempt == PASSWORD_TRIES or sys.stdin is None or not sys.stdin.isatty():
                 raise
             print(error, file=sys.stderr)
-            password = getpass.getpass("Password: ")
+            try:
+                password = getpass.getpass("Password: ")
+            except EOFError:
+                raise error from None
         finally:
             progress.clear()
     raise AssertionError("unreachable")
@@ -395,7 +417,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
     is_file = place.is_file() or not place.exists()
     part = place.with_name(place.name + ".part") if is_file else path
     try:
-        out = part.open("w", encoding="utf-8", newline="\n")
+        out = part.open("w", encoding="utf-8", errors="replace", newline="\n")
         if place.is_file():
             shutil.copymode(place, part)
     except OSError as error:
@@ -458,5 +480,5 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
 
 def _speak_utf8() -> None:
     for out in (sys.stdout, sys.stderr):
-        if hasattr(out, "reconfigure") and (out.encoding or "").lower() != "utf-8":
+        if hasattr(out, "reconfigure"):
             out.reconfigure(encoding="utf-8", errors="replace")

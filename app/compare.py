@@ -120,11 +120,13 @@ def summary_from(path: Path) -> Summary:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         sections = tuple(_section(section) for section in values["sections"])
-        return Summary(
+        summary = Summary(
             values["name"], values["pages"], values["model"], values["options"],
             values["summary"], sections, provenance=values["provenance"], unit=values["unit"],
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        to_markdown(summary, summary)  # what is not of its type cannot be shown
+        return summary
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadOption(
             f"{path} is no summary: give files made with `summarize --format json -o FILE`."
         ) from error
@@ -135,7 +137,7 @@ def _section(values: dict[str, Any]) -> SectionSummary:
         Sentence(s["text"], tuple(s["pages"]), tuple(s["labels"]), tuple(s["flags"]))
         for s in values["sentences"]
     )
-    first, last = values["pages"]
+    first, last = map(int, values["pages"])
     return SectionSummary(
         (first, last), values["text"], values["tokens_in"], values["tokens_out"],
         sentences=sentences, title=values["title"], labels=tuple(values["labels"]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Protocol
 
 from app.coverage import cite_pages, coverage_line, named
@@ -32,7 +34,7 @@ def export_bytes(summary: Summary, fmt: str) -> bytes:
         from app.export_docx import to_docx
 
         return to_docx(summary)
-    return export(summary, fmt).encode("utf-8")
+    return export(summary, fmt).encode("utf-8", "replace")
 
 
 def export_all(summaries: Sequence[Summary], fmt: str) -> bytes:
@@ -183,6 +185,11 @@ def provenance(summary: Summary) -> str:
         f"{pages}; model {summary.model}{f'; length {length}' if length else ''}{stopped}. "
         "Made by a machine: check what matters."
     )
+
+
+def shown(path: str | Path) -> str:
+    """A file's name as it can be printed, where its bytes are no UTF-8 too."""
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
 def safe_filename(name: str, ext: str) -> str:

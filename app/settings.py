@@ -22,6 +22,7 @@ WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placehold
 READABLE = (
     ".pdf", ".docx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text", ".md", ".markdown",
 )  # fmt: skip
+MAX_PORT = 65_535
 MAX_FILES = 20
 MAX_WAITING = 16
 MAX_PER_SESSION = 2  # one runs, one waits
@@ -103,6 +104,11 @@ class Settings:
     no_auth: bool = False  # others on the network may come in without a password
     linger_s: float = LINGER_S
     live_terminal: bool = True  # may the cursor be moved and text be dimmed?
+
+    def __post_init__(self) -> None:
+        """Raises BadOption."""
+        if self.port is not None and not 0 <= self.port <= MAX_PORT:
+            raise BadOption(f"There is no port {self.port}: choose one from 1 to {MAX_PORT}.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,40 @@ def test_a_file_of_the_person_is_not_written_over(tmp_path) -> None:
     assert place_of(source, tmp_path, "md") == (tmp_path / "txt-a-summary.md", False)
     own.write_text("", encoding="utf-8")
     assert place_of(source, tmp_path, "md") == (own, False)
+
+
+def test_no_exception_ends_a_batch(folder, tmp_path, bundled, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
+    stream = bundled.stream
+
+    def failing(document, *rest, **named):
+        if document.name == "a.md":
+            raise KeyError("The text of the document.")
+        return stream(document, *rest, **named)
+
+    monkeypatch.setattr(bundled, "stream", failing)
+    assert run(folder, "-o", tmp_path / "out") == 1
+    out, err = capsys.readouterr()
+    assert out.count(" done") == 2 and "inside the program" in out and "(KeyError)" in out
+    assert "The text" not in out + err
+
+
+def test_a_name_that_is_no_utf8_is_shown(tmp_path, bundled, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
+    source = tmp_path / os.fsdecode(b"na\xefve.txt")
+    try:
+        source.write_text("The ferry left at nine. " * 9, encoding="utf-8")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has names in UTF-8 only")
+    for fmt in export.FORMATS:
+        assert run(tmp_path, "-o", tmp_path / "out", "--format", fmt) == 0
+        assert "na�ve.txt" in capsys.readouterr().out
+        assert run(tmp_path, "-o", tmp_path / "out", "--format", fmt) == 0
+        assert "there already" in capsys.readouterr().out
+    for fmt in ("md", "json"):
+        assert run(source, "--format", fmt) == 0
+        assert "na�ve.txt" in capsys.readouterr().out
+    assert run(source, "-o", tmp_path / "one.md") == 0
 
 
 def test_files_keep_their_place(folder) -> None:

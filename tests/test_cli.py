@@ -213,6 +213,49 @@ def test_password_is_not_asked_off_a_terminal(tmp_path, capsys) -> None:
     assert code == 1 and "password" in err and "wrong" not in err
 
 
+def test_no_password_is_an_end_of_input_too(tmp_path, capsys, monkeypatch) -> None:
+    from pypdf import PdfWriter
+
+    def ended(prompt: str) -> str:
+        raise EOFError
+
+    writer = PdfWriter()
+    writer.add_blank_page(200, 200)
+    writer.encrypt("secret")
+    writer.write(tmp_path / "locked.pdf")
+    monkeypatch.setattr("getpass.getpass", ended)
+    monkeypatch.setattr("sys.stdin", Screen())
+    code, _, err = run(capsys, "extract", tmp_path / "locked.pdf")
+    assert code == 1 and "is protected" in err.splitlines()[-1]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk that is always full")
+@pytest.mark.parametrize("argv", [["models"], ["extract", EXAMPLE_TEXT], ["summarize"]])
+def test_a_full_disk_is_said_in_a_sentence(argv, short_file) -> None:
+    if argv == ["summarize"]:
+        argv = ["summarize", short_file, "--max-new-tokens", "8"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "app", *argv], cwd=ROOT, stdout=full,
+                              stderr=subprocess.PIPE, text=True)  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("The output cannot be written (no space left")
+
+
+def test_what_nobody_foresaw_is_said_in_a_sentence(capsys, monkeypatch) -> None:
+    def failing(chosen):
+        raise KeyError("The text of the document.")
+
+    monkeypatch.setattr(cli, "run_models", failing)
+    code, out, err = run(capsys, "models")
+    assert (code, out) == (1, "") and "(KeyError)" in err and "The text" not in err
+
+
+@pytest.mark.parametrize("port", ["99999", "-4"])
+def test_a_port_that_cannot_be_is_an_error(port, capsys) -> None:
+    code, _, err = run(capsys, "serve", f"--port={port}")
+    assert code == 1 and err == f"There is no port {port}: choose one from 1 to 65535.\n"
+
+
 def test_as_a_program_with_a_pipe(short_file) -> None:
     command = [sys.executable, "-m", "app", "summarize", str(short_file), "--format", "json"]
     done = subprocess.run(

@@ -77,3 +77,26 @@ def test_exports_are_read_back(bundled, tmp_path, capsys) -> None:
     path.write_text(json.dumps({"name": "x"}))
     assert cli.main(["compare", str(path), str(path)]) == 1
     assert "is no summary" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("options",), None), (("options",), "x"), (("provenance",), []), (("name",), 3),
+        (("provenance", "time"), 7), (("provenance", "time"), "noon"), (("summary",), None),
+        (("sections",), 4), (("sections", 0), None), (("sections", 0, "pages"), [1]),
+        (("sections", 0, "pages"), ["a", "b"]), (("sections", 0, "title"), 5),
+        (("sections", 0, "labels"), 5), (("sections", 0, "sentences"), 5),
+        (("sections", 0, "sentences", 0, "text"), 5), (("sections", 0, "sentences", 0, "pages"), 5),
+        (("sections", 0, "sentences", 0, "flags"), [{"span": "x"}]),
+    ],
+)  # fmt: skip
+def test_a_file_of_other_types_is_no_summary(tmp_path, capsys, place, value) -> None:
+    values = inner = json.loads(to_json(summary_of([3, 6])))
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert cli.main(["compare", str(path), str(path)]) == 1
+    assert "is no summary" in capsys.readouterr().err
