@@ -123,6 +123,7 @@ def summary_from(path: Path) -> Summary:
         summary = Summary(
             values["name"], values["pages"], values["model"], values["options"],
             values["summary"], sections, provenance=values["provenance"], unit=values["unit"],
+            stopped=bool(values.get("stopped")),  # exports of earlier versions do not say it
         )  # fmt: skip
         to_markdown(summary, summary)  # what is not of its type cannot be shown
         return summary

@@ -86,6 +86,7 @@ class Summary:
             "overview": [sentence.to_dict() for sentence in self.overview],
             "coverage": [{"page": page, "status": status} for page, status in self.coverage],
             "warnings": list(self.warnings),
+            "stopped": self.stopped,
             "timings": {
                 key: self.timings.get(key, 0.0)
                 for key in ("read_s", "encode_s", "decode_s", "total_s")

@@ -16,6 +16,7 @@ from app.coverage import Coverage
 from app.documents import ranges
 from app.settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
 
+PASTED = "Pasted text"  # the name of a document that is no file
 WEIGHTS = ("*.safetensors", "*.bin")
 MAX_DOCX = 50_000_000  # bytes of text in a Word file, which may be no export
 # The end of a file's name, and its hash, as every export has them; no format escapes these letters.
@@ -24,13 +25,14 @@ MADE_OF = re.compile(rb'([A-Za-z0-9.]*)"?,\s+(?:SHA-256 |"sha256": ")([0-9a-f]{6
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which weights wrote: the name asked for, the revision, a hash of the files, and the
-    decoding options of the checkpoint itself."""
+    """Which weights wrote: the name asked for, the revision, a hash of the files, the decoding
+    options of the checkpoint itself, and the number format asked for."""
 
     name: str
     revision: str | None = None
     weights_sha256: str = ""
     decoding: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "auto"
 
 
 def weights_digest(folder: Path) -> str:
@@ -72,8 +74,10 @@ def provenance_of(
 
 
 def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) -> str:
-    """The command line that makes the summary again."""
-    words = ["python", "-m", "app", "summarize", name]
+    """The command line that makes the summary again; "" where no file can be named."""
+    if name == PASTED:
+        return ""
+    words = ["python", "-m", "app", "summarize", f"./{name}" if name.startswith("-") else name]
     if model.name != "bundled":
         words += ["--model", model.name]
     if model.revision:
@@ -93,6 +97,8 @@ def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) ->
         words += ["--include-references"]
     if ocr:
         words += ["--ocr"]
+    if model.dtype != "auto":
+        words += ["--dtype", model.dtype]
     return shlex.join(words)
 
 
@@ -103,13 +109,13 @@ def details(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     p = provenance
     weights = f", weights {p['weights_sha256'][:16]}" if p["weights_sha256"] else ""
     revision = f", revision {p['revision']}" if p["revision"] else ""
-    return [
+    rows = [
         ("File", f"{p['file']}, SHA-256 {p['sha256']}"),
         ("Pages used", p["pages_used"]),
         ("Model", f"{p['model']}{revision}{weights}, {p['dtype']}"),
         ("Made", f"{p['time']} with version {p['app_version']}"),
-        ("Again", p["command"]),
     ]
+    return [*rows, ("Again", p["command"])] if p["command"] else rows
 
 
 def mark_of(name: str, sha256: str) -> tuple[str, str]:

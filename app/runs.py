@@ -74,13 +74,10 @@ class ModelKeeper:
         """Whether this very model is loaded."""
         if self._summarizer is None or self._name != name:
             return False
-        model = self._summarizer.model
-        actual = str(model.dtype).removeprefix("torch."), model.device.type
+        actual = self._summarizer.dtype, self._summarizer.model.device.type
         wanted = dtype or self._settings.dtype, device or self._settings.device
-        quantized = "int8" in (wanted[0], self._chosen[0])  # the weights do not show it
         return all(
-            want == chosen or (want == real and not (quantized and want == actual[0]))
-            for want, chosen, real in zip(wanted, self._chosen, actual, strict=True)
+            want in known for want, *known in zip(wanted, self._chosen, actual, strict=True)
         )
 
     def at_hand(self, name: str) -> Summarizer | None:
@@ -97,11 +94,6 @@ class ModelKeeper:
         """The device has failed: what lies on it is gone."""
         self._summarizer = None
         self.has_lost_device = True
-
-    @property
-    def dtype(self) -> str:
-        """What the loaded model was asked to compute in."""
-        return self._chosen[0]
 
 
 def summarize_all(
@@ -197,7 +189,7 @@ class DocumentRun:
                 means.window, options.num_beams, options.max_new_tokens or USUAL_TOKENS,
             )  # fmt: skip
             try:
-                yield from self._attempt(summarizer, means, keeper, stop)
+                yield from self._attempt(summarizer, means, stop)
                 return
             except CannotResume:
                 yield from _sections(self.folder, self.number)
@@ -246,12 +238,9 @@ class DocumentRun:
         return step[0]
 
     def _attempt(
-        self, summarizer: Summarizer, means: Means, keeper: ModelKeeper,
-        stop: threading.Event | None,
-    ) -> Iterator[Event]:  # fmt: skip
+        self, summarizer: Summarizer, means: Means, stop: threading.Event | None
+    ) -> Iterator[Event]:
         def resume(plan: dict[str, Any]) -> list[SectionSummary]:
-            if keeper.dtype == "int8":
-                plan["dtype"] = "int8"
             if self.folder is not None:
                 kept = self.folder.agree(self.number, {**plan, "notes": list(self.notes)})
                 self.done = max(self.done, kept, key=len)

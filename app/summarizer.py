@@ -111,6 +111,7 @@ class Summarizer:
         identity = ModelIdentity(
             model_label(model), commit_of(folder) or revision, weights_digest(folder),
             {**network.generation_config.to_dict(), "salience": salience and salience.digest},
+            dtype,
         )  # fmt: skip
         return cls(network, tokenizer, identity, salience)
 
@@ -160,7 +161,9 @@ class Summarizer:
 
     @property
     def dtype(self) -> str:
-        """The number format of the weights."""
+        """The number format that it computes in; int8 is one of the processor's only."""
+        if self.identity.dtype == "int8" and self.model.device.type == "cpu":
+            return "int8"
         return str(self.model.dtype).removeprefix("torch.")
 
     def summarize(self, document: Any, options: Options | None = None) -> Summary:

@@ -33,7 +33,7 @@ def test_summarize_streams_and_ends_with_the_object(client) -> None:
     assert answers[-1]["status"] == "done" and result["summary"] == shown
     assert set(result) == {
         "name", "pages", "unit", "model", "options", "summary", "sections", "overview", "coverage",
-        "warnings", "timings", "provenance",
+        "warnings", "stopped", "timings", "provenance",
     }  # fmt: skip
     assert result["options"]["length"] == "medium" and result["options"]["num_beams"] == 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,9 @@ def test_exports_are_read_back(bundled, tmp_path, capsys) -> None:
     assert described(again) == described(made) and "short, bundled, 1 beam" in described(made)
     assert cli.main(["compare", str(path), str(path)]) == 0
     assert capsys.readouterr().out == to_markdown(made, made)
+    assert not again.stopped
+    path.write_text(to_json(replace(made, stopped=True)), encoding="utf-8")
+    assert summary_from(path).stopped
     path.write_text(json.dumps({"name": "x"}))
     assert cli.main(["compare", str(path), str(path)]) == 1
     assert "is no summary" in capsys.readouterr().err

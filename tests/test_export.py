@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from app import export
 from app.cli import build_parser
-from app.documents import Document
+from app.documents import Document, document_from_text
 from app.events import SectionSummary, Sentence, Summary
-from app.provenance import ModelIdentity, provenance_of
+from app.provenance import ModelIdentity, command, provenance_of
 from app.summarizer import Options
 from longt5.sentences import settled
 
@@ -121,6 +121,20 @@ def test_the_command_makes_it_again() -> None:
     assert chosen.files == ["a b.pdf"] and chosen.model == "owner/name"
     assert (chosen.length, chosen.num_beams, chosen.pages) == ("short", 2, "12-13")
     assert made["decoding"]["no_repeat_ngram_size"] == 3 and made["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("name", ["-draft.md", "--help", "a -b.md"])
+def test_a_name_is_never_taken_for_an_option(name: str) -> None:
+    words = shlex.split(command(name, Options(), ModelIdentity("bundled", dtype="int8")))
+    chosen = build_parser().parse_args(words[3:])
+    assert chosen.files[0].removeprefix("./") == name and chosen.dtype == "int8"
+
+
+def test_a_pasted_text_has_no_command() -> None:
+    document = document_from_text("Some words.")
+    made = provenance_of(document, Options(), ModelIdentity("bundled"), "float32", ())
+    assert made["command"] == ""
+    assert "Again" not in export.to_markdown(summary_of("x", name=document.name, provenance=made))
 
 
 def test_html_export_fetches_nothing() -> None:

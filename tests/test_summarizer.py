@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
 from app.lengths import due_words, share_words, token_limits
 from app.options import Options
-from app.settings import LENGTH_WORDS
+from app.runs import ModelKeeper
+from app.settings import LENGTH_WORDS, Settings
 from app.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
@@ -83,11 +85,23 @@ def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
         assert " ".join(s.text for s in section.sentences) == section.text
 
 
+def test_int8_is_said_where_it_is_used() -> None:
+    keeper = ModelKeeper(Settings(device="cpu", dtype="int8"))
+    loaded = keeper.get("bundled")
+    document = document_from_text("The ferry left at nine.", "a.txt")
+    made = loaded.summarize(document, Options(num_beams=1, max_new_tokens=4)).provenance
+    assert made["dtype"] == "int8" and made["command"].endswith("--dtype int8")
+    assert keeper.holds("bundled") and keeper.holds("bundled", "int8", "cpu")
+    assert not any(keeper.holds("bundled", dtype) for dtype in ("float32", "bfloat16", "auto"))
+    loaded.model = SimpleNamespace(device=SimpleNamespace(type="cuda"), dtype="torch.bfloat16")
+    assert loaded.dtype == "bfloat16"  # a GPU has no int8 products
+
+
 def test_json_object_has_the_pinned_keys(run) -> None:
     values = json.loads(json.dumps(run[-1].summary.to_dict()))
     assert set(values) == {
         "name", "pages", "unit", "model", "options", "summary", "sections", "overview", "coverage",
-        "warnings", "timings", "provenance",
+        "warnings", "stopped", "timings", "provenance",
     }  # fmt: skip
     assert set(values["sections"][0]) == {
         "title", "pages", "labels", "text", "tokens_in", "tokens_out", "sentences",
