@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
@@ -104,15 +102,6 @@ def window(tokenizer: Any, max_input_tokens: int | None = None) -> int:
     if isinstance(said, (int, float)) and WINDOW_RANGE[0] <= said <= WINDOW_RANGE[1]:
         return int(said)
     return DEFAULT_WINDOW
-
-
-def window_of_folder(folder: str | Path) -> int:
-    """The window of a checkpoint folder, without loading its tokenizer."""
-    path = Path(folder) / "tokenizer_config.json"
-    said = None
-    if path.is_file():
-        said = json.loads(path.read_text(encoding="utf-8")).get("model_max_length")
-    return window(SimpleNamespace(model_max_length=said))
 
 
 def is_present(checkpoint: Checkpoint, cached: Callable[..., Any] | None = None) -> bool:
