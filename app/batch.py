@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,18 +43,31 @@ class Outcome:
 
 def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, Path]]:
     """(file, its place below the output folder) for files and all readable ones in folders, but
-    for the summaries that an earlier run has put among them."""
+    for hidden ones and the summaries that an earlier run has put among them."""
     found: list[tuple[Path, Path]] = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):
             inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE)
             found += [
                 (p, p.relative_to(path).parent) for p in inside
-                if p.is_file() and not (out is not None and _is_made(p, path, out))
+                if not _is_hidden(p.relative_to(path)) and _is_file(p)
+                and not (out is not None and _is_made(p, path, out))
             ]  # fmt: skip
         else:
             found.append((path, Path()))
     return found
+
+
+def _is_hidden(place: Path) -> bool:
+    """Hidden, or what Word (~$a.docx) and macOS (._a.pdf) put beside a document."""
+    return any(part.startswith((".", "~$")) for part in place.parts)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be entered: reading it will say so
+        return True
 
 
 def _is_made(path: Path, folder: Path, out: Path) -> bool:
@@ -82,6 +97,7 @@ def run_batch(
     files = files_in(paths, out)
     if not files:
         raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
+    _require_folder(out)
     summarizer = None
     for number, (path, below) in enumerate(files, 1):
         name = export.shown(path)
@@ -157,8 +173,22 @@ def write_whole(target: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(target)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise BadOption(f"{target} cannot be written ({reason}): choose another -o.") from error
+        raise unwritable(target, error) from error
+
+
+def _require_folder(out: Path) -> None:
+    """Make the folder. Raises BadOption before anything is computed that could not be kept."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> BadOption:
+    """What to say of an output that the system refuses."""
+    reason = (error.strerror or "unknown reason").lower()
+    return BadOption(f"{path} cannot be written ({reason}): choose another -o.")
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -18,9 +18,16 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from app import export
-from app.batch import Outcome, run_batch, table, unexpected
+from app.batch import Outcome, run_batch, table, unexpected, unwritable
 from app.documents import Document, load_document, ranges
-from app.errors import AppError, BadOption, Cancelled, PasswordNeeded, WrongPassword
+from app.errors import (
+    AppError,
+    BadOption,
+    Cancelled,
+    NotReadable,
+    PasswordNeeded,
+    WrongPassword,
+)
 from app.events import Finished, Notice, Planned, Progress, Summary
 from app.models import CATALOGUE, is_present
 from app.plan import in_a_line
@@ -175,7 +182,7 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         run = Run(chosen, options, ProgressLine(sys.stderr), stop)
         if chosen.list_sections:
             return run.sections()
-        if is_folder or any(Path(path).is_dir() for path in chosen.files):
+        if is_folder or any(map(os.path.isdir, chosen.files)):
             return run.folder()
         return run.files()
 
@@ -195,6 +202,8 @@ class Run:
         chosen = self.chosen
         if chosen.format == "docx" and (chosen.output is None or len(chosen.files) > 1):
             raise BadOption("A Word file needs a place and one document: add -o PATH.docx.")
+        if chosen.format == "html" and len(chosen.files) > 1:
+            raise BadOption("A web page holds one summary: add -o OUT/ for a page per document.")
         if chosen.output is not None and any(_is_same(p, chosen.output) for p in chosen.files):
             raise BadOption(f"{chosen.output} is the document itself: choose another -o.")
         failed = 0
@@ -283,7 +292,7 @@ class Run:
 
 def _is_folder(output: str | None) -> bool:
     """Whether it is one, or written like one."""
-    return output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    return output is not None and (output.endswith(("/", os.sep)) or os.path.isdir(output))
 
 
 def _is_same(path: str, output: Path) -> bool:
@@ -382,6 +391,10 @@ def read(
     ocr: bool = False,
 ) -> Document:
     """A document from a path; asks for a password on a terminal, and only there."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise NotReadable(
+            f"“{export.shown(path)}” is a pipe or a device, and only files are read: save it first."
+        )
     for attempt in range(PASSWORD_TRIES + 1):
         try:
             return load_document(
@@ -421,8 +434,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         if place.is_file():
             shutil.copymode(place, part)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise BadOption(f"{path} cannot be written ({reason}): choose another -o.") from error
+        raise unwritable(path, error) from error
     if not is_file:
         with out:
             yield out

@@ -82,6 +82,8 @@ def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) ->
         words += ["--model", model.name]
     if model.revision:
         words += ["--revision", model.revision]
+    if model.dtype != "auto":
+        words += ["--dtype", model.dtype]
     if options.length != DEFAULT_LENGTH:
         words += ["--length", options.length]
     if options.num_beams != DEFAULT_BEAMS:
@@ -97,8 +99,6 @@ def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) ->
         words += ["--include-references"]
     if ocr:
         words += ["--ocr"]
-    if model.dtype != "auto":
-        words += ["--dtype", model.dtype]
     return shlex.join(words)
 
 

@@ -112,16 +112,19 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Defaults, changed by the environment where Gradio and Spaces say something."""
+        """Defaults, changed by the environment where Gradio and Spaces say something. Raises
+        BadOption."""
         env = os.environ if environ is None else environ
         port = env.get("GRADIO_SERVER_PORT", "")
         linger = env.get("SUMMARIZER_LINGER_S", "")
         user, _, password = env.get("SUMMARIZER_AUTH", "").partition(":")
+        if env.get("SUMMARIZER_AUTH") and not (user and password):
+            raise BadOption("SUMMARIZER_AUTH locks nothing as it is: write it as USER:PASSWORD.")
         return cls(
             host=env.get("GRADIO_SERVER_NAME") or cls.host,
             port=int(port) if port.isdigit() else None,
             on_space=bool(env.get("SPACE_ID")),
-            auth=(user, password) if user and password else None,
+            auth=(user, password) if user else None,
             zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
             linger_s=float(linger) if linger.isdigit() else LINGER_S,
             live_terminal=_is_live(env),

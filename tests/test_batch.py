@@ -67,6 +67,37 @@ def test_a_folder_needs_a_folder(folder, capsys) -> None:
     assert "-o OUT/" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_is_said_at_once(folder, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Summarizer, "load", lambda *a, **k: pytest.fail("too late"))
+    taken = tmp_path / "taken.md"
+    taken.write_text("A user's own.", encoding="utf-8")
+    for out in (taken, taken / "below"):
+        assert run(folder, "-o", out) == 1
+        assert f"{out} cannot be written" in capsys.readouterr().err
+    assert taken.read_text("utf-8") == "A user's own."
+
+
+def test_hidden_files_are_no_documents(folder) -> None:
+    (folder / ".git").mkdir()
+    for name in ("~$a.docx", "._a.pdf", ".a.txt", ".git/a.md"):
+        (folder / name).write_bytes(b"\0")
+    places = [path.relative_to(folder).as_posix() for path, _ in files_in([str(folder)])]
+    assert places == ["a.md", "a.txt", "broken.pdf", "more/b.txt"]
+    assert files_in([str(folder / ".a.txt")]) == [(folder / ".a.txt", Path())]
+
+
+def test_what_may_not_be_looked_at_is_no_crash(folder, monkeypatch) -> None:
+    is_file = Path.is_file
+
+    def refusing(path: Path) -> bool:
+        if path.parent.name == "more":
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refusing)
+    assert folder / "more" / "b.txt" in dict(files_in([str(folder)], folder / "out"))
+
+
 def test_nothing_to_do_is_said(tmp_path, capsys) -> None:
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty", "-o", tmp_path / "out") == 1

@@ -144,6 +144,25 @@ def test_the_output_says_its_format_and_whether_it_is_a_folder(
     assert [p.name for p in (tmp_path / "v.json").iterdir()] == ["short-summary.md"]
 
 
+def test_a_web_page_holds_one_summary(short_file, tmp_path, capsys) -> None:
+    for output in ([], ["-o", tmp_path / "two.html"]):
+        code, out, err = run(
+            capsys, "summarize", short_file, short_file, "--format", "html", *output
+        )
+        assert (code, out) == (1, "") and "-o OUT/" in err
+    assert not (tmp_path / "two.html").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="pipes have no names here")
+def test_only_files_are_read(capsys) -> None:
+    here, there = os.pipe()
+    os.write(there, b"# Notes\n\nThe ferry left at nine.\n")
+    os.close(there)
+    code, _, err = run(capsys, "extract", f"/dev/fd/{here}")
+    os.close(here)
+    assert code == 1 and f"“{here}” is a pipe or a device" in err
+
+
 def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, capsys) -> None:
     code, out, err = run(capsys, "summarize", tmp_path / "missing.pdf", short_file,
                          "--format", "json", "--max-new-tokens", 8)  # fmt: skip

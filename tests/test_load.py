@@ -241,4 +241,7 @@ def test_a_lock_is_a_user_and_a_password(capsys) -> None:
         with pytest.raises(SystemExit):
             launch.main(["--auth", wrong])
     assert Settings.from_env({"SUMMARIZER_AUTH": "me:secret"}).auth == ("me", "secret")
-    assert Settings.from_env({"SUMMARIZER_AUTH": "me"}).auth is None
+    assert Settings.from_env({"SUMMARIZER_AUTH": ""}).auth is None
+    for wrong in ("me", ":", "me:", ":secret"):
+        with pytest.raises(BadOption, match="USER:PASSWORD"):
+            Settings.from_env({"SUMMARIZER_AUTH": wrong})

@@ -90,7 +90,7 @@ def test_int8_is_said_where_it_is_used() -> None:
     loaded = keeper.get("bundled")
     document = document_from_text("The ferry left at nine.", "a.txt")
     made = loaded.summarize(document, Options(num_beams=1, max_new_tokens=4)).provenance
-    assert made["dtype"] == "int8" and made["command"].endswith("--dtype int8")
+    assert made["dtype"] == "int8" and " --dtype int8" in made["command"]
     assert keeper.holds("bundled") and keeper.holds("bundled", "int8", "cpu")
     assert not any(keeper.holds("bundled", dtype) for dtype in ("float32", "bfloat16", "auto"))
     loaded.model = SimpleNamespace(device=SimpleNamespace(type="cuda"), dtype="torch.bfloat16")
