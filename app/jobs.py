@@ -41,6 +41,7 @@ class Job:
         self.state = WAITING
         self.error: AppError | None = None
         self.ahead = 0  # jobs that come before this one
+        self.forgotten = False  # who watches it shows and keeps nothing of it any more
         self._linger_s = linger_s
         self._changed = threading.Condition()
         self._stop = _StopSignal(self)
@@ -248,6 +249,9 @@ class JobRunner:
 
     def forget(self, job_id: str) -> None:
         """Stop a job, if it is not over, and know nothing of it any more."""
+        job = self.get(job_id)
+        if job is not None:
+            job.forgotten = True
         self.stop(job_id)
         with self._changed:
             self._jobs.pop(job_id, None)

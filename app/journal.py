@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ class JobFolder:
         self.path = path
         self.broken = ""
         self._held: Lock | None = None
+        self._writing = threading.Lock()
 
     def take(self) -> None:
         """Hold the folder. Raises Busy when another process does."""
@@ -199,13 +201,14 @@ class JobFolder:
         return bool(count <= MAX_TRIES)
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
-        if self.broken:
-            return
-        try:
-            write_whole(self.path / name, json.dumps(values, ensure_ascii=False).encode())
-        except OSError as error:
-            self.broken = (error.strerror or "unknown reason").lower()
-            log.warning("job %s is no longer kept: %s", self.path.name, type(error).__name__)
+        with self._writing:
+            if self.broken:
+                return
+            try:
+                write_whole(self.path / name, json.dumps(values, ensure_ascii=False).encode())
+            except OSError as error:
+                self.broken = (error.strerror or "unknown reason").lower()
+                log.warning("job %s is no longer kept: %s", self.path.name, type(error).__name__)
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
@@ -248,7 +251,8 @@ class Journal:
 
     def forget(self, folder: JobFolder) -> None:
         """Delete all that is kept of a job, now."""
-        folder.broken = "forgotten"
+        with folder._writing:  # what is half written would outlast the folder's deletion
+            folder.broken = "forgotten"
         folder.release()
         shutil.rmtree(folder.path, ignore_errors=True)
 

@@ -24,7 +24,8 @@ from app.reading import Reader
 from app.service import Request, Service
 from app.settings import Settings
 from app.summarizer import Options
-from app.ui.handlers import Handlers, duration, keeping, status
+from app.ui import render
+from app.ui.handlers import Handlers, duration, exports_folder, keeping, status
 from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_PDF, ROOT
 
@@ -426,6 +427,42 @@ def test_forget_on_the_page(bundled, article) -> None:
     assert not path.exists() and not any(p.exists() for p in exports)
     assert "Forgotten" in view["status"] and view["job"] == "" and cleared == [None, "", "", ""]
     assert list(handlers.reattach(last["job"], page_of("s"))) == []
+
+
+def test_nothing_of_a_forgotten_run_comes_back_to_who_watches_it(bundled, article) -> None:
+    handlers = handlers_with(bundled, None)
+    asked = ("bundled", "long", 2, "", [], 0, 600, False, "", False)
+    views = handlers.run("text", None, article.pages[0].text, *asked, page_of("s"))
+    job = next(v["job"] for v in views if v["summary"])
+    other = handlers.reattach(job, page_of("t"))
+    next(other)
+    path = handlers.service.folder(job).path
+    handlers.forget(job)
+    for last in (list(views)[-1], list(other)[-1]):
+        assert last["summary"] == render.EMPTY and "Forgotten" in last["status"]
+        assert last["job"] == "" and last["exports"] == {} and not last["running"]
+    assert not path.exists() and not exports_folder(job).exists()
+    assert handlers.earlier.summary(job) is None and not handlers.shown
+
+
+def test_a_run_forgotten_while_its_files_are_written_leaves_none(
+    bundled, article, monkeypatch
+) -> None:
+    from app.ui import handlers as page
+
+    handlers = handlers_with(bundled, None)
+    write = page.write_exports
+
+    def forgotten_meanwhile(board, folder):
+        handlers.forget(folder.name.removeprefix("exports-"))
+        return write(board, folder)
+
+    monkeypatch.setattr(page, "write_exports", forgotten_meanwhile)
+    views = handlers.run("text", None, article.pages[0].text, *ASKED, page_of("s"))
+    job = next(v["job"] for v in views if v["job"])
+    last = list(views)[-1]
+    assert last["exports"] == {} and not exports_folder(job).exists()
+    assert handlers.earlier.summary(job) is None
 
 
 def test_a_space_says_that_jobs_are_temporary(bundled) -> None:

@@ -220,6 +220,8 @@ class Handlers:
         )  # fmt: skip
         try:
             for event in events:
+                if job.forgotten:
+                    break
                 if event is not None:
                     board.apply(event)
                 now = time.monotonic()
@@ -228,14 +230,22 @@ class Handlers:
                     yield view.with_(status=status(board, job), summary=render.summary(board, True))
         except AppError:
             view.with_(summary=render.summary(board, False) if board.documents else None)
-            raise
-        self.earlier.remember(job.id, [d.summary for d in board.documents if d.summary])
+            if not job.forgotten:
+                raise
+        if not job.forgotten:
+            self._finish(job.id, board, view)
+        if job.forgotten:  # perhaps while its files were written
+            self._erase(job.id)
+            view = forgotten()
+        yield view.with_(running=False)
+
+    def _finish(self, job_id: str, board: Board, view: View) -> None:
+        self.earlier.remember(job_id, [d.summary for d in board.documents if d.summary])
         view.with_(status=render.finished(board), summary=render.summary(board, False))
         try:
-            view.with_(exports=write_exports(board, exports_folder(job.id)))
+            view.with_(exports=write_exports(board, exports_folder(job_id)))
         except (OSError, BadOption):
             view.with_(status=view["status"] + render.error(NO_EXPORTS))
-        yield view.with_(running=False)
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
         """On a citation: the page it names, with the passage marked."""
@@ -281,15 +291,17 @@ class Handlers:
         for source in self._sources(job_id or ""):
             self.reader.forget(source.upload)
             self.reader.forget_copy(source.path)
-        self.shown.pop(job_id or "", None)
-        self.requests.pop(job_id or "", None)
-        self.earlier.forget(job_id or "")
+        # Before anything is erased, so that who watches the run puts nothing back.
         self.service.forget(job_id or "")
+        self._erase(job_id or "")
+        return forgotten(), None, "", "", ""
+
+    def _erase(self, job_id: str) -> None:
+        """Let go of what this page and its downloads hold of a run."""
+        self.shown.pop(job_id, None)
+        self.requests.pop(job_id, None)
+        self.earlier.forget(job_id)
         shutil.rmtree(exports_folder(job_id), ignore_errors=True)
-        view = View().with_(
-            summary=render.EMPTY, status=render.notice("Forgotten."), job="", exports={}, kept=""
-        )
-        return view, None, "", "", ""
 
     def expire(self, age_s: float) -> None:
         """Let go of what was kept longer than that."""
@@ -328,6 +340,13 @@ class View(dict[str, Any]):
         """Itself, changed."""
         self.update(changes)
         return self
+
+
+def forgotten() -> View:
+    """What a page shows of a run of which nothing is left."""
+    return View().with_(
+        summary=render.EMPTY, status=render.notice("Forgotten."), job="", exports={}, kept=""
+    )
 
 
 def session_of(request: gr.Request | None) -> str:
