@@ -22,7 +22,7 @@ from app.events import DraftText, Progress, SectionDone, SectionStarted, Section
 from app.jobs import DONE, FAILED, UNEXPECTED, WAITING, JobRunner
 from app.reading import Reader
 from app.service import Request, Service
-from app.settings import Settings
+from app.settings import Settings, data_dir
 from app.summarizer import Options
 from app.ui import render
 from app.ui.handlers import Handlers, duration, exports_folder, keeping, status
@@ -463,6 +463,16 @@ def test_a_run_forgotten_while_its_files_are_written_leaves_none(
     last = list(views)[-1]
     assert last["exports"] == {} and not exports_folder(job).exists()
     assert handlers.earlier.summary(job) is None
+
+
+def test_forget_deletes_no_other_folder(bundled, article) -> None:
+    handlers = handlers_with(bundled, None)
+    last = list(handlers.run("text", None, article.pages[0].text, *ASKED, page_of("s")))[-1]
+    name = f"{last['job']}/../../jobs"  # a browser may ask for any name
+    assert handlers.service.folder(last["job"]).path.parent == data_dir() / "jobs"
+    handlers.forget(name)
+    assert handlers.service.folder(last["job"]) and exports_folder(last["job"]).exists()
+    handlers.forget(last["job"])
 
 
 def test_a_space_says_that_jobs_are_temporary(bundled) -> None:

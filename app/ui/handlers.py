@@ -27,6 +27,7 @@ from app.errors import (
 )
 from app.events import Event, Finished
 from app.jobs import Job
+from app.journal import JOB_ID
 from app.options import Options
 from app.pace import duration
 from app.reading import Reader
@@ -288,12 +289,15 @@ class Handlers:
     def forget(self, job_id: str) -> tuple[View, None, str, str, str]:
         """On Forget: nothing is left of the run. Gives the empty view, files, facts, text and
         source."""
-        for source in self._sources(job_id or ""):
+        job_id = job_id or ""
+        if not JOB_ID.fullmatch(job_id):  # from a browser, which may name any folder
+            return forgotten(), None, "", "", ""
+        for source in self._sources(job_id):
             self.reader.forget(source.upload)
             self.reader.forget_copy(source.path)
         # Before anything is erased, so that who watches the run puts nothing back.
-        self.service.forget(job_id or "")
-        self._erase(job_id or "")
+        self.service.forget(job_id)
+        self._erase(job_id)
         return forgotten(), None, "", "", ""
 
     def _erase(self, job_id: str) -> None:
