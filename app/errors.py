@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class AppError(Exception):
     """A failure the person can act on; `str(error)` is the sentence to show."""
@@ -56,3 +59,10 @@ class BadOption(AppError):
 
 class Cancelled(AppError):
     """The person stopped the work."""
+
+
+def class_and_place(error: BaseException) -> str:
+    """What a log may say of an unexpected failure: its message may hold the document's text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

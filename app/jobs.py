@@ -16,7 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.errors import AppError, Busy
+from app.errors import AppError, Busy, class_and_place
 from app.events import DraftText, Progress, SectionDone
 from app.settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
 
@@ -135,8 +135,7 @@ class Job:
         except AppError as failure:
             error = failure
         except Exception as failure:
-            # The class and the place, never the message: it may hold the document's text.
-            log.error("job %s failed: %s", self.id, type(failure).__name__)
+            log.error("job %s failed: %s", self.id, class_and_place(failure))
             log.debug("details", exc_info=True)
             error = AppError(UNEXPECTED)
         finally:

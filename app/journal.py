@@ -204,8 +204,9 @@ class JobFolder:
         with self._writing:
             if self.broken:
                 return
+            data = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
             try:
-                write_whole(self.path / name, json.dumps(values, ensure_ascii=False).encode())
+                write_whole(self.path / name, data)
             except OSError as error:
                 self.broken = (error.strerror or "unknown reason").lower()
                 log.warning("job %s is no longer kept: %s", self.path.name, type(error).__name__)

@@ -30,7 +30,7 @@ from app.runs import summarize_all
 from app.service import GIVEN_UP, Request, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summarizer import Options
-from tests.conftest import EXAMPLE_PDF
+from tests.conftest import EXAMPLE_PDF, paged
 from tests.kill_runs import plain
 
 JOB = "a-job-of-a-test-1234"
@@ -160,6 +160,11 @@ def test_a_file_is_whole_or_absent(tmp_path, monkeypatch) -> None:
     with pytest.raises(OSError):
         write_whole(path, b"second")
     assert path.read_bytes() == b"first" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_half_a_character_is_kept_as_a_question_mark(journal) -> None:
+    folder = journal.begin(JOB, asked(paged("One \ud800 river.")))
+    assert folder is not None and folder.asked().documents[0].pages[0].text == "One ? river."
 
 
 def test_a_full_disk_does_not_end_the_run(bundled, journal, short, monkeypatch, caplog) -> None:

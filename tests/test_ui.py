@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from app.events import (
     SectionDone,
     SectionStarted,
 )
+from app.jobs import UNEXPECTED
 from app.reading import Reader
 from app.service import Request, Service
 from app.settings import Settings
@@ -256,3 +258,26 @@ def test_settings_come_from_the_environment() -> None:
                               "SPACE_ID": "a/b", "SPACES_ZERO_GPU": "true"})  # fmt: skip
     assert (made.host, made.port, made.on_space, made.zero_gpu) == ("0.0.0.0", 9000, True, True)
     assert Settings.from_env({}) == Settings(live_terminal=Settings.from_env({}).live_terminal)
+
+
+def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
+    handlers, monkeypatch, caplog
+) -> None:
+    def fails(*arguments):
+        raise ValueError("secret text of the document")
+
+    monkeypatch.setattr(handlers.service, "submit", fails)
+    last = run(handlers, source="text", text="Words. " * 9)[-1]
+    assert UNEXPECTED in last["status"] and not last["running"]
+    assert "ValueError at test_ui.py" in caplog.text and "secret" not in caplog.text
+    monkeypatch.setattr(handlers.service, "find", fails)
+    assert UNEXPECTED in list(handlers.reattach("a", None))[-1]["status"]
+    monkeypatch.setattr(handlers, "_asked", fails)
+    assert UNEXPECTED in list(handlers.include("a", None))[-1]["status"]
+
+
+def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
+    handlers.service.settings = replace(handlers.service.settings, num_beams=3)
+    last = run(handlers, source="text", text="Some words here. " * 9, num_beams=None,
+               max_new_tokens=None, max_input_tokens=None)[-1]  # fmt: skip
+    assert json.loads(last["exports"]["json"])["options"]["num_beams"] == 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,16 +26,17 @@ from app.errors import (
     EmptyFile,
     PasswordNeeded,
     WrongPassword,
+    class_and_place,
 )
 from app.events import Event, Finished
-from app.jobs import Job
+from app.jobs import UNEXPECTED, Job
 from app.journal import JOB_ID
 from app.options import Options
 from app.pace import duration
 from app.reading import Reader
 from app.sections import listing
 from app.service import IDLE_S, Request, Service
-from app.settings import KEPT_JOBS, MAX_FILES, private_folder, upload_dir
+from app.settings import KEPT_JOBS, MAX_FILES, Settings, private_folder, upload_dir
 from app.ui import render
 from app.ui.earlier import Earlier
 from app.ui.preview import forecast, needs_ocr, section_choices, spec_of
@@ -44,6 +47,24 @@ NO_EXPORTS = (
     "or make room and summarize again."
 )
 FRAME_S = 0.07  # time between two pictures of a stream
+log = logging.getLogger(__name__)
+
+
+def guarded(watch: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]]:
+    """A handler that watches a run; however it fails, it says so and the page is free again."""
+
+    @functools.wraps(watch)
+    def views(*arguments: Any) -> Iterator[View]:
+        try:
+            yield from watch(*arguments)
+        except AppError as error:
+            yield View().with_(status=render.error(str(error)))
+        except Exception as error:
+            log.error("%s failed: %s", watch.__name__, class_and_place(error))
+            log.debug("details", exc_info=True)
+            yield View().with_(status=render.error(UNEXPECTED))
+
+    return views
 
 
 @dataclass
@@ -92,24 +113,25 @@ class Handlers:
 
     def forecast(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
-        num_beams: float, pages: str, sections: list[str] | None, max_new_tokens: float | None,
-        max_input_tokens: float | None, include_references: bool, password: str,
-        ocr: bool = False,
+        num_beams: float | None, pages: str, sections: list[str] | None,
+        max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
+        password: str, ocr: bool = False,
     ) -> str:  # fmt: skip
         """On any change of what is asked for: what a run of it would take."""
         options = options_of(
-            length, num_beams, pages, sections, max_new_tokens, max_input_tokens,
-            include_references,
+            self.service.settings, length, num_beams, pages, sections, max_new_tokens,
+            max_input_tokens, include_references,
         )  # fmt: skip
         return forecast(
             self.service, self.reader, source, files, text, model, options, password, ocr
         )
 
+    @guarded
     def run(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
-        num_beams: float, pages: str, sections: list[str] | None, max_new_tokens: float | None,
-        max_input_tokens: float | None, include_references: bool, password: str, ocr: bool,
-        request: gr.Request,
+        num_beams: float | None, pages: str, sections: list[str] | None,
+        max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
+        password: str, ocr: bool, request: gr.Request,
     ) -> Iterator[View]:  # fmt: skip
         """On Summarize: read what is not read yet, run, watch."""
         view, session = View(), session_of(request)
@@ -117,8 +139,8 @@ class Handlers:
         yield view.with_(status=render.bar("waiting", 0.0), running=True)
         try:
             options = options_of(
-                length, num_beams, pages, sections, max_new_tokens, max_input_tokens,
-                include_references,
+                self.service.settings, length, num_beams, pages, sections, max_new_tokens,
+                max_input_tokens, include_references,
             )  # fmt: skip
             options.check()
             shown, seconds = [], []
@@ -134,11 +156,10 @@ class Handlers:
             )  # fmt: skip
             self.stops.pop(session, None)
             yield from self._watch(wanted, view, session, shown)
-        except AppError as error:
-            yield view.with_(status=render.error(str(error)), running=False)
         finally:
             self.stops.pop(session, None)
 
+    @guarded
     def include(self, job_id: str, request: gr.Request) -> Iterator[View]:
         """Where it is said that the references are left out: the same run with them."""
         view, asked = View(), self._asked(job_id or "")
@@ -146,12 +167,8 @@ class Handlers:
             gone = "That document is no longer kept: drop it again."
             yield view.with_(status=render.notice(gone))
             return
-        options = replace(asked.options, include_references=True)
-        try:
-            again = replace(asked, options=options)
-            yield from self._watch(again, view, session_of(request), self._sources(job_id))
-        except AppError as error:
-            yield view.with_(status=render.error(str(error)), running=False)
+        again = replace(asked, options=replace(asked.options, include_references=True))
+        yield from self._watch(again, view, session_of(request), self._sources(job_id))
 
     def _asked(self, job_id: str) -> Request | None:
         """What a run was asked for, from memory or from its folder."""
@@ -200,17 +217,13 @@ class Handlers:
                 del kept[next(iter(kept))]
         yield from self._follow(job, self.service.watch(job, wanted), view)
 
+    @guarded
     def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
         """On a page that is opened again: the run that this browser began, from its start, also
         when the program has been started anew since."""
-        view = View()
-        try:
-            job = self.service.find(job_id or "", session_of(request))
-            if job is None:
-                return
-            yield from self._follow(job, job.events(IDLE_S), view)
-        except AppError as error:
-            yield view.with_(status=render.error(str(error)), running=False)
+        job = self.service.find(job_id or "", session_of(request))
+        if job is not None:
+            yield from self._follow(job, job.events(IDLE_S), View())
 
     def _follow(self, job: Job, events: Iterator[Event | None], view: View) -> Iterator[View]:
         """Views of a run until it has finished. Raises the AppError that ended it."""
@@ -230,8 +243,9 @@ class Handlers:
                     shown = now
                     yield view.with_(status=status(board, job), summary=render.summary(board, True))
         except AppError:
-            view.with_(summary=render.summary(board, False) if board.documents else None)
             if not job.forgotten:
+                if board.documents:
+                    yield view.with_(summary=render.summary(board, False))
                 raise
         if not job.forgotten:
             self._finish(job.id, board, view)
@@ -403,14 +417,22 @@ def write_exports(board: Board, folder: Path) -> dict[str, str]:
 
 
 def options_of(
-    length: str, num_beams: float, pages: str, sections: list[str] | None,
-    max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
+    settings: Settings, length: str, num_beams: float | None, pages: str,
+    sections: list[str] | None, max_new_tokens: float | None, max_input_tokens: float | None,
+    include_references: bool,
 ) -> Options:  # fmt: skip
-    """What the page's fields ask for."""
+    """What the page's fields ask for; one that is cleared, for what it begins with."""
+    if max_input_tokens is None:
+        max_input_tokens = settings.max_input_tokens
     return Options(
-        length, int(num_beams), _whole(max_new_tokens), pages or "", _whole(max_input_tokens),
-        bool(include_references), spec_of(sections),
+        length or settings.length, beams_of(num_beams, settings), _whole(max_new_tokens),
+        pages or "", _whole(max_input_tokens), bool(include_references), spec_of(sections),
     )  # fmt: skip
+
+
+def beams_of(value: float | None, settings: Settings) -> int:
+    """How many beams a field asks for that may be cleared."""
+    return settings.num_beams if value is None else int(value)
 
 
 def _whole(value: float | None) -> int | None:
@@ -425,8 +447,8 @@ class Api:
 
     def summarize(
         self, file: str | None = None, text: str = "", model: str = "bundled",
-        length: str = "medium", num_beams: float = 4, pages: str = "", password: str = "",
-        sections: str = "", include_references: bool = False, ocr: bool = False,
+        length: str = "medium", num_beams: float | None = 4, pages: str = "",
+        password: str = "", sections: str = "", include_references: bool = False, ocr: bool = False,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:  # fmt: skip
         """Summarize a file or a text, streaming.
@@ -445,16 +467,16 @@ class Api:
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
-        job = None
+        service, board, job = self.handlers.service, Board(), None
+        settings = service.settings
         try:
             yield _answer("reading", 0.0)
             document, seconds = self._document(file, text, password, ocr)
             options = Options(
-                length or "medium", int(num_beams), pages=pages or "", sections=sections or "",
-                include_references=bool(include_references),
+                length or settings.length, beams_of(num_beams, settings), pages=pages or "",
+                sections=sections or "", include_references=bool(include_references),
             )  # fmt: skip
-            wanted = Request((document,), options, model or "bundled", (seconds,))
-            service, board = self.handlers.service, Board()
+            wanted = Request((document,), options, model or settings.model, (seconds,))
             job = service.submit(wanted, session_of(request), keep=False)
             for event in service.watch(job, wanted):
                 if event is not None:
@@ -467,7 +489,7 @@ class Api:
         finally:
             # A program that goes away does not come back: its run ends with it.
             if job is not None:
-                self.handlers.service.runner.stop(job.id)
+                service.runner.stop(job.id)
 
     def extract(
         self, file: str | None = None, text: str = "", password: str = "", ocr: bool = False
