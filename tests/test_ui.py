@@ -33,8 +33,9 @@ from app.service import Request, Service
 from app.settings import Settings
 from app.summarizer import Options
 from app.ui import launch, render
-from app.ui.handlers import Handlers, write_exports
+from app.ui.handlers import Api, Handlers, write_exports
 from app.ui.layout import component_updates
+from tests.conftest import EXAMPLE_TEXT
 from tests.test_export import HOSTILE, summary_of
 
 
@@ -281,3 +282,13 @@ def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
     last = run(handlers, source="text", text="Some words here. " * 9, num_beams=None,
                max_new_tokens=None, max_input_tokens=None)[-1]  # fmt: skip
     assert json.loads(last["exports"]["json"])["options"]["num_beams"] == 3
+
+
+def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:
+    handlers.service.settings = replace(handlers.service.settings, max_input_tokens=512)
+    *_, last = Api(handlers).summarize(
+        text=EXAMPLE_TEXT.read_text(encoding="utf-8"), length="short", num_beams=1
+    )
+    assert last["result"]["options"]["max_input_tokens"] == 512
+    assert len(last["result"]["sections"]) > 1
+    assert all(section["tokens_in"] <= 512 for section in last["result"]["sections"])

@@ -454,7 +454,7 @@ class Api:
         """Summarize a file or a text, streaming.
 
         Args:
-            file: a PDF, .txt or .md file; wins over text.
+            file: a PDF, Word, EPUB, HTML, Markdown or text file; wins over text.
             text: the text to summarize when there is no file.
             model: "bundled", a folder on the server, or a name on the Hugging Face hub.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
@@ -473,8 +473,8 @@ class Api:
             yield _answer("reading", 0.0)
             document, seconds = self._document(file, text, password, ocr)
             options = Options(
-                length or settings.length, beams_of(num_beams, settings), pages=pages or "",
-                sections=sections or "", include_references=bool(include_references),
+                length or settings.length, beams_of(num_beams, settings), None, pages or "",
+                settings.max_input_tokens, bool(include_references), sections or "",
             )  # fmt: skip
             wanted = Request((document,), options, model or settings.model, (seconds,))
             job = service.submit(wanted, session_of(request), keep=False)
@@ -497,7 +497,7 @@ class Api:
         """The text of a document, page by page.
 
         Args:
-            file: a PDF, .txt or .md file; wins over text.
+            file: a PDF, Word, EPUB, HTML, Markdown or text file; wins over text.
             text: the text itself, when there is no file.
             password: opens a protected PDF.
             ocr: read the pictures of text on scanned pages.
