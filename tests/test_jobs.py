@@ -20,12 +20,14 @@ from app.board import Board
 from app.errors import AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
 from app.jobs import DONE, FAILED, UNEXPECTED, WAITING, JobRunner
+from app.pace import duration
 from app.reading import Reader
 from app.service import Request, Service
 from app.settings import Settings, data_dir
 from app.summarizer import Options
 from app.ui import render
-from app.ui.handlers import Handlers, duration, exports_folder, keeping, status
+from app.ui.exports import exports_folder
+from app.ui.handlers import Handlers, keeping, status
 from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_PDF, ROOT
 

@@ -56,7 +56,7 @@ def test_h18_a_full_disk_costs_the_downloads_and_not_the_summary(bundled, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("app.journal.write_whole", full)
-    monkeypatch.setattr(handlers.Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     last = run(made, source="text", text="The river rose in the night. " * 9)[-1]
     made.service.runner.close()
     assert "river" in last["summary"] and not last["running"] and last["exports"] == {}

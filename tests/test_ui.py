@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+import time
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -30,10 +32,11 @@ from app.events import (
 from app.jobs import UNEXPECTED
 from app.reading import Reader
 from app.service import Request, Service
-from app.settings import Settings
+from app.settings import Settings, assets_dir, private_folder, upload_dir
 from app.summarizer import Options
 from app.ui import launch, render
-from app.ui.handlers import Api, Handlers, write_exports
+from app.ui.exports import exports_folder, write_exports
+from app.ui.handlers import Api, Handlers
 from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_TEXT
 from tests.test_export import HOSTILE, summary_of
@@ -292,3 +295,29 @@ def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:
     assert last["result"]["options"]["max_input_tokens"] == 512
     assert len(last["result"]["sections"]) > 1
     assert all(section["tokens_in"] <= 512 for section in last["result"]["sections"])
+
+
+def test_what_a_process_that_is_gone_left_in_the_public_folder_expires(
+    handlers, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    known, unknown = (exports_folder(name) for name in ("1" * 24, "2" * 24))
+    example = assets_dir() / "examples" / EXAMPLE_TEXT.name
+    left, fresh, offered = (upload_dir() / (name * 32) for name in ("a", "b", "c"))
+    monkeypatch.setattr(
+        handlers.service.runner, "get", lambda job: job if job == "1" * 24 else None
+    )
+    for folder in (known, unknown, left, fresh, offered):
+        file = private_folder(folder) / EXAMPLE_TEXT.name
+        file.write_bytes(example.read_bytes() if folder == offered else b"My own words.")
+        for path in (file, folder) if folder != fresh else ():
+            os.utime(path, (time.time() - 48 * 3600,) * 2)
+    handlers.expire(24 * 3600)
+    assert set(upload_dir().iterdir()) == {known, fresh, offered}
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))  # with other programs
+    for folder in (exports_folder("2" * 24), upload_dir() / "other"):
+        private_folder(folder)
+        os.utime(folder, (time.time() - 48 * 3600,) * 2)
+    handlers.expire(24 * 3600)
+    assert [path.name for path in upload_dir().iterdir()] == ["other"]

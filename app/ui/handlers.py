@@ -15,7 +15,6 @@ from typing import Any
 
 import gradio as gr
 
-from app import export
 from app.board import Board
 from app.documents import Document, document_from_text
 from app.documents.page_image import page_image
@@ -36,9 +35,10 @@ from app.pace import duration
 from app.reading import Reader
 from app.sections import listing
 from app.service import IDLE_S, Request, Service
-from app.settings import KEPT_JOBS, MAX_FILES, Settings, private_folder, upload_dir
+from app.settings import KEPT_JOBS, MAX_FILES, Settings
 from app.ui import render
 from app.ui.earlier import Earlier
+from app.ui.exports import exports_folder, sweep, write_exports
 from app.ui.preview import forecast, needs_ocr, section_choices, spec_of
 
 MAX_PASSAGES = 8
@@ -329,6 +329,7 @@ class Handlers:
                 self.shown.pop(job_id, None)
                 self.requests.pop(job_id, None)
                 self.earlier.forget(job_id)
+        sweep(age_s, lambda job_id: self.service.runner.get(job_id) is not None)
 
     def _checked(self, files: list[str]) -> list[str]:
         if len(files) > MAX_FILES:
@@ -372,11 +373,6 @@ def session_of(request: gr.Request | None) -> str:
     return str(getattr(request, "session_hash", "") or "")
 
 
-def exports_folder(job_id: str) -> Path:
-    """Where the exports of a job lie for download; its name is as secret as the id."""
-    return upload_dir() / f"exports-{job_id}"
-
-
 def status(board: Board, job: Job) -> str:
     """Where a run is; while it waits, how many come first and for how long."""
     if board.stage != "waiting" or not job.ahead:
@@ -398,22 +394,6 @@ def keeping(service: Service, job_id: str) -> str:
     if folder is None or folder.broken:
         return "This run is not kept on disk, which is full or cannot be written."
     return f"Your documents and this summary are kept for {hours} in {folder.path}."
-
-
-def write_exports(board: Board, folder: Path) -> dict[str, str]:
-    """The finished summaries as files: {format: path}."""
-    summaries = [d.summary for d in board.documents if d.summary]
-    if not summaries:
-        return {}
-    paths = {}
-    private_folder(folder)
-    name = summaries[0].name if len(summaries) == 1 else "documents"
-    for fmt in export.FORMATS:
-        packed = len(summaries) > 1 and fmt in ("html", "docx")
-        path = folder / export.safe_filename(name, f"{fmt}.zip" if packed else fmt)
-        path.write_bytes(export.export_all(summaries, fmt))
-        paths[fmt] = str(path)
-    return paths
 
 
 def options_of(
