@@ -38,6 +38,7 @@ class Reading:
         self.path, self.name = path, Path(path).name
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
+        self._waiting: list[str] = []  # the names of those who wait for its end
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._document: Document | None = None
@@ -70,14 +71,16 @@ class Reading:
     def _on_progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
 
-    def watch(self, every_s: float = 0.1) -> Iterator[tuple[int, int]]:
+    def watch(self, every_s: float = 0.1, who: str = "") -> Iterator[tuple[int, int]]:
         """(pages read, pages) until the reading ends; says nothing of how."""
-        while not self._ended.wait(every_s):
-            yield self.done, self.total
+        with self._awaited_by(who):
+            while not self._ended.wait(every_s):
+                yield self.done, self.total
 
-    def document(self) -> Document:
+    def document(self, who: str = "") -> Document:
         """Wait for the document. Raises the AppError that ended the reading."""
-        self._ended.wait()
+        with self._awaited_by(who):
+            self._ended.wait()
         if self._error is not None:
             raise self._error
         assert self._document is not None
@@ -86,6 +89,27 @@ class Reading:
     @property
     def failed(self) -> bool:
         return self._error is not None
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it goes on and somebody waits for it."""
+        return not self.ended and bool(self._waiting)
+
+    def serves_others(self, who: str = "") -> bool:
+        """Whether it goes on and somebody else waits for it: an equal file has the same path."""
+        return self.is_awaited and any(name != who for name in list(self._waiting))
+
+    @contextlib.contextmanager
+    def _awaited_by(self, who: str) -> Iterator[None]:
+        self._waiting.append(who)
+        try:
+            yield
+        finally:
+            self._waiting.remove(who)
 
     def stop(self) -> None:
         """End the reading; `document` then raises Cancelled."""
@@ -119,34 +143,43 @@ class Reader:
                 reading = Reading(str(source), password, self._loader, ocr)
             reading.used_at = time.monotonic()
             self._readings[key] = reading
-            while len(self._readings) > KEPT_READINGS:
-                self._readings.popitem(last=False)[1].stop()
+            idle = [old for old, r in self._readings.items() if not r.is_awaited]
+            for old in idle[: max(0, len(self._readings) - KEPT_READINGS)]:
+                if old != key:
+                    self._readings.pop(old).stop()
             while len(self._own) > KEPT_COPIES:
                 self._drop(next(iter(self._own)))
         return reading
 
-    def forget(self, path: str) -> None:
-        """Let go of a file: its readings, and the copy of it."""
+    def forget(self, path: str, who: str = "") -> None:
+        """Let go of a file, its readings and the copy of it, unless somebody else waits for it."""
         with self._lock:
-            self._drop(path)
+            if not self._serves_others(path, who):
+                self._drop(path)
 
-    def forget_copy(self, copy: Path | None) -> None:
-        """Delete a copy that this or an earlier process made, with its readings."""
+    def forget_copy(self, copy: Path | None, who: str = "") -> None:
+        """Delete a copy that this or an earlier process made, with its readings, unless somebody
+        else waits for it."""
         if copy is None or copy.parent.parent != data_dir() / "reading":
             return
         with self._lock:
-            for path in [path for path, (own, _) in self._own.items() if own == copy]:
+            paths = [path for path, (own, _) in self._own.items() if own == copy]
+            if any(self._serves_others(path, who) for path in paths):
+                return
+            for path in paths:
                 self._drop(path)
             shutil.rmtree(copy.parent, ignore_errors=True)
 
     def expire(self, age_s: float) -> None:
-        """Forget what nobody asked for since; what programs sent, after PROGRAM_S already."""
+        """Forget what was read and nobody asked for since; what programs sent, after PROGRAM_S
+        already."""
         with self._lock:
             now = time.monotonic()
             used = [(path, reading.used_at) for (path, *_), reading in self._readings.items()]
             used += [(path, used_at) for path, (_, used_at) in self._own.items()]
             ages = {True: age_s, False: min(age_s, PROGRAM_S)}
             kept = {path for path, at in used if now - at <= ages[path in self._shown]}
+            kept |= {path for (path, *_), reading in self._readings.items() if not reading.ended}
             for path in {path for path, _ in used} - kept:
                 self._drop(path)
             self._shown &= {*self._own, *(path for path, *_ in self._readings)}
@@ -161,6 +194,10 @@ class Reader:
         with self._lock:
             for path in {*self._own, *(path for path, *_ in self._readings)}:
                 self._drop(path)
+
+    def _serves_others(self, path: str, who: str) -> bool:
+        readings = [reading for (of, *_), reading in self._readings.items() if of == path]
+        return any(reading.serves_others(who) for reading in readings)
 
     def _drop(self, path: str) -> None:
         self._shown.discard(path)

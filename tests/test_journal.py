@@ -9,11 +9,13 @@ import sys
 import threading
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from app.errors import AppError, BadOption, Busy
+from app.documents import document_from_text
+from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted
 from app.journal import (
     MAX_TRIES,
@@ -30,7 +32,8 @@ from app.runs import summarize_all
 from app.service import GIVEN_UP, Request, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summarizer import Options
-from tests.conftest import EXAMPLE_PDF, paged
+from app.ui.handlers import Handlers
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
 from tests.kill_runs import plain
 
 JOB = "a-job-of-a-test-1234"
@@ -366,6 +369,89 @@ def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypat
     assert reader.open(path, by_page=False).document().pages
     reader.expire(3600)
     assert not any(p.is_file() for p in data_dir().rglob("*"))
+
+
+def slow_reader(gate: threading.Event) -> Reader:
+    """Its readings go on until the gate opens, or until they are stopped."""
+
+    def load(path, *, stop_event, **options):
+        while not gate.wait(0.005):
+            if stop_event.is_set():
+                raise Cancelled("Stopped.")
+        return document_from_text("Some words.", "a.txt")
+
+    return Reader(load)
+
+
+def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
+    monkeypatch.setattr("app.reading.PROGRAM_S", -1.0)
+    gate = threading.Event()
+    reader = slow_reader(gate)
+    reading = reader.open("a.txt", by_page=False)
+    reader.expire(-1)
+    gate.set()
+    assert reading.document().pages
+    reader.expire(3600)
+    assert reader.open("a.txt") is not reading
+
+
+def test_many_readings_end_none_that_somebody_waits_for(public, monkeypatch) -> None:
+    monkeypatch.setattr("app.reading.KEPT_READINGS", 1)
+    gate = threading.Event()
+    reader = slow_reader(gate)
+    awaited = reader.open("a.txt")
+    watch = awaited.watch(0.001, "s")
+    next(watch)
+    left, last = reader.open("b.txt"), reader.open("c.txt")
+    with pytest.raises(Cancelled):
+        left.document()
+    gate.set()
+    assert awaited.document().pages and last.document().pages
+
+
+def test_forget_leaves_others_what_they_have_of_an_equal_file(public, bundled) -> None:
+    """Gradio gives equal files one path."""
+    handlers = Handlers(service_of(bundled))
+    path = str(upload(EXAMPLE_TEXT, "mine.md").rename(upload_dir() / "mine.md"))
+    Path(path).write_text("The river rose in the night, and the mill stood still. " * 9)
+    one, two, third = (SimpleNamespace(session_hash=name) for name in ("1", "2", "3"))
+
+    def copies() -> list[Path]:
+        return list((data_dir() / "reading").glob("*/mine.md"))
+
+    def run(page) -> str:
+        asked = ("bundled", "short", 1, "", [], 12, 0, False, "", False)
+        last = list(handlers.run("files", [path], "", *asked, page))[-1]
+        assert last["exports"], last["status"]
+        return last["job"]
+
+    first, second = run(one), run(two)
+    handlers.forget(first, one)
+    assert copies()
+    list(handlers.read([path], "", request=third))
+    handlers.forget(second, two)
+    assert copies() and run(third)
+    list(handlers.read([path], "", request=one))
+    handlers.leave(one)  # what was in its box needs nothing any more
+    handlers.forget(next(reversed(handlers.shown)), third)
+    assert not copies()
+    handlers.service.runner.close()
+
+
+def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bundled) -> None:
+    gate = threading.Event()
+    handlers = Handlers(service_of(bundled), slow_reader(gate))
+    one, two = (SimpleNamespace(session_hash=name) for name in ("1", "2"))
+    asked = ("bundled", "short", 1, "", [], 12, 0, False, "", False)
+    runs = [handlers.run("files", ["a.txt"], "", *asked, page) for page in (one, two)]
+    for views in runs:
+        next(views), next(views)
+    handlers.stop("", one)
+    assert "Stopped" in list(runs[0])[-1]["status"]
+    handlers.reader.forget("a.txt", "1")
+    gate.set()
+    assert list(runs[1])[-1]["exports"]
+    handlers.service.runner.close()
 
 
 def test_examples_and_files_elsewhere_stay_where_they_are(public) -> None:

@@ -46,6 +46,7 @@ NO_EXPORTS = (
     "There is nothing to download, since the disk is full or cannot be written: copy the summary, "
     "or make room and summarize again."
 )
+MAX_PAGES = 1_000  # of which it is known what is in their boxes
 FRAME_S = 0.07  # time between two pictures of a stream
 log = logging.getLogger(__name__)
 
@@ -76,15 +77,19 @@ class Handlers:
     shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
     requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
     stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, while it reads
+    chosen: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict)  # by session
 
     def __post_init__(self) -> None:
         self.earlier = Earlier(self.service)
 
     def read(
-        self, files: list[str] | None, password: str, ocr: bool = False
-    ) -> Iterator[tuple[Any, ...]]:
+        self, files: list[str] | None, password: str, ocr: bool = False,
+        request: gr.Request | None = None,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """On a dropped file: read it now. Yields (facts, password field, list of sections, its
         boxes, OCR switch)."""
+        session = session_of(request)
+        self._choose(session, files)
         as_it_is, hidden = gr.update(), gr.update(visible=False)
         switch = gr.update(visible=ocr)  # what is on can be turned off again
         unknown = section_choices(())
@@ -96,11 +101,11 @@ class Handlers:
         try:
             for path in self._checked(files):
                 reading = self.reader.open(path, password, ocr)
-                for done, total in reading.watch(FRAME_S):
+                for done, total in reading.watch(FRAME_S, session):
                     share = done / total if total else 0.0
                     detail = f"{reading.name}, page {done} of {total}" if total else reading.name
                     yield render.bar("reading", share, detail), as_it_is, *unknown, as_it_is
-                documents.append(reading.document())
+                documents.append(reading.document(session))
         except (PasswordNeeded, WrongPassword) as error:
             yield render.error(str(error)), gr.update(visible=True), *unknown, switch
             return
@@ -115,7 +120,7 @@ class Handlers:
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
         num_beams: float | None, pages: str, sections: list[str] | None,
         max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
-        password: str, ocr: bool = False,
+        password: str, ocr: bool = False, request: gr.Request | None = None,
     ) -> str:  # fmt: skip
         """On any change of what is asked for: what a run of it would take."""
         options = options_of(
@@ -123,8 +128,9 @@ class Handlers:
             max_input_tokens, include_references,
         )  # fmt: skip
         return forecast(
-            self.service, self.reader, source, files, text, model, options, password, ocr
-        )
+            self.service, self.reader, source, files, text, model, options, password, ocr,
+            session_of(request),
+        )  # fmt: skip
 
     @guarded
     def run(
@@ -193,15 +199,19 @@ class Handlers:
             return
         if not files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
+        self._choose(session, files)
         for path in self._checked(files):
             reading = self.reader.open(path, password, ocr)
-            for done, total in reading.watch(FRAME_S):
+            for done, total in reading.watch(FRAME_S, session):
                 if self._stopped(session):
+                    if reading.serves_others(session):
+                        break
                     reading.stop()
                 yield render.bar("reading", done / total if total else 0.0, reading.name)
             if self._stopped(session):
                 raise Cancelled("Stopped while reading: nothing was summarized.")
-            yield Shown(reading.document(), Path(reading.path), password, path), reading.seconds
+            document = reading.document(session)
+            yield Shown(document, Path(reading.path), password, path), reading.seconds
 
     def _stopped(self, session: str) -> bool:
         stop = self.stops.get(session)
@@ -300,18 +310,38 @@ class Handlers:
             reading.set()
         self.service.runner.stop(job_id or "")
 
-    def forget(self, job_id: str) -> tuple[View, None, str, str, str]:
-        """On Forget: nothing is left of the run. Gives the empty view, files, facts, text and
-        source."""
+    def _choose(self, session: str, files: list[str] | None) -> None:
+        """What a page has in its box, so that no other page deletes it."""
+        self.chosen.pop(session, None)
+        if files and session:
+            self.chosen[session] = tuple(files)
+        while len(self.chosen) > MAX_PAGES:
+            del self.chosen[next(iter(self.chosen))]
+
+    def leave(self, request: gr.Request) -> None:
+        """When a page is closed or loaded again: its box is empty."""
+        self._choose(session_of(request), None)
+
+    def forget(
+        self, job_id: str, request: gr.Request | None = None
+    ) -> tuple[View, None, str, str, str]:
+        """On Forget: nothing is left of the run, but what another run or page has of the same
+        file. Gives the empty view, files, facts, text and source."""
+        session = session_of(request)
+        self._choose(session, None)
         job_id = job_id or ""
         if not JOB_ID.fullmatch(job_id):  # from a browser, which may name any folder
             return forgotten(), None, "", "", ""
-        for source in self._sources(job_id):
-            self.reader.forget(source.upload)
-            self.reader.forget_copy(source.path)
+        sources = self._sources(job_id)
         # Before anything is erased, so that who watches the run puts nothing back.
         self.service.forget(job_id)
         self._erase(job_id)
+        used = {path for files in list(self.chosen.values()) for path in files}
+        used |= {source.upload for shown in list(self.shown.values()) for source in shown}
+        for source in sources:
+            if source.upload not in used:
+                self.reader.forget(source.upload, session)
+                self.reader.forget_copy(source.path, session)
         return forgotten(), None, "", "", ""
 
     def _erase(self, job_id: str) -> None:
@@ -451,13 +481,14 @@ class Api:
         settings = service.settings
         try:
             yield _answer("reading", 0.0)
-            document, seconds = self._document(file, text, password, ocr)
+            session = session_of(request)
+            document, seconds = self._document(file, text, password, ocr, session)
             options = Options(
                 length or settings.length, beams_of(num_beams, settings), None, pages or "",
                 settings.max_input_tokens, bool(include_references), sections or "",
             )  # fmt: skip
             wanted = Request((document,), options, model or settings.model, (seconds,))
-            job = service.submit(wanted, session_of(request), keep=False)
+            job = service.submit(wanted, session, keep=False)
             for event in service.watch(job, wanted):
                 if event is not None:
                     board.apply(event)
@@ -472,8 +503,9 @@ class Api:
                 service.runner.stop(job.id)
 
     def extract(
-        self, file: str | None = None, text: str = "", password: str = "", ocr: bool = False
-    ) -> Any:
+        self, file: str | None = None, text: str = "", password: str = "", ocr: bool = False,
+        request: gr.Request | None = None,
+    ) -> Any:  # fmt: skip
         """The text of a document, page by page.
 
         Args:
@@ -486,20 +518,20 @@ class Api:
         sections: [{number, title, pages, words}]}.
         """
         try:
-            document = self._document(file, text, password, ocr)[0]
+            document = self._document(file, text, password, ocr, session_of(request))[0]
             return {**document.to_dict(), "sections": listing(document)}
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     def _document(
-        self, file: str | None, text: str, password: str, ocr: bool
+        self, file: str | None, text: str, password: str, ocr: bool, session: str
     ) -> tuple[Document, float]:
         if not file:
             if not (text or "").strip():
                 raise EmptyFile("There is neither a file nor a text: give one of them.")
             return document_from_text(text), 0.0
         reading = self.handlers.reader.open(file, password, ocr, by_page=False)
-        return reading.document(), reading.seconds
+        return reading.document(session), reading.seconds
 
 
 def _answer(

@@ -245,8 +245,14 @@ def _wire_running(
         None, answer["kept"], js=KEEP_OWN_JOB, **QUIET
     )
     ask["stop"].click(handlers.stop, job, None, queue=False, **QUIET)
+    page.unload(handlers.leave)
+
+    def forget(job: str, kept: str, request: gr.Request) -> list[Any]:
+        view, *cleared = handlers.forget(job or kept, request)
+        return [*component_updates(view), *cleared]
+
     answer["forget"].click(
-        lambda job, kept: _forgotten(handlers, job or kept), [job, answer["kept"]],
+        forget, [job, answer["kept"]],
         [*outputs, ask["files"], ask["facts"], ask["text"], ask["page"]], queue=False, **QUIET,
     ).then(**offers)  # fmt: skip
     answer["earlier"].input(
@@ -267,11 +273,6 @@ def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[li
             yield [gr.skip()] * len(component_updates(View()))
 
     return updates
-
-
-def _forgotten(handlers: Handlers, job: str) -> list[Any]:
-    view, *cleared = handlers.forget(job)
-    return [*component_updates(view), *cleared]
 
 
 def component_updates(view: View) -> list[Any]:

@@ -52,14 +52,14 @@ def spec_of(chosen: Sequence[str] | None) -> str:
 
 def forecast(
     service: Service, reader: Reader, source: str, files: list[str] | None, text: str, model: str,
-    options: Options, password: str, ocr: bool,
+    options: Options, password: str, ocr: bool, session: str = "",
 ) -> str:  # fmt: skip
     """A line of HTML: tokens, sections, seconds and memory of what would be run."""
     if service.settings.zero_gpu:  # the model lives in another process
         return ""
     try:
         options.check()
-        documents = _documents(reader, source, files, text, password, ocr)
+        documents = _documents(reader, source, files, text, password, ocr, session)
         if not documents:
             return ""
         summarizer = _loaded(service, model.strip())
@@ -85,11 +85,12 @@ def _loaded(service: Service, model: str) -> Any | None:
 
 
 def _documents(
-    reader: Reader, source: str, files: list[str] | None, text: str, password: str, ocr: bool
-) -> list[Document]:
+    reader: Reader, source: str, files: list[str] | None, text: str, password: str, ocr: bool,
+    session: str,
+) -> list[Document]:  # fmt: skip
     if source == "text":
         return [document_from_text(text)] if (text or "").strip() else []
-    return [reader.open(path, password, ocr).document() for path in files or ()]
+    return [reader.open(path, password, ocr).document(session) for path in files or ()]
 
 
 def together(planned: Sequence[Planned]) -> Planned:
