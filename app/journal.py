@@ -77,6 +77,7 @@ class Asked:
     model: str
     read_s: tuple[float, ...]
     sources: tuple[Path | None, ...]  # the private copies of the files
+    unread: tuple[tuple[str, str], ...] = ()  # the names of other files, and why not
 
 
 class JobFolder:
@@ -115,6 +116,7 @@ class JobFolder:
         self._write("job.json", {
             "version": VERSION, "documents": len(asked.documents), "options": asked.options,
             "model": asked.model, "read_s": list(asked.read_s), "sources": sources,
+            "unread": asked.unread,
         })  # fmt: skip
 
     def asked(self) -> Asked | None:
@@ -127,7 +129,8 @@ class JobFolder:
             return None
         sources = tuple(self.path / name if name else None for name in job["sources"])
         found = tuple(document_of(values) for values in documents if values is not None)
-        return Asked(found, job["options"], job["model"], tuple(job["read_s"]), sources)
+        unread = tuple((name, why) for name, why in job.get("unread", ()))
+        return Asked(found, job["options"], job["model"], tuple(job["read_s"]), sources, unread)
 
     def plan(self, number: int) -> dict[str, Any] | None:
         """How document `number` (1-based) is cut and by what it is summarized, once fixed."""

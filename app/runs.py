@@ -106,7 +106,7 @@ def summarize_all(
     """Every document of a request in turn; one that fails among several does not end the run.
     What a folder keeps of an earlier run is told again and not computed again; `note` is said
     with what is computed. Raises DeviceLost when the device fails."""
-    total = len(request.documents)
+    total = len(request.documents) + len(request.unread)
     for number, document in enumerate(request.documents, 1):
         if stop_event is not None and stop_event.is_set() and number > 1:
             return
@@ -129,6 +129,15 @@ def summarize_all(
             if folder is not None:
                 folder.end(number, None, str(error))
             yield DocumentFailed(document.name, str(error))
+    yield from _unread(request)
+
+
+def _unread(asked: Request | Asked) -> Iterator[Event]:
+    """The files that could not be read come last, so that the others keep their numbers."""
+    total = len(asked.documents) + len(asked.unread)
+    for number, (name, why) in enumerate(asked.unread, len(asked.documents) + 1):
+        yield DocumentStarted(number, total, name)
+        yield DocumentFailed(name, why)
 
 
 @dataclass(frozen=True)
@@ -292,7 +301,7 @@ def in_words(events: Iterator[Event]) -> Iterator[Event]:
 
 def replay(folder: JobFolder, asked: Asked) -> Iterator[Event]:
     """A run that is over, told from its folder. Raises the AppError that ended it."""
-    total = len(asked.documents)
+    total = len(asked.documents) + len(asked.unread)
     for number, document in enumerate(asked.documents, 1):
         ended = folder.ended(number)
         sections = list(_sections(folder, number))
@@ -300,6 +309,7 @@ def replay(folder: JobFolder, asked: Asked) -> Iterator[Event]:
             break  # it was stopped before this one
         yield DocumentStarted(number, total, document.name)
         yield from _told_again(document.name, ended) if ended is not None else sections
+    yield from _unread(asked)
     failure = folder.outcome()
     if failure:
         raise AppError(failure)

@@ -35,13 +35,23 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Request:
     """One click on Summarize: plain data, so that it can cross to another process. `sources`
-    are the files that the documents were read from, where there are any."""
+    are the files that the documents were read from, where there are any; `unread` are names of
+    files that could not be read, with the sentence that says why."""
 
     documents: tuple[Document, ...]
     options: Options
     model: str
     read_s: tuple[float, ...] = ()
     sources: tuple[Path | None, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, asked: Asked) -> Request:
+        """What a job's folder tells was asked."""
+        return cls(
+            asked.documents, Options(**asked.options), asked.model, asked.read_s, asked.sources,
+            asked.unread,
+        )  # fmt: skip
 
     def check(self) -> None:
         """Raises BadOption or NoTextLayer before anything is queued."""
@@ -185,11 +195,7 @@ class Service:
             self.runner.admit(session)
             folder.take()
             if known or folder.try_again():
-                request = Request(
-                    asked.documents, Options(**asked.options), asked.model, asked.read_s,
-                    asked.sources,
-                )  # fmt: skip
-                return self._start(request, folder, session, job_id)
+                return self._start(Request.of(asked), folder, session, job_id)
             folder.finish(GIVEN_UP)
             folder.release()
         job = self.runner.adopt(session, job_id)
@@ -243,5 +249,6 @@ def _stopped(request: Request) -> Iterator[Event]:
 def _asked(request: Request) -> Asked:
     sources = request.sources or (None,) * len(request.documents)
     return Asked(
-        request.documents, asdict(request.options), request.model, request.read_s, sources
-    )
+        request.documents, asdict(request.options), request.model, request.read_s, sources,
+        request.unread,
+    )  # fmt: skip

@@ -321,3 +321,23 @@ def test_what_a_process_that_is_gone_left_in_the_public_folder_expires(
         os.utime(folder, (time.time() - 48 * 3600,) * 2)
     handlers.expire(24 * 3600)
     assert [path.name for path in upload_dir().iterdir()] == ["other"]
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_go_on(handlers, tmp_path) -> None:
+    good, gone = tmp_path / "good.txt", str(tmp_path / "gone.pdf")
+    good.write_text("The river rose in the night, and the mill stood still. " * 9)
+    files = [gone, str(good)]
+    *_, (facts, *_) = handlers.read(files, "")
+    assert "good.txt" in facts and "“gone.pdf” cannot be opened" in facts
+    line = handlers.forecast("files", files, "", "bundled", "short", 1, "", [], 0, 0, False, "")
+    assert "1 section" in line
+    last = run(handlers, files)[-1]
+    for view in (last, list(handlers.reattach(last["job"], None))[-1]):
+        assert "<h2>good.txt</h2>" in view["summary"] and "<h2>gone.pdf</h2>" in view["summary"]
+        assert "cannot be opened" in view["summary"] and view["exports"]
+        handlers.service.runner.expire(-1)  # the second is told from the folder
+    cite = SimpleNamespace(document=0, page=1, passages=[])
+    assert "good.txt" in handlers.show_source(last["job"], cite)
+    none = run(handlers, [gone, str(tmp_path / "lost.pdf")])[-1]
+    assert "gone.pdf" in none["status"] and "lost.pdf" in none["status"]
+    assert none["job"] is None and not none["running"]

@@ -23,6 +23,7 @@ from app.errors import (
     BadOption,
     Cancelled,
     EmptyFile,
+    NotReadable,
     PasswordNeeded,
     WrongPassword,
     class_and_place,
@@ -91,13 +92,13 @@ class Handlers:
         session = session_of(request)
         self._choose(session, files)
         as_it_is, hidden = gr.update(), gr.update(visible=False)
-        switch = gr.update(visible=ocr)  # what is on can be turned off again
         unknown = section_choices(())
         if not files:
             off = gr.update(visible=False, value=False)
             yield "", gr.update(visible=False, value=""), *unknown, off
             return
-        documents = []
+        documents: list[Document] = []
+        problems: list[AppError] = []
         try:
             for path in self._checked(files):
                 reading = self.reader.open(path, password, ocr)
@@ -105,16 +106,21 @@ class Handlers:
                     share = done / total if total else 0.0
                     detail = f"{reading.name}, page {done} of {total}" if total else reading.name
                     yield render.bar("reading", share, detail), as_it_is, *unknown, as_it_is
-                documents.append(reading.document(session))
-        except (PasswordNeeded, WrongPassword) as error:
-            yield render.error(str(error)), gr.update(visible=True), *unknown, switch
-            return
-        except AppError as error:
-            yield render.error(str(error)), hidden, *unknown, switch
-            return
-        shown = as_it_is if password else hidden
+                try:
+                    documents.append(reading.document(session))
+                except AppError as error:
+                    problems.append(error)
+        except BadOption as error:
+            problems.append(error)
+        facts = render.facts(documents) if documents else ""
+        facts += "".join(render.error(str(problem)) for problem in problems)
+        is_locked = any(isinstance(p, (PasswordNeeded, WrongPassword)) for p in problems)
+        field = gr.update(visible=True) if is_locked else hidden
+        if password and documents and not is_locked:
+            field = as_it_is
+        # What is on can be turned off again.
         switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
-        yield render.facts(documents), shown, *section_choices(documents), switch
+        yield facts, field, *section_choices(documents), switch
 
     def forecast(
         self, source: str, files: list[str] | None, text: str, model: str, length: str,
@@ -149,16 +155,19 @@ class Handlers:
                 max_input_tokens, include_references,
             )  # fmt: skip
             options.check()
-            shown, seconds = [], []
+            shown, unread = [], []
             for item in self._documents(source, files, text, password, ocr, session):
                 if isinstance(item, str):
                     yield view.with_(status=item)
+                elif isinstance(item, Shown):
+                    shown.append(item)
                 else:
-                    shown.append(item[0])
-                    seconds.append(item[1])
+                    unread.append(item)
+            if not shown:
+                raise NotReadable(" ".join(why for _, why in unread))
             wanted = Request(
-                tuple(s.document for s in shown), options, model.strip(), tuple(seconds),
-                tuple(s.path for s in shown),
+                tuple(s.document for s in shown), options, model.strip(),
+                tuple(s.seconds for s in shown), tuple(s.path for s in shown), tuple(unread),
             )  # fmt: skip
             self.stops.pop(session, None)
             yield from self._watch(wanted, view, session, shown)
@@ -182,20 +191,18 @@ class Handlers:
             return self.requests[job_id]
         folder = self.service.folder(job_id)
         asked = folder.asked() if folder else None
-        if asked is None:
-            return None
-        options = Options(**asked.options)
-        return Request(asked.documents, options, asked.model, asked.read_s, asked.sources)
+        return Request.of(asked) if asked else None
 
     def _documents(
         self, source: str, files: list[str] | None, text: str, password: str, ocr: bool,
         session: str,
-    ) -> Iterator[str | tuple[Shown, float]]:
-        """Status HTML while reading, then (what can be shown, seconds) for each document."""
+    ) -> Iterator[str | Shown | tuple[str, str]]:
+        """Status HTML while reading, then for each file what can be shown of it, or its name and
+        why it could not be read."""
         if source == "text":
             if not (text or "").strip():
                 raise EmptyFile("There is no text yet: paste some, or choose a file.")
-            yield Shown(document_from_text(text), None, "", ""), 0.0
+            yield Shown(document_from_text(text), None, "", "")
             return
         if not files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
@@ -210,8 +217,14 @@ class Handlers:
                 yield render.bar("reading", done / total if total else 0.0, reading.name)
             if self._stopped(session):
                 raise Cancelled("Stopped while reading: nothing was summarized.")
-            document = reading.document(session)
-            yield Shown(document, Path(reading.path), password, path), reading.seconds
+            try:
+                document = reading.document(session)
+            except Cancelled:
+                raise
+            except AppError as error:
+                yield reading.name, str(error)
+            else:
+                yield Shown(document, Path(reading.path), password, path, reading.seconds)
 
     def _stopped(self, session: str) -> bool:
         stop = self.stops.get(session)
@@ -375,6 +388,7 @@ class Shown:
     path: Path | None  # of the private copy
     password: str
     upload: str  # what Gradio called the file
+    seconds: float = 0.0  # that reading it took
 
 
 class View(dict[str, Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -68,7 +69,7 @@ def forecast(
         plans = [Plan.of(document, options, summarizer.tokenizer) for document in documents]
     except BadOption as error:
         return render.error(str(error))
-    except AppError:  # of reading, which has been said where the files are
+    except AppError:  # which a run says
         return ""
     whole = together([summarizer.planned(plan) for plan in plans])
     return render.forecast(f"{in_a_line(whole, brief=True)}.")
@@ -90,7 +91,11 @@ def _documents(
 ) -> list[Document]:  # fmt: skip
     if source == "text":
         return [document_from_text(text)] if (text or "").strip() else []
-    return [reader.open(path, password, ocr).document(session) for path in files or ()]
+    documents = []
+    for path in files or ():
+        with contextlib.suppress(AppError):  # which has been said where the files are
+            documents.append(reader.open(path, password, ocr).document(session))
+    return documents
 
 
 def together(planned: Sequence[Planned]) -> Planned:
