@@ -241,6 +241,14 @@ def test_a_taken_port_is_said() -> None:
             launch.start(page, settings)
 
 
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", "[::1"])
+def test_a_host_that_is_not_here_is_said_at_once(host, monkeypatch) -> None:
+    monkeypatch.setattr(launch, "create_app", None)  # it is not come to that
+    with pytest.raises(BadOption, match="--host"):
+        launch.serve(Settings(host=host, no_auth=True))
+    launch.require_host("localhost")
+
+
 def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
     shown: list[tuple] = []
     window = SimpleNamespace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,21 @@ def require_lock(settings: Settings) -> None:
     )
 
 
+def require_host(host: str) -> None:
+    """Raises BadOption when nothing can listen there: Gradio would try port after port."""
+    try:
+        name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        family, kind, protocol, _, address = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or "no such name").lower()
+        raise BadOption(
+            f"The page cannot listen on host {host} ({reason}): choose a name or address of this "
+            "machine with --host."
+        ) from error
+
+
 def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
     """The page, not yet running, and the service behind it."""
     quiet_environment()  # before Gradio is imported
@@ -117,6 +133,7 @@ def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
 def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
     """Run until interrupted or the window is closed. Raises ModelNotFound, BadOption."""
     require_lock(settings)
+    require_host(settings.host)
     resolve_model(settings.model)
     if settings.mcp and not importlib.util.find_spec("mcp"):
         raise BadOption('--mcp needs a library more: pip install ".[mcp]" adds it.')
