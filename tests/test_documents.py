@@ -29,6 +29,7 @@ from app.documents import (
     select_pages,
     text,
 )
+from app.documents.page_image import find_passage
 from tests import make_examples, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 
@@ -604,3 +605,13 @@ def test_real_files(name) -> None:
     document = load_document(REAL / name)
     assert sum(page.status == "ok" for page in document.pages) == len(document.pages)
     assert all("\ufffe" not in page.text and "\u00ad" not in page.text for page in document.pages)
+
+
+def test_a_letter_that_lowering_makes_two_hides_no_passage() -> None:
+    text = "\u0130stanbul is far. The har-\nbour is open. \u0130zmir too."
+    for passage, found in (
+        ("The harbour is open.", "The har-\nbour is open."),
+        ("\u0130zmir too.", "\u0130zmir too."),
+    ):
+        start, end = find_passage(text, passage)
+        assert text[start:end] == found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -85,9 +84,9 @@ def find_passage(text: str, passage: str) -> tuple[int, int] | None:
     (0, 22)
     """
     places = [i for i, char in enumerate(text) if char.isalnum()]
-    letters = "".join(text[i] for i in places).lower()
-    wanted = re.sub(r"[\W_]+", "", passage).lower()
-    if not wanted or len(letters) != len(places):
+    letters = _lower(text[i] for i in places)
+    wanted = _lower(filter(str.isalnum, passage))
+    if not wanted:
         return None
     at = letters.find(wanted)
     if at >= 0:
@@ -101,6 +100,11 @@ def find_passage(text: str, passage: str) -> tuple[int, int] | None:
         return None
     last = min(max(hits) + ANCHOR, len(places)) - 1
     return _whole(text, places[min(hits)], places[last] + 1)
+
+
+def _lower(letters: Iterable[str]) -> str:
+    """Each as one character, where İ would become two."""
+    return "".join(letter.lower()[0] for letter in letters)
 
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:
