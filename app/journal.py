@@ -186,6 +186,12 @@ class JobFolder:
             return None
         return summary_of(values["summary"]) if values["summary"] else str(values["failure"])
 
+    def summaries(self) -> list[Summary | None]:
+        """One for each document, None where it failed; nothing before all have ended."""
+        job = self._read("job.json") or {"documents": 0}
+        ended = [self.ended(number) for number in range(1, job["documents"] + 1)]
+        return [] if None in ended else [e if isinstance(e, Summary) else None for e in ended]
+
     def finish(self, failure: str = "") -> None:
         """The whole run is over: nothing is left to resume."""
         self._write("done.json", {"failure": failure})

@@ -53,36 +53,42 @@ class ModelKeeper:
         device: str | None = None,
     ) -> Summarizer:
         """Load a model unless it is the one at hand. Raises ModelNotFound, BadOption."""
-        if self._summarizer is None or not self.holds(name, dtype, device):
+        held = self._held(name, dtype, device)
+        if held is None:
             self._summarizer = None  # free the old one before the new one needs its room
             s = self._settings
             chosen = dtype or s.dtype, device or s.device
             folder = Path(resolve_model(name))
             if folder.is_dir():
                 require_room_for_weights(folder)
-            self._summarizer = Summarizer.load(
+            held = Summarizer.load(
                 name,
                 revision=s.revision if name == s.model else None,
                 dtype=chosen[0],
                 device=chosen[1],
                 on_progress=on_progress,
             )
-            self._name, self._chosen = name, chosen
-        return self._summarizer
+            self._name, self._chosen, self._summarizer = name, chosen, held
+        return held
 
     def holds(self, name: str, dtype: str | None = None, device: str | None = None) -> bool:
         """Whether this very model is loaded."""
-        if self._summarizer is None or self._name != name:
-            return False
-        actual = self._summarizer.dtype, self._summarizer.model.device.type
-        wanted = dtype or self._settings.dtype, device or self._settings.device
-        return all(
-            want in known for want, *known in zip(wanted, self._chosen, actual, strict=True)
-        )
+        return self._held(name, dtype, device) is not None
 
     def at_hand(self, name: str) -> Summarizer | None:
         """The model of this name if it is loaded; loads nothing."""
-        return self._summarizer if self.holds(name) else None
+        return self._held(name)
+
+    def _held(
+        self, name: str, dtype: str | None = None, device: str | None = None
+    ) -> Summarizer | None:
+        held = self._summarizer  # once: while a page asks, a run may load another
+        if held is None or self._name != name:
+            return None
+        actual = held.dtype, held.model.device.type
+        wanted = dtype or self._settings.dtype, device or self._settings.device
+        pairs = zip(wanted, self._chosen, actual, strict=True)
+        return held if all(want in known for want, *known in pairs) else None
 
     def forget(self) -> None:
         """Let go of what is kept of documents for another length: their text, in tokens."""

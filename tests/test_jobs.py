@@ -22,6 +22,7 @@ from app.events import DraftText, Progress, SectionDone, SectionStarted, Section
 from app.jobs import DONE, FAILED, UNEXPECTED, WAITING, JobRunner
 from app.pace import duration
 from app.reading import Reader
+from app.runs import ModelKeeper
 from app.service import Request, Service
 from app.settings import Settings, data_dir
 from app.summarizer import Options
@@ -492,6 +493,47 @@ def test_a_page_opened_after_a_restart_shows_the_run_and_its_pages(bundled, arti
     cite = SimpleNamespace(document=0, page=1, passages=[])
     assert "context" in later.show_source(last["job"], cite)
     later.forget(last["job"])
+
+
+def test_after_a_restart_one_document_of_several_is_not_the_whole_run(bundled, article) -> None:
+    service = service_with(bundled)
+    two, one = (
+        service.submit(Request(documents, Options(max_new_tokens=8, num_beams=1), "bundled"))
+        for documents in ((article, article), (article,))
+    )
+    list(two.events()), list(one.events())
+    later = handlers_with(bundled, None)
+    assert later.earlier.summary(two.id) is None and later.earlier.summary(one.id) is not None
+    list(later.reattach(two.id, page_of("s")))
+    assert later.earlier.summary(two.id) is None
+    service.forget(two.id), service.forget(one.id)
+
+
+def test_a_run_that_is_only_looked_at_again_expires_too(bundled, article) -> None:
+    first = handlers_with(bundled, None)
+    last = list(first.run("text", None, article.pages[0].text, *ASKED, page_of("s")))[-1]
+    later = handlers_with(bundled, None)
+    list(later.reattach(last["job"], page_of("t")))
+    later.expire(3600)
+    assert later.earlier.jobs == [last["job"]]
+    later.service.runner.expire(-1)
+    later.expire(3600)
+    assert later.earlier.jobs == []
+    first.forget(last["job"])
+
+
+def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> None:
+    class Keeper(ModelKeeper):
+        """A run lets go of the model after each look."""
+
+        looks = [bundled]
+        _summarizer = property(
+            lambda self: self.looks.pop() if self.looks else None, lambda self, model: None
+        )
+
+    keeper = Keeper(Settings(device="cpu", dtype="float32"))
+    keeper._name = "bundled"
+    assert keeper.at_hand("bundled") is bundled and keeper.at_hand("bundled") is None
 
 
 def test_waiting_is_said_in_words(bundled) -> None:

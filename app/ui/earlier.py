@@ -20,10 +20,15 @@ class Earlier:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._finished: dict[str, list[Summary]] = {}
+        self._finished: dict[str, list[Summary | None]] = {}
 
-    def remember(self, job_id: str, summaries: Sequence[Summary]) -> None:
-        """A run has ended with these."""
+    @property
+    def jobs(self) -> list[str]:
+        """The runs that are in memory."""
+        return list(self._finished)
+
+    def remember(self, job_id: str, summaries: Sequence[Summary | None]) -> None:
+        """A run has ended with these, one for each document; None where it failed."""
         self._finished[job_id] = list(summaries)
         while len(self._finished) > REMEMBERED * 4:
             del self._finished[next(iter(self._finished))]
@@ -33,13 +38,13 @@ class Earlier:
         self._finished.pop(job_id, None)
 
     def summary(self, job_id: str) -> Summary | None:
-        """The finished summary of a run of one document, whole."""
+        """The finished summary of a run, whole; None when it is of several documents."""
         found = self._finished.get(job_id)
         if found is None:
             folder = self._service.folder(job_id)
-            ended = folder.ended(1) if folder else None
-            found = [ended] if isinstance(ended, Summary) else []
-        return found[0] if len(found) == 1 and not found[0].stopped else None
+            found = folder.summaries() if folder else []
+        first, *others = found or [None]
+        return first if first and not first.stopped and not any(others) else None
 
     def offer(self, job_id: str, history: list[str] | None) -> tuple[list[str], Any, Any, str]:
         """After a run: the history with it, and updates of the folded comparison, its choices

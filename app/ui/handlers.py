@@ -278,7 +278,7 @@ class Handlers:
         yield view.with_(running=False)
 
     def _finish(self, job_id: str, board: Board, view: View) -> None:
-        self.earlier.remember(job_id, [d.summary for d in board.documents if d.summary])
+        self.earlier.remember(job_id, [d.summary for d in board.documents])
         view.with_(status=render.finished(board), summary=render.summary(board, False))
         try:
             view.with_(exports=write_exports(board, exports_folder(job_id)))
@@ -367,7 +367,7 @@ class Handlers:
     def expire(self, age_s: float) -> None:
         """Let go of what was kept longer than that."""
         self.reader.expire(age_s)
-        for job_id in list(self.shown):
+        for job_id in {*list(self.shown), *self.earlier.jobs}:
             if self.service.runner.get(job_id) is None:
                 self.shown.pop(job_id, None)
                 self.requests.pop(job_id, None)
