@@ -35,8 +35,9 @@ from app.service import Request, Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
 from app.summarizer import Options
 from app.ui import launch, render
+from app.ui.api import Api
 from app.ui.exports import exports_folder, write_exports
-from app.ui.handlers import Api, Handlers
+from app.ui.handlers import Handlers
 from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_TEXT
 from tests.test_export import HOSTILE, summary_of
@@ -297,7 +298,7 @@ def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
 
 def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:
     handlers.service.settings = replace(handlers.service.settings, max_input_tokens=512)
-    *_, last = Api(handlers).summarize(
+    *_, last = Api(handlers.service, handlers.reader).summarize(
         text=EXAMPLE_TEXT.read_text(encoding="utf-8"), length="short", num_beams=1
     )
     assert last["result"]["options"]["max_input_tokens"] == 512

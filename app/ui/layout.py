@@ -13,7 +13,8 @@ from app.documents import ocr_engine
 from app.models import CATALOGUE
 from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
 from app.ui import render
-from app.ui.handlers import Api, Handlers, View
+from app.ui.api import Api
+from app.ui.handlers import Handlers, View
 
 TITLE = "Long document summarizer"
 HEADER = (
@@ -55,7 +56,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
             with gr.Column(scale=3, min_width=300, elem_id="answer"):
                 answer = _answer()
         _wire(page, handlers, ask, answer)
-        _api(Api(handlers), settings)
+        _api(Api(handlers.service, handlers.reader), settings)
     return page
 
 
