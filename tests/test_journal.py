@@ -438,6 +438,20 @@ def test_forget_leaves_others_what_they_have_of_an_equal_file(public, bundled) -
     handlers.service.runner.close()
 
 
+def test_forget_deletes_the_copy_of_a_file_that_could_not_be_read_too(public, bundled) -> None:
+    handlers, page = Handlers(service_of(bundled)), SimpleNamespace(session_hash="1")
+    paths = []
+    for name, content in (("a.txt", "The river rose. " * 9), ("b.pdf", "%PDF-1.4 cut off")):
+        (public / name).write_text(content)
+        paths.append(str(upload(public / name, name)))
+    asked = ("bundled", "short", 1, "", [], 12, 0, False, "", False)
+    last = list(handlers.run("files", paths, "", *asked, page))[-1]
+    assert len(list((data_dir() / "reading").glob("*/*"))) == 2
+    handlers.forget(last["job"], page)
+    assert not list((data_dir() / "reading").glob("*/*"))
+    handlers.service.runner.close()
+
+
 def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bundled) -> None:
     gate = threading.Event()
     handlers = Handlers(service_of(bundled), slow_reader(gate))

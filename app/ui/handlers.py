@@ -337,9 +337,10 @@ class Handlers:
     def forget(
         self, job_id: str, request: gr.Request | None = None
     ) -> tuple[View, None, str, str, str]:
-        """On Forget: nothing is left of the run, but what another run or page has of the same
-        file. Gives the empty view, files, facts, text and source."""
+        """On Forget: nothing is left of the run and of what is in the page's box, but what another
+        run or page has of the same file. Gives the empty view, files, facts, text and source."""
         session = session_of(request)
+        uploads = {*self.chosen.get(session, ())}
         self._choose(session, None)
         job_id = job_id or ""
         if not JOB_ID.fullmatch(job_id):  # from a browser, which may name any folder
@@ -350,9 +351,10 @@ class Handlers:
         self._erase(job_id)
         used = {path for files in list(self.chosen.values()) for path in files}
         used |= {source.upload for shown in list(self.shown.values()) for source in shown}
+        for path in (uploads | {source.upload for source in sources}) - used:
+            self.reader.forget(path, session)
         for source in sources:
             if source.upload not in used:
-                self.reader.forget(source.upload, session)
                 self.reader.forget_copy(source.path, session)
         return forgotten(), None, "", "", ""
 
