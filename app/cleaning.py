@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from app.documents.paragraphs import Marks, body_of, join_lines
 from app.documents.sections import drop_contents
+from app.documents.text import scrub
 
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}
@@ -16,7 +17,6 @@ _LIGATURES = str.maketrans(
 _SOFT_BREAK = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
 _BROKEN = re.compile(r"[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+")
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\u200b\u2060\ufeff]")
 _WORD = re.compile(r"[^\W\d_]+")
 _CHAPTER = re.compile(r"(?:chapter|appendix|kapitel|chapitre|section)\s+[\dIVXA-Z]+\b[.:]", re.I)
 _BARE_NUMBER = re.compile(r"[-–— ]*(?:page )?(?:\d{1,4}|[ivxl]{1,6})[-–— ]*", re.I)
@@ -50,12 +50,11 @@ def clean_pages(
 
 def characters(text: str) -> str:
     """Text with plain letters, spaces and line ends."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
-    text = _SOFT_BREAK.sub("", text.translate(_LIGATURES))
     # PDFium puts U+FFFE for a hyphen at a line's end, whatever its kind, and drops the line end.
+    text = "\ufffe".join(map(scrub, text.split("\ufffe")))
+    text = _SOFT_BREAK.sub("", text.translate(_LIGATURES))
     text = re.sub("\ufffe[ \t]*\n?", "\ufffe\n", text)
-    lines = (re.sub(r"[ \t]+", " ", line).strip() for line in _CONTROL.sub("", text).split("\n"))
-    return "\n".join(lines)
+    return "\n".join(re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n"))
 
 
 @dataclass(frozen=True)

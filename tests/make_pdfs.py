@@ -96,7 +96,8 @@ def unicode_pdf(lines: Sequence[str], has_spaces: bool = True) -> bytes:
 
     def pieces(line: str) -> bytes:
         words = [line] if has_spaces else line.split()
-        return b" -250 ".join(b"<%b>" % w.encode("utf-16-be").hex().encode() for w in words)
+        codes = (w.encode("utf-16-be", "surrogatepass").hex().encode() for w in words)
+        return b" -250 ".join(b"<%b>" % code for code in codes)
 
     shown = b"".join(
         b"1 0 0 1 72 %d Tm [%b] TJ\n" % (760 - 16 * i, pieces(line))

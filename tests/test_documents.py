@@ -19,6 +19,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 
 from app import documents, errors
+from app.cleaning import clean_pages
 from app.documents import (
     child,
     limits,
@@ -217,6 +218,17 @@ def test_bytes_outside_windows_1252_are_still_text() -> None:
 def test_control_characters_are_removed() -> None:
     raw = "\x1b[31mred\x1b[0m and\x00 \x1b]0;title\x07plain\r\nnext\rlast\x0c."
     assert text.scrub(raw) == "red and plain\nnext\nlast\n\n."
+    escaped = "\x9b31mred\x9d0;title\x9c and\x85plain\x80\u200b\u2060."
+    assert text.scrub(escaped) == "red and\nplain."
+
+
+def test_halves_of_surrogate_pairs_are_removed(load) -> None:
+    """No file, hash or terminal takes them."""
+    document = documents.document_from_text("A stray \ud800half of a pair.")
+    assert document.pages[0].text == "A stray half of a pair."
+    assert clean_pages(["A stray \udfffhalf of a pair."]).pages == ["A stray half of a pair."]
+    data = make_pdfs.unicode_pdf(PROSE.replace("mill", "\ud800mill").split("\n"))
+    assert "kitchen of the" in words(load(data)) and words(load(data)).encode()
 
 
 @settings(max_examples=300, deadline=None)

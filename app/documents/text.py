@@ -7,8 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufffe]")
+_ANSI = re.compile(  # colours, window titles and the like, in both of their spellings
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\x9d]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[@-_]"
+)
+_NO_TEXT = r"\x00-\x08\x0b\x0e-\x1f\x7f"
+_BINARY = re.compile(f"[{_NO_TEXT}]")
+_CONTROL = re.compile(rf"[{_NO_TEXT}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff]")
+_LINE_END = re.compile(r"\r\n?|\x85")
 _WESTERN = frozenset(
     "äöüÄÖÜßéèçàêâîôûëïñãõåæœÉÈÀÇÊÑÅÆŒáíóúÁÍÓÚ¿¡“”‘’„‚–—…«»€£°§·•´\u00a0©®™½¼×±²³"
 )
@@ -92,7 +98,7 @@ def is_plain(data: bytes) -> bool:
         head = codecs.getincrementaldecoder("utf-8")().decode(data[:65_536])
     except UnicodeDecodeError:
         return False
-    return not _CONTROL.search(_ANSI.sub("", head))
+    return not _BINARY.search(_ANSI.sub("", head))
 
 
 def _utf16_by_nuls(data: bytes) -> str | None:
@@ -109,6 +115,7 @@ def _utf16_by_nuls(data: bytes) -> str | None:
 
 
 def scrub(text: str) -> str:
-    """Text without terminal colours, NULs and other control characters, lines ended by \\n."""
+    """Text without terminal colours, control characters, characters of no width and halves of
+    surrogate pairs, which no file can hold; lines ended by \\n."""
     text = _CONTROL.sub("", _ANSI.sub("", text))
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n")
+    return _LINE_END.sub("\n", text).replace("\f", "\n\n")

@@ -14,7 +14,6 @@ from lxml import etree
 from app.cleaning import characters
 from app.documents.archive import Archive, forbid_entities, parse_xml
 from app.documents.parts import Block, join_blocks, outline_of, pack
-from app.documents.text import scrub
 from app.errors import NotReadable
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -140,7 +139,7 @@ def _text(paragraph: Any) -> str:
             pieces.append(element.text or "")
         elif isinstance(tag, str) and tag.startswith(_W):
             pieces.append(_SIGNS.get(tag[len(_W) :], ""))
-    lines = characters(scrub("".join(pieces))).split("\n")
+    lines = characters("".join(pieces)).split("\n")
     return "\n".join(line for line in lines if line)
 
 
