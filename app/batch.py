@@ -16,6 +16,7 @@ from typing import Any
 
 from app import export
 from app.documents import Document
+from app.documents.text import shown_name
 from app.errors import AppError, BadOption, Cancelled
 from app.events import Finished, Progress
 from app.jobs import UNEXPECTED
@@ -100,7 +101,7 @@ def run_batch(
     _require_folder(out)
     summarizer = None
     for number, (path, below) in enumerate(files, 1):
-        name = export.shown(path)
+        name = shown_name(path.name)
         target, is_there = place_of(path, out / below, fmt)
         if is_there:
             yield Outcome(name, "there already")
@@ -151,7 +152,7 @@ def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
     there = [p for p in sorted(folder.glob(f"*.{fmt}")) if name.fullmatch(p.name) and _is_used(p)]
     if there and path.is_file():
         with contextlib.suppress(OSError):  # reading it will say why
-            mark = mark_of(path.name, digest_of(path))
+            mark = mark_of(shown_name(path.name), digest_of(path))
             for summary in (p for p in there if made_of(p) == mark):
                 return summary, True
     target, number = folder / base, 1

@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TextIO
 from app import export
 from app.batch import Outcome, run_batch, table, unexpected, unwritable
 from app.documents import Document, load_document, ranges
+from app.documents.text import shown_name
 from app.errors import (
     AppError,
     BadOption,
@@ -392,14 +393,12 @@ def read(
 ) -> Document:
     """A document from a path; asks for a password on a terminal, and only there."""
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise NotReadable(
-            f"“{export.shown(path)}” is a pipe or a device, and only files are read: save it first."
-        )
+        name = shown_name(Path(path).name)
+        raise NotReadable(f"“{name}” is a pipe or a device, and only files are read: save it first.")
     for attempt in range(PASSWORD_TRIES + 1):
         try:
             return load_document(
                 path,
-                name=export.shown(path),
                 password=password,
                 on_progress=lambda done, total: progress.show(Progress("reading", done, total)),
                 stop_event=stop,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import Protocol
 
 from app.coverage import cite_pages, coverage_line, named
@@ -185,11 +183,6 @@ def provenance(summary: Summary) -> str:
         f"{pages}; model {summary.model}{f'; length {length}' if length else ''}{stopped}. "
         "Made by a machine: check what matters."
     )
-
-
-def shown(path: str | Path) -> str:
-    """A file's name as it can be printed, where its bytes are no UTF-8 too."""
-    return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
 def safe_filename(name: str, ext: str) -> str:

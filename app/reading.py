@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.documents import Document, load_document
+from app.documents.text import shown_name
 from app.errors import AppError, NotReadable
 from app.settings import (
     KEPT_COPIES,
@@ -35,7 +36,7 @@ class Reading:
     """One document on its way from file to text. `seconds` is what it took."""
 
     def __init__(self, path: str, password: str, loader: Loader, ocr: bool = False) -> None:
-        self.path, self.name = path, Path(path).name
+        self.path, self.name = path, shown_name(Path(path).name)
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
         self._waiting: list[str] = []  # the names of those who wait for its end
@@ -220,8 +221,9 @@ class Reader:
                 shutil.move(public, own)
             except OSError as error:
                 reason = (error.strerror or "unknown reason").lower()
+                name = shown_name(public.name)
                 raise NotReadable(
-                    f"“{public.name}” cannot be put into {folder} ({reason}): make room there, or "
+                    f"“{name}” cannot be put into {folder} ({reason}): make room there, or "
                     "set SUMMARIZER_DATA_DIR to another folder."
                 ) from error
         else:

@@ -129,6 +129,22 @@ def test_outline_and_labels(load) -> None:
     assert document.warnings == () or "contents" in document.warnings[0]
 
 
+def test_titles_labels_and_names_hold_no_controls(load, tmp_path) -> None:
+    """What a terminal takes for a command, or no file can hold, is not shown."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf([PROSE] * 3)))
+    writer.set_page_label(0, 1, style="/D", prefix="\x1b[32mp\n")
+    writer.add_outline_item(title="One \x1b[31mred\x1b]0;owned\x07 \x9b1mbold\x80", page_number=0)
+    writer.add_outline_item(title="\x1b[31m\x00", page_number=1)
+    writer.write(tmp_path / "made.pdf")
+    document = load_document(tmp_path / "made.pdf", name="a\x1b[31m\nb.pdf")
+    assert [(item.title, item.page) for item in document.outline] == [("One red bold", 1)]
+    assert [page.label for page in document.pages][:2] == ["p 1", "p 2"]
+    assert document.name == "a b.pdf"
+    assert load_document(tmp_path / "made.pdf", name="b\udce9d.pdf").name == "b\ufffdd.pdf"
+    with pytest.raises(errors.NotReadable, match="“bd.pdf”"):
+        load(b"%PDF-1.4 nothing", name="b\x1b[31md.pdf")
+
+
 def test_the_example_is_typeset_from_its_text(tmp_path) -> None:
     make_examples.build(tmp_path / "once.pdf")
     make_examples.build(tmp_path / "again.pdf")

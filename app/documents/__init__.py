@@ -71,7 +71,7 @@ def load_document(
     """Reads a PDF, DOCX, EPUB, HTML, Markdown or text file; `ocr` reads pictures of text in a
     PDF too. Raises AppError with a sentence for the person."""
     path = Path(path)
-    name = name or path.name
+    name = text.shown_name(name or path.name)
     data = _bytes_of(path, name)
     kind, misnamed = kind_of(data, name)
     digest = hashlib.sha256(data).hexdigest()
@@ -83,10 +83,14 @@ def load_document(
     }  # fmt: skip
     found = read_in_child(request, on_progress, stop_event)
     pages = tuple(
-        Page(number, label, content, status)
+        Page(number, text.one_line(label) or str(number), content, status)
         for number, (label, content, status) in enumerate(found["pages"], 1)
     )
-    outline = tuple(OutlineItem(*item) for item in found["outline"])
+    outline = tuple(
+        OutlineItem(title, page, level)
+        for given, page, level in found["outline"]
+        if (title := text.one_line(given))
+    )
     warnings = (*found["warnings"], *_warnings(pages, found.get("contents", []), found["unit"]))
     if misnamed:
         warnings = (misnamed, *warnings)

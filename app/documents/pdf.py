@@ -286,9 +286,8 @@ def _outline(reader: pypdf.PdfReader | None, total: int) -> list[list[Any]]:
                 page = reader.get_destination_page_number(item)
             except Exception:  # a dangling entry
                 page = None
-            title = " ".join(str(item.title or "").split())
-            if page is not None and 0 <= page < total and title:
-                found.append([title, page + 1, level])
+            if page is not None and 0 <= page < total:
+                found.append([str(item.title or ""), page + 1, level])
 
     with contextlib.suppress(Exception):  # a broken tree: what was found stays
         walk(reader.outline, 1)

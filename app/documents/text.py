@@ -15,6 +15,7 @@ _NO_TEXT = r"\x00-\x08\x0b\x0e-\x1f\x7f"
 _BINARY = re.compile(f"[{_NO_TEXT}]")
 _CONTROL = re.compile(rf"[{_NO_TEXT}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?|\x85")
+_NOT_UTF8 = re.compile(r"[\ud800-\udfff]")  # as Python holds such bytes of a file's name
 _WESTERN = frozenset(
     "äöüÄÖÜßéèçàêâîôûëïñãõåæœÉÈÀÇÊÑÅÆŒáíóúÁÍÓÚ¿¡“”‘’„‚–—…«»€£°§·•´\u00a0©®™½¼×±²³"
 )
@@ -119,3 +120,13 @@ def scrub(text: str) -> str:
     surrogate pairs, which no file can hold; lines ended by \\n."""
     text = _CONTROL.sub("", _ANSI.sub("", text))
     return _LINE_END.sub("\n", text).replace("\f", "\n\n")
+
+
+def one_line(text: str) -> str:
+    """A title or a label, scrubbed, on one line."""
+    return " ".join(scrub(text).split())
+
+
+def shown_name(name: str) -> str:
+    """A file's name as it can be shown, with U+FFFD for what is no UTF-8."""
+    return one_line(_NOT_UTF8.sub("\ufffd", name)) or "unnamed"
