@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from app.documents import Document, ranges
-from app.documents.sections import find_references
+from app.documents.sections import Entry, find_references
 from app.events import Summary
+from app.sections import headings_of_outline
 
 # What became of a page, as people read it; "read" is the first.
 STATUSES = {
@@ -31,13 +34,25 @@ def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
     """The document without its list of references, and the pages where it stood."""
     usable = [page.text if page.status == "ok" else "" for page in document.pages]
     pages, found = list(document.pages), []
-    for index, start, end in find_references(usable):
+    for index, start, end in find_references(usable, _entries(document, usable)):
         text = pages[index].text
         pages[index] = replace(pages[index], text=(text[:start] + text[end:]).strip())
         found.append(pages[index].number)
     if not any(page.text.strip() for page in pages if page.status == "ok"):
         return document, ()
     return replace(document, pages=tuple(pages)), tuple(found)
+
+
+def _entries(document: Document, pages: Sequence[str]) -> list[Entry]:
+    """The outline of a document, each heading at its place in the texts of its pages."""
+    starts = [0, *accumulate(len(page) + 1 for page in pages)]
+    spans = [(n, starts[n - 1], starts[n] - 1) for n in range(1, len(starts))]
+    found = []
+    for heading in headings_of_outline("\n".join(pages), document.outline, spans):
+        index = bisect_right(starts, heading.start) - 1
+        place = (index, heading.start - starts[index])
+        found.append(Entry(place, heading.title, heading.level))
+    return found
 
 
 LEFT_OUT = "The list of references"

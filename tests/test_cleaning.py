@@ -371,6 +371,38 @@ def test_no_references(pages) -> None:
     assert find_references(pages) == []
 
 
+@pytest.mark.parametrize(
+    ("heading", "following", "resumes"),
+    [
+        ("3 References", "4 Recommendations", True),
+        ("3. References", "4. Costs, benefits and risks", True),
+        ("## 3 References", "## 4 Outlook for 2030", True),
+        ("7.3 References", "7.4 Next steps", True),
+        ("7.3 References", "8 Recommendations", True),
+        ("Chapter 5 References", "6 What follows", True),
+        ("3 References", "5 Costs", False),
+        ("3 References", "4 Smith, J. (2019). On rivers", False),
+        ("3 References", "4 costs of a mill", False),
+        ("References", "4 Recommendations", False),
+    ],
+)
+def test_the_chapter_with_the_next_number_ends_the_references(heading, following, resumes) -> None:
+    tail = f"Brown, B. (2020). On mills.\n\n{following}\n\nWe recommend a bridge."
+    pages = ["Prose " * 80, f"More.\n\n{heading}\n\nAmes, A. (2018). On tides.", tail, "The end."]
+    begin = (1, pages[1].index(heading), len(pages[1]))
+    rest = [(2, 0, tail.index(following))] if resumes else [(2, 0, len(tail)), (3, 0, 8)]
+    assert find_references(pages) == [begin, *rest]
+
+
+def test_numbered_references_are_no_chapters() -> None:
+    entries = [f"{n} Ames A, Brown B, On tides and mills, Oslo {2000 + n}" for n in range(1, 8)]
+    listed = "3 References\n\n" + "\n\n".join(entries)
+    pages = ["Prose " * 80, listed, "4 Recommendations\n\nWe recommend a bridge."]
+    assert find_references(pages) == [(1, 0, len(listed))]
+    pages[2] = "8 Ames A, Letters"
+    assert find_references(pages) == [(1, 0, len(listed)), (2, 0, len(pages[2]))]
+
+
 def test_the_last_heading_counts() -> None:
     pages = ["Prose " * 50, "References\n\nto earlier work are few.", "Bibliography\n\n[1] A."]
     assert find_references(pages) == [(2, 0, len(pages[2]))]

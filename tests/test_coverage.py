@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import export
-from app.coverage import cite_pages, coverage_line, drawn_on, labels_of, named
-from app.documents import document_from_text
+from app.coverage import (
+    cite_pages,
+    coverage_line,
+    drawn_on,
+    labels_of,
+    named,
+    without_references,
+)
+from app.documents import OutlineItem, document_from_text
 from app.events import SectionSummary, Sentence, Summary
 from app.ui import render
 from tests.conftest import paged
@@ -122,3 +129,28 @@ def test_what_was_read_stands_right_under_what_it_is_about() -> None:
 def test_the_exported_strip_shows_where_the_summary_draws() -> None:
     html = export.export(drawing((2,), (2, 7)), "html")
     assert html.count("drawn\" title") == 2 and "A bar: the summary draws on it." in html
+
+
+@pytest.mark.parametrize(
+    ("outline", "left"),
+    [
+        ([("Findings", 1, 1), ("References", 2, 1), ("Outlook", 3, 1)], "Outlook"),
+        ([("Findings", 1, 1), ("References", 2, 2), ("Outlook", 3, 1)], "Outlook"),
+        ([("Findings", 1, 1), ("Outlook", 3, 1)], "Outlook"),
+        ([("Findings", 1, 1), ("References", 2, 1), ("Outlook", 3, 2)], None),
+        ([], None),
+    ],
+)
+def test_references_end_at_the_next_heading_of_the_outline(outline, left) -> None:
+    """Where it is not below that of the references."""
+    document = paged(
+        "Findings\n\n" + "Prose. " * 80,
+        "References\n\nAmes, A. (2018). On tides.",
+        "Brown, B. (2020). On mills.\n\nOutlook\n\nA bridge is due.",
+        "The end.",
+    )
+    document = replace(document, outline=tuple(OutlineItem(*item) for item in outline))
+    cut, pages = without_references(document)
+    rest = "".join(page.text for page in cut.pages[1:])
+    assert rest == (f"{left}\n\nA bridge is due.The end." if left else "")
+    assert pages == ((2, 3) if left else (2, 3, 4))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 _LEADER = re.compile(r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}")
 _LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables
@@ -17,7 +18,7 @@ _TITLE = re.compile(
     re.I,
 )
 _REFERENCES = re.compile(
-    r"^(?:#{1,6}\s*)?(?:\d{1,2}(?:\.\d{1,2})*\.?\s+|[IVX]{1,5}\.\s+|Chapter \d+\.?\s+)?"
+    r"^(?:#{1,6}\s*)?(?:(?:Chapter )?(\d{1,2}(?:\.\d{1,2})*)\.?\s+|[IVX]{1,5}\.\s+)?"
     r"(?:references(?: and notes| cited)?|bibliography|works cited|literature(?: cited)?"
     r"|literaturverzeichnis|literatur|bibliographie)\s*[.:]?$",
     re.I | re.M,
@@ -30,6 +31,9 @@ _RESUME = re.compile(
     r".{0,80}(?<![.,;])$",
     re.I | re.M,
 )
+_NUMBERED = re.compile(r"^(?:#{1,6}\s*)?(\d{1,3}(?:\.\d{1,2})*)[.:]?\s+(\S.*)$", re.M)
+_CHAPTER = re.compile(r"[^\W\d_a-z][^.;]{0,70}(?<![,:])")
+_IN_ENTRY = re.compile(r"[,:\d]")  # in a reference, and in few titles of chapters
 EARLY_PAGES = 25  # contents without leaders are looked for on these, or on the first fifth
 LAST_PART = 0.4  # a list of references begins after this share of the text
 
@@ -84,30 +88,81 @@ def _numbered_block(lines: Sequence[str]) -> set[int]:
     return set(range(marked[0], marked[-1] + 1))
 
 
-def find_references(pages: Sequence[str]) -> list[tuple[int, int, int]]:
+Place = tuple[int, int]  # page index and character
+Found = tuple[int, re.Match[str]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A heading of the document's outline, and where it stands."""
+
+    place: Place
+    title: str
+    level: int
+
+
+def find_references(
+    pages: Sequence[str], outline: Sequence[Entry] = ()
+) -> list[tuple[int, int, int]]:
     """Where the list of references lies: (page index, start, end) in characters, page by page.
 
     It begins at the last heading "References" (or Bibliography, Works Cited, Literature) in the
-    later part of the text, and ends where an appendix or the like begins. Empty when none.
+    later part of the text. It ends where an appendix or the like begins, the chapter with the
+    next number, or a heading of the outline that is not below its own. Empty when none.
     """
     whole = sum(map(len, pages))
-    before, begin = 0, None
+    before, begin, heading = 0, None, None
     for index, page in enumerate(pages):
         for match in _REFERENCES.finditer(page):
             if before + match.start() >= LAST_PART * whole and not _is_contents(page, match):
-                begin = (index, match.start())
+                begin, heading = (index, match.start()), match
         before += len(page)
-    if begin is None:
+    if begin is None or heading is None:
         return []
+    after = (begin[0], heading.end())
+    ends = [_resumed(pages, after), _next_entry(outline, after)]
+    if heading[1]:
+        ends.append(_next_chapter(pages, after, heading[1]))
+    last, end = min(filter(None, ends), default=(len(pages) - 1, len(pages[-1])))
     spans = []
-    for index in range(begin[0], len(pages)):
+    for index in range(begin[0], last + 1):
         start = begin[1] if index == begin[0] else 0
-        end = next((m.start() for m in _RESUME.finditer(pages[index], start)), None)
-        if end is None or end > start:
-            spans.append((index, start, len(pages[index]) if end is None else end))
-        if end is not None:
-            break
-    return [(index, start, end) for index, start, end in spans if end > start]
+        spans.append((index, start, end if index == last else len(pages[index])))
+    return [(index, start, stop) for index, start, stop in spans if stop > start]
+
+
+def _from(pages: Sequence[str], pattern: re.Pattern[str], after: Place) -> Iterator[Found]:
+    """What a pattern finds after a place, page by page."""
+    for index in range(after[0], len(pages)):
+        for match in pattern.finditer(pages[index], after[1] if index == after[0] else 0):
+            yield index, match
+
+
+def _resumed(pages: Sequence[str], after: Place) -> Place | None:
+    """The first heading that never belongs to a list of references."""
+    found = next(_from(pages, _RESUME, after), None)
+    return found and (found[0], found[1].start())
+
+
+def _next_entry(outline: Sequence[Entry], after: Place) -> Place | None:
+    """The first heading of the outline after that of the references, and not below it."""
+    own = [e.level for e in outline if e.place[0] == after[0] and _REFERENCES.match(e.title)]
+    level = max(own) if own else min((e.level for e in outline), default=0)
+    return min((e.place for e in outline if e.place > after and e.level <= level), default=None)
+
+
+def _next_chapter(pages: Sequence[str], after: Place, number: str) -> Place | None:
+    """The heading whose number follows that of the references: 8 after 7, 7.4 or 8 after 7.3."""
+    parts = number.split(".")
+    wanted = {".".join([*parts[:i], str(int(part) + 1)]) for i, part in enumerate(parts)}
+    before = ""
+    for index, match in _from(pages, _NUMBERED, after):
+        # In a numbered list of references it may be the next one of them.
+        may_be_entry = before == parts[0] and _IN_ENTRY.search(match[2])
+        if match[1] in wanted and _CHAPTER.fullmatch(match[2]) and not may_be_entry:
+            return index, match.start()
+        before = match[1]
+    return None
 
 
 def _is_contents(page: str, match: re.Match[str]) -> bool:
