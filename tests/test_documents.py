@@ -328,6 +328,24 @@ def test_sound_text_is_not_called_garbled(language) -> None:
     assert not quality.is_garbled(sample)
 
 
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "नदी रात में बढ़ गई और सुबह तक पानी चक्की की रसोई में आ गया। "
+        "किसी ने इतनी जल्दी इसकी उम्मीद नहीं की थी।",
+        "রাতে নদীর জল বেড়ে গেল এবং সকালে তা কলের রান্নাঘরে এসে দাঁড়াল। এত তাড়াতাড়ি কেউ এটা আশা করেনি।",
+        "இரவில் ஆற்றின் நீர் உயர்ந்தது, காலையில் அது ஆலையின் சமையலறையில் நின்றது. யாரும் இதை எதிர்பார்க்கவில்லை.",
+        "בַּלַּיְלָה עָלָה הַנָּהָר וּבַבֹּקֶר עָמְדוּ הַמַּיִם בְּמִטְבַּח הַטַּחֲנָה. אִישׁ לֹא צִפָּה לְכָךְ.",
+    ],
+    ids=["hindi", "bengali", "tamil", "hebrew"],
+)
+def test_scripts_with_marks_are_not_garbled(sample) -> None:
+    assert not quality.is_garbled(sample) and quality.score(sample) > 0.9
+    assert quality.is_garbled(" ".join(sample.replace(" ", "")))
+    glued = sample.replace(" ", "") * 3
+    assert quality.is_garbled(glued) and quality.better(glued, sample * 3) == sample * 3
+
+
 # What is damaged, and what is left out
 
 

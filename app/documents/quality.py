@@ -21,9 +21,22 @@ _NO_SPACES = re.compile(
 )
 
 
+def _without_marks(text: str) -> str:
+    """Text without vowel signs and accents that stand for themselves: patterns take them for gaps
+    between words, and Hindi, Tamil or pointed Hebrew is full of them."""
+    if text.isascii():
+        return text
+    return "".join(char for char in text if unicodedata.category(char)[0] != "M")
+
+
+def _words_of(text: str) -> list[str]:
+    """The runs of letters, without their marks."""
+    return _WORD.findall(_without_marks(text))
+
+
 def letters(text: str) -> int:
     """How many letters the text has."""
-    return sum(len(word) for word in _WORD.findall(text))
+    return sum(len(word) for word in _words_of(text))
 
 
 def bad_share(text: str) -> float:
@@ -41,13 +54,13 @@ def _is_bad(char: str) -> bool:
 def _glued(text: str) -> list[str]:
     """Words too long to be one; those of scripts without spaces do not count, nor identifiers
     such as CollectionTypeConstant, whose parts are short."""
-    words = (word for word in _WORD.findall(text) if not _NO_SPACES.search(word))
+    words = (word for word in _words_of(text) if not _NO_SPACES.search(word))
     return [word for word in words if max(map(len, _HUMP.split(word))) > GLUED_LETTERS]
 
 
 def glued_share(text: str) -> float:
     """Share of letters inside words too long to be one; 0 when they are few."""
-    words = [word for word in _WORD.findall(text) if not _NO_SPACES.search(word)]
+    words = [word for word in _words_of(text) if not _NO_SPACES.search(word)]
     total, glued = sum(map(len, words)), _glued(text)
     longest = max(map(len, glued), default=0)
     is_few = len(glued) < GLUED_WORDS and longest <= LONGEST_COMPOUND
@@ -56,7 +69,7 @@ def glued_share(text: str) -> float:
 
 def spaced_share(text: str) -> float:
     """Share of letters standing alone ("H e l l o"); ordinary prose stays below 0.1."""
-    words = [word for word in _WORD.findall(text) if not _NO_SPACES.search(word)]
+    words = [word for word in _words_of(text) if not _NO_SPACES.search(word)]
     total = sum(map(len, words))
     return sum(1 for word in words if len(word) == 1) / total if total >= MIN_LETTERS else 0.0
 
@@ -101,8 +114,9 @@ def better(first: str | None, second: str | None) -> str:
 
 def _splits(one: str, two: str) -> bool:
     """Whether words that are glued in the first reading are apart in the second."""
-    missing = [word for word in _glued(one) if word not in two]
+    plain = _without_marks(two)
+    missing = [word for word in _glued(one) if word not in plain]
     if not missing:
         return False
-    run = "".join(_WORD.findall(two))
+    run = "".join(_words_of(plain))
     return any(word in run for word in missing)
