@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.sections import HEADING, Section, headings_of_outline, join_pages, split_at_headings
+from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
 
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
@@ -24,7 +25,10 @@ OVERLAP = 1 / 16  # the most of a window that repeats what the chunk before hold
 LEAST = 1 / 2  # of a window; a shorter piece shares its chunk with a neighbour where both fit
 SPARE = 16  # tokens; pieces tokenize to a few more when they stand together
 TITLES = 80  # characters of titles that are written one after another
-SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-Þ])|[。！？]\s*")
+# What goes on with a small letter may only be an abbreviation.
+SENTENCE_END = re.compile(
+    rf"[{STOPS}]{CLOSING}\s+(?=[\"'“‘«(\[]?[^\W_a-zß-ÿ])|[{DENSE_STOPS}]\s*"
+)
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from app.citations import features
 from app.events import SectionSummary, Sentence
-from longt5.sentences import count_words
+from longt5.sentences import DENSE_STOPS, STOPS, count_words
 
 MAX_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves
@@ -63,7 +63,7 @@ def _score(pair: tuple[float, Sentence]) -> float:
 def _stands_alone(text: str) -> bool:
     """Whether it ends, and what it opens it also closes."""
     pairs = all(text.count(a) == text.count(b) for a, b in ("()", "“”", "[]"))
-    return text[-1:] in ".!?”\"’)。！？" and pairs and text.count('"') % 2 == 0
+    return text[-1:] in f"{STOPS}{DENSE_STOPS}”\"’)" and pairs and text.count('"') % 2 == 0
 
 
 def _spread(ranked: Sequence[Ranked], needed: int) -> list[tuple[int, Sentence]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.documents import Document, OutlineItem, number_ranges, select_pages
 from app.errors import BadOption
-from longt5.sentences import MAX_HEADING, count_words
+from longt5.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
 
 HEADING = re.compile(
     r"^(?:#{1,6}\s+\S.*|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|Chapter \S+|Appendix \S+)\s+[A-Z]\S.{0,70}"
@@ -19,7 +19,7 @@ HEADING = re.compile(
     re.MULTILINE,
 )
 APPENDIX = re.compile(r"^([A-Z])\.?\s+[A-Z]\S.{0,70}(?<![.;:,])$", re.MULTILINE)
-PAGE_END = re.compile(r"[.!?:。！？][\"'”’)\]]*$")
+PAGE_END = re.compile(rf"[{STOPS}{DENSE_STOPS}:]{CLOSING}$")
 NUMBERS = re.compile(r"[\d\s,–-]+")
 MIN_TITLES = 3  # fewer headings of a level are the title of the whole, not sections
 MAX_TITLES = 500  # more are no overview of a document

@@ -8,8 +8,11 @@ MAX_HEADING = 90  # characters
 WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
 ENTRIES, MAX_ENTRY = 4, 4  # of a listing at least, and words of one on average
 ROW, MOSTLY = 6, 0.4  # words of a table's row at least, and the share that holds a digit
-ENDING = re.compile(r"[.!?][\"'”’)\]]*(?=\s)|[.!?][\"'”’)\]]*\Z|[。！？]")
 TIMES, TIME = 4, re.compile(r"\b\d{1,2}:\d\d\b")  # of a timetable at least
+STOPS = ".!?؟۔।॥"  # end a sentence where a space follows
+DENSE_STOPS = "。！？"  # of scripts without spaces: end one wherever they stand
+CLOSING = r"[\"'”’»)\]]*"  # pattern of what may stand between a stop and the space
+ENDING = re.compile(rf"[{STOPS}]{CLOSING}(?=\s|\Z)|[{DENSE_STOPS}]")
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc)|(?<![\w.])[A-Z])\.\Z"
@@ -52,8 +55,8 @@ def settled(committed: str) -> str:
 
 def ended(text: str, reason: str) -> str:
     """A section's final text: whole sentences, unless the person stopped it or there is none;
-    an unfinished sentence that stays is marked."""
-    text = text.rstrip()
+    an unfinished sentence that stays is marked, and half a character at its end is left out."""
+    text = text.rstrip().rstrip("\ufffd").rstrip()
     end = last_sentence_end(text)
     if end and reason != "stopped":
         return text[:end]

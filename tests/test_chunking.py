@@ -259,9 +259,21 @@ def test_a_sentence_over_a_page_break_stays_one() -> None:
     ("In the end we met", "Dr Smith there.", "\n"),
     ("We Had Met at the", "Harrowick Quay.", "\n"),
     ("The Merrow Partnership", "and its five members agreed.", "\n"),
+    ("पानी चक्की की रसोई में आ गया।", "सब लोग चले गए।", "\n\n"),
+    ("هل عاد الماء إلى الطاحونة؟", "نعم عاد", "\n\n"),
 ])  # fmt: skip
 def test_a_title_page_runs_into_no_sentence(page: str, after: str, gap: str) -> None:
     assert join_pages(make(page, after))[0] == page + gap + after
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["पानी रसोई में आ गया। ", "هل عاد الماء إلى هنا؟ ", "پانی گھر میں آ گیا۔ ", "Вода вошла в дом. "],
+)
+def test_chunks_of_any_script_end_with_sentences(sentence) -> None:
+    chunks = chunk_document(make(sentence * 40), Words(), 64)
+    assert len(chunks) > 2 and {chunk.cut for chunk in chunks[:-1]} == {"sentence"}
+    assert all(chunk.text.strip().endswith(sentence.strip()) for chunk in chunks)
 
 
 def test_an_empty_document_has_no_chunks() -> None:

@@ -154,6 +154,13 @@ def test_chinese_lines_join_without_a_space() -> None:
     assert clean("这是一个中文文档，用于\n测试质量。") == ["这是一个中文文档，用于测试质量。"]
 
 
+@pytest.mark.parametrize("stop", ".।؟۔。")
+def test_a_full_stop_of_any_script_ends_a_paragraph(stop) -> None:
+    line = "नदी रात में बढ़ गई और सुबह तक पानी आ गया"
+    (page,) = clean(f"{line}\n{line}\nसब गए{stop}\n{line}\n{line}")
+    assert page == f"{line} {line} सब गए{stop}\n\n{line} {line}"
+
+
 LINES = st.lists(
     st.text(alphabet="abcdE .,!?1234()•日本", min_size=1, max_size=40), min_size=1, max_size=30
 )

@@ -285,7 +285,7 @@ def test_parts_keep_every_word_in_order(blocks) -> None:
 
 def test_parts_end_at_lines_then_sentences_then_words() -> None:
     room = limits.PART_CHARACTERS * 5 // 4
-    for unit in ("a line of it\n", "A sentence of it. ", "word "):
+    for unit in ("a line of it\n", "A sentence of it. ", "पानी आ गया। ", "هل عاد؟ ", "word "):
         packed = [join_blocks(part) for part in pack([Block(unit * 2000)])]
         assert len(packed) > 2 and max(map(len, packed)) <= room
         assert all(piece.endswith(unit.strip()) for piece in packed)

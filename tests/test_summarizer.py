@@ -281,11 +281,18 @@ def test_sentences_end_where_a_reader_says() -> None:
     assert [text[:end][-8:] for end in sentence_ends(text)] == [
         "million.", " for it!", " it! 好的。", " 好的。Why?",
     ]  # fmt: skip
+    text = "पानी बढ़ा। सब गए।। क्या हुआ? هل عاد؟ پانی آیا۔ Il dit «oui.» Fin"
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "पानी बढ़ा।", "सब गए।।", "क्या हुआ?", "هل عاد؟", "پانی آیا۔", "Il dit «oui.»", "Fin",
+    ]  # fmt: skip
     assert settled("One is done. Two is not.") == "One is done."
     assert ended("One is done. Two is not", "length") == "One is done."
     assert ended("Nothing is done", "length") == "Nothing is done …"
     assert ended("One is done. Two is", "stopped") == "One is done. Two is …"
     assert ended("Nothing is", "eos") == "Nothing is …" and ended("", "eos") == ""
+    assert ended("One is done. Two \ufffd", "stopped") == "One is done. Two …"
+    assert ended("पानी बढ़ा। सब\ufffd\ufffd", "length") == "पानी बढ़ा।"
+    assert ended("\ufffd", "eos") == ""
 
 
 def test_headings_are_cut_off_the_sentences_they_run_into() -> None:

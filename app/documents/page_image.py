@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import NotReadable
+from longt5.sentences import DENSE_STOPS, STOPS
 
 WIDTH = 1_000  # pixels
 MAX_PIXELS = 4_000_000
@@ -109,7 +110,7 @@ def _lower(letters: Iterable[str]) -> str:
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:
     """The span with the full stop or bracket behind it."""
-    while end < len(text) and text[end] in ".!?”’\"')]":
+    while end < len(text) and text[end] in f"{STOPS}{DENSE_STOPS}”’\"')]":
         end += 1
     return start, end
 

@@ -13,10 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+
 _WORD = re.compile(r"[^\W\d_]+")
 _SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
 _NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\])\s")
-_SENTENCE_END = re.compile(r"[.!?:;。！？：；][\"'”’»)\]]*(?:\d{1,3}(?:[,–-]\d{1,3})*)?$")
+_SENTENCE_END = re.compile(
+    rf"[{STOPS}{DENSE_STOPS}:;：；]{CLOSING}(?:\d{{1,3}}(?:[,–-]\d{{1,3}})*)?$"
+)
 _NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_]")
 _CAPTION = re.compile(r"^(?:Table|Figure|Fig\.|Box|Tabelle|Abbildung|Tableau)\s+[\dA-Z]")
 _CUT_WORD = re.compile(r"([^\W_]+)([-\u2010\ufffe])$")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.documents import limits
+from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
 
-_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？]\s*")
+_SENTENCE_END = re.compile(rf"[{STOPS}]{CLOSING}\s+|[{DENSE_STOPS}]\s*")
 MAX_TITLE = 300
 
 
