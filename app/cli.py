@@ -394,7 +394,7 @@ def read(
     """A document from a path; asks for a password on a terminal, and only there."""
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         name = shown_name(Path(path).name)
-        raise NotReadable(f"“{name}” is a pipe or a device, but only files are read: save it.")
+        raise NotReadable(f"“{name}” is a pipe or a device; only files are read: save it as one.")
     for attempt in range(PASSWORD_TRIES + 1):
         try:
             return load_document(

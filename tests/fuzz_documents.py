@@ -53,6 +53,7 @@ def originals() -> dict[str, list[bytes]]:
         ".docx": [make_formats.word(make_formats.report)],
         ".epub": [book],
         ".html": [PAGE.encode(), PAGE.encode("utf-16")],
+        ".md": [f"# Head\n\n{PROSE}\n\n- one\n\n|a|b|\n|-|-|\n|c|d|\n\n```\nx\n```\n<p>y".encode()],
         ".txt": [(PROSE * 20).encode(), PROSE.encode("utf-16"), "Река — ночь. ".encode() * 99],
     }  # fmt: skip
 
@@ -132,6 +133,7 @@ CHANGES: dict[str, Sequence[Change]] = {
     ".docx": (_flip, _cut, _lose, _member, _member, _member, _member),
     ".epub": (_flip, _cut, _lose, _member, _member, _member, _member),
     ".html": (_flip, _cut, _lose, _repeat, _nest, _nest, _number),
+    ".md": (_flip, _cut, _lose, _repeat, _nest),
     ".txt": (_flip, _cut, _lose, _repeat),
 }
 

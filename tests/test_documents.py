@@ -203,8 +203,8 @@ def test_soft_hyphens_and_ligatures(load) -> None:
     assert read == "The efficient office first found a conflict in a floor."
 
 
-def test_plain_text_and_markdown(load) -> None:
-    document = load(b"# Title\n\nOne *two* three.\n", "notes.md")
+def test_plain_text(load) -> None:
+    document = load(b"# Title\n\nOne *two* three.\n", "notes.txt")
     assert document.unit == "part" and document.pages[0].text == "# Title\n\nOne *two* three."
     long = "\n\n".join(f"Paragraph {n}. " + "word " * 90 for n in range(60))
     document = load(long.encode(), "long.txt")
@@ -604,7 +604,7 @@ def test_the_worker_imports_only_what_it_needs() -> None:
     assert engine == {"longt5", "longt5.sentences"}  # where sentences end is said once
 
 
-@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "text"])
+@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "markdown", "text"])
 def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """Whatever happens, one JSON object per line and nothing else."""
     request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}

@@ -11,8 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import errors
-from app.documents import kinds, limits, load_document, parts, require_text, text, web
+from app.documents import (
+    document_from_text,
+    kinds,
+    limits,
+    load_document,
+    markdown,
+    parts,
+    require_text,
+    text,
+    web,
+)
 from app.documents.parts import Block, join_blocks, outline_of, pack
+from app.sections import sections_of
 from app.settings import READABLE
 from tests import make_formats
 from tests.make_pdfs import PROSE, text_pdf
@@ -188,6 +199,109 @@ def test_a_web_page(load) -> None:
     assert document.warnings == ("Menus, side columns and footers of the page are left out.",)
 
 
+MARKDOWN = """---
+title: The flood
+tags: [river]
+---
+
+# The *flood*
+
+The **river** [rose](http://127.0.0.1:1/) in
+the `night`, ![as seen](mill.png) and <b>fell</b>.<br>Twice.
+
+<!-- unseen -->
+
+- one
+- two
+  1. three
+
+| Sacks | Saved |
+|:---|---|
+| 40 | |
+
+> Quoted.
+
+```sh
+# count the sacks
+sacks --count
+```
+
+    # indented
+    sacks
+
+Use
+---
+<p align="center">Framed <img src="mill.png"></p>
+<table><tr><td>a<td>b<tr><td>c<td>d</table>
+"""
+
+
+def test_markdown(load) -> None:
+    document = load(MARKDOWN, "flood.md")
+    assert document.unit == "part" and document.warnings == ()
+    assert outline(document) == [("The flood", 1, 1), ("Use", 1, 2)]
+    assert document.pages[0].text == (
+        "The flood\n\nThe river rose in the night, as seen and fell.\nTwice.\n\n"
+        "• one\n• two\n• three\nSacks | Saved\n40\n\nQuoted.\n\n"
+        "count the sacks\nsacks --count\n\nindented\nsacks\n\nUse\n\nFramed\n\na | b\nc | d"
+    )
+    assert load(MARKDOWN, "flood.txt").pages[0].text.startswith("---\ntitle: The flood\n")
+
+
+def test_comments_in_code_are_no_sections(load) -> None:
+    code = "\n".join(f"# step {n}\nrun {n}" for n in range(9))
+    guide = f"# Guide\n\n{PROSE}\n\n```sh\n{code}\n```\n\n## Install\n\nNow.\n\n## Use\n\nLater."
+    titles = [section.title for section in sections_of(load(guide, "guide.md"))]
+    assert titles == ["Guide", "Install", "Use"]
+    assert sections_of(load(f"```sh\n{code}\n```\n\n{PROSE}", "guide.md")) == ()
+    assert sections_of(load(f"<html><pre>{code}</pre><p>{PROSE}", "guide.html")) == ()
+
+
+def test_parts_of_markdown_are_those_of_the_text(load) -> None:
+    """What is read from a file and what is pasted cite the same numbers."""
+    path = ROOT / "assets" / "examples" / "lending-library.md"
+    pasted = document_from_text(path.read_text(encoding="utf-8"))
+    read = load_document(path)
+    assert [p.text[:20] for p in read.pages[1:]] == [p.text[:20] for p in pasted.pages[1:]]
+    assert len(read.outline) == 6
+
+
+@pytest.mark.parametrize(
+    ("top", "is_kept"),
+    [
+        ("---\nNot a field\n---\n", True),
+        ("---\nkey: value\n\nThe rest goes on.\n---\n", True),
+        ("---\nkey: value\n", True),  # never closed
+        ("---\nkey: value\nlist:\n- one\n  two: 2\n# so\n...\n", False),
+        ("+++\nkey = 'value'\n+++\n", False),
+        ("\n---\nkey: value\n---\n", True),  # not on top
+    ],
+)
+def test_front_matter(top, is_kept) -> None:
+    kept = f"{top}Words." if is_kept else "Words."
+    assert markdown.without_front_matter(f"{top}Words.") == kept
+
+
+@pytest.mark.parametrize("markup", ["<title>", "<select>", "<svg>", "<!-- x -->", "<p hidden>"])
+def test_stray_tags_in_markdown_hide_nothing(markup) -> None:
+    blocks = markdown.blocks_of(f"Before {markup} it.\n\n{markup}\n\n## After\n\nThe end.")
+    assert [block.text for block in blocks] == ["Before it.", "After", "The end."]
+
+
+@pytest.mark.parametrize("nest", ["> " * 200, "".join(f"{'  ' * n}- a\n" for n in range(99))])
+def test_markdown_nested_too_deep_is_read_as_it_stands(nest) -> None:
+    assert markdown.blocks_of(f"{nest}words")[-1].text.endswith("words")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="#*_`-+>|[]()!<>&;:=~1. ab\n\t", max_size=300))
+def test_any_markdown_ends_in_blocks(content) -> None:
+    blocks = markdown.blocks_of(content)
+    assert all(block.text.strip() for block in blocks)
+    if content.replace("b", "").strip() == "a":
+        assert blocks
+
+
 def test_the_main_part_is_the_page(load) -> None:
     main = f"<main><h2>Mill</h2><p>{PROSE}</p></main>"
     document = load(f"<html><body><div>Log in</div>{main}</body></html>", "page.htm")
@@ -306,10 +420,14 @@ def test_any_markup_ends_in_blocks(markup) -> None:
     assert all(block.text.strip() for block in web.chapter_blocks(markup))
 
 
-@pytest.mark.parametrize("kind", ["word", "epub", "web", "text"])
+@pytest.mark.parametrize("kind", ["word", "epub", "web", "markdown", "text"])
 def test_each_reader_imports_only_its_own_libraries(kind) -> None:
-    own = {"word": {"docx", "lxml"}, "epub": {"lxml", "selectolax"}, "web": {"selectolax"}}
-    others = {"docx", "lxml", "selectolax", "pypdf", "pypdfium2", "torch", "gradio", "numpy"}
+    own = {
+        "word": {"docx", "lxml"}, "epub": {"lxml", "selectolax"}, "web": {"selectolax"},
+        "markdown": {"markdown_it", "selectolax"},
+    }  # fmt: skip
+    others = {"docx", "lxml", "selectolax", "markdown_it", "pypdf", "pypdfium2", "torch", "gradio",
+              "numpy"}  # fmt: skip
     program = (
         f"import sys, app.documents.worker, app.documents.{kind};"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"

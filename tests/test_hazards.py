@@ -384,7 +384,12 @@ def test_h13_markup_in_a_document_stays_letters(load) -> None:
     shown = "Here <script>alert(1)</script> & <b>bold</b> stay."
     document = load(make_formats.word(lambda d: d.add_paragraph(shown)), "a.docx")
     assert document.pages[0].text == shown
-    assert load(shown, "a.md").pages[0].text == shown
+    assert load(shown, "a.txt").pages[0].text == shown
+    escaped = shown.replace("<", "\\<")
+    assert load(escaped, "a.md").pages[0].text == shown
+    assert load(f"{shown}\n\n<script>y()</script>", "a.md").pages[0].text == (
+        "Here alert(1) & bold stay."
+    )
     page = load("<html><body onload=x()><p>&lt;b&gt; <script>y()</script>words", "a.html")
     assert page.pages[0].text == "<b> words"
 
@@ -522,7 +527,7 @@ def test_h17_the_watch_sees_what_it_must(tmp_path, monkeypatch) -> None:
     assert "socket.connect" in watched_reading("text", path)
 
 
-@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "text"])
+@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "markdown", "text"])
 def test_h17_nothing_is_run_fetched_or_written(tmp_path, kind) -> None:
     remote = '<img src="http://127.0.0.1:1/x"><link rel="stylesheet" href="http://127.0.0.1:1/y">'
     data = {
@@ -531,6 +536,7 @@ def test_h17_nothing_is_run_fetched_or_written(tmp_path, kind) -> None:
         "epub": make_formats.epub([remote + "<p>Words.</p>"]),
         "html": f"<html><head>{remote}</head><body><iframe src=http://127.0.0.1:1></iframe>Words."
         .encode(),
+        "markdown": f"![x](http://127.0.0.1:1/x) Words.\n\n{remote}".encode(),
         "text": b"![x](http://127.0.0.1:1/x) Words.",
     }[kind]
     path = tmp_path / "active"

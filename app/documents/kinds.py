@@ -7,20 +7,21 @@ from pathlib import Path
 from app.documents import text
 from app.errors import NotReadable
 
-TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown")
-HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 SUFFIXES = {
     "pdf": (".pdf",),
     "docx": (".docx",),
     "epub": (".epub",),
-    "html": HTML_SUFFIXES,
-    "text": TEXT_SUFFIXES,
+    "html": (".html", ".htm", ".xhtml"),
+    "markdown": (".md", ".markdown"),
+    "text": (".txt", ".text"),
 }
+_NAMED = ("html", "markdown", "text")  # told apart by the name alone
 _NAMES = {
     "pdf": "a PDF",
     "docx": "a Word document",
     "epub": "an EPUB book",
     "html": "a web page",
+    "markdown": "Markdown",
     "text": "plain text",
 }
 _SIGNS = (
@@ -50,7 +51,7 @@ _ANY = "save it as PDF, DOCX or plain text, or choose another file"
 
 
 def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
-    """("pdf", "docx", "epub", "html" or "text", a warning when the name says another kind).
+    """("pdf", "docx", "epub", "html", "markdown" or "text", a warning when the name says another).
     NotReadable says what else the file looks like."""
     suffix = Path(name).suffix.lower()
     kind, looks = _by_content(data, suffix)
@@ -68,9 +69,9 @@ def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
 
 def _by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
     """(kind or None, what the file looks like when it is none)."""
-    is_named_text = suffix in TEXT_SUFFIXES + HTML_SUFFIXES
+    named = next((kind for kind in _NAMED if suffix in SUFFIXES[kind]), None)
     # A note on the format may name the sign; in other files junk may stand before it.
-    if b"%PDF-" in (data[:8] if is_named_text else data[:1024]):
+    if b"%PDF-" in (data[:8] if named else data[:1024]):
         return "pdf", ""
     if data.startswith(b"PK\x03\x04"):
         inner = data[:4000] + data[-20_000:]
@@ -81,9 +82,9 @@ def _by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
     looks = next((label for sign, label in _SIGNS if data.startswith(sign)), "")
     if looks:
         return None, looks
-    if is_named_text:
+    if named:
         # Other encodings than UTF-8 may stand behind a name that says text.
-        return ("html" if suffix in HTML_SUFFIXES else "text"), ""
+        return named, ""
     head = data[:1024].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if b"<html" in head or head.startswith(b"<!doctype html"):
         return "html", ""

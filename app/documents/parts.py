@@ -23,15 +23,17 @@ class Block:
     is_row: bool = False
 
 
-def pack(blocks: Iterable[Block]) -> list[list[Block]]:
-    """Blocks shared out to parts; a heading stays with what follows it."""
+def pack(blocks: Iterable[Block], at_headings: bool = True) -> list[list[Block]]:
+    """Blocks shared out to parts; a heading stays with what follows it, and begins a part where
+    the one before is half full, unless `at_headings` is false."""
     parts: list[list[Block]] = []
     size = 0
     room = limits.PART_CHARACTERS * 5 // 4
     for block in _short(blocks, room):
         length = len(block.text) + 2
         is_full = size >= limits.PART_CHARACTERS or size + length - 2 > room
-        if not parts or is_full or (block.level and size >= limits.PART_CHARACTERS // 2):
+        begins = at_headings and block.level and size >= limits.PART_CHARACTERS // 2
+        if not parts or is_full or begins:
             carried = _trailing_headings(parts[-1]) if parts else []
             parts.append(carried)
             size = sum(len(b.text) + 2 for b in carried)

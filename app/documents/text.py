@@ -1,4 +1,4 @@
-"""Plain text and Markdown: bytes in any common encoding become clean characters."""
+"""Plain text: bytes in any common encoding become clean characters."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def decode(data: bytes) -> tuple[str, str | None]:
 
 
 def read_text(path: Path, name: str) -> dict[str, Any]:
-    """{"unit", "pages", "outline", "warnings"} of a text or Markdown file."""
+    """{"unit", "pages", "outline", "warnings"} of a text file."""
     from app.documents import document_from_text
 
     content, warning = decode(path.read_bytes())

@@ -32,6 +32,7 @@ _CHARSET = re.compile(
 )
 _SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # in code; its sign would make it a heading
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>: that is the page
 
@@ -148,7 +149,8 @@ class _Walk:
         tag = node.tag
         if tag == "-text":
             content = node.text_content or ""
-            self.pieces.append(content if self.exact else re.sub(r"\s+", " ", content))
+            content = _COMMENT.sub("", content) if self.exact else re.sub(r"\s+", " ", content)
+            self.pieces.append(content)
         elif tag == "br":
             self.pieces.append("\n")
         elif tag.startswith("-") or tag in _SKIPPED or self._is_unseen(tag, node):

@@ -48,6 +48,10 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
         from app.documents.web import read_html
 
         return read_html(path, name)
+    if kind == "markdown":
+        from app.documents.markdown import read_markdown
+
+        return read_markdown(path, name)
     if kind == "text":
         from app.documents.text import read_text
 
