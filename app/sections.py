@@ -100,17 +100,31 @@ def headings_of_outline(
     """The entries of an outline, each where its title stands on its page, else where it begins."""
     where = {number: (start, end) for number, start, end in pages}
     found: dict[int, Heading] = {}
+    after = 0  # the title before, since titles may repeat on a page
     for item in outline:
-        words = [re.escape(word) for word in item.title.split()[:TITLE_WORDS]]
-        if item.page not in where or not words:
+        if item.page not in where or not item.title.split():
             continue
         start, end = where[item.page]
-        match = re.compile(r"\s+".join(words), re.I).search(text, start, end)
+        match = _title(item.title, text, (start, end), after)
+        after = match.end() if match else after
         # "Chapter 3" above the title, and the like, belong to it.
         if match and not is_above(text[start : match.start()]):
             start = match.start()
         found.setdefault(start, Heading(start, item.title, item.level))
     return list(found.values())
+
+
+def _title(title: str, text: str, page: tuple[int, int], after: int) -> re.Match[str] | None:
+    """Where a title stands on its page: rather on lines of its own than inside others, and rather
+    after a place than before it."""
+    words = title.split()
+    pattern = r"\s+".join(map(re.escape, words[:TITLE_WORDS]))
+    alone = rf"^{pattern}" + (r"[ \t]*$" if len(words) <= TITLE_WORDS else "")
+    for form in (alone, pattern):
+        for start in (max(page[0], after), page[0]):
+            if match := re.compile(form, re.I | re.M).search(text, start, page[1]):
+                return match
+    return None
 
 
 def is_above(text: str) -> bool:

@@ -37,6 +37,24 @@ def test_headings_of_a_text() -> None:
     ]  # fmt: skip
 
 
+def test_headings_of_a_markdown_file_are_those_of_its_text() -> None:
+    pasted = document_from_text(EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    assert titles(load_document(EXAMPLE_TEXT)) == titles(pasted)
+
+
+def test_a_title_is_found_where_it_stands_alone_and_each_time() -> None:
+    text = (
+        "Begin\n\nThe results and the costs follow.\n\nResults\n\nMany.\n\nNotes\n\nOne.\n\n"
+        "Costs\n\nFew.\n\nNotes\n\nTwo."
+    )
+    outline = [OutlineItem(t, 1, 1) for t in ("Begin", "Results", "Notes", "Costs", "Notes")]
+    sections = sections_of(replace(paged(text), outline=tuple(outline)))
+    assert [text[s.start : s.end].split() for s in sections] == [
+        "Begin The results and the costs follow.".split(), ["Results", "Many."],
+        ["Notes", "One."], ["Costs", "Few."], ["Notes", "Two."],
+    ]  # fmt: skip
+
+
 def test_only_numbers_that_follow_each_other_are_headings() -> None:
     text = (
         "1 Introduction\n\nWords.\n\n12 Madison Avenue\n\nMore words.\n\n2 See Section 9.\n\n"
