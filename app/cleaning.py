@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ _BARE_NUMBER = re.compile(r"[-–— ]*(?:page )?(?:\d{1,4}|[ivxl]{1,6})[-–—
 _EDGE = 3  # lines looked at on top and bottom of a page
 COVER_LINES = 12  # a first page with fewer is a cover
 LONGEST_RUNNING = 250  # characters of a running header or footer
+STRETCH, APART = 5, 2  # pages that one of a chapter is on at least, and from one to the next
 
 
 @dataclass(frozen=True)
@@ -98,15 +99,20 @@ def _mask(line: str) -> str:
     return re.sub(r"#(?:[/|–-]?#)*", "#", line.casefold().replace(" ", ""))
 
 
+Kind = tuple[bool, str]  # at the top?, and what of it repeats
+
+
 def drop_running_lines(pages: Sequence[str]) -> list[str]:
-    """Removes top and bottom lines that repeat, digits apart, on many pages; lines that begin or
-    end with the page's number; bare page numbers. The first page keeps its words: a title there
-    is often the header of the others."""
+    """Removes top and bottom lines that repeat, digits apart, on many pages or on all of a
+    chapter; lines that begin or end with the page's number; bare page numbers. The first page
+    keeps its words: a title there is often the header of the others."""
     split = [page.split("\n") for page in pages]
     edges = [_edges(lines) for lines in split]
-    counts: Counter[tuple[bool, str]] = Counter()
-    for lines, own in zip(split, edges, strict=True):
-        counts.update({(top, _mask(lines[i])) for top, i in own})
+    where: defaultdict[Kind, list[int]] = defaultdict(list)
+    for index, (lines, own) in enumerate(zip(split, edges, strict=True)):
+        for kind in {(top, _mask(lines[i])) for top, i in own}:
+            where[kind].append(index)
+    chapters = {kind: _stretches(found) for kind, found in where.items()}
     filled = [index for index, lines in enumerate(split) if any(lines)]
     # Left and right pages often differ, so a third of the pages is enough.
     needed = max(3, round(len(filled) * 0.3))
@@ -117,13 +123,26 @@ def drop_running_lines(pages: Sequence[str]) -> list[str]:
         for top, i in own:
             line = lines[i]
             is_title = index == filled[0] and (top or len(lines) < COVER_LINES)
-            repeated = counts[top, _mask(line)] >= needed and not is_title
+            kind = top, _mask(line)
+            repeated = len(where[kind]) >= needed or index in chapters[kind]
+            repeated = repeated and not is_title
             repeated = repeated or bool(_numbers(line, top, index) & numbered)
             number = len(filled) > 2 and _BARE_NUMBER.fullmatch(line)
             if (repeated and len(line) <= LONGEST_RUNNING) or number:
                 drop.add(i)
         cleaned.append("\n".join(line for i, line in enumerate(lines) if i not in drop))
     return cleaned
+
+
+def _stretches(indexes: Sequence[int]) -> set[int]:
+    """Those of rising page indexes that lie in a long row, every page or every other one."""
+    rows: list[list[int]] = []
+    for index in indexes:
+        if rows and index - rows[-1][-1] <= APART:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
+    return {index for row in rows if len(row) >= STRETCH for index in row}
 
 
 def _numbers(line: str, top: bool, index: int) -> set[tuple[bool, bool, int]]:

@@ -113,6 +113,17 @@ def test_running_chapter_titles_go() -> None:
     assert drop_running_lines(pages)[4] == body(4)
 
 
+def test_the_footer_of_an_annex_goes() -> None:
+    foot = "MILL QUESTIONNAIRE Version 3 {}/6"
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pages = [body(n % 26) + f"\n{letters[n % 26] * 2} ends {letters[n // 3]}" for n in range(40)]
+    annex = [f"{body(n)}\n{foot.format(n + 1)}" for n in range(6)]
+    cleaned = drop_running_lines([*pages, *annex])
+    assert cleaned[40:] == [body(n) for n in range(6)]
+    few = [*pages, *annex[:3]]
+    assert drop_running_lines(few)[40:] == annex[:3]
+
+
 def test_numbered_headings_stay() -> None:
     pages = [f"{n * n + 1} Results of part {'abcdefgh'[n]}\n{body(n)}" for n in range(8)]
     assert drop_running_lines(pages) == pages

@@ -376,6 +376,16 @@ def test_scanned_pages_are_named(load) -> None:
     require_text(document)
 
 
+def test_blank_pages_are_blank_whether_chosen_or_not(load) -> None:
+    def blank(canvas) -> None:
+        canvas.setAuthor("nobody")  # draws nothing
+
+    assert "no text on any page" in refusal(load, errors.EmptyFile, canvas_pdf([blank, blank]))
+    chosen = select_pages(load(canvas_pdf([partial(lines_at, text=PROSE), blank])), "2")
+    with pytest.raises(errors.EmptyFile, match="on the chosen pages"):
+        require_text(chosen)
+
+
 def under_a_header(canvas, picture: bool) -> None:
     lines_at(canvas, "Report on the floods of the lower valley", y=800)
     if picture:

@@ -162,7 +162,9 @@ def require_text(document: Document) -> None:
         )
     if "failed" in statuses:
         raise NotReadable(f"No page of “{document.name}” could be read: download it again.")
-    raise EmptyFile(f"“{document.name}” has no text on the chosen pages: choose others.")
+    if "skipped" in statuses:
+        raise EmptyFile(f"“{document.name}” has no text on the chosen pages: choose others.")
+    raise EmptyFile(f"“{document.name}” has no text on any page: choose another file.")
 
 
 def _bytes_of(path: Path, name: str) -> bytes:
