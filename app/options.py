@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.errors import BadOption
-from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, WINDOW_RANGE
+from app.settings import (
+    DEFAULT_BEAMS,
+    DEFAULT_LENGTH,
+    LENGTH_WORDS,
+    MAX_BEAMS,
+    MAX_NEW_TOKENS,
+    WINDOW_RANGE,
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,10 @@ class Options:
             )
         if not 1 <= self.num_beams <= MAX_BEAMS:
             raise BadOption(f"The number of beams must be 1 to {MAX_BEAMS}, not {self.num_beams}.")
-        if self.max_new_tokens is not None and self.max_new_tokens < 1:
-            raise BadOption(f"Max new tokens must be at least 1, not {self.max_new_tokens}.")
+        if self.max_new_tokens is not None and not 1 <= self.max_new_tokens <= MAX_NEW_TOKENS:
+            raise BadOption(
+                f"Max new tokens must be 1 to {MAX_NEW_TOKENS:,}, not {self.max_new_tokens}."
+            )
         if self.max_input_tokens is not None and self.max_input_tokens < WINDOW_RANGE[0]:
             raise BadOption(
                 f"The largest input must be at least {WINDOW_RANGE[0]} tokens, not "

@@ -17,6 +17,7 @@ DEFAULT_LENGTH = "medium"
 DEFAULT_MODEL = "bundled"
 DEFAULT_BEAMS = 4
 MAX_BEAMS = 16
+MAX_NEW_TOKENS = 16_384  # of a section's summary: as much as a pass reads
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
 READABLE = (
@@ -70,10 +71,13 @@ def upload_dir() -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if needed, open to nobody else. Raises BadOption."""
+    """The folder, made if needed, open to nobody else; one that the environment names and that is
+    there already keeps its mode, and what is in it for us is private. Raises BadOption."""
     try:
+        is_anothers = path == data_dir() and path.is_dir()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.chmod(0o700)
+        if not is_anothers:
+            path.chmod(0o700)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise BadOption(

@@ -1,4 +1,5 @@
-"""A sentence on its own: without citations, references to figures, and a connective in front."""
+"""A sentence on its own: without citations, references to figures, and what stands in front of it:
+the sign of a list, a connective."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ NEEDED = re.compile(
     r"|between|equations?|refs?|references?|papers?|works?))\Z",
     re.IGNORECASE,
 )
+BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7]\s+(?=\S)")
 CONNECTIVE = re.compile(
     r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
     r"|Consequently|Nevertheless|Nonetheless|Finally|Indeed|In fact|Similarly|Likewise"
@@ -35,10 +37,14 @@ def tidy(sentence: str, follows: bool = False) -> str:
 
     >>> tidy("However, cells divide [3, 4] slowly (Fig. 2).")
     'Cells divide slowly.'
+    >>> tidy("• The doors open at nine.")
+    'The doors open at nine.'
     >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)
     'However, [3] shows that p lies in [1, 4].'
     """
-    text = CITATION.sub(_cut, " ".join(sentence.split()))
+    text = " ".join(sentence.split())
+    bullet = BULLET.match(text)
+    text = CITATION.sub(_cut, text[bullet.end() :] if bullet else text)
     text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", text)
     if follows or not CONNECTIVE.match(text):
         return text

@@ -194,6 +194,17 @@ def test_only_one_process_at_a_time(journal, short) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path, monkeypatch) -> None:
+    """The environment may name /tmp."""
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    tmp_path.chmod(0o755)
+    private_folder(data_dir())
+    inside = private_folder(data_dir() / "jobs")
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert stat.S_IMODE(inside.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
 def test_nobody_else_may_look(journal, short, tmp_path) -> None:
     source = tmp_path / "a.txt"
     source.write_text("text")

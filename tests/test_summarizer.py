@@ -160,6 +160,7 @@ def test_contradictions_are_refused_before_anything_is_computed(bundled, article
         (Options(length="epic"), "epic"),
         (Options(num_beams=0), "beams"),
         (Options(max_new_tokens=0), "new tokens"),
+        (Options(max_new_tokens=1_000_000_000), "1 to 16,384"),
         (Options(max_input_tokens=3), "64"),
         (Options(pages="9-1"), "1-5,9"),
     ):
