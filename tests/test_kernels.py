@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 
 import pytest
@@ -169,6 +170,41 @@ def test_what_this_machine_runs_passes_its_first_use_check() -> None:
         assert {"native", "native cross", "native self"} <= {row.kernel for row in rows}
 
 
+def errors_where_scores_lie_far_apart() -> list[float]:
+    """Of native attention in float32, over its bounds: globals far above what is near and far
+    below it, for some rows and for all, and a row that sees nothing near."""
+    found = []
+    for times in (200.0, 20.0, 2.0, -200.0):
+        q, k, v, side, geometry = attention_case("transient-global", 127, 16, [419, 200], "right")
+        k[0, :300] = 0.0
+        found.append(compare(native.attend, (q, k, v, (times * side[0], side[1]), geometry),
+                             torch.float32))  # fmt: skip
+    hidden = dataclasses.replace(geometry, mask=geometry.mask.clone())
+    hidden.mask[0, :400] = False
+    got, wanted = (kernel.attend(q, k, v, side, hidden) for kernel in (native, reference))
+    return [*found, relative_error(got[0], wanted[0])]
+
+
+@needs_native
+@torch.no_grad()
+def test_scores_may_lie_far_apart() -> None:
+    assert max(errors_where_scores_lie_far_apart()) < 1e-4
+
+
+@torch.no_grad()
+def keeps_what_is_no_number_in_its_row() -> bool:
+    q, k, v, side, geometry = attention_case("transient-global", 127, 16, [300], "right")
+    q[0, 5] = float("nan")
+    out = native.attend(q, k, v, side, geometry)
+    others = torch.cat([out[0, :5], out[0, 6:]])
+    return bool(out[0, 5].isnan().all() and others.isfinite().all())
+
+
+@needs_native
+def test_what_is_no_number_stays_in_its_row() -> None:
+    assert keeps_what_is_no_number_in_its_row()
+
+
 NARROW = native.NARROW[0]
 
 
@@ -183,10 +219,14 @@ def test_the_compiled_kernel_is_right_on_lesser_processors(fewer, monkeypatch) -
     try:
         assert native.library() is not None
         rows = [row for row in select.check_all(CPU) if row.kernel.startswith("native")]
+        with torch.no_grad():
+            far = errors_where_scores_lie_far_apart()
+        kept = keeps_what_is_no_number_in_its_row()
     finally:
         native.library.cache_clear()
     assert len({row.kernel for row in rows}) == 7
     assert all(row.passed for row in rows), rows
+    assert max(far) < 1e-4 and kept
 
 
 def test_fewer_instructions_where_torch_is_told_to_use_fewer(monkeypatch) -> None:

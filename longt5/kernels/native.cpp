@@ -63,8 +63,8 @@ inline float lane_sum(vec v) {
 
 constexpr float LOG2E = 1.44269504f;
 
-// 2^x for x <= 0: a power of two times a polynomial of the fraction. DEGREE 5 is exact to 3e-7,
-// DEGREE 3 to 1e-4, which is far below the rounding of bfloat16.
+// 2^x, above 2^126 anything as large: a power of two times a polynomial of the fraction. DEGREE 5
+// is exact to 3e-7, DEGREE 3 to 1e-4, which is far below the rounding of bfloat16.
 template <int DEGREE>
 inline vec power_of_two(vec x) {
 #ifdef WIDE
@@ -81,7 +81,8 @@ inline vec power_of_two(vec x) {
     p = p * f + splat(DEGREE == 3 ? 9.999252186e-01f : 9.999999251e-01f);
     return (vec)_mm512_scalef_ps((__m512)p, (__m512)x);  // p * 2^floor(x)
 #else
-    x = larger(x, splat(-125.0f));
+    x = x < -125.0f ? splat(-125.0f) : x;  // and what is no number stays none
+    x = x > 126.0f ? splat(126.0f) : x;
     const vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
     const vec n = x + shift;
     const vec f = x - (n - shift);
@@ -412,40 +413,51 @@ void pack_segment(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t firs
                    a.side_v_stride, seen, s.side, a.d, s.side_v);
 }
 
-// Adds the bias to scores, which become powers of two; returns the largest seen so far.
-inline vec biased(float* scores, int64_t count, const float* bias, vec top) {
+// Powers of two whose sum is above this are made again, from the largest of all.
+constexpr float TOO_MUCH = 1e18f;
+
+// Scores (and what hides them) times log2(e) plus bias; returns the largest.
+inline float biased(float* scores, int64_t count, const float* bias, const float* hidden) {
+    vec top = splat(8 * MASKED);
     for (int64_t j = 0; j < count; j += LANES) {
-        const vec x = load(scores + j) * splat(LOG2E) + load(bias + j);
+        vec x = load(scores + j);
+        if (hidden) x += load(hidden + j);
+        x = x * splat(LOG2E) + load(bias + j);
         store(scores + j, x);
         top = larger(top, x);
     }
-    return top;
+    return lane_max(top);
 }
 
 // Scores of one row plus bias -> unnormalised weights; returns their sum. ``hidden`` may be null.
+// The largest local score is near enough to that of all for most rows, so that those of the
+// globals, which are many, are gone over once.
 template <class T>
 float soften(float* scores, int64_t local, const float* bias, const float* hidden, int64_t side,
              int64_t seen, const float* side_bias, typename T::element* weights) {
-    if (hidden)
-        for (int64_t j = 0; j < local; j += LANES)
-            store(scores + j, load(scores + j) + load(hidden + j));
-    vec top = biased(scores, local, bias, splat(4 * MASKED));
-    float* s = scores + local;
+    typedef typename T::element element;
+    float most = biased(scores, local, bias, hidden);
+    const float* s = scores + local;
     const int64_t whole = seen / LANES * LANES;
-    top = biased(s, whole, side_bias, top);
-    float most = lane_max(top);
-    for (int64_t j = whole; j < side; ++j) {
-        s[j] = j < seen ? s[j] * LOG2E + side_bias[j] : 8 * MASKED;
-        most = std::max(most, s[j]);
+    float last[LANES];
+    for (int64_t j = 0; j < LANES; ++j)
+        last[j] = whole + j < seen ? s[whole + j] * LOG2E + side_bias[whole + j] : 8 * MASKED;
+    for (bool exact = false;; exact = true) {
+        const vec offset = splat(most);
+        vec sum = vec{};
+        auto put = [&](vec x, element* to) {
+            const vec w = power_of_two<T::exp_degree>(x);
+            sum += w;
+            T::put(to, w);
+        };
+        for (int64_t i = 0; i < local; i += LANES) put(load(scores + i) - offset, weights + i);
+        for (int64_t j = 0; j < whole; j += LANES)
+            put(load(s + j) * splat(LOG2E) + (load(side_bias + j) - offset), weights + local + j);
+        if (whole < side) put(load(last) - offset, weights + local + whole);
+        const float total = lane_sum(sum);
+        if (exact || total < TOO_MUCH) return total;
+        for (int64_t j = 0; j < seen; ++j) most = std::max(most, s[j] * LOG2E + side_bias[j]);
     }
-    vec sum = vec{};
-    const vec offset = splat(most);
-    for (int64_t i = 0; i < local + side; i += LANES) {
-        const vec w = power_of_two<T::exp_degree>(load(scores + i) - offset);
-        sum += w;
-        T::put(weights + i, w);
-    }
-    return lane_sum(sum);
 }
 
 template <class T>
