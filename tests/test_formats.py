@@ -238,14 +238,22 @@ Use
 
 def test_markdown(load) -> None:
     document = load(MARKDOWN, "flood.md")
-    assert document.unit == "part" and document.warnings == ()
+    assert document.unit == "part"
+    assert document.warnings == ("2 blocks of code are left out of “flood.md”.",)
     assert outline(document) == [("The flood", 1, 1), ("Use", 1, 2)]
     assert document.pages[0].text == (
         "The flood\n\nThe river rose in the night, as seen and fell.\nTwice.\n\n"
         "• one\n• two\n• three\nSacks | Saved\n40\n\nQuoted.\n\n"
-        "count the sacks\nsacks --count\n\nindented\nsacks\n\nUse\n\nFramed\n\na | b\nc | d"
+        "Use\n\nFramed\n\na | b\nc | d"
     )
     assert load(MARKDOWN, "flood.txt").pages[0].text.startswith("---\ntitle: The flood\n")
+
+
+def test_prose_set_off_as_code_is_prose_and_code_alone_is_read(load) -> None:
+    document = load(f"# Answer\n\n```\n{PROSE}\n```\n\n```\nx = 1\n```\n", "answer.md")
+    assert PROSE.split(".")[0] in document.pages[0].text and "x = 1" not in document.pages[0].text
+    assert document.warnings == ("1 block of code is left out of “answer.md”.",)
+    assert load("```\nx = 1\n```\n", "code.md").pages[0].text == "x = 1"
 
 
 def test_comments_in_code_are_no_sections(load) -> None:
@@ -284,19 +292,19 @@ def test_front_matter(top, is_kept) -> None:
 
 @pytest.mark.parametrize("markup", ["<title>", "<select>", "<svg>", "<!-- x -->", "<p hidden>"])
 def test_stray_tags_in_markdown_hide_nothing(markup) -> None:
-    blocks = markdown.blocks_of(f"Before {markup} it.\n\n{markup}\n\n## After\n\nThe end.")
+    blocks, _ = markdown.blocks_of(f"Before {markup} it.\n\n{markup}\n\n## After\n\nThe end.")
     assert [block.text for block in blocks] == ["Before it.", "After", "The end."]
 
 
 @pytest.mark.parametrize("nest", ["> " * 200, "".join(f"{'  ' * n}- a\n" for n in range(99))])
 def test_markdown_nested_too_deep_is_read_as_it_stands(nest) -> None:
-    assert markdown.blocks_of(f"{nest}words")[-1].text.endswith("words")
+    assert markdown.blocks_of(f"{nest}words")[0][-1].text.endswith("words")
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="#*_`-+>|[]()!<>&;:=~1. ab\n\t", max_size=300))
 def test_any_markdown_ends_in_blocks(content) -> None:
-    blocks = markdown.blocks_of(content)
+    blocks, _ = markdown.blocks_of(content)
     assert all(block.text.strip() for block in blocks)
     if content.replace("b", "").strip() == "a":
         assert blocks

@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from app.documents import limits, text, web
 from app.documents.parts import Block, join_blocks, outline_of, pack, paragraphs_of
 from app.errors import EmptyFile, TooLong
+from longt5.candidates import is_whole, sentence_spans
 
 _FIELD = re.compile(r"\s|[#\-\]}]|[^\s:=][^:=]*[:=]|$")  # begins a line of YAML or TOML
 _FENCES = {"---": ("---", "..."), "+++": ("+++",)}  # open front matter, and close it
@@ -27,17 +28,22 @@ def read_markdown(path: Path, name: str) -> dict[str, Any]:
     if len(content) > limits.MAX_CHARACTERS:
         raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it first.")
     # Read from a file or pasted, a text has the same parts, so the same numbers are cited.
-    parts = pack(blocks_of(content), at_headings=False)
+    blocks, left_out = blocks_of(content)
+    parts = pack(blocks, at_headings=False)
     if not parts:
         raise EmptyFile(f"“{name}” has no words in it: choose another file.")
     pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
     warnings = [warning] if warning else []
+    if left_out:
+        what = "1 block of code is" if left_out == 1 else f"{left_out} blocks of code are"
+        warnings.append(f"{what} left out of “{name}”.")
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 
-def blocks_of(content: str) -> list[Block]:
+def blocks_of(content: str) -> tuple[list[Block], int]:
     """The blocks of a text in Markdown: CommonMark, with tables and words struck through; its
-    paragraphs as they stand where it nests too deep."""
+    paragraphs as they stand where it nests too deep. And how many blocks of code are left out:
+    all, unless there is nothing else."""
     reader = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
     reader.enable(["table", "strikethrough"])
     for kind, rule in (("image", _image), ("html_inline", _tag), ("html_block", _markup)):
@@ -45,8 +51,21 @@ def blocks_of(content: str) -> list[Block]:
     content = without_front_matter(content)
     tokens = reader.parse(content)
     if any(token.level >= MAX_NESTING - 1 for token in tokens):
-        return paragraphs_of(content)
-    return web.chapter_blocks(reader.renderer.render(tokens, reader.options, {}))
+        return paragraphs_of(content), 0
+    prose = [token for token in tokens if not _is_code(token)]
+    blocks = web.chapter_blocks(reader.renderer.render(prose, reader.options, {}))
+    if blocks:
+        return blocks, len(tokens) - len(prose)
+    return web.chapter_blocks(reader.renderer.render(tokens, reader.options, {})), 0
+
+
+def _is_code(token: Token) -> bool:
+    """Whether it is a block set off as code, and not a text that somebody set off so."""
+    if token.type not in ("fence", "code_block"):
+        return False
+    words = token.content
+    said = sum(end - start for start, end in sentence_spans(words) if is_whole(words[start:end]))
+    return said < len(words.strip()) / 2
 
 
 def without_front_matter(content: str) -> str:
