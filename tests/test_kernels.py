@@ -5,6 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import torch
@@ -206,27 +211,65 @@ def test_what_is_no_number_stays_in_its_row() -> None:
 
 
 NARROW = native.NARROW[0]
+needs_wide = pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX512", reason="the processor has no AVX-512"
+)
+
+
+@contextmanager
+def compiled_with(*flags: str) -> Iterator[Any]:
+    """The kernel as it is compiled with further flags, in place of the usual one."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "FLAGS", [*native.FLAGS, *flags])
+        patch.setattr(native, "_cache_folder", lambda: Path(folder))
+        native.library.cache_clear()
+        try:
+            yield native.library()
+        finally:
+            native.library.cache_clear()
 
 
 @needs_native
-@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="no more to leave")
+@needs_wide
+@torch.no_grad()
+def test_products_by_matrix_registers(monkeypatch) -> None:
+    """Those of AMX, imitated: what is read and written where, and with which registers."""
+    header = Path(__file__).with_name("emulated_tiles.h")
+    lengths = [[n] for n in LENGTHS[:-1]] + [[130, 100, 7], [300, 257]]
+    cases = [
+        attention_case(attention, radius, block, some, side)
+        for attention, side in zip(ATTENTIONS, ("right", "left"), strict=True)
+        for radius, block in ((127, 16), (63, 8), (31, 3))
+        for some in lengths
+    ]
+    with compiled_with("-include", str(header)) as library:
+        for case in cases:
+            before = library.emulated_products()
+            assert compare(native.attend, case, torch.bfloat16) < BOUNDS[torch.bfloat16]
+            assert library.emulated_products() > before
+        assert native_checks_pass()
+    with compiled_with("-include", str(header)) as library:
+        monkeypatch.setenv("EMULATED_TILES_REFUSED", "by the system")
+        assert compare(native.attend, cases[-1], torch.bfloat16) < BOUNDS[torch.bfloat16]
+        assert library.emulated_products() == 0
+
+
+def native_checks_pass() -> bool:
+    rows = [row for row in select.check_all(CPU) if row.kernel.startswith("native")]
+    return len({row.kernel for row in rows}) == 7 and all(row.passed for row in rows)
+
+
+@needs_native
+@needs_wide
 @pytest.mark.parametrize("fewer", [
     [NARROW], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]])  # fmt: skip
-def test_the_compiled_kernel_is_right_on_lesser_processors(fewer, monkeypatch) -> None:
+def test_the_compiled_kernel_is_right_on_lesser_processors(fewer) -> None:
     """What the machine at hand can do more is left out when compiling."""
-    monkeypatch.setattr(native, "FLAGS", [*native.FLAGS, *fewer])
-    native.library.cache_clear()
-    try:
-        assert native.library() is not None
-        rows = [row for row in select.check_all(CPU) if row.kernel.startswith("native")]
-        with torch.no_grad():
-            far = errors_where_scores_lie_far_apart()
-        kept = keeps_what_is_no_number_in_its_row()
-    finally:
-        native.library.cache_clear()
-    assert len({row.kernel for row in rows}) == 7
-    assert all(row.passed for row in rows), rows
-    assert max(far) < 1e-4 and kept
+    with compiled_with(*fewer) as library, torch.no_grad():
+        assert library is not None
+        assert native_checks_pass()
+        assert max(errors_where_scores_lie_far_apart()) < 1e-4
+        assert keeps_what_is_no_number_in_its_row()
 
 
 def test_fewer_instructions_where_torch_is_told_to_use_fewer(monkeypatch) -> None:

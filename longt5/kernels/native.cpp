@@ -2,7 +2,8 @@
 //
 // One product routine serves both halves of attention. Its left operand is read row by row,
 // its right operand is packed so that a register of columns lies side by side; in bfloat16 two
-// steps of the inner dimension share a 32-bit word, as the dot-product instruction wants them.
+// steps of the inner dimension share a 32-bit word, as the dot-product instruction wants them,
+// and as the matrix units of AMX do, which take both operands as they lie.
 // S source tokens, H heads, d head width, L block length, G global tokens, K beams.
 // AVX2 is the least that it is compiled for; more is used where the processor has it.
 
@@ -13,6 +14,10 @@
 #include <cstring>
 #include <vector>
 #include <immintrin.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace {
 
@@ -24,6 +29,10 @@ constexpr int ROWS = 8, VECS = 2, STREAMED = 4, OUTPUTS = 4;
 #else
 #define REGISTER 32
 constexpr int ROWS = 4, VECS = 2, STREAMED = 2, OUTPUTS = 2;
+#endif
+#if defined(WIDE) && defined(__AMX_BF16__) && defined(__linux__)
+#define TILED
+constexpr int64_t SIDE = 16;           // rows, and words of a row, of one matrix register
 #endif
 constexpr int64_t LANES = REGISTER / 4;
 constexpr int64_t TILE = 32;           // query rows that share one strip of scores, at most
@@ -113,6 +122,7 @@ struct Float {
     typedef float word;
     typedef vec some;
     static constexpr int64_t pair = 1;
+    static constexpr int64_t columns = LANES;  // scores are computed so many at a time
     static constexpr int exp_degree = 5;
     static vec dot(vec acc, word a, some b) { return acc + splat(a) * b; }
     static void put(element* p, vec v) { store(p, v); }
@@ -138,6 +148,11 @@ struct Brain {
     typedef uint32_t word;
     typedef ivec some;
     static constexpr int64_t pair = 2;
+#ifdef TILED
+    static constexpr int64_t columns = 2 * SIDE;
+#else
+    static constexpr int64_t columns = LANES;
+#endif
     static constexpr int exp_degree = 3;
     static vec dot(vec acc, word a, some b) { return along(acc, ivec{} + int32_t(a), b); }
     static void put(element* p, vec v) {
@@ -276,6 +291,76 @@ void multiply(int64_t rows, const typename T::word* a, int64_t lda, const typena
     }
 }
 
+#ifdef TILED
+
+// Whether the system lets this process use the matrix registers; it has to be asked (Linux,
+// Documentation/arch/x86/xstate.rst).
+bool tiles_granted() {
+    constexpr int ASK = 0x1023, TILE_DATA = 18;
+    static const bool granted = syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+    return granted;
+}
+
+// One thread's eight matrix registers, all of full size, while this lives.
+struct Registers {
+    const bool held;
+    Registers(bool wanted) : held(wanted && tiles_granted()) {
+        // Palette 1; then the bytes of a row of each register from 16 on, its rows from 48 on.
+        alignas(64) static const uint8_t config[64] = {
+            1, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,
+            64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0,
+            0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,
+            16, 16, 16, 16, 16, 16, 16, 16};
+        if (held) _tile_loadconfig(config);
+    }
+    ~Registers() {
+        if (held) _tile_release();
+    }
+};
+
+// ``multiply`` with 32 rows and a multiple of 16 steps and of two vectors: each four results
+// share two left and two right operands.
+void multiply_tiles(const uint32_t* a, int64_t lda, const uint32_t* b, int64_t ldb, int64_t next,
+                    int64_t steps, int64_t vectors, float* c, int64_t ldc, bool add) {
+    const int64_t a_row = 4 * lda, b_row = 4 * ldb, c_row = 4 * ldc;
+    for (int64_t v = 0; v < vectors; v += 2) {
+        float *upper = c + v * SIDE, *lower = upper + SIDE * ldc;
+        asm volatile("" ::: "memory");  // some compilers do not know that tiles read memory
+        if (add) {
+            _tile_loadd(0, upper, c_row);
+            _tile_loadd(1, upper + SIDE, c_row);
+            _tile_loadd(2, lower, c_row);
+            _tile_loadd(3, lower + SIDE, c_row);
+        } else {
+            _tile_zero(0);
+            _tile_zero(1);
+            _tile_zero(2);
+            _tile_zero(3);
+        }
+        for (int64_t k = 0; k < steps; k += SIDE) {
+            const uint32_t* right = b + k * ldb + v * next;
+            _tile_loadd(4, a + k, a_row);
+            _tile_loadd(6, right, b_row);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_loadd(7, right + next, b_row);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_loadd(5, a + SIDE * lda + k, a_row);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        _tile_stored(0, upper, c_row);
+        _tile_stored(1, upper + SIDE, c_row);
+        _tile_stored(2, lower, c_row);
+        _tile_stored(3, lower + SIDE, c_row);
+    }
+}
+#else
+struct Registers {
+    static constexpr bool held = false;
+    Registers(bool) {}
+};
+#endif
+
 // The same for the few rows of a decode step: wide, so that memory is read in one go.
 template <class T, int R>
 void stream_rows(const typename T::word* a, int64_t lda, const typename T::word* b, int64_t ldb,
@@ -357,12 +442,14 @@ struct Strip {
     typedef typename T::element element;
     int64_t keys, side, width, head = -1;
     bool hides;  // whether any key of the segment is hidden
+    const Registers registers;
     word *k, *v, *side_k, *side_v;
     float *hidden, *scores, *sums, *result;
     element *weights, *queries;
-    Strip(const Long& a) {
+    Strip(const Long& a)
+        : registers(T::pair == 2 && a.L % TILE == 0 && a.d % (2 * LANES) == 0) {
         keys = (SEGMENT + 2) * a.L;
-        side = up(a.G, LANES);  // of the head at hand; no head has more
+        side = up(a.G, T::columns);  // of the head at hand; no head has more
         width = up(3 * a.L, LANES) + side;
         const int64_t w = sizeof(word), steps = a.d / T::pair;
         k = (word*)scratch(keys * steps * w);
@@ -380,6 +467,16 @@ struct Strip {
         for (void* p : {(void*)k, (void*)v, (void*)side_k, (void*)side_v, (void*)hidden,
                         (void*)scores, (void*)weights, (void*)queries, (void*)sums, (void*)result})
             std::free(p);
+    }
+
+    void times(int64_t rows, const word* a, int64_t lda, const word* b, int64_t ldb, int64_t next,
+               int64_t steps, int64_t vectors, float* c, int64_t ldc, bool add) const {
+#ifdef TILED
+        if constexpr (T::pair == 2)
+            if (registers.held)
+                return multiply_tiles(a, lda, b, ldb, next, steps, vectors, c, ldc, add);
+#endif
+        multiply<T>(rows, a, lda, b, ldb, next, steps, vectors, c, ldc, add);
     }
 };
 
@@ -406,7 +503,7 @@ void pack_segment(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t firs
     if (s.head == b * a.H + h) return;
     s.head = b * a.H + h;
     const int64_t seen = a.G ? a.seen[b] : 0;
-    s.side = up(seen, LANES);
+    s.side = up(seen, T::columns);
     pack_keys<T>((const element*)a.side_k + b * a.G * a.side_k_stride + h * a.d, a.side_k_stride,
                  seen, s.side / LANES, a.d, s.side_k);
     pack_values<T>((const element*)a.side_v + b * a.G * a.side_v_stride + h * a.d,
@@ -439,8 +536,8 @@ float soften(float* scores, int64_t local, const float* bias, const float* hidde
     float most = biased(scores, local, bias, hidden);
     const float* s = scores + local;
     const int64_t whole = seen / LANES * LANES;
-    float last[LANES];
-    for (int64_t j = 0; j < LANES; ++j)
+    float last[T::columns];
+    for (int64_t j = 0; j < T::columns; ++j)
         last[j] = whole + j < seen ? s[whole + j] * LOG2E + side_bias[whole + j] : 8 * MASKED;
     for (bool exact = false;; exact = true) {
         const vec offset = splat(most);
@@ -453,7 +550,8 @@ float soften(float* scores, int64_t local, const float* bias, const float* hidde
         for (int64_t i = 0; i < local; i += LANES) put(load(scores + i) - offset, weights + i);
         for (int64_t j = 0; j < whole; j += LANES)
             put(load(s + j) * splat(LOG2E) + (load(side_bias + j) - offset), weights + local + j);
-        if (whole < side) put(load(last) - offset, weights + local + whole);
+        for (int64_t j = whole; j < side; j += LANES)
+            put(load(last + j - whole) - offset, weights + local + j);
         const float total = lane_sum(sum);
         if (exact || total < TOO_MUCH) return total;
         for (int64_t j = 0; j < seen; ++j) most = std::max(most, s[j] * LOG2E + side_bias[j]);
@@ -472,15 +570,15 @@ void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first
         if (i < count) std::memcpy(s.queries + i * a.d, q + i * a.q_stride, a.d * sizeof(element));
         else std::memset((void*)(s.queries + i * a.d), 0, a.d * sizeof(element));
     // A query sees L - 1 keys on each side: these columns of its three blocks, and no others.
-    const int64_t low = (in_block + 1) / LANES * LANES;
-    const int64_t high = std::min(3 * a.L, up(in_block + tile + 2 * a.L - 1, LANES));
+    const int64_t low = (in_block + 1) / T::columns * T::columns;
+    const int64_t high = std::min(3 * a.L, up(in_block + tile + 2 * a.L - 1, T::columns));
     const int64_t local = high - low, key = (block - first) * a.L + low;
     const word* left = (const word*)s.queries;
-    multiply<T>(tile, left, steps, s.k + key * steps, LANES, steps * LANES, steps, local / LANES,
-                s.scores, s.width, false);
+    s.times(tile, left, steps, s.k + key * steps, LANES, steps * LANES, steps, local / LANES,
+            s.scores, s.width, false);
     if (s.side)
-        multiply<T>(tile, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
-                    s.scores + local, s.width, false);
+        s.times(tile, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
+                s.scores + local, s.width, false);
     for (int64_t i = 0; i < tile; ++i) {
         // Rows of both biases are stretches of their tables, since only the distance counts.
         const float* bias = a.local_table + h * (4 * a.L - 1) + a.L - 1 - in_block - i + low;
@@ -494,11 +592,11 @@ void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first
     }
     const word* weights = (const word*)s.weights;
     const int64_t lda = s.width / T::pair, vectors = a.d / LANES;
-    multiply<T>(tile, weights, lda, s.v + key / T::pair * a.d, a.d, LANES, local / T::pair,
-                vectors, s.result, a.d, false);
+    s.times(tile, weights, lda, s.v + key / T::pair * a.d, a.d, LANES, local / T::pair,
+            vectors, s.result, a.d, false);
     if (s.side)
-        multiply<T>(tile, weights + local / T::pair, lda, s.side_v, a.d, LANES, s.side / T::pair,
-                    vectors, s.result, a.d, true);
+        s.times(tile, weights + local / T::pair, lda, s.side_v, a.d, LANES, s.side / T::pair,
+                vectors, s.result, a.d, true);
     element* out = (element*)a.out + ((b * a.S + row) * a.H + h) * a.d;
     for (int64_t i = 0; i < count; ++i)
         for (int64_t x = 0; x < a.d; x += LANES)
