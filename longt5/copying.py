@@ -9,8 +9,9 @@ begins may have a price as well: that of the least salient ones is the highest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from .logits_processors import Processor
 from .salience import Ranking
 from .tidying import tidy
 
-CONTEXT = 16  # tokens looked back at: a sentence may say "tonnes of carbon" twice
+CONTEXT = 16  # tokens looked back at by a row that has left the source
 BEGIN, END = -1, -2  # what stands before and after each sentence
 
 
@@ -38,57 +39,62 @@ def tidied(
 
 
 class SourceRuns:
-    """What follows each run of up to CONTEXT tokens inside the sentences of one source.
+    """The sentences of one source as one text, by places in it.
 
     >>> runs = SourceRuns([[5, 6, 9], [5, 7]])
-    >>> runs.after((BEGIN,)), runs.after((BEGIN, 5)), runs.after((8, 6)), runs.after((5, 7))
-    ((5,), (6, 7), (9,), (-2,))
-    >>> runs.sentences((BEGIN, 5), 7)
-    frozenset({1})
+    >>> begun = runs.step(runs.starts, 5)
+    >>> list(runs.after(begun)), runs.sentences(runs.step(begun, 7))
+    ([6, 7], frozenset({1}))
+    >>> [list(runs.after(runs.ending(recent))) for recent in ((8, 6), (5, 7), (8,))]
+    [[9], [-2], []]
     """
 
     def __init__(self, sentences: Iterable[Sequence[int]]) -> None:
         self._text: list[int] = []  # all sentences, each between BEGIN and END
+        self._number: list[int] = []  # of the sentence at each place
         self._places: dict[int, list[int]] = {}  # of each token in the text
-        self._begin: dict[int, list[tuple[int, int]]] = {}  # number, place, by the first token
-        self._known: dict[tuple[int, ...], tuple[int, ...]] = {}
         for number, sentence in enumerate(sentences):
-            self._begin.setdefault(next(iter(sentence), END), []).append((number, len(self._text)))
-            for token in (BEGIN, *sentence, END):
+            for token in (BEGIN, *sentence, END) if len(sentence) else ():
                 self._places.setdefault(token, []).append(len(self._text))
                 self._text.append(token)
+                self._number.append(number)
+        self.starts = tuple(self._places.get(BEGIN, ()))
 
-    def after(self, recent: tuple[int, ...]) -> tuple[int, ...]:
-        """The tokens that follow the longest end of ``recent`` that the source has."""
-        if recent not in self._known:
-            self._known[recent] = self._found(recent)
-        return self._known[recent]
+    def after(self, at: Iterable[int]) -> dict[int, set[int]]:
+        """The tokens that follow these places, each with the sentences where it does."""
+        found: dict[int, set[int]] = {}
+        for place in at:
+            found.setdefault(self._text[place + 1], set()).add(self._number[place])
+        return found
 
-    def _found(self, recent: tuple[int, ...]) -> tuple[int, ...]:
-        text, found = self._text, self._places.get(recent[-1], []) if recent else []
+    def step(self, at: Iterable[int], token: int) -> tuple[int, ...]:
+        """The places one further where the token stands."""
+        return tuple(place + 1 for place in at if self._text[place + 1] == token)
+
+    def ending(self, recent: Sequence[int]) -> tuple[int, ...]:
+        """Where the longest end of ``recent`` that the source has ends."""
+        found = self._places.get(recent[-1], []) if recent else []
         for back, token in enumerate(recent[-2::-1], 1):
-            longer = [at for at in found if at >= back and text[at - back] == token]
+            longer = [at for at in found if at >= back and self._text[at - back] == token]
             if not longer:
                 break
             found = longer
-        return tuple(dict.fromkeys(text[at + 1] for at in found))
+        return tuple(found)
 
-    def sentences(self, beginning: tuple[int, ...], token: int) -> frozenset[int]:
-        """The sentences that begin with ``beginning`` (BEGIN first) and ``token``."""
-        wanted = [*beginning, token]
-        return frozenset(
-            number
-            for number, at in self._begin.get(wanted[1], ())
-            if self._text[at : at + len(wanted)] == wanted
-        )
+    def sentences(self, at: Iterable[int]) -> frozenset[int]:
+        """The numbers of the sentences that these places are in."""
+        return frozenset(self._number[place] for place in at)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row is: its last tokens, the sentences it may be in, those already said, and how
-    many it has begun."""
+    """Where a row is: the places of the source where all of its sentence so far (all since it
+    left the source, if it has) stands; its last tokens; the sentences it may be in, those already
+    said, and how many it has begun."""
 
-    recent: tuple[int, ...] = (BEGIN,)
+    at: tuple[int, ...]
+    recent: tuple[int, ...] = ()
+    left: bool = False
     inside: frozenset[int] = frozenset()
     said: frozenset[int] = frozenset()
     begun: int = 1
@@ -112,46 +118,51 @@ class CopyPenalty(Processor):
         self.most_sentences = most_sentences
         self.rankings = rankings or [None] * len(sources)
         self.runs = [SourceRuns(sentences) for sentences in sources]
-        self.places = [Place()] * (len(self.runs) * beams)
+        self.places = [Place(runs.starts) for runs in self.runs for _ in range(beams)]
 
-    def _free(self, row: int) -> tuple[tuple[int, ...], bool]:
-        """(tokens without a price, whether a sentence may end here)."""
-        place, runs = self.places[row], self.runs[row // self.beams]
-        follows = runs.after(place.recent)
-        free = tuple(t for t in follows if t != END)
-        if place.recent[:1] == (BEGIN,):
-            free = self._unsaid(runs, place.recent, free, place.said)
-        return free, END in follows
-
-    @staticmethod
-    def _unsaid(
-        runs: SourceRuns, recent: tuple[int, ...], tokens: Sequence[int], said: frozenset[int]
-    ) -> tuple[int, ...]:
-        """The tokens that do not lead only into sentences already said."""
-        return tuple(t for t in tokens if not said.issuperset(runs.sentences(recent, t)))
-
-    def _starts(self, row: int) -> tuple[int, ...]:
+    def _fresh(self, row: int) -> tuple[int, ...]:
+        """Where a sentence may begin after the one at hand."""
         place, runs = self.places[row], self.runs[row // self.beams]
         if self.most_sentences is not None and place.begun >= self.most_sentences:
             return ()
-        said = place.said | place.inside
-        return self._unsaid(runs, (BEGIN,), runs.after((BEGIN,)), said)
+        told = place.said | place.inside
+        return tuple(at for at in runs.starts if told.isdisjoint(runs.sentences((at,))))
+
+    def _costs(self, row: int) -> dict[int, float]:
+        """The tokens that do not leave the source, each with its price."""
+        place, runs = self.places[row], self.runs[row // self.beams]
+        follows = runs.after(place.at)
+        may_end = follows.pop(END, None) is not None
+        if place.left:
+            costs = dict.fromkeys(follows, 0.0)
+        else:  # a token may narrow down which sentence was begun, to a dearer one
+            price = partial(self._price, row, place.said)
+            paid = price(place.inside) if place.recent else 0.0
+            costs = {t: max(0.0, price(some) - paid) for t, some in follows.items()}
+        if may_end:
+            # A token may both go on and begin: the first price is that of going on.
+            for token, some in runs.after(self._fresh(row)).items():
+                costs.setdefault(token, self._price(row, place.said | place.inside, some))
+            costs.setdefault(self.eos, 0.0)
+        return costs
+
+    def _price(self, row: int, said: Collection[int], sentences: Collection[int]) -> float:
+        """That of the cheapest of these sentences after those said."""
+        ranking = self.rankings[row // self.beams]
+        if ranking is None:
+            return 0.0
+        prices = ranking.prices(said)
+        return min((prices[i] for i in sentences), default=0.0)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         rows: list[int] = []
         columns: list[int] = []
         prices: list[float] = []
         for row in range(len(self.places)):
-            free, may_end = self._free(row)
-            # A token may both go on and begin: the first price is that of going on.
-            cost = dict(zip(free, self._going_on(row, free), strict=True))
-            if may_end:
-                for token, price in self._beginning(row, self._starts(row)):
-                    cost.setdefault(token, price)
-                cost.setdefault(self.eos, 0.0)
-            rows += [row] * len(cost)
-            columns += cost
-            prices += cost.values()
+            costs = self._costs(row)
+            rows += [row] * len(costs)
+            columns += costs
+            prices += costs.values()
         lowered = scores - self.penalty
         lowered[rows, columns] = scores[rows, columns] - scores.new_tensor(prices)
         allowed = torch.full_like(scores, -torch.inf)
@@ -160,32 +171,6 @@ class CopyPenalty(Processor):
         inside = ~allowed.amax(-1, keepdim=True).isinf()
         return torch.where(inside, lowered.log_softmax(-1), lowered)
 
-    def _beginning(self, row: int, tokens: Sequence[int]) -> Iterator[tuple[int, float]]:
-        """First tokens of sentences, each with the price of the cheapest one it may begin."""
-        place, runs = self.places[row], self.runs[row // self.beams]
-        said = place.said | place.inside
-        for token in tokens:
-            yield token, self._price(row, runs.sentences((BEGIN,), token), said)
-
-    def _going_on(self, row: int, tokens: Sequence[int]) -> list[float]:
-        """What it costs that a token narrows down which sentence was begun."""
-        place, runs = self.places[row], self.runs[row // self.beams]
-        if self.rankings[row // self.beams] is None or place.recent[:1] != (BEGIN,):
-            return [0.0] * len(tokens)
-        paid = self._price(row, place.inside, place.said) if place.inside else 0.0
-        return [
-            max(0.0, self._price(row, runs.sentences(place.recent, t), place.said) - paid)
-            for t in tokens
-        ]
-
-    def _price(self, row: int, sentences: frozenset[int], said: frozenset[int]) -> float:
-        """That of the cheapest of these sentences that has not been said."""
-        ranking = self.rankings[row // self.beams]
-        if ranking is None:
-            return 0.0
-        prices = ranking.prices(said)
-        return min((prices[i] for i in sentences if i not in said), default=0.0)
-
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
         self.places = [
             self._next(parent, token) for parent, token in zip(parents, tokens, strict=True)
@@ -193,12 +178,14 @@ class CopyPenalty(Processor):
 
     def _next(self, row: int, token: int) -> Place:
         place, runs = self.places[row], self.runs[row // self.beams]
-        free, may_end = self._free(row)
-        if may_end and token not in free and token in self._starts(row):
+        recent = (*place.recent, token)[-CONTEXT:]
+        at = runs.step(place.at, token)
+        if at:
+            inside = place.inside if place.left else runs.sentences(at)
+            return replace(place, at=at, recent=recent, inside=inside)
+        if END in runs.after(place.at):
+            at = runs.step(self._fresh(row), token)
+        if at:
             said = place.said | place.inside
-            inside = runs.sentences((BEGIN,), token)
-            return Place((BEGIN, token), inside, said, place.begun + 1)
-        inside = place.inside
-        if place.recent[:1] == (BEGIN,):
-            inside = runs.sentences(place.recent, token)
-        return Place((*place.recent, token)[-CONTEXT:], inside, place.said, place.begun)
+            return Place(at, (token,), False, runs.sentences(at), said, place.begun + 1)
+        return replace(place, at=runs.ending(recent), recent=recent, left=True)
