@@ -277,6 +277,27 @@ def test_every_rule_at_once(beams: int) -> None:
         assert theirs.generate(ids.numpy(), mask.numpy(), **short).sequences.tolist() == a.tolist()
 
 
+def test_a_mask_given_with_kept_states_counts() -> None:
+    ours = models((1, 40, "transient-global"))[1]
+    theirs = flax_like(ours)
+    ids, mask = padded_batch([30, 17], 40)
+    mask[0, 3:] = 0
+    options = {"num_beams": 2, "max_new_tokens": 8}
+    expected = ours.generate(encoded=ours.encode(ids), attention_mask=mask, **options).sequences
+    kept = theirs.encode(ids.numpy())
+    got = theirs.generate(encoder_outputs=kept, attention_mask=mask.numpy(), **options).sequences
+    assert got.tolist() == expected.tolist()
+    assert got.tolist() != theirs.generate(encoder_outputs=kept, **options).sequences.tolist()
+
+
+def test_words_outside_the_vocabulary_are_no_words() -> None:
+    theirs = flax_like(models((1, 40, "local"))[1])
+    ids = np.array([[7, 8, 9, 1]])
+    plain = theirs.generate(ids, max_new_tokens=4).sequences.tolist()
+    odd = {"bad_words_ids": [[], [5000], [3, 40]], "suppress_tokens": [5000]}
+    assert theirs.generate(ids, max_new_tokens=4, **odd).sequences.tolist() == plain
+
+
 def test_draws_follow_a_seed() -> None:
     theirs = flax_like(models((1, 40, "local"))[1])
     options = {"do_sample": True, "max_new_tokens": 12, "top_k": 5, "top_p": 0.9,

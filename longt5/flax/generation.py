@@ -44,7 +44,8 @@ def generate(
     params: Params | None = None,
     **options: Any,
 ) -> GenerationOutput:
-    """Decode ids [B, S], or kept ``encoder_outputs``, to the end.
+    """Decode ids [B, S], or kept ``encoder_outputs`` (with their own mask, where none is given),
+    to the end.
 
     Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` says nothing here).
     A ``seed`` (0 by default) gives JAX's draws, not torch's. Compiled once per shape and set of
@@ -57,6 +58,8 @@ def generate(
     if encoder_outputs is None:
         assert input_ids is not None
         encoder_outputs = model.encode(input_ids, attention_mask, params=params)
+    elif attention_mask is not None:
+        encoder_outputs = encoder_outputs._replace(attention_mask=jnp.asarray(attention_mask))
     key = jax.random.key(config.seed or 0)
     # The seed is data: another one must not compile anew.
     fixed = dataclasses.replace(config, seed=None)

@@ -95,7 +95,7 @@ def encoder_no_repeat_ngram(n: int, source: Array, rows: int) -> Processor:
 
 def bad_words(words: Sequence[Sequence[int]], eos: Sequence[int]) -> Processor:
     """Forbid the last token of each given sequence when the row ends in the rest of it."""
-    kept = [tuple(w) for w in words if tuple(w) not in {(e,) for e in eos}]
+    kept = [tuple(w) for w in words if w and tuple(w) not in {(e,) for e in eos}]
     sizes = sorted({len(w) for w in kept})
 
     def process(scores: Array, sequences: Array, length: Array) -> Array:
