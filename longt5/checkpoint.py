@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from .errors import reason
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
@@ -125,6 +129,30 @@ def some(keys: Iterable[str], limit: int = 8) -> str:
     return ", ".join(keys[:limit]) + (f" and {len(keys) - limit} more" if keys[limit:] else "")
 
 
+def damaged(path: Path, error: Exception) -> ValueError:
+    """What is said of a file of weights that cannot be read."""
+    return ValueError(
+        f"{path.name} in {path.parent} is no whole file of weights ({reason(error)}); "
+        "fetch or copy it again"
+    )
+
+
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """An indented UTF-8 file."""
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    with replacing(path) as part:
+        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write a file that takes the place of ``path`` when it is whole; what was there
+    stays whatever happens meanwhile."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

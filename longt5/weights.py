@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import re
 import time
 import warnings
@@ -21,11 +22,14 @@ from .checkpoint import (
     PICKLED_INDEX,
     SINGLE,
     check_fit,
+    damaged,
     locate,
     read_shards,
+    replacing,
     write_json,
 )
 from .config import LongT5Config
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from .model import PreTrained
@@ -144,12 +148,15 @@ class Stored:
 
 
 def stored_tensors(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file, unread."""
-    from safetensors import safe_open
+    """The tensors of a safetensors file, unread. Raises ValueError for what is none."""
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, framework="pt") as file:
-        names = list(file.keys())
-        shapes = [torch.Size(file.get_slice(name).get_shape()) for name in names]
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            shapes = [torch.Size(file.get_slice(name).get_shape()) for name in names]
+    except SafetensorError as error:
+        raise damaged(path, error) from error
     return {n: Stored(path, n, shape) for n, shape in zip(names, shapes, strict=True)}
 
 
@@ -181,7 +188,12 @@ def read_tensors(folder: Path) -> Tensors:
 
 
 def _load_bin(path: Path) -> dict[str, Tensor]:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise damaged(path, error) from error
 
 
 def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
@@ -262,7 +274,8 @@ def load(
 
 
 def save(model: PreTrained, folder: str | Path) -> None:
-    """Write the Hugging Face layout; the files load in transformers 4 and 5 and here."""
+    """Write the Hugging Face layout; the files load in transformers 4 and 5 and here. What was in
+    the folder stays until a file is whole."""
     from safetensors.torch import save_file
 
     folder = Path(folder)
@@ -274,7 +287,8 @@ def save(model: PreTrained, folder: str | Path) -> None:
         head: nn.Linear = model.lm_head  # type: ignore[assignment]
         tensors["lm_head.weight"] = head.weight.detach().cpu().clone()
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
-    save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
+    with replacing(folder / SINGLE) as part:
+        save_file(tensors, part, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     if model.has_head:
         write_json(folder / "generation_config.json", model.generation_config.to_dict())

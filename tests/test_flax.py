@@ -376,6 +376,14 @@ def test_old_flax_files_load(tmp_path) -> None:
     assert all(jax.tree.leaves(same))
 
 
+def test_weights_cut_short_are_said(tmp_path) -> None:
+    reference_model().save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:5_000])
+    with pytest.raises(ValueError, match="no whole file"):
+        FlaxLongT5Model.from_pretrained(tmp_path)
+
+
 def test_strict_both_ways() -> None:
     config = LongT5Config.from_dict(TINY)
     flat = {path: np.zeros(shape) for path, shape in flax_weights.shapes(config).items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -121,6 +123,38 @@ def test_strict_both_ways(change, said: str, tmp_path) -> None:
     change(tensors)
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=said):
+        load(tmp_path)
+
+
+def test_a_save_that_fails_leaves_the_model_that_was_there(tmp_path, inputs, monkeypatch) -> None:
+    """As on a full disk, or when the process is killed."""
+    reference_model().save_pretrained(tmp_path)
+    ours = load(tmp_path)
+    before = logits(ours, *inputs)
+
+    def half_written(tensors, path, metadata) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", half_written)
+    with pytest.raises(OSError, match="No space"):
+        LongT5ForConditionalGeneration(ours.config).save_pretrained(tmp_path)
+    assert torch.equal(logits(load(tmp_path), *inputs), before)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("kept", [0, 6, 5_000])
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_cut_short_are_said(tmp_path, name: str, kept: int) -> None:
+    theirs = reference_model()
+    theirs.save_pretrained(tmp_path)
+    path = tmp_path / name
+    if name == "pytorch_model.bin":
+        (tmp_path / "model.safetensors").unlink()
+        torch.save(theirs.state_dict(), path)
+    path.write_bytes(path.read_bytes()[:kept])
+    warnings.simplefilter("ignore")
+    with pytest.raises(ValueError, match=f"{name} in .* is no whole file"):
         load(tmp_path)
 
 

@@ -15,7 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..checkpoint import ALIASES, INDEX, SINGLE, check_fit, locate, read_shards, write_json
+from ..checkpoint import (
+    ALIASES,
+    INDEX,
+    SINGLE,
+    check_fit,
+    damaged,
+    locate,
+    read_shards,
+    replacing,
+    write_json,
+)
 from ..config import LongT5Config
 from .layers import Params
 
@@ -174,10 +184,13 @@ def _named(flat: Flat) -> Flat:
 
 
 def _read_safetensors(path: Path) -> Flat:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, framework="flax") as file:
-        tensors = {path_of(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, framework="flax") as file:
+            tensors = {path_of(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise damaged(path, error) from error
     return {k: x.T if k.endswith("/kernel") else x for k, x in tensors.items()}
 
 
@@ -268,7 +281,8 @@ def save(model: FlaxLongT5Model, folder: str | Path) -> None:
         flat[HEAD] = flat["shared/embedding"].T
     config["torch_dtype"] = model.dtype.name
     tensors = {name_of(path): _stored(path, value) for path, value in flat.items()}
-    save_file(tensors, folder / SINGLE, metadata={"format": "pt"})
+    with replacing(folder / SINGLE) as part:
+        save_file(tensors, part, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     generation = getattr(model, "generation_config", None)
     if generation is not None:
