@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, reason, require
+from ..generation_config import GenerationConfig
 from .examples import OBJECTIVES
 
 
@@ -25,6 +26,9 @@ class Data:
     subset: str = ""
     split: str = "train"
     validation_split: str = "validation"
+
+    def __post_init__(self) -> None:
+        _at_least(0, self, "limit")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Optimizer:
     final: float = 0.05
     clip: float = 1.0
 
+    def __post_init__(self) -> None:
+        _at_least(0, self, "lr", "weight_decay", "warmup", "final", "clip")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are {list(self.betas)}; they must be two from 0 to below 1")
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -62,6 +71,8 @@ class Stage:
     max_target: int = 910
 
     def __post_init__(self) -> None:
+        _at_least(1, self, "steps")
+        _at_least(2, self, "max_target")
         unknown = sorted(set(self.objectives) - set(OBJECTIVES))
         if unknown:
             raise ValueError(f"objective {unknown[0]!r} is none of {', '.join(OBJECTIVES)}")
@@ -110,6 +121,10 @@ class Recipe:
         for name, (value, allowed) in choices.items():
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+        _at_least(1, self, "batch_tokens", "accumulation", "validate_every", "save_every")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+        GenerationConfig().merged(**self.generation)  # refuses what is no option
         if not self.stages:
             raise ValueError("there is no [[stages]] to run")
         if not (self.init or self.model):
@@ -136,8 +151,11 @@ def load(path: Path, objective: str = "summary") -> Recipe:
 
 def build(values: Mapping[str, Any], objective: str, name: str = "The recipe") -> Recipe:
     """A recipe from its TOML tables. Raises UserError naming the field that is wrong."""
-    stages = [{"objectives": {objective: 1.0}, **stage} for stage in values.get("stages", [])]
     try:
+        given = values.get("stages", [])
+        if not isinstance(given, list):
+            raise ValueError("a stage is a table in double brackets: [[stages]]")
+        stages = [{"objectives": {objective: 1.0}, **stage} for stage in given]
         return _build(Recipe, {**values, "stages": stages}, "")
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} cannot be used: {reason(error)}. Correct it.") from error
@@ -194,6 +212,13 @@ def _value(kind: Any, value: Any, place: str) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     return _expect(kind, value, place)
+
+
+def _at_least(least: int, table: Any, *names: str) -> None:
+    """Raises ValueError naming the first of these fields that is less (or no number)."""
+    for name in names:
+        if not getattr(table, name) >= least:
+            raise ValueError(f"{name} is {getattr(table, name)}; it must be {least} or more")
 
 
 def _expect(kind: type, value: Any, place: str) -> Any:
