@@ -146,13 +146,16 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Where to write a file that takes the place of ``path`` when it is whole; what was there
-    stays whatever happens meanwhile."""
+    stays whatever happens meanwhile. Raises OSError, whatever error a library has of its own."""
+    from safetensors import SafetensorError
+
     part = path.with_name(f"{path.name}.part")
     try:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
-    except BaseException:
+    except (RuntimeError, SafetensorError) as error:
+        raise OSError(f"{path} could not be written ({reason(error)})") from error
+    finally:
         part.unlink(missing_ok=True)
-        raise

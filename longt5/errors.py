@@ -19,6 +19,13 @@ def require(extra: str, *modules: str) -> None:
         )
 
 
+def positive(text: str) -> int:
+    """A whole number of 1 or more, as a type of argparse. Raises ValueError."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
 def reason(error: Exception) -> str:
     """What an exception says, on one line and without a full stop."""
     return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__

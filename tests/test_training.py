@@ -149,6 +149,97 @@ def test_a_run_keeps_the_number_format_that_it_began_with(data, tmp_path, monkey
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
 
 
+RECIPE = """batch_tokens = 400
+precision = "float32"
+save_every = 1
+data = {train = ["pairs.jsonl"]}
+vocabulary = {size = 300}
+model = {d_model = 32, d_kv = 8, num_heads = 2, d_ff = 32, num_layers = 1}
+[[stages]]
+steps = 2
+sources = {64 = 1.0}
+"""
+
+
+def command(data: Path, out: Path) -> int:
+    """A short run by the command."""
+    (data / "short.toml").write_text(RECIPE, encoding="utf-8")
+    argv = ["fine-tune", "--config", str(data / "short.toml"), "--data", str(data)]
+    return main([*argv, "--out", str(out), "--device", "cpu"])
+
+
+@pytest.mark.parametrize("step, error, code, said", [
+    (1, torch.OutOfMemoryError("CUDA out of memory."), 1, "Memory ran out: try a smaller"),
+    (2, OSError(28, "No space left on device"), 1, "No space left on device): is there room"),
+    (1, KeyboardInterrupt(), 130, "Stopped before anything was kept."),
+    (2, KeyboardInterrupt(), 130, "The same command goes on from"),
+])  # fmt: skip
+def test_what_ends_a_run_is_one_sentence(
+    data, tmp_path, capsys, monkeypatch, step: int, error: BaseException, code: int, said: str
+) -> None:
+    backward = loop.Trainer._backward
+
+    def fail(self, batch, targets):
+        if self.step == step - 1:
+            raise error
+        return backward(self, batch, targets)
+
+    monkeypatch.setattr(loop.Trainer, "_backward", fail)
+    assert command(data, tmp_path) == code
+    assert said in capsys.readouterr().err
+    monkeypatch.setattr(loop.Trainer, "_backward", backward)
+    assert command(data, tmp_path) == 0
+
+
+def test_a_full_disk_leaves_the_state_before_it(data, tmp_path, capsys, monkeypatch) -> None:
+    save = torch.save
+
+    def half(state, path) -> None:
+        if state["step"] < 2:
+            return save(state, path)
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos")
+
+    monkeypatch.setattr(torch, "save", half)
+    assert command(data, tmp_path) == 1
+    assert "goes on from" in capsys.readouterr().err
+    monkeypatch.setattr(torch, "save", save)
+    assert command(data, tmp_path) == 0
+    assert [row["step"] for row in curves.read(tmp_path / "log.csv")] == ["1", "2"]
+
+
+@pytest.mark.parametrize("kept", [0, 5_000])
+def test_a_damaged_state_is_said(data, tmp_path, capsys, kept: int) -> None:
+    assert command(data, tmp_path) == 0
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:kept])
+    assert command(data, tmp_path) == 1
+    assert "state.pt cannot be read" in capsys.readouterr().err
+
+
+def test_a_line_of_the_log_that_was_cut_is_no_step(data, tmp_path) -> None:
+    assert command(data, tmp_path) == 0
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("1,0,2.5e-")  # of step 12, when the disk was full
+    assert command(data, tmp_path) == 0
+    assert [row["step"] for row in curves.read(tmp_path / "log.csv")] == ["1", "2"]
+
+
+def test_a_loss_that_is_no_number_gives_advice_that_can_be_followed(
+    data, tmp_path, capsys, monkeypatch
+) -> None:
+    """Another recipe does not go on from the state of this one."""
+    monkeypatch.setattr(loop.Trainer, "_backward", lambda *_: float("nan"))
+    assert command(data, tmp_path) == 1
+    assert "begin again in another --out" in capsys.readouterr().err
+
+
+def test_a_trial_of_no_steps_is_no_whole_run(data, tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["fine-tune", "--config", "x.toml", "--trial", "0"])
+    assert "--trial" in capsys.readouterr().err
+
+
 def first_steps(data: Path, out: Path, **changes) -> list[float]:
     got: list[float] = []
     stages = [{"steps": 3, "sources": {"64": 1.0}}]

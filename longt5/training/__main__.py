@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, positive, reason
 from . import recipe as recipes
 
 COMMANDS = {
@@ -30,14 +30,14 @@ def parser() -> argparse.ArgumentParser:
         c.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's files lie")
         c.add_argument("--out", type=Path, default=Path("trained"), metavar="DIR",
                        help="model/, state.pt, log.csv, curves.png (default: trained)")  # fmt: skip
-        c.add_argument("--trial", type=int, metavar="N",
+        c.add_argument("--trial", type=positive, metavar="N",
                        help="at most N steps of each stage, to see that a recipe runs")  # fmt: skip
         c.add_argument("--device", default="auto", metavar="D")
     c = commands.add_parser("salience", help="learn which sentences to repeat", description=(
         "Learn from pairs of documents and summaries which sentences a summary repeats, for a "
         "model that copies: writes salience.json, which belongs beside its weights."))  # fmt: skip
     c.add_argument("--data", required=True, metavar="FILE_OR_DATASET")
-    c.add_argument("--limit", type=int, metavar="N", help="pairs (default: all)")
+    c.add_argument("--limit", type=positive, metavar="N", help="pairs (default: all)")
     c.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
     return p
 
@@ -70,6 +70,25 @@ def train(chosen: argparse.Namespace) -> None:
         world.leave(here)
 
 
+def _failure(error: Exception, out: Path) -> str | None:
+    """What the person is told where memory or the disk gave out; None for other errors."""
+    from ..memory import is_out_of_memory
+
+    if is_out_of_memory(error):
+        return ("Memory ran out: try a smaller batch_tokens with more accumulation, shorter "
+                "sources, or gradient_checkpointing = true, in another --out.")  # fmt: skip
+    if isinstance(error, OSError):
+        said = f"The run ended ({reason(error)}): is there room in {out}, and may it be written?"
+        return f"{said} {_goes_on(out)}".rstrip()
+    return None
+
+
+def _goes_on(out: Path) -> str:
+    """What is said of a state, "" without one."""
+    state = out / "state.pt"
+    return f"The same command goes on from {state}." if state.is_file() else ""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, and give the exit code."""
     chosen = parser().parse_args(argv)
@@ -83,9 +102,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"Stopped. The same command goes on from {chosen.out / 'state.pt'}.",
-              file=sys.stderr)  # fmt: skip
+        went = chosen.command != "salience" and _goes_on(chosen.out)
+        print(f"Stopped. {went}" if went else "Stopped before anything was kept.", file=sys.stderr)
         return 130
+    except (MemoryError, OSError, RuntimeError) as error:
+        said = _failure(error, chosen.out)
+        if said is None:
+            raise
+        print(said, file=sys.stderr)
+        return 1
     print(f"The model lies in {chosen.out / 'model'}.")
     return 0
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from ..checkpoint import replacing
 
 FIELDS = ("step", "stage", "loss", "lr", "norm", "tokens_per_s", "val_loss", "rouge1", "rouge2")
 
@@ -16,7 +19,7 @@ class Log:
     def __init__(self, path: Path, steps_done: int) -> None:
         self.path = path
         rows = [row for row in read(path) if int(row["step"]) <= steps_done]
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(rows)
@@ -28,11 +31,11 @@ class Log:
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The lines of a log, [] without one."""
+    """The whole lines of a log, [] without one."""
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    text = path.read_bytes().decode()
+    return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
 
 def draw(log: Path, picture: Path) -> str | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,9 +23,11 @@ from torch.utils.checkpoint import checkpoint
 from tqdm import tqdm
 
 from ..attention import LongAttention, RMSNorm
+from ..checkpoint import replacing
 from ..corpus import Record
-from ..errors import UserError
+from ..errors import UserError, reason
 from ..generation import GenerationConfig
+from ..memory import is_out_of_memory
 from ..model import FeedForward, LongT5ForConditionalGeneration
 from ..weights import DTYPES, has_fast_bfloat16
 from . import optimizer as optimizers
@@ -136,8 +138,9 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), options.clip or math.inf)
         if not math.isfinite(loss) or not bool(norm.isfinite()):
             raise UserError(
-                f"The loss is no number any more after step {self.step}: go on from the last "
-                "state with a lower optimizer.lr, a longer warmup, or precision float32."
+                f"The loss is no number any more after step {self.step}: begin again in another "
+                "--out with a lower optimizer.lr, a longer warmup, or precision float32. Where "
+                f"there is a best model so far, init can name it: {self.out / 'model'}."
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -194,8 +197,8 @@ class Trainer:
             "step": self.step, "position": dataclasses.astuple(self.position), "best": self.best,
             "recipe": repr(self.recipe), "world": self.world.size, "half": self.half,
         }  # fmt: skip
-        torch.save(state, self.out / "state.new")
-        os.replace(self.out / "state.new", self.out / "state.pt")
+        with replacing(self.out / "state.pt") as part:
+            torch.save(state, part)
         told = draw(self.out / "log.csv", self.out / "curves.png")
         if told and self.step == self.recipe.steps:
             tqdm.write(told)
@@ -205,7 +208,7 @@ class Trainer:
         path = self.out / "state.pt"
         if not path.is_file():
             return
-        state = torch.load(path, map_location=self.world.device, weights_only=True)
+        state = _read_state(path, self.world.device)
         if (state["recipe"], state["world"]) != (repr(self.recipe), self.world.size):
             raise UserError(
                 f"{self.out} holds a run of another recipe or number of processes: choose another "
@@ -216,3 +219,15 @@ class Trainer:
         self.step, self.best = state["step"], state["best"]
         self.position = Position(*state["position"])
         self.half = state["half"]  # another machine may choose otherwise, and lose other digits
+
+
+def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"{path} cannot be read ({reason(error)}): delete it to begin again, or put back a "
+            "copy of it."
+        ) from error

@@ -11,6 +11,7 @@ import torch
 from ..config import LongT5Config
 from ..corpus import Record, read
 from ..errors import UserError, reason
+from ..memory import is_out_of_memory
 from ..model import LongT5ForConditionalGeneration
 from ..tokenizer import Tokenizer
 from ..weights import locate
@@ -59,7 +60,9 @@ def begin(
                 source, device="cpu", dtype=torch.float32
             ), tokenizer
         return _new_model(recipe, tokenizer), tokenizer
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
         what = recipe.init or "the shape in [model]"
         raise UserError(f"The run cannot begin from {what}: {reason(error)}.") from error
 
