@@ -16,7 +16,15 @@ from longt5.corpus import Record
 from longt5.errors import UserError
 from longt5.salience import Salience
 from longt5.tidying import tidy
-from longt5.training import batches, copy_circuit, extractive, objectives, optimizer, recipe
+from longt5.training import (
+    batches,
+    copy_circuit,
+    extractive,
+    objectives,
+    optimizer,
+    recipe,
+    vocabulary,
+)
 from longt5.training.examples import OBJECTIVES, RANKED_WORDS, Limits, ranked
 from longt5.training.objectives import Example
 from tests.conftest import EXAMPLE_TEXT, ROOT
@@ -163,6 +171,19 @@ def test_blanks_before_a_document_change_no_ranking(tokenizer) -> None:
 def test_without_a_ranking_nothing_is_ranked(tokenizer) -> None:
     with pytest.raises(UserError, match="salience"):
         ranked(Record("1", TEXT, None), tokenizer, random.Random(0), Limits(500, 200))
+
+
+def test_without_extra_ids_no_span_is_corrupted(tokenizer, monkeypatch) -> None:
+    monkeypatch.setattr(tokenizer, "extra_ids", 0)
+    with pytest.raises(UserError, match="vocabulary.extra_ids"):
+        OBJECTIVES["span-corruption"](Record("1", TEXT), tokenizer, random.Random(0), Limits(9, 9))
+
+
+def test_a_vocabulary_sees_as_many_characters_as_are_asked_for() -> None:
+    """Short texts too: each once counted as a thousand."""
+    lines = list(vocabulary._lines(["short"] * 9 + ["x" * 2500], 1550))
+    assert lines == ["short"] * 9 + ["x" * 1000, "x" * 505]
+    assert "".join(vocabulary._lines(["short", "texts"], 9)) == "shorttext"
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))

@@ -79,7 +79,12 @@ def gaps(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> 
 
 
 def spans(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
-    """T5's objective."""
+    """T5's objective. Raises UserError where the vocabulary has no sentinels."""
+    if not tokenizer.extra_ids:
+        raise UserError(
+            "The objective span-corruption needs extra ids, which this vocabulary has not: set "
+            "vocabulary.extra_ids to 100, or choose another objective."
+        )
     ids = tokenizer.encode(_part(record, tokenizer, rng, limits), add_eos=False)
     most = int(limits.target / CORRUPTED)
     return span_corruption(ids[: min(limits.source - 1, most)], tokenizer, rng)

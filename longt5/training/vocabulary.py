@@ -47,5 +47,6 @@ def _lines(texts: Iterable[str], characters: int) -> Iterator[str]:
         for begin in range(0, len(text), LINE):
             if characters <= 0:
                 return
-            yield text[begin : begin + LINE]
-            characters -= LINE
+            line = text[begin : min(begin + LINE, begin + characters)]
+            yield line
+            characters -= len(line)
