@@ -94,7 +94,9 @@ def _kept(name: str, old_files: str) -> Path | None:
 
 def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, Any]]) -> dict:
     """All tensors of the files that an index names. Raises ValueError where one is absent."""
-    weight_map: dict[str, str] = json.loads((folder / index).read_text("utf-8"))["weight_map"]
+    weight_map = json.loads((folder / index).read_text("utf-8")).get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise ValueError(f"{index} in {folder} lists no weights; fetch or copy it again")
     tensors: dict[str, Any] = {}
     for shard in sorted(set(weight_map.values())):
         if Path(shard).name != shard:

@@ -104,7 +104,10 @@ class LongT5Config:
         for optional in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):
             if given.get(optional, 0) is None:
                 del given[optional]
-        return cls(**given)
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise ValueError(f"A field has a value of the wrong type: {error}.") from error
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> LongT5Config:
@@ -112,7 +115,10 @@ class LongT5Config:
         path = Path(folder) / "config.json"
         if not path.is_file():
             raise FileNotFoundError(f"There is no config.json in {folder}.")
-        return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} is no config: it must be one JSON object.")
+        return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of a ``config.json`` that transformers 4 and 5 read alike."""

@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -67,10 +68,11 @@ def _fields(number: int, row: Mapping[str, Any], name: str) -> tuple[str, str | 
 
 
 def _text(value: Any) -> str:
-    """A text, or the sentences of one as some data sets keep it."""
+    """A text, or the sentences of one as some data sets keep it. Half a surrogate pair, which
+    JSON can hold and no tokenizer takes, becomes a question mark."""
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "\n".join(map(str, value))
-    return str(value or "")
+        value = "\n".join(map(str, value))
+    return str(value or "").encode(errors="replace").decode()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -85,7 +87,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                     yield number, row
     except json.JSONDecodeError as error:
         raise UserError(f"Line {number} of {path.name} is not JSON: {reason(error)}.") from error
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(
             f"{path.name} cannot be read after line {number} ({reason(error)}): is it whole?"
         ) from error

@@ -50,10 +50,13 @@ class Salience:
         if not path.is_file():
             return None
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("features", None) != list(FEATURES):
+        if not isinstance(values, dict) or values.pop("features", None) != list(FEATURES):
             raise ValueError(f"{path} does not have the features of this version")
-        linear, bias, out = (tuple(values.pop(name)) for name in ("linear", "bias", "out"))
-        return cls(linear, tuple(map(tuple, values.pop("hidden"))), bias, out, **values)
+        try:
+            linear, bias, out = (tuple(values.pop(name)) for name in ("linear", "bias", "out"))
+            return cls(linear, tuple(map(tuple, values.pop("hidden"))), bias, out, **values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not whole ({error})") from error
 
     @property
     def digest(self) -> str:

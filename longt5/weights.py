@@ -190,7 +190,13 @@ def read_tensors(folder: Path) -> Tensors:
 def _load_bin(path: Path) -> dict[str, Tensor]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        # What torch says advises to let the file run its code.
+        raise ValueError(
+            f"{path.name} in {path.parent} is refused in PyTorch's weights-only mode: it is "
+            "damaged, or holds more than weights; fetch it again, or choose another checkpoint."
+        ) from error
+    except (EOFError, OSError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
         raise damaged(path, error) from error

@@ -58,6 +58,24 @@ def test_damage_names_the_line(tmp_path, content: bytes, said: str) -> None:
         corpus.read(tmp_path / "x.jsonl")
 
 
+def test_half_a_surrogate_pair_becomes_a_question_mark(tmp_path) -> None:
+    """JSON can hold one, and no tokenizer takes it."""
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"document": "A \\ud800 b \\ud83d\\ude00.", "summary": ["\\udc00"]}\n')
+    assert corpus.read(path) == [corpus.Record("1", "A ? b 😀.", "?")]
+
+
+def test_damage_inside_a_gzip_file_is_said(tmp_path) -> None:
+    path = tmp_path / "x.jsonl.gz"
+    write(path, gzip.open)
+    damaged = bytearray(path.read_bytes())
+    for at in range(30, 60):
+        damaged[at] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="is it whole"):
+        corpus.read(path)
+
+
 def test_a_file_cut_short_is_said(tmp_path) -> None:
     path = tmp_path / "x.jsonl.xz"
     write(path, lzma.open)

@@ -191,6 +191,15 @@ def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
     assert learnt.of(records[0]["document"], spans, 10).plan == {7}
 
 
+def test_a_ranking_that_is_none_is_said(tmp_path) -> None:
+    values = json.loads((assets_dir() / "model" / FILE).read_text("utf-8"))
+    whole = {"features": values["features"]}
+    for damaged in ([], {}, whole, values | {"hidden": 3}, values | {"unknown": 1}):
+        (tmp_path / FILE).write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match=FILE):
+            Salience.load(tmp_path)
+
+
 def test_without_pairs_it_says_what_is_needed() -> None:
     with pytest.raises(UserError, match="pairs"):
         learning.fit([Record("1", STORY)])
