@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 KEPT = ("wo", "lm_head")
 
 
+def is_quantized(model: LongT5ForConditionalGeneration) -> bool:
+    """Whether any matrix of its decode steps is to be int8."""
+    return any(
+        fused.quantized
+        for block in model.decoder.block
+        for sublayer in block.layer
+        for fused in (sublayer.inner.fused_in, sublayer.inner.fused_out)
+    )
+
+
 def quantize_decoder(
     model: LongT5ForConditionalGeneration, keep: tuple[str, ...] = KEPT
 ) -> LongT5ForConditionalGeneration:

@@ -166,6 +166,39 @@ def test_the_command_writes_the_report(data, tmp_path, capsys) -> None:
     assert row["source"] == "b/x" and row["lead"] and row[argv[1]]
 
 
+def test_a_report_that_cannot_be_written_is_said_before_the_work(data, tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("in the way")
+    argv = ["--data", str(data), "--out", str(tmp_path / "file")]
+    assert main(["--model", "no/such/folder", *argv]) == 1
+    assert "choose another --out" in capsys.readouterr().err
+
+
+def test_a_report_that_was_not_written_is_still_shown(data, tmp_path, capsys, monkeypatch) -> None:
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("longt5.evaluation.__main__.save", full)
+    argv = ["--model", str(ROOT / "assets" / "model"), "--data", str(data), "--device", "cpu"]
+    argv += ["--limit", "1", "--num-beams", "1", "--max-new-tokens", "2", "--dtype", "int8"]
+    assert main([*argv, "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "| R-1 |" in said.out and "No space left" in said.err
+    assert '"dtype": "int8, ' in said.out  # and not as if its weights were whole
+
+
+@pytest.mark.parametrize("argv, said", [
+    (["--model", "lead"], "lead is a baseline"),
+    (["--model", "x", "--max-input-tokens", "-5"], "--max-input-tokens: invalid positive value"),
+    (["--model", "x", "--limit", "0"], "--limit: invalid positive value"),
+])  # fmt: skip
+def test_what_cannot_be_asked_for_is_said(data, capsys, argv: list[str], said: str) -> None:
+    try:
+        assert main([*argv, "--data", str(data)]) == 1
+    except SystemExit as error:
+        assert error.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_failures_are_one_sentence(data, tmp_path, capsys, monkeypatch) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(ROOT / "assets" / "model", folder)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..corpus import read
-from ..errors import UserError, require
+from ..errors import UserError, positive, reason, require
 from .baselines import BASELINES
 from .checkpoints import Checkpoint, Reading
 from .report import LSUM, build, markdown, run, save
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", required=True, metavar="FILE_OR_DATASET",
                    help="JSON Lines (.xz, .gz) with document and summary, article and abstract, "
                         "or source and target; or a data set on the hub")  # fmt: skip
-    p.add_argument("--limit", type=int, metavar="N",
+    p.add_argument("--limit", type=positive, metavar="N",
                    help="that many, spread over a file; the first of a data set")  # fmt: skip
     p.add_argument("--compare", default="", metavar="NAME,NAME",
                    help=f"also {', '.join(BASELINES)}, or other checkpoints")  # fmt: skip
@@ -45,8 +45,8 @@ def parser() -> argparse.ArgumentParser:
                    help="write report.md, report.json and summaries.jsonl")  # fmt: skip
     p.add_argument("--subset", metavar="NAME", help="configuration of a data set on the hub")
     p.add_argument("--split", default="validation", metavar="NAME", help="default: validation")
-    p.add_argument("--batch-size", type=int, default=1, metavar="N")
-    p.add_argument("--max-input-tokens", type=int, metavar="N",
+    p.add_argument("--batch-size", type=positive, default=1, metavar="N")
+    p.add_argument("--max-input-tokens", type=positive, metavar="N",
                    help="tokens read of each document (default: the model's window)")  # fmt: skip
     p.add_argument("--padding", choices=["longest", "max_length"], default="longest",
                    help="of a batch: to its longest document, or to the window")  # fmt: skip
@@ -64,11 +64,15 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def evaluate(chosen: argparse.Namespace) -> str:
-    """Run what was asked for, write the files, and give the report as Markdown."""
+def evaluate(chosen: argparse.Namespace) -> None:
+    """Run what was asked for, print the report as Markdown, and write the files."""
     from ..benchmark import machine_name
 
     names = [chosen.model, *(name.strip() for name in chosen.compare.split(",") if name.strip())]
+    if chosen.model in BASELINES:
+        raise UserError(
+            f"{chosen.model} is a baseline, and --model a checkpoint: name it after --compare."
+        )
     require("eval", "rouge_score")
     if {"textrank", "lexrank"} & set(names):
         require("eval", "sumy")
@@ -78,6 +82,8 @@ def evaluate(chosen: argparse.Namespace) -> str:
     ]  # fmt: skip
     if not records:
         raise UserError(f"{chosen.data} has no document with a summary: nothing to score.")
+    if chosen.out:
+        _make(chosen.out)
     reading = Reading(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty)
     options = {name: getattr(chosen, name) for name in DECODING}
 
@@ -89,22 +95,35 @@ def evaluate(chosen: argparse.Namespace) -> str:
 
     systems = {name: BASELINES.get(name) or load(name) for name in names}
     checkpoints = {n: s for n, s in systems.items() if isinstance(s, Checkpoint)}
-    scores, summaries = run(records, systems, max(1, chosen.batch_size), chosen.lsum)
+    scores, summaries = run(records, systems, chosen.batch_size, chosen.lsum)
     report = build(
         chosen.model, chosen.data, records, scores, chosen.lsum,
         machine_name(checkpoints[chosen.model].model.device),
         {name: checkpoint.settings for name, checkpoint in checkpoints.items()},
     )  # fmt: skip
+    print(markdown(report))
     if chosen.out:
-        save(chosen.out, report, records, summaries)
-    return markdown(report)
+        try:
+            save(chosen.out, report, records, summaries)
+        except OSError as error:
+            raise UserError(f"The report is not in {chosen.out}: {reason(error)}.") from error
+
+
+def _make(folder: Path) -> None:
+    """The folder of a report, before hours are spent on it. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The report cannot be written to {folder} ({reason(error)}): choose another --out."
+        ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Score, print the table, and give the exit code."""
     chosen = parser().parse_args(argv)
     try:
-        print(evaluate(chosen))
+        evaluate(chosen)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..candidates import whole_sentences
 from ..errors import UserError, reason
+from ..quantization import is_quantized
 from ..salience import Ranking, Salience
 from ..tokenizer import token_range
 
@@ -73,10 +74,17 @@ class Checkpoint:
             ) from error
 
     @property
+    def dtype(self) -> str:
+        """The number format; int8 is said of the processor's decode steps, where it is used."""
+        kind = str(self.model.dtype).removeprefix("torch.")
+        int8 = self.model.device.type == "cpu" and is_quantized(self.model)
+        return f"int8, {kind}" if int8 else kind
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What a report says of it."""
         return {
-            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "dtype": self.dtype,
             "device": self.model.device.type,
             "window": self.window,
             "padding": self.padding,
