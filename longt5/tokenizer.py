@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = "<pad>", "</s>", "<unk>"
+EXTRA = re.compile(r"<extra_id_(\d+)>")
 BYTE_PIECE = re.compile("<0x([0-9A-Fa-f]{2})>")
 
 Span = tuple[int, int]
@@ -48,8 +49,12 @@ class Tokenizer:
         limit = settings.get("model_max_length")
         self.model_max_length = int(limit) if isinstance(limit, (int, float)) else None
         self.pad_token_id, self.eos_token_id, self.unk_token_id = 0, 1, 2
-        self.extra_ids = int(settings.get("extra_ids", 100))
-        self.vocab_size = pieces.size() + (self.extra_ids if pieces.adds_extra_ids else 0)
+        names = dict(enumerate(NAMES)) | pieces.special(int(settings.get("extra_ids", 100)))
+        self.special: dict[int, str] = names  # what is no text, by id
+        numbers = {int(n[1]): i for i, name in names.items() if (n := EXTRA.fullmatch(name))}
+        self.sentinels = [numbers[n] for n in sorted(numbers)]  # <extra_id_0>, <extra_id_1>, ...
+        self.extra_ids = len(numbers)
+        self.vocab_size = max(pieces.size(), *(i + 1 for i in names))
 
     @classmethod
     def from_pretrained(
@@ -105,26 +110,17 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
         """Text of ids; pad, ``</s>``, ``<unk>`` and extra ids are left out by default."""
-        first_extra = self.vocab_size - self.extra_ids
-        special = {self.pad_token_id, self.eos_token_id, self.unk_token_id}
         if skip_special_tokens:
-            ids = [i for i in ids if i not in special and i < first_extra]
-            return self._pieces.decode(ids)
+            return self._pieces.decode([i for i in ids if i not in self.special])
         parts: list[str] = []
         run: list[int] = []
         for i in ids:
-            if i in special or i >= first_extra:
-                parts += [self._pieces.decode(run), self._name(i)]
+            if i in self.special:
+                parts += [self._pieces.decode(run), self.special[i]]
                 run = []
             else:
                 run.append(i)
         return " ".join(p for p in [*parts, self._pieces.decode(run)] if p)
-
-    def _name(self, token: int) -> str:
-        named = dict(
-            zip((self.pad_token_id, self.eos_token_id, self.unk_token_id), NAMES, strict=True)
-        )
-        return named.get(token) or f"<extra_id_{self.vocab_size - 1 - token}>"
 
     def batch_decode(self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True):
         """Text of each row of ids."""
@@ -143,8 +139,6 @@ class Tokenizer:
 class _SentencePieces:
     """The sentencepiece library over ``spiece.model``."""
 
-    adds_extra_ids = True
-
     def __init__(self, path: Path) -> None:
         import sentencepiece
 
@@ -152,6 +146,10 @@ class _SentencePieces:
 
     def size(self) -> int:
         return self._model.get_piece_size()
+
+    def special(self, extra_ids: int) -> dict[int, str]:
+        """The extra ids, which come after the pieces, the first one last."""
+        return {self.size() + i: f"<extra_id_{extra_ids - 1 - i}>" for i in range(extra_ids)}
 
     def piece(self, token: int) -> str:
         return self._model.id_to_piece(token) if token < self.size() else ""
@@ -170,8 +168,6 @@ class _SentencePieces:
 class _FastPieces:
     """The tokenizers library over ``tokenizer.json``, which lists the extra ids itself."""
 
-    adds_extra_ids = False
-
     def __init__(self, path: Path) -> None:
         from tokenizers import Tokenizer as Fast
 
@@ -182,6 +178,14 @@ class _FastPieces:
 
     def size(self) -> int:
         return self._model.get_vocab_size(with_added_tokens=True)
+
+    def special(self, extra_ids: int) -> dict[int, str]:
+        """What the file calls special; a token that was added as text is text."""
+        added = self._model.get_added_tokens_decoder()
+        return {
+            i: token.content for i, token in added.items()
+            if token.special or EXTRA.fullmatch(token.content)
+        }  # fmt: skip
 
     def piece(self, token: int) -> str:
         return self._model.id_to_token(token) or ""

@@ -174,7 +174,7 @@ def test_without_a_ranking_nothing_is_ranked(tokenizer) -> None:
 
 
 def test_without_extra_ids_no_span_is_corrupted(tokenizer, monkeypatch) -> None:
-    monkeypatch.setattr(tokenizer, "extra_ids", 0)
+    monkeypatch.setattr(tokenizer, "sentinels", [])
     with pytest.raises(UserError, match="vocabulary.extra_ids"):
         OBJECTIVES["span-corruption"](Record("1", TEXT), tokenizer, random.Random(0), Limits(9, 9))
 

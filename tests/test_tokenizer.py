@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+import tokenizers
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,6 +146,34 @@ def test_what_another_program_cut_and_padded_is_whole_here(tmp_path) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
     assert tokenizer.encode("a")[-1] == 1 and 0 not in tokenizer.encode("a")
     assert 0 not in tokenizer.encode_with_offsets("a")[0]
+
+
+def test_tokens_that_were_added_as_text_are_text(tmp_path) -> None:
+    """They come after the extra ids, which are no longer the last ones then."""
+    for name in ("spiece.model", "tokenizer_config.json"):
+        shutil.copy(MODEL / name, tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    theirs.add_tokens(["<sep>", "<part>"])
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "spiece.model").unlink()
+    ours = Tokenizer.from_pretrained(tmp_path)
+    ids = theirs("one <sep> two <part> three <extra_id_0> four").input_ids
+    expected = theirs.decode(ids, skip_special_tokens=True)
+    assert ours.decode(ids) == expected and "<sep>" in expected
+    assert ours.sentinels == [theirs.convert_tokens_to_ids(f"<extra_id_{n}>") for n in range(100)]
+    assert "<extra_id_0>" in ours.decode(ids, skip_special_tokens=False)
+
+
+def test_a_vocabulary_without_extra_ids_loses_no_piece(tmp_path) -> None:
+    pieces = ["<pad>", "</s>", "<unk>", "▁", *(f"▁word{n}" for n in range(150))]
+    made = tokenizers.Tokenizer(tokenizers.models.Unigram([(p, -1.0) for p in pieces], 2, False))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    made.decoder = tokenizers.decoders.Metaspace()
+    made.add_special_tokens(["<pad>", "</s>", "<unk>"])
+    made.save(str(tmp_path / "tokenizer.json"))
+    ours = Tokenizer.from_pretrained(tmp_path)
+    assert ours.decode(ours.encode("word3 word149")) == "word3 word149"
+    assert ours.sentinels == [] and ours.vocab_size == len(pieces)
 
 
 def saved_by_transformers(folder: Path, **asked: object) -> None:

@@ -80,7 +80,7 @@ def gaps(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> 
 
 def spans(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
     """T5's objective. Raises UserError where the vocabulary has no sentinels."""
-    if not tokenizer.extra_ids:
+    if not tokenizer.sentinels:
         raise UserError(
             "The objective span-corruption needs extra ids, which this vocabulary has not: set "
             "vocabulary.extra_ids to 100, or choose another objective."

@@ -20,8 +20,7 @@ EOS = 1
 class TextEncoder(Protocol):
     """What objectives need of a :class:`longt5.Tokenizer`."""
 
-    vocab_size: int
-    extra_ids: int
+    sentinels: list[int]
     unk_token_id: int
 
     def encode(self, text: str, add_eos: bool = True) -> list[int]: ...
@@ -141,13 +140,13 @@ def span_corruption(
     if len(ids) < 2:
         return None
     noise = min(max(round(len(ids) * density), 1), len(ids) - 1)
-    spans = min(max(round(noise / mean_length), 1), noise, len(ids) - noise, tokenizer.extra_ids)
+    most = min(noise, len(ids) - noise, len(tokenizer.sentinels))
+    spans = min(max(round(noise / mean_length), 1), most)
     source: list[int] = []
     target: list[int] = []
     at = 0
     kept, hidden = _segments(len(ids) - noise, spans, rng), _segments(noise, spans, rng)
-    for i, (keep, hide) in enumerate(zip(kept, hidden, strict=True)):
-        sentinel = tokenizer.vocab_size - 1 - i
+    for sentinel, keep, hide in zip(tokenizer.sentinels, kept, hidden, strict=False):
         source += [*ids[at : at + keep], sentinel]
         target += [sentinel, *ids[at + keep : at + keep + hide]]
         at += keep + hide
