@@ -357,7 +357,9 @@ def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:
     ("[model]\nd_modell = 8\n[vocabulary]\nsize = 300\n[data]\ntrain = ['pairs.jsonl']\n"
      "[[stages]]\nsteps = 1", "d_modell"),
     ("[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1",
-     "No vocabulary of 12,192 pieces"),
+     "give more text or a smaller vocabulary.size"),
+    ("[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n[vocabulary]\nsize = 270\n[[stages]]\n"
+     "steps = 1", "give a larger vocabulary.size"),
 ])  # fmt: skip
 def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said: str) -> None:
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ LINE = 1000  # characters of a text that SentencePiece sees at once
 
 def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> None:
     """Write ``spiece.model`` and ``tokenizer_config.json``. Raises UserError when the texts are
-    too few for that many pieces."""
+    too few for that many pieces, or have more characters than that."""
     import sentencepiece
 
     model = io.BytesIO()
@@ -27,9 +27,11 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> None:
             max_sentence_length=LINE * 4, num_threads=2, minloglevel=2,
         )  # fmt: skip
     except RuntimeError as error:
+        few = "smaller than required_chars" in str(error)
+        cure = "a larger vocabulary.size" if few else "more text or a smaller vocabulary.size"
         raise UserError(
             f"No vocabulary of {options.size:,} pieces can be made of these texts "
-            f"({reason(error)}): give more text or a smaller vocabulary.size."
+            f"({reason(error)}): give {cure}."
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spiece.model").write_bytes(model.getvalue())
