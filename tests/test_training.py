@@ -368,6 +368,13 @@ def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said:
     assert said in capsys.readouterr().err
 
 
+def test_data_without_text_is_not_called_unnamed(tmp_path) -> None:
+    (tmp_path / "blank.jsonl").write_text('{"source": " ", "target": "x"}\n')
+    made = recipe.build({**TINY, "data": {"train": ["blank.jsonl"]}}, "summary")
+    with pytest.raises(UserError, match="no text in blank.jsonl"):
+        start.records_of(made, tmp_path)
+
+
 def test_the_bundled_recipes_lead_to_the_bundled_model() -> None:
     names = ("bundled-start", "bundled", "shapes")
     first, second, shapes = (recipe.load(RECIPES / f"{name}.toml") for name in names)

@@ -34,8 +34,10 @@ def records_of(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[
 
     train = [r for name in data.train for r in read(named(name), None, data.subset or None,
                                                     data.split)]  # fmt: skip
-    if not train:
+    if not data.train:
         raise UserError("The recipe names no training data: set data.train.")
+    if not train:
+        raise UserError(f"There is no text in {', '.join(data.train)}: look at its rows.")
     if not data.validation:
         return train, []
     validation = read(named(data.validation), data.limit, data.subset or None,
