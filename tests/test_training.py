@@ -368,6 +368,29 @@ def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said:
     assert said in capsys.readouterr().err
 
 
+def test_other_data_is_no_run_to_go_on_with(data, tmp_path, capsys) -> None:
+    """Its batches would be others from here on."""
+    here = tmp_path / "data"
+    shutil.copytree(data, here)
+    assert command(here, tmp_path / "out") == 0
+    with (here / "pairs.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"source": "one more", "target": "noch eins"}\n')
+    assert command(here, tmp_path / "out") == 1
+    assert "training data is not that of the run" in capsys.readouterr().err
+    shutil.copy(data / "pairs.jsonl", here)
+    assert command(here, tmp_path / "out") == 0
+
+
+def test_a_vocabulary_that_cannot_be_made_leaves_the_one_that_was_there(data, tmp_path) -> None:
+    stages = [{"steps": 1, "sources": {"64": 1.0}}]
+    trainer(data, tmp_path, stages=stages).run()
+    (tmp_path / "state.pt").unlink()
+    before = Tokenizer.from_pretrained(tmp_path / "model").encode("the cat")
+    with pytest.raises(UserError, match="No vocabulary"):
+        trainer(data, tmp_path, stages=stages, vocabulary={"size": 9_000})
+    assert Tokenizer.from_pretrained(tmp_path / "model").encode("the cat") == before
+
+
 def test_data_without_text_is_not_called_unnamed(tmp_path) -> None:
     (tmp_path / "blank.jsonl").write_text('{"source": " ", "target": "x"}\n')
     made = recipe.build({**TINY, "data": {"train": ["blank.jsonl"]}}, "summary")

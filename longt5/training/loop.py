@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +88,7 @@ class Trainer:
         adapt(model, recipe)
         self.wrapped: Any = world.wrapped(model)
         self.optimizer = optimizers.build(model, recipe.optimizer)
-        self.batches = Batches(records, tokenizer, recipe)
+        self.batches, self.data = Batches(records, tokenizer, recipe), _digest(records)
         self.step, self.position, self.best = 0, Position(), -math.inf
         wanted, fast = recipe.precision, has_fast_bfloat16(world.device)
         self.half = wanted == "bfloat16" or (wanted == "auto" and fast)
@@ -196,6 +197,7 @@ class Trainer:
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "step": self.step, "position": dataclasses.astuple(self.position), "best": self.best,
             "recipe": repr(self.recipe), "world": self.world.size, "half": self.half,
+            "data": self.data,
         }  # fmt: skip
         with replacing(self.out / "state.pt") as part:
             torch.save(state, part)
@@ -214,11 +216,25 @@ class Trainer:
                 f"{self.out} holds a run of another recipe or number of processes: choose another "
                 "--out, or delete its state.pt."
             )
+        if state.get("data", self.data) != self.data:
+            raise UserError(
+                f"The training data is not that of the run in {self.out}, which cannot go on "
+                "exactly: put the data back, or begin again in another --out (init can name "
+                f"{self.out / 'model'})."
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
         self.position = Position(*state["position"])
         self.half = state["half"]  # another machine may choose otherwise, and lose other digits
+
+
+def _digest(records: Sequence[Record]) -> str:
+    """What tells this data, in this order, from other data."""
+    found = hashlib.sha256()
+    for record in records:
+        found.update(repr((record.document, record.summary)).encode())
+    return found.hexdigest()
 
 
 def _read_state(path: Path, device: torch.device) -> dict[str, Any]:

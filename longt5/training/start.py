@@ -75,15 +75,15 @@ def _write_tokenizer(
     folder.mkdir(parents=True, exist_ok=True)
     if source is not None and source.resolve() == folder.resolve():
         return  # it goes on from its own model
-    for name in TOKENIZER:  # of an earlier run of another recipe
-        (folder / name).unlink(missing_ok=True)
     if source is not None:
-        for name in TOKENIZER:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, folder / name)
+        made = tuple(name for name in TOKENIZER if (source / name).is_file())
+        for name in made:
+            shutil.copyfile(source / name, folder / name)
     else:
         texts = (text for r in records for text in (r.document, r.summary) if text)
-        vocabulary.train(texts, recipe.vocabulary, folder)
+        made = vocabulary.train(texts, recipe.vocabulary, folder)
+    for name in set(TOKENIZER) - set(made):  # of an earlier run of another recipe
+        (folder / name).unlink(missing_ok=True)
 
 
 def _new_model(recipe: Recipe, tokenizer: Tokenizer) -> LongT5ForConditionalGeneration:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ..checkpoint import write_json
 from ..errors import UserError, reason
 from .recipe import Vocabulary
 
+MADE = "spiece.model", "tokenizer_config.json"
 LINE = 1000  # characters of a text that SentencePiece sees at once
 
 
-def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> None:
-    """Write ``spiece.model`` and ``tokenizer_config.json``. Raises UserError when the texts are
-    too few for that many pieces, or have more characters than that."""
+def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str, ...]:
+    """Write the files of a tokenizer; their names. Raises UserError when the texts are too few
+    for that many pieces, or have more characters than that."""
     import sentencepiece
 
     model = io.BytesIO()
@@ -34,14 +35,14 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> None:
             f"({reason(error)}): give {cure}."
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spiece.model").write_bytes(model.getvalue())
+    (folder / MADE[0]).write_bytes(model.getvalue())
     settings = {
         "tokenizer_class": "T5Tokenizer", "model_max_length": options.max_length,
         "extra_ids": options.extra_ids, "pad_token": "<pad>", "eos_token": "</s>",
         "unk_token": "<unk>",
     }  # fmt: skip
-    path = folder / "tokenizer_config.json"
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / MADE[1], settings)
+    return MADE
 
 
 def _lines(texts: Iterable[str], characters: int) -> Iterator[str]:
