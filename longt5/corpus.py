@@ -31,25 +31,31 @@ class Record:
 
 
 def read(
-    data: str | Path, limit: int | None = None, subset: str | None = None, split: str = "train"
-) -> list[Record]:
+    data: str | Path, limit: int | None = None, subset: str | None = None, split: str = "train",
+    paired: bool = False,
+) -> list[Record]:  # fmt: skip
     """The records of a file (``.jsonl``, also ``.xz`` or ``.gz``), or of a data set by its name
     on the hub. ``limit``: that many, spread evenly over a file; the first ones of a data set.
-    Rows without text are left out. Raises UserError."""
+    Rows without text are left out, and those without a summary where ``paired``. Raises
+    UserError."""
     path = Path(data).expanduser()
     if path.is_file():
-        records = list(_records(_lines(path), path.name))
+        records = list(_records(_lines(path), path.name, paired))
         count = len(records) if limit is None else min(limit, len(records))
         return [records[i * len(records) // count] for i in range(count)]
     if not HUB_NAME.fullmatch(str(data)) or path.suffix in ENDINGS:
         raise UserError(f"There is no file {data}: check the path.")
-    return list(islice(_records(_hub_rows(str(data), subset, split), str(data)), limit))
+    rows = _hub_rows(str(data), subset, split)
+    return list(islice(_records(rows, str(data), paired), limit))
 
 
-def _records(rows: Iterable[tuple[int, Mapping[str, Any]]], name: str) -> Iterator[Record]:
+def _records(
+    rows: Iterable[tuple[int, Mapping[str, Any]]], name: str, paired: bool
+) -> Iterator[Record]:
     for number, row in rows:
         document, summary, source = _fields(number, row, name)
-        if document.strip() and (summary is None or summary.strip()):
+        wanted = not paired if summary is None else bool(summary.strip())
+        if wanted and document.strip():
             yield Record(str(row.get("id", number)), document, summary, source)
 
 

@@ -46,6 +46,15 @@ def test_a_limit_is_spread_over_a_file(tmp_path) -> None:
     assert len(corpus.read(path, 99)) == 10
 
 
+def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
+    """Of a file of pairs and prose a limit of four once gave two pairs."""
+    rows = [{"text": str(n)} if n % 2 else {"document": str(n), "summary": "x"} for n in range(16)]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert [r.document for r in corpus.read(path, 4, paired=True)] == ["0", "4", "8", "12"]
+    assert len(corpus.read(path)) == 16
+
+
 @pytest.mark.parametrize("content, said", [
     (b'{"text": "a"}\n{"text', "Line 2 of x.jsonl is not JSON"),
     (b'{"body": "a"}', "Row 1 of x.jsonl has the fields body: it needs document and summary"),

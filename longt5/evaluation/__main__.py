@@ -76,10 +76,7 @@ def evaluate(chosen: argparse.Namespace) -> None:
     require("eval", "rouge_score")
     if {"textrank", "lexrank"} & set(names):
         require("eval", "sumy")
-    records = [
-        r for r in read(chosen.data, chosen.limit, chosen.subset, chosen.split)
-        if r.summary is not None
-    ]  # fmt: skip
+    records = read(chosen.data, chosen.limit, chosen.subset, chosen.split, paired=True)
     if not records:
         raise UserError(f"{chosen.data} has no document with a summary: nothing to score.")
     if chosen.out:

@@ -48,7 +48,7 @@ def learn_salience(chosen: argparse.Namespace) -> None:
     from . import salience
 
     chosen.out.mkdir(parents=True, exist_ok=True)
-    salience.fit(read(chosen.data, chosen.limit)).save(chosen.out)
+    salience.fit(read(chosen.data, chosen.limit, paired=True)).save(chosen.out)
 
 
 def train(chosen: argparse.Namespace) -> None:
