@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
-
-COPY_PENALTY = 30.0
+from longt5.candidates import NEVER
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ CATALOGUE = (
     Checkpoint(
         "bundled", "17.7 M", 4_096, "Apache-2.0", None,
         "selects and lightly tidies the document's own key sentences; English; no download",
-        copy_penalty=COPY_PENALTY,
+        copy_penalty=NEVER,
     ),
     Checkpoint(
         "pszemraj/long-t5-tglobal-base-16384-book-summary", "247.5 M (990 MB)", 16_384,

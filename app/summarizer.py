@@ -26,7 +26,7 @@ from app.events import (
 from app.evidence import Source
 from app.lengths import due_words
 from app.memory import in_words
-from app.models import COPY_PENALTY, copy_penalty, model_label, resolve_model, window
+from app.models import copy_penalty, model_label, resolve_model, window
 from app.options import Options
 from app.overview import overview_of
 from app.pace import Forecast, Pace, calibrate
@@ -35,6 +35,7 @@ from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.section_writer import SectionWriter
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from app.states import KeptStates, Key, encode
+from longt5.candidates import NEVER
 from longt5.salience import Salience
 from longt5.sentences import count_words
 
@@ -69,7 +70,7 @@ class Summarizer:
         self.identity = identity
         self.name = identity.name
         # A ranking of sentences lies beside a model that copies them.
-        self.copy_penalty = COPY_PENALTY if salience else copy_penalty(self.name)
+        self.copy_penalty = NEVER if salience else copy_penalty(self.name)
         self.window = window(tokenizer)
         self.kept = KeptStates(KEPT_STATES_BYTES)
         self.pace = Pace(data_dir() / "speed.json")

@@ -12,6 +12,9 @@ from .sentences import (
 )
 
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
+# The price of leaving a sentence where none may be left: more than the 1e9 by which a search marks
+# what is not there. An answer that left one would else count as ended, and might end the search.
+NEVER = 1e10
 FEW = 8  # whole sentences that are too few to leave the others out
 
 Span = tuple[int, int]

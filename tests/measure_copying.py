@@ -14,9 +14,9 @@ import re
 from typing import Any
 from unittest import mock
 
-from app.models import COPY_PENALTY
 from app.settings import LENGTH_WORDS, assets_dir
 from app.summarizer import Options, Summarizer
+from longt5.candidates import NEVER
 from tests.measure_citations import documents_of
 
 
@@ -39,7 +39,7 @@ def measure(summarizer: Summarizer, documents: list[Any], length: str, price: fl
                     unfinished += sentence.text.endswith("…")
     count = max(1, count)
     return (
-        f"{price:6.0f}{count:11}{100 * verbatim / count:12.0f}{doubts / count:9.2f}"
+        f"{price:6.0g}{count:11}{100 * verbatim / count:12.0f}{doubts / count:9.2f}"
         f"{100 * unfinished / count:15.0f}"
     )
 
@@ -48,7 +48,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.measure_copying")
     parser.add_argument("paths", nargs="*", default=[str(assets_dir() / "examples")])
-    parser.add_argument("--prices", nargs="+", type=float, default=[0.0, 5.0, COPY_PENALTY, 20.0])
+    parser.add_argument("--prices", nargs="+", type=float, default=[0.0, 30.0, NEVER])
     parser.add_argument("--length", choices=sorted(LENGTH_WORDS), default="medium")
     chosen = parser.parse_args()
     summarizer = Summarizer.load("bundled", device="cpu", dtype="float32")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longt5 import copying, tidying
+from longt5.candidates import NEVER
 from longt5.copying import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns, tidied
 from tests.reference import ours_like, reference_model
 
@@ -145,6 +146,17 @@ def joins(tokens, sentences) -> bool:
     )
 
 
+def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> None:
+    """It stops when so many answers have ended as there are beams, whatever those cost."""
+    sentences = [[2, 3] * 6, [4]]
+    rule = [CopyPenalty(NEVER, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
+    answer = model().generate(
+        torch.tensor([[*sentences[0], 4, 1]]), logits_processor=rule, num_beams=12,
+        max_new_tokens=20, early_stopping=True,
+    ).sequences[0, 1:].tolist()  # fmt: skip
+    assert answer == [*sentences[0], 1]
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.lists(st.integers(2, 9), min_size=1, max_size=6), min_size=1, max_size=4),
@@ -153,7 +165,7 @@ def joins(tokens, sentences) -> bool:
 def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams) -> None:
     ids = torch.tensor([[t for s in sentences for t in s] + [1]])
     network = model()
-    rule = lambda: [CopyPenalty(500.0, [sentences], beams, eos=1)]  # noqa: E731
+    rule = lambda: [CopyPenalty(NEVER, [sentences], beams, eos=1)]  # noqa: E731
     options = {"num_beams": beams, "max_new_tokens": 14}
     shown: list[int] = []
     for draft in network.stream(ids, logits_processor=rule(), **options):

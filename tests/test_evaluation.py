@@ -159,7 +159,7 @@ def test_the_command_writes_the_report(data, tmp_path, capsys) -> None:
         assert all(low <= mean <= high for mean, low, high in row.values())
     assert set(report["sources"]) == {"a", "b"}
     assert report["scores"]["lead"]["supported"] == [100, 100, 100]
-    assert report["settings"][argv[1]]["copy_penalty"] == 30  # its card is tagged extractive
+    assert report["settings"][argv[1]]["copy_penalty"] == candidates.NEVER  # by its card
     text = (out / "report.md").read_text("utf-8")
     assert text in capsys.readouterr().out and "| oracle |" in text and "no stemmer" in text
     row = json.loads((out / "summaries.jsonl").read_text("utf-8").splitlines()[1])

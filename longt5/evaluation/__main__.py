@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--padding", choices=["longest", "max_length"], default="longest",
                    help="of a batch: to its longest document, or to the window")  # fmt: skip
     p.add_argument("--copy-penalty", type=float, metavar="X",
-                   help="price of leaving a sentence of the source (default: 0; 30 if the model "
+                   help="price of leaving a sentence of the source (default: 0; 1e10 if the model "
                         "is tagged extractive in its card or has salience.json)")  # fmt: skip
     for name, kind in DECODING.items():
         p.add_argument("--" + name.replace("_", "-"), type=kind, metavar="X",

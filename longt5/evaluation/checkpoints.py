@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..candidates import whole_sentences
+from ..candidates import NEVER, whole_sentences
 from ..errors import UserError, reason
 from ..quantization import is_quantized
 from ..salience import Ranking, Salience
@@ -16,7 +16,6 @@ from ..tokenizer import token_range
 
 DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
 TOKENS_PER_WORD = 1.25
-EXTRACTIVE_PENALTY = 30.0  # the price of leaving a sentence, for a model that copies
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Checkpoint:
                 folder, device=device, dtype=dtype
             )
             if reading.copy_penalty is None:
-                penalty = EXTRACTIVE_PENALTY if salience else penalty_of_card(folder)
+                penalty = NEVER if salience else penalty_of_card(folder)
                 reading = Reading(reading.window, reading.padding, penalty)
             return cls(model, tokenizer, reading, options, salience)
         except (OSError, ValueError, RuntimeError) as error:
@@ -170,9 +169,9 @@ def decoding(config: Any, options: Mapping[str, Any], copy_penalty: float) -> di
 
 
 def penalty_of_card(folder: Path) -> float:
-    """30 where the checkpoint's card is tagged ``extractive``, else 0."""
+    """NEVER where the checkpoint's card is tagged ``extractive``, else 0."""
     from huggingface_hub import metadata_load
 
     card = folder / "README.md"
     found = metadata_load(card) if card.is_file() else None
-    return EXTRACTIVE_PENALTY if "extractive" in ((found or {}).get("tags") or ()) else 0.0
+    return NEVER if "extractive" in ((found or {}).get("tags") or ()) else 0.0
