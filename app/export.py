@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
@@ -15,6 +16,8 @@ from app.provenance import details
 
 FORMATS = ("md", "txt", "json", "html", "docx")
 UNSUPPORTED = "no passage supports this"
+# Wherever they stand: code, links, tables, what is struck out, characters by name, emphasis.
+MARKUP = re.compile(r"([\\`*\[\]|]|~(?=~)|(?<=~)~|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def export(summary: Summary, fmt: str) -> str:
@@ -161,10 +164,10 @@ def ending(fmt: str, summary: Summary) -> str:
 
 def inert(text: str) -> str:
     """Document text that no Markdown viewer takes for markup, links or images."""
-    text = re.sub(r"[<>]", lambda match: {"<": "&lt;", ">": "&gt;"}[match[0]], text)
-    text = re.sub(r"([\\`*\[\]|]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    text = MARKUP.sub(r"\\\1", text)
+    text = text.replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"(?m)^(\s*\d+)([.)])(?=\s|\Z)", r"\1\\\2", text)
-    return re.sub(r"(?m)^(\s*)(#{1,6}(?=\s|\Z)|[-+](?=\s|\Z)|={3,}|~{3,})", r"\1\\\2", text)
+    return re.sub(r"(?m)^(\s*)(#{1,6}|-+|\+|=+)(?=\s|\Z)", r"\1\\\2", text)
 
 
 def page_range(pages: Sequence[int | str]) -> str:
@@ -188,9 +191,14 @@ def provenance(summary: Summary) -> str:
 def safe_filename(name: str, ext: str) -> str:
     """A file name safe on every system, from a document's name."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", re.split(r"[\\/]", name)[-1])
-    stem = re.sub(r"[^\w .()-]+", "_", stem).strip(" ._")
+    # macOS writes ü as two characters, and vowel signs of Indian scripts are no letters.
+    kept = (
+        c if c.isalnum() or c in "_ .()-" or unicodedata.category(c)[0] == "M" else "/"
+        for c in unicodedata.normalize("NFC", stem)
+    )
+    stem = re.sub("/+", "_", "".join(kept)).strip(" ._-")
     # File systems count bytes, and add what a browser puts after the name.
-    stem = stem.encode()[:80].decode("utf-8", "ignore").rstrip(" ._") or "document"
-    if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", stem):
+    stem = stem.encode()[:80].decode("utf-8", "ignore").rstrip(" ._-") or "document"
+    if re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", stem):
         stem = f"_{stem}"
     return f"{stem}-summary.{ext.lstrip('.')}"

@@ -14,6 +14,7 @@ from app.provenance import details
 
 # What XML 1.0 has no way to write.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+MAX_TITLE = 255  # characters of a property; python-docx refuses more
 
 
 def to_docx(summary: Summary) -> bytes:
@@ -21,7 +22,7 @@ def to_docx(summary: Summary) -> bytes:
     import docx
 
     document = docx.Document()
-    document.core_properties.title = _plain(f"Summary of {summary.name}")
+    document.core_properties.title = _plain(f"Summary of {summary.name}")[:MAX_TITLE]
     document.core_properties.author = ""
     document.add_heading(_plain(f"Summary of {summary.name}"), 1)
     if summary.overview:

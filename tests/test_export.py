@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import unicodedata
 from io import BytesIO
 
 import docx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from app import export
 from app.cli import build_parser
@@ -61,7 +63,29 @@ def test_markup_in_a_document_stays_text() -> None:
     assert export.inert("snake_case and 3 * 4") == "snake_case and 3 \\* 4"
 
 
-@given(st.text(alphabet="ab 1.#-_*<>\n!", max_size=40))
+@given(st.text(alphabet="ab 1.#-_*<>\n!~&;=+", max_size=40))
+def test_inert_text_is_shown_as_it_is(text: str) -> None:
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    text = "\n".join(filter(None, lines))
+    shown = MarkdownIt("gfm-like", {"linkify": False}).parse(export.inert(text))
+    assert [t.type for t in shown] == ["paragraph_open", "inline", "paragraph_close"][: len(shown)]
+    inline = shown[1].children if shown else []
+    assert {t.type for t in inline} <= {"text", "softbreak"}
+    assert "".join(t.content or "\n" for t in inline) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__init__ and a__b", "~~gone~~", "&copy; &#65;", "a\n---\nb", "a\n=", "# a", "1. a",
+        "`x` <b> [a](b) ![a](b) | * +",
+    ],
+)  # fmt: skip
+def test_inert_text_that_once_was_not(text: str) -> None:
+    test_inert_text_is_shown_as_it_is.hypothesis.inner_test(text)
+
+
+@given(st.text(alphabet="ab 1.#-_*<>\n!~&;=+", max_size=40))
 def test_inert_text_grows_with_its_sentences(text: str) -> None:
     whole = export.inert(text)
     for end in range(len(text)):
@@ -72,14 +96,20 @@ def test_inert_text_grows_with_its_sentences(text: str) -> None:
     "name",
     [
         "../../etc/passwd", "con.pdf", "a" * 300 + ".pdf", "\u202efdp.exe", "中文" * 90, "",
-        "a/b\\c:d*?.md",
+        "a/b\\c:d*?.md", "nul.tar.gz", "--help.pdf", "-",
     ],  # fmt: skip
 )
 def test_file_names_are_safe_everywhere(name: str) -> None:
     made = export.safe_filename(name, "md")
     assert made.endswith("-summary.md") and len(made.encode()) <= 120
     assert not set(made) & set('/\\:*?"<>|\u202e') and not made.startswith(".")
-    assert made.split("-")[0].split(".")[0].lower() not in ("con", "")
+    assert made.split("-")[0].split(".")[0].lower() not in ("con", "nul", "")
+
+
+@pytest.mark.parametrize("name", ["Bücher", "Bu\u0308cher", "हिन्दी", "தமிழ்", "שָׁלוֹם", "中文"])
+def test_file_names_keep_the_letters_of_every_script(name: str) -> None:
+    made = export.safe_filename(f"{name}.pdf", "md").removesuffix("-summary.md")
+    assert made == unicodedata.normalize("NFC", name)
 
 
 def full_summary() -> Summary:
@@ -145,3 +175,9 @@ def test_html_export_fetches_nothing() -> None:
 def test_strange_characters_do_not_break_word() -> None:
     data = export.export_bytes(summary_of("A \x00\x0b\ud800 b."), "docx")
     assert "A  b." in "\n".join(p.text for p in docx.Document(BytesIO(data)).paragraphs)
+
+
+def test_a_long_name_does_not_break_word() -> None:
+    name = "a" * 251 + ".pdf"
+    data = export.export_bytes(summary_of("A thing.", name=name), "docx")
+    assert name in docx.Document(BytesIO(data)).paragraphs[0].text
