@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
+from unicodedata import bidirectional
 
 from app.coverage import coverage_line
 from app.events import Sentence, Summary
@@ -14,6 +15,7 @@ from app.provenance import details
 
 # What XML 1.0 has no way to write.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+STRONG = ("L", "R", "AL")  # what a letter can be; AL: Arabic, which runs as R does
 MAX_TITLE = 255  # characters of a property; python-docx refuses more
 
 
@@ -29,11 +31,11 @@ def to_docx(summary: Summary) -> bytes:
         _paragraph(document, summary.overview, bold=True)
     for section in summary.sections:
         if len(summary.sections) > 1:
-            document.add_heading(_plain(heading_of(section)), 2)
+            _turn(document.add_heading(_plain(heading_of(section)), 2))
         if section.sentences:
             _paragraph(document, section.sentences)
         else:
-            document.add_paragraph(_plain(section.text))
+            _turn(document.add_paragraph(_plain(section.text)))
     for warning in summary.warnings:
         document.add_paragraph(_plain(warning), style="List Bullet")
     if summary.coverage:
@@ -62,6 +64,25 @@ def _paragraph(document: Any, sentences: Sequence[Sentence], bold: bool = False)
         marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
         if marks:
             paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
+    _turn(paragraph)
+
+
+def _turn(paragraph: Any) -> None:
+    """Let it run from right to left where its first letter does, which Word does not find out."""
+    if _directions(paragraph.text)[:1] != ["R"]:
+        return
+    from docx.oxml import OxmlElement
+
+    paragraph._p.get_or_add_pPr().append(OxmlElement("w:bidi"))
+    for run in paragraph.runs:
+        if "R" in _directions(run.text):
+            run.font.rtl = True
+
+
+def _directions(text: str) -> list[str]:
+    """L or R of each letter; what is no letter has none."""
+    found = map(bidirectional, text)
+    return ["L" if direction == "L" else "R" for direction in found if direction in STRONG]
 
 
 def _plain(text: str) -> str:

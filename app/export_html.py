@@ -11,9 +11,10 @@ from app.provenance import details
 
 STYLE = """
 body { font: 17px/1.6 Georgia, serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
-  color: #0f172a; background: #fff; }
+  color: #0f172a; background: #fff; overflow-wrap: anywhere; }
+h1, h2, p, dd { unicode-bidi: plaintext; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6em; }
-.cite { font-size: .8em; color: #475569; white-space: nowrap; }
+.cite { font-size: .8em; color: #475569; white-space: nowrap; unicode-bidi: isolate; }
 .flag { text-decoration: underline wavy #b45309; }
 .doubts, .facts { font-size: .85rem; color: #475569; }
 .strip { display: flex; flex-wrap: wrap; gap: 4px 1px; margin: .3rem 0 1rem; }
@@ -55,13 +56,14 @@ def to_html(summary: Summary) -> str:
 def _overview(summary: Summary) -> str:
     if not summary.overview:
         return ""
-    return f"<p><strong>{' '.join(map(_sentence, summary.overview))}</strong></p>"
+    text = " ".join(map(_sentence, summary.overview))
+    return f'<p lang=""><strong>{text}</strong></p>'
 
 
 def _section(section: SectionSummary, several: bool) -> str:
     heading = f"<h2>{escape(heading_of(section))}</h2>" if several else ""
     text = " ".join(map(_sentence, section.sentences)) or escape(section.text)
-    return f"{heading}<p>{text}</p>"
+    return f'{heading}<p lang="">{text}</p>'
 
 
 def _sentence(sentence: Sentence) -> str:

@@ -181,3 +181,20 @@ def test_a_long_name_does_not_break_word() -> None:
     name = "a" * 251 + ".pdf"
     data = export.export_bytes(summary_of("A thing.", name=name), "docx")
     assert name in docx.Document(BytesIO(data)).paragraphs[0].text
+
+
+def test_text_from_right_to_left_runs_so() -> None:
+    hebrew = Sentence("הוועדה קבעה PDF 2.0.", (1,), ("1",))
+    summary = summary_of("x", "y", sections=(
+        SectionSummary((1, 1), hebrew.text, 9, 9, "eos", (hebrew,), "מים"),
+        SectionSummary((2, 2), "It rained.", 9, 9),
+    ))  # fmt: skip
+    data = export.export_bytes(summary, "docx")
+    turned = {
+        p.text: (p._p.pPr is not None and "w:bidi" in p._p.pPr.xml, [r.font.rtl for r in p.runs])
+        for p in docx.Document(BytesIO(data)).paragraphs
+    }
+    assert turned["מים, page 1"] == (True, [True])
+    assert turned["הוועדה קבעה PDF 2.0. (p. 1) "] == (True, [True, None])
+    assert turned["It rained."] == (False, [None])
+    assert "unicode-bidi: plaintext" in export.export(summary, "html")
