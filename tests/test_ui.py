@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -62,6 +63,26 @@ def test_solid_and_grey_are_apart() -> None:
     html = render.summary(board_of(*RUN), True)
     assert 'Solid.<span class="provisional"> Maybe</span>' in html
     assert 'aria-busy="true"' in html and "<h2>one.pdf</h2>" in html
+
+
+def test_a_screen_reader_is_told_the_stage_and_not_each_second() -> None:
+    told = re.compile(r'role="status">([^<]*)<')
+    assert told.findall(render.bar("reading", 0.5, "a.pdf, page 3 of 9")) == ["Reading"]
+    board = board_of(*RUN[:1], Progress("decoding", 3, 6, 1, 2, 9.0))
+    assert "section 1 of 2, about 9 s left" in render.status(board)
+    assert told.findall(render.status(board)) == ["Writing"]
+    assert told.findall(render.finished(board)) == ["Done · 0 words in 0.0 s"]
+
+
+def test_a_screen_reader_is_told_what_a_picture_marks_and_which_page_it_is() -> None:
+    assert 'alt="Page 3, where this is marked: A &quot;b&quot;."' in render.picture(
+        b"", 3, ['A "b".']
+    )
+    turned = render.picture(b"", 4, [])
+    assert 'alt="Page 4"' in turned
+    source = render.source_page(0, 1, document_from_text("Some words.", "a.txt"), turned)
+    name = re.search(r'aria-labelledby="([^"]+)"', source)
+    assert name and f'id="{name[1]}">a.txt · part 1 of 1<' in source
 
 
 def test_progress_only_grows() -> None:

@@ -295,9 +295,8 @@ class Handlers:
         passages = [str(p) for p in event.passages][:MAX_PASSAGES]
         if source.document.unit == "page" and source.path is not None:
             try:
-                body = render.picture(
-                    page_image(source.path, page, passages, source.password), page
-                )
+                png = page_image(source.path, page, passages, source.password)
+                body = render.picture(png, page, passages)
             except AppError as error:
                 body = render.error(str(error)) + render.passage_in_context(found.text, passages)
         else:

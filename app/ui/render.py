@@ -1,4 +1,5 @@
-"""A run's state as HTML. Everything that comes from a document is escaped."""
+"""A run's state as HTML. Everything that comes from a document is escaped, and its language is
+told to be unknown, or a screen reader would speak all of them as English."""
 
 from __future__ import annotations
 
@@ -47,11 +48,13 @@ def notice(message: str) -> str:
 def bar(stage: str, fraction: float, detail: str = "") -> str:
     """A progress bar with its stage in words."""
     percent = round(100 * min(max(fraction, 0.0), 1.0))
-    words = STAGES[stage] + (f" · {detail}" if detail else "")
+    # Only the stage is announced: the rest changes many times a second.
+    rest = f" · {escape(detail)}" if detail else ""
     return (
-        f'<div class="status" role="status"><div class="words">{escape(words)}</div>'
+        '<div class="status"><div class="words">'
+        f'<span role="status">{STAGES[stage]}</span>{rest}</div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{percent}" aria-label="{escape(STAGES[stage])}">'
+        f'aria-valuenow="{percent}" aria-label="{STAGES[stage]}">'
         f'<div style="width:{percent}%"></div></div></div>'
     )
 
@@ -83,7 +86,7 @@ def finished(board: Board) -> str:
     words = sum(count_words(s.summary) for s in summaries)
     stage = "stopped" if any(s.stopped for s in summaries) else "done"
     line = f"{STAGES[stage]} · {words} words in {seconds:.1f} s"
-    return f'<div class="status" role="status"><div class="words">{line}</div></div>'
+    return f'<div class="status"><div class="words"><span role="status">{line}</span></div></div>'
 
 
 def summary(board: Board, busy: bool) -> str:
@@ -101,7 +104,7 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     headed = max(planned, len(document.sections)) > 1
     if document.summary is not None and document.summary.overview:
         short = " ".join(_sentence(number, s) for s in document.summary.overview)
-        html += f'<section class="short"><h3>In short</h3><p>{short}</p></section>'
+        html += f'<section class="short"><h3>In short</h3><p lang="">{short}</p></section>'
         html += coverage(number, document.summary)
     html += "".join(_section(number, section, headed) for section in document.sections)
     if document.summary is not None:
@@ -127,7 +130,7 @@ def _section(number: int, section: SectionBoard, headed: bool) -> str:
     guess = ""
     if section.provisional:
         guess = f'<span class="provisional">{escape(section.provisional)}</span>'
-    return f'{heading}<p class="text">{text}{guess}</p>'
+    return f'{heading}<p class="text" lang="">{text}{guess}</p>'
 
 
 def _sentence(number: int, sentence: Sentence) -> str:
@@ -243,18 +246,20 @@ def source_page(number: int, page: int, document: Document, body: str) -> str:
 
     printed = f" (printed: {escape(label)})" if label != str(page) else ""
     return (
-        '<section class="source" aria-label="Source" tabindex="-1"><div class="source-bar">'
-        f"{turn(page - 1, '‹ Before')}{turn(page + 1, 'Next ›')}"
-        f"<span>{escape(document.name)} · {document.unit} {page} of {last}{printed}</span>"
+        '<section class="source" aria-labelledby="source-name" tabindex="-1">'
+        f'<div class="source-bar">{turn(page - 1, "‹ Before")}{turn(page + 1, "Next ›")}'
+        f'<span id="source-name">{escape(document.name)} · {document.unit} {page} of {last}'
+        f"{printed}</span>"
         f'<button type="button" class="close">Close</button></div>'
         f'<div class="source-body">{body}</div></section>'
     )
 
 
-def picture(png: bytes, page: int) -> str:
-    """A page drawn by the server."""
+def picture(png: bytes, page: int, passages: Sequence[str]) -> str:
+    """A page drawn by the server; who cannot see it is told what is marked on it."""
     data = base64.b64encode(png).decode("ascii")
-    alt = f"Page {page} with the cited passage marked"
+    marked = f", where this is marked: {' … '.join(passages)}" if passages else ""
+    alt = escape(f"Page {page}{marked}")
     return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
 
 
@@ -266,7 +271,7 @@ def passage_in_context(text: str, passages: Sequence[str]) -> str:
         if start >= at:
             html += f"{escape(text[at:start])}<mark>{escape(text[start:end])}</mark>"
             at = end
-    return f'<div class="context">{html}{escape(text[at:])}</div>'
+    return f'<div class="context" lang="">{html}{escape(text[at:])}</div>'
 
 
 def facts(documents: Sequence[Document]) -> str:
