@@ -44,9 +44,11 @@ window.sourceClosed = () => {
 document.addEventListener("click", (event) => {
   const asked = event.target.closest("[data-page]");
   if (asked && !asked.closest("#source")) citedFrom = asked;
+  const [ask, answer] = ["ask", "answer"].map((id) => document.getElementById(id));
   // On a phone what is written lies below what was asked.
-  if (event.target.closest("#run") && innerWidth <= 640) {
-    document.getElementById("answer").scrollIntoView({behavior: "smooth"});
+  if (event.target.closest("#run") && answer.offsetTop > ask.offsetTop) {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    answer.scrollIntoView({behavior: still ? "auto" : "smooth"});
   }
 }, true);
 
@@ -67,10 +69,12 @@ document.addEventListener("keydown", (event) => {
   const {key, target} = event;
   const close = document.querySelector("#source .close");
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) press("run");
-  if (key === "Escape") {
+  // What closes an open list, or takes back a letter that is being composed, is not for us.
+  if (key === "Escape" && !event.isComposing && !target.matches("input[aria-expanded='true']")) {
     if (close) close.click(); else press("stop");
   }
   if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (target.matches(".strip .cell")) {
     event.preventDefault();
     alongStrip(target, key);
@@ -78,4 +82,4 @@ document.addEventListener("keydown", (event) => {
     const [before, next] = document.querySelectorAll("#source .turn");
     (key === "ArrowLeft" ? before : next).click();
   }
-});
+}, true);  // before the list that it closes

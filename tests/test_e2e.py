@@ -446,3 +446,23 @@ def test_it_fits_a_phone(browser, url, theme) -> None:
     assert in_sight(cite, tab)
     context.close()
 
+
+def test_escape_closes_an_open_list_and_not_the_run(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".facts")
+    page.click("#advanced button:has-text('Advanced')")
+    page.click("label:has-text('Long')")
+    page.evaluate("""() => {
+      window.stops = 0;
+      document.getElementById('stop').addEventListener('click', () => { window.stops += 1; });
+    }""")
+    page.click("#run")
+    page.wait_for_selector("#stop:not([disabled])")
+    page.click("#model input")
+    page.wait_for_selector("[role=option]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[role=option]", state="detached")
+    assert page.evaluate("window.stops") == 0
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => window.stops === 1")
+    page.wait_for_selector("#summary[aria-busy=false]")
