@@ -25,6 +25,20 @@ COMMITTED = """() => [...document.querySelectorAll('#summary article')].map(arti
   return [...copy.querySelectorAll('.text')].map(e => e.innerText).join(' ');
 }).join(' ').replace(/\\s+/g, ' ').trim()"""
 
+# As WCAG reckons it, against the first background below the text that is not see-through.
+CONTRAST = """element => {
+  const rgb = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = colour => rgb(colour).slice(0, 3).map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0.05);
+  const text = light(getComputedStyle(element).color);
+  let below = element;
+  const behind = () => getComputedStyle(below).backgroundColor;
+  while (rgb(behind())[3] === 0) below = below.parentElement;
+  const ground = light(behind());
+  return Math.max(text, ground) / Math.min(text, ground);
+}"""
+
 
 @pytest.fixture(scope="module")
 def url():
@@ -415,7 +429,9 @@ def test_references_are_included_where_it_says_that_they_are_not(page) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_it_fits_a_phone(browser, url, theme) -> None:
+def test_it_fits_a_phone(browser, url, theme, tmp_path) -> None:
+    fake = tmp_path / ("a" * 150 + ".pdf")
+    fake.write_text("<!doctype html><html><body>Please log in</body></html>")
     context = browser.new_context(viewport={"width": 390, "height": 844})
     tab = context.new_page()
     tab.set_default_timeout(PATIENCE_MS)
@@ -429,8 +445,11 @@ def test_it_fits_a_phone(browser, url, theme) -> None:
             f"() => ({colour}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) < 200)"
             f" == {str(is_dark).lower()}"
         )
-    drop(tab, EXAMPLE_TEXT)
+    drop(tab, EXAMPLE_TEXT, fake)
     tab.wait_for_selector(".facts")
+    tab.wait_for_selector("#facts [role=alert]")
+    for selector in ("#run", "[role=tab][aria-selected=true]", ".forecast"):
+        assert tab.evaluate(CONTRAST, tab.wait_for_selector(selector)) >= 4.5, selector
     tab.click("label:has-text('Short')")
     tab.click("#run")
     tab.wait_for_selector("#summary[aria-busy=false]")
@@ -444,6 +463,42 @@ def test_it_fits_a_phone(browser, url, theme) -> None:
     tab.click("#source .close")
     tab.wait_for_selector("#source .source", state="detached")
     assert in_sight(cite, tab)
+    context.close()
+
+
+def test_text_from_right_to_left_in_a_window_of_half_the_width(browser, url, tmp_path) -> None:
+    context = browser.new_context(viewport={"width": 683, "height": 384})  # 1366, zoomed to 200 %
+    tab = context.new_page()
+    tab.set_default_timeout(PATIENCE_MS)
+    tab.goto(url)
+    tab.wait_for_selector("#run")
+    hebrew = tmp_path / "hebrew.txt"
+    hebrew.write_text("הוועדה קבעה כי התקציב של העירייה יגדל, אך התושבים לא הסכימו. " * 20, "utf-8")
+    drop(tab, hebrew)
+    tab.wait_for_selector(".facts")
+    tab.click("label:has-text('Short')")
+    tab.click("#run")
+    tab.wait_for_selector("#summary[aria-busy=false]")
+    text = tab.query_selector("#summary .text")
+    first, last = text.evaluate("""text => [0, 1].map(at => {
+      const range = document.createRange();
+      range.setStart(text.firstChild, at);
+      range.setEnd(text.firstChild, at + 1);
+      return range.getBoundingClientRect().right;
+    })""")
+    box = text.bounding_box()
+    assert box["x"] + box["width"] - first < 5 and last < first
+    tab.click("#summary .cite")
+    tab.wait_for_selector("#source .source:focus")
+    assert tab.evaluate("""() => [0.2, 0.5, 0.8].every(x => [0.1, 0.5, 0.9].every(y =>
+      document.elementFromPoint(x * innerWidth, y * innerHeight).closest('#ask')))""")
+    tab.keyboard.press("Escape")
+    tab.emulate_media(forced_colors="active")  # where no background of ours is left
+    assert tab.evaluate("""() => {
+      const cell = getComputedStyle(document.querySelector('.cell.read'), '::after');
+      return cell.backgroundColor !== getComputedStyle(document.body).backgroundColor
+        && getComputedStyle(document.querySelector('#length input')).appearance === 'auto';
+    }""")
     context.close()
 
 
