@@ -244,6 +244,16 @@ def test_exports_of_nothing() -> None:
     assert write_exports(Board(), Path()) == {}
 
 
+def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:
+    one, two = (Finished(summary_of("It rained.", name=name)) for name in ("a.pdf", "b.pdf"))
+    board = board_of(DocumentStarted(1, 2, "a.pdf"), one, DocumentStarted(2, 2, "b.pdf"), two)
+    kinds = {fmt: path.partition(".")[2] for fmt, path in write_exports(board, tmp_path).items()}
+    assert kinds == {"md": "md", "txt": "txt", "json": "jsonl", "html": "html.zip",
+                     "docx": "docx.zip"}  # fmt: skip
+    board = board_of(DocumentStarted(1, 1, "a.pdf"), one)
+    assert json.loads(Path(write_exports(board, tmp_path)["json"]).read_bytes())["name"] == "a.pdf"
+
+
 def test_a_wrong_model_ends_the_start_in_a_sentence(capsys) -> None:
     assert launch.main(["--model", "no such model"]) == 1
     assert "no such model" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from app.reading import is_upload
 from app.settings import data_dir, private_folder, upload_dir
 
 PREFIX = "exports-"
+SEVERAL = {"json": "jsonl", "html": "html.zip", "docx": "docx.zip"}  # what holds several summaries
 
 
 def exports_folder(job_id: str) -> Path:
@@ -30,8 +31,8 @@ def write_exports(board: Board, folder: Path) -> dict[str, str]:
     private_folder(folder)
     name = summaries[0].name if len(summaries) == 1 else "documents"
     for fmt in export.FORMATS:
-        packed = len(summaries) > 1 and fmt in ("html", "docx")
-        path = folder / export.safe_filename(name, f"{fmt}.zip" if packed else fmt)
+        kind = SEVERAL.get(fmt, fmt) if len(summaries) > 1 else fmt
+        path = folder / export.safe_filename(name, kind)
         path.write_bytes(export.export_all(summaries, fmt))
         paths[fmt] = str(path)
     return paths
