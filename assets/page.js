@@ -80,6 +80,6 @@ document.addEventListener("keydown", (event) => {
     alongStrip(target, key);
   } else if (close && key.startsWith("Arrow") && !target.matches("input, textarea, select")) {
     const [before, next] = document.querySelectorAll("#source .turn");
-    (key === "ArrowLeft" ? before : next).click();
+    (key === "ArrowLeft" ? before : next)?.click();
   }
 }, true);  // before the list that it closes

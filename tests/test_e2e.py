@@ -502,6 +502,33 @@ def test_text_from_right_to_left_in_a_window_of_half_the_width(browser, url, tmp
     context.close()
 
 
+def test_a_page_that_is_not_there_and_a_document_that_is_no_longer_kept_are_said(page) -> None:
+    drop(page, EXAMPLE_TEXT)
+    page.wait_for_selector(".forecast")
+    page.click("#advanced button:has-text('Advanced')")
+    pages = page.get_by_label("Pages", exact=False).first
+    pages.fill("77")
+    pages.press("Enter")
+    assert "no page 77" in page.wait_for_selector("#forecast .problem").inner_text()
+    pages.fill("")
+    pages.press("Enter")
+    page.wait_for_selector("#forecast .forecast")
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    page.set_viewport_size({"width": 390, "height": 844})
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#summary[aria-busy=false]")
+    other.click("#forget")
+    other.wait_for_selector("#status .notice")
+    page.click("#summary .cite")
+    assert in_sight(page.wait_for_selector("#source .source:focus .notice"), page)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#source .source", state="detached")
+
+
 def test_escape_closes_an_open_list_and_not_the_run(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")

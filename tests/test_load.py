@@ -160,12 +160,12 @@ def test_a_run_goes_on_after_the_server_was_killed(tmp_path) -> None:
             tab.wait_for_selector(".facts")
             tab.click("label:has-text('Short')")
             tab.click("#run")
-            tab.wait_for_selector("#summary h3 >> nth=2")  # two sections are finished
+            tab.wait_for_selector("#summary .head >> nth=2")  # two sections are finished
             finished = tab.inner_text("#summary .text >> nth=0")
             assert str(tmp_path) in tab.inner_text("#kept")
         with running_page(*options, **environment) as url:
             tab.goto(url)
-            tab.wait_for_selector("#summary h3 >> nth=2")
+            tab.wait_for_selector("#summary .head >> nth=2")
             assert tab.inner_text("#summary .text >> nth=0") == finished
             tab.wait_for_selector("#summary[aria-busy=false]")
             assert tab.inner_text("#status").startswith("Done")
@@ -206,7 +206,7 @@ def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None
         tab.set_input_files("#files input[type=file]", str(EXAMPLE_PDF))
         tab.wait_for_selector(".facts")
         tab.click("#run")
-        tab.wait_for_selector("#summary h3 >> nth=1")
+        tab.wait_for_selector("#summary .head >> nth=1")
         assert "temporary" in tab.inner_text("#kept")
         tab.close()
         before = -1
@@ -217,7 +217,7 @@ def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None
         tab = context.new_page()
         tab.set_default_timeout(120_000)
         tab.goto(url)
-        tab.wait_for_selector(f"#summary h3 >> nth={before}")  # one more than were finished
+        tab.wait_for_selector(f"#summary .head >> nth={before}")  # one more than were finished
         tab.click("#stop")
         tab.wait_for_selector("#summary[aria-busy=false]")
         assert tab.inner_text("#status").startswith("Stopped")

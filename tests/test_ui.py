@@ -85,6 +85,13 @@ def test_a_screen_reader_is_told_what_a_picture_marks_and_which_page_it_is() -> 
     assert name and f'id="{name[1]}">a.txt · part 1 of 1<' in source
 
 
+@pytest.mark.parametrize(("documents", "levels"), [(1, ["h2"] * 2), (2, ["h2", "h3", "h3"])])
+def test_no_level_of_headings_is_left_out(documents, levels) -> None:
+    sections = (SectionStarted(1, 2, (1, 3)), SectionStarted(2, 2, (4, 6)))
+    board = board_of(DocumentStarted(1, documents, "one.pdf"), *sections)
+    assert re.findall("<(h[1-6])", render.summary(board, True)) == levels
+
+
 def test_progress_only_grows() -> None:
     board, before = Board(), 0.0
     run = [*RUN, Progress("decoding", 1, 9, 1, 2), SectionDone(1, summary_of("A.").sections[0]),
@@ -242,6 +249,13 @@ def test_requests_are_checked_before_they_wait(handlers) -> None:
 
 def test_exports_of_nothing() -> None:
     assert write_exports(Board(), Path()) == {}
+
+
+def test_no_rule_of_the_style_sheet_is_cut_inside_a_not() -> None:
+    # Gradio repeats each rule below a prefix, and splits it at commas to put that before each.
+    rules = (assets_dir() / "style.css").read_text(encoding="utf-8")
+    inside = re.findall(r":not\(((?:[^()]|\([^()]*\))*)\)", rules)
+    assert inside and "," not in "".join(inside)
 
 
 def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:

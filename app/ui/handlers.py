@@ -289,7 +289,7 @@ class Handlers:
         sources = self._sources(job_id or "")
         number, page = int(event.document), int(event.page)
         if not 0 <= number < len(sources) or not 1 <= page <= len(sources[number].document.pages):
-            return render.notice("That document is no longer kept: summarize it again.")
+            return render.no_source("That document is no longer kept: summarize it again.")
         source = sources[number]
         found = source.document.pages[page - 1]
         passages = [str(p) for p in event.passages][:MAX_PASSAGES]

@@ -100,13 +100,17 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     html = f"<h2>{escape(document.name)}</h2>" if several else ""
     if document.error:
         return html + error(document.error)
+    head = "h3" if several else "h2"
     planned = document.planned.sections if document.planned else 0
     headed = max(planned, len(document.sections)) > 1
     if document.summary is not None and document.summary.overview:
         short = " ".join(_sentence(number, s) for s in document.summary.overview)
-        html += f'<section class="short"><h3>In short</h3><p lang="">{short}</p></section>'
+        short = f'{_heading(head, "In short")}<p lang="">{short}</p>'
+        html += f'<section class="short">{short}</section>'
         html += coverage(number, document.summary)
-    html += "".join(_section(number, section, headed) for section in document.sections)
+    for section in document.sections:
+        html += _heading(head, heading_of(section)) if headed else ""
+        html += _section(number, section)
     if document.summary is not None:
         html += "" if document.summary.overview else coverage(number, document.summary)
         html += _warnings([*document.summary.warnings, *document.notices])
@@ -123,14 +127,17 @@ def _warnings(warnings: Sequence[str]) -> str:
     return f'<ul class="warnings">{items}</ul>' if items else ""
 
 
-def _section(number: int, section: SectionBoard, headed: bool) -> str:
-    heading = f"<h3>{escape(heading_of(section))}</h3>" if headed else ""
+def _heading(tag: str, title: str) -> str:
+    return f'<{tag} class="head">{escape(title)}</{tag}>'
+
+
+def _section(number: int, section: SectionBoard) -> str:
     # The guess continues the certain text in the same paragraph, its own spaces included.
     text = " ".join(_sentence(number, s) for s in section.sentences) or escape(section.committed)
     guess = ""
     if section.provisional:
         guess = f'<span class="provisional">{escape(section.provisional)}</span>'
-    return f'{heading}<p class="text" lang="">{text}{guess}</p>'
+    return f'<p class="text" lang="">{text}{guess}</p>'
 
 
 def _sentence(number: int, sentence: Sentence) -> str:
@@ -245,12 +252,20 @@ def source_page(number: int, page: int, document: Document, body: str) -> str:
         )
 
     printed = f" (printed: {escape(label)})" if label != str(page) else ""
+    name = f"{escape(document.name)} · {document.unit} {page} of {last}{printed}"
+    return _source(turn(page - 1, "‹ Before") + turn(page + 1, "Next ›"), name, body)
+
+
+def no_source(message: str) -> str:
+    """Why there is no page to show, where it would stand."""
+    return _source("", "Source", notice(message))
+
+
+def _source(turns: str, name: str, body: str) -> str:
     return (
         '<section class="source" aria-labelledby="source-name" tabindex="-1">'
-        f'<div class="source-bar">{turn(page - 1, "‹ Before")}{turn(page + 1, "Next ›")}'
-        f'<span id="source-name">{escape(document.name)} · {document.unit} {page} of {last}'
-        f"{printed}</span>"
-        f'<button type="button" class="close">Close</button></div>'
+        f'<div class="source-bar">{turns}<span id="source-name">{name}</span>'
+        '<button type="button" class="close">Close</button></div>'
         f'<div class="source-body">{body}</div></section>'
     )
 
