@@ -1,5 +1,5 @@
-// Copy; keys: Ctrl+Enter (or Cmd+Enter) summarizes, Escape closes the source, or stops; arrows turn
-// its pages, or go along the strip. Focus goes to the source when it opens, and back.
+// Copy; keys: Ctrl+Enter (or Cmd+Enter) summarizes, Escape closes what is open, or stops; arrows
+// turn the source's pages, or go along the strip. Focus goes to the source when it opens, and back.
 window.copySummary = async () => {
   const box = document.getElementById("summary");
   const copy = box ? box.cloneNode(true) : document.createElement("div");
@@ -71,7 +71,8 @@ document.addEventListener("keydown", (event) => {
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) press("run");
   // What closes an open list, or takes back a letter that is being composed, is not for us.
   if (key === "Escape" && !event.isComposing && !target.matches("input[aria-expanded='true']")) {
-    if (close) close.click(); else press("stop");
+    const open = document.querySelector("[role='dialog'] .backdrop") ?? close;
+    if (open) open.click(); else press("stop");
   }
   if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;

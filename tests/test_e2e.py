@@ -12,6 +12,8 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from app.documents import ocr_engine
+from app.events import Sentence
+from app.ui import render
 from tests import make_pdfs
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
 from tests.server import running_page
@@ -190,6 +192,13 @@ def test_the_strip_of_pages_by_keyboard(page) -> None:
         page.keyboard.press(key)
     focused = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(focused).startswith("Part 2: read")
+    doubt = render._sentence(0, Sentence("9", (1,), ("1",), ({"span": [0, 1], "reason": "No."},)))
+    page.evaluate("html => document.querySelector('#summary .text').innerHTML += html", doubt)
+    reason = page.query_selector("#summary .flag .spoken")
+    assert reason.bounding_box()["width"] <= 1
+    page.focus("#summary .flag")
+    assert reason.bounding_box()["width"] > 50
+    page.focus(".strip .cell[tabindex='0']")
     page.keyboard.press("Enter")
     page.wait_for_selector("#source .context")
     assert "part 2 of 2" in page.inner_text("#source")
@@ -529,7 +538,7 @@ def test_a_page_that_is_not_there_and_a_document_that_is_no_longer_kept_are_said
     page.wait_for_selector("#source .source", state="detached")
 
 
-def test_escape_closes_an_open_list_and_not_the_run(page) -> None:
+def test_escape_closes_what_is_open_and_not_the_run(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
     page.click("#advanced button:has-text('Advanced')")
@@ -544,6 +553,10 @@ def test_escape_closes_an_open_list_and_not_the_run(page) -> None:
     page.wait_for_selector("[role=option]")
     page.keyboard.press("Escape")
     page.wait_for_selector("[role=option]", state="detached")
+    page.click("button.settings")
+    page.wait_for_selector("[role=dialog]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[role=dialog]", state="detached")
     assert page.evaluate("window.stops") == 0
     page.keyboard.press("Escape")
     page.wait_for_function("() => window.stops === 1")
