@@ -45,11 +45,11 @@ def to_html(summary: Summary) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Summary of {name}</title><style>{STYLE}</style></head><body>"
+        f"<title>Summary of {name}</title><style>{STYLE}</style></head><body><main>"
         f"<h1>Summary of {name}</h1>{_overview(summary)}{sections}{_strip(summary)}"
         + (f'<ul class="doubts">{warnings}</ul>' if warnings else "")
         + f'<p class="facts">{escape(provenance(summary))}</p><dl class="facts">{rows}</dl>'
-        "</body></html>\n"
+        "</main></body></html>\n"
     )
 
 

@@ -29,9 +29,17 @@ window.copySummary = async () => {
 };
 
 let citedFrom = null;
+// Where the source covers the summary, as style.css has it, no Tab goes behind it.
+const narrow = matchMedia("(max-width: 800px)");
+const coverAnswer = () => {
+  const source = document.querySelector("#source .source");
+  document.getElementById("answer").inert = narrow.matches && source !== null;
+};
+narrow.addEventListener("change", coverAnswer);
 window.sourceShown = () => {
   const source = document.querySelector("#source .source");
   if (!source) return;
+  coverAnswer();
   source.focus({preventScroll: true});
   const mark = source.querySelector("mark");
   if (mark) mark.scrollIntoView({block: "center"});
@@ -39,6 +47,7 @@ window.sourceShown = () => {
   if (citedFrom && citedFrom.isConnected) citedFrom.scrollIntoView({block: "nearest"});
 };
 window.sourceClosed = () => {
+  document.getElementById("answer").inert = false;
   if (citedFrom && citedFrom.isConnected) citedFrom.focus({preventScroll: true});
 };
 document.addEventListener("click", (event) => {

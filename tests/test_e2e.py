@@ -501,7 +501,11 @@ def test_text_from_right_to_left_in_a_window_of_half_the_width(browser, url, tmp
     tab.wait_for_selector("#source .source:focus")
     assert tab.evaluate("""() => [0.2, 0.5, 0.8].every(x => [0.1, 0.5, 0.9].every(y =>
       document.elementFromPoint(x * innerWidth, y * innerHeight).closest('#ask')))""")
+    for key in ("Tab", "Shift+Tab", "Shift+Tab", "Shift+Tab", "Tab", *["Tab"] * 4):
+        tab.keyboard.press(key)
+        assert tab.evaluate("!document.activeElement.closest('#answer')")
     tab.keyboard.press("Escape")
+    tab.wait_for_selector("#summary .cite:focus")
     tab.emulate_media(forced_colors="active")  # where no background of ours is left
     assert tab.evaluate("""() => {
       const cell = getComputedStyle(document.querySelector('.cell.read'), '::after');
