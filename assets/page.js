@@ -11,6 +11,7 @@ window.copySummary = async () => {
   document.body.append(copy);
   const text = copy.innerText;
   copy.remove();
+  const button = document.getElementById("copy");
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -21,8 +22,8 @@ window.copySummary = async () => {
     area.select();
     document.execCommand("copy");
     area.remove();
+    button?.focus({preventScroll: true});
   }
-  const button = document.getElementById("copy");
   if (!button) return;
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = "Copy"; }, 1500);

@@ -187,6 +187,14 @@ def test_the_strip_of_pages_by_keyboard(page) -> None:
     page.click("#run")
     page.wait_for_selector("#summary[aria-busy=false]")
     assert "2 of 2 parts read" in page.inner_text(".coverage")
+    page.evaluate("""() => {
+      Object.defineProperty(navigator, 'clipboard', {value: undefined});  // as without https
+      document.execCommand = () => { window.copied = document.activeElement.value; };
+    }""")
+    page.focus("#copy")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#copy:focus:has-text('Copied')")
+    assert page.inner_text("#summary .text").split("part")[0].strip() in page.evaluate("copied")
     page.focus(".strip .cell[tabindex='0']")
     for key in ("ArrowLeft", "End", "ArrowRight", "Home", "ArrowRight"):
         page.keyboard.press(key)
