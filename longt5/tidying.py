@@ -1,5 +1,5 @@
 """A sentence on its own: without citations, references to figures, and what stands in front of it:
-the sign of a list, a connective."""
+the sign of a list, a connective; with both of its quotation marks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ NEEDED = re.compile(
     r"|between|equations?|refs?|references?|papers?|works?))\Z",
     re.IGNORECASE,
 )
-BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7]\s+(?=\S)")
+BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]\s+(?=\S)")
+UNOPENED, UNCLOSED = re.compile(r'[.,!?…]"(?!\w)'), re.compile(r'[\s(]?"(?=\w)')
 CONNECTIVE = re.compile(
     r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
     r"|Consequently|Nevertheless|Nonetheless|Finally|Indeed|In fact|Similarly|Likewise"
@@ -41,15 +42,31 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'The doors open at nine.'
     >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)
     'However, [3] shows that p lies in [1, 4].'
+    >>> tidy('I have played here since I was nine," said Webb.')
+    '"I have played here since I was nine," said Webb.'
     """
     text = " ".join(sentence.split())
     bullet = BULLET.match(text)
-    text = CITATION.sub(_cut, text[bullet.end() :] if bullet else text)
-    text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", text)
-    if follows or not CONNECTIVE.match(text):
-        return text
-    cut = CONNECTIVE.sub("", text, count=1)
-    return cut[:1].upper() + cut[1:]
+    text = text[bullet.end() :] if bullet else text
+    cut = CITATION.sub(_cut, text)
+    if cut != text:
+        text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", cut)
+    if not follows and CONNECTIVE.match(text):
+        cut = CONNECTIVE.sub("", text, count=1)
+        text = cut[:1].upper() + cut[1:]
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """With the quotation mark that the sentence before or after it has."""
+    if text.count('"') % 2:
+        first, last = text.index('"'), text.rindex('"')
+        if UNOPENED.match(text, first - 1 if first else first):
+            return f'"{text}'
+        return f'{text}"' if UNCLOSED.match(text, max(0, last - 1)) else text
+    if "„" in text or (missing := text.count("”") - text.count("“")) == 0:
+        return text  # in German “ closes
+    return f"“{text}" if missing > 0 else f"{text}”"
 
 
 def _cut(citation: re.Match[str]) -> str:
