@@ -10,7 +10,7 @@ from app.chunking import Chunk
 from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
-from longt5.candidates import FEW, is_whole
+from longt5.candidates import whole_ones
 from longt5.claims import check
 from longt5.sentences import split_sentences, without_headings
 
@@ -47,9 +47,9 @@ class SentenceWriter:
     def source_sentences(self) -> list[Passage]:
         """The sentences of the source, without headings and scraps; all passages where there are
         too few."""
-        text = self._chunk.text
-        whole = [p for p in self._passages if is_whole(text[p.start : p.end])]
-        return whole if len(whole) >= FEW else self._passages
+        spans = [(passage.start, passage.end) for passage in self._passages]
+        whole = set(whole_ones(self._chunk.text, spans))
+        return [p for p in self._passages if (p.start, p.end) in whole]
 
     def sentences(
         self, text: str, tokens: Sequence[int], headings: list[str]

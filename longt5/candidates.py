@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .sentences import (
+    LABEL,
     count_words,
     is_apart,
     is_listing,
@@ -42,9 +43,15 @@ def _by_lines(text: str, start: int, end: int) -> list[Span]:
 
 def whole_sentences(text: str) -> list[Span]:
     """The sentences that may be picked; all there are where whole ones are few."""
-    spans = sentence_spans(text)
+    return whole_ones(text, sentence_spans(text))
+
+
+def whole_ones(text: str, spans: list[Span]) -> list[Span]:
+    """The whole ones of some sentences; all of them where these are few, and not most of the
+    text."""
     whole = [(start, end) for start, end in spans if is_whole(text[start:end])]
-    return whole if len(whole) >= FEW else spans
+    sizes = [sum(count_words(text[a:b]) for a, b in some) for some in (whole, spans)]
+    return whole if len(whole) >= FEW or 2 * sizes[0] > sizes[1] else spans
 
 
 def is_whole(sentence: str) -> bool:
@@ -52,7 +59,7 @@ def is_whole(sentence: str) -> bool:
     return (
         len(sentence) <= MAX_CHARACTERS
         and last_sentence_end(sentence) == len(sentence)
-        and count_words(sentence) >= MIN_WORDS
+        and count_words(LABEL.sub("", sentence, count=1)) >= MIN_WORDS
         and not is_listing(sentence)
         and not is_apart(sentence)
     )

@@ -8,20 +8,44 @@ MAX_HEADING = 90  # characters
 WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
 ENTRIES, MAX_ENTRY = 4, 4  # of a listing at least, and words of one on average
 ROW, MOSTLY = 6, 0.4  # words of a table's row at least, and the share that holds a digit
+NAMES, CAPITALS = 3, 0.6  # parts of an address at least, and the share of words with a capital
+SMALL = 3  # letters of a word that is small among names
 TIMES, TIME = 4, re.compile(r"\b\d{1,2}:\d\d\b")  # of a timetable at least
 STOPS = ".!?؟۔।॥"  # end a sentence where a space follows
 DENSE_STOPS = "。！？"  # of scripts without spaces: end one wherever they stand
 CLOSING = r"[\"'”’»)\]]*"  # pattern of what may stand between a stop and the space
-ENDING = re.compile(rf"[{STOPS}]{CLOSING}(?=\s|\Z)|[{DENSE_STOPS}]")
+ENDING = re.compile(rf"[{STOPS}]{CLOSING}(?:[ \u00a0\u202f]»)?(?=\s|\Z)|[{DENSE_STOPS}]")
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
-    r"|U\.S|approx|resp|Ref|Inc)|(?<![\w.])[A-Z])\.\Z"
+    r"|U\.S|approx|resp|Ref|Inc|Tel|Univ|Dept|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Hon|Mt"
+    r"|Nr|z|z\.B|vgl|ca|bzw|Hr|Hrsg|Sr|Sra|Dra|EE)|(?<![\w.])[A-Z])\.\Z"
 )
+# No sentence ends here if a number follows: "p. 5", "Sept. 2022", "Art. 12", "Hauptstr. 7".
+COUNTED = re.compile(
+    r"(?:\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Okt|Nov|Dec|Dez|Art|Abs|Abb|Tab|Kap|Bd|Ch|p)"
+    r"|[Ss]tr)\.\Z"
+)
+ORDINAL = re.compile(  # of German: "am 3. Oktober", "im 14. Jahrhundert"
+    r"\b(?:(?<!I )[Aa]m|[Ii]m|[Vv]om|[Zz]u[mr]|[Dd]e[rsmn]|[Dd]as|[Bb]is|[Aa]b|[Ss]eit) \d{1,2}\.\Z"
+)
+BEFORE = 16  # characters that these may look at
+NEXT = re.compile(r"[^\S\n]*\n?[^\S\n]*(\S)")  # in the same paragraph
+GOING_ON = ".,;:)"  # begin no sentence: "x1, . . . , xn"
+FIRST = re.compile(r"[^\W\d_]")
 BLANK = re.compile(r"\n[ \t]*\n")
+ITEM = re.compile(r"\n(?=[ \t]*(?:[•●○◦▪■□‣∙➢✓\uf0b7]\s|[-*–—]\s+[^\W_a-zß-ÿ]))")
 LINE_END = re.compile(r"\n")
 CAPTION = re.compile(r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box) ?\d+[a-z]?\b")
 NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
-NOTE = re.compile(r"[*†‡§¶]+\s?\w")
+HEADED = 10  # words of a numbered heading at most; a numbered clause has more
+NOTE = re.compile(r"[*†‡§¶]+\s?\w|\d{1,2}[A-Z][a-z]")
+IMPRINT = re.compile(
+    r"©|\(c\) ?\d{4}|\bcopyright \d{4}|\ball rights reserved\b|\bISBN\b"
+    r"|\bno part of this (?:book|publication|work|document)\b|\bnot the intended recipient\b"
+    r"|\bregistered office: |\bunder (?:the|a) Creative Commons\b",
+    re.IGNORECASE,
+)
+LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -32,13 +56,38 @@ def count_words(text: str) -> int:
 
 
 def sentence_ends(text: str) -> list[int]:
-    """Where sentences end. An end inside the text stays one whatever follows, so streamed
-    sentences never change."""
-    return [
-        match.end()
-        for match in ENDING.finditer(text)
-        if not ABBREVIATION.search(text[: match.start() + 1][-12:])
-    ]
+    """Where sentences end. An end that something follows stays one whatever comes after its first
+    character, so streamed sentences never change."""
+    ends, begin = [], 0
+    for match in ENDING.finditer(text):
+        if not _goes_on(text, begin, match):
+            begin = match.end()
+            ends.append(begin)
+    return ends
+
+
+def _goes_on(text: str, begin: int, stop: re.Match[str]) -> bool:
+    """Whether the sentence that begins at ``begin`` does not end with this stop: it belongs to an
+    abbreviation or to the number of a caption, or a small letter follows, as in "Who?" he asked.
+    Where sentences begin with small letters too, these tell nothing."""
+    if stop[0] in DENSE_STOPS:
+        return False
+    after = stop.start() + 1
+    low = max(begin, after - BEFORE)
+    if ABBREVIATION.search(text, low, after) or ORDINAL.search(text, low, after):
+        return True
+    _, apart, label = text[low : after - 1].rpartition("\n\n")
+    if (apart or low == begin) and CAPTION.fullmatch(label.strip()):
+        return True
+    following = NEXT.match(text, stop.end())
+    if following is None or stop.end() == following.start(1):
+        return False
+    if following[1] in GOING_ON:
+        return True
+    first = FIRST.search(text, begin, after)
+    if following[1].islower():
+        return first is None or not first[0].islower()
+    return following[1].isdigit() and COUNTED.search(text, low, after) is not None
 
 
 def last_sentence_end(text: str) -> int:
@@ -48,9 +97,9 @@ def last_sentence_end(text: str) -> int:
 
 def settled(committed: str) -> str:
     """The whole sentences of committed text whose end something already follows."""
-    words = committed.rstrip()
+    words = committed.rstrip("\ufffd \n")  # half a character does not say what follows
     gap = max(words.rfind(" "), words.rfind("\n"))
-    return words[: last_sentence_end(words[: gap + 1])] if gap > 0 else ""
+    return words[: max((end for end in sentence_ends(words) if end <= gap), default=0)]
 
 
 def ended(text: str, reason: str) -> str:
@@ -71,22 +120,36 @@ def headings_of(text: str) -> list[str]:
 
 
 def is_listing(sentence: str) -> bool:
-    """Whether it is a row of a table, which is mostly numbers, a timetable, or one of short
-    entries, as below a table: "CE, oestrogen; E, oestradiol"."""
+    """Whether it is a row of a table, which is mostly numbers, a timetable, an address or a title,
+    or one of short entries, as below a table: "CE, oestrogen; E, oestradiol"."""
     words = sentence.split()
     numbers = sum(any(map(str.isdigit, word)) for word in words)
     if len(words) >= ROW and numbers > MOSTLY * len(words):
         return True
-    if len(TIME.findall(sentence)) >= TIMES:
+    if len(TIME.findall(sentence)) >= TIMES or _is_of_names(sentence):
         return True
     entries = sentence.split(";")
     return len(entries) >= ENTRIES and count_words(sentence) <= MAX_ENTRY * len(entries)
 
 
+def _is_of_names(sentence: str) -> bool:
+    """Whether nearly all words begin with capitals, and those that do not are short, as in "Royal
+    Hospital for Sick Children, Glasgow, UK."; a text in capitals throughout may say anything."""
+    words = sentence.split()
+    capital = sum(word[0].isupper() for word in words)
+    parts = sentence.count(",") + 1
+    if parts < NAMES or capital < CAPITALS * len(words) or sentence.isupper():
+        return False
+    return not any(word[0].islower() and len(word) > SMALL for word in words)
+
+
 def is_apart(sentence: str) -> bool:
     """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
-    the results"), a numbered heading with a full stop, a note below ("*Per hour.")."""
-    return any(kind.match(sentence) for kind in (CAPTION, NUMBERED, NOTE))
+    the results"), a numbered heading with a full stop, a note below ("*Per hour." or "2Now in
+    Leeds."), whose the text is and who may copy it."""
+    if NUMBERED.match(sentence) and count_words(sentence) <= HEADED:
+        return True
+    return bool(CAPTION.match(sentence) or NOTE.match(sentence) or IMPRINT.search(sentence))
 
 
 def is_wrapped(text: str) -> bool:
@@ -96,12 +159,13 @@ def is_wrapped(text: str) -> bool:
 
 def heading_places(text: str) -> list[tuple[int, str]]:
     """(start, words) of each heading, in order: a short paragraph (or line, where lines are
-    paragraphs) that ends no sentence."""
+    paragraphs) that ends no sentence and is no caption."""
     found, start = [], 0
     gaps = (BLANK if is_wrapped(text) else LINE_END).finditer(text)
     for end, after in [*(gap.span() for gap in gaps), (len(text), len(text))]:
         line = " ".join(text[start:end].split())
-        if 0 < len(line) <= MAX_HEADING and not last_sentence_end(line):
+        is_short = 0 < len(line) <= MAX_HEADING
+        if is_short and not last_sentence_end(line) and not CAPTION.match(line):
             found.append((start, line))
         start = after
     return found
@@ -125,8 +189,10 @@ def without_headings(text: str, headings: list[str]) -> str:
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each sentence, without the space around it; a blank line ends one too."""
-    cuts = sorted({*sentence_ends(text), *(m.start() for m in BLANK.finditer(text)), len(text)})
+    """(start, end) of each sentence, without the space around it; a blank line and the next item
+    of a list end one too."""
+    apart = (match.start() for gap in (BLANK, ITEM) for match in gap.finditer(text))
+    cuts = sorted({*sentence_ends(text), *apart, len(text)})
     spans, begin = [], 0
     for end in cuts:
         body = text[begin:end]

@@ -98,9 +98,20 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
     for apart in (
         "Table 3 summarizes the results of all the mills.", "*Underlined names are used in towns.",
         "5.4 Financial performance by size and type of mill.", "† Without the parboiled kinds.",
+        "Copyright © 2024 by A. N. Author and others.", "All rights reserved by Gull Press Ltd.",
+        "If you are not the intended recipient, delete it.", "2School of Biology in Leeds.",
+        "HANNA BRANDT: It is.",
     ):  # fmt: skip
         assert not is_whole(apart)
     assert is_whole("5.4 million people live there today.")
+    assert is_whole("5.2 The Supplier shall tell the Customer of any breach of data at once.")
+
+
+def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
+    text = "A Short Note\n\nThe river rose in the night. It took the bridge with it."
+    assert [text[a:b] for a, b in whole_sentences(text)] == [
+        "The river rose in the night.", "It took the bridge with it.",
+    ]  # fmt: skip
 
 
 def test_listings_are_no_sentences_to_repeat() -> None:
@@ -108,6 +119,9 @@ def test_listings_are_no_sentences_to_repeat() -> None:
     assert not is_listing("He came; he saw; he won.")
     assert is_listing("Type of buyers Daily Weekly Trader 5% 70% 0% 6% 81% Consumer 6% 9% Publ.")
     assert is_listing("6:00 - 6:05 Welcome 6:05 - 6:15 Report of the Chair 6:15 - 6:25 News Hello!")
+    assert is_listing("Royal Hospital for Sick Children, Yorkhill, Glasgow G3 8SJ, UK.")
+    assert not is_listing("THE SUPPLIER SHALL NOT BE LIABLE FOR LOSS OF PROFIT.")
+    assert not is_listing("Dr. Hume of St. Ives met Mrs. Aldous.")
     assert not is_listing("The doors open at 9:30 and close at 17:00, on Fridays at 15:00.")
     assert not is_listing("The 3 new sites have 380 ha: Abbey Marsh (150) and 2 more by 2034.")
     long = "The first of four parts of this is long; so is the second; a third; then a last."

@@ -287,6 +287,7 @@ def test_sentences_end_where_a_reader_says() -> None:
         "पानी बढ़ा।", "सब गए।।", "क्या हुआ?", "هل عاد؟", "پانی آیا۔", "Il dit «oui.»", "Fin",
     ]  # fmt: skip
     assert settled("One is done. Two is not.") == "One is done."
+    assert settled("He waited... and") == settled("He waited. \ufffd") == ""
     assert ended("One is done. Two is not", "length") == "One is done."
     assert ended("Nothing is done", "length") == "Nothing is done …"
     assert ended("One is done. Two is", "stopped") == "One is done. Two is …"
@@ -294,6 +295,29 @@ def test_sentences_end_where_a_reader_says() -> None:
     assert ended("One is done. Two \ufffd", "stopped") == "One is done. Two …"
     assert ended("पानी बढ़ा। सब\ufffd\ufffd", "length") == "पानी बढ़ा।"
     assert ended("\ufffd", "eos") == ""
+
+
+@pytest.mark.parametrize("whole", [
+    '"Where?" he asked... and left.', "It took approx. five days, from 1 June to 30 Sept. 2022.",
+    "Der Kanal wurde am 22. Juli 1398 eröffnet, d. h. im 14. Jahrhundert, vgl. Abb. 3.",
+    "Er lag z. B. in der Hauptstr. 1 von Mölln.", "El Sr. Paco y la Dra. Campra estaban allí.",
+    "« Le fleuve est trop pollué ! »", "Here p. 12 has x1, . . . , xn.",
+    "Table 1. Distances by suburb.",
+])  # fmt: skip
+def test_a_stop_inside_a_sentence_ends_none(whole) -> None:
+    text = f"Before it. {whole} After it."
+    found = [text[a:b] for a, b in split_sentences(text)]
+    assert found == ["Before it.", whole, "After it."]
+
+
+def test_where_a_sentence_ends_though_it_may_look_otherwise() -> None:
+    for text in ("See Table 1. The next.", "I am 22. He is not.", "yes. i think so.", "好。 so."):
+        assert len(split_sentences(text)) == 2
+    assert split_sentences("In mm: 5 9\n\nTable 1. Rain.")[1:] == [(12, 26)]
+    items = "To do\n- Trees are slow\n• Dance\nwith me\n– he said"
+    assert [items[a:b] for a, b in split_sentences(items)] == [
+        "To do", "- Trees are slow", "• Dance\nwith me\n– he said",
+    ]  # fmt: skip
 
 
 def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
@@ -307,7 +331,10 @@ def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["6 Costs", "Walls", "cost.", "Carbon", "more!", "a"]), max_size=14)
+    st.lists(
+        st.sampled_from("6 Costs|Walls|cost.|Carbon|more!|a|p.|am|3.|»|,".split("|")),
+        max_size=14,
+    )
 )
 def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
     text, headings = " ".join(words), ["6 Costs", "Carbon"]
