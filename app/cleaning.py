@@ -15,8 +15,8 @@ _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}
 )
 _SOFT_BREAK = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
-_BROKEN = re.compile(r"[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+")
-_COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
+_BROKEN = re.compile(r"(?<![^\W\d_])[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+")
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+")
 _CHAPTER = re.compile(r"(?:chapter|appendix|kapitel|chapitre|section)\s+[\dIVXA-Z]+\b[.:]", re.I)
 _BARE_NUMBER = re.compile(r"[-–— ]*(?:page )?(?:\d{1,4}|[ivxl]{1,6})[-–— ]*", re.I)

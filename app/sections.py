@@ -64,7 +64,7 @@ def join_pages(document: Document) -> tuple[str, list[PageSpan]]:
         if parts:
             ends = (
                 PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
-                or (body[0].isupper() and _ends_in_title(parts[-1]))
+                or (not body[0].islower() and _ends_in_title(parts[-1]))
             )  # fmt: skip
             parts.append("\n\n" if ends else "\n")
             length += len(parts[-1])

@@ -246,7 +246,7 @@ def test_markdown(load) -> None:
         "• one\n• two\n• three\nSacks | Saved\n40\n\nQuoted.\n\n"
         "Use\n\nFramed\n\na | b\nc | d"
     )
-    assert load(MARKDOWN, "flood.txt").pages[0].text.startswith("---\ntitle: The flood\n")
+    assert load(MARKDOWN, "flood.txt").pages[0].text.startswith("--- title: The flood")
 
 
 def test_prose_set_off_as_code_is_prose_and_code_alone_is_read(load) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from app.documents import limits, ocr_engine, text
 from app.documents.child import read_in_child
 from app.documents.kinds import kind_of
-from app.documents.parts import join_blocks, pack, paragraphs_of
+from app.documents.parts import join_blocks, pack
+from app.documents.plain import blocks_of
 from app.errors import BadOption, EmptyFile, NoTextLayer, NotReadable, TooLong
 
 
@@ -105,7 +106,7 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     content = text.scrub(content).strip()
     if not content:
         raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
-    parts = [join_blocks(part) for part in pack(paragraphs_of(content))]
+    parts = [join_blocks(part) for part in pack(blocks_of(content))]
     pages = tuple(Page(n, str(n), part, "ok") for n, part in enumerate(parts, 1))
     return Document(name, hashlib.sha256(content.encode()).hexdigest(), "part", pages, ())
 

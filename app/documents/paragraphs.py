@@ -23,7 +23,7 @@ _SENTENCE_END = re.compile(
 )
 _NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_]")
 _CAPTION = re.compile(r"^(?:Table|Figure|Fig\.|Box|Tabelle|Abbildung|Tableau)\s+[\dA-Z]")
-_CUT_WORD = re.compile(r"([^\W_]+)([-\u2010\ufffe])$")
+_CUT_WORD = re.compile(r"(?<![^\W_])([^\W_]+)([-\u2010\ufffe])$")
 _HALF = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 LARGE = 1.15  # times the size of the body: a heading
