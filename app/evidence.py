@@ -11,7 +11,7 @@ from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
 from longt5.candidates import whole_ones
-from longt5.claims import check
+from longt5.claims import Facts, check
 from longt5.sentences import split_sentences, without_headings
 
 
@@ -21,7 +21,7 @@ class Source:
     def __init__(self, document: Any) -> None:
         self.texts = {page.number: page.text for page in document.pages}
         self._document = document
-        self.whole = "\n\n".join(self.texts.values())
+        self.whole = Facts("\n\n".join(self.texts.values()))
 
     def labels_of(self, pages: Sequence[int]) -> tuple[str, ...]:
         """What is printed on pages."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, getcontext
+from functools import cached_property
 
 from longt5.sentences import sentence_ends
 from longt5.tokenizer import UNSPACED
@@ -87,16 +88,40 @@ class Quantity:
         return self.value == other.value.quantize(Decimal(1).scaleb(self.exponent), ROUND_HALF_UP)
 
 
-def check(sentence: str, passage: str, document: str, where: str = "") -> list[Flag]:
-    """Flags of a sentence against the text that it cites, and then against the document.
+class Facts:
+    """What of a text can be looked up; each kind is found once, when it is first asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def quantities(self) -> list[Quantity]:
+        """Its numbers."""
+        return quantities(self._text)
+
+    @cached_property
+    def dates(self) -> set[tuple[int, int, int]]:
+        """Its dates, as (year, month, day)."""
+        return {date for date, _ in dates(self._text)}
+
+    @cached_property
+    def words(self) -> set[str]:
+        """Its words in small letters."""
+        return {_bare(word).lower() for word in NAME.findall(self._text)}
+
+
+def check(sentence: str, passage: str, document: str | Facts, where: str = "") -> list[Flag]:
+    """Flags of a sentence against the text that it cites, and then against the document, which
+    whoever checks many sentences gives as Facts.
 
     ``where`` names what is cited ("p. 4"). No flag means: all of it stands there, not that the
     sentence is true.
     """
+    near, far = Facts(passage), document if isinstance(document, Facts) else Facts(document)
     flags = [
-        *_dates(sentence, passage, document, where),
-        *_quantities(sentence, passage, document, where),
-        *_names(sentence, passage, document, where),
+        *_dates(sentence, near, far, where),
+        *_quantities(sentence, near, far, where),
+        *_names(sentence, near, far, where),
     ]
     return sorted(flags, key=lambda flag: flag.span)
 
@@ -137,18 +162,15 @@ def _quantity(text: str, start: int, end: int, digits: str) -> Quantity:
     return Quantity(value, exponent, unit, (start, end))
 
 
-def _quantities(sentence: str, passage: str, document: str, where: str) -> Iterator[Flag]:
-    near, far = quantities(passage), None
+def _quantities(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]:
     for said in quantities(sentence):
-        same = [q for q in near if said.stands_for(q)]
+        same = [q for q in near.quantities if said.stands_for(q)]
         if any(not said.unit or not q.unit or said.unit == q.unit for q in same):
             continue
-        if far is None:
-            far = quantities(document)
         words = sentence[said.span[0] : said.span[1]]
         if same:
             yield Flag(said.span, "unit", f"{_place(where)} has this number with another unit.")
-        elif any(said.stands_for(q) and said.unit == q.unit for q in far):
+        elif any(said.unit == q.unit and said.stands_for(q) for q in far.quantities):
             yield Flag(said.span, "number", f"“{words}” stands elsewhere, not {_on(where)}.")
         else:
             yield Flag(said.span, "number", f"“{words}” stands nowhere in the document.")
@@ -165,12 +187,12 @@ def dates(text: str) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     return found
 
 
-def _dates(sentence: str, passage: str, document: str, where: str) -> Iterator[Flag]:
+def _dates(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]:
     for said, span in dates(sentence):
         words = sentence[span[0] : span[1]]
-        if any(_agrees(said, other) for other, _ in dates(passage)):
+        if any(_agrees(said, other) for other in near.dates):
             continue
-        if any(_agrees(said, other) for other, _ in dates(document)):
+        if any(_agrees(said, other) for other in far.dates):
             yield Flag(span, "date", f"“{words}” stands elsewhere, not {_on(where)}.")
         else:
             yield Flag(span, "date", f"“{words}” stands nowhere in the document.")
@@ -186,7 +208,7 @@ def names(text: str) -> list[tuple[str, tuple[int, int]]]:
     firsts = {0, *sentence_ends(text)}
     found = []
     for match in NAME.finditer(text):
-        word = re.sub(r"['’]s$|[.,'’-]+$", "", match[0])
+        word = _bare(match[0])
         at = max(end for end in firsts if end <= match.start())
         begins = not text[at : match.start()].strip("\"'“‘([ \n")
         if not word[:1].isupper() or len(word) < 2 or word in QUIET or begins:
@@ -197,21 +219,19 @@ def names(text: str) -> list[tuple[str, tuple[int, int]]]:
     return found
 
 
-def _names(sentence: str, passage: str, document: str, where: str) -> Iterator[Flag]:
-    near, far = _vocabulary(passage), None
+def _names(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]:
     for word, span in names(sentence):
-        if _known(word, near):
+        if _known(word, near.words):
             continue
-        if far is None:
-            far = _vocabulary(document)
-        if _known(word, far):
+        if _known(word, far.words):
             yield Flag(span, "name", f"“{word}” stands elsewhere, not {_on(where)}.")
         else:
             yield Flag(span, "name", f"“{word}” stands nowhere in the document.")
 
 
-def _vocabulary(text: str) -> set[str]:
-    return {re.sub(r"['’]s$|[.,'’-]+$", "", w).lower() for w in NAME.findall(text)}
+def _bare(word: str) -> str:
+    """Without an 's and what only follows a word."""
+    return re.sub(r"['’]s$|[.,'’-]+$", "", word)
 
 
 def _known(word: str, vocabulary: set[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from longt5 import claims
 from longt5.claims import check
 
 
@@ -37,3 +38,13 @@ def test_another_number_is_doubted(sentence: str, source: str, doubted: str) -> 
 def test_a_number_as_long_as_a_key_stands_for_no_other(sentence: str, digits: int) -> None:
     source = f"The key is {'9' * digits}.5 and that is all."
     assert len(doubts(sentence, source)) == 1
+
+
+def test_a_document_is_gone_through_once_for_all_sentences(monkeypatch) -> None:
+    seen, document = [], "It began in May 1871 with 12 of them."
+    real = claims.quantities
+    monkeypatch.setattr(claims, "quantities", lambda text: seen.append(text) or real(text))
+    facts = claims.Facts(document)
+    for sentence in ("There were 12 of them.", "There were 13 of them.", "It cost 5 euros."):
+        assert claims.check(sentence, "", facts) == claims.check(sentence, "", document)
+    assert seen.count(document) == 4  # three of them for the text that is no Facts
