@@ -196,7 +196,7 @@ def test_a_web_page(load) -> None:
         "The flood\n\nThe river rose\nin the night.\n\nLoose words\n\n• one\n• two\n"
         "Sacks | Saved\n40\n\nkept\nlines"
     )
-    assert document.warnings == ("Menus, side columns and footers of the page are left out.",)
+    assert document.warnings == (web.LEFT_OUT,)
 
 
 MARKDOWN = """---
@@ -319,6 +319,23 @@ def test_the_main_part_is_the_page(load) -> None:
     assert "river" in load(small, "page.htm").pages[0].text
     only = "<html><body><nav>Nothing but a menu</nav></body></html>"
     assert load(only, "page.htm").pages[0].text == "Nothing but a menu"
+
+
+@pytest.mark.parametrize("beside", [
+    'class="a cookie-consent"', 'id="comments"', 'class="foot"', 'class="share-buttons"',
+    'class="site_footer"', 'role="navigation"', 'class="newsletter"',
+])  # fmt: skip
+@pytest.mark.parametrize("main", ["div", "article"])
+def test_what_a_page_calls_no_content_is_left_out(load, beside: str, main: str) -> None:
+    page = f"<body><{main}><h1>Mill</h1><div {beside}><p>Sign up.</p></div><p>{PROSE}</p></{main}>"
+    document = load(page, "page.html")
+    assert document.pages[0].text.startswith("Mill\n\n") and document.warnings
+    assert "Sign up" not in document.pages[0].text
+    large = page.replace("Sign up.", f"Sign up. {PROSE * 9}")
+    assert "Sign up" in load(large, "page.html").pages[0].text
+    for name in ("share-price", "cookie-recipe", "has-sidebar-left"):
+        named = f'<body><h1>Mill</h1><div class="{name}">Sign up.</div><p>{PROSE}</p>'
+        assert "Sign up" in load(named, "page.html").pages[0].text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "shift_jis"])

@@ -20,6 +20,18 @@ _SKIPPED = frozenset(
     "textarea input rt rp dialog".split()
 )
 _FURNITURE = frozenset("nav aside footer header".split())  # of a page, beside its content
+_ROLES = frozenset("navigation complementary contentinfo search dialog alertdialog".split())
+_BESIDE = re.compile(  # what pages call the same where they do not use those
+    r"(?:.*[-_])?(?:cookies?|gdpr|consent|privacy|newsletter)"
+    r"[-_](?:banner|bar|box|consent|notice|note|message|modal|overlay|popup|prompt|signup|form|wrapper)"
+    r"|(?:.*[-_])?(?:breadcrumbs?|navbar|sidebar|footer|skip-?links?|advert(?:isement)?s?)"
+    r"|(?:share|social|sharing)(?:[-_](?:bar|box|buttons?|icons?|links?|media|tools?))?"
+    r"|cookies?|consent|gdpr|newsletter|related|menu|topbar|foot|ads?|copyright"
+    r"|(?:related|recommended|popular)[-_](?:articles?|content|links?|posts?|stories)"
+    r"|comments?(?:[-_](?:area|body|content|list|section|thread))?|disqus_thread",
+    re.I,
+)
+LARGEST, MOST_NODES = 1500, 500  # characters and nodes of what may be left out for its name
 _BLOCKS = frozenset(
     "p div section article main body ul ol dl dd dt blockquote pre table tbody thead tfoot form "
     "figure figcaption header footer aside nav address details summary fieldset hr center "
@@ -34,6 +46,7 @@ _SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # in code; its sign would make it a heading
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+LEFT_OUT = "Menus, side columns, notices, comments and footers of the page are left out."
 MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>: that is the page
 
 
@@ -47,7 +60,7 @@ def read_html(path: Path, name: str) -> dict[str, Any]:
     pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
     warnings = [note] if note else []
     if left_out:
-        warnings.append("Menus, side columns and footers of the page are left out.")
+        warnings.append(LEFT_OUT)
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 
@@ -70,12 +83,12 @@ def page_blocks(markup: str) -> tuple[list[Block], bool]:
     tree = LexborHTMLParser(markup)
     if tree.body is None:
         return [], False
-    walk = _Walk(is_page=True)
+    walk = _Walk(is_page=True, by_name=True)
     blocks = walk.blocks_of(tree.body)
     for selector in ("main", "article"):
         found = tree.css(selector)
         if len(found) == 1:
-            own = _Walk(is_page=False).blocks_of(found[0])
+            own = _Walk(is_page=False, by_name=True).blocks_of(found[0])
             if _letters(own) >= MAIN_SHARE * _letters(blocks):
                 return own, _letters(own) < _letters(blocks) or walk.left_out
     if _letters(blocks) or not walk.left_out:
@@ -93,6 +106,19 @@ def _closed(match: re.Match[str]) -> str:
     if match[1].lower() in _VOID:
         return match[0]
     return f"<{match[1]}{match[2] or ''}></{match[1]}>"
+
+
+def _is_beside(node: Any, given: Any) -> bool:
+    """Whether a node is small and its role or one of its names says that it is not the content."""
+    names = [*(given.get("class") or "").split(), *(given.get("id") or "").split()]
+    if given.get("role") not in _ROLES and not any(map(_BESIDE.fullmatch, names)):
+        return False
+    size = 0
+    for count, (inner, begins) in enumerate(nodes(node)):
+        size += len(inner.text_content or "") if begins and inner.tag == "-text" else 0
+        if inner.tag in ("h1", "main", "article") or size > LARGEST or count > 2 * MOST_NODES:
+            return False
+    return True
 
 
 def _letters(blocks: list[Block]) -> int:
@@ -121,9 +147,11 @@ def nodes(root: Any) -> Generator[tuple[Any, bool], bool | None, None]:
 
 @dataclass
 class _Walk:
-    """Collects the text of one tree; `is_page` leaves out what frames a page's content."""
+    """Collects the text of one tree; `is_page` leaves out what frames a page's content, `by_name`
+    what is called like that."""
 
     is_page: bool
+    by_name: bool = False
     left_out: bool = False
     found: list[Block] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
@@ -191,6 +219,9 @@ class _Walk:
         given = node.attributes
         if not given:
             return False
+        if self.by_name and _is_beside(node, given):
+            self.left_out = True
+            return True
         kind = f"{given.get('epub:type') or ''} {given.get('role') or ''}"
         return (
             "hidden" in given
