@@ -37,7 +37,7 @@ ITEM = re.compile(r"\n(?=[ \t]*(?:[•●○◦▪■□‣∙➢✓\uf0b7]\s|[-
 LINE_END = re.compile(r"\n")
 CAPTION = re.compile(r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box) ?\d+[a-z]?\b")
 NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
-HEADED = 10  # words of a numbered heading at most; a numbered clause has more
+HEADED = 10  # words of a numbered heading or a date at most; a numbered clause has more
 NOTE = re.compile(r"[*†‡§¶]+\s?\w|\d{1,2}[A-Z][a-z]")
 IMPRINT = re.compile(
     r"©|\(c\) ?\d{4}|\bcopyright \d{4}|\ball rights reserved\b|\bISBN\b"
@@ -45,6 +45,8 @@ IMPRINT = re.compile(
     r"|\bregistered office: |\bunder (?:the|a) Creative Commons\b",
     re.IGNORECASE,
 )
+DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")
+REST = re.compile(r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])")  # there Latin words are names
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -146,10 +148,12 @@ def _is_of_names(sentence: str) -> bool:
 def is_apart(sentence: str) -> bool:
     """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
     the results"), a numbered heading with a full stop, a note below ("*Per hour." or "2Now in
-    Leeds."), whose the text is and who may copy it."""
-    if NUMBERED.match(sentence) and count_words(sentence) <= HEADED:
-        return True
-    return bool(CAPTION.match(sentence) or NOTE.match(sentence) or IMPRINT.search(sentence))
+    Leeds."), whose the text is and who may copy it, when it was published, or the rest of a
+    sentence whose beginning the layout has put elsewhere."""
+    if NUMBERED.match(sentence) or DATED.match(sentence):
+        return count_words(sentence) <= HEADED
+    beside = any(kind.match(sentence) for kind in (CAPTION, NOTE, REST))
+    return beside or IMPRINT.search(sentence) is not None
 
 
 def is_wrapped(text: str) -> bool:

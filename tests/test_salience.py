@@ -100,10 +100,14 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
         "5.4 Financial performance by size and type of mill.", "† Without the parboiled kinds.",
         "Copyright © 2024 by A. N. Author and others.", "All rights reserved by Gull Press Ltd.",
         "If you are not the intended recipient, delete it.", "2School of Biology in Leeds.",
+        "Last modified on Tue 9 Apr 2024 11.02 BST.", "people who have had a screening test.",
         "HANNA BRANDT: It is.",
     ):  # fmt: skip
         assert not is_whole(apart)
     assert is_whole("5.4 million people live there today.")
+    assert is_whole("dpkg-repack creates a package out of files.")
+    assert is_whole("debmake 所假设的打包情景是相对简单的。")
+    assert is_whole("Published in 1859, the book made its author known to all, and feared by most.")
     assert is_whole("5.2 The Supplier shall tell the Customer of any breach of data at once.")
 
 
