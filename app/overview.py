@@ -31,7 +31,8 @@ def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     words = sum(count_words(section.text) for section in sections)
     if len(sections) < MIN_SECTIONS or words < WORTH * MAX_WORDS:
         return ()
-    ranked = [_ranked(section, sections) for section in sections]
+    shared = Counter(word for section in sections for word in _words(section.text))
+    ranked = [_ranked(section, shared) for section in sections]
     for groups in _groupings(sections):
         merged = [sorted((r for i in group for r in ranked[i]), key=_score) for group in groups]
         needed = -(-sum(map(bool, merged)) // 2)
@@ -85,15 +86,20 @@ def _spread(ranked: Sequence[Ranked], needed: int) -> list[tuple[int, Sentence]]
     return chosen
 
 
-def _ranked(section: SectionSummary, sections: Sequence[SectionSummary]) -> Ranked:
-    """(score, sentence), best first: words shared with all the sections, doubts count against."""
-    shared = Counter(f for s in sections for f in set(features(s.text)) if " " not in f)
+def _words(text: str) -> set[str]:
+    """Its words, without the pairs of neighbours."""
+    return {feature for feature in features(text) if " " not in feature}
+
+
+def _ranked(section: SectionSummary, shared: Counter[str]) -> Ranked:
+    """(score, sentence), best first: words shared with all the sections, in how many of them each
+    is, doubts count against."""
     found = []
     for at, sentence in enumerate(section.sentences):
         words = count_words(sentence.text)
         if not SENTENCE[0] <= words <= SENTENCE[1] or not _stands_alone(sentence.text):
             continue
-        said = {f for f in features(sentence.text) if " " not in f and len(f) > 3}
+        said = {word for word in _words(sentence.text) if len(word) > 3}
         score = sum(math.log(1 + shared[f]) for f in said) / math.sqrt(max(1, len(said)))
         score -= 2.0 * len(sentence.flags) + 0.1 * at + (0 if sentence.pages else 2.0)
         found.append((score, sentence))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import overview
 from app.events import SectionSummary, Sentence
 from app.overview import MAX_WORDS, STRETCHES, overview_of
 from longt5.sentences import count_words
@@ -85,3 +86,10 @@ def test_halves_of_quotations_and_of_lists_do_not_stand_alone() -> None:
 def test_short_summaries_have_none() -> None:
     assert overview_of([section(n, said(n, 20)) for n in range(1, 5)]) == ()
     assert overview_of([section(n, said(n, 40), said(n, 40), said(n, 40)) for n in (1, 2)]) == ()
+
+
+def test_each_text_is_looked_through_once(monkeypatch) -> None:
+    looked, real = [], overview.features
+    monkeypatch.setattr(overview, "features", lambda text: looked.append(text) or real(text))
+    assert overview_of([section(n, said(n, 12), said(n, 14)) for n in range(1, 31)])
+    assert len(looked) <= 3 * 30  # of each section and of each of its sentences
