@@ -176,14 +176,14 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         sections=chosen.sections,
     )
     options.check()
-    is_folder = _is_folder(chosen.output)
+    chosen.is_folder = _is_folder(chosen.output)
     chosen.output = Path(chosen.output) if chosen.output else None
-    chosen.format = chosen.format or _format_of(None if is_folder else chosen.output)
+    chosen.format = chosen.format or _format_of(None if chosen.is_folder else chosen.output)
     with _stop_on_interrupt() as stop:
         run = Run(chosen, options, ProgressLine(sys.stderr), stop)
         if chosen.list_sections:
             return run.sections()
-        if is_folder or any(map(os.path.isdir, chosen.files)):
+        if chosen.is_folder or any(map(os.path.isdir, chosen.files)):
             return run.folder()
         return run.files()
 
@@ -255,13 +255,15 @@ class Run:
 
     def folder(self) -> int:
         """Every file of the folders into a folder of summaries, and a table of what was done."""
-        out = self.chosen.output
+        chosen, out = self.chosen, self.chosen.output
         if out is None:
             raise BadOption("A folder of documents needs a folder for the summaries: add -o OUT/.")
+        if not chosen.is_folder and not out.exists() and _format_of(out) == out.suffix[1:].lower():
+            raise BadOption(f"{out} is named like a file: write {out}/ for a folder of summaries.")
         outcomes: list[Outcome] = []
         try:
             for outcome in run_batch(
-                self.chosen.files, out, self.chosen.format,
+                chosen.files, out, chosen.format,
                 self._read, self.load, self.options, self.stop, self.progress.show,
                 self.progress.turn_to,
             ):  # fmt: skip

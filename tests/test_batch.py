@@ -62,9 +62,12 @@ def test_a_file_that_comes_later_is_summarized(tmp_path, bundled, monkeypatch, c
     assert "at noon" in (tmp_path / "md-report-summary.md").read_text("utf-8")
 
 
-def test_a_folder_needs_a_folder(folder, capsys) -> None:
+def test_a_folder_needs_a_folder(folder, tmp_path, capsys) -> None:
     assert run(folder) == 1
     assert "-o OUT/" in capsys.readouterr().err
+    out = tmp_path / "all.md"
+    assert run(folder, "-o", out) == 1 and not out.exists()
+    assert f"write {out}/ for a folder" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_is_said_at_once(folder, tmp_path, monkeypatch, capsys) -> None:
