@@ -282,7 +282,16 @@ def test_a_mail_is_read_without_quotation_marks_and_signature() -> None:
     shown = text_of(mail)
     assert "we move the launch." in shown and "Sofia" not in shown and ">" not in shown
     assert "I ran the script last night." in shown
+    assert documents.document_from_text(mail).warnings == ("1 signature of a mail is left out.",)
     assert text_of("--\nSofia") == "--\nSofia"
+
+
+def test_only_the_book_of_a_project_gutenberg_file_is_read(load) -> None:
+    frame = "*** {} OF THE PROJECT GUTENBERG EBOOK THE MILL ***\n\n"
+    book = f"You may copy it.\n\n{frame.format('START')}{PROSE}\n\n{frame.format('END')}Licence."
+    document = load(book.encode(), "mill.txt")
+    assert words(document).split() == PROSE.split()
+    assert document.warnings == ("What Project Gutenberg says around the book is left out.",)
 
 
 def test_wrapped_lines_are_joined_and_items_rows_and_entries_are_not() -> None:

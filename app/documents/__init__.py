@@ -106,9 +106,11 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     content = text.scrub(content).strip()
     if not content:
         raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
-    parts = [join_blocks(part) for part in pack(blocks_of(content))]
+    blocks, left_out = blocks_of(content)
+    parts = [join_blocks(part) for part in pack(blocks)]
     pages = tuple(Page(n, str(n), part, "ok") for n, part in enumerate(parts, 1))
-    return Document(name, hashlib.sha256(content.encode()).hexdigest(), "part", pages, ())
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return Document(name, digest, "part", pages, tuple(left_out))
 
 
 def select_pages(document: Document, spec: str) -> Document:

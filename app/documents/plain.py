@@ -17,29 +17,58 @@ _ENTRY = re.compile(  # of a log, or who speaks when
     r"|[A-Z][A-Z .'’-]{1,30}:\s"
 )
 _HEADING = re.compile(r"#{1,6}\s")
+_FRAME = {
+    edge: re.compile(rf"^[ \t]*\*\*\* ?{edge} OF TH(?:E|IS) PROJECT GUTENBERG EBOOK.*$", re.M)
+    for edge in ("START", "END")
+}
 _CELL = " | "
 LABEL = 6  # characters at the start of a line: the gap after a number is no table's
 
 
-def blocks_of(content: str) -> list[Block]:
-    """The paragraphs of a text, each on one line, and the rows of its tables."""
+def blocks_of(content: str) -> tuple[list[Block], list[str]]:
+    """The paragraphs of a text, each on one line, with the rows of its tables; and what to say of
+    that which is left out."""
     from app.cleaning import Hyphens, characters
 
-    text = "\n".join(map(characters, _lines(content.split("\n"))))
+    book, is_framed = _book(content)
+    quoted, signatures = _letters(book.split("\n"))
+    text = "\n".join(map(characters, _apart(quoted)))
     joined = join_lines(text, join_word=Hyphens.of([text]).join)
     found = [Block(b.text, 0, _CELL in b.text) for b in paragraphs_of(joined)]
-    return found or paragraphs_of(content)
+    if not found:
+        return paragraphs_of(content), []
+    said = ["What Project Gutenberg says around the book is left out."] if is_framed else []
+    if signatures:
+        what = "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"
+        said.append(f"{what} left out.")
+    return found, said
 
 
-def _lines(lines: list[str]) -> Iterator[str]:
-    """The lines without marks of quotation and signatures; a blank one around each that stands
-    for itself."""
-    is_signature = False
+def _book(content: str) -> tuple[str, bool]:
+    """The text between the lines where Project Gutenberg says that its book begins and ends, and
+    whether there are such."""
+    begin, end = (_FRAME[edge].search(content) for edge in ("START", "END"))
+    first, last = begin.end() if begin else 0, end.start() if end else len(content)
+    return (content[first:last], True) if begin or end else (content, False)
+
+
+def _letters(lines: list[str]) -> tuple[list[str], int]:
+    """The lines without marks of quotation and signatures, and how many of these there were."""
+    found, count, is_signature = [], 0, False
     for line in lines:
         line = line[quoted.end() :] if (quoted := _QUOTED.match(line)) else line
-        is_signature = bool(line.strip()) and (is_signature or bool(_SIGNATURE.fullmatch(line)))
-        if is_signature:
-            continue
+        if _SIGNATURE.fullmatch(line):
+            count += not is_signature
+            is_signature = True
+        is_signature = is_signature and bool(line.strip())
+        if not is_signature:
+            found.append(line)
+    return found, count
+
+
+def _apart(lines: list[str]) -> Iterator[str]:
+    """The lines, with a blank one around each that stands for itself."""
+    for line in lines:
         body = line.strip()
         cells = body[:LABEL] + _GAP.sub(_CELL, body[LABEL:])
         if cells != body:

@@ -59,7 +59,7 @@ def read_text(path: Path, name: str) -> dict[str, Any]:
     document = document_from_text(content, name)
     return {
         "unit": "part", "pages": [[p.label, p.text, p.status] for p in document.pages],
-        "outline": [], "warnings": [warning] if warning else [],
+        "outline": [], "warnings": [*([warning] if warning else []), *document.warnings],
     }  # fmt: skip
 
 
