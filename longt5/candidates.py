@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .sentences import (
+    BLANK,
+    IMPRINT,
     LABEL,
     count_words,
     is_apart,
@@ -49,9 +53,23 @@ def whole_sentences(text: str) -> list[Span]:
 def whole_ones(text: str, spans: list[Span]) -> list[Span]:
     """The whole ones of some sentences; all of them where these are few, and not most of the
     text."""
-    whole = [(start, end) for start, end in spans if is_whole(text[start:end])]
+    imprints = _imprints(text)
+    whole = [
+        (start, end) for start, end in spans
+        if is_whole(text[start:end]) and not any(a <= start < b for a, b in imprints)
+    ]  # fmt: skip
     sizes = [sum(count_words(text[a:b]) for a, b in some) for some in (whole, spans)]
     return whole if len(whole) >= FEW or 2 * sizes[0] > sizes[1] else spans
+
+
+def _imprints(text: str) -> list[Span]:
+    """(start, end) of the paragraphs that say whose the text is: what stands beside a copyright
+    line are publishers, printers and the like."""
+    edges = [0, *(gap.end() for gap in BLANK.finditer(text)), len(text)]
+    return [
+        (start, end) for start, end in pairwise(edges)
+        if end - start <= MAX_CHARACTERS and IMPRINT.search(text, start, end)
+    ]  # fmt: skip
 
 
 def is_whole(sentence: str) -> bool:

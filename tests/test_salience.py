@@ -111,6 +111,13 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
     assert is_whole("5.2 The Supplier shall tell the Customer of any breach of data at once.")
 
 
+def test_what_stands_beside_a_copyright_line_is_no_sentence_to_repeat() -> None:
+    imprint = "First published in Britain by Gull Press, St. Ives. ISBN 978-0. Typeset by Word."
+    text = f"{STORY}\n\n{imprint}\n\nThe museum shows maps of the river."
+    said = [text[a:b] for a, b in whole_sentences(text)]
+    assert said[-1].startswith("The museum") and not any("Gull" in s for s in said)
+
+
 def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
     text = "A Short Note\n\nThe river rose in the night. It took the bridge with it."
     assert [text[a:b] for a, b in whole_sentences(text)] == [
