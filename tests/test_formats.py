@@ -333,6 +333,8 @@ def test_what_a_page_calls_no_content_is_left_out(load, beside: str, main: str) 
     assert "Sign up" not in document.pages[0].text
     large = page.replace("Sign up.", f"Sign up. {PROSE * 9}")
     assert "Sign up" in load(large, "page.html").pages[0].text
+    posts = "".join(f'<div class="comment"><p>{n} {PROSE}</p></div>' for n in range(20))
+    assert "19 " in load(f"<body><h1>Mill</h1>{posts}", "forum.html").pages[-1].text
     for name in ("share-price", "cookie-recipe", "has-sidebar-left"):
         named = f'<body><h1>Mill</h1><div class="{name}">Sign up.</div><p>{PROSE}</p>'
         assert "Sign up" in load(named, "page.html").pages[0].text

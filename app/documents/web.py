@@ -31,6 +31,7 @@ _BESIDE = re.compile(  # what pages call the same where they do not use those
     r"|comments?(?:[-_](?:area|body|content|list|section|thread))?|disqus_thread",
     re.I,
 )
+LEAST_SHARE = 0.1  # of the letters that must stay for names to count
 LARGEST, MOST_NODES = 1500, 500  # characters and nodes of what may be left out for its name
 _BLOCKS = frozenset(
     "p div section article main body ul ol dl dd dt blockquote pre table tbody thead tfoot form "
@@ -83,12 +84,15 @@ def page_blocks(markup: str) -> tuple[list[Block], bool]:
     tree = LexborHTMLParser(markup)
     if tree.body is None:
         return [], False
-    walk = _Walk(is_page=True, by_name=True)
-    blocks = walk.blocks_of(tree.body)
+    plain, walk = _Walk(is_page=True), _Walk(is_page=True, by_name=True)
+    everything, blocks = plain.blocks_of(tree.body), walk.blocks_of(tree.body)
+    # The comments of a forum are its content.
+    if _letters(blocks) < LEAST_SHARE * _letters(everything):
+        walk, blocks = plain, everything
     for selector in ("main", "article"):
         found = tree.css(selector)
         if len(found) == 1:
-            own = _Walk(is_page=False, by_name=True).blocks_of(found[0])
+            own = _Walk(is_page=False, by_name=walk.by_name).blocks_of(found[0])
             if _letters(own) >= MAIN_SHARE * _letters(blocks):
                 return own, _letters(own) < _letters(blocks) or walk.left_out
     if _letters(blocks) or not walk.left_out:
