@@ -45,6 +45,7 @@ IMPRINT = re.compile(
     r"|\bregistered office: |\bunder (?:the|a) Creative Commons\b",
     re.IGNORECASE,
 )
+MAIL = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")
 REST = re.compile(r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])")  # there Latin words are names
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
@@ -148,12 +149,12 @@ def _is_of_names(sentence: str) -> bool:
 def is_apart(sentence: str) -> bool:
     """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
     the results"), a numbered heading with a full stop, a note below ("*Per hour." or "2Now in
-    Leeds."), whose the text is and who may copy it, when it was published, or the rest of a
-    sentence whose beginning the layout has put elsewhere."""
+    Leeds."), whose the text is, who may copy it and where to write to, when it was published, or
+    the rest of a sentence whose beginning the layout has put elsewhere."""
     if NUMBERED.match(sentence) or DATED.match(sentence):
         return count_words(sentence) <= HEADED
     beside = any(kind.match(sentence) for kind in (CAPTION, NOTE, REST))
-    return beside or IMPRINT.search(sentence) is not None
+    return beside or any(kind.search(sentence) for kind in (IMPRINT, MAIL))
 
 
 def is_wrapped(text: str) -> bool:

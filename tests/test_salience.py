@@ -104,6 +104,8 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
         "HANNA BRANDT: It is.",
     ):  # fmt: skip
         assert not is_whole(apart)
+    assert not is_whole("A short history of the project, team@lists.example.org, may be passed on.")
+    assert is_whole("Each team @ work meets in a room of its own.")
     assert is_whole("5.4 million people live there today.")
     assert is_whole("dpkg-repack creates a package out of files.")
     assert is_whole("debmake 所假设的打包情景是相对简单的。")
