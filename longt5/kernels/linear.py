@@ -22,13 +22,9 @@ Key = tuple[Any, ...]
 
 
 @functools.cache
-def by_onednn(device: str, dtype: torch.dtype) -> bool:
-    """Whether oneDNN multiplies this dtype here, and nothing faster. Its operators have no public
-    name."""
-    if device != "cpu" or dtype not in (torch.float32, torch.bfloat16):
-        return False
-    narrow = torch.backends.cpu.get_cpu_capability() == "AVX2"
-    if dtype is torch.float32 and narrow and torch.backends.mkl.is_available():
+def has_onednn(dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies this dtype on the CPU. Its operators have no public name."""
+    if dtype not in (torch.float32, torch.bfloat16):
         return False
     try:
         weight = torch.eye(16, dtype=dtype)
@@ -37,6 +33,15 @@ def by_onednn(device: str, dtype: torch.dtype) -> bool:
         return torch.equal(_onednn(x, packed), x)
     except (AttributeError, RuntimeError):
         return False
+
+
+@functools.cache
+def by_onednn(device: str, dtype: torch.dtype) -> bool:
+    """Whether oneDNN multiplies many rows of this dtype here, and nothing faster."""
+    narrow = torch.backends.cpu.get_cpu_capability() == "AVX2"
+    if dtype is torch.float32 and narrow and torch.backends.mkl.is_available():
+        return False
+    return device == "cpu" and has_onednn(dtype)
 
 
 def _onednn(x: Tensor, weight: Tensor) -> Tensor:
@@ -96,7 +101,7 @@ class Fused:
             return kernel.thin_product(x, wholes, scales)
         if select.thin(x, weights):
             return native.thin_product(x, weights)
-        if not by_onednn("cpu", first.dtype):
+        if not has_onednn(first.dtype):
             return tuple(F.linear(x, w) for w in weights)
         packed = self._kept(lambda: _packed(x.shape[0], weights), weights)
         return _onednn(x, packed).split([w.shape[0] for w in weights], -1)
