@@ -163,10 +163,11 @@ class CopyPenalty(Processor):
             rows += [row] * len(costs)
             columns += costs
             prices += costs.values()
-        lowered = scores - self.penalty
-        lowered[rows, columns] = scores[rows, columns] - scores.new_tensor(prices)
-        allowed = torch.full_like(scores, -torch.inf)
-        allowed[rows, columns] = lowered[rows, columns]
+        # To the device once, not again for each use.
+        at = torch.tensor([rows, columns], dtype=torch.long, device=scores.device).unbind()
+        free = scores[at] - torch.tensor(prices, dtype=scores.dtype, device=scores.device)
+        lowered = (scores - self.penalty).index_put_(at, free)
+        allowed = torch.full_like(scores, -torch.inf).index_put_(at, free)
         # Where all ways lead out of the source each step pays: else a row that left stays out.
         inside = ~allowed.amax(-1, keepdim=True).isinf()
         return torch.where(inside, lowered.log_softmax(-1), lowered)
