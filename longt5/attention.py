@@ -74,6 +74,12 @@ class Projections(nn.Module):
         return self.fused_out(x.flatten(-2), weight)[0]
 
 
+def by_bucket(table: nn.Embedding, buckets: Tensor) -> Tensor:
+    """Float32 biases [H, n] of buckets [n], which the CPU finds for all devices: where a distance
+    lies on the edge of one, the last digit of a logarithm decides."""
+    return F.embedding(buckets.to(table.weight.device), table.weight.float()).T
+
+
 class LongAttention(Projections):
     """Encoder self-attention over a window and, in transient-global layers, over block sums.
 
@@ -82,7 +88,8 @@ class LongAttention(Projections):
 
     def __init__(self, config: LongT5Config, has_bias: bool) -> None:
         super().__init__(config)
-        self.config, self.compiled = config, False
+        # Whether training compiles its attention, and whether inference on a CUDA GPU does.
+        self.config, self.compiled, self.flex = config, False, False
         if has_bias:
             buckets = config.relative_attention_num_buckets
             self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
@@ -94,9 +101,10 @@ class LongAttention(Projections):
     def geometry(self, mask: Tensor) -> Geometry:
         """Masks and biases for a [B, S] mask, shared by all layers. First layer only."""
         c = self.config
-        offsets = torch.arange(1 - 2 * c.block_len, 2 * c.block_len, device=mask.device)
+        offsets = torch.arange(1 - 2 * c.block_len, 2 * c.block_len)
         local = self._bias(self.relative_attention_bias, offsets)
-        local = local.masked_fill(offsets.abs() > c.local_radius, blocks.MASKED)
+        far = (offsets.abs() > c.local_radius).to(local.device)
+        local = local.masked_fill(far, blocks.MASKED)
         geometry = Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
         if torch.is_grad_enabled():
             _ = geometry.local_bias, geometry.side_bias  # outside of layers computed again
@@ -109,7 +117,7 @@ class LongAttention(Projections):
         ids = blocks.global_blocks(mask, size)
         positions = -(-mask.shape[1] // self.config.block_len) * self.config.block_len
         rows = ids.row_ids(-(-positions // size), size)
-        offsets = torch.arange(1 - ids.total, ids.total + 1, device=mask.device)
+        offsets = torch.arange(1 - ids.total, ids.total + 1)
         table = self._bias(self.global_relative_attention_bias, offsets)
         return SideBias(table, rows, blocks.side_validity(ids).sum(-1))
 
@@ -121,7 +129,7 @@ class LongAttention(Projections):
             num_buckets=self.config.relative_attention_num_buckets,
             max_distance=self.config.relative_attention_max_distance,
         )
-        return F.embedding(buckets, table.weight.float()).T.contiguous()
+        return by_bucket(table, buckets).contiguous()
 
     def forward(
         self, x: Tensor, geometry: Geometry, want_weights: bool = False
@@ -131,7 +139,8 @@ class LongAttention(Projections):
         side = self._side(x, geometry)
         if not want_weights:
             if not (torch.is_grad_enabled() or self.training):
-                return self.merge(kernels.attend(q, k, v, side, geometry)), None
+                out = kernels.attend(q, k, v, side, geometry, self.flex)
+                return self.merge(out), None
             dropout = self.dropout if self.training else 0.0
             out = training.attend(q, k, v, side, geometry, dropout, self.compiled)
             return self.merge(out), None
@@ -162,12 +171,12 @@ class DecoderSelfAttention(Projections):
     def bias(self, length: int) -> Tensor:
         """Bias of the distance ``query - key`` = 0 .. length-1: float32 [H, length]."""
         buckets = blocks.relative_position_bucket(
-            -torch.arange(length, device=self.relative_attention_bias.weight.device),
+            -torch.arange(length),
             bidirectional=False,
             num_buckets=self.config.relative_attention_num_buckets,
             max_distance=self.config.relative_attention_max_distance,
         )
-        return F.embedding(buckets, self.relative_attention_bias.weight.float()).T
+        return by_bucket(self.relative_attention_bias, buckets)
 
     def forward(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """All positions at once: x [B, T, D], bias [B or 1, H, T, T] with the mask inside."""

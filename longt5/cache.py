@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from .evidence import Watcher
 from .kernels.decode import CrossStates
 from .kernels.graph import FixedStep
 from .kernels.joined import DecoderStep
@@ -35,7 +35,7 @@ class DecoderCache:
     num_beams: int
     length: int = 0
     pace: Pace = field(default_factory=Pace)
-    watch: dict[int, Callable[[Tensor], None]] = field(default_factory=dict)
+    watch: dict[int, Watcher] = field(default_factory=dict)
     fixed: FixedStep | None = None
     layers: DecoderStep | None = None
 

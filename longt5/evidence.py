@@ -6,7 +6,7 @@ B sources, K rows of each, H heads, S source tokens, N spans.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +14,25 @@ from torch.nn import functional as F
 
 # For each source its spans, as (start, end) token positions; they may overlap or leave gaps.
 Spans = Sequence[Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What a layer shows its weights [B, H, K, S] to: the sum of the wanted heads is added up.
+
+    ``heads`` are numbers on the device, since :meth:`reduce` may be recorded.
+    """
+
+    heads: Tensor
+    add: Callable[[Tensor], None]
+
+    def reduce(self, weights: Tensor) -> Tensor:
+        """[B, H, K, S] -> [B, K, S]."""
+        whole = len(self.heads) == weights.shape[1]
+        return (weights if whole else weights.index_select(1, self.heads)).sum(1)
+
+    def __call__(self, weights: Tensor) -> None:
+        self.add(self.reduce(weights))
 
 
 class AttentionRecord:
@@ -31,21 +50,20 @@ class AttentionRecord:
         edges = edges.reshape(len(spans), 1, widest, 2).expand(-1, rows, -1, -1)
         self.begins, self.ends = edges.unbind(-1)
         self.counts, self.rows, self.weight = [len(own) for own in spans], rows, 1 / len(heads)
-        self.layers: dict[int, list[int]] = {}
+        layers: dict[int, list[int]] = {}
         for layer, head in heads:
-            self.layers.setdefault(layer, []).append(head)
+            layers.setdefault(layer, []).append(head)
+        self.layers = {n: torch.tensor(own, device=device) for n, own in layers.items()}
         self.seen: Tensor | None = None
         self.steps: list[Tensor | None] = []
         self.taken = dict.fromkeys(range(len(spans)), 0)
 
-    def watch(self) -> dict[int, Callable[[Tensor], None]]:
-        """For each layer whose heads are wanted, what to show its weights [B, H, K, S] to."""
-        return {layer: partial(self._add, heads) for layer, heads in self.layers.items()}
+    def watch(self) -> dict[int, Watcher]:
+        """For each layer whose heads are wanted, what to show its weights to."""
+        return {layer: Watcher(heads, self._add) for layer, heads in self.layers.items()}
 
-    def _add(self, heads: list[int], weights: Tensor) -> None:
-        whole = len(heads) == weights.shape[1]
-        chosen = (weights if whole else weights[:, heads]).sum(1)
-        self.seen = chosen if self.seen is None else self.seen + chosen
+    def _add(self, share: Tensor) -> None:
+        self.seen = share if self.seen is None else self.seen + share
 
     def end_step(self) -> None:
         """Reduce what the layers showed in this step."""

@@ -25,7 +25,7 @@ from .cache import DecoderCache
 from .config import LongT5Config
 from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu
-from .memory import kept_memory
+from .memory import kept_memory, synchronize
 
 if TYPE_CHECKING:
     from .generation import Draft, GenerationConfig, GenerationOutput
@@ -559,6 +559,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         from .generation import Stopped
 
         def on_layer(done: int, total: int) -> None:
+            synchronize(self.device)  # a GPU is only told what to do
             if on_progress is not None:
                 on_progress(done, total)
             if stop_event is not None and stop_event.is_set():
@@ -582,8 +583,8 @@ class LongT5ForConditionalGeneration(LongT5Model):
         states = encoded.last_hidden_state
 
         if recorded is None:
-            device = self.device
-            recorded = graph.usable(device) and select.verified("graph", self.dtype, device.type)
+            fits = max_length <= graph.LONGEST and graph.usable(self.device)
+            recorded = fits and select.verified("graph", self.dtype, str(self.device))
 
         def store() -> list[Tensor]:
             # A recorded step looks at every place: a weight of 0 times what is no number is none.
@@ -619,12 +620,13 @@ class LongT5ForConditionalGeneration(LongT5Model):
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
+        if cache.fixed is not None and cache.fixed.replay is None:
+            self._record(cache)
         if cache.fixed is not None:
-            compute = partial(self._fixed_step, cache)
-            logits, weights = cache.fixed(compute, tokens, cache.length)
+            logits, shares = cache.fixed(tokens, cache.length)
             cache.length += 1
-            for layer, seen in weights.items():
-                cache.watch[layer](seen)
+            for layer, share in shares.items():
+                cache.watch[layer].add(share)
             return logits
         with cache.pace.step():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
@@ -633,14 +635,29 @@ class LongT5ForConditionalGeneration(LongT5Model):
     def _step_logits(self, states: Tensor) -> Tensor:
         return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
 
+    def _record(self, cache: DecoderCache) -> None:
+        """Record the step of a new cache; where that fails, each step is computed as on a CPU."""
+        fixed = cache.fixed
+        assert fixed is not None
+        try:
+            fixed.record(partial(self._fixed_step, cache))
+        except Exception as problem:
+            select.give_up("graph", self.device, problem)
+            cache.fixed = None
+
     def _fixed_step(
         self, cache: DecoderCache, tokens: Tensor, at: Tensor, parents: Tensor
     ) -> graph.Result:
-        """What :class:`graph.FixedStep` records."""
-        seen: dict[int, Tensor] = {}
-        watch: joined.Watch = {layer: partial(seen.__setitem__, layer) for layer in cache.watch}
+        """What :class:`graph.FixedStep` records: what is watched of the weights of a layer, which
+        are themselves too large to be kept for all layers at once."""
+        shares: dict[int, Tensor] = {}
+
+        def keep(layer: int, weights: Tensor) -> None:
+            shares[layer] = cache.watch[layer].reduce(weights)
+
+        watch: joined.Watch = {layer: partial(keep, layer) for layer in cache.watch}
         states = self.decoder.fixed_step(self.shared(tokens), cache, at, parents, watch)
-        return self._step_logits(states), seen
+        return self._step_logits(states), shares
 
     def generate(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any

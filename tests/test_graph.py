@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import weakref
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -89,6 +92,13 @@ def test_recordings_are_for_cuda_and_not_for_a_lent_gpu(monkeypatch) -> None:
     assert not graph.usable(torch.device("cuda"))
 
 
+def test_steps_of_a_very_long_answer_are_not_recorded(model, recorded) -> None:
+    """Each would go over all places of the cache, also those that are never written."""
+    encoded = model.encode(IDS)
+    assert model.init_cache(encoded, 1, graph.LONGEST).fixed is not None
+    assert model.init_cache(encoded, 1, graph.LONGEST + 1).fixed is None
+
+
 def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) -> None:
     """Its memory must not wait for a collection of cycles."""
 
@@ -106,3 +116,115 @@ def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) 
         assert seen() is None
     finally:
         gc.enable()
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch):
+    """What a recording asks of torch.cuda, without a GPU: streams and graphs that are only names.
+    The current stream, and the streams that were made."""
+    seen = SimpleNamespace(current="usual", made=[], broken=None)
+
+    class Stream:
+        def __init__(self) -> None:
+            seen.made.append(self)
+
+        def wait_stream(self, other) -> None: ...
+
+    class Usual(Stream):
+        def __init__(self) -> None: ...
+
+    class Graph:
+        def replay(self) -> None: ...
+        def reset(self) -> None: ...
+
+    @contextmanager
+    def stream(which):
+        before, seen.current = seen.current, which
+        try:
+            yield
+        finally:
+            seen.current = before
+
+    class Recorded:
+        """As torch does it: where the end fails, its stream stays the current one."""
+
+        def __init__(self, recording, stream, capture_error_mode) -> None:
+            self.stream = stream
+            assert capture_error_mode == "thread_local"
+
+        def __enter__(self) -> None:
+            self.before, seen.current = seen.current, self.stream
+
+        def __exit__(self, *error) -> None:
+            if seen.broken is not None:
+                raise seen.broken
+            seen.current = self.before
+
+    seen.current = Usual()
+    for name, value in {
+        "Stream": Stream, "CUDAGraph": Graph, "stream": stream, "graph": Recorded,
+        "device": lambda device: nullcontext(), "current_stream": lambda: seen.current,
+        "set_stream": partial(setattr, seen, "current"),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(graph.Recording, "_free", {})
+    monkeypatch.setattr(graph, "usable", lambda device: True)
+    monkeypatch.setattr(select, "_agrees", lambda *_: True)
+    monkeypatch.setattr(select, "_given_up", set())
+    monkeypatch.setattr(select, "_notices", [])
+    return seen
+
+
+def test_living_recordings_have_streams_of_their_own(fake_cuda) -> None:
+    """Torch keeps cuBLAS's workspace for each stream; newer ones free it with a recording that
+    was made on it, whoever else still uses it."""
+    result = torch.zeros(1), {}
+    for _ in range(3):
+        one, other = (graph.record(lambda: result, torch.device("cpu")) for _ in range(2))
+        assert one.stream is not other.stream and one() is result
+        del one, other
+    assert len(fake_cuda.made) == 2
+
+
+def fails_in_recording(model, monkeypatch, error) -> list:
+    """A step that can be computed and not be recorded; how often it was tried."""
+    step, tried = model.decoder.fixed_step, []
+
+    def run(*arguments):
+        tried.append(1)
+        if len(tried) > graph.WARM_UPS:
+            raise error
+        return step(*arguments)
+
+    monkeypatch.setattr(model.decoder, "fixed_step", run)
+    return tried
+
+
+@pytest.mark.parametrize("end_fails", [False, True])
+def test_a_step_that_cannot_be_recorded_is_computed(
+    model, fake_cuda, monkeypatch, capsys, end_fails
+) -> None:
+    usual = fake_cuda.current
+    error = RuntimeError("CUDA error: operation not permitted when stream is capturing")
+    tried = fails_in_recording(model, monkeypatch, error)
+    fake_cuda.broken = RuntimeError("CUDA error: invalidated") if end_fails else None
+    options = {"max_new_tokens": 6, "min_new_tokens": 6, "num_beams": 2}
+    ours = [model.generate(IDS, **options).sequences for _ in range(2)]
+    assert len(tried) == graph.WARM_UPS + 1 and fake_cuda.current is usual
+    (notice,) = select.kernel_notices()
+    assert notice.startswith("The graph kernel failed on cpu (RuntimeError: CUDA error: ")
+    assert capsys.readouterr().err == notice + "\n"
+    monkeypatch.setattr(graph, "usable", lambda device: False)
+    assert all(torch.equal(x, model.generate(IDS, **options).sequences) for x in ours)
+
+
+@pytest.mark.parametrize("end_fails", [False, True])
+def test_memory_that_runs_out_in_a_recording_is_told_as_that(
+    model, fake_cuda, monkeypatch, end_fails
+) -> None:
+    """It is no lost device, though the end of the recording may say so."""
+    fails_in_recording(model, monkeypatch, torch.OutOfMemoryError("CUDA out of memory."))
+    fake_cuda.broken = RuntimeError("CUDA error: invalidated") if end_fails else None
+    with pytest.raises(torch.OutOfMemoryError):
+        model.generate(IDS, max_new_tokens=4)
+    assert select.kernel_notices() == []

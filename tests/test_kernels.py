@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5 import kernels as kernels_
 from longt5.attention import LongAttention
 from longt5.kernels import chunked, cuda, decode, native, reference, select, training
 from longt5.kernels import linear as linear_
@@ -111,12 +113,93 @@ def test_the_block_mask_lists_every_block_that_is_seen(attention: str) -> None:
     geometry = attention_case(attention, 15, 4, [100, 61], "right")[4]
     total = padded + (0 if attention == "local" else 32)
     _, mask_mod = cuda.modifiers(geometry, padded, total)
-    listed = cuda.block_mask(length, padded, total, mask_mod, CPU).to_dense()[0, 0].bool()
+    listed = cuda.block_mask(geometry, padded, total, mask_mod).to_dense()[0, 0].bool()
     q, kv = torch.arange(padded)[:, None], torch.arange(total)[None, :]
     rows = (mask_mod(torch.tensor(b), torch.tensor(0), q, kv) for b in range(2))
     seen = torch.stack(list(rows)).any(0).unflatten(0, (-1, length)).unflatten(2, (-1, length))
     assert not (seen.any(3).any(1) & ~listed).any()
     assert listed.sum(1).max() <= 3 + (total - padded) // length
+
+
+def test_few_compiled_kernels_serve_all_lengths() -> None:
+    """Torch compiles a function eight times, and from then on runs it without."""
+    assert len({cuda.bucket(length) for length in range(1, 16_385)}) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+@torch.no_grad()
+def test_lengths_of_a_bucket_share_a_compiled_kernel() -> None:
+    """Compiled for the CPU, where torch can do that too."""
+    compiled = torch._dynamo.utils.counters["stats"]
+    graphs = []
+    for length in (300, 700):
+        case = attention_case("transient-global", 127, 16, [length], "right")
+        assert compare(cuda.attend, case, torch.float32) < 1e-5
+        graphs.append(compiled["unique_graphs"])
+    assert graphs[0] == graphs[1] > 0
+
+
+@torch.no_grad()
+def test_a_compiled_kernel_that_fails_at_work_is_given_up(monkeypatch, capsys) -> None:
+    asked = []
+
+    def attend(*arguments):
+        asked.append(1)
+        raise RuntimeError("out of resource: shared memory\nRequired: 131072")
+
+    class Compiled:
+        fits = staticmethod(lambda *_: True)
+
+    Compiled.attend = staticmethod(attend)  # type: ignore[attr-defined]
+    monkeypatch.setattr(select, "KERNELS", {"cuda": Compiled, "chunked": chunked})
+    monkeypatch.setattr(select, "_agrees", lambda *_: True)
+    monkeypatch.setattr(select, "_notices", [])
+    monkeypatch.setattr(select, "_given_up", set())
+    case = attention_case("transient-global", 15, 4, [40], "right")
+    expected = chunked.attend(*case)
+    assert torch.equal(kernels_.attend(*case), expected) and not asked
+    for _ in range(2):
+        assert torch.equal(kernels_.attend(*case, compiled=True), expected)
+    assert len(asked) == 1
+    notice = (
+        "The cuda kernel failed on cpu (RuntimeError: out of resource: shared memory); a slower "
+        "one is used instead."
+    )
+    assert select.kernel_notices() == [notice] and capsys.readouterr().err == notice + "\n"
+    memory = torch.OutOfMemoryError("CUDA out of memory.")
+    with pytest.raises(torch.OutOfMemoryError):
+        select.give_up("cuda", CPU, memory)
+    ending = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    ending.__context__ = memory
+    with pytest.raises(torch.OutOfMemoryError):
+        select.give_up("cuda", CPU, ending)
+
+
+def test_each_device_is_checked_for_itself(monkeypatch) -> None:
+    checked = []
+
+    def check(name, dtype, device):
+        checked.append(device)
+        return select.Check(name, str(device), dtype, 0.0)
+
+    monkeypatch.setattr(select, "check", check)
+    select._agrees.cache_clear()
+    try:
+        for device in ("cuda:0", "cuda:1", "cuda:1"):
+            assert select.verified("chunked", torch.float32, device)
+    finally:
+        select._agrees.cache_clear()
+    assert checked == [torch.device("cuda:0"), torch.device("cuda:1")]
+
+
+def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(select, "_long_error", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        select.check("chunked", torch.float32, CPU)
 
 
 @pytest.mark.parametrize("dtype", BOUNDS)
@@ -294,15 +377,17 @@ def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) ->
     Broken.attend = staticmethod(attend)  # type: ignore[attr-defined]
     monkeypatch.setattr(select, "KERNELS", {"broken": Broken, "chunked": chunked})
     monkeypatch.setattr(select, "_notices", [])
-    select.verified.cache_clear()
+    select._agrees.cache_clear()
     ours = ours_like(reference_model())
     ids, _ = padded_batch([200], 96)
     states = ours.encode(ids).last_hidden_state
-    assert "broken kernel gives wrong numbers on cpu in float32" in capsys.readouterr().err
+    said = "failed on cpu (RuntimeError: no such instruction)"
+    said = said if fault == "raises" else "gives wrong numbers on cpu in float32"
+    assert f"The broken kernel {said}" in capsys.readouterr().err
     assert any("broken" in notice for notice in select.kernel_notices())
     ours.encode(ids)
     assert capsys.readouterr().err == ""  # said once
-    select.verified.cache_clear()
+    select._agrees.cache_clear()
     monkeypatch.undo()
     assert relative_error(states, ours.encode(ids).last_hidden_state) < 1e-5
 

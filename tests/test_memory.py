@@ -44,6 +44,14 @@ def test_out_of_memory_is_told_from_other_errors() -> None:
     assert free_memory("cpu") is None
 
 
+def test_freed_memory_of_an_apple_gpu_is_given_back_too(monkeypatch) -> None:
+    given = []
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: given.append(1))
+    release_memory()
+    assert given == [1]
+
+
 def test_the_estimate_grows_with_what_is_asked() -> None:
     small = memory.run_bytes(BASE, 4_096, 1, 128)
     assert small < memory.run_bytes(BASE, 16_384, 1, 128)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,13 +67,23 @@ class Geometry:
         return self.local_table[:, offsets + 2 * self.block_len - 1]
 
     @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What a kernel makes of these once for all layers, by its name."""
+        return {}
+
+    @cached_property
     def side_bias(self) -> Tensor | None:
         """The bias of every run of queries over the globals: [B, H, R, G]; quadratic in S."""
         return None if self.side is None else self.side.bias(0, self.side.rows.shape[1])
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """Long attention by the fastest kernel that is right here. Inference only: no gradients."""
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, compiled: bool = False
+) -> Tensor:
+    """Long attention by the fastest kernel that is right here. Inference only: no gradients.
+
+    ``compiled``: also by one that is compiled for each size of its input.
+    """
     from . import select
 
-    return select.kernel(q, geometry).attend(q, k, v, side, geometry)
+    return select.attend(q, k, v, side, geometry, compiled)

@@ -50,6 +50,7 @@ def _attend(
     keys = _blocks_first(k, length, (blocks + 1) * length - source)
     values = _blocks_first(v, length, (blocks + 1) * length - source)
     hidden = F.pad(~geometry.mask, (length, (blocks + 1) * length - source), value=True)
+    padding = _padding(hidden, geometry)
     side_keys = side_values = None
     if side is not None:
         side = _wide(side[0]), _wide(side[1])
@@ -64,7 +65,7 @@ def _attend(
         wide = slice(first * length, (last + 2) * length)
         out[:, :, span] = _attend_chunk(
             _wide(queries[:, :, span]), _wide(keys[:, :, wide]), _wide(values[:, :, wide]),
-            hidden[:, wide], side_keys, side_values, geometry, first,
+            hidden[:, wide], padding, side_keys, side_values, geometry, first,
         )  # fmt: skip
     return out[:, :, :source].transpose(1, 2)
 
@@ -79,8 +80,18 @@ def _blocks_first(x: Tensor, before: int, after: int) -> Tensor:
     return F.pad(x, (0, 0, 0, 0, before, after)).transpose(1, 2).contiguous()
 
 
+def _padding(hidden: Tensor, geometry: Geometry) -> list[int]:
+    """The blocks whose windows have padding, few as a rule. Asked once for all layers: a GPU
+    would have to be waited for each time."""
+    if "chunked" not in geometry.kept:
+        windows = hidden.unfold(1, 3 * geometry.block_len, geometry.block_len)
+        found = windows.any(-1).any(0).nonzero().flatten().tolist()
+        geometry.kept["chunked"] = found
+    return geometry.kept["chunked"]
+
+
 def _attend_chunk(
-    q: Tensor, k: Tensor, v: Tensor, hidden: Tensor,
+    q: Tensor, k: Tensor, v: Tensor, hidden: Tensor, padding: list[int],
     side_keys: Tensor | None, side_values: Tensor | None, geometry: Geometry, first: int,
 ) -> Tensor:  # fmt: skip
     """Blocks ``first`` and on: q [B, H, n*L, d], k and v one block wider on both sides."""
@@ -94,8 +105,10 @@ def _attend_chunk(
     local = scores[..., : 3 * length]
     torch.add(queries @ windows, geometry.local_bias[:, None], out=local)
     hidden_windows = hidden.unfold(1, 3 * length, length)
-    for block in hidden_windows.any(-1).any(0).nonzero().flatten().tolist():  # few, as a rule
-        local[:, :, block].masked_fill_(hidden_windows[:, None, block, None], MASKED)
+    for block in padding:
+        if first <= block < first + n:
+            shown = hidden_windows[:, None, block - first, None]
+            local[:, :, block - first].masked_fill_(shown, MASKED)
     if side_keys is not None:
         bias = _side_bias(geometry, first, n)
         runs = (n, bias.shape[3], length // bias.shape[3])

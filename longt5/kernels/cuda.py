@@ -1,5 +1,6 @@
 """Long attention on a CUDA GPU: one compiled flex attention over [local | global] keys.
 
+Used on request only: it is compiled for seconds at each new size, for a small part of one a pass.
 Scores of a query block against its three local blocks and all global tokens, nothing else; the
 block mask is built directly, because torch's own builder would look at every pair.
 The functions are the same when not compiled, which is how the tests run them on a CPU.
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from ..blocks import MASKED
 from . import Geometry, Side
 
-# Lengths are rounded up to this, so that a few compiled kernels serve all documents.
+# Lengths are rounded up to this times a power of two: few compiled kernels serve all documents.
 BUCKET = 1024
 BLOCK = 128
 
@@ -40,7 +41,11 @@ def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> b
 def _compiled() -> Callable[..., Tensor]:
     from torch.nn.attention.flex_attention import flex_attention
 
-    return torch.compile(flex_attention, dynamic=False)  # type: ignore[return-value]
+    # Whole or not at all: beyond torch's limit of compilations it would otherwise be run piece by
+    # piece, and hold the score of every pair.
+    return torch.compile(  # type: ignore[return-value]
+        flex_attention, dynamic=False, fullgraph=True
+    )
 
 
 def attend(
@@ -50,18 +55,27 @@ def attend(
     from torch.nn.attention.flex_attention import flex_attention
 
     source, length = q.shape[1], geometry.block_len
-    bucket = BUCKET if compiled else length
-    padded = -(-source // bucket) * bucket
+    padded = bucket(source) if compiled else -(-source // length) * length
+    room = 0 if side is None else -(-(padded // geometry.block_size) // length) * length
     queries, keys, values = _padded(q, padded), _padded(k, padded), _padded(v, padded)
     if side is not None:
-        room = -(-(padded // geometry.block_size) // length) * length
         keys = torch.cat([keys, _padded(side[0], room)], dim=2)
         values = torch.cat([values, _padded(side[1], room)], dim=2)
-    score_mod, mask_mod = modifiers(geometry, padded, keys.shape[2])
-    mask: Any = block_mask(length, padded, keys.shape[2], mask_mod, q.device)
+    if "flex" not in geometry.kept:
+        score_mod, mask_mod = modifiers(geometry, padded, padded + room)
+        mask = block_mask(geometry, padded, padded + room, mask_mod)
+        geometry.kept["flex"] = {"score_mod": score_mod, "block_mask": mask}
     run: Any = _compiled() if compiled else flex_attention
-    out = run(queries, keys, values, score_mod=score_mod, block_mask=mask, scale=1.0)
+    out = run(queries, keys, values, scale=1.0, **geometry.kept["flex"])
     return out[:, :, :source].transpose(1, 2)
+
+
+def bucket(source: int) -> int:
+    """
+    >>> [bucket(n) for n in (1, 1024, 1025, 9000)]
+    [1024, 1024, 2048, 16384]
+    """
+    return BUCKET << (-(-source // BUCKET) - 1).bit_length()
 
 
 def _padded(x: Tensor, rows: int) -> Tensor:
@@ -101,27 +115,23 @@ def modifiers(geometry: Geometry, padded: int, total: int) -> tuple[Callable[...
     return score_mod, mask_mod
 
 
-def block_mask(
-    length: int, padded: int, keys: int, mask_mod: Any, device: torch.device
-) -> Any:
+def block_mask(geometry: Geometry, padded: int, keys: int, mask_mod: Any) -> Any:
     """Which key blocks a query block looks into: its neighbours, itself, and all global ones.
 
-    Block n of N sees n - 1, n, n + 1 (those there are) and N .. N + G/L - 1.
+    Block n of N sees n - 1, n, n + 1 (those there are) and ``padded / L`` and on; what is only
+    padding of the bucket sees nothing and is seen by nothing.
     """
     from torch.nn.attention.flex_attention import BlockMask
 
-    own, total = padded // length, -(-keys // length)
-    n = torch.arange(own, device=device)
-    near = n[:, None] + torch.arange(-1, 2, device=device)
-    far = torch.arange(own, total, device=device).expand(own, -1)
-    listed = torch.cat([near, far], dim=1)
-    there = (listed >= 0) & (listed < own) | (listed >= own) & (torch.arange(
-        listed.shape[1], device=device) >= 3)  # fmt: skip
-    # Blocks that are there come first, in order; what follows the count is not read.
-    order = (~there).to(torch.int8).argsort(dim=1, stable=True)
-    indices = listed.gather(1, order).clamp(0, total - 1)
-    indices = F.pad(indices, (0, max(0, total - indices.shape[1])))[:, :total]
+    length, source = geometry.block_len, geometry.mask.shape[1]
+    own, total, there = padded // length, keys // length, -(-source // length)
+    globals_ = 0 if geometry.side is None else -(-geometry.side.total // length)
+    counts, rows = torch.zeros(own, dtype=torch.int32), torch.zeros(own, total, dtype=torch.int32)
+    for n in range(there):
+        seen = [*range(max(0, n - 1), min(n + 2, there)), *range(own, own + globals_)]
+        counts[n], rows[n, : len(seen)] = len(seen), torch.tensor(seen, dtype=torch.int32)
+    device = geometry.mask.device
     return BlockMask.from_kv_blocks(
-        there.sum(1).to(torch.int32)[None, None], indices.to(torch.int32)[None, None].contiguous(),
+        counts.to(device)[None, None], rows.to(device)[None, None],
         BLOCK_SIZE=length, mask_mod=mask_mod, seq_lengths=(padded, keys),
     )  # fmt: skip

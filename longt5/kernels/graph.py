@@ -9,14 +9,17 @@ put in order at the beginning of the step that follows. Source: torch.cuda.CUDAG
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-# Logits [R, V], and of each watched layer the weights [B, H, K, S].
+# Logits [R, V], and of each watched layer what is kept of its weights (longt5.evidence.Watcher).
 Result = tuple[Tensor, dict[int, Tensor]]
 WARM_UPS = 2  # libraries choose and allocate at their first calls, which no recording may hold
+LONGEST = 4096  # positions; to go over more of them, written or not, takes longer than launching
 
 
 def usable(device: torch.device) -> bool:
@@ -24,28 +27,52 @@ def usable(device: torch.device) -> bool:
     return device.type == "cuda" and "spaces" not in sys.modules
 
 
-def record(run: Callable[[], Result], device: torch.device) -> Callable[[], Result]:
-    """What ``run`` does on this GPU, as a function that repeats it on the same tensors. It must
-    do no harm to run it several times."""
-    # Streams are those of the current device, which need not be the one that is computed on.
-    with torch.cuda.device(device):
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+class Recording:
+    """What ``run`` does on a GPU, done again at each call on the same tensors. It must do no harm
+    to run it several times. Raises what ``run`` and the recording of it raise.
+
+    A recording has a stream to itself while it lives: cuBLAS keeps a workspace for each stream,
+    which some versions of torch never give back (so streams are used again) and others free with
+    the first recording made on it (so no two that are alive share one).
+    """
+
+    _free: ClassVar[dict[torch.device, list[torch.cuda.Stream]]] = {}
+    _one_at_a_time: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, run: Callable[[], Result], device: torch.device) -> None:
+        self.device = device
+        # Streams are those of the current device, which need not be the one that is computed on.
+        with self._one_at_a_time, torch.cuda.device(device):
+            free = self._free.setdefault(device, [])
+            self.stream = free.pop() if free else torch.cuda.Stream()
+            usual = torch.cuda.current_stream()
+            try:
+                self.result = self._record(run)
+            finally:
+                # A recording that failed can leave its own stream behind as the current one.
+                torch.cuda.set_stream(usual)
+
+    def _record(self, run: Callable[[], Result]) -> Result:
+        usual = torch.cuda.current_stream()
+        self.stream.wait_stream(usual)
+        with torch.cuda.stream(self.stream):
             for _ in range(WARM_UPS):
                 run()
-        torch.cuda.current_stream().wait_stream(aside)
-        recording = torch.cuda.CUDAGraph()
+        usual.wait_stream(self.stream)
+        self.graph = torch.cuda.CUDAGraph()
         # Other threads of the process may use the GPU meanwhile.
-        with torch.cuda.graph(recording, stream=aside, capture_error_mode="thread_local"):
-            result = run()
+        with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
+            return run()
 
-    def replay() -> Result:
-        with torch.cuda.device(device):
-            recording.replay()
-        return result
+    def __call__(self) -> Result:
+        with torch.cuda.device(self.device):
+            self.graph.replay()
+        return self.result
 
-    return replay
+    def __del__(self) -> None:
+        if hasattr(self, "result"):
+            self.graph.reset()
+            self._free[self.device].append(self.stream)
 
 
 class FixedStep:
@@ -59,18 +86,22 @@ class FixedStep:
         self.parents = self.unchanged.clone()
         self.replay: Callable[[], Result] | None = None
 
-    def __call__(
-        self, compute: Callable[[Tensor, Tensor, Tensor], Result], tokens: Tensor, at: int
-    ) -> Result:
-        """One step at position ``at``: ``compute(tokens, at, parents)``, always the same one. It
-        is not kept, since it holds the cache that this is a part of. The weights are overwritten
-        by the next step."""
+    def record(self, compute: Callable[[Tensor, Tensor, Tensor], Result]) -> None:
+        """Record ``compute(tokens, at, parents)``, which is not kept: it holds the cache that
+        this is a part of."""
+        self.replay = record(lambda: compute(self.tokens, self.at, self.parents),
+                             self.tokens.device)  # fmt: skip
+
+    def __call__(self, tokens: Tensor, at: int) -> Result:
+        """One step at position ``at``. The second is overwritten by the next step."""
+        assert self.replay is not None
         self.tokens.copy_(tokens)
         self.at.fill_(at)
-        if self.replay is None:
-            self.replay = record(
-                lambda: compute(self.tokens, self.at, self.parents), self.tokens.device
-            )
         logits, weights = self.replay()
         self.parents.copy_(self.unchanged)
         return logits.clone(), weights
+
+
+def record(run: Callable[[], Result], device: torch.device) -> Callable[[], Result]:
+    """See :class:`Recording`."""
+    return Recording(run, device)

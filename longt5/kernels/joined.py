@@ -7,7 +7,7 @@ they do where the model is small. Optional: the layers, one piece after another,
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from . import native
 if TYPE_CHECKING:
     from ..cache import DecoderCache
 
-Watch = dict[int, Callable[[Tensor], None]]
+Watch = Mapping[int, Callable[[Tensor], None]]
 OWN, CROSS, WIDE = 4, 2, 3  # matrices of self-attention, cross-attention and feed-forward
 
 

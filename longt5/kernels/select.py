@@ -10,19 +10,25 @@ import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..memory import is_out_of_memory
 from . import Geometry, Side, SideBias, chunked, cuda, decode, graph, int8, native, reference
+
+if TYPE_CHECKING:
+    from ..model import EncoderStates, LongT5ForConditionalGeneration
 
 # Largest difference over the largest value. Plain torch rounds scores to half widths, as
 # transformers does; the fused kernels keep them in float32.
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 4e-3}
 # Products with int8 weights round what they multiply as well, to 16 or (plain torch) 8 bits.
 INT8_TOLERANCE = 5e-3
+ORDERS = (0, 1, 2, 3), (2, 0, 0, 1), (1, 1, 3, 2)  # of beams, after each step of a check
+WRONG = 1e-2  # more than any rounding of float32: the device itself gives wrong numbers
 
 
 class Kernel(Protocol):
@@ -40,22 +46,33 @@ class Kernel(Protocol):
 KERNELS: dict[str, Kernel] = {  # the fastest first
     "native": native, "cuda": cuda, "chunked": chunked,  # type: ignore[dict-item]
 }  # fmt: skip
+COMPILED = "cuda"
 _notices: list[str] = []
+_given_up: set[tuple[str, str]] = set()  # kernels that failed at work, and where
 
 
 def kernel_notices() -> list[str]:
-    """What the user should know: kernels that gave wrong numbers here and are not used."""
+    """What the user should know: kernels and devices that fail here and are not used."""
     return list(_notices)
 
 
-def kernel(q: Tensor, geometry: Geometry) -> Kernel:
-    """The first that fits these shapes and is right on this device."""
-    for name, candidate in KERNELS.items():
-        if candidate.fits(
-            q.shape[-1], geometry.block_len, q.dtype, q.device
-        ) and verified(name, q.dtype, q.device.type):
-            return candidate
-    return reference  # type: ignore[return-value]
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, compiled: bool
+) -> Tensor:
+    """By the first kernel that fits these shapes and is right on this device; ``compiled``: by
+    one that is compiled for them too, unless it fails."""
+    where = q.shape[-1], geometry.block_len, q.dtype, q.device
+    for name, kernel in KERNELS.items():
+        if name == COMPILED and not compiled:
+            continue
+        if kernel.fits(*where) and verified(name, q.dtype, str(q.device)):
+            try:
+                return kernel.attend(q, k, v, side, geometry)
+            except Exception as problem:
+                if name != COMPILED:
+                    raise
+                give_up(name, q.device, problem)
+    return reference.attend(q, k, v, side, geometry)
 
 
 def cross_states(
@@ -101,41 +118,88 @@ class Check:
     device: str
     dtype: torch.dtype
     error: float
+    problem: str = ""  # why there is no number
 
     @property
     def limit(self) -> float:
-        return INT8_TOLERANCE if self.kernel.endswith("int8") else TOLERANCES[self.dtype]
+        known = {"int8": INT8_TOLERANCE, "device": WRONG}
+        return known.get(self.kernel.split()[-1], TOLERANCES[self.dtype])
 
     @property
     def passed(self) -> bool:
         return self.error <= self.limit
 
 
-@functools.cache
 def verified(name: str, dtype: torch.dtype, device: str) -> bool:
-    """Whether a kernel agrees with the reference here; says so once when it does not."""
+    """Whether a kernel agrees with the reference here, on this very device, and has not failed
+    since; says so once when it does not."""
+    return (name, device) not in _given_up and _agrees(name, dtype, device)
+
+
+@functools.cache
+def _agrees(name: str, dtype: torch.dtype, device: str) -> bool:
     result = check(name, dtype, torch.device(device))
     if not result.passed:
         kind = str(dtype).removeprefix("torch.")
-        notice = (
-            f"The {name} kernel gives wrong numbers on {device} in {kind} "
-            f"(error {result.error:.1e}); a slower one is used instead."
-        )
-        _notices.append(notice)
-        print(notice, file=sys.stderr)
+        why = f"gives wrong numbers on {device} in {kind} (error {result.error:.1e})"
+        _say(name, f"failed on {device} ({result.problem})" if result.problem else why)
     return result.passed
+
+
+@functools.cache
+def computes(device: str) -> bool:
+    """Whether a model runs on a device and gives the processor's numbers; says so once when it
+    does not. A card may be too old for this torch, or its software wrong."""
+    try:
+        result = check("device", torch.float32, torch.device(device))
+    except Exception as problem:  # no memory is left there
+        result = Check("device", device, torch.float32, float("inf"), _in_short(problem))
+    if result.passed:
+        return True
+    why = f"failed ({result.problem})" if result.problem else "gives wrong numbers"
+    tell(f"The device {device} {why}; the processor is used instead.")
+    return False
+
+
+def give_up(name: str, device: torch.device, problem: Exception) -> None:
+    """Use a kernel no more that has failed on a device, and say so. Raises what happened again
+    where that is no fault of the kernel: memory that ran out."""
+    # What the end of a recording says of an error within it hides that one.
+    for error in (problem, problem.__context__):
+        if error is not None and is_out_of_memory(error):
+            raise error
+    _given_up.add((name, str(device)))
+    _say(name, f"failed on {device} ({_in_short(problem)})")
+
+
+def _say(name: str, what: str) -> None:
+    tell(f"The {name} kernel {what}; a slower one is used instead.")
+
+
+def tell(notice: str) -> None:
+    """Say what the user should know, now and in :func:`kernel_notices`."""
+    _notices.append(notice)
+    print(notice, file=sys.stderr)
+
+
+def _in_short(problem: Exception) -> str:
+    """An error's kind and first line: compilers add pages to theirs."""
+    lines = str(problem).strip().splitlines() or [""]
+    return f"{type(problem).__name__}: {lines[0]}"[:200].rstrip(" .:")
 
 
 @torch.no_grad()
 def check(name: str, dtype: torch.dtype, device: torch.device) -> Check:
     """Compare one kernel with the reference, which gets the same rounded input in float32."""
+    problem = ""
     try:
         with torch.autocast("cpu", enabled=False):  # the caller's would round the reference
             error = CHECKS.get(name.split()[-1], _long_error)(name, dtype, device)
-    except Exception as problem:  # a kernel that fails is as little use as one that is wrong
-        _notices.append(f"The {name} kernel failed on {device}: {problem}")
-        error = float("inf")
-    return Check(name, str(device), dtype, error)
+    except Exception as failure:  # a kernel that fails is as little use as one that is wrong
+        if is_out_of_memory(failure):
+            raise  # says nothing of the kernel
+        problem, error = _in_short(failure), float("inf")
+    return Check(name, str(device), dtype, error, problem)
 
 
 def check_all(device: torch.device) -> list[Check]:
@@ -147,6 +211,7 @@ def check_all(device: torch.device) -> list[Check]:
             names += [f"native {part}" for part in (*STEP_PARTS, "step")]
         names += [f"torch {part}" for part in STEP_PARTS]
         names += ["graph"] if graph.usable(device) else []
+        names += ["device"] if device.type != "cpu" and dtype is torch.float32 else []
         rows += [check(name, dtype, device) for name in names]
     return rows
 
@@ -239,25 +304,59 @@ def _steps_error(
     one: dict[str, bool], other: dict[str, bool], dtype: torch.dtype, device: torch.device
 ) -> float:
     """How far apart the logits of a tiny model are with two kinds of caches."""
-    from ..config import LongT5Config
-    from ..model import EncoderStates, LongT5ForConditionalGeneration
+    from ..model import EncoderStates
 
-    shape = LongT5Config(vocab_size=64, d_model=64, d_kv=16, d_ff=64, num_heads=4, num_layers=1,
-                         num_decoder_layers=2, feed_forward_proj="gated-gelu")  # fmt: skip
+    model, states = _tiny_model()
+    states = states.to(device, dtype)
+    encoded = EncoderStates(states, torch.ones(1, 40, dtype=torch.long, device=device))
+    some, others = (_steps(model.to(device, dtype), encoded, **kind) for kind in (one, other))
+    return max(map(_difference, some, others))
+
+
+def _device_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
+    """A tiny model's encoder and steps on a device against the processor, all positions at once
+    and as in training: for that nothing has to be compiled."""
+    model, _ = _tiny_model()
+    ids = torch.arange(300)[None] % 64
+    rows: list[list[int]] = [[]] * len(ORDERS[0])
+    expected = []
+    for parents in ORDERS:
+        rows = [[*row, parent + 3] for row, parent in zip(rows, parents, strict=True)]
+        with torch.enable_grad():
+            out = model(ids.expand(len(rows), -1), decoder_input_ids=torch.tensor(rows))
+        expected.append(out.logits[:, -1].detach())
+        rows = [rows[parent] for parent in parents]
+    model = model.to(device, dtype)
+    got = _steps(model, model.encode(ids), recorded=False)
+    return max(map(_difference, got, expected))
+
+
+def _tiny_model() -> tuple[LongT5ForConditionalGeneration, Tensor]:
+    """The same each time, on the CPU in float32; and states as of an encoder [1, 40, D]."""
+    from ..config import LongT5Config
+    from ..model import LongT5ForConditionalGeneration
+
+    shape = LongT5Config(
+        vocab_size=64, d_model=64, d_kv=16, d_ff=64, num_heads=4, num_layers=1,
+        num_decoder_layers=2, feed_forward_proj="gated-gelu",
+        encoder_attention_type="transient-global",
+    )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
-        model = LongT5ForConditionalGeneration(shape).to(device, dtype).eval()
-        states = torch.randn(1, 40, 64).to(device, dtype)
-    encoded = EncoderStates(states, torch.ones(1, 40, dtype=torch.long, device=device))
-    caches = [model.init_cache(encoded, 4, 8, **kind) for kind in (one, other)]
-    errors = []
-    for parents in ((0, 1, 2, 3), (2, 0, 0, 1), (1, 1, 3, 2)):
-        tokens = torch.tensor(parents, device=device) + 3
-        got, expected = (model.decode_step(tokens, cache) for cache in caches)
-        errors.append(_difference(got.cpu(), expected.float().cpu()))
-        for cache in caches:
-            cache.reorder(torch.tensor(parents))
-    return max(errors)
+        return LongT5ForConditionalGeneration(shape).eval(), torch.randn(1, 40, 64)
+
+
+def _steps(
+    model: LongT5ForConditionalGeneration, encoded: EncoderStates, **kind: bool
+) -> list[Tensor]:
+    """Logits of the steps of a search with a kind of cache, on the CPU."""
+    cache = model.init_cache(encoded, len(ORDERS[0]), 8, **kind)
+    logits = []
+    for parents in ORDERS:
+        tokens = torch.tensor(parents, device=model.device) + 3
+        logits.append(model.decode_step(tokens, cache).float().cpu())
+        cache.reorder(torch.tensor(parents))
+    return logits
 
 
 def _product_sample(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
@@ -269,7 +368,7 @@ def _product_sample(dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
 # What a decode step needs, and how each part is compared.
 ATTENTION_PARTS = {"cross": _cross_error, "self": _self_error, "norm": _norm_error}
 STEP_PARTS = {**ATTENTION_PARTS, "linear": _linear_error, "int8": _int8_error}
-CHECKS = {**STEP_PARTS, "graph": _graph_error, "step": _step_error}
+CHECKS = {**STEP_PARTS, "graph": _graph_error, "step": _step_error, "device": _device_error}
 
 
 def _moved(x: SideBias | None, device: torch.device) -> SideBias | None:
