@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import re
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from .checkpoint import (
     write_json,
 )
 from .config import LongT5Config
-from .memory import is_out_of_memory
+from .memory import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
     from .model import PreTrained
@@ -44,19 +45,31 @@ Tensors = dict[str, "Tensor | Stored"]
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """"auto" takes CUDA, else MPS, else the CPU. Raises ValueError for one that is not here."""
+    """"auto" takes CUDA, else MPS, else the CPU; a GPU only if it computes as the CPU does.
+    Raises ValueError for one that is not here."""
     if isinstance(device, torch.device):
         return device
     has_mps = torch.backends.mps.is_available()
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+        best = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+        return torch.device(best if best == "cpu" or _computes(best) else "cpu")
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
         raise ValueError(f"The device {device!r} is not known; use auto, cpu, cuda, cuda:N or mps.")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device here; use --device cpu or auto.")
+    number, count = int(device.partition(":")[2] or 0), torch.cuda.device_count()
+    if device.startswith("cuda") and number >= count:
+        raise ValueError(f"There is no {device} here, only cuda:0 to cuda:{count - 1}.")
     if device == "mps" and not has_mps:
         raise ValueError("There is no MPS device here; use --device cpu or auto.")
     return torch.device(device)
+
+
+def _computes(device: str) -> bool:
+    from .kernels import select
+
+    # Where a GPU is lent per call there is none yet.
+    return "spaces" in sys.modules or select.computes(device)
 
 
 def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
@@ -256,8 +269,11 @@ def load(
 ) -> Any:
     """A model of class ``cls`` from a Hugging Face folder or hub id, in evaluation mode.
 
-    Raises FileNotFoundError (no such checkpoint) or ValueError (it does not fit).
+    Raises FileNotFoundError (no such checkpoint) or ValueError (it does not fit). A GPU that was
+    not asked for and is too small gives way to the CPU.
     """
+    from .kernels.select import tell
+
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
     folder = locate(folder_or_hub_id, revision, local_files_only)
@@ -276,7 +292,15 @@ def load(
         from .quantization import quantize_decoder
 
         quantize_decoder(model)
-    return model.to(where).eval()
+    try:
+        return model.to(where).eval()
+    except RuntimeError as problem:
+        if device != "auto" or not is_out_of_memory(problem):
+            raise
+    del model
+    release_memory()
+    tell(f"The device {where} has no room for the model; the processor is used instead.")
+    return load(cls, folder, None, "cpu", dtype, True)
 
 
 def save(model: PreTrained, folder: str | Path) -> None:

@@ -52,7 +52,9 @@ def join(device: str = "auto") -> World:
     """The world that torchrun made, else one process."""
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
         return World(0, 1, choose_device(device))
-    chosen = choose_device(device)
+    # Without the trial that "auto" makes: every process would make it on the first GPU.
+    is_cuda = device == "auto" and torch.cuda.is_available()
+    chosen = choose_device("cuda" if is_cuda else device)
     if not distributed.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=PATIENCE)
