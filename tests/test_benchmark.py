@@ -109,6 +109,38 @@ def test_a_child_that_fails_says_why() -> None:
         benchmark.in_child({**job, "device": "moon"})
 
 
+@pytest.mark.parametrize("kind, length", [("cpu", 512), ("mps", 600)])
+def test_a_gpu_warms_up_at_full_length(kind, length, monkeypatch) -> None:
+    """What it chooses or compiles for a length is no part of an encode's time."""
+    monkeypatch.setattr(benchmark, "synchronize", lambda device: None)
+    read = []
+
+    class Engine:
+        name, dtype, device = "longt5", "fp32", torch.device(kind)
+
+        def encode(self, ids):
+            read.append(ids.shape[1])
+
+        def decode(self, ids, encoded, beams, new):
+            return [5] * new, [0.0, 1.0, 2.0]
+
+        def logits(self, encoded, target):
+            return torch.zeros(target.shape[1], 128)
+
+    job = {"preset": "tiny", "tokens": 600, "num_beams": 1, "new_tokens": 2, "seed": 0}
+    benchmark.measure(Engine(), job)
+    assert read[0] == length and set(read[1:]) == {600}
+
+
+def test_a_gpu_is_measured_by_large_products(monkeypatch) -> None:
+    sides = []
+    monkeypatch.setattr(benchmark, "product_rate", lambda side, *_: sides.append(side) or 1e15)
+    monkeypatch.setattr(benchmark, "best_seconds", lambda *_: 1.0)
+    for kind in ("cpu", "meta"):
+        benchmark.machine_rates(torch.float32, torch.device(kind))
+    assert sides == [256, 2048, 256, 2048, 8192]
+
+
 def test_work_is_counted() -> None:
     config = benchmark.config_of("base")
     # The matrices of 12 layers alone: 2 x 85 million weights a token.
