@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from itertools import count, pairwise
+from types import SimpleNamespace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +90,18 @@ def test_durations_are_never_less_than_the_truth() -> None:
 def test_calibration_counts_only_its_second_round(bundled) -> None:
     ticks = count()
     assert calibrate(bundled.model, 2, lambda: float(next(ticks))) == ((256, 1.0), (8, 1.0))
+
+
+def test_calibration_gives_a_gpu_something_to_do() -> None:
+    read = []
+    model = SimpleNamespace(
+        device=torch.device("cuda"), parameters=lambda: iter([torch.zeros(1)]),
+        encode=lambda ids: read.append(ids.shape[1]),
+        stream=lambda *, max_new_tokens, **_: iter(range(max_new_tokens)),
+    )  # fmt: skip
+    ticks = count()
+    assert calibrate(model, 2, lambda: float(next(ticks))) == ((2_048, 1.0), (8, 1.0))
+    assert read == [64, 2_048]
 
 
 def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
