@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TextIO
 
 from app import export
 from app.batch import Outcome, run_batch, table, unexpected, unwritable
-from app.documents import Document, load_document, ranges
+from app.documents import Document, load_document
 from app.documents.text import shown_name
 from app.errors import (
     AppError,
@@ -35,6 +35,7 @@ from app.plan import in_a_line
 from app.sections import listing, sections_of
 from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, Settings
 from app.terminal import ProgressLine, SummaryWriter
+from app.wording import counted, places
 
 PASSWORD_TRIES = 3
 EXAMPLES = """examples:
@@ -133,7 +134,8 @@ def _add_summarize(commands: Any) -> None:
            help="most tokens written per section (default: from --length)")
     option("--max-input-tokens", type=int, metavar="N",
            help="tokens read in one pass (default: the model's window)")
-    option("--pages", default="", metavar="1-5,9", help="only these pages (default: all)")
+    option("--pages", default="", metavar="1-5,9",
+           help="only these pages, counted from the first (default: all)")
     option("--sections", default="", metavar="1,3-4",
            help='only these sections, by number or by title ("Methods; Results")')
     option("--list-sections", action="store_true", help="show the numbered sections, and stop")
@@ -228,10 +230,10 @@ class Run:
             document = self._read(path)
             print(f"{document.name}:")
             for number, section in enumerate(sections_of(document), 1):
-                pages = ranges(range(section.pages[0], section.pages[1] + 1))
-                where = f"{document.unit}{'s' if '-' in pages else ''} {pages}"
+                pages = range(section.pages[0], section.pages[1] + 1)
+                where = places(pages, document.unit, document.labels)
                 title = section.title or "(before the first heading)"
-                print(f"{number:>4}  {where:15} {section.words:>7,} words  {title}")
+                print(f"{number:>4}  {where:15} {counted(section.words, 'word'):>13}  {title}")
             if not sections_of(document):
                 print(f"  no sections are known: choose {document.unit}s with --pages.")
         return 0

@@ -12,6 +12,7 @@ from typing import Any
 from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
 from app.export import cited, heading_of, inert
+from app.wording import counted
 from longt5.sentences import count_words
 
 
@@ -86,11 +87,11 @@ def described(summary: Summary) -> str:
     parts = [
         str(options.get("length", "")),
         summary.model,
-        "1 beam" if beams == 1 else f"{beams} beams",
+        counted(beams, "beam"),
         f"sections {options['sections']}" if options.get("sections") else "",
         f"pages {options['pages']}" if options.get("pages") else "",
         "with references" if options.get("include_references") else "",
-        f"{count_words(summary.summary)} words",
+        counted(count_words(summary.summary), "word"),
         f"{datetime.fromisoformat(made).astimezone():%H:%M}" if made else "",
     ]
     return ", ".join(filter(None, parts))

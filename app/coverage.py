@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from app.documents import Document, ranges
+from app.documents import Document
 from app.documents.sections import Entry, find_references
 from app.events import Summary
 from app.sections import headings_of_outline
+from app.wording import capital, counted, places, ranges
 
 # What became of a page, as people read it; "read" is the first.
 STATUSES = {
@@ -58,9 +59,8 @@ def _entries(document: Document, pages: Sequence[str]) -> list[Entry]:
 LEFT_OUT = "The list of references"
 
 
-def references_left_out(pages: Sequence[int], unit: str = "page") -> str:
+def references_left_out(where: str) -> str:
     """The sentence that says so; the page offers to include them where it stands."""
-    where = f"{unit} {pages[0]}" if len(pages) == 1 else f"{unit}s {ranges(pages)}"
     return f"{LEFT_OUT} ({where}) is left out; it can be included."
 
 
@@ -85,16 +85,25 @@ def drawn_on(summary: Summary) -> Counter[int]:
     return Counter(page for sentence in sentences for page in sentence.pages)
 
 
-def coverage_line(coverage: Coverage, unit: str = "page") -> str:
-    """`40 of 42 pages read; 41-42: references left out`."""
+def coverage_line(summary: Summary) -> str:
+    """`40 of 42 pages read; xli-xlii: references left out`, each as it is printed."""
     by_status: dict[str, list[int]] = {}
-    for page, status in coverage:
+    for page, status in summary.coverage:
         by_status.setdefault(status, []).append(page)
     read = len(by_status.pop("read", ()))
-    units = unit if len(coverage) == 1 else f"{unit}s"
-    parts = [f"{read} of {len(coverage)} {units} read"]
-    parts += [f"{ranges(pages)}: {STATUSES[status]}" for status, pages in by_status.items()]
+    parts = [f"{read:,} of {counted(len(summary.coverage), summary.unit)} read"]
+    parts += [
+        f"{ranges(pages, summary.labels)}: {STATUSES[status]}"
+        for status, pages in by_status.items()
+    ]
     return "; ".join(parts)
+
+
+def cell_title(summary: Summary, pages: Sequence[int], status: str) -> str:
+    """`Page iv, 4 of the file: read`."""
+    where, numbers = places(pages, summary.unit, summary.labels), ranges(pages)
+    physical = "" if where.endswith(f" {numbers}") else f", {numbers} of the file"
+    return f"{capital(where)}{physical}: {STATUSES[status]}"
 
 
 def labels_of(document: Document, pages: Sequence[int]) -> tuple[str, ...]:

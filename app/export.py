@@ -13,6 +13,7 @@ from typing import Protocol
 from app.coverage import cite_pages, coverage_line, named
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import details
+from app.wording import counted
 
 FORMATS = ("md", "txt", "json", "html", "docx")
 UNSUPPORTED = "no passage supports this"
@@ -142,7 +143,7 @@ def support(sentence: Sentence) -> list[str]:
 
 def ending(fmt: str, summary: Summary) -> str:
     """The overview, warnings and provenance."""
-    read = f"{coverage_line(summary.coverage, summary.unit)}.\n" if summary.coverage else ""
+    read = f"{coverage_line(summary)}.\n" if summary.coverage else ""
     short = cited(fmt, summary.overview)
     if short:
         short = ("## In short\n\n" if fmt == "md" else "[In short]\n") + short + "\n\n"
@@ -179,7 +180,7 @@ def page_range(pages: Sequence[int | str]) -> str:
 
 def provenance(summary: Summary) -> str:
     """One line: pages, model, length."""
-    pages = f"1 {summary.unit}" if summary.pages == 1 else f"{summary.pages} {summary.unit}s"
+    pages = counted(summary.pages, summary.unit)
     length = summary.options.get("length", "")
     stopped = "; stopped before the end" if summary.stopped else ""
     return (

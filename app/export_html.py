@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from app.coverage import STATUSES, coverage_line, drawn_on
+from app.coverage import cell_title, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
 from app.export import heading_of, provenance, support
 from app.provenance import details
@@ -86,9 +86,9 @@ def _strip(summary: Summary) -> str:
     cited = drawn_on(summary)
     cells = "".join(
         f'<span class="{status}{" drawn" if cited[page] else ""}" '
-        f'title="{summary.unit.capitalize()} {page}: {STATUSES[status]}"></span>'
+        f'title="{escape(cell_title(summary, [page], status), quote=True)}"></span>'
         for page, status in summary.coverage
     )
-    line = escape(coverage_line(summary.coverage, summary.unit))
+    line = escape(coverage_line(summary))
     note = ". A bar: the summary draws on it." if cited else "."
     return f'<p class="facts">{line}{note}</p><div class="strip" aria-hidden="true">{cells}</div>'

@@ -350,4 +350,5 @@ def summary_of(values: dict[str, Any]) -> Summary:
         "warnings": tuple(values["warnings"]),
         "coverage": tuple((page, status) for page, status in values["coverage"]),
         "overview": tuple(sentence_of(s) for s in values["overview"]),
+        "labels": tuple(values.get("labels", ())),  # those of earlier versions have none
     })  # fmt: skip

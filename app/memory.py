@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadOption
+from app.wording import counted
 
 CHARACTERS_PER_TOKEN = 3  # about the least; more would make the estimate smaller
 # Rows of the residual stream's size that a layer of the encoder works with, as measured.
@@ -56,8 +57,9 @@ def require_room(
     need = run_bytes(model.config, tokens, beams, new_tokens, model.dtype.itemsize)
     if free is not None and need > free * CLEARLY:
         raise BadOption(
-            f"Passes of {tokens:,} tokens with {beams} beams need about {in_words(need)} of "
-            f"memory and {in_words(free)} are free: choose fewer tokens per pass or fewer beams."
+            f"Passes of {tokens:,} tokens with {counted(beams, 'beam')} need about "
+            f"{in_words(need)} of memory and {in_words(free)} are free: choose fewer tokens per "
+            "pass or fewer beams."
         )
 
 

@@ -15,6 +15,7 @@ from app.models import window
 from app.options import Options
 from app.pace import duration
 from app.sections import chosen_part
+from app.wording import counted
 from longt5.sentences import count_words
 
 
@@ -24,8 +25,8 @@ def in_a_line(planned: Planned, brief: bool = False) -> str:
     counts = [(planned.tokens, "token")]
     if not brief:
         counts = [(planned.pages, planned.unit), (planned.words, "word"), *counts]
-    sizes = ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
-    sections = "1 section" if planned.sections == 1 else f"{planned.sections} sections"
+    sizes = ", ".join(counted(*count) for count in counts)
+    sections = counted(planned.sections, "section")
     # A section gets a sentence at least: many sections make more words than were asked for.
     words = -(-planned.summary_words // 10) * 10
     time = f" in {duration(planned.seconds)}" if planned.seconds is not None else ""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from app.coverage import Coverage
-from app.documents import ranges
 from app.settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
+from app.wording import ranges
 
 PASTED = "Pasted text"  # the name of a document that is no file
 WEIGHTS = ("*.safetensors", "*.bin")
@@ -109,9 +109,11 @@ def details(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     p = provenance
     weights = f", weights {p['weights_sha256'][:16]}" if p["weights_sha256"] else ""
     revision = f", revision {p['revision']}" if p["revision"] else ""
+    # In the order of the file, as --pages takes them, whatever is printed on them.
+    used = f"{p['pages_used']} (counted from the first)" if p["pages_used"] else "none"
     rows = [
         ("File", f"{p['file']}, SHA-256 {p['sha256']}"),
-        ("Pages used", p["pages_used"]),
+        ("Pages used", used),
         ("Model", f"{p['model']}{revision}{weights}, {p['dtype']}"),
         ("Made", f"{p['time']} with version {p['app_version']}"),
     ]

@@ -35,6 +35,7 @@ from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.section_writer import SectionWriter
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from app.states import KeptStates, Key, encode
+from app.wording import places
 from longt5.candidates import NEVER
 from longt5.salience import Salience
 from longt5.sentences import count_words
@@ -344,17 +345,20 @@ class _Run:
                 document, self.plan.options, s.identity, s.dtype, coverage
             ),
             unit=document.unit,
+            labels=document.labels,
         )
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = list(self.plan.document.warnings)
         if len(self.done) < len(self.chunks):
-            first = self.chunks[len(self.done)].pages[0]
-            unit = self.plan.document.unit
-            warnings.append(f"Stopped: what follows from {unit} {first} on is not summarized.")
+            first = self._named(self.chunks[len(self.done)].pages[:1])
+            warnings.append(f"Stopped: what follows from {first} on is not summarized.")
         if self.plan.references:
-            warnings.append(references_left_out(self.plan.references, self.plan.document.unit))
+            warnings.append(references_left_out(self._named(self.plan.references)))
         return tuple(warnings)
+
+    def _named(self, pages: Sequence[int]) -> str:
+        return places(pages, self.plan.document.unit, self.plan.document.labels)
 
     def _timings(self) -> dict[str, float]:
         return {

@@ -425,4 +425,4 @@ def test_sections_are_listed(capsys) -> None:
     assert cli.main(["summarize", str(EXAMPLE_PDF), "--list-sections"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "merrow-report.pdf:" and "4 Water and mud" in lines[6]
-    assert lines[6].split()[:3] == ["6", "pages", "13-14"]
+    assert lines[6].split()[:3] == ["6", "pages", "8-9"]

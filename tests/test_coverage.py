@@ -19,8 +19,11 @@ from app.coverage import (
     without_references,
 )
 from app.documents import OutlineItem, document_from_text
+from app.documents import _warnings as document_warnings
 from app.events import SectionSummary, Sentence, Summary
+from app.sections import Section
 from app.ui import render
+from app.ui.preview import label_of
 from tests.conftest import paged
 
 
@@ -64,6 +67,33 @@ def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
     assert "printed" not in render.source_page(0, 2, paged("a", "b"), "")
 
 
+def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
+    """By what is printed on them; what is drawn of a page has its place in the file too."""
+    pages = tuple(
+        replace(p, label=label) for p, label in zip(paged(*"abcde").pages, ('<i>', "ii", "1", "2",
+                                                                              "3"), strict=True)
+    )  # fmt: skip
+    document = replace(paged(), pages=pages)
+    coverage = ((1, "contents"), (2, "read"), (3, "scanned"), (4, "stopped"), (5, "stopped"))
+    summary = Summary("a.pdf", 5, "bundled", {}, "x", (), coverage=coverage, stopped=True,
+                      labels=document.labels)  # fmt: skip
+    line = "1 of 5 pages read; <i>: table of contents left out; 1: a picture without text; " \
+           "2-3: not reached"  # fmt: skip
+    assert coverage_line(summary) == line
+    assert line in export.to_text(summary)
+    for html in (render.coverage(0, summary), export.export(summary, "html")):
+        assert "Page &lt;i&gt;, 1 of the file: table of contents left out" in html
+        assert "Page 2, 4 of the file: not reached" in html and "<i>" not in html
+    assert "Page 4: " in render.coverage(0, replace(summary, labels=()))
+    assert label_of(Section("Tides", 0, 9, (2, 4), 1), document) == "Tides · pages ii-2 · 1 word"
+    assert document_warnings(pages[:1], [1], "page")[0].endswith("(page <i>) is left out.")
+    assert document.labels and not paged(*"abc").labels
+
+
+def test_cells_of_several_pages_say_so() -> None:
+    assert 'title="Pages 1-2: read' in render.coverage(0, drawing(pages=600))
+
+
 def test_parts_and_chapters_are_called_so() -> None:
     document = document_from_text("The ferry left at nine. " * 400)
     assert document.unit == "part" and len(document.pages) > 2
@@ -74,7 +104,7 @@ def test_parts_and_chapters_are_called_so() -> None:
     coverage = ((1, "read"), (2, "read"), (3, "stopped"))
     summary = Summary("a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage,
                       unit="part")  # fmt: skip
-    assert coverage_line(coverage, "part") == "2 of 3 parts read; 3: not reached"
+    assert coverage_line(summary) == "2 of 3 parts read; 3: not reached"
     for fmt in ("md", "txt", "html"):
         said = export.export(summary, fmt)
         assert "2 of 3 parts read" in said and "3 parts; model" in said

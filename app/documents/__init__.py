@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from app.documents.kinds import kind_of
 from app.documents.parts import join_blocks, pack
 from app.documents.plain import blocks_of
 from app.errors import BadOption, EmptyFile, NoTextLayer, NotReadable, TooLong
+from app.wording import capital, places
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class Document:
     outline: tuple[OutlineItem, ...] = ()
     contents: tuple[int, ...] = ()  # pages that lost a table of contents
     ocr: bool = False  # were pictures of text read?
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is printed on its pages; empty where that is their numbers."""
+        labels = tuple(page.label for page in self.pages)
+        return () if labels == tuple(str(page.number) for page in self.pages) else labels
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `extract` prints."""
@@ -191,9 +198,9 @@ CONTENTS_LEFT_OUT = "The table of contents"  # begins a warning that is no cause
 
 
 def _warnings(pages: tuple[Page, ...], contents: list[int], unit: str) -> tuple[str, ...]:
-    found = []
+    found, labels = [], [page.label for page in pages]
     if contents:
-        where = f"{unit} {contents[0]}" if len(contents) == 1 else f"{unit}s {ranges(contents)}"
+        where = places(contents, unit, labels)
         index = " or index" if contents[-1] > len(pages) / 2 else ""
         found.append(f"{CONTENTS_LEFT_OUT}{index} ({where}) is left out.")
     for status, sentence in (
@@ -203,19 +210,7 @@ def _warnings(pages: tuple[Page, ...], contents: list[int], unit: str) -> tuple[
     ):
         numbers = [page.number for page in pages if page.status == status]
         if numbers:
-            one = len(numbers) == 1
-            name = unit.capitalize()
-            which = f"{name} {numbers[0]} is" if one else f"{name}s {ranges(numbers)} are"
-            found.append(f"{which} left out ({sentence}).")
+            which = capital(places(numbers, unit, labels))
+            verb = "is" if len(numbers) == 1 else "are"
+            found.append(f"{which} {verb} left out ({sentence}).")
     return tuple(found)
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """[1, 2, 3, 7] -> "1-3, 7"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import pypdf
 import pypdfium2
 
 from app.cleaning import Cleaned, clean_pages
-from app.documents import limits, ocr_engine, quality, ranges
+from app.documents import limits, ocr_engine, quality
 from app.documents.layout import page_marks
 from app.documents.paragraphs import Marks
 from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
+from app.wording import capital, places
 
 PICTURE = 0.2  # of a page, from which on what is on a picture is worth a word
 
@@ -34,6 +35,7 @@ def read_pdf(
     was left out. `ocr` reads pages that are pictures or unreadable glyphs."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(path, password, name)
+    labels = _labels(reader, total)
     on_progress(0, total)
     readings: list[Reading] = []
     drawn = _Drawn(pdfium) if ocr else None
@@ -54,14 +56,12 @@ def read_pdf(
     pages = [
         # A page with nothing but its running header or a table of contents is empty now.
         [label, content, "empty" if page.status == "ok" and not content else page.status]
-        for label, content, page in zip(
-            _labels(reader, total), cleaned.pages, readings, strict=True
-        )
+        for label, content, page in zip(labels, cleaned.pages, readings, strict=True)
     ]
     return {
         "unit": "page", "pages": pages, "outline": _outline(reader, total),
         "contents": [index + 1 for index in cleaned.contents],
-        "warnings": drawn.warnings() if drawn else [],
+        "warnings": drawn.warnings(labels) if drawn else [],
     }  # fmt: skip
 
 
@@ -125,7 +125,7 @@ class _Drawn:
         self._pages.append(index + 1)
         return Reading(text, "ok", {})
 
-    def warnings(self) -> list[str]:
+    def warnings(self, labels: Sequence[str]) -> list[str]:
         """What the person must know about text that was guessed from pictures."""
         found = []
         for pages, what in (
@@ -133,8 +133,8 @@ class _Drawn:
             (self._failed, "too much for OCR"),
         ):
             if pages:
-                was = f"Page {pages[0]} was" if len(pages) == 1 else f"Pages {ranges(pages)} were"
-                found.append(f"{was} {what}.")
+                verb = "was" if len(pages) == 1 else "were"
+                found.append(f"{capital(places(pages, 'page', labels))} {verb} {what}.")
         return found
 
 

@@ -40,6 +40,7 @@ from app.ui import render
 from app.ui.earlier import Earlier
 from app.ui.exports import exports_folder, sweep, write_exports
 from app.ui.preview import forecast, needs_ocr, section_choices, spec_of
+from app.wording import counted
 
 MAX_PASSAGES = 8
 NO_EXPORTS = (
@@ -428,7 +429,7 @@ def status(board: Board, job: Job) -> str:
 
 def keeping(service: Service, job_id: str) -> str:
     """What is kept of a run, where and for how long."""
-    hours = f"{service.kept_hours} hour{'s' if service.kept_hours > 1 else ''}"
+    hours = counted(service.kept_hours, "hour")
     if service.settings.on_space:
         return (
             f"Jobs here are temporary: your documents and this summary stay on the server for "

@@ -129,7 +129,8 @@ def _advanced(settings: Settings) -> dict[str, Any]:
             info="Hypotheses searched side by side. More is slower, and often a little better.",
         )  # fmt: skip
         ask["pages"] = gr.Textbox(
-            label="Pages", placeholder="all, or 1-5,9", info="Only these pages are read.",
+            label="Pages", placeholder="all, or 1-5,9",
+            info="Only these are read, counted from the first of the file.",
         )  # fmt: skip
         ask["include_references"] = gr.Checkbox(
             label="Read the list of references too", elem_id="references"

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents import Document, document_from_text, ranges
+from app.documents import Document, document_from_text
 from app.errors import AppError, BadOption
 from app.events import Planned
 from app.options import Options
@@ -18,6 +18,7 @@ from app.reading import Reader
 from app.sections import Section, sections_of
 from app.service import Service
 from app.ui import render
+from app.wording import counted, places, ranges
 
 LOADING_S = 20.0  # waited for the model at most, before its forecast is given up
 
@@ -25,20 +26,19 @@ LOADING_S = 20.0  # waited for the model at most, before its forecast is given u
 def section_choices(documents: Sequence[Document]) -> tuple[Any, Any]:
     """Updates of the folded list of sections and of its boxes: there for a single document that
     has sections, none ticked."""
-    only = documents[0] if len(documents) == 1 else None
-    sections = sections_of(only) if only else ()
-    unit = only.unit if only else ""
-    choices = [(label_of(section, unit), str(n)) for n, section in enumerate(sections, 1)]
+    only = documents if len(documents) == 1 else ()
+    choices = [(label_of(s, d), str(n)) for d in only for n, s in enumerate(sections_of(d), 1)]
     # Closed and opened with its label: an open one would stay open for the next document.
     box = gr.update(visible=bool(choices), open=False, label=f"Sections ({len(choices)})")
     return box, gr.update(choices=choices, value=[])
 
 
-def label_of(section: Section, unit: str) -> str:
+def label_of(section: Section, document: Document) -> str:
     """`2 The plan · pages 8-9 · 662 words`."""
-    pages = ranges(range(section.pages[0], section.pages[1] + 1))
+    pages = range(section.pages[0], section.pages[1] + 1)
+    where = places(pages, document.unit, document.labels)
     title = section.title or "Before the first heading"
-    return f"{title} · {unit}{'s' if '-' in pages else ''} {pages} · {section.words:,} words"
+    return f"{title} · {where} · {counted(section.words, 'word')}"
 
 
 def needs_ocr(document: Document) -> bool:

@@ -10,11 +10,12 @@ from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
 from app.compare import described, plain, rows_of, said_by_both
-from app.coverage import LEFT_OUT, STATUSES, cite_pages, coverage_line, drawn_on
-from app.documents import CONTENTS_LEFT_OUT, Document, ranges
+from app.coverage import LEFT_OUT, cell_title, cite_pages, coverage_line, drawn_on
+from app.documents import CONTENTS_LEFT_OUT, Document
 from app.events import Sentence, Summary
 from app.export import heading_of, provenance
 from app.pace import duration
+from app.wording import counted, ranges
 from longt5.sentences import count_words
 
 STAGES = {
@@ -85,7 +86,7 @@ def finished(board: Board) -> str:
     seconds = sum(s.timings.get("total_s", 0.0) for s in summaries)
     words = sum(count_words(s.summary) for s in summaries)
     stage = "stopped" if any(s.stopped for s in summaries) else "done"
-    line = f"{STAGES[stage]} · {words} words in {seconds:.1f} s"
+    line = f"{STAGES[stage]} · {counted(words, 'word')} in {seconds:.1f} s"
     return f'<div class="status"><div class="words"><span role="status">{line}</span></div></div>'
 
 
@@ -185,15 +186,14 @@ def coverage(number: int, summary: Summary) -> str:
         run = summary.coverage[begin : begin + step]
         status = next((s for _, s in run if s != "read"), "read")
         uses = sum(cited[page] for page, _ in run)
-        drawn = f", {uses} sentence{'s' if uses > 1 else ''} from here" if uses else ""
-        where = f"{summary.unit.capitalize()} {ranges(page for page, _ in run)}"
-        title = f"{where}: {STATUSES[status]}{drawn}"
+        drawn = f", {counted(uses, 'sentence')} from here" if uses else ""
+        title = escape(cell_title(summary, [page for page, _ in run], status) + drawn, quote=True)
         cells.append(
             f'<button type="button" class="cell {status}" data-document="{number}" '
             f'data-page="{run[0][0]}" data-uses="{min(uses, 3)}" data-passages="[]" '
             f'title="{title}" aria-label="{title}" tabindex="{-1 if begin else 0}"></button>'
         )
-    line = escape(coverage_line(summary.coverage, summary.unit))
+    line = escape(coverage_line(summary), quote=True)
     few = " few" if len(cells) <= FEW_CELLS else ""
     return (
         f'<div class="coverage"><p>{line}</p>'
@@ -293,15 +293,13 @@ def facts(documents: Sequence[Document]) -> str:
     """What was read: pages, words, and what could not be read."""
     items = []
     for document in documents:
-        count = len(document.pages)
-        unit = document.unit if count == 1 else f"{document.unit}s"
-        words = sum(count_words(page.text) for page in document.pages)
+        pages = counted(len(document.pages), document.unit)
+        words = counted(sum(count_words(page.text) for page in document.pages), "word")
         warnings = "".join(
             f"<br><small{_mood(w)}>{escape(w)}</small>" for w in document.warnings
         )
         items.append(
-            f"<li><strong>{escape(document.name)}</strong> · {count} {unit} · "
-            f"{words:,} words{warnings}</li>"
+            f"<li><strong>{escape(document.name)}</strong> · {pages} · {words}{warnings}</li>"
         )
     return f'<ul class="facts">{"".join(items)}</ul>'
 
