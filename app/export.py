@@ -17,8 +17,11 @@ from app.wording import counted
 
 FORMATS = ("md", "txt", "json", "html", "docx")
 UNSUPPORTED = "no passage supports this"
-# Wherever they stand: code, links, tables, what is struck out, characters by name, emphasis.
-MARKUP = re.compile(r"([\\`*\[\]|]|~(?=~)|(?<=~)~|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_]))")
+# Wherever they stand: code, links, tables, what is struck out, characters by name, emphasis, and
+# what makes a link of a bare address.
+MARKUP = re.compile(
+    r"([\\`*\[\]|]|~(?=~)|(?<=~)~|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.)", re.I
+)
 
 
 def export(summary: Summary, fmt: str) -> str:
@@ -164,7 +167,8 @@ def ending(fmt: str, summary: Summary) -> str:
 
 
 def inert(text: str) -> str:
-    """Document text that no Markdown viewer takes for markup, links or images."""
+    """Document text that no Markdown viewer takes for markup, links or images; only an address of
+    mail becomes a link on GitHub, however it is written."""
     text = MARKUP.sub(r"\\\1", text)
     text = text.replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"(?m)^(\s*\d+)([.)])(?=\s|\Z)", r"\1\\\2", text)

@@ -19,7 +19,8 @@ from app.wording import ranges
 PASTED = "Pasted text"  # the name of a document that is no file
 WEIGHTS = ("*.safetensors", "*.bin")
 MAX_DOCX = 50_000_000  # bytes of text in a Word file, which may be no export
-# The end of a file's name, and its hash, as every export has them; no format escapes these letters.
+# The end of a file's name, and its hash, as every export has them; no format escapes these letters,
+# and only Markdown some of the dots.
 MADE_OF = re.compile(rb'([A-Za-z0-9.]*)"?,\s+(?:SHA-256 |"sha256": ")([0-9a-f]{64})')
 
 
@@ -131,7 +132,8 @@ def made_of(path: Path) -> tuple[str, str] | None:
         data = _docx_text(path) if path.suffix.lower() == ".docx" else path.read_bytes()
     except Exception:  # zipfile and zlib raise many types
         return None
-    found = MADE_OF.findall(data)  # a text may quote another, but the provenance stands last
+    # A text may quote another, but the provenance stands last.
+    found = MADE_OF.findall(data.replace(b"\\.", b"."))
     return (found[-1][0].decode(), found[-1][1].decode()) if found else None
 
 

@@ -134,7 +134,8 @@ def test_summaries_among_the_documents_are_no_documents(folder) -> None:
 
 
 @pytest.mark.parametrize("fmt", export.FORMATS)
-@pytest.mark.parametrize("name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c"])
+@pytest.mark.parametrize("name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c",
+                                  "www.txt"])
 def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
     source, target = tmp_path / name, tmp_path / f"x-summary.{fmt}"
     source.write_text("The ferry left at nine.", encoding="utf-8")
