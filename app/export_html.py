@@ -21,6 +21,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6e
 .strip span { flex: 1 0 5px; max-width: 20px; height: 8px; background: #99f6e4;
   border-top: 10px solid #fff; }
 .strip span:not(.read) { background: #cbd5e1; }
+.strip span.stopped { background: none; box-shadow: inset 0 0 0 1px #94a3b8; }
 .strip span.drawn { border-color: #0f766e; }
 dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow-wrap: anywhere; }
 @media print { body { margin: 0; } .strip span { print-color-adjust: exact; } }
@@ -90,5 +91,9 @@ def _strip(summary: Summary) -> str:
         for page, status in summary.coverage
     )
     line = escape(coverage_line(summary))
-    note = ". A bar: the summary draws on it." if cited else "."
-    return f'<p class="facts">{line}{note}</p><div class="strip" aria-hidden="true">{cells}</div>'
+    there = {status for _, status in summary.coverage}
+    notes = ["A bar: the summary draws on it."] if cited else []
+    notes += ["Grey: left out."] if there - {"read", "stopped"} else []
+    notes += ["Empty: not reached."] if "stopped" in there else []
+    legend = " ".join([f"{line}.", *notes])
+    return f'<p class="facts">{legend}</p><div class="strip" aria-hidden="true">{cells}</div>'

@@ -90,6 +90,24 @@ def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
     assert document.labels and not paged(*"abc").labels
 
 
+@pytest.mark.parametrize(
+    ("statuses", "page", "file"),
+    [
+        (("read", "stopped"), ["read", "not reached"], ["Empty: not reached."]),
+        (("read", "scanned", "stopped"), ["read", "left out", "not reached"],
+         ["Grey: left out.", "Empty: not reached."]),
+        (("read", "contents"), ["read", "left out"], ["Grey: left out."]),
+    ],
+)  # fmt: skip
+def test_what_was_not_reached_is_not_called_left_out(statuses, page, file) -> None:
+    coverage = tuple(enumerate(statuses, 1))
+    summary = Summary("a.pdf", 2, "bundled", {}, "x", (), coverage=coverage, stopped=True)
+    legend = render.coverage(0, summary).partition('class="legend"')[2]
+    assert re.findall(r"</span>([^<]+)</span>", legend) == page
+    html = export.export(summary, "html")
+    assert re.findall(r"(?:Grey|Empty): [a-z ]+\.", html) == file
+
+
 def test_cells_of_several_pages_say_so() -> None:
     assert 'title="Pages 1-2: read' in render.coverage(0, drawing(pages=600))
 

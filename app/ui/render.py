@@ -10,7 +10,7 @@ from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
 from app.compare import described, plain, rows_of, said_by_both
-from app.coverage import LEFT_OUT, cell_title, cite_pages, coverage_line, drawn_on
+from app.coverage import LEFT_OUT, STATUSES, cell_title, cite_pages, coverage_line, drawn_on
 from app.documents import CONTENTS_LEFT_OUT, Document
 from app.events import Sentence, Summary
 from app.export import heading_of, provenance
@@ -206,7 +206,8 @@ def _legend(statuses: set[str], is_cited: bool) -> str:
     """What the cells mean, as far as they are there."""
     found = [("read", "0", "read")] if "read" in statuses else []
     found += [("read", "3", "the summary draws on it")] if is_cited else []
-    found += [("other", "0", "left out")] if statuses - {"read"} else []
+    found += [("other", "0", "left out")] if statuses - {"read", "stopped"} else []
+    found += [("stopped", "0", STATUSES["stopped"])] if "stopped" in statuses else []
     return '<p class="legend" aria-hidden="true">' + "".join(
         f'<span><span class="cell {kind}" data-uses="{uses}"></span>{words}</span>'
         for kind, uses, words in found
