@@ -23,6 +23,9 @@ MARKUP = re.compile(
     r"([\\`*\[\]|]|~(?=~)|(?<=~)~|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.)", re.I
 )
 
+JOINERS = "\u200c\u200d"  # between letters, as in Persian, or emoji
+EDGES = f" ._-{JOINERS}"  # of a file name, where they are seen by nobody or mean something
+
 
 def export(summary: Summary, fmt: str) -> str:
     """The summary as "md", "txt", "json" or "html"."""
@@ -196,14 +199,21 @@ def provenance(summary: Summary) -> str:
 def safe_filename(name: str, ext: str) -> str:
     """A file name safe on every system, from a document's name."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", re.split(r"[\\/]", name)[-1])
-    # macOS writes ü as two characters, and vowel signs of Indian scripts are no letters.
-    kept = (
-        c if c.isalnum() or c in "_ .()-" or unicodedata.category(c)[0] == "M" else "/"
-        for c in unicodedata.normalize("NFC", stem)
-    )
-    stem = re.sub("/+", "_", "".join(kept)).strip(" ._-")
+    stem = "".join(c if _is_kept(c) else "/" for c in unicodedata.normalize("NFC", stem))
+    stem = re.sub("/+", "_", stem).strip(EDGES)
     # File systems count bytes, and add what a browser puts after the name.
-    stem = stem.encode()[:80].decode("utf-8", "ignore").rstrip(" ._-") or "document"
+    stem = stem.encode()[:80].decode("utf-8", "ignore").rstrip(EDGES) or "document"
     if re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", stem):
         stem = f"_{stem}"
     return f"{stem}-summary.{ext.lstrip('.')}"
+
+
+def _is_kept(character: str) -> bool:
+    """In a file name: letters and digits, with the vowel signs of Indian scripts, and emoji, with
+    what joins several to one or tints them."""
+    if character.isascii():
+        return character.isalnum() or character in "_ .()-"
+    return (
+        character.isalnum() or character in JOINERS
+        or unicodedata.category(character) in ("Mn", "Mc", "Me", "So", "Sk")
+    )  # fmt: skip

@@ -109,7 +109,7 @@ def test_inert_text_grows_with_its_sentences(text: str) -> None:
     "name",
     [
         "../../etc/passwd", "con.pdf", "a" * 300 + ".pdf", "\u202efdp.exe", "中文" * 90, "",
-        "a/b\\c:d*?.md", "nul.tar.gz", "--help.pdf", "-",
+        "a/b\\c:d*?.md", "nul.tar.gz", "--help.pdf", "-", "^`.pdf", "\u200d.pdf", "👩\u200d" * 40,
     ],  # fmt: skip
 )
 def test_file_names_are_safe_everywhere(name: str) -> None:
@@ -119,8 +119,11 @@ def test_file_names_are_safe_everywhere(name: str) -> None:
     assert made.split("-")[0].split(".")[0].lower() not in ("con", "nul", "")
 
 
-@pytest.mark.parametrize("name", ["Bücher", "Bu\u0308cher", "हिन्दी", "தமிழ்", "שָׁלוֹם", "中文"])
-def test_file_names_keep_the_letters_of_every_script(name: str) -> None:
+@pytest.mark.parametrize("name", [
+    "Bücher", "Bu\u0308cher", "हिन्दी", "தமிழ்", "שָׁלוֹם", "中文", "می\u200cخواهم", "📄🚀",
+    "👩\u200d👩\u200d👧 🇫🇷", "👍🏽", "❤\ufe0f 2024", "©®",
+])  # fmt: skip
+def test_file_names_keep_the_letters_of_every_script_and_emoji(name: str) -> None:
     made = export.safe_filename(f"{name}.pdf", "md").removesuffix("-summary.md")
     assert made == unicodedata.normalize("NFC", name)
 
