@@ -110,11 +110,9 @@ def details(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     p = provenance
     weights = f", weights {p['weights_sha256'][:16]}" if p["weights_sha256"] else ""
     revision = f", revision {p['revision']}" if p["revision"] else ""
-    # In the order of the file, as --pages takes them, whatever is printed on them.
-    used = f"{p['pages_used']} (counted from the first)" if p["pages_used"] else "none"
     rows = [
         ("File", f"{p['file']}, SHA-256 {p['sha256']}"),
-        ("Pages used", used),
+        ("Pages by number", p["pages_used"]),  # as --pages takes them
         ("Model", f"{p['model']}{revision}{weights}, {p['dtype']}"),
         ("Made", f"{p['time']} with version {p['app_version']}"),
     ]
