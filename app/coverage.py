@@ -27,6 +27,7 @@ STATUSES = {
     "skipped": "not chosen",
     "stopped": "not reached",
 }
+FEW_CELLS = 40  # of a strip, that may be wide
 UNIT = re.compile(r"(part|chapter) (\S.*)")  # of what has no pages
 Coverage = tuple[tuple[int, str], ...]
 

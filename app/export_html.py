@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from app.coverage import cell_title, coverage_line, drawn_on
+from app.coverage import FEW_CELLS, cell_title, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
 from app.export import heading_of, provenance, support
 from app.provenance import details
@@ -17,8 +17,10 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6e
 .cite { font-size: .8em; color: #475569; white-space: nowrap; unicode-bidi: isolate; }
 .flag { text-decoration: underline wavy #b45309; }
 .doubts, .facts { font-size: .85rem; color: #475569; }
-.strip { display: flex; flex-wrap: wrap; gap: 4px 1px; margin: .3rem 0 1rem; }
-.strip span { flex: 1 0 5px; max-width: 20px; height: 8px; background: #99f6e4;
+.strip { display: grid; gap: 4px 1px; margin: .3rem 0 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(5px, 1fr)); }
+.strip.few { grid-template-columns: repeat(auto-fill, minmax(15px, 1fr)); }
+.strip span { height: 8px; background: #99f6e4;
   border-top: 10px solid #fff; }
 .strip span:not(.read) { background: #cbd5e1; }
 .strip span.stopped { background: none; box-shadow: inset 0 0 0 1px #94a3b8; }
@@ -96,4 +98,5 @@ def _strip(summary: Summary) -> str:
     notes += ["Grey: left out."] if there - {"read", "stopped"} else []
     notes += ["Empty: not reached."] if "stopped" in there else []
     legend = " ".join([f"{line}.", *notes])
-    return f'<p class="facts">{legend}</p><div class="strip" aria-hidden="true">{cells}</div>'
+    few = " few" if len(summary.coverage) <= FEW_CELLS else ""
+    return f'<p class="facts">{legend}</p><div class="strip{few}" aria-hidden="true">{cells}</div>'

@@ -1,5 +1,6 @@
 // Copy; keys: Ctrl+Enter (or Cmd+Enter) summarizes, Escape closes what is open, or stops; arrows
-// turn the source's pages, or go along the strip. Focus goes to the source when it opens, and back.
+// turn the source's pages, or go along the strip. Focus goes to the source when it opens, and back;
+// it is never nowhere.
 window.copySummary = async () => {
   const box = document.getElementById("summary");
   const copy = box ? box.cloneNode(true) : document.createElement("div");
@@ -61,6 +62,22 @@ document.addEventListener("click", (event) => {
     answer.scrollIntoView({behavior: still ? "auto" : "smooth"});
   }
 }, true);
+
+// A key on a button that goes off or away would leave the focus nowhere: it goes to the line that
+// says what came of it, where neither Enter nor Space does anything.
+let held = null;
+const hold = ({target}) => { held = target.closest("#buttons, #answer, #source") && target; };
+document.addEventListener("keydown", hold, true);
+document.addEventListener("keyup", hold, true);
+document.addEventListener("pointerdown", () => { held = null; }, true);
+new MutationObserver(() => {
+  if (!held || held.getClientRects().length && !held.disabled) return;
+  const [lost, status] = [held, document.getElementById("status")];
+  held = null;
+  if (![lost, document.body].includes(document.activeElement)) return;
+  status.tabIndex = -1;
+  status.focus({preventScroll: true});
+}).observe(document, {subtree: true, childList: true, attributes: true});
 
 const alongStrip = (cell, key) => {
   const cells = [...cell.parentElement.children];

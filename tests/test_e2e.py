@@ -445,6 +445,29 @@ def test_references_are_included_where_it_says_that_they_are_not(page) -> None:
     page.wait_for_selector("#references input:checked")
 
 
+def test_a_key_never_leaves_the_focus_nowhere(page) -> None:
+    """What a key has pressed goes off or away: the focus goes to what is said of it."""
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".facts")
+    page.click("label:has-text('Short')")
+    for pressed, then in (
+        ("#run", "#summary[aria-busy=true]"), ("#stop", "#run:not([disabled])"),
+        (".warnings .include", "#summary[aria-busy=true]"), ("#forget", "#status .notice"),
+    ):  # fmt: skip
+        if pressed == ".warnings .include":
+            page.wait_for_selector("#stop[disabled]")
+            page.click("#run")
+            page.wait_for_selector("#summary[aria-busy=true]")
+        if pressed in (".warnings .include", "#forget"):
+            page.wait_for_selector("#summary[aria-busy=false]")
+        page.focus(pressed)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(then)
+        page.wait_for_selector("#status:focus")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.closest('#ask') !== null")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_a_phone(browser, url, theme, tmp_path) -> None:
     fake = tmp_path / ("a" * 150 + ".pdf")

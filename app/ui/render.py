@@ -10,7 +10,15 @@ from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
 from app.compare import described, plain, rows_of, said_by_both
-from app.coverage import LEFT_OUT, STATUSES, cell_title, cite_pages, coverage_line, drawn_on
+from app.coverage import (
+    FEW_CELLS,
+    LEFT_OUT,
+    STATUSES,
+    cell_title,
+    cite_pages,
+    coverage_line,
+    drawn_on,
+)
 from app.documents import CONTENTS_LEFT_OUT, Document
 from app.events import Sentence, Summary
 from app.export import heading_of, provenance
@@ -28,7 +36,6 @@ STAGES = {
     "stopped": "Stopped",
 }
 MAX_CELLS = 300  # of the coverage strip; more pages share cells
-FEW_CELLS = 40  # that may be wide
 EMPTY = (
     '<div class="empty"><p>Drop a PDF, or paste a long text, then press '
     "<strong>Summarize</strong>.</p><p>Sentences that can no longer change are solid; the "
