@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 NEWER = 0.7  # how much the latest run counts against all before it
+ENOUGH = (1_000, 50)  # tokens read and written by a run that counts so much; a shorter one, less
 TRUSTED_S = 3.0  # of work done; by then the run itself tells as much as the promise did
 CALIBRATION = (256, 9)  # tokens read and written to measure a machine that is not known
 GPU_TOKENS = 2_048  # read there: fewer take as long as it takes to tell it what to do
@@ -52,8 +53,8 @@ class Pace:
         """Take in (tokens, seconds) of a run; nothing is learnt of what it did not do."""
         with self._lock:
             old = self._speeds.get(key)
-            read_s = _mixed(old.read_s if old else None, *read)
-            write_s = _mixed(old.write_s if old else None, *written)
+            read_s = _mixed(old.read_s if old else None, *read, ENOUGH[0])
+            write_s = _mixed(old.write_s if old else None, *written, ENOUGH[1])
             if read_s is None or write_s is None:
                 return
             self._speeds[key] = Speed(read_s, write_s)
@@ -70,11 +71,11 @@ class Pace:
             part.replace(self._path)
 
 
-def _mixed(old: float | None, tokens: float, seconds: float) -> float | None:
+def _mixed(old: float | None, tokens: float, seconds: float, enough: float) -> float | None:
     if tokens <= 0 or seconds <= 0:
         return old
     new = seconds / tokens
-    return new if old is None else old + NEWER * (new - old)
+    return new if old is None else old + NEWER * min(1.0, tokens / enough) * (new - old)
 
 
 class Forecast:
