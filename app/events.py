@@ -116,7 +116,8 @@ class DocumentFailed:
 @dataclass(frozen=True)
 class Planned:
     """What a run will be: sizes, seconds (None while the machine's speed is not known), bytes of
-    memory and words of the summary, all but the sizes about."""
+    memory and words of the summary, all but the sizes about; `asked_words` are those of its
+    length, 0 where that is not known."""
 
     pages: int
     unit: str
@@ -126,6 +127,7 @@ class Planned:
     seconds: float | None
     memory_bytes: int
     summary_words: int = 0
+    asked_words: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from app.sections import chosen_part
 from app.wording import counted
 from longt5.sentences import count_words
 
+MORE = 1.25  # times the words that were asked for is worth a word
+
 
 def in_a_line(planned: Planned, brief: bool = False) -> str:
     """`29 pages, 8,285 words, 13,163 tokens in 5 sections; about 200 words in 6 s, with 160 MB of
@@ -27,11 +29,12 @@ def in_a_line(planned: Planned, brief: bool = False) -> str:
         counts = [(planned.pages, planned.unit), (planned.words, "word"), *counts]
     sizes = ", ".join(counted(*count) for count in counts)
     sections = counted(planned.sections, "section")
-    # A section gets a sentence at least: many sections make more words than were asked for.
-    words = -(-planned.summary_words // 10) * 10
+    words = f"{-(-planned.summary_words // 10) * 10:,} words"
+    if planned.summary_words > MORE * planned.asked_words > 0:
+        words += f" (not {planned.asked_words:,}, since each section gets a sentence)"
     time = f" in {duration(planned.seconds)}" if planned.seconds is not None else ""
     memory = in_words(planned.memory_bytes)
-    return f"{sizes} in {sections}; about {words:,} words{time}, with {memory} of memory"
+    return f"{sizes} in {sections}; about {words}{time}, with {memory} of memory"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from app.pace import Forecast, Pace, calibrate
 from app.plan import Plan
 from app.provenance import ModelIdentity, provenance_of, weights_digest
 from app.section_writer import SectionWriter
-from app.settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
+from app.settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
 from app.states import KeptStates, Key, encode
 from app.wording import places
 from longt5.candidates import NEVER
@@ -141,6 +141,7 @@ class Summarizer:
             sum(speed.seconds(*pair) for pair in work) if speed else None,
             plan.memory_bytes(self.model, self.kept.limit_bytes),
             sum(plan.targets),
+            LENGTH_WORDS[plan.options.length],
         )  # fmt: skip
 
     def work_of(self, plan: Plan) -> list[tuple[float, float]]:

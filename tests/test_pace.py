@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import count, pairwise
 from types import SimpleNamespace
 
@@ -23,12 +24,19 @@ def test_speeds_are_kept_and_the_latest_counts_most(tmp_path) -> None:
     path = tmp_path / "new" / "speed.json"
     pace = Pace(path)
     assert pace.of("a") is None
-    pace.learn("a", (100, 1.0), (10, 2.0))
-    pace.learn("a", (100, 3.0), (0, 0.0))
+    pace.learn("a", (1_000, 10.0), (10, 2.0))
+    pace.learn("a", (1_000, 30.0), (0, 0.0))
     again = Pace(path).of("a")
     assert again is not None
     assert (again.read_s, again.write_s) == pytest.approx((0.024, 0.2))
     assert again.seconds(100, 10) == pytest.approx(4.4)
+
+
+def test_a_run_of_a_few_words_does_not_tell_how_fast_a_machine_is() -> None:
+    pace = Pace()
+    pace.learn("a", (1_000, 0.2), (100, 1.0))
+    pace.learn("a", (4, 0.1), (3, 0.5))  # "Rain."
+    assert pace.of("a").seconds(10_000, 100) < 1.5 * 3.0
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": [1]}', "\x00"])
@@ -128,6 +136,11 @@ def test_the_line_before_a_run() -> None:
         "of memory"
     )
     assert in_a_line(planned, brief=True).startswith("13,163 tokens in 5 sections; about")
+    many = replace(planned, sections=27, summary_words=538, asked_words=200)
+    assert "; about 540 words (not 200, since each section gets a sentence) in 6 s" in in_a_line(
+        many, brief=True
+    )
+    assert "not 200" not in in_a_line(replace(many, summary_words=240))
     one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000, 10)
     assert in_a_line(one) == (
         "1 part, 1 word, 9 tokens in 1 section; about 10 words, with 1.5 GB of memory"

@@ -110,4 +110,5 @@ def together(planned: Sequence[Planned]) -> Planned:
         sum(known) if len(known) == len(planned) else None,
         max(p.memory_bytes for p in planned),
         sum(p.summary_words for p in planned),
+        sum(p.asked_words for p in planned),
     )
