@@ -161,6 +161,11 @@ def test_one_cell_is_reached_by_tab_and_the_others_by_arrows() -> None:
     assert "draws on it" not in render.coverage(0, drawing())
 
 
+def test_one_page_is_no_map() -> None:
+    html = render.coverage(0, drawing((1,), pages=1))
+    assert "0 of 1 page read" in html and "strip" not in html and "legend" not in html
+
+
 def test_what_was_read_stands_right_under_what_it_is_about() -> None:
     from app.board import Board, DocumentBoard, SectionBoard
 

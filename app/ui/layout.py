@@ -73,7 +73,7 @@ def _ask(settings: Settings) -> dict[str, Any]:
         ask["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
         ask["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
     ask["forecast"] = gr.HTML(elem_id="forecast")
-    box = gr.Accordion("Sections", open=False, visible=False, elem_id="sections")
+    box = gr.Accordion("Choose sections", open=False, visible=False, elem_id="sections")
     with box:
         ask["sections_box"] = box
         ask["sections"] = gr.CheckboxGroup(

@@ -28,8 +28,9 @@ def section_choices(documents: Sequence[Document]) -> tuple[Any, Any]:
     has sections, none ticked."""
     only = documents if len(documents) == 1 else ()
     choices = [(label_of(s, d), str(n)) for d in only for n, s in enumerate(sections_of(d), 1)]
-    # Closed and opened with its label: an open one would stay open for the next document.
-    box = gr.update(visible=bool(choices), open=False, label=f"Sections ({len(choices)})")
+    # Closed for each document: an open one would stay open for the next. How many there are is not
+    # said, since what is read together are other sections.
+    box = gr.update(visible=bool(choices), open=False)
     return box, gr.update(choices=choices, value=[])
 
 

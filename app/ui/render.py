@@ -202,6 +202,8 @@ def coverage(number: int, summary: Summary) -> str:
         )
     line = escape(coverage_line(summary), quote=True)
     few = " few" if len(cells) <= FEW_CELLS else ""
+    if len(cells) == 1:  # there is nothing to tell apart
+        return f'<div class="coverage"><p>{line}</p></div>'
     return (
         f'<div class="coverage"><p>{line}</p>'
         f'<div class="strip{few}" role="group" aria-label="{line}">{"".join(cells)}</div>'
@@ -255,7 +257,7 @@ def source_page(number: int, page: int, document: Document, body: str) -> str:
     def turn(to: int, text: str) -> str:
         off = "" if 1 <= to <= last else " disabled"
         return (
-            f'<button type="button" class="cite turn" data-document="{number}" data-page="{to}" '
+            f'<button type="button" class="turn" data-document="{number}" data-page="{to}" '
             f'data-passages="[]"{off}>{text}</button>'
         )
 
