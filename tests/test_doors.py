@@ -62,14 +62,13 @@ def test_page(bundled, expected) -> None:
 
     from app.service import Service
     from app.settings import Settings
+    from app.ui.form import Form
     from app.ui.handlers import Handlers
 
     handlers = Handlers(Service(Settings(device="cpu", dtype="float32")))
     handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
-    for view in handlers.run(
-        "text", None, TEXT, "bundled", "short", 4, "", [], 0, 0, False, "", False,
-        SimpleNamespace(session_hash="s"),
-    ):  # fmt: skip
+    form = Form("text", text=TEXT, length="short")
+    for view in handlers.run(form, SimpleNamespace(session_hash="s")):
         if view["exports"]:
             result = json.loads(Path(view["exports"]["json"]).read_text(encoding="utf-8"))
     handlers.service.runner.close()

@@ -28,6 +28,7 @@ from app.settings import Settings, data_dir
 from app.summarizer import Options
 from app.ui import render
 from app.ui.exports import exports_folder
+from app.ui.form import Form
 from app.ui.handlers import Handlers, keeping, status
 from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_PDF, ROOT
@@ -362,7 +363,7 @@ def page_of(session: str) -> SimpleNamespace:
     return SimpleNamespace(session_hash=session)
 
 
-ASKED = ("bundled", "short", 2, "", [], 12, 0, False, "", False)
+SHORT = Form("text", length="short", num_beams=2, max_new_tokens=12)
 
 
 def test_stop_while_reading_ends_the_reading(bundled) -> None:
@@ -374,7 +375,7 @@ def test_stop_while_reading_ends_the_reading(bundled) -> None:
         raise Cancelled("Stopped.")
 
     handlers = handlers_with(bundled, load)
-    views = handlers.run("files", ["/nowhere/a.pdf"], "", *ASKED, page_of("s"))
+    views = handlers.run(replace(SHORT, source="files", files=["/nowhere/a.pdf"]), page_of("s"))
     next(views)
     assert "Reading" in next(views)["status"]
     handlers.stop("", page_of("another"))
@@ -392,7 +393,7 @@ def test_a_refusal_keeps_what_was_entered(bundled, article) -> None:
         runner.submit(gated(never), "s")
     text, root = article.pages[0].text, handlers.service.journal.root
     before = set(root.glob("*"))
-    last = list(handlers.run("text", None, text, *ASKED, page_of("s")))[-1]
+    last = list(handlers.run(replace(SHORT, text=text), page_of("s")))[-1]
     assert "What you entered stays" in last["status"] and not last["running"]
     assert last["job"] is None and set(root.glob("*")) == before
     # What was shown before stays, with its files: nothing but the status and the buttons changes.
@@ -406,7 +407,7 @@ def test_a_waiting_run_is_stopped_at_once(bundled, article) -> None:
     runner = handlers.service.runner
     release = threading.Event()
     first = runner.submit(gated(release), "a")
-    views = handlers.run("text", None, article.pages[0].text, *ASKED, page_of("s"))
+    views = handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s"))
     view = next(v for v in views if v["job"])
     assert runner.get(view["job"]).state == WAITING
     handlers.stop(view["job"], page_of("s"))
@@ -421,7 +422,7 @@ def test_a_waiting_run_is_stopped_at_once(bundled, article) -> None:
 def test_forget_on_the_page(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     text = article.pages[0].text
-    last = list(handlers.run("text", None, text, *ASKED, page_of("s")))[-1]
+    last = list(handlers.run(replace(SHORT, text=text), page_of("s")))[-1]
     path = handlers.service.folder(last["job"]).path
     assert str(path) in last["kept"] and "24 hours" in last["kept"]
     exports = [Path(p) for p in last["exports"].values()]
@@ -434,8 +435,9 @@ def test_forget_on_the_page(bundled, article) -> None:
 
 def test_nothing_of_a_forgotten_run_comes_back_to_who_watches_it(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
-    asked = ("bundled", "long", 2, "", [], 0, 600, False, "", False)
-    views = handlers.run("text", None, article.pages[0].text, *asked, page_of("s"))
+    form = Form("text", None, article.pages[0].text, length="long", num_beams=2,
+                max_input_tokens=600)  # fmt: skip
+    views = handlers.run(form, page_of("s"))
     job = next(v["job"] for v in views if v["summary"])
     other = handlers.reattach(job, page_of("t"))
     next(other)
@@ -461,7 +463,7 @@ def test_a_run_forgotten_while_its_files_are_written_leaves_none(
         return write(board, folder)
 
     monkeypatch.setattr(page, "write_exports", forgotten_meanwhile)
-    views = handlers.run("text", None, article.pages[0].text, *ASKED, page_of("s"))
+    views = handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s"))
     job = next(v["job"] for v in views if v["job"])
     last = list(views)[-1]
     assert last["exports"] == {} and not exports_folder(job).exists()
@@ -470,7 +472,7 @@ def test_a_run_forgotten_while_its_files_are_written_leaves_none(
 
 def test_forget_deletes_no_other_folder(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
-    last = list(handlers.run("text", None, article.pages[0].text, *ASKED, page_of("s")))[-1]
+    last = list(handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s")))[-1]
     name = f"{last['job']}/../../jobs"  # a browser may ask for any name
     assert handlers.service.folder(last["job"]).path.parent == data_dir() / "jobs"
     handlers.forget(name)
@@ -486,7 +488,7 @@ def test_a_space_says_that_jobs_are_temporary(bundled) -> None:
 
 def test_a_page_opened_after_a_restart_shows_the_run_and_its_pages(bundled, article) -> None:
     first = handlers_with(bundled, None)
-    last = list(first.run("text", None, article.pages[0].text, *ASKED, page_of("s")))[-1]
+    last = list(first.run(replace(SHORT, text=article.pages[0].text), page_of("s")))[-1]
     later = handlers_with(bundled, None)
     again = list(later.reattach(last["job"], page_of("t")))[-1]
     assert again["summary"] == last["summary"] and again["exports"].keys() == last["exports"].keys()
@@ -511,7 +513,7 @@ def test_after_a_restart_one_document_of_several_is_not_the_whole_run(bundled, a
 
 def test_a_run_that_is_only_looked_at_again_expires_too(bundled, article) -> None:
     first = handlers_with(bundled, None)
-    last = list(first.run("text", None, article.pages[0].text, *ASKED, page_of("s")))[-1]
+    last = list(first.run(replace(SHORT, text=article.pages[0].text), page_of("s")))[-1]
     later = handlers_with(bundled, None)
     list(later.reattach(last["job"], page_of("t")))
     later.expire(3600)

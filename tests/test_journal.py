@@ -32,6 +32,7 @@ from app.runs import summarize_all
 from app.service import GIVEN_UP, Request, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summarizer import Options
+from app.ui.form import Form
 from app.ui.handlers import Handlers
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
 from tests.kill_runs import plain
@@ -431,8 +432,8 @@ def test_forget_leaves_others_what_they_have_of_an_equal_file(public, bundled) -
         return list((data_dir() / "reading").glob("*/mine.md"))
 
     def run(page) -> str:
-        asked = ("bundled", "short", 1, "", [], 12, 0, False, "", False)
-        last = list(handlers.run("files", [path], "", *asked, page))[-1]
+        form = Form(length="short", num_beams=1, max_new_tokens=12)
+        last = list(handlers.run(replace(form, files=[path]), page))[-1]
         assert last["exports"], last["status"]
         return last["job"]
 
@@ -455,8 +456,8 @@ def test_forget_deletes_the_copy_of_a_file_that_could_not_be_read_too(public, bu
     for name, content in (("a.txt", "The river rose. " * 9), ("b.pdf", "%PDF-1.4 cut off")):
         (public / name).write_text(content)
         paths.append(str(upload(public / name, name)))
-    asked = ("bundled", "short", 1, "", [], 12, 0, False, "", False)
-    last = list(handlers.run("files", paths, "", *asked, page))[-1]
+    form = Form(length="short", num_beams=1, max_new_tokens=12)
+    last = list(handlers.run(replace(form, files=paths), page))[-1]
     assert len(list((data_dir() / "reading").glob("*/*"))) == 2
     handlers.forget(last["job"], page)
     assert not list((data_dir() / "reading").glob("*/*"))
@@ -467,8 +468,8 @@ def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bund
     gate = threading.Event()
     handlers = Handlers(service_of(bundled), slow_reader(gate))
     one, two = (SimpleNamespace(session_hash=name) for name in ("1", "2"))
-    asked = ("bundled", "short", 1, "", [], 12, 0, False, "", False)
-    runs = [handlers.run("files", ["a.txt"], "", *asked, page) for page in (one, two)]
+    form = Form(length="short", num_beams=1, max_new_tokens=12)
+    runs = [handlers.run(replace(form, files=["a.txt"]), page) for page in (one, two)]
     for views in runs:
         next(views), next(views)
     handlers.stop("", one)

@@ -38,6 +38,7 @@ from app.summarizer import Options
 from app.ui import launch, render
 from app.ui.api import Api
 from app.ui.exports import exports_folder, write_exports
+from app.ui.form import Form
 from app.ui.handlers import Handlers
 from app.ui.layout import component_updates
 from tests.conftest import EXAMPLE_TEXT
@@ -129,12 +130,10 @@ def handlers(bundled):
 
 
 def run(handlers, files=None, text="", source="files", **changes):
-    asked = {"model": "bundled", "length": "short", "num_beams": 2, "pages": "", "sections": [],
-             "max_new_tokens": 12, "max_input_tokens": 0, "include_references": False,
-             "password": "", "ocr": False, **changes}  # fmt: skip
+    asked = {"length": "short", "num_beams": 2, "max_new_tokens": 12, **changes}
     views = []
     for view in handlers.run(
-        source, files, text, *asked.values(), SimpleNamespace(session_hash="s")
+        Form(source, files, text, **asked), SimpleNamespace(session_hash="s")
     ):
         exports = {k: Path(v).read_bytes() for k, v in (view["exports"] or {}).items()}
         views.append({**view, "exports": exports})
@@ -383,7 +382,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_go_on(handlers, tmp_
     files = [gone, str(good)]
     *_, (facts, *_) = handlers.read(files, "")
     assert "good.txt" in facts and "“gone.pdf” cannot be opened" in facts
-    line = handlers.forecast("files", files, "", "bundled", "short", 1, "", [], 0, 0, False, "")
+    line = handlers.forecast(Form(files=files, length="short", num_beams=1))
     assert "1 section" in line
     last = run(handlers, files)[-1]
     for view in (last, list(handlers.reattach(last["job"], None))[-1]):

@@ -16,7 +16,8 @@ from app.options import Options
 from app.reading import Reader
 from app.sections import listing
 from app.service import Request, Service
-from app.ui.handlers import beams_of, session_of
+from app.ui.form import beams_of
+from app.ui.handlers import session_of
 
 
 @dataclass

@@ -31,15 +31,15 @@ from app.errors import (
 from app.events import Event
 from app.jobs import UNEXPECTED, Job
 from app.journal import JOB_ID
-from app.options import Options
 from app.pace import duration
 from app.reading import Reader
 from app.service import IDLE_S, Request, Service
-from app.settings import KEPT_JOBS, MAX_FILES, Settings
+from app.settings import KEPT_JOBS, MAX_FILES
 from app.ui import render
 from app.ui.earlier import Earlier
 from app.ui.exports import exports_folder, sweep, write_exports
-from app.ui.preview import forecast, needs_ocr, section_choices, spec_of
+from app.ui.form import Form
+from app.ui.preview import forecast, needs_ocr, section_choices
 from app.wording import counted
 
 MAX_PASSAGES = 8
@@ -122,41 +122,21 @@ class Handlers:
         switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
         yield facts, field, *section_choices(documents), switch
 
-    def forecast(
-        self, source: str, files: list[str] | None, text: str, model: str, length: str,
-        num_beams: float | None, pages: str, sections: list[str] | None,
-        max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
-        password: str, ocr: bool = False, request: gr.Request | None = None,
-    ) -> str:  # fmt: skip
+    def forecast(self, form: Form, request: gr.Request | None = None) -> str:
         """On any change of what is asked for: what a run of it would take."""
-        options = options_of(
-            self.service.settings, length, num_beams, pages, sections, max_new_tokens,
-            max_input_tokens, include_references,
-        )  # fmt: skip
-        return forecast(
-            self.service, self.reader, source, files, text, model, options, password, ocr,
-            session_of(request),
-        )  # fmt: skip
+        return forecast(self.service, self.reader, form, session_of(request))
 
     @guarded
-    def run(
-        self, source: str, files: list[str] | None, text: str, model: str, length: str,
-        num_beams: float | None, pages: str, sections: list[str] | None,
-        max_new_tokens: float | None, max_input_tokens: float | None, include_references: bool,
-        password: str, ocr: bool, request: gr.Request,
-    ) -> Iterator[View]:  # fmt: skip
+    def run(self, form: Form, request: gr.Request) -> Iterator[View]:
         """On Summarize: read what is not read yet, run, watch."""
         view, session = View(), session_of(request)
         self.stops[session] = threading.Event()
         yield view.with_(status=render.bar("waiting", 0.0), running=True)
         try:
-            options = options_of(
-                self.service.settings, length, num_beams, pages, sections, max_new_tokens,
-                max_input_tokens, include_references,
-            )  # fmt: skip
+            options = form.options(self.service.settings)
             options.check()
             shown, unread = [], []
-            for item in self._documents(source, files, text, password, ocr, session):
+            for item in self._documents(form, session):
                 if isinstance(item, str):
                     yield view.with_(status=item)
                 elif isinstance(item, Shown):
@@ -166,7 +146,7 @@ class Handlers:
             if not shown:
                 raise NotReadable(" ".join(why for _, why in unread))
             wanted = Request(
-                tuple(s.document for s in shown), options, model.strip(),
+                tuple(s.document for s in shown), options, form.model.strip(),
                 tuple(s.seconds for s in shown), tuple(s.path for s in shown), tuple(unread),
             )  # fmt: skip
             self.stops.pop(session, None)
@@ -193,22 +173,19 @@ class Handlers:
         asked = folder.asked() if folder else None
         return Request.of(asked) if asked else None
 
-    def _documents(
-        self, source: str, files: list[str] | None, text: str, password: str, ocr: bool,
-        session: str,
-    ) -> Iterator[str | Shown | tuple[str, str]]:
+    def _documents(self, form: Form, session: str) -> Iterator[str | Shown | tuple[str, str]]:
         """Status HTML while reading, then for each file what can be shown of it, or its name and
         why it could not be read."""
-        if source == "text":
-            if not (text or "").strip():
+        if form.source == "text":
+            if not (form.text or "").strip():
                 raise EmptyFile("There is no text yet: paste some, or choose a file.")
-            yield Shown(document_from_text(text), None, "", "")
+            yield Shown(document_from_text(form.text), None, "", "")
             return
-        if not files:
+        if not form.files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
-        self._choose(session, files)
-        for path in self._checked(files):
-            reading = self.reader.open(path, password, ocr)
+        self._choose(session, form.files)
+        for path in self._checked(form.files):
+            reading = self.reader.open(path, form.password, form.ocr)
             for done, total in reading.watch(FRAME_S, session):
                 if self._stopped(session):
                     if reading.serves_others(session):
@@ -224,7 +201,7 @@ class Handlers:
             except AppError as error:
                 yield reading.name, str(error)
             else:
-                yield Shown(document, Path(reading.path), password, path, reading.seconds)
+                yield Shown(document, Path(reading.path), form.password, path, reading.seconds)
 
     def _stopped(self, session: str) -> bool:
         stop = self.stops.get(session)
@@ -439,26 +416,3 @@ def keeping(service: Service, job_id: str) -> str:
     if folder is None or folder.broken:
         return "This run is not kept on disk, which is full or cannot be written."
     return f"Your documents and this summary are kept for {hours} in {folder.path}."
-
-
-def options_of(
-    settings: Settings, length: str, num_beams: float | None, pages: str,
-    sections: list[str] | None, max_new_tokens: float | None, max_input_tokens: float | None,
-    include_references: bool,
-) -> Options:  # fmt: skip
-    """What the page's fields ask for; one that is cleared, for what it begins with."""
-    if max_input_tokens is None:
-        max_input_tokens = settings.max_input_tokens
-    return Options(
-        length or settings.length, beams_of(num_beams, settings), _whole(max_new_tokens),
-        pages or "", _whole(max_input_tokens), bool(include_references), spec_of(sections),
-    )  # fmt: skip
-
-
-def beams_of(value: float | None, settings: Settings) -> int:
-    """How many beams a field asks for that may be cleared."""
-    return settings.num_beams if value is None else int(value)
-
-
-def _whole(value: float | None) -> int | None:
-    return int(value) if value else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from html import escape
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.models import CATALOGUE
 from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
 from app.ui import render
 from app.ui.api import Api
+from app.ui.form import Form
 from app.ui.handlers import Handlers, View
 
 TITLE = "Long document summarizer"
@@ -178,11 +180,9 @@ def _answer() -> dict[str, Any]:
 # A browser knows its latest run; a tab that is loaded again, the one it began itself.
 OWN_JOB = "(kept) => sessionStorage.getItem('job') ?? kept"
 KEEP_OWN_JOB = "(kept) => { sessionStorage.setItem('job', kept ?? ''); }"
+Values = dict[Any, Any]  # of components
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-ASKED = (
-    "source", "files", "text", "model", "length", "num_beams", "pages", "sections",
-    "max_new_tokens", "max_input_tokens", "include_references", "password", "ocr",
-)  # fmt: skip
+FIELDS = [field.name for field in fields(Form)]
 
 
 def _wire(
@@ -202,9 +202,12 @@ def _wire(
 
 def _wire_asking(handlers: Handlers, ask: dict[str, Any]) -> None:
     """What is chosen is read at once, and any change of it changes what a run would take."""
-    inputs = [ask[name] for name in ASKED]
+
+    def forecast_of(values: Values, request: gr.Request) -> str:
+        return handlers.forecast(_form(ask, values), request)
+
     forecast: dict[str, Any] = {
-        "fn": handlers.forecast, "inputs": inputs, "outputs": ask["forecast"],
+        "fn": forecast_of, "inputs": _inputs(ask), "outputs": ask["forecast"],
         "concurrency_limit": 4, "trigger_mode": "always_last", **QUIET,
     }  # fmt: skip
     for tab, name in ((ask["files_tab"], "files"), (ask["text_tab"], "text")):
@@ -234,13 +237,17 @@ def _wire_running(
         "outputs": [history, answer["compare_box"], answer["earlier"], answer["comparison"]],
         "queue": False, **QUIET,
     }  # fmt: skip
-    for event, run, inputs, js in (
+
+    def run(values: Values, request: gr.Request) -> Iterator[View]:
+        return handlers.run(_form(ask, values), request)
+
+    for event, watch, inputs, js in (
         (page.load, handlers.reattach, [answer["kept"]], OWN_JOB),
-        (ask["run"].click, handlers.run, [ask[name] for name in ASKED], None),
+        (ask["run"].click, run, _inputs(ask), None),
         (answer["summary"].include, handlers.include, [job], None),
     ):
         event(
-            _as_updates(run), inputs, outputs, concurrency_limit=WATCHERS, js=js, **QUIET
+            _as_updates(watch), inputs, outputs, concurrency_limit=WATCHERS, js=js, **QUIET
         ).then(**offers)  # fmt: skip
     answer["summary"].include(lambda: True, None, ask["include_references"], queue=False, **QUIET)
     job.change(lambda job: job, job, answer["kept"], queue=False, **QUIET).then(
@@ -261,6 +268,15 @@ def _wire_running(
         handlers.earlier.compare, [job, answer["earlier"]], answer["comparison"], queue=False,
         **QUIET,
     )  # fmt: skip
+
+
+def _inputs(ask: dict[str, Any]) -> set[Any]:
+    """The fields of the form; a set, since Gradio then gives their values as one."""
+    return {ask[name] for name in FIELDS}
+
+
+def _form(ask: dict[str, Any], values: Values) -> Form:
+    return Form(**{name: values[ask[name]] for name in FIELDS})
 
 
 def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[list[Any]]]:

@@ -12,13 +12,13 @@ import gradio as gr
 from app.documents import Document, document_from_text
 from app.errors import AppError, BadOption
 from app.events import Planned
-from app.options import Options
 from app.plan import Plan, in_a_line
 from app.reading import Reader
 from app.sections import Section, sections_of
 from app.service import Service
 from app.ui import render
-from app.wording import counted, places, ranges
+from app.ui.form import Form
+from app.wording import counted, places
 
 LOADING_S = 20.0  # waited for the model at most, before its forecast is given up
 
@@ -47,24 +47,17 @@ def needs_ocr(document: Document) -> bool:
     return any(page.status in ("scanned", "garbled") for page in document.pages)
 
 
-def spec_of(chosen: Sequence[str] | None) -> str:
-    """Ticked numbers as `--sections` takes them."""
-    return ranges(sorted(int(number) for number in chosen or ())).replace(" ", "")
-
-
-def forecast(
-    service: Service, reader: Reader, source: str, files: list[str] | None, text: str, model: str,
-    options: Options, password: str, ocr: bool, session: str = "",
-) -> str:  # fmt: skip
+def forecast(service: Service, reader: Reader, form: Form, session: str = "") -> str:
     """A line of HTML: tokens, sections, seconds and memory of what would be run."""
     if service.settings.zero_gpu:  # the model lives in another process
         return ""
     try:
+        options = form.options(service.settings)
         options.check()
-        documents = _documents(reader, source, files, text, password, ocr, session)
+        documents = _documents(reader, form, session)
         if not documents:
             return ""
-        summarizer = _loaded(service, model.strip())
+        summarizer = _loaded(service, form.model.strip())
         if summarizer is None:
             return render.forecast("How long it takes is known once the model is loaded.")
         plans = [Plan.of(document, options, summarizer.tokenizer) for document in documents]
@@ -86,16 +79,13 @@ def _loaded(service: Service, model: str) -> Any | None:
     return found
 
 
-def _documents(
-    reader: Reader, source: str, files: list[str] | None, text: str, password: str, ocr: bool,
-    session: str,
-) -> list[Document]:  # fmt: skip
-    if source == "text":
-        return [document_from_text(text)] if (text or "").strip() else []
+def _documents(reader: Reader, form: Form, session: str) -> list[Document]:
+    if form.source == "text":
+        return [document_from_text(form.text)] if (form.text or "").strip() else []
     documents = []
-    for path in files or ():
+    for path in form.files or ():
         with contextlib.suppress(AppError):  # which has been said where the files are
-            documents.append(reader.open(path, password, ocr).document(session))
+            documents.append(reader.open(path, form.password, form.ocr).document(session))
     return documents
 
 
