@@ -100,8 +100,10 @@ def is_done(page) -> bool:
 
 
 def test_a_pdf_is_summarized_while_one_watches(page, tmp_path) -> None:
+    edge = page.query_selector("#header").bounding_box()["x"]
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
+    assert page.query_selector("#header").bounding_box()["x"] == edge  # the page does not jump
     assert re.search(r"29 pages · [\d,]+ words", page.inner_text(".facts"))
     page.click("#run")
     page.wait_for_selector("#summary .provisional")
