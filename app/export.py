@@ -17,6 +17,7 @@ from app.wording import counted
 
 FORMATS = ("md", "txt", "json", "html", "docx")
 UNSUPPORTED = "no passage supports this"
+IN_SHORT = "In short"  # above the overview
 # Wherever they stand: code, links, tables, what is struck out, characters by name, emphasis, and
 # what makes a link of a bare address.
 MARKUP = re.compile(
@@ -152,7 +153,7 @@ def ending(fmt: str, summary: Summary) -> str:
     read = f"{coverage_line(summary)}.\n" if summary.coverage else ""
     short = cited(fmt, summary.overview)
     if short:
-        short = ("## In short\n\n" if fmt == "md" else "[In short]\n") + short + "\n\n"
+        short = (f"## {IN_SHORT}\n\n" if fmt == "md" else f"[{IN_SHORT}]\n") + short + "\n\n"
     rows = details(summary.provenance)
     if fmt == "md":
         read = f"{read}\n" if read else ""

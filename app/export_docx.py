@@ -10,7 +10,7 @@ from unicodedata import bidirectional
 
 from app.coverage import coverage_line
 from app.events import Sentence, Summary
-from app.export import heading_of, provenance, support
+from app.export import IN_SHORT, heading_of, provenance, support
 from app.provenance import details
 
 # What XML 1.0 has no way to write.
@@ -28,7 +28,8 @@ def to_docx(summary: Summary) -> bytes:
     document.core_properties.author = ""
     document.add_heading(_plain(f"Summary of {summary.name}"), 1)
     if summary.overview:
-        _paragraph(document, summary.overview, bold=True)
+        document.add_heading(IN_SHORT, 2)
+        _paragraph(document, summary.overview)
     for section in summary.sections:
         if len(summary.sections) > 1:
             _turn(document.add_heading(_plain(heading_of(section)), 2))
@@ -48,18 +49,17 @@ def to_docx(summary: Summary) -> bytes:
     return out.getvalue()
 
 
-def _paragraph(document: Any, sentences: Sequence[Sentence], bold: bool = False) -> None:
+def _paragraph(document: Any, sentences: Sequence[Sentence]) -> None:
     paragraph = document.add_paragraph()
     for sentence in sentences:
         at = 0
         for flag in sentence.flags:
             start, end = flag["span"]
             if start >= at:
-                paragraph.add_run(_plain(sentence.text[at:start])).bold = bold
-                run = paragraph.add_run(_plain(sentence.text[start:end]))
-                run.bold, run.underline = bold, True
+                paragraph.add_run(_plain(sentence.text[at:start]))
+                paragraph.add_run(_plain(sentence.text[start:end])).underline = True
                 at = end
-        paragraph.add_run(_plain(sentence.text[at:]) + " ").bold = bold
+        paragraph.add_run(_plain(sentence.text[at:]) + " ")
         marks = support(sentence)
         marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
         if marks:

@@ -6,7 +6,7 @@ from html import escape
 
 from app.coverage import FEW_CELLS, cell_title, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
-from app.export import heading_of, provenance, support
+from app.export import IN_SHORT, heading_of, provenance, support
 from app.provenance import details
 
 STYLE = """
@@ -16,6 +16,7 @@ h1, h2, p, dd { unicode-bidi: plaintext; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6em; }
 .cite { font-size: .8em; color: #475569; white-space: nowrap; unicode-bidi: isolate; }
 .flag { text-decoration: underline wavy #b45309; }
+.short { border-left: 3px solid #0f766e; padding-left: 1rem; }
 .doubts, .facts { font-size: .85rem; color: #475569; }
 .strip { display: grid; gap: 4px 1px; margin: .3rem 0 1rem;
   grid-template-columns: repeat(auto-fill, minmax(5px, 1fr)); }
@@ -60,7 +61,7 @@ def _overview(summary: Summary) -> str:
     if not summary.overview:
         return ""
     text = " ".join(map(_sentence, summary.overview))
-    return f'<p lang=""><strong>{text}</strong></p>'
+    return f'<section class="short"><h2>{IN_SHORT}</h2><p lang="">{text}</p></section>'
 
 
 def _section(section: SectionSummary, several: bool) -> str:

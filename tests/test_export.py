@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import unicodedata
+from dataclasses import replace
 from html import escape
 from io import BytesIO
 
@@ -158,6 +159,19 @@ def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> 
     for said in ("pp. xi, 1", "4.3 million", "no passage supports this", read, *facts):
         assert said in text, said
     assert ("<b>why" in text) == (fmt in ("txt", "docx"))
+
+
+@pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
+def test_what_is_said_in_short_is_called_so(fmt: str) -> None:
+    """Under a heading of its own: in Word and HTML it was a bold paragraph without a name."""
+    summary = replace(full_summary(), overview=(Sentence("It rose.", (12,), ("xi",)),))
+    data = export.export_bytes(summary, fmt)
+    if fmt == "docx":
+        paragraphs = docx.Document(BytesIO(data)).paragraphs
+        names = [p.text for p in paragraphs if p.style.name.startswith("Heading")]
+    else:
+        names = re.findall(r"(?m)^(?:## |\[)([^\]\n]+)|<h2>([^<]+)<", data.decode("utf-8"))
+    assert "In short" in str(names) and "In short" not in export.export(full_summary(), "html")
 
 
 def test_the_command_makes_it_again() -> None:

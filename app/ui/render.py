@@ -21,7 +21,7 @@ from app.coverage import (
 )
 from app.documents import CONTENTS_LEFT_OUT, Document
 from app.events import Sentence, Summary
-from app.export import heading_of, provenance
+from app.export import IN_SHORT, heading_of, provenance
 from app.pace import duration
 from app.wording import counted, ranges
 from longt5.sentences import count_words
@@ -113,7 +113,7 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     headed = max(planned, len(document.sections)) > 1
     if document.summary is not None and document.summary.overview:
         short = " ".join(_sentence(number, s) for s in document.summary.overview)
-        short = f'{_heading(head, "In short")}<p lang="">{short}</p>'
+        short = f'{_heading(head, IN_SHORT)}<p lang="">{short}</p>'
         html += f'<section class="short">{short}</section>'
         html += coverage(number, document.summary)
     for section in document.sections:
