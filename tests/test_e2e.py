@@ -515,7 +515,7 @@ def test_text_from_right_to_left_in_a_window_of_half_the_width(browser, url, tmp
     tab.goto(url)
     tab.wait_for_selector("#run")
     hebrew = tmp_path / "hebrew.txt"
-    hebrew.write_text("הוועדה קבעה כי התקציב של העירייה יגדל, אך התושבים לא הסכימו. " * 20, "utf-8")
+    hebrew.write_text("הוועדה קבעה כי התקציב של העירייה יגדל, אך התושבים לא הסכימו. " * 80, "utf-8")
     drop(tab, hebrew)
     tab.wait_for_selector(".facts")
     tab.click("label:has-text('Short')")
