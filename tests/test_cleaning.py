@@ -187,11 +187,14 @@ def test_joining_lines_loses_no_letter(lines, data) -> None:
             data.draw(st.sampled_from([7.0, 8.0])),
             data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
             data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()), place,
+            data.draw(st.integers(0, 9)), data.draw(st.booleans()),
         ) for place in data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
         for line in lines if line_key(line) and data.draw(st.booleans())
     }  # fmt: skip
     joined = join_lines(text, marks, Body(10.0, 1.2))
-    assert "".join(joined.split()) == "".join(text.split())
+    # The heading that a line begins with loses its full stop.
+    ours, theirs = ("".join(some.split()).replace(".", "") for some in (joined, text))
+    assert ours == theirs
     assert "\n\n\n" not in joined
 
 
@@ -297,6 +300,46 @@ def test_space_and_indents_part_paragraphs(tmp_path) -> None:
             lines_at(canvas, line, x=72 + 15 * (n == 0), y=y - 14.3 * n)
 
     assert read(draw, tmp_path) == [text.replace("\n", " ") for text in texts]
+
+
+BOLD_LEADS = [  # in bold, and what the line goes on with; the heading that is found, if one
+    ("Study area.", 1, "The valley is wet and the", "Study area."),
+    ("Policies on care at home.", 1, "The county pays for", "Policies on care at home"),
+    ("All children are tested.", 1, "The county pays for", "All children are tested."),
+    ("Study area", 2.5, "The valley is wet and the", "Study area"),
+    ("Study area", 1, "The valley is wet and the", None),
+    ("The Tenant", 1, "shall pay the rent to the", None),
+    ("Table 3. Rents.", 1, "The values of the year", None),
+    ("Market size:", 1, "The county is small and", None),
+]
+
+
+@pytest.mark.parametrize("lead, spaces, rest, heading", BOLD_LEADS)
+def test_bold_words_before_a_sentence_are_a_heading(lead, spaces, rest, heading, tmp_path) -> None:
+    def draw(canvas) -> None:
+        y = lines_at(canvas, PROSE, y=780)
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(72, y, lead)
+        at = 72 + canvas.stringWidth(lead, "Times-Bold", 11) + spaces * 2.75
+        canvas.setFont("Times-Roman", 11)
+        canvas.drawString(at, y, rest)
+        lines_at(canvas, "land is low.\n" + PROSE, y=y - 14.3)
+
+    found = read(draw, tmp_path)
+    assert heading is None or heading in found
+    assert any(text.startswith(rest) if heading else f"{lead} {rest}" in text for text in found)
+
+
+def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
+    lines = ["We began in May and went on until the year was over, as the law wants it.",
+             "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
+             "the county how they had done."]  # fmt: skip
+    full = [Mark(10, room=room, place=n) for n, room in enumerate((0.5, 0.5, 9))]
+    full[1] = Mark(10, room=0.5, place=1, lead=9)
+    marks = {line_key(line): (mark,) for line, mark in zip(lines, full, strict=True)}
+    assert join_lines("\n".join(lines), marks, Body(10)).split("\n\n") == [
+        lines[0], "3.2 Methods", lines[1].removeprefix("3.2 Methods ") + " " + lines[2],
+    ]  # fmt: skip
 
 
 # Tables of contents

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ctypes
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from app.documents.paragraphs import Mark, Marks, line_key
+from app.documents.paragraphs import FULL, Mark, Marks, line_key
 
-FULL = 4  # type sizes from the margin that a full line may end before it
 LABEL = 5  # letters of a bullet or number at the start of a line
 WORD_GAP = 0.1  # type sizes between words, at least
 CELL_GAP = 1.2  # type sizes between the cells of a row
+LEAD_GAP = 1.4  # times the usual gap between words: what bold words at a line's start keep apart
 MAX_LETTERS = 40_000
 MAX_LINES = 400  # more on one page is a drawing or a listing; plain text rules do for it
 _BOLD = ("bold", "black", "heavy", "-semi", "cmbx")
@@ -32,6 +33,8 @@ class _Line:
     size: float
     is_bold: bool
     is_row: bool
+    lead: int
+    is_set_off: bool
 
 
 def page_marks(textpage: Any) -> Marks:
@@ -58,7 +61,10 @@ def page_marks(textpage: Any) -> Marks:
         key = line_key(line.text)
         if key:
             left = line.left / line.size
-            mark = Mark(line.size, line.is_bold, left, room, gap, line.is_row, i)
+            mark = Mark(
+                line.size, line.is_bold, left, room, gap, line.is_row, i, line.lead,
+                line.is_set_off,
+            )  # fmt: skip
             marks[key] = (*marks.get(key, ()), mark)
     return marks
 
@@ -99,10 +105,24 @@ def _line(letters: list[tuple[int, str, Any]], handle: Any) -> _Line:
     bottoms = sorted(box.bottom for _, _, box in samples)
     left = min(letters[0][2].left, letters[-1][2].left)  # either way of writing
     right = max(letters[0][2].right, letters[-1][2].right)
-    is_bold = all(_is_bold(handle, index) for index, _, _ in samples)
+    first, *others = (_is_bold(handle, index) for index, _, _ in samples)
     text = "".join(char for _, char, _ in letters)
-    is_row = _has_cells([box for _, _, box in letters], sizes[1])
-    return _Line(text, left, right, bottoms[1], sizes[1], is_bold, is_row)
+    boxes = [box for _, _, box in letters]
+    is_row = _has_cells(boxes, sizes[1])
+    lead = 0
+    if first and not others[-1]:
+        lead = next(i for i, (index, _, _) in enumerate(letters) if not _is_bold(handle, index))
+    return _Line(
+        text, left, right, bottoms[1], sizes[1], first and all(others), is_row,
+        len(line_key(text[:lead])), lead > 0 and _is_set_off(boxes, lead),
+    )  # fmt: skip
+
+
+def _is_set_off(boxes: list[Any], lead: int) -> bool:
+    """Whether the gap after the first letters of a line is wider than those between its words."""
+    gaps = [two.left - one.right for one, two in pairwise(boxes)]
+    usual = [gap for gap in gaps if gap > WORD_GAP * (boxes[0].top - boxes[0].bottom)]
+    return bool(usual) and gaps[lead - 1] > LEAD_GAP * median(usual)
 
 
 def _has_cells(boxes: list[Any], size: float) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
@@ -26,6 +26,12 @@ _CAPTION = re.compile(r"^(?:Table|Figure|Fig\.|Box|Tabelle|Abbildung|Tableau)\s+
 _CUT_WORD = re.compile(r"(?<![^\W_])([^\W_]+)([-\u2010\ufffe])$")
 _HALF = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|do|does|did|can|could|may|might|must|shall|should|will"
+    r"|would)\b"
+)
+SENTENCE = 4  # words of one at least
+FULL = 4  # type sizes from the margin that a full line may end before it
 LARGE = 1.15  # times the size of the body: a heading
 WIDE = 1.3  # times the usual distance of lines: a new paragraph
 INDENT = 0.7  # type sizes further right than the line before: a new paragraph
@@ -37,7 +43,9 @@ LETTER = 0.46  # usual width of a letter, in type sizes
 class Mark:
     """How a line stands on its page: `size` in points; left margin, free room on its right
     (None when unknown) and distance to the line above (0 when unknown) in type sizes; `is_row`
-    when wide gaps part it into cells; `place` counts the lines of the page."""
+    when wide gaps part it into cells; `place` counts the lines of the page. `lead` counts the
+    letters and digits that it begins with in bold and does not end with, `is_set_off` says that
+    more than a space follows these."""
 
     size: float
     is_bold: bool = False
@@ -46,6 +54,8 @@ class Mark:
     gap: float = 0.0
     is_row: bool = False
     place: int = 0
+    lead: int = 0
+    is_set_off: bool = False
 
 
 Marks = Mapping[str, tuple[Mark, ...]]  # by line_key; lines alike on one page have one each
@@ -117,7 +127,14 @@ def join_lines(
         following = lines[i + 1] if i + 1 < len(lines) else ""
         pair = own[i - 1], own[i]
         break_ = page.break_between(before, line, following, pair) if before else "\n\n"
-        if break_ == "\n\n":
+        heading = page.heading_in(before, line, pair)
+        if heading:
+            if break_ == "" and not _SENTENCE_END.search(before):  # its first lines are above it
+                _glue(blocks[-1], heading.rstrip("."), join_word)
+            else:
+                blocks.append([_as_heading(heading)])
+            blocks.append([line[len(heading) :].lstrip()])
+        elif break_ == "\n\n":
             blocks.append([line])
         elif break_ == "\n":
             blocks[-1].append("\n" + line)
@@ -219,6 +236,23 @@ class _Page:
         is_heading = one.room is not None and two.room is not None and two.room < 3 < one.room / 3
         return "\n\n" if is_heading else "\n"
 
+    def heading_in(self, before: str, line: str, marks: tuple[Mark | None, Mark | None]) -> str:
+        """The heading in bold that a line begins with and that its paragraph goes on after, as in
+        "Study area. The river ..." or "3.2 Methods We asked ..."; empty where there is none."""
+        one, two = marks
+        if two is None or not two.lead or self.body.is_bold or _CAPTION.match(line.capitalize()):
+            return ""
+        is_below_bold = one is not None and one.is_bold
+        if before and not is_below_bold and not _SENTENCE_END.search(before):
+            return ""
+        end = _after(line, two.lead)
+        heading, rest = line[:end].rstrip(), line[end:].lstrip()
+        if not _WORD.search(heading) or len(heading) > MAX_HEADING or heading[-1] in ":,;":
+            return ""
+        is_full = two.room is not None and two.room < FULL
+        is_closed = heading[-1] == "." or two.is_set_off or (is_full and _NUMBERED.match(heading))
+        return heading if is_closed and rest[:1].isupper() else ""
+
     @staticmethod
     def _first_word(line: str) -> float:
         """Room, in type sizes, that the first word would have taken, and some to spare."""
@@ -234,6 +268,23 @@ class _Page:
         if _NUMBERED.match(line) or (line.isupper() and len(line) > 3):
             return True
         return bool(following) and not following[0].islower() and len(line) < 0.6 * self.width
+
+
+def _after(line: str, count: int) -> int:
+    """Where in a line its first `count` letters and digits end, with a full stop after them."""
+    end = 0
+    while end < len(line) and count > 0:
+        count -= len(line_key(line[end]))
+        end += 1
+    while end < len(line) and not line[end].isalnum() and not line[end].isspace():
+        end += 1
+    return end
+
+
+def _as_heading(words: str) -> str:
+    """A heading without its full stop, where it would else count as a sentence."""
+    is_long = len(words.split()) >= SENTENCE
+    return words[:-1] if is_long and words.endswith(".") and not _VERB.search(words) else words
 
 
 def _glue(block: list[str], line: str, join_word: Callable[[str, str, str], str]) -> None:
