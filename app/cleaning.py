@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.documents.asides import put_together
 from app.documents.paragraphs import Marks, body_of, join_lines
 from app.documents.sections import drop_contents
 from app.documents.text import scrub
@@ -46,7 +47,7 @@ def clean_pages(
     joined = [
         join_lines(page, own, body, hyphens.join) for page, own in zip(pages, each, strict=True)
     ]
-    return Cleaned([page.replace("\ufffe", "-") for page in joined], contents)
+    return Cleaned(put_together([page.replace("\ufffe", "-") for page in joined]), contents)
 
 
 def characters(text: str) -> str:

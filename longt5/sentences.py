@@ -35,7 +35,9 @@ FIRST = re.compile(r"[^\W\d_]")
 BLANK = re.compile(r"\n[ \t]*\n")
 ITEM = re.compile(r"\n(?=[ \t]*(?:[•●○◦▪■□‣∙➢✓\uf0b7]\s|[-*–—]\s+[^\W_a-zß-ÿ]))")
 LINE_END = re.compile(r"\n")
-CAPTION = re.compile(r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box) ?\d+[a-z]?\b")
+CAPTION = re.compile(
+    r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box|TABLE|FIGURE|FIG\.|BOX) ?\d+[a-z]?\b"
+)
 NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
 HEADED = 10  # words of a numbered heading or a date at most; a numbered clause has more
 NOTE = re.compile(r"[*†‡§¶]+\s?\w|\d{1,2}[A-Z][a-z]")

@@ -13,6 +13,7 @@ from reportlab.platypus import Table
 
 from app.cleaning import Hyphens, clean_pages, drop_running_lines
 from app.documents import load_document
+from app.documents.asides import put_together
 from app.documents.layout import page_marks
 from app.documents.paragraphs import Body, Mark, Marks, join_lines, line_key, placed
 from app.documents.sections import drop_contents, find_references
@@ -467,3 +468,44 @@ def test_numbered_references_are_no_chapters() -> None:
 def test_the_last_heading_counts() -> None:
     pages = ["Prose " * 50, "References\n\nto earlier work are few.", "Bibliography\n\n[1] A."]
     assert find_references(pages) == [(2, 0, len(pages[2]))]
+
+
+# Sentences that notes, captions and tables cut
+
+
+HEAD = "The owner of a workshop is its manager too; in small ones managers run the mill with the"
+TAIL = "help of one attendant who takes care of the grain. Larger ones have two."
+NOTES = ["7 Some call local rice by another name.", "Source: survey", "Table 9: Work done by size",
+         "small | 4 | 7 | 8 | 1\nlarge | 5 | 1 | 9 | 2"]  # fmt: skip
+
+
+@pytest.mark.parametrize("notes", [NOTES[:1], NOTES[1:2], NOTES[2:]])
+def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
+    one, two = put_together([f"Before.\n\n{HEAD}", "\n\n".join([*notes, TAIL, "After."])])
+    assert one.endswith(HEAD) and two == "\n\n".join([TAIL, *notes, "After."])
+    one, two = put_together(["\n\n".join(["Before.", HEAD, *notes]), f"{TAIL}\n\nAfter."])
+    assert one == "\n\n".join(["Before.", *notes, HEAD]) and two.startswith(TAIL)
+    (page,) = put_together(["\n\n".join(["Before.", HEAD, *notes, TAIL, "After."])])
+    assert page == "\n\n".join(["Before.", *notes, f"{HEAD} {TAIL}", "After."])
+
+
+@pytest.mark.parametrize("blocks", [
+    [HEAD, "4.1 Sales of rice", TAIL],
+    [HEAD, "A paragraph of its own says what it has to say in one sentence.", TAIL],
+    [HEAD + " miller.", *NOTES, TAIL],
+    [HEAD, *NOTES, TAIL.capitalize()],
+    [NOTES[0] + " " + HEAD, NOTES[1], TAIL],
+])  # fmt: skip
+def test_what_may_not_be_one_sentence_stays_as_it_is(blocks) -> None:
+    pages = ["\n\n".join(blocks)]
+    assert put_together(pages) == pages
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([HEAD, TAIL, "", "Scrap", *NOTES])), max_size=4))
+def test_putting_together_loses_nothing(pages) -> None:
+    texts = ["\n\n".join(filter(None, page)) for page in pages]
+    found = put_together(texts)
+    assert [sorted("".join(t.split())) for t in found] == [
+        sorted("".join(t.split())) for t in texts
+    ]  # fmt: skip

@@ -22,7 +22,9 @@ _SENTENCE_END = re.compile(
     rf"[{STOPS}{DENSE_STOPS}:;：；]{CLOSING}(?:\d{{1,3}}(?:[,–-]\d{{1,3}})*)?$"
 )
 _NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_]")
-_CAPTION = re.compile(r"^(?:Table|Figure|Fig\.|Box|Tabelle|Abbildung|Tableau)\s+[\dA-Z]")
+_CAPTION = re.compile(
+    r"^(?:Table|Figure|Fig\.|Box|TABLE|FIGURE|FIG\.|BOX|Tabelle|Abbildung|Tableau)\s+[\dA-Z]"
+)
 _CUT_WORD = re.compile(r"(?<![^\W_])([^\W_]+)([-\u2010\ufffe])$")
 _HALF = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
@@ -240,7 +242,7 @@ class _Page:
         """The heading in bold that a line begins with and that its paragraph goes on after, as in
         "Study area. The river ..." or "3.2 Methods We asked ..."; empty where there is none."""
         one, two = marks
-        if two is None or not two.lead or self.body.is_bold or _CAPTION.match(line.capitalize()):
+        if two is None or not two.lead or self.body.is_bold or _CAPTION.match(line):
             return ""
         is_below_bold = one is not None and one.is_bold
         if before and not is_below_bold and not _SENTENCE_END.search(before):
