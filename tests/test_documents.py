@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -284,6 +285,97 @@ def test_a_mail_is_read_without_quotation_marks_and_signature() -> None:
     assert "I ran the script last night." in shown
     assert documents.document_from_text(mail).warnings == ("1 signature of a mail is left out.",)
     assert text_of("--\nSofia") == "--\nSofia"
+
+
+SAID = """1
+00:00:01,000 --> 00:00:03,500
+Welcome to the town hall, and thank you
+for coming on such a wet evening.
+
+2
+00:00:03,600 --> 00:00:07,000
+<i>We have two things to decide tonight,</i>
+
+3
+00:00:07,000 --> 00:00:09,000 align:start
+and the first is the bridge over the mill race.
+
+4
+00:00:09,500 --> 00:00:11,000
+[applause]
+
+5
+00:00:11,500 --> 00:00:13,000
+- What will the bridge cost the town?
+- About two million, spread over four years.
+
+6
+00:01:25,000 --> 00:01:29,000
+MAYOR: The council has asked three builders.
+"""
+SPOKEN = [
+    "Welcome to the town hall, and thank you for coming on such a wet evening. We have two things "
+    "to decide tonight, and the first is the bridge over the mill race.",
+    "What will the bridge cost the town?", "About two million, spread over four years.",
+    "MAYOR: The council has asked three builders.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["talk.srt", "talk.vtt", "talk.txt"])
+def test_subtitles_are_read_as_speech(load, name) -> None:
+    content = SAID
+    if name == "talk.vtt":
+        content = "WEBVTT\n\nNOTE made by hand\n\n" + SAID.replace(",000", ".000")
+        content = content.replace(",500", ".500").replace(",600", ".600")
+        content = content.replace("MAYOR: ", "<v MAYOR>")
+    document = load(content.replace("\n", "\r\n").encode(), name)
+    assert document.pages[0].text.split("\n\n") == SPOKEN
+    assert document.warnings == ("The numbers and times of the subtitles are left out.",)
+
+
+def test_captions_that_roll_up_say_each_line_once() -> None:
+    cues = ["one two", "one two\nthree four", "three four\nfive six."]
+    content = "WEBVTT\n\n" + "\n\n".join(
+        f"00:0{n}.000 --> 00:0{n + 1}.000\n{lines}" for n, lines in enumerate(cues)
+    )
+    assert documents.document_from_text(content).pages[0].text == "one two three four five six."
+
+
+def test_a_text_about_times_is_no_subtitles() -> None:
+    content = f"{PROSE}\n\n00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins."
+    assert "00:00:01,000" in documents.document_from_text(content).pages[0].text
+
+
+PAGED = [
+    f"{PROSE}\n\n{PROSE}\n\n{PROSE}\nAt night the water of the river came up to the old stone floor of",
+    f"the kitchen where nobody slept.\n\n{PROSE}\n\n{PROSE}\nThe men of the village carried to",
+    f"the church what they could.\n\n{PROSE}\n\n{PROSE}",
+]
+AROUND = {  # what stands above and below a page
+    "form feeds": ("\fReport of the mill {}                    May 2020\n\n", "\n\n{}\n"),
+    "numbers": ("", "\n\n- {} -\n\n"),
+    "footers": ("", "\n\nMiller, et al.          Standards Track          [Page {}]\n\n"),
+}
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_a_sentence_goes_on_across_the_pages_of_a_text(kind) -> None:
+    above, below = AROUND[kind]
+    content = "".join(
+        f"{above.format(n)}{page}{below.format(n)}" for n, page in enumerate(PAGED, 7)
+    )
+    pages = documents.document_from_text(content).pages
+    read = "\n\n".join(page.text for page in pages)
+    assert "came up to the old stone floor of the kitchen where nobody slept." in read
+    assert "carried to the church what they could." in read
+    assert "Track" not in read and not re.search(r"^\W*\d+\W*$", read, re.M)
+    assert read.count("Report of the mill") <= 1  # on top of the first page it is a title
+
+
+def test_numbers_of_chapters_are_no_pages() -> None:
+    content = "\n\n".join(f"{n}\n\n" + "\n\n".join([PROSE] * 3) for n in range(1, 9))
+    read = "\n\n".join(page.text for page in documents.document_from_text(content).pages)
+    assert re.findall(r"^\d$", read, re.M) == list("12345678")
 
 
 def test_only_the_book_of_a_project_gutenberg_file_is_read(load) -> None:

@@ -14,7 +14,7 @@ from app.documents import limits, ocr_engine, text
 from app.documents.child import read_in_child
 from app.documents.kinds import kind_of
 from app.documents.parts import join_blocks, pack
-from app.documents.plain import blocks_of
+from app.documents.plain import BREAK, blocks_of
 from app.errors import BadOption, EmptyFile, NoTextLayer, NotReadable, TooLong
 from app.wording import capital, places
 
@@ -110,7 +110,7 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     """Text as a document of parts of about 3,000 characters; raises EmptyFile, TooLong."""
     if len(content) > limits.MAX_CHARACTERS:
         raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it first.")
-    content = text.scrub(content).strip()
+    content = BREAK.join(map(text.scrub, content.split(BREAK))).strip()
     if not content:
         raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
     blocks, left_out = blocks_of(content)

@@ -13,7 +13,7 @@ SUFFIXES = {
     "epub": (".epub",),
     "html": (".html", ".htm", ".xhtml"),
     "markdown": (".md", ".markdown"),
-    "text": (".txt", ".text"),
+    "text": (".txt", ".text", ".srt", ".vtt"),
 }
 _NAMED = ("html", "markdown", "text")  # told apart by the name alone
 _NAMES = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from app.documents.paragraphs import join_lines
 from app.documents.parts import Block, paragraphs_of
+from app.documents.subtitles import is_subtitles, speech_of
 from longt5.sentences import WRAPPED
 
 _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
@@ -22,6 +23,7 @@ _FRAME = {
     for edge in ("START", "END")
 }
 _CELL = " | "
+BREAK = "\f"  # between pages
 LABEL = 6  # characters at the start of a line: the gap after a number is no table's
 
 
@@ -29,14 +31,17 @@ def blocks_of(content: str) -> tuple[list[Block], list[str]]:
     """The paragraphs of a text, each on one line, with the rows of its tables; and what to say of
     that which is left out."""
     from app.cleaning import Hyphens, characters
+    from app.documents.page_breaks import without_pages
 
+    if is_subtitles(content):
+        return speech_of(content), ["The numbers and times of the subtitles are left out."]
     book, is_framed = _book(content)
-    quoted, signatures = _letters(book.split("\n"))
+    quoted, signatures = _letters(without_pages(book).split("\n"))
     text = "\n".join(map(characters, _apart(quoted)))
     joined = join_lines(text, join_word=Hyphens.of([text]).join)
     found = [Block(b.text, 0, _CELL in b.text) for b in paragraphs_of(joined)]
     if not found:
-        return paragraphs_of(content), []
+        return paragraphs_of(content.replace(BREAK, "\n\n")), []
     said = ["What Project Gutenberg says around the book is left out."] if is_framed else []
     if signatures:
         what = "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"

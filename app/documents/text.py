@@ -37,25 +37,31 @@ _BOMS = (
 
 def decode(data: bytes) -> tuple[str, str | None]:
     """Text of the bytes, and a warning when the encoding was only a guess."""
+    content, warning = decoded(data)
+    return scrub(content), warning
+
+
+def decoded(data: bytes) -> tuple[str, str | None]:
+    """The same with what :func:`scrub` takes away."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
-            return scrub(data[len(bom) :].decode(encoding, "replace")), None
+            return data[len(bom) :].decode(encoding, "replace"), None
     guess = _utf16_by_nuls(data)
     if guess:
-        return scrub(data.decode(guess, "replace")), f"The text was read as {guess.upper()}."
+        return data.decode(guess, "replace"), f"The text was read as {guess.upper()}."
     try:
-        return scrub(data.decode("utf-8")), None
+        return data.decode("utf-8"), None
     except UnicodeDecodeError:
         pass
     text, name = _legacy(data)
-    return scrub(text), f"The text is not UTF-8; it was read as {name}, so check its letters."
+    return text, f"The text is not UTF-8; it was read as {name}, so check its letters."
 
 
 def read_text(path: Path, name: str) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"} of a text file."""
     from app.documents import document_from_text
 
-    content, warning = decode(path.read_bytes())
+    content, warning = decoded(path.read_bytes())
     document = document_from_text(content, name)
     return {
         "unit": "part", "pages": [[p.label, p.text, p.status] for p in document.pages],
