@@ -62,9 +62,11 @@ def join_pages(document: Document) -> tuple[str, list[PageSpan]]:
         if not body or page.status in ("skipped", "failed", "garbled"):
             continue
         if parts:
+            # Parts of a text end where its paragraphs do.
+            is_apart = document.unit == "part" or _ends_in_title(parts[-1])
             ends = (
                 PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
-                or (not body[0].islower() and _ends_in_title(parts[-1]))
+                or (not body[0].islower() and is_apart)
             )  # fmt: skip
             parts.append("\n\n" if ends else "\n")
             length += len(parts[-1])

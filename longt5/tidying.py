@@ -1,5 +1,6 @@
 """A sentence on its own: without citations, references to figures, and what stands in front of it:
-the sign of a list, a connective; with both of its quotation marks."""
+the sign of a list, a clause's number, when it was said, the label of an abstract's part, a
+connective; with both of its quotation marks."""
 
 from __future__ import annotations
 
@@ -20,6 +21,20 @@ NEEDED = re.compile(
     re.IGNORECASE,
 )
 BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]\s+(?=\S)")
+LABEL = re.compile(
+    r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?)\s+(?=\S)"
+    r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+(?=[A-Z])(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz)"
+    r"|(?:Q|A|Question|Answer|Interviewer|INTERVIEWER)\d{0,3}:\s+(?=\S)"
+    r"|(?:Background|Context|Introduction|Objectives?|Aims?|Purpose|Setting|Design|Methods?"
+    r"|Findings?|Results?|Interpretation|Conclusions?|Summary|Abstract|BACKGROUND|CONTEXT"
+    r"|INTRODUCTION|OBJECTIVES?|AIMS?|PURPOSE|SETTING|DESIGN|METHODS?|FINDINGS?|RESULTS?"
+    r"|INTERPRETATION|CONCLUSIONS?|SUMMARY|ABSTRACT)(?::\s+|\s?[—–]\s?)(?=[A-Z][^\W\d]*\s)"
+)
+SOUND = re.compile(
+    r"\s*[\[(](?:laughs?|laughter|chuckles?|sighs?|coughs?|applause|cheers|music|silence|pauses?"
+    r"|crosstalk|inaudible|unintelligible)[\])]",
+    re.IGNORECASE,
+)
 UNOPENED, UNCLOSED = re.compile(r'[.,!?…]"(?!\w)'), re.compile(r'[\s(]?"(?=\w)')
 CONNECTIVE = re.compile(
     r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
@@ -40,6 +55,10 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'Cells divide slowly.'
     >>> tidy("• The doors open at nine.")
     'The doors open at nine.'
+    >>> tidy("SUMMARY: The agency proposes new rules.")
+    'The agency proposes new rules.'
+    >>> tidy("[00:12:05] Q: [laughs] Why was it late?")
+    'Why was it late?'
     >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)
     'However, [3] shows that p lies in [1, 4].'
     >>> tidy('I have played here since I was nine," said Webb.')
@@ -48,6 +67,9 @@ def tidy(sentence: str, follows: bool = False) -> str:
     text = " ".join(sentence.split())
     bullet = BULLET.match(text)
     text = text[bullet.end() :] if bullet else text
+    while label := LABEL.match(text):
+        text = text[label.end() :]
+    text = SOUND.sub("", text).lstrip()
     cut = CITATION.sub(_cut, text)
     if cut != text:
         text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", cut)

@@ -347,7 +347,7 @@ def test_a_text_about_times_is_no_subtitles() -> None:
 
 
 PAGED = [
-    f"{PROSE}\n\n{PROSE}\n\n{PROSE}\nAt night the water of the river came up to the old stone floor of",
+    f"{PROSE}\n\n{PROSE}\n\n{PROSE}\nAt night the water came up to the old stone floor of",
     f"the kitchen where nobody slept.\n\n{PROSE}\n\n{PROSE}\nThe men of the village carried to",
     f"the church what they could.\n\n{PROSE}\n\n{PROSE}",
 ]
@@ -370,6 +370,18 @@ def test_a_sentence_goes_on_across_the_pages_of_a_text(kind) -> None:
     assert "carried to the church what they could." in read
     assert "Track" not in read and not re.search(r"^\W*\d+\W*$", read, re.M)
     assert read.count("Report of the mill") <= 1  # on top of the first page it is a title
+
+
+def test_a_sentence_goes_on_below_the_header_of_the_only_other_page() -> None:
+    begun = "When no answer arrives within five seconds, the sensor of the plant sends it again,"
+    content = f"{PROSE}\n{begun}\n\nTester      [Page 1]\n\f\nRFC 1      Plants      June\n\n"
+    assert f"{begun} at most three times." in text_of(content + "at most three times.")
+
+
+def test_long_lines_may_be_wrapped_too() -> None:
+    line = " ".join(f"{PROSE} And so they went to the village to ask for the help of".split())
+    assert f"{line} all." in text_of(f"{line}\nall.\n{line} others.")
+    assert text_of(f"{line} some.\n{line} others.").count("\n\n") == 1
 
 
 def test_numbers_of_chapters_are_no_pages() -> None:

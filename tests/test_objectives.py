@@ -118,6 +118,15 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("It is described in (Collins, 1996).", "It is described in (Collins, 1996)."),
     ("As discussed earlier, timing counts.", "Timing counts."),
     ("Cells divide[12] in .NET , too .", "Cells divide in .NET, too."),
+    ("3.2 The Tenant shall pay the rent.", "The Tenant shall pay the rent."),
+    ("2.5 Millionen Menschen leben hier.", "2.5 Millionen Menschen leben hier."),
+    ("3.2 metres of snow fell.", "3.2 metres of snow fell."),
+    ("METHODS: We asked farmers.", "We asked farmers."),
+    ("Abstract—This paper is on rice.", "This paper is on rice."),
+    ("Results: 12 of 30 farmers agreed.", "Results: 12 of 30 farmers agreed."),
+    ("Market size: Two thirds live there.", "Market size: Two thirds live there."),
+    ("[12:05] WEBB: I came here [laughter] in May.", "WEBB: I came here in May."),
+    ("00:12:05 A: He told [the mayor] so.", "He told [the mayor] so."),
 ])  # fmt: skip
 def test_sentences_are_tidied(given_: str, wanted: str) -> None:
     assert tidy(given_) == wanted

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.documents import Document, OutlineItem, document_from_text, load_document
+from app.documents import Document, OutlineItem, Page, document_from_text, load_document
 from app.errors import BadOption
 from app.sections import chosen_part, join_pages, listing, sections_of, select_sections
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
@@ -81,6 +81,13 @@ def test_a_title_for_the_whole_is_no_section() -> None:
     document = outlined(*entries, texts=("One. A.", "Two. B.", "Three. C."))
     assert titles(document)[-2:] == ["Two", "Three"]
     assert titles(outlined(*entries[:2], texts=("One. A.", "B.", "C."))) == []
+
+
+def test_parts_of_a_text_are_paragraphs_apart() -> None:
+    rows = [f"[10:{n:02}] Worker {n} picked up a job for the queue of the night" for n in (1, 2)]
+    pages = tuple(Page(n, str(n), row, "ok") for n, row in enumerate(rows, 1))
+    assert join_pages(Document("log", "", "part", pages, ()))[0] == "\n\n".join(rows)
+    assert join_pages(Document("log", "", "page", pages, ()))[0] == "\n".join(rows)
 
 
 def test_a_line_over_the_title_belongs_to_the_section() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from app.documents.asides import put_together
 from app.documents.paragraphs import join_lines
 from app.documents.parts import Block, paragraphs_of
 from app.documents.subtitles import is_subtitles, speech_of
@@ -38,7 +39,7 @@ def blocks_of(content: str) -> tuple[list[Block], list[str]]:
     book, is_framed = _book(content)
     quoted, signatures = _letters(without_pages(book).split("\n"))
     text = "\n".join(map(characters, _apart(quoted)))
-    joined = join_lines(text, join_word=Hyphens.of([text]).join)
+    (joined,) = put_together([join_lines(text, join_word=Hyphens.of([text]).join)])
     found = [Block(b.text, 0, _CELL in b.text) for b in paragraphs_of(joined)]
     if not found:
         return paragraphs_of(content.replace(BREAK, "\n\n")), []
@@ -73,13 +74,16 @@ def _letters(lines: list[str]) -> tuple[list[str], int]:
 
 def _apart(lines: list[str]) -> Iterator[str]:
     """The lines, with a blank one around each that stands for itself."""
-    for line in lines:
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
         body = line.strip()
         cells = body[:LABEL] + _GAP.sub(_CELL, body[LABEL:])
         if cells != body:
             yield from ("", cells, "")
-        elif len(body) > WRAPPED or _HEADING.match(body):
+        elif _HEADING.match(body):
             yield from ("", body, "")
+        elif len(body) > WRAPPED:
+            goes_on = following.lstrip()[:1].islower()
+            yield from (*([] if body[0].islower() else [""]), body, *([] if goes_on else [""]))
         elif _ENTRY.match(body):
             yield from ("", body)
         else:
