@@ -20,6 +20,7 @@ STATUSES = {
     "read": "read",
     "references": "references left out",
     "contents": "table of contents left out",
+    "imprint": "imprint, licence or thanks left out",
     "empty": "nothing to read",
     "scanned": "a picture without text",
     "garbled": "unreadable glyphs",
@@ -74,6 +75,8 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
             status = "references" if page.number in references else "empty"
         if status == "empty" and page.number in document.contents:
             status = "contents"
+        if status == "empty" and page.number in document.imprint:
+            status = "imprint"
         if status == "read" and reached is not None and page.number > reached:
             status = "stopped"
         cells.append((page.number, status))

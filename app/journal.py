@@ -325,6 +325,7 @@ def document_of(values: dict[str, Any]) -> Document:
         "pages": tuple(Page(**page) for page in values["pages"]),
         "warnings": tuple(values["warnings"]),
         "contents": tuple(values["contents"]),
+        "imprint": tuple(values.get("imprint", ())),
         "outline": tuple(OutlineItem(**item) for item in values["outline"]),
     })  # fmt: skip
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 
 from app import documents, errors
 from app.cleaning import characters, clean_pages
+from app.coverage import coverage_of
 from app.documents import (
     child,
     limits,
@@ -31,7 +33,9 @@ from app.documents import (
     select_pages,
     text,
 )
+from app.documents.imprints import imprints
 from app.documents.page_image import find_passage
+from app.journal import document_of
 from tests import make_examples, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 
@@ -416,6 +420,41 @@ def test_wrapped_lines_are_joined_and_items_rows_and_entries_are_not() -> None:
         "2025-02-11T08:00:01Z INFO A connection from 10.0.4.2 is there",
         "ANNA WOOD: It is a time.",
     ]  # fmt: skip
+
+
+IMPRINT = """The Mill and its River
+
+© River Press 2020
+
+All rights reserved. No part of this book may be reproduced without the permission of
+the publisher. Requests for a licence to reprint are answered by the publisher.
+
+Printed in Leeds. ISBN 978-92-4-005273-4"""
+THANKS = ["Acknowledgements\n\nThe River Press thanks Anna Wood (University of Leeds, England) and "
+          "Peter Lindqvist (Mill Museum, Sweden) for help.", "Ruth Hale (Leeds), Jonas Okafor "
+          "(Town Council), Maria Santos (River Authority, Portugal) and Tom Price (Leeds)."]
+
+
+def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
+    book = [PROSE.replace("e ", f"e {letter * 3} ") for letter in "bcdfghjklmnpqrstvwxz"]
+    document = load(text_pdf([book[0], IMPRINT, *THANKS, *book[1:]]))
+    assert document.imprint == (2, 3, 4)
+    assert [page.text for page in document.pages[1:4]] == ["", "", ""]
+    said = "What is an imprint, a licence or thanks (pages 2-4) is left out."
+    assert document.warnings == (said,)
+    assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
+    assert document_of(json.loads(json.dumps(asdict(document)))) == document
+
+
+@pytest.mark.parametrize("pages", [
+    [PROSE, IMPRINT, PROSE],  # too few to tell
+    [IMPRINT] * 10,  # that is what it is about
+    [PROSE * 4] * 5 + [IMPRINT] + [PROSE * 4] * 5,  # neither in front nor at the end
+    [PROSE * 4] * 2 + THANKS[1:] + [PROSE * 4] * 9,  # a list of people, of whatever kind
+    [PROSE * 4] * 2 + [f"{IMPRINT}\n\n{PROSE}"] + [PROSE * 4] * 9,
+])  # fmt: skip
+def test_other_pages_are_no_imprint(pages) -> None:
+    assert imprints(pages) == []
 
 
 # Page by page, the better engine

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from app.documents import limits, ocr_engine, text
 from app.documents.child import read_in_child
+from app.documents.imprints import imprints
 from app.documents.kinds import kind_of
 from app.documents.parts import join_blocks, pack
 from app.documents.plain import BREAK, blocks_of
@@ -49,6 +50,7 @@ class Document:
     warnings: tuple[str, ...]
     outline: tuple[OutlineItem, ...] = ()
     contents: tuple[int, ...] = ()  # pages that lost a table of contents
+    imprint: tuple[int, ...] = ()  # pages that were an imprint, a licence or thanks, and are empty
     ocr: bool = False  # were pictures of text read?
 
     @property
@@ -90,20 +92,31 @@ def load_document(
         "path": str(path.resolve()), "name": name, "kind": kind, "password": password, "ocr": ocr,
     }  # fmt: skip
     found = read_in_child(request, on_progress, stop_event)
-    pages = tuple(
-        Page(number, text.one_line(label) or str(number), content, status)
-        for number, (label, content, status) in enumerate(found["pages"], 1)
-    )
+    pages, imprint = _without_imprints(found)
     outline = tuple(
         OutlineItem(title, page, level)
         for given, page, level in found["outline"]
         if (title := text.one_line(given))
     )
-    warnings = (*found["warnings"], *_warnings(pages, found.get("contents", []), found["unit"]))
+    warnings = (
+        *found["warnings"], *_warnings(pages, found.get("contents", []), imprint, found["unit"])
+    )  # fmt: skip
     if misnamed:
         warnings = (misnamed, *warnings)
     contents = tuple(found.get("contents", ()))
-    return Document(name, digest, found["unit"], pages, warnings, outline, contents, ocr)
+    return Document(name, digest, found["unit"], pages, warnings, outline, contents, imprint, ocr)
+
+
+def _without_imprints(found: dict[str, Any]) -> tuple[tuple[Page, ...], tuple[int, ...]]:
+    """The pages that were read, those that are an imprint or the like empty; and their numbers."""
+    has_parts = found["unit"] == "part"  # where these end says nothing of what they are
+    texts = [content if status == "ok" else "" for _, content, status in found["pages"]]
+    imprint = () if has_parts else tuple(index + 1 for index in imprints(texts))
+    pages = []
+    for number, (label, content, status) in enumerate(found["pages"], 1):
+        left, became = ("", "empty") if number in imprint else (content, status)
+        pages.append(Page(number, text.one_line(label) or str(number), left, became))
+    return tuple(pages), imprint
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:
@@ -194,11 +207,17 @@ def _bytes_of(path: Path, name: str) -> bytes:
     return data
 
 
-CONTENTS_LEFT_OUT = "The table of contents"  # begins a warning that is no cause for worry
+# These begin warnings that are no cause for worry.
+CONTENTS_LEFT_OUT = "The table of contents"
+IMPRINT_LEFT_OUT = "What is an imprint, a licence or thanks"
 
 
-def _warnings(pages: tuple[Page, ...], contents: list[int], unit: str) -> tuple[str, ...]:
+def _warnings(
+    pages: tuple[Page, ...], contents: list[int], imprint: Sequence[int], unit: str
+) -> tuple[str, ...]:
     found, labels = [], [page.label for page in pages]
+    if imprint:
+        found.append(f"{IMPRINT_LEFT_OUT} ({places(imprint, unit, labels)}) is left out.")
     if contents:
         where = places(contents, unit, labels)
         index = " or index" if contents[-1] > len(pages) / 2 else ""
