@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
+from .sentence_features import STOPWORDS
 from .sentences import (
     BLANK,
     IMPRINT,
@@ -20,6 +22,11 @@ MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a
 # The price of leaving a sentence where none may be left: more than the 1e9 by which a search marks
 # what is not there. An answer that left one would else count as ended, and might end the search.
 NEVER = 1e10
+# A name with a small letter and what it does: "systemd is a manager", "make reads the file".
+NAMED = re.compile(
+    r"([a-z][a-z\d]+) (?:is|are|was|were|can|does|has|will|may|must|allows|provides|lets|reads"
+    r"|writes|runs|uses|prints|shows|supports|creates|takes|makes|checks)\b"
+)
 FEW = 8  # whole sentences that are too few to leave the others out
 
 Span = tuple[int, int]
@@ -56,7 +63,8 @@ def whole_ones(text: str, spans: list[Span]) -> list[Span]:
     imprints = _imprints(text)
     whole = [
         (start, end) for start, end in spans
-        if is_whole(text[start:end]) and not any(a <= start < b for a, b in imprints)
+        if is_whole(text[start:end], _begins_with_name(text, start))
+        and not any(a <= start < b for a, b in imprints)
     ]  # fmt: skip
     sizes = [sum(count_words(text[a:b]) for a, b in some) for some in (whole, spans)]
     return whole if len(whole) >= FEW or 2 * sizes[0] > sizes[1] else spans
@@ -72,14 +80,26 @@ def _imprints(text: str) -> list[Span]:
     ]  # fmt: skip
 
 
-def is_whole(sentence: str) -> bool:
-    """Whether it is one to its end, and no scrap, listing, caption or note."""
+def _begins_with_name(text: str, start: int) -> bool:
+    """Whether a sentence begins with the name of a command or the like, in small letters: a word
+    that comes again, and never with an article, which the rest of a cut sentence mostly has."""
+    found = NAMED.match(text, start)
+    if found is None or found[1] in STOPWORDS:
+        return False
+    word = rf"\b{found[1]}\b"
+    with_article = rf"\b(?:the|an?|this|these|any|each|its|their|of|no) {word}"
+    return len(re.findall(word, text)) > 1 and not re.search(with_article, text, re.IGNORECASE)
+
+
+def is_whole(sentence: str, is_named: bool = False) -> bool:
+    """Whether it is one to its end, and no scrap, listing, caption or note; `is_named`: what it
+    begins with is a name, though its letter is small."""
     return (
         len(sentence) <= MAX_CHARACTERS
         and last_sentence_end(sentence) == len(sentence)
         and count_words(LABEL.sub("", sentence, count=1)) >= MIN_WORDS
         and not is_listing(sentence)
-        and not is_apart(sentence)
+        and not is_apart(sentence[:1].upper() + sentence[1:] if is_named else sentence)
     )
 
 

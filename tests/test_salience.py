@@ -127,6 +127,16 @@ def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
     ]  # fmt: skip
 
 
+def test_a_sentence_may_begin_with_a_name_in_small_letters() -> None:
+    named = ["quilt is a tool for patches.", "make reads the file of rules."]
+    rests = ["effect is very hard to tell.", "care is given at every level.",
+             "and make runs the rules again.", "rules are there for all of it."]  # fmt: skip
+    others = [f"This is sentence {n} on the effect, the care, quilt, make and its rules."
+              for n in range(9)]  # fmt: skip
+    text = "\n\n".join([*named, *rests, *others])
+    assert [text[a:b] for a, b in whole_sentences(text)] == [*named, *others]
+
+
 def test_listings_are_no_sentences_to_repeat() -> None:
     assert is_listing("CE, conjugated oestrogen; E, 17β-oestradiol; EV, valerate; EE, other.")
     assert not is_listing("He came; he saw; he won.")
