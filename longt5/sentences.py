@@ -14,7 +14,11 @@ TIMES, TIME = 4, re.compile(r"\b\d{1,2}:\d\d\b")  # of a timetable at least
 STOPS = ".!?؟۔।॥"  # end a sentence where a space follows
 DENSE_STOPS = "。！？"  # of scripts without spaces: end one wherever they stand
 CLOSING = r"[\"'”’»)\]]*"  # pattern of what may stand between a stop and the space
-ENDING = re.compile(rf"[{STOPS}]{CLOSING}(?:[ \u00a0\u202f]»)?(?=\s|\Z)|[{DENSE_STOPS}]")
+NOTES = r"\d{1,3}(?:[,–-]\d{1,3})*(?=\s|\Z)"  # raised numbers of notes or references
+ENDING = re.compile(
+    rf"[{STOPS}]{CLOSING}(?:[ \u00a0\u202f]»)?(?=\s|\Z)|[{DENSE_STOPS}]"
+    rf"|(?<=[^\W\d_A-Z]{{4}})\.{CLOSING}{NOTES}"
+)
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc|Tel|Univ|Dept|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Hon|Mt"
@@ -28,6 +32,7 @@ COUNTED = re.compile(
 ORDINAL = re.compile(  # of German: "am 3. Oktober", "im 14. Jahrhundert"
     r"\b(?:(?<!I )[Aa]m|[Ii]m|[Vv]om|[Zz]u[mr]|[Dd]e[rsmn]|[Dd]as|[Bb]is|[Aa]b|[Ss]eit) \d{1,2}\.\Z"
 )
+PATH = re.compile(r"[/\\_=.@]\s?[\w-]*\.\Z")  # "man/hello.1"
 BEFORE = 16  # characters that these may look at
 NEXT = re.compile(r"[^\S\n]*\n?[^\S\n]*(\S)")  # in the same paragraph
 GOING_ON = ".,;:)"  # begin no sentence: "x1, . . . , xn"
@@ -47,6 +52,7 @@ IMPRINT = re.compile(
     r"|\bregistered office: |\bunder (?:the|a) Creative Commons\b",
     re.IGNORECASE,
 )
+COMMAND = re.compile(r"\$[ (]|--?[a-z]+ ")
 MAIL = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")
 REST = re.compile(r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])")  # there Latin words are names
@@ -73,12 +79,16 @@ def sentence_ends(text: str) -> list[int]:
 
 def _goes_on(text: str, begin: int, stop: re.Match[str]) -> bool:
     """Whether the sentence that begins at ``begin`` does not end with this stop: it belongs to an
-    abbreviation or to the number of a caption, or a small letter follows, as in "Who?" he asked.
-    Where sentences begin with small letters too, these tell nothing."""
+    abbreviation, to the number of a caption or to a file's name, or a small letter follows, as in
+    "Who?" he asked; after the number of a note, all but a capital. Where sentences begin with
+    small letters too, these tell nothing."""
     if stop[0] in DENSE_STOPS:
         return False
     after = stop.start() + 1
     low = max(begin, after - BEFORE)
+    has_note = stop[0][-1].isdigit()
+    if has_note and PATH.search(text, low, after):
+        return True
     if ABBREVIATION.search(text, low, after) or ORDINAL.search(text, low, after):
         return True
     _, apart, label = text[low : after - 1].rpartition("\n\n")
@@ -89,6 +99,8 @@ def _goes_on(text: str, begin: int, stop: re.Match[str]) -> bool:
         return False
     if following[1] in GOING_ON:
         return True
+    if has_note:
+        return not following[1].isupper()
     first = FIRST.search(text, begin, after)
     if following[1].islower():
         return first is None or not first[0].islower()
@@ -150,12 +162,12 @@ def _is_of_names(sentence: str) -> bool:
 
 def is_apart(sentence: str) -> bool:
     """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
-    the results"), a numbered heading with a full stop, a note below ("*Per hour." or "2Now in
-    Leeds."), whose the text is, who may copy it and where to write to, when it was published, or
-    the rest of a sentence whose beginning the layout has put elsewhere."""
+    the results"), a command, a numbered heading with a full stop, a note below ("*Per hour." or
+    "2Now in Leeds."), whose the text is, who may copy it and where to write to, when it was
+    published, or the rest of a sentence whose beginning the layout has put elsewhere."""
     if NUMBERED.match(sentence) or DATED.match(sentence):
         return count_words(sentence) <= HEADED
-    beside = any(kind.match(sentence) for kind in (CAPTION, NOTE, REST))
+    beside = any(kind.match(sentence) for kind in (CAPTION, NOTE, REST, COMMAND))
     return beside or any(kind.search(sentence) for kind in (IMPRINT, MAIL))
 
 

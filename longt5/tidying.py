@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from .sentences import NOTES
+
 _NAME = r"[A-Z][\w'’.-]*(?: (?:and|&) [A-Z][\w'’.-]*| et al\.?,?)*"
 CITATION = re.compile(
     r"\s*(?:\[[1-9]\d*(?:\s*[,;–-]\s*[1-9]\d*)*\]"
@@ -21,6 +23,7 @@ NEEDED = re.compile(
     re.IGNORECASE,
 )
 BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]\s+(?=\S)")
+RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}}[.,]){NOTES}")
 LABEL = re.compile(
     r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?)\s+(?=\S)"
     r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+(?=[A-Z])(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz)"
@@ -59,6 +62,8 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'The agency proposes new rules.'
     >>> tidy("[00:12:05] Q: [laughs] Why was it late?")
     'Why was it late?'
+    >>> tidy("It affects some of the births.1,2")
+    'It affects some of the births.'
     >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)
     'However, [3] shows that p lies in [1, 4].'
     >>> tidy('I have played here since I was nine," said Webb.')
@@ -69,7 +74,7 @@ def tidy(sentence: str, follows: bool = False) -> str:
     text = text[bullet.end() :] if bullet else text
     while label := LABEL.match(text):
         text = text[label.end() :]
-    text = SOUND.sub("", text).lstrip()
+    text = RAISED.sub("", SOUND.sub("", text).lstrip())
     cut = CITATION.sub(_cut, text)
     if cut != text:
         text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", cut)

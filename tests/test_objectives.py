@@ -121,6 +121,8 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("3.2 The Tenant shall pay the rent.", "The Tenant shall pay the rent."),
     ("2.5 Millionen Menschen leben hier.", "2.5 Millionen Menschen leben hier."),
     ("3.2 metres of snow fell.", "3.2 metres of snow fell."),
+    ("It affects some of the births.1,2", "It affects some of the births."),
+    ("It rose to 3.5, not to 4.", "It rose to 3.5, not to 4."),
     ("METHODS: We asked farmers.", "We asked farmers."),
     ("Abstract—This paper is on rice.", "This paper is on rice."),
     ("Results: 12 of 30 farmers agreed.", "Results: 12 of 30 farmers agreed."),

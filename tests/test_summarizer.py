@@ -286,6 +286,11 @@ def test_sentences_end_where_a_reader_says() -> None:
     assert [text[a:b] for a, b in split_sentences(text)] == [
         "पानी बढ़ा।", "सब गए।।", "क्या हुआ?", "هل عاد؟", "پانی آیا۔", "Il dit «oui.»", "Fin",
     ]  # fmt: skip
+    text = "It affects births.1 While 40% live.5,6 It.2 See man/hello.1 Then page.3 on p. 2.12 X"
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "It affects births.1", "While 40% live.5,6",
+        "It.2 See man/hello.1 Then page.3 on p. 2.12 X",
+    ]  # fmt: skip
     assert settled("One is done. Two is not.") == "One is done."
     assert settled("He waited... and") == settled("He waited. \ufffd") == ""
     assert ended("One is done. Two is not", "length") == "One is done."
@@ -332,7 +337,7 @@ def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
 
 @given(
     st.lists(
-        st.sampled_from("6 Costs|Walls|cost.|Carbon|more!|a|p.|am|3.|»|,".split("|")),
+        st.sampled_from("6 Costs|Walls|cost.|Carbon|more!|a|p.|am|3.|»|,|rose.2,3".split("|")),
         max_size=14,
     )
 )
