@@ -23,7 +23,9 @@ NEEDED = re.compile(
     re.IGNORECASE,
 )
 BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]\s+(?=\S)")
-RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}}[.,]){NOTES}")
+RAISED = re.compile(
+    rf"(?<=[^\W\d_A-Z]{{4}}[.,]){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])"
+)
 LABEL = re.compile(
     r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?)\s+(?=\S)"
     r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+(?=[A-Z])(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz)"

@@ -122,6 +122,7 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("2.5 Millionen Menschen leben hier.", "2.5 Millionen Menschen leben hier."),
     ("3.2 metres of snow fell.", "3.2 metres of snow fell."),
     ("It affects some of the births.1,2", "It affects some of the births."),
+    ("Integration:3 We recommend it.", "Integration: We recommend it."),
     ("It rose to 3.5, not to 4.", "It rose to 3.5, not to 4."),
     ("METHODS: We asked farmers.", "We asked farmers."),
     ("Abstract—This paper is on rice.", "This paper is on rice."),
