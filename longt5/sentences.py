@@ -53,9 +53,12 @@ IMPRINT = re.compile(
     re.IGNORECASE,
 )
 COMMAND = re.compile(r"\$[ (]|--?[a-z]+ ")
+DEFINITION = re.compile(r"[“\"][^”\"]{1,60}[”\"] (?:means?|shall mean|has the meaning)\b")
+ASKED = re.compile(r"(?:interviewer|moderator|question|q)\d{0,3}: ", re.IGNORECASE)
 MAIL = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")
 REST = re.compile(r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])")  # there Latin words are names
+BESIDE = (CAPTION, NOTE, REST, COMMAND, DEFINITION, ASKED)
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -163,11 +166,12 @@ def _is_of_names(sentence: str) -> bool:
 def is_apart(sentence: str) -> bool:
     """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
     the results"), a command, a numbered heading with a full stop, a note below ("*Per hour." or
-    "2Now in Leeds."), whose the text is, who may copy it and where to write to, when it was
-    published, or the rest of a sentence whose beginning the layout has put elsewhere."""
+    "2Now in Leeds."), the meaning of a contract's term, what an interviewer asks, whose the text
+    is, who may copy it and where to write to, when it was published, or the rest of a sentence
+    whose beginning the layout has put elsewhere."""
     if NUMBERED.match(sentence) or DATED.match(sentence):
         return count_words(sentence) <= HEADED
-    beside = any(kind.match(sentence) for kind in (CAPTION, NOTE, REST, COMMAND))
+    beside = any(kind.match(sentence) for kind in BESIDE)
     return beside or any(kind.search(sentence) for kind in (IMPRINT, MAIL))
 
 

@@ -29,7 +29,6 @@ RAISED = re.compile(
 LABEL = re.compile(
     r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?)\s+(?=\S)"
     r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+(?=[A-Z])(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz)"
-    r"|(?:Q|A|Question|Answer|Interviewer|INTERVIEWER)\d{0,3}:\s+(?=\S)"
     r"|(?:Background|Context|Introduction|Objectives?|Aims?|Purpose|Setting|Design|Methods?"
     r"|Findings?|Results?|Interpretation|Conclusions?|Summary|Abstract|BACKGROUND|CONTEXT"
     r"|INTRODUCTION|OBJECTIVES?|AIMS?|PURPOSE|SETTING|DESIGN|METHODS?|FINDINGS?|RESULTS?"
@@ -62,8 +61,8 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'The doors open at nine.'
     >>> tidy("SUMMARY: The agency proposes new rules.")
     'The agency proposes new rules.'
-    >>> tidy("[00:12:05] Q: [laughs] Why was it late?")
-    'Why was it late?'
+    >>> tidy("[00:12:05] [laughs] It was late.")
+    'It was late.'
     >>> tidy("It affects some of the births.1,2")
     'It affects some of the births.'
     >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)

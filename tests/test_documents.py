@@ -862,3 +862,13 @@ def test_a_letter_that_lowering_makes_two_hides_no_passage() -> None:
     ):
         start, end = find_passage(text, passage)
         assert text[start:end] == found
+
+
+def test_a_passage_with_a_note_inside_is_found_where_most_of_it_stands() -> None:
+    head = "The owner of a workshop is its manager as well, and sees to the grain, the mill and all"
+    tail = "the people of the village who come to it with their own rice in the months of harvest."
+    note = "7 Some call local rice by another name, in view of the stones that it may hold. " * 9
+    page = f"Before. {head}\n{note}\n{tail} After."
+    first, last = find_passage(page, f"{head} {tail}") or (0, 0)
+    marked = page[first:last].strip()
+    assert len(marked) > len(head) / 2 and marked in head + tail

@@ -129,7 +129,7 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("Results: 12 of 30 farmers agreed.", "Results: 12 of 30 farmers agreed."),
     ("Market size: Two thirds live there.", "Market size: Two thirds live there."),
     ("[12:05] WEBB: I came here [laughter] in May.", "WEBB: I came here in May."),
-    ("00:12:05 A: He told [the mayor] so.", "He told [the mayor] so."),
+    ("00:12:05 He told [the mayor] so.", "He told [the mayor] so."),
 ])  # fmt: skip
 def test_sentences_are_tidied(given_: str, wanted: str) -> None:
     assert tidy(given_) == wanted

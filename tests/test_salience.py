@@ -101,7 +101,9 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
         "Copyright © 2024 by A. N. Author and others.", "All rights reserved by Gull Press Ltd.",
         "If you are not the intended recipient, delete it.", "2School of Biology in Leeds.",
         "Last modified on Tue 9 Apr 2024 11.02 BST.", "people who have had a screening test.",
-        "HANNA BRANDT: It is.", "$ wget https://example.org/hello-2.9 ...", "-rm -f $(BIN)/hello.1",
+        "HANNA BRANDT: It is.", "INTERVIEWER: Thank you for coming to see us.",
+        "“Business Day” means a day other than a Saturday.",
+        "$ wget https://example.org/hello-2.9 ...", "-rm -f $(BIN)/hello.1",
     ):  # fmt: skip
         assert not is_whole(apart)
     assert not is_whole("A short history of the project, team@lists.example.org, may be passed on.")

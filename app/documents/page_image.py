@@ -96,11 +96,26 @@ def find_passage(text: str, passage: str) -> tuple[int, int] | None:
     # piece that stands here.
     pieces = [wanted[i : i + ANCHOR] for i in range(0, max(1, len(wanted) - ANCHOR + 1), ANCHOR)]
     hits = [letters.find(piece) for piece in pieces if len(piece) == min(ANCHOR, len(wanted))]
-    hits = [hit for hit in hits if hit >= 0]
-    if not hits or max(hits) - min(hits) > 2 * len(wanted):
+    hits = sorted(hit for hit in hits if hit >= 0)
+    if hits and hits[-1] - hits[0] > 2 * len(wanted):
+        hits = _longest_part(hits)
+    if not hits:
         return None
     last = min(max(hits) + ANCHOR, len(places)) - 1
     return _whole(text, places[min(hits)], places[last] + 1)
+
+
+def _longest_part(hits: list[int]) -> list[int]:
+    """Most of the pieces that follow each other, since a note may stand among them; none where no
+    two do."""
+    parts: list[list[int]] = []
+    for hit in hits:
+        if parts and hit - parts[-1][-1] == ANCHOR:
+            parts[-1].append(hit)
+        else:
+            parts.append([hit])
+    longest = max(parts, key=len)
+    return longest if len(longest) > 1 else []
 
 
 def _lower(letters: Iterable[str]) -> str:
