@@ -57,7 +57,9 @@ DEFINITION = re.compile(r"[“\"][^”\"]{1,60}[”\"] (?:means?|shall mean|has 
 ASKED = re.compile(r"(?:interviewer|moderator|question|q)\d{0,3}: ", re.IGNORECASE)
 MAIL = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")
-REST = re.compile(r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])")  # there Latin words are names
+REST = re.compile(  # before Chinese, Latin words are names
+    r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])|(?:where|which|and|or|with)[^a-z\u3000-\uffff]"
+)
 BESIDE = (CAPTION, NOTE, REST, COMMAND, DEFINITION, ASKED)
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")

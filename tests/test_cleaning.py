@@ -331,6 +331,21 @@ def test_bold_words_before_a_sentence_are_a_heading(lead, spaces, rest, heading,
     assert any(text.startswith(rest) if heading else f"{lead} {rest}" in text for text in found)
 
 
+def test_a_heading_in_bold_may_hold_a_word_in_another_type(tmp_path) -> None:
+    pieces = [("How", "Times-Bold", 3), ("Mills", "Courier", 3), ("work", "Times-Bold", 8),
+              ("The water turns a wheel that", "Times-Roman", 0)]  # fmt: skip
+
+    def draw(canvas) -> None:
+        y, x = lines_at(canvas, PROSE, y=780), 72.0
+        for text, font, space in pieces:
+            canvas.setFont(font, 11)
+            canvas.drawString(x, y, text)
+            x += canvas.stringWidth(text, font, 11) + space
+        lines_at(canvas, "turns a stone.\n" + PROSE, y=y - 14.3)
+
+    assert "How Mills work" in read(draw, tmp_path)
+
+
 def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
     lines = ["We began in May and went on until the year was over, as the law wants it.",
              "3.2 Methods We asked two hundred farmers in four valleys and three towns of",

@@ -104,6 +104,7 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
         "HANNA BRANDT: It is.", "INTERVIEWER: Thank you for coming to see us.",
         "“Business Day” means a day other than a Saturday.",
         "$ wget https://example.org/hello-2.9 ...", "-rm -f $(BIN)/hello.1",
+        "whereℵΓ denotes the latest term in the context.",
     ):  # fmt: skip
         assert not is_whole(apart)
     assert not is_whole("A short history of the project, team@lists.example.org, may be passed on.")

@@ -109,13 +109,23 @@ def _line(letters: list[tuple[int, str, Any]], handle: Any) -> _Line:
     text = "".join(char for _, char, _ in letters)
     boxes = [box for _, _, box in letters]
     is_row = _has_cells(boxes, sizes[1])
-    lead = 0
+    lead, is_set_off = 0, False
     if first and not others[-1]:
-        lead = next(i for i, (index, _, _) in enumerate(letters) if not _is_bold(handle, index))
+        lead, is_set_off = _lead([_is_bold(handle, index) for index, _, _ in letters], boxes)
     return _Line(
         text, left, right, bottoms[1], sizes[1], first and all(others), is_row,
-        len(line_key(text[:lead])), lead > 0 and _is_set_off(boxes, lead),
+        len(line_key(text[:lead])), is_set_off,
     )  # fmt: skip
+
+
+def _lead(bold: list[bool], boxes: list[Any]) -> tuple[int, bool]:
+    """How many letters a line begins with in bold, and whether more than a space follows. A word
+    in another type may be among them, where this is so."""
+    ends = [i for i, pair in enumerate(pairwise(bold), 1) if pair == (True, False)]
+    for end in reversed(ends):
+        if _is_set_off(boxes, end):
+            return end, True
+    return ends[0], False
 
 
 def _is_set_off(boxes: list[Any], lead: int) -> bool:
