@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from app.sections import HEADING, Section, headings_of_outline, join_pages, split_at_headings
@@ -222,12 +223,14 @@ def _chunk(
     ids, offsets = tokenizer.encode_with_offsets(body)
     ends = [stop for _, stop in offsets[:-1]]
     spans = []
-    for number, start, stop in pages:
+    touched = slice(
+        bisect_right(pages, begin, key=itemgetter(2)), bisect_left(pages, end, key=itemgetter(1))
+    )
+    for number, start, stop in pages[touched]:
         low, high = max(start, begin) - begin, min(stop, end) - begin
-        if low < high:
-            first = bisect_right(ends, low)
-            last = max(bisect_left(ends, high) + 1, first)
-            spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
+        first = bisect_right(ends, low)
+        last = max(bisect_left(ends, high) + 1, first)
+        spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
     numbers = [span.page for span in spans] or [pages[0][0]]
     return Chunk(
         list(ids), (numbers[0], numbers[-1]), body, tuple(spans), pieces[-1].cut,
