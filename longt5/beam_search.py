@@ -212,14 +212,14 @@ def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _best_first(scores: Tensor, keep: int) -> Tensor:
-    """[B, N] -> indices [B, keep] of the best; among equals that count, the first stays first.
+    """[B, N] -> indices [B, keep] of the best; of two that share the first place, the earlier one.
 
-    ``topk`` as in transformers would put them in any order, and the first of two hypotheses that
-    finished with equal scores may be committed already. Empty places are as transformers has them.
+    ``topk`` as in transformers would put them in any order, and the earlier of two hypotheses that
+    finished with equal scores may be committed already. All else is as transformers has it.
     """
     ranked, stable = scores.sort(dim=1, descending=True, stable=True)
-    tied = (ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] > WORST / 2)
-    return torch.where(tied.any(1, keepdim=True), stable[:, :keep], torch.topk(scores, keep)[1])
+    tied = (ranked[:, :1] == ranked[:, 1:2]) & (ranked[:, :1] > WORST)
+    return torch.where(tied, stable[:, :keep], torch.topk(scores, keep)[1])
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:

@@ -177,6 +177,13 @@ def test_sources_joined_decode_as_if_alone(beams: int) -> None:
             assert float(close) < 1e-5
 
 
+def test_scores_that_tie_below_the_first_are_ranked_as_in_transformers() -> None:
+    """The forced first token is an EOS here: what goes on carries the search's -1e9, beside which
+    float32 holds no differences, so that all of it ties for the second place."""
+    verdict = judge(random_case(1374))
+    assert not verdict.faults and not verdict.tie
+
+
 @torch.no_grad()
 def test_draws_follow_the_distribution() -> None:
     theirs, ours = models((1, 16, "local"))
