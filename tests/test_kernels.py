@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 import random
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -418,6 +420,29 @@ def test_without_a_compiler_nothing_is_said(no_compiler, capsys) -> None:
     ours.encode(ids)
     assert capsys.readouterr().err == ""
     assert not native.fits(64, 128, torch.float32, CPU)
+
+
+@needs_native
+def test_kernels_that_nobody_uses_are_deleted_and_no_others(monkeypatch, tmp_path) -> None:
+    old = time.time() - native.KEPT_SECONDS - 60
+    for name in ("native-1.so", "native-2.so", "other.so"):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (old, old if name != "native-2.so" else time.time()))
+    whole, made = native.library()._name, []
+
+    def copies(compiler, path) -> None:
+        made.append(path)
+        path.write_bytes(Path(whole).read_bytes())
+
+    monkeypatch.setattr(native, "_cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(native, "_compile", copies)
+    assert native.library.__wrapped__() is not None
+    assert {p.name for p in tmp_path.iterdir()} == {"native-2.so", "other.so", made[0].name}
+    # One that is loaded counts as new, so that no other program's compiler deletes it.
+    os.utime(made[0], (old, old))
+    assert native.library.__wrapped__() is not None
+    native._sweep(tmp_path)
+    assert made[0].is_file() and len(made) == 1
 
 
 def test_a_compiler_that_fails_is_no_error(monkeypatch, tmp_path) -> None:

@@ -5,6 +5,7 @@ Optional: without a compiler, or if anything at all goes wrong, :mod:`.chunked` 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ LANES = 16
 MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # more rows are a product like any other
 COMPILE_SECONDS = 120
+KEPT_SECONDS = 60 * 86_400
 LOG2E = math.log2(math.e)
 
 
@@ -86,8 +89,12 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         path = _cache_folder() / f"native-{_fingerprint(compiler)}.so"
-        if not path.is_file():
+        if path.is_file():
+            with contextlib.suppress(OSError):  # a folder that may only be read
+                path.touch()
+        else:
             _compile(compiler, path)
+            _sweep(path.parent)
         return ctypes.CDLL(str(path))
     except (OSError, RuntimeError, subprocess.SubprocessError):  # no home, no space, no luck
         return None
@@ -103,6 +110,15 @@ def _cache_folder() -> Path:
     folder = Path.home() / ".cache" / "longt5"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what no process has loaded for long: kernels of earlier versions, and of processors
+    that are gone. A process that has loaded one keeps it."""
+    for path in folder.glob("native-*.so"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > KEPT_SECONDS:
+                path.unlink()
 
 
 def _fingerprint(compiler: str) -> str:
