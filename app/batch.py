@@ -19,6 +19,7 @@ from app.documents import Document
 from app.documents.text import shown_name
 from app.errors import AppError, BadOption, Cancelled
 from app.events import Finished, Progress
+from app.files import write_whole
 from app.jobs import UNEXPECTED
 from app.provenance import digest_of, made_of, mark_of
 from app.settings import READABLE
@@ -119,7 +120,7 @@ def run_batch(
                     summary = event.summary
             if summary is None or summary.stopped:
                 raise Cancelled("Stopped: run the same command again to go on.")
-            write_whole(target, export.export_bytes(summary, fmt))
+            keep(target, export.export_bytes(summary, fmt))
         except Cancelled:
             raise
         except AppError as error:
@@ -166,13 +167,11 @@ def _is_used(path: Path) -> bool:
     return path.exists() and not (path.is_file() and path.stat().st_size == 0)
 
 
-def write_whole(target: Path, data: bytes) -> None:
-    """A file that appears under its name only when it is whole. Raises BadOption."""
-    part = target.with_name(target.name + ".part")
+def keep(target: Path, data: bytes) -> None:
+    """Write a summary, whole or not at all. Raises BadOption."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(target)
+        write_whole(target, data, mode=0o666)
     except OSError as error:
         raise unwritable(target, error) from error
 

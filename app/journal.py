@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import re
-import secrets
 import shutil
 import threading
 import time
@@ -23,6 +21,7 @@ from typing import IO, Any
 from app.documents import Document, OutlineItem, Page
 from app.errors import BadOption, Busy
 from app.events import SectionSummary, Sentence, Summary
+from app.files import write_whole
 from app.settings import private_folder
 
 VERSION = 2
@@ -280,31 +279,6 @@ class Journal:
                          default=path.stat().st_mtime)  # fmt: skip
             return time.time() - newest > self.kept_s
         return False
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever happens meanwhile."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _difference(key: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.files import write_whole
+
 NEWER = 0.7  # how much the latest run counts against all before it
 ENOUGH = (1_000, 50)  # tokens read and written by a run that counts so much; a shorter one, less
 TRUSTED_S = 3.0  # of work done; by then the run itself tells as much as the promise did
@@ -64,11 +66,9 @@ class Pace:
         if self._path is None:
             return
         known = {key: [speed.read_s, speed.write_s] for key, speed in self._speeds.items()}
-        part = self._path.with_name(self._path.name + ".part")
         with contextlib.suppress(OSError):  # then it is measured again next time
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part.write_text(json.dumps(known), encoding="utf-8")
-            part.replace(self._path)
+            write_whole(self._path, json.dumps(known).encode())
 
 
 def _mixed(old: float | None, tokens: float, seconds: float, enough: float) -> float | None:

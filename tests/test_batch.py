@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app import cli, export
-from app.batch import files_in, place_of, write_whole
+from app.batch import files_in, keep, place_of
+from app.errors import BadOption
 from app.provenance import digest_of, made_of, mark_of
 from app.summarizer import Summarizer
 from tests.test_export import summary_of
@@ -157,7 +158,7 @@ def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> 
         for path in paths:
             target, is_there = place_of(path, out, fmt)
             if not is_there:
-                write_whole(target, export_of(path, fmt))
+                keep(target, export_of(path, fmt))
                 made.append(target.name)
         return made
 
@@ -221,3 +222,24 @@ def test_a_name_that_is_no_utf8_is_shown(tmp_path, bundled, monkeypatch, capsys)
 
 def test_files_keep_their_place(folder) -> None:
     assert [str(below) for _, below in files_in([str(folder)])] == [".", ".", ".", "more"]
+
+
+def test_a_summary_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch) -> None:
+    target = tmp_path / "out" / "a-summary.md"
+    keep(target, b"first")
+    assert target.stat().st_mode & 0o666 == 0o666 & ~umask()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadOption, match="no space left on device"):
+        keep(target, b"second")
+    assert [p.name for p in target.parent.iterdir()] == [target.name]
+    assert target.read_bytes() == b"first"
+
+
+def umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now

@@ -17,6 +17,7 @@ from pypdf import PdfReader, PdfWriter
 from app.documents import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted
+from app.files import write_whole
 from app.journal import (
     MAX_TRIES,
     Asked,
@@ -25,7 +26,6 @@ from app.journal import (
     Journal,
     document_of,
     summary_of,
-    write_whole,
 )
 from app.reading import Reader
 from app.runs import summarize_all

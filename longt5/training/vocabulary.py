@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..checkpoint import write_json
+from ..checkpoint import replacing, write_json
 from ..errors import UserError, reason
 from .recipe import Vocabulary
 
@@ -35,7 +35,8 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str,
             f"({reason(error)}): give {cure}."
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MADE[0]).write_bytes(model.getvalue())
+    with replacing(folder / MADE[0]) as part:
+        part.write_bytes(model.getvalue())
     settings = {
         "tokenizer_class": "T5Tokenizer", "model_max_length": options.max_length,
         "extra_ids": options.extra_ids, "pad_token": "<pad>", "eos_token": "</s>",
