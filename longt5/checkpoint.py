@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from .errors import reason
 
@@ -85,27 +86,39 @@ def _kept(name: str, old_files: str) -> Path | None:
         return None
     for index in (path / INDEX, *path.glob("*.index.json")):
         if index.is_file():
-            shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
-            return path if all((path / shard).is_file() for shard in shards) else None
+            return path if all((path / s).is_file() for s in _shards(index).values()) else None
     weights = (path / SINGLE, *path.glob(old_files))
     whole = (path / "config.json").is_file() and any(f.is_file() for f in weights)
     return path if whole else None
 
 
 def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, Any]]) -> dict:
-    """All tensors of the files that an index names. Raises ValueError where one is absent."""
-    weight_map = json.loads((folder / index).read_text("utf-8")).get("weight_map")
-    if not isinstance(weight_map, dict):
-        raise ValueError(f"{index} in {folder} lists no weights; fetch or copy it again")
+    """All tensors of the files that an index names. Raises ValueError or FileNotFoundError where
+    one is absent."""
+    weight_map = _shards(folder / index)
     tensors: dict[str, Any] = {}
     for shard in sorted(set(weight_map.values())):
         if Path(shard).name != shard:
             raise ValueError(f"The index names a file outside its folder: {shard!r}.")
+        if not (folder / shard).is_file():
+            raise FileNotFoundError(
+                f"There is no {shard} in {folder}, but {index} names it; fetch or copy it again"
+            )
         tensors.update(load(folder / shard))
     absent = sorted(set(weight_map) - set(tensors))
     if absent:
         raise ValueError(f"The shards lack tensors that the index lists: {some(absent)}.")
     return tensors
+
+
+def _shards(index: Path) -> dict[str, str]:
+    """The file of each tensor."""
+    weight_map = read_object(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(
+        isinstance(shard, str) and shard for shard in weight_map.values()
+    ):
+        raise ValueError(f"{index.name} in {index.parent} lists no weights; fetch or copy it again")
+    return weight_map
 
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -131,12 +144,54 @@ def some(keys: Iterable[str], limit: int = 8) -> str:
     return ", ".join(keys[:limit]) + (f" and {len(keys) - limit} more" if keys[limit:] else "")
 
 
-def damaged(path: Path, error: Exception) -> ValueError:
-    """What is said of a file of weights that cannot be read."""
+def damaged(path: Path, error: Exception, kind: str = "file of weights") -> ValueError:
+    """What is said of a file that cannot be read."""
     return ValueError(
-        f"{path.name} in {path.parent} is no whole file of weights ({reason(error)}); "
+        f"{path.name} in {path.parent} is no whole {kind} ({reason(error)}); "
         "fetch or copy it again"
     )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A file that holds one JSON object. Raises ValueError for any other."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error, "JSON file") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must be one JSON object; fetch or copy it again")
+    return values
+
+
+def typed(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values from JSON as those of ``kind``'s fields, lists as tuples. Raises ValueError naming
+    the first that is of another type."""
+    found = {name: frozen(value) for name, value in values.items()}
+    for name, hint in get_type_hints(kind).items():
+        if name in found and not _is(found[name], hint):
+            wanted = hint.__name__ if isinstance(hint, type) else hint
+            raise ValueError(f"{name} must be {wanted}, not {values[name]!r}")
+    return found
+
+
+def frozen(value: Any) -> Any:
+    """Lists, and lists in them, as tuples."""
+    return tuple(map(frozen, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """isinstance for a hint of plain types, unions and tuples; a whole number is a float too."""
+    inner = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_is(value, one) for one in inner)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = inner[:1] * len(value) if Ellipsis in inner else inner
+        return len(kinds) == len(value) and all(map(_is, value, kinds))
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

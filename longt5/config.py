@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .checkpoint import read_object, typed
 
 ATTENTION_TYPES = ("local", "transient-global")
 
@@ -59,11 +60,13 @@ class LongT5Config:
             object.__setattr__(self, "num_decoder_layers", self.num_layers)
         least = dict.fromkeys(
             ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "global_block_size",
-             "num_layers", "num_decoder_layers"), 1,
-        ) | {"local_radius": 0}  # fmt: skip
+             "num_layers", "num_decoder_layers", "relative_attention_max_distance"), 1,
+        ) | {"local_radius": 0, "relative_attention_num_buckets": 4}  # fmt: skip
         for name, fewest in least.items():
             if getattr(self, name) < fewest:
                 raise ValueError(f"{name} must be at least {fewest}, not {getattr(self, name)}.")
+        if not 0 <= self.dropout_rate < 1:
+            raise ValueError(f"dropout_rate must be 0 or more, below 1, not {self.dropout_rate}.")
         if self.scale_decoder_outputs is None:
             object.__setattr__(self, "scale_decoder_outputs", self.tie_word_embeddings)
         if isinstance(self.eos_token_id, list):
@@ -96,18 +99,15 @@ class LongT5Config:
         """Read the keys that shape the model; other keys of the file are not ours to judge."""
         if values.get("model_type", "longt5") != "longt5":
             raise ValueError(
-                f"This checkpoint is of type {values['model_type']!r}, not 'longt5'. "
-                "Choose a LongT5 checkpoint."
+                f"This checkpoint is of type {values['model_type']!r}, not 'longt5'; "
+                "choose a LongT5 checkpoint."
             )
         known = {field.name for field in dataclasses.fields(cls)}
         given = {k: v for k, v in values.items() if k in known}
         for optional in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):
             if given.get(optional, 0) is None:
                 del given[optional]
-        try:
-            return cls(**given)
-        except TypeError as error:
-            raise ValueError(f"A field has a value of the wrong type: {error}.") from error
+        return cls(**typed(cls, given))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> LongT5Config:
@@ -115,10 +115,16 @@ class LongT5Config:
         path = Path(folder) / "config.json"
         if not path.is_file():
             raise FileNotFoundError(f"There is no config.json in {folder}.")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} is no config: it must be one JSON object.")
-        return cls.from_dict(values)
+        return cls.from_dict(read_object(path))
+
+    def check_ids(self, what: str, lowest: int, highest: int) -> None:
+        """Raises ValueError naming an id that is not in the vocabulary."""
+        for token in (lowest, highest):
+            if not 0 <= token < self.vocab_size:
+                raise ValueError(
+                    f"The id {token} in {what} is not in the vocabulary, which has "
+                    f"{self.vocab_size} ids from 0 on."
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """The content of a ``config.json`` that transformers 4 and 5 read alike."""

@@ -23,6 +23,7 @@ from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN, Processor
 
 if TYPE_CHECKING:
+    from .config import LongT5Config
     from .model import EncoderStates, LongT5ForConditionalGeneration
 
 
@@ -125,6 +126,7 @@ def stream(
     stopped while still encoding.
     """
     config = model.generation_config.merged(**options)
+    check_options(model.config, config)
     if record_attention != (spans is not None):
         raise ValueError("record_attention needs spans, and spans need record_attention.")
     stop = _Stop(stop_event, deadline)
@@ -146,6 +148,7 @@ def generate(
 ) -> GenerationOutput:
     """Decode to the end: the same loop as :func:`stream`, drained."""
     config = model.generation_config.merged(**options)
+    check_options(model.config, config)
     encoded = _encoded(model, input_ids, attention_mask, encoded, None, None)
     run = _prepare(model, config, encoded, None, logits_processor)
     for _ in _steps(model, run, encoded):
@@ -186,6 +189,35 @@ def _encoded(
     return model.encode(input_ids, attention_mask, on_progress=on_progress, stop_event=stop_event)
 
 
+def special_ids(shape: LongT5Config, config: GenerationConfig) -> tuple[tuple[int, ...], int, int]:
+    """(EOS, pad, start): those of the decoding options, else of the model."""
+    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
+    pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
+    start = config.decoder_start_token_id
+    return eos, pad, shape.decoder_start_token_id if start is None else start
+
+
+def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
+    """Raises ValueError for options that name ids or heads which the model does not have."""
+    eos, pad, start = special_ids(shape, config)
+    named = {
+        # A negative one never comes, as in transformers.
+        "eos_token_id": tuple(token for token in eos if token >= 0),
+        "pad_token_id": (pad,),
+        "decoder_start_token_id": (start,),
+        "forced_bos_token_id": as_ids(config.forced_bos_token_id),
+        "forced_eos_token_id": as_ids(config.forced_eos_token_id),
+    }
+    for name, ids in named.items():
+        if ids:
+            shape.check_ids(name, min(ids), max(ids))
+    layers, heads = shape.num_decoder_layers or 0, shape.num_heads
+    if not all(
+        0 <= layer < layers and 0 <= head < heads for layer, head in config.alignment_heads or ()
+    ):
+        raise ValueError(f"alignment_heads must lie within {layers} layers of {heads} heads.")
+
+
 def _prepare(
     model: LongT5ForConditionalGeneration,
     config: GenerationConfig,
@@ -194,10 +226,7 @@ def _prepare(
     extra: Sequence[Processor] = (),
 ) -> _Run:
     shape = model.config
-    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
-    pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
-    start = config.decoder_start_token_id
-    start = shape.decoder_start_token_id if start is None else start
+    eos, pad, start = special_ids(shape, config)
     generator = None
     if config.seed is not None:
         generator = torch.Generator(model.device).manual_seed(config.seed)
@@ -292,9 +321,7 @@ def _record(
     batch, source = encoded.last_hidden_state.shape[:2]
     layers, heads = len(model.decoder.block), model.config.num_heads
     every = tuple((layer, head) for layer in range(layers) for head in range(heads))
-    chosen = config.alignment_heads or every
-    if not set(chosen) <= set(every):
-        raise ValueError(f"alignment_heads must lie within {layers} layers of {heads} heads.")
     return AttentionRecord(
-        checked(spans, batch, source), chosen, config.rows_per_source, model.device
-    )
+        checked(spans, batch, source), config.alignment_heads or every, config.rows_per_source,
+        model.device,
+    )  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .checkpoint import frozen, read_object, typed
 
 DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
 # What transformers' search knows besides our options, each with a value that changes nothing.
@@ -116,7 +117,7 @@ class GenerationConfig:
         if unknown:
             raise ValueError(f"Unknown generation option: {', '.join(unknown)}.")
         given = {k: v for k, v in options.items() if v is not None or known[k] is None}
-        return dataclasses.replace(self, **{k: _frozen(v) for k, v in given.items()})
+        return dataclasses.replace(self, **{k: frozen(v) for k, v in given.items()})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
@@ -127,8 +128,8 @@ class GenerationConfig:
             warnings.warn(f"The checkpoint sets {', '.join(lost)}, which this engine does not "
                           "apply: its summaries differ from transformers'.",
                           stacklevel=2)  # fmt: skip
-        given = {k: _frozen(v) for k, v in values.items() if k in known and v is not None}
-        return cls(**given)
+        given = {k: v for k, v in values.items() if k in known and v is not None}
+        return cls(**typed(cls, given))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> GenerationConfig:
@@ -136,7 +137,7 @@ class GenerationConfig:
         for name in ("generation_config.json", "config.json"):
             path = Path(folder) / name
             if path.is_file():
-                return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+                return cls.from_dict(read_object(path))
         return cls()
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,7 +150,3 @@ class GenerationConfig:
 def as_ids(value: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """One id, several or none, as a tuple."""
     return () if value is None else (value,) if isinstance(value, int) else value
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple)) else value

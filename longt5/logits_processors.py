@@ -184,7 +184,7 @@ class MinLength(Processor):
     """Forbid EOS before ``minimum`` tokens, the start token counted."""
 
     def __init__(self, minimum: int, eos: Sequence[int]):
-        self.minimum, self.eos = minimum, list(eos)
+        self.minimum, self.eos = minimum, [token for token in eos if token >= 0]
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         if length >= self.minimum:

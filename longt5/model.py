@@ -413,6 +413,7 @@ class PreTrained(nn.Module):
     ) -> EncoderStates:
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give either input_ids or inputs_embeds.")
+        self._check_ids(input_ids, "input_ids")
         x = self.shared(input_ids) if inputs_embeds is None else inputs_embeds
         if x.shape[1] == 0:
             raise ValueError("The input has no tokens.")
@@ -427,6 +428,12 @@ class PreTrained(nn.Module):
             encoded = self.encoder(x, attention_mask, **options)
         encoded.input_ids = input_ids
         return encoded
+
+
+    def _check_ids(self, ids: Tensor | None, what: str) -> None:
+        """Raises ValueError for ids that have no embedding, where looking waits for no GPU."""
+        if ids is not None and ids.device.type == "cpu" and ids.numel():
+            self.config.check_ids(what, *(int(end) for end in ids.aminmax()))
 
 
 class LongT5EncoderModel(PreTrained):
@@ -474,6 +481,7 @@ class LongT5Model(PreTrained):
             )  # fmt: skip
         elif attention_mask is not None:
             encoded = replace(encoded, attention_mask=attention_mask)
+        self._check_ids(decoder_input_ids, "decoder_input_ids")
         decoded = self.decoder(self.shared(decoder_input_ids), decoder_attention_mask, encoded)
         return Seq2SeqOutput(
             last_hidden_state=decoded.last_hidden_state,
@@ -566,6 +574,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
                 raise Stopped("Stopped while reading the source.")
 
         mask = None if attention_mask is None else attention_mask.to(self.device)
+        self._check_ids(input_ids, "input_ids")
         return self._encode(input_ids.to(self.device), mask, on_layer=on_layer)
 
     @torch.no_grad()

@@ -17,6 +17,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .checkpoint import read_object, replacing, typed
+from .errors import reason
 from .sentence_features import FEATURES, Sentences, Span
 
 FILE = "salience.json"
@@ -49,14 +51,15 @@ class Salience:
         path = Path(folder) / FILE
         if not path.is_file():
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.pop("features", None) != list(FEATURES):
+        values = read_object(path)
+        if values.pop("features", None) != list(FEATURES):
             raise ValueError(f"{path} does not have the features of this version")
         try:
-            linear, bias, out = (tuple(values.pop(name)) for name in ("linear", "bias", "out"))
-            return cls(linear, tuple(map(tuple, values.pop("hidden"))), bias, out, **values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not whole ({error})") from error
+            made = cls(**typed(cls, values))
+            made.score([0.0] * len(FEATURES))
+            return made
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not whole ({reason(error)})") from error
 
     @property
     def digest(self) -> str:
@@ -66,7 +69,8 @@ class Salience:
     def save(self, folder: str | Path) -> None:
         """Write :data:`FILE` into a checkpoint's folder."""
         text = json.dumps({"features": FEATURES, **asdict(self)}) + "\n"
-        (Path(folder) / FILE).write_text(text.replace("], ", "],\n"), encoding="utf-8")
+        with replacing(Path(folder) / FILE) as part:
+            part.write_text(text.replace("], ", "],\n"), encoding="utf-8")
 
     def score(self, x: Sequence[float]) -> float:
         """That of one sentence."""

@@ -202,17 +202,22 @@ def read_tensors(folder: Path) -> Tensors:
 
 def _load_bin(path: Path) -> dict[str, Tensor]:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # What torch says advises to let the file run its code.
         raise ValueError(
             f"{path.name} in {path.parent} is refused in PyTorch's weights-only mode: it is "
             "damaged, or holds more than weights; fetch it again, or choose another checkpoint."
         ) from error
-    except (EOFError, OSError, RuntimeError) as error:
+    except Exception as error:  # of any kind: the bytes decide what is called
         if is_out_of_memory(error):
             raise
         raise damaged(path, error) from error
+    if isinstance(found, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    ):
+        return found
+    raise ValueError(f"{path.name} in {path.parent} holds no weights by name; fetch it again")
 
 
 def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
@@ -285,9 +290,10 @@ def load(
         model.lm_head.weight = model.shared.weight
     assign(model, read_tensors(folder))
     if model.has_head:
-        from .generation import GenerationConfig
+        from .generation import GenerationConfig, check_options
 
         model.generation_config = GenerationConfig.from_pretrained(folder)
+        check_options(config, model.generation_config)
     if dtype == INT8 and model.has_head:
         from .quantization import quantize_decoder
 

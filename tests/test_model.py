@@ -318,6 +318,27 @@ def test_shapes_without_sense_are_refused(name: str, value: int) -> None:
         LongT5Config.from_dict(TINY | {name: value})
 
 
+@torch.no_grad()
+def test_ids_outside_the_vocabulary_are_named() -> None:
+    ours = ours_like(reference_model())
+    good = torch.tensor([[3, 95, 1]])
+    for bad in (96, -1):
+        wrong, said = torch.tensor([[3, bad, 1]]), f"The id {bad} in {{}} is .* which has 96 ids"
+        for call in (ours.encode, ours.generate, lambda ids: ours(ids, None, good)):
+            with pytest.raises(ValueError, match=said.format("input_ids")):
+                call(wrong)
+        with pytest.raises(ValueError, match=said.format("decoder_input_ids")):
+            ours(good, None, wrong)
+        with pytest.raises(ValueError, match=said.format("decoder_start_token_id")):
+            ours.generate(good, decoder_start_token_id=bad)
+    with pytest.raises(ValueError, match="The id 96 in eos_token_id"):
+        ours.stream(good, eos_token_id=[1, 96])
+    # One below 0 never comes, in transformers too, and is no other name of the last one.
+    options = {"max_new_tokens": 5, "min_new_tokens": 4}
+    ours.lm_head.weight[95] *= 1000
+    assert ours.generate(good, eos_token_id=-1, **options).sequences.shape == (1, 6)
+
+
 def test_encode_reports_layers_and_stops() -> None:
     import threading
 

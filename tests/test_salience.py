@@ -213,6 +213,18 @@ def test_it_lies_beside_the_weights(bundled, tmp_path) -> None:
         Salience.load(tmp_path)
 
 
+def test_a_ranking_not_written_leaves_the_one_before(bundled, tmp_path, monkeypatch) -> None:
+    bundled.save(tmp_path)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError):
+        replace(bundled, strength=1.0).save(tmp_path)
+    assert Salience.load(tmp_path) == bundled and len(list(tmp_path.iterdir())) == 1
+
+
 def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
     topics = "tools lake winter library ladder dog town bread".split()
     records = []

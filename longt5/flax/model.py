@@ -282,6 +282,8 @@ class FlaxLongT5Model:
         mask = jnp.ones_like(ids) if attention_mask is None else jnp.asarray(attention_mask)
         if mask.shape != ids.shape:
             raise ValueError(f"attention_mask is {mask.shape}, input {ids.shape}.")
+        if not isinstance(ids, jax.core.Tracer):  # JAX itself takes another id without a word
+            self.config.check_ids("input_ids", int(ids.min()), int(ids.max()))
         return encode(
             self.params if params is None else params, self.config, ids, mask,
             output_hidden_states, output_attentions, _key(train, dropout_rng),
