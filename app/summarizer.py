@@ -92,7 +92,12 @@ class Summarizer:
             on_progress(0, 2)
         from longt5 import LongT5ForConditionalGeneration, Tokenizer
         from longt5.checkpoint import commit_of, locate
+        from longt5.weights import choose_device, choose_dtype
 
+        try:
+            choose_dtype(dtype, choose_device(device))
+        except ValueError as error:
+            raise BadOption(str(error)) from error
         local = where != model or model_label(model) != model
         try:
             folder = locate(where, revision, local_files_only=local)
@@ -103,6 +108,9 @@ class Summarizer:
             network = LongT5ForConditionalGeneration.from_pretrained(
                 folder, device=device, dtype=dtype, local_files_only=True
             )
+            pieces, known = tokenizer.vocab_size - tokenizer.extra_ids, network.config.vocab_size
+            if pieces > known:
+                raise ValueError(f"its tokenizer has {pieces} pieces and its weights only {known}")
         except AppError:
             raise
         except Exception as error:
@@ -377,7 +385,7 @@ def _cannot_load(model: str, device: str, dtype: str, error: Exception) -> AppEr
             f"The model {model} could not be loaded ({reason}): check the name or the folder, "
             "and the network if it must be downloaded."
         )
-    if device != "auto" or dtype != "auto":
+    if (device != "auto" or dtype != "auto") and not isinstance(error, ValueError):
         return BadOption(
             f"The model {model} could not be loaded on device {device} as {dtype} ({reason}): "
             "try --device auto --dtype auto."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import json
+import math
 import re
 import unicodedata
 from bisect import bisect_right
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .checkpoint import damaged, locate, read_object, some
 
 NAMES = "<pad>", "</s>", "<unk>"
 EXTRA = re.compile(r"<extra_id_(\d+)>")
@@ -47,9 +49,13 @@ class Tokenizer:
     def __init__(self, pieces: Any, settings: dict[str, Any]) -> None:
         self._pieces = pieces
         limit = settings.get("model_max_length")
-        self.model_max_length = int(limit) if isinstance(limit, (int, float)) else None
+        number = limit if isinstance(limit, (int, float)) else math.nan
+        self.model_max_length = int(number) if math.isfinite(number) else None
         self.pad_token_id, self.eos_token_id, self.unk_token_id = 0, 1, 2
-        names = dict(enumerate(NAMES)) | pieces.special(int(settings.get("extra_ids", 100)))
+        extra_ids = settings.get("extra_ids", 100)
+        if not isinstance(extra_ids, int) or extra_ids < 0:
+            raise ValueError(f"extra_ids in tokenizer_config.json must be a count, not {extra_ids}")
+        names = dict(enumerate(NAMES)) | pieces.special(extra_ids)
         self.special: dict[int, str] = names  # what is no text, by id
         numbers = {int(n[1]): i for i, name in names.items() if (n := EXTRA.fullmatch(name))}
         self.sentinels = [numbers[n] for n in sorted(numbers)]  # <extra_id_0>, <extra_id_1>, ...
@@ -63,17 +69,12 @@ class Tokenizer:
         revision: str | None = None,
         local_files_only: bool = False,
     ) -> Tokenizer:
-        """Read ``spiece.model``, else ``tokenizer.json``. Raises FileNotFoundError."""
-        from .checkpoint import locate
-
+        """Read ``spiece.model``, or ``tokenizer.json`` where that is alone or has more tokens.
+        Raises FileNotFoundError or ValueError."""
         folder = locate(folder_or_hub_id, revision, local_files_only)
         path = folder / "tokenizer_config.json"
-        settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if (folder / "spiece.model").is_file():
-            return cls(_SentencePieces(folder / "spiece.model"), settings)
-        if (folder / "tokenizer.json").is_file():
-            return cls(_FastPieces(folder / "tokenizer.json"), settings)
-        raise FileNotFoundError(f"There is no spiece.model and no tokenizer.json in {folder}.")
+        settings = read_object(path) if path.is_file() else {}
+        return cls(_pieces(folder, settings), settings)
 
     def encode(self, text: str, add_eos: bool = True) -> list[int]:
         """Ids of one text, with ``</s>`` unless told otherwise."""
@@ -136,13 +137,57 @@ class Tokenizer:
         return int(found[1], 16) if found else None
 
 
+def _pieces(folder: Path, settings: dict[str, Any]) -> Any:
+    """The vocabulary of a folder.
+
+    A fine-tune may have added tokens, or learnt a vocabulary of its own, and still have the
+    ``spiece.model`` that it began with. Where nothing differs that file is better: of one with
+    byte pieces, transformers' ``tokenizer.json`` no longer knows what they are.
+    """
+    first, second = folder / "spiece.model", folder / "tokenizer.json"
+    if not first.is_file() and not second.is_file():
+        raise FileNotFoundError(f"There is no spiece.model and no tokenizer.json in {folder}.")
+    fast = _FastPieces(second) if second.is_file() else None
+    if not first.is_file():
+        return fast
+    pieces = _SentencePieces(first)
+    if fast is not None:
+        return fast if pieces.lacks(fast.vocabulary()) else pieces
+    if lost := pieces.lacks(_added(folder, settings)):
+        raise ValueError(
+            f"Tokens were added to the tokenizer in {folder} ({some(lost)}) that spiece.model "
+            "lacks; save it with transformers' AutoTokenizer, so that there is a tokenizer.json"
+        )
+    return pieces
+
+
+def _added(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
+    """The ids of tokens that slow tokenizers of transformers 4 list beside ``spiece.model``."""
+    path = folder / "added_tokens.json"
+    found = dict(read_object(path)) if path.is_file() else {}
+    decoder = settings.get("added_tokens_decoder")
+    for token, value in decoder.items() if isinstance(decoder, dict) else ():
+        if isinstance(value, dict) and token.isdecimal():
+            found[str(value.get("content"))] = int(token)
+    return found
+
+
 class _SentencePieces:
     """The sentencepiece library over ``spiece.model``."""
 
     def __init__(self, path: Path) -> None:
         import sentencepiece
 
-        self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        try:
+            self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except (OSError, RuntimeError) as error:
+            raise damaged(path, error, "SentencePiece model") from error
+
+    def lacks(self, vocabulary: dict[str, int]) -> list[str]:
+        """The tokens that are no pieces of this file with the same id; extra ids are nobody's."""
+        tokens = [token for token in vocabulary if not EXTRA.match(token)]
+        own = self._model.piece_to_id(tokens)
+        return [t for t, i in zip(tokens, own, strict=True) if i != vocabulary[t]]
 
     def size(self) -> int:
         return self._model.get_piece_size()
@@ -171,13 +216,19 @@ class _FastPieces:
     def __init__(self, path: Path) -> None:
         from tokenizers import Tokenizer as Fast
 
-        self._model = Fast.from_file(str(path))
+        try:
+            self._model = Fast.from_file(str(path))
+        except Exception as error:  # the library raises no other
+            raise damaged(path, error, "tokenizer") from error
         # Left by whoever saved the file; here they would cut every document.
         self._model.no_truncation()
         self._model.no_padding()
 
     def size(self) -> int:
         return self._model.get_vocab_size(with_added_tokens=True)
+
+    def vocabulary(self) -> dict[str, int]:
+        return self._model.get_vocab(with_added_tokens=True)
 
     def special(self, extra_ids: int) -> dict[int, str]:
         """What the file calls special; a token that was added as text is text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -162,6 +163,41 @@ def test_tokens_that_were_added_as_text_are_text(tmp_path) -> None:
     assert ours.decode(ids) == expected and "<sep>" in expected
     assert ours.sentinels == [theirs.convert_tokens_to_ids(f"<extra_id_{n}>") for n in range(100)]
     assert "<extra_id_0>" in ours.decode(ids, skip_special_tokens=False)
+
+
+def test_tokens_that_were_added_beside_spiece_model_are_known(tmp_path) -> None:
+    """transformers keeps the file that a fine-tune began with beside its tokenizer.json."""
+    for name in ("spiece.model", "tokenizer_config.json"):
+        shutil.copy(MODEL / name, tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    theirs.save_pretrained(tmp_path)
+    assert (tmp_path / "tokenizer.json").is_file()
+    crab = "🦀"  # bytes, of which transformers' file knows nothing
+    plain = Tokenizer.from_pretrained(tmp_path)
+    assert plain.encode(crab) == Tokenizer.from_pretrained(MODEL).encode(crab)
+    theirs.add_tokens(["<sep>", "\n"])
+    theirs.save_pretrained(tmp_path)
+    ours = Tokenizer.from_pretrained(tmp_path)
+    text = "one <sep> two\nthree"
+    ids = theirs(text).input_ids
+    assert ours.encode(text) == ids != plain.encode(text)
+    assert ours.decode(ids) == theirs.decode(ids, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("name", ["added_tokens.json", "tokenizer_config.json"])
+def test_tokens_that_only_a_list_names_are_said(tmp_path, name: str) -> None:
+    """As slow tokenizers of transformers 4 save them."""
+    shutil.copy(MODEL / "spiece.model", tmp_path)
+    known = {"<pad>": 0, "</s>": 1, "<extra_id_0>": 12_291}
+    for added in ({}, {"<sep>": 12_292}):
+        listed: dict = known | added
+        if name == "tokenizer_config.json":
+            listed = {"added_tokens_decoder": {str(i): {"content": t} for t, i in listed.items()}}
+        (tmp_path / name).write_text(json.dumps(listed))
+        if not added:
+            Tokenizer.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"\(<sep>\) that spiece.model lacks; save it with"):
+        Tokenizer.from_pretrained(tmp_path)
 
 
 def test_a_vocabulary_without_extra_ids_loses_no_piece(tmp_path) -> None:

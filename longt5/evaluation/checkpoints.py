@@ -169,9 +169,16 @@ def decoding(config: Any, options: Mapping[str, Any], copy_penalty: float) -> di
 
 
 def penalty_of_card(folder: Path) -> float:
-    """NEVER where the checkpoint's card is tagged ``extractive``, else 0."""
+    """NEVER where the checkpoint's card is tagged ``extractive``, else 0. Raises ValueError."""
     from huggingface_hub import metadata_load
 
     card = folder / "README.md"
-    found = metadata_load(card) if card.is_file() else None
-    return NEVER if "extractive" in ((found or {}).get("tags") or ()) else 0.0
+    try:
+        found = metadata_load(card) if card.is_file() else None
+    except Exception as error:  # those of its YAML reader have no class in common with others
+        raise ValueError(
+            f"give --copy-penalty, or mend the front matter of {card}, which cannot be read: "
+            f"{reason(error)}"
+        ) from error
+    tags = (found or {}).get("tags")
+    return NEVER if "extractive" in (tags if isinstance(tags, list) else [tags]) else 0.0
