@@ -18,13 +18,12 @@ from torch import Tensor
 from . import logits_processors
 from .beam_search import BeamSearch, SearchOptions
 from .evidence import AttentionRecord, Spans, checked
-from .generation_config import GenerationConfig, as_ids
+from .generation_config import GenerationConfig, check_options, special_ids
 from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN, Processor
 
 if TYPE_CHECKING:
-    from .config import LongT5Config
-    from .model import EncoderStates, LongT5ForConditionalGeneration
+    from .model import EncoderStates, LongT5ForConditionalGeneration, Progress
 
 
 class Stopped(Exception):
@@ -109,7 +108,7 @@ def stream(
     encoded: EncoderStates | None = None,
     stop_event: threading.Event | None = None,
     deadline: float | None = None,
-    on_encode_progress: Any = None,
+    on_encode_progress: Progress | None = None,
     record_attention: bool = False,
     spans: Spans | None = None,
     logits_processor: Sequence[Processor] = (),
@@ -177,7 +176,7 @@ def _encoded(
     attention_mask: Tensor | None,
     encoded: EncoderStates | None,
     stop_event: threading.Event | None,
-    on_progress: Any,
+    on_progress: Progress | None,
 ) -> EncoderStates:
     if (input_ids is None) == (encoded is None):
         raise ValueError("Give either input_ids or encoded.")
@@ -187,35 +186,6 @@ def _encoded(
         return replace(encoded, attention_mask=attention_mask)
     assert input_ids is not None
     return model.encode(input_ids, attention_mask, on_progress=on_progress, stop_event=stop_event)
-
-
-def special_ids(shape: LongT5Config, config: GenerationConfig) -> tuple[tuple[int, ...], int, int]:
-    """(EOS, pad, start): those of the decoding options, else of the model."""
-    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
-    pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
-    start = config.decoder_start_token_id
-    return eos, pad, shape.decoder_start_token_id if start is None else start
-
-
-def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
-    """Raises ValueError for options that name ids or heads which the model does not have."""
-    eos, pad, start = special_ids(shape, config)
-    named = {
-        # A negative one never comes, as in transformers.
-        "eos_token_id": tuple(token for token in eos if token >= 0),
-        "pad_token_id": (pad,),
-        "decoder_start_token_id": (start,),
-        "forced_bos_token_id": as_ids(config.forced_bos_token_id),
-        "forced_eos_token_id": as_ids(config.forced_eos_token_id),
-    }
-    for name, ids in named.items():
-        if ids:
-            shape.check_ids(name, min(ids), max(ids))
-    layers, heads = shape.num_decoder_layers or 0, shape.num_heads
-    if not all(
-        0 <= layer < layers and 0 <= head < heads for layer, head in config.alignment_heads or ()
-    ):
-        raise ValueError(f"alignment_heads must lie within {layers} layers of {heads} heads.")
 
 
 def _prepare(
@@ -231,13 +201,14 @@ def _prepare(
     if config.seed is not None:
         generator = torch.Generator(model.device).manual_seed(config.seed)
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
+    fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
     options = SearchOptions(
         config.num_beams, config.longest, config.length_penalty, config.early_stopping,
-        eos, start, pad or (eos[0] if eos else -1), config.do_sample, generator,
+        eos, start, fill, config.do_sample, generator,
     )  # fmt: skip
     batch = encoded.last_hidden_state.shape[0]
     search: Search = (
-        GreedySearch(batch, options, pad, config.rows_per_source)
+        GreedySearch(batch, options, config.rows_per_source)
         if config.num_beams == 1
         else BeamSearch(batch, options)
     )

@@ -6,9 +6,12 @@ import dataclasses
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .checkpoint import frozen, read_object, typed
+
+if TYPE_CHECKING:
+    from .config import LongT5Config
 
 DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
 # What transformers' search knows besides our options, each with a value that changes nothing.
@@ -145,6 +148,35 @@ class GenerationConfig:
         default = GenerationConfig()
         values = dataclasses.asdict(self)
         return {k: v for k, v in values.items() if v != getattr(default, k)}
+
+
+def special_ids(shape: LongT5Config, config: GenerationConfig) -> tuple[tuple[int, ...], int, int]:
+    """(EOS, pad, start): those of the decoding options, else of the model."""
+    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
+    pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
+    start = config.decoder_start_token_id
+    return eos, pad, shape.decoder_start_token_id if start is None else start
+
+
+def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
+    """Raises ValueError for options that name ids or heads which the model does not have."""
+    eos, pad, start = special_ids(shape, config)
+    named = {
+        # A negative one never comes, as in transformers.
+        "eos_token_id": tuple(token for token in eos if token >= 0),
+        "pad_token_id": (pad,),
+        "decoder_start_token_id": (start,),
+        "forced_bos_token_id": as_ids(config.forced_bos_token_id),
+        "forced_eos_token_id": as_ids(config.forced_eos_token_id),
+    }
+    for name, ids in named.items():
+        if ids:
+            shape.check_ids(name, min(ids), max(ids))
+    layers, heads = shape.num_decoder_layers or 0, shape.num_heads
+    if not all(
+        0 <= layer < layers and 0 <= head < heads for layer, head in config.alignment_heads or ()
+    ):
+        raise ValueError(f"alignment_heads must lie within {layers} layers of {heads} heads.")
 
 
 def as_ids(value: int | tuple[int, ...] | None) -> tuple[int, ...]:

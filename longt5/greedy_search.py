@@ -14,11 +14,11 @@ from .beam_search import SearchOptions
 class GreedySearch:
     """State of R rows; ``step`` takes processed logits and gives tokens and parents.
 
-    ``draft`` and ``settled`` speak of the first sample of a source; ``pad`` fills ended rows.
+    ``draft`` and ``settled`` speak of the first sample of a source.
     """
 
-    def __init__(self, batch: int, options: SearchOptions, pad: int, samples: int = 1) -> None:
-        self.options, self.pad, self.samples = options, pad, samples
+    def __init__(self, batch: int, options: SearchOptions, samples: int = 1) -> None:
+        self.options, self.samples = options, samples
         rows = batch * samples
         self.length, self.done = 1, False
         self.rows: list[list[int]] = [[options.start] for _ in range(rows)]
@@ -28,7 +28,7 @@ class GreedySearch:
     def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
         """Processed logits [R, V] -> token of each row; every row continues itself."""
         chosen = self._choose(logits)
-        tokens = [self.pad if e else t for e, t in zip(self.ended, chosen, strict=True)]
+        tokens = [self.options.fill if e else t for e, t in zip(self.ended, chosen, strict=True)]
         for i, token in enumerate(tokens):
             self.rows[i].append(token)
             if not self.ended[i]:

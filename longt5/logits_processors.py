@@ -8,15 +8,13 @@ are transformers' (generation/logits_process.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .generation import GenerationConfig
+from .generation_config import GenerationConfig, as_ids
 
-NEVER = -float("inf")
+FORBIDDEN = -float("inf")
 NO_TOKEN = -1  # where a joined source is shorter than its neighbours
 
 
@@ -103,7 +101,7 @@ def ban(scores: Tensor, banned: Sequence[Sequence[int]]) -> Tensor:
         return scores
     columns = [token for tokens in banned for token in tokens]
     scores = scores.clone()
-    scores[rows, columns] = NEVER
+    scores[rows, columns] = FORBIDDEN
     return scores
 
 
@@ -190,7 +188,7 @@ class MinLength(Processor):
         if length >= self.minimum:
             return scores
         scores = scores.clone()
-        scores[:, self.eos] = NEVER
+        scores[:, self.eos] = FORBIDDEN
         return scores
 
 
@@ -203,7 +201,7 @@ class Forced(Processor):
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         if length != self.at:
             return scores
-        scores = torch.full_like(scores, NEVER)
+        scores = torch.full_like(scores, FORBIDDEN)
         scores[:, self.tokens] = 0.0
         return scores
 
@@ -216,7 +214,7 @@ class SuppressTokens(Processor):
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         scores = scores.clone()
-        scores[:, self.tokens] = NEVER
+        scores[:, self.tokens] = FORBIDDEN
         return scores
 
 
@@ -238,7 +236,7 @@ class TopK(Processor):
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         kept = torch.topk(scores, min(self.k, scores.shape[-1]))[0][:, -1:]
-        return scores.masked_fill(scores < kept, NEVER)
+        return scores.masked_fill(scores < kept, FORBIDDEN)
 
 
 class TopP(Processor):
@@ -251,7 +249,7 @@ class TopP(Processor):
         rising, order = torch.sort(scores)
         unlikely = rising.softmax(-1).cumsum(-1) <= 1 - self.p
         unlikely[:, -self.at_least :] = False
-        return scores.masked_fill(unlikely.scatter(1, order, unlikely), NEVER)
+        return scores.masked_fill(unlikely.scatter(1, order, unlikely), FORBIDDEN)
 
 
 def build(
@@ -284,8 +282,7 @@ def build(
     if c.forced_bos_token_id is not None:
         processors.append(Forced(1, [c.forced_bos_token_id]))
     if c.forced_eos_token_id is not None:
-        forced = c.forced_eos_token_id
-        processors.append(Forced(c.longest - 1, (forced,) if isinstance(forced, int) else forced))
+        processors.append(Forced(c.longest - 1, as_ids(c.forced_eos_token_id)))
     if c.suppress_tokens:
         processors.append(SuppressTokens(c.suppress_tokens, vocab))
     if c.do_sample:

@@ -23,12 +23,13 @@ from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSN
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config
+from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu
 from .memory import kept_memory, synchronize
 
 if TYPE_CHECKING:
-    from .generation import Draft, GenerationConfig, GenerationOutput
+    from .generation import Draft, GenerationOutput
 
 Progress = Callable[[int, int], None]
 Self = TypeVar("Self", bound="PreTrained")
@@ -504,8 +505,6 @@ class LongT5ForConditionalGeneration(LongT5Model):
 
     def __init__(self, config: LongT5Config) -> None:
         super().__init__(config)
-        from .generation import GenerationConfig
-
         self.lm_head = Linear(config.d_model, config.vocab_size)
         self.lm_head.weight = self.shared.weight
         self.fused_head = Fused()

@@ -30,6 +30,7 @@ from .checkpoint import (
     write_json,
 )
 from .config import LongT5Config
+from .generation_config import GenerationConfig, check_options
 from .memory import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
@@ -290,8 +291,6 @@ def load(
         model.lm_head.weight = model.shared.weight
     assign(model, read_tensors(folder))
     if model.has_head:
-        from .generation import GenerationConfig, check_options
-
         model.generation_config = GenerationConfig.from_pretrained(folder)
         check_options(config, model.generation_config)
     if dtype == INT8 and model.has_head:

@@ -17,6 +17,7 @@ from longt5 import LongT5Config, LongT5ForConditionalGeneration, blocks  # noqa:
 from longt5.flax import FlaxLongT5ForConditionalGeneration, FlaxLongT5Model  # noqa: E402
 from longt5.flax import attention as flax_attention  # noqa: E402
 from longt5.flax import blocks as flax_blocks  # noqa: E402
+from longt5.flax import logits_processors as flax_processors  # noqa: E402
 from longt5.flax import model as flax_model  # noqa: E402
 from longt5.flax import weights as flax_weights  # noqa: E402
 from tests.conftest import EXAMPLE_TEXT, ROOT  # noqa: E402
@@ -296,6 +297,19 @@ def test_words_outside_the_vocabulary_are_no_words() -> None:
     plain = theirs.generate(ids, max_new_tokens=4).sequences.tolist()
     odd = {"bad_words_ids": [[], [5000], [3, 40]], "suppress_tokens": [5000]}
     assert theirs.generate(ids, max_new_tokens=4, **odd).sequences.tolist() == plain
+    # Nor is one below 0 another name of the last one.
+    rule = flax_processors.suppress_tokens([-1, 2])
+    lowered = rule(np.zeros((1, 4), np.float32) + jax.numpy.zeros(()), None, None)
+    assert np.isinf(lowered).tolist() == [[False, False, True, False]]
+
+
+def test_ids_outside_the_vocabulary_are_named() -> None:
+    theirs = flax_like(models((1, 40, "local"))[1])
+    for bad in (40, -1):
+        with pytest.raises(ValueError, match=f"The id {bad} in input_ids .* 40 ids"):
+            theirs.generate(np.array([[7, bad, 1]]), max_new_tokens=2)
+        with pytest.raises(ValueError, match=f"The id {bad} in decoder_start_token_id"):
+            theirs.generate(np.array([[7, 1]]), decoder_start_token_id=bad)
 
 
 def test_draws_follow_a_seed() -> None:

@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from ..config import LongT5Config
-from ..generation_config import GenerationConfig, as_ids
+from ..generation_config import GenerationConfig, check_options, special_ids
 from . import beam_search, greedy_search, logits_processors
 from .beam_search import BeamSearch, SearchOptions
 from .greedy_search import GreedySearch
@@ -49,9 +49,10 @@ def generate(
 
     Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` says nothing here).
     A ``seed`` (0 by default) gives JAX's draws, not torch's. Compiled once per shape and set of
-    options. Raises ValueError for unknown options.
+    options. Raises ValueError for unknown options and ids.
     """
     config = model.generation_config.merged(**options)
+    check_options(model.config, config)
     if (input_ids is None) == (encoder_outputs is None):
         raise ValueError("Give either input_ids or encoder_outputs.")
     params = model.params if params is None else params
@@ -79,10 +80,7 @@ def _result(state: BeamSearch | GreedySearch, config: GenerationConfig) -> Gener
 
 def search_options(shape: LongT5Config, config: GenerationConfig) -> SearchOptions:
     """What the search needs of both configurations."""
-    eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
-    pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
-    start = config.decoder_start_token_id
-    start = shape.decoder_start_token_id if start is None else start
+    eos, pad, start = special_ids(shape, config)
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
     fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
     return SearchOptions(

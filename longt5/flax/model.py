@@ -17,6 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from ..config import LongT5Config
+from ..generation_config import GenerationConfig
 from . import attention, weights
 from .cache import DecoderCache
 from .layers import PRECISE, Dropout, Params, add, add_dense, linear, normed, rms_norm
@@ -372,8 +373,6 @@ class FlaxLongT5ForConditionalGeneration(FlaxLongT5Model):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        from ..generation_config import GenerationConfig
-
         self.generation_config = GenerationConfig()
 
     def generate(

@@ -27,6 +27,7 @@ from ..checkpoint import (
     write_json,
 )
 from ..config import LongT5Config
+from ..generation_config import GenerationConfig, check_options
 from .layers import Params
 
 if TYPE_CHECKING:
@@ -262,9 +263,8 @@ def load(
     params = nested({path: jnp.asarray(flat.pop(path), kind) for path in list(flat)})
     model = cls(config, dtype=kind, params=params)
     if cls.has_head:
-        from ..generation_config import GenerationConfig
-
         model.generation_config = GenerationConfig.from_pretrained(folder)
+        check_options(config, model.generation_config)
     return model
 
 

@@ -27,7 +27,7 @@ from ..attention import LongAttention, RMSNorm
 from ..checkpoint import replacing
 from ..corpus import Record
 from ..errors import UserError, reason
-from ..generation import GenerationConfig
+from ..generation_config import GenerationConfig
 from ..memory import is_out_of_memory
 from ..model import FeedForward, LongT5ForConditionalGeneration
 from ..weights import DTYPES, has_fast_bfloat16
