@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pypdf
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
@@ -265,6 +265,7 @@ def letters(shown: str) -> list[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=500) | st.text("ab1 \t\n.>-:A|", max_size=200))
+@example("0\x9d0\f\x9c")  # a title that a terminal shows ends with its page
 def test_pasted_text_keeps_its_letters(content) -> None:
     clean = text.scrub(content).strip()
     if clean:

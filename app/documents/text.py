@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _ANSI = re.compile(  # colours, window titles and the like, in both of their spellings
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\x9d]*(?:\x07|\x1b\\|\x9c)"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\f\x1b\x9c\x9d]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[@-_]"
 )
 _NO_TEXT = r"\x00-\x08\x0b\x0e-\x1f\x7f"
