@@ -431,6 +431,9 @@ All rights reserved. No part of this book may be reproduced without the permissi
 the publisher. Requests for a licence to reprint are answered by the publisher.
 
 Printed in Leeds. ISBN 978-92-4-005273-4"""
+# First pages of papers.
+TRANSLATED = "The translation of idioms is hard for every model that has been published. " * 9
+LICENSED = "Few publishers read the licence that they choose for what they print. " * 9
 THANKS = ["Acknowledgements\n\nThe River Press thanks Anna Wood (University of Leeds, England) and "
           "Peter Lindqvist (Mill Museum, Sweden) for help.", "Ruth Hale (Leeds), Jonas Okafor "
           "(Town Council), Maria Santos (River Authority, Portugal) and Tom Price (Leeds)."]
@@ -453,6 +456,8 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     [PROSE * 4] * 5 + [IMPRINT] + [PROSE * 4] * 5,  # neither in front nor at the end
     [PROSE * 4] * 2 + THANKS[1:] + [PROSE * 4] * 9,  # a list of people, of whatever kind
     [PROSE * 4] * 2 + [f"{IMPRINT}\n\n{PROSE}"] + [PROSE * 4] * 9,
+    [f"Better Idioms\n\n{TRANSLATED}\n\n© 2020 The Authors"] + [PROSE * 4] * 9,
+    [f"Whose Text\n\nAbstract\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
 ])  # fmt: skip
 def test_other_pages_are_no_imprint(pages) -> None:
     assert imprints(pages) == []

@@ -7,13 +7,21 @@ from collections.abc import Sequence
 
 from longt5.sentences import IMPRINT, count_words
 
-_LEGAL = re.compile(
-    r"©|\b(?:copyrights?|licen[cs]e[ds]?|licensing|permissions?|reproduc\w+|redistribut\w+"
-    r"|ISBN|ISSN|DOI|warrant\w+|liab(?:le|ility)|disclaim\w*|endors\w+|trademarks?|rights reserved"
-    r"|third[- ]party|catalogu?ing|citation|printed|publish(?:ed|er|ers|ing)|edition|translation"
-    r"|responsibility|designations|layout|typeset\w*|cover design|Impressum|Rechte vorbehalten"
-    r"|Nachdruck|Vervielfältigung|Verlag|Druck|Droits réservés|imprimé|dépôt légal"
-    r"|Reservados|impreso)\b",
+_OWN = (  # words of the law, rare in other texts
+    r"copyrights?|licen[cs]e[ds]?|licensing|permissions?|reproduc\w+|redistribut\w+|ISBN|ISSN"
+    r"|warrant\w+|liab(?:le|ility)|disclaim\w*|endors\w+|trademarks?|rights reserved|third[- ]party"
+    r"|catalogu?ing|typeset\w*|cover design|Impressum|Rechte vorbehalten|Nachdruck"
+    r"|Vervielfältigung|Verlag|Droits réservés|imprimé|dépôt légal|Reservados|impreso"
+)
+_OTHER = (
+    r"DOI|citation|printed|publish(?:ed|er|ers|ing)|edition|translation|responsibility"
+    r"|designations|layout|Druck"
+)
+_LEGAL = re.compile(rf"©|\b(?:{_OWN}|{_OTHER})\b", re.IGNORECASE)
+_KINDS = re.compile(rf"©|\b(?:{_OWN})\b", re.IGNORECASE)
+_CONTENT = re.compile(
+    r"(?:#+ )?(?:\d\.? |I\. )?(?:abstract|summary|introduction|zusammenfassung|einleitung|résumé"
+    r"|resumen|introducción)\b",
     re.IGNORECASE,
 )
 _THANKS = re.compile(
@@ -24,6 +32,9 @@ _THANKS = re.compile(
 EARLY, LATE = 0.1, 2  # share of the pages in front, and pages at the end, that are looked at
 LEAST = 8  # pages of a document that has such
 MOST = 1_200  # words of an imprint
+SHORT = 60  # words of one that need not say much
+STEM = 4  # letters by which words are of one kind
+KINDS = 3  # of words of the law in a longer one, at least
 LEGAL = 0.7  # share of its words in paragraphs that name what an imprint names
 NAMES = 0.4  # share of words with capitals where people and their institutes are listed
 WHOLE = 0.85  # of the words stay at least, else these pages are what the document is about
@@ -53,7 +64,12 @@ def _is_imprint(text: str) -> bool:
     words = count_words(text)
     if not words or words > MOST or not IMPRINT.search(text):
         return False
-    legal = [block for block in text.split("\n\n") if _LEGAL.search(block)]
+    blocks = text.split("\n\n")
+    # The first page of a paper says whose it is too.
+    kinds = {found.lower()[:STEM] for found in _KINDS.findall(text)}
+    if any(map(_CONTENT.match, blocks)) or (words > SHORT and len(kinds) < KINDS):
+        return False
+    legal = [block for block in blocks if _LEGAL.search(block)]
     return sum(map(count_words, legal)) >= LEGAL * words
 
 
