@@ -52,8 +52,11 @@ IMPRINT = re.compile(
     r"|\bregistered office: |\bunder (?:the|a) Creative Commons\b",
     re.IGNORECASE,
 )
-COMMAND = re.compile(r"\$[ (]|--?[a-z]+ ")
-DEFINITION = re.compile(r"[“\"][^”\"]{1,60}[”\"] (?:means?|shall mean|has the meaning)\b")
+COMMAND = re.compile(r"\$[ (](?!\d)|--?[a-z]+ ")
+DEFINITION = re.compile(
+    r"[“\"][^”\"]{1,60}[”\"] (?:means?,? (?:an?|the|any|each|every|all|either|such|those|in)"
+    r"|shall mean|has the meaning)\b"
+)
 ASKED = re.compile(r"(?:interviewer|moderator|question|q)\d{0,3}: ", re.IGNORECASE)
 MAIL = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from .sentences import NOTES
+from .sentences import CLOSING, NOTES
 
 _NAME = r"[A-Z][\w'’.-]*(?: (?:and|&) [A-Z][\w'’.-]*| et al\.?,?)*"
 CITATION = re.compile(
@@ -24,19 +24,24 @@ NEEDED = re.compile(
 )
 BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]\s+(?=\S)")
 RAISED = re.compile(
-    rf"(?<=[^\W\d_A-Z]{{4}}[.,]){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])"
+    rf"(?<=[^\W\d_A-Z]{{4}},){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])"
 )
+LAST_RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}})(\.{CLOSING}){NOTES}\Z")
+# What has "2.5" before it may be measured: a number of three parts or with a stop is a clause's.
 LABEL = re.compile(
-    r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?)\s+(?=\S)"
-    r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s+(?=[A-Z])(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz)"
+    r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]\s+(?=\S)|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?\s+(?=[^\sa-z]))"
+    r"|\d{1,2}(?:(?:\.\d{1,2}){2,3}|\.\d{1,2}\.)\s+(?=[A-Z])"
+    r"|\d{1,2}\.\d{1,2}\s+(?=(?:A|An|As|At|By|If|In|It|No|On|To|We)\s|[A-Z][a-zß-ÿ]{2})"
+    r"(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz|Uhr|Euro|Dollar|Franken|Liter|Meter|Kilo|Gramm|Tonne"
+    r"|Stunde|Minute|Sekunde|Grad|Celsius|Tesla)"
     r"|(?:Background|Context|Introduction|Objectives?|Aims?|Purpose|Setting|Design|Methods?"
     r"|Findings?|Results?|Interpretation|Conclusions?|Summary|Abstract|BACKGROUND|CONTEXT"
     r"|INTRODUCTION|OBJECTIVES?|AIMS?|PURPOSE|SETTING|DESIGN|METHODS?|FINDINGS?|RESULTS?"
-    r"|INTERPRETATION|CONCLUSIONS?|SUMMARY|ABSTRACT)(?::\s+|\s?[—–]\s?)(?=[A-Z][^\W\d]*\s)"
+    r"|INTERPRETATION|CONCLUSIONS?|SUMMARY|ABSTRACT)(?::\s+|\s?—\s?|\s–\s)(?=[A-Z][^\W\d]*\s)"
 )
-SOUND = re.compile(
-    r"\s*[\[(](?:laughs?|laughter|chuckles?|sighs?|coughs?|applause|cheers|music|silence|pauses?"
-    r"|crosstalk|inaudible|unintelligible)[\])]",
+SOUND = re.compile(  # a person may study "the arts (music)"
+    r"\s*(?:[\[(](?:laughs?|laughter|chuckles?|sighs?|coughs?|applause"
+    r"|crosstalk|inaudible|unintelligible)[\])]|\[(?:cheers|music|silence|pauses?)\])",
     re.IGNORECASE,
 )
 UNOPENED, UNCLOSED = re.compile(r'[.,!?…]"(?!\w)'), re.compile(r'[\s(]?"(?=\w)')
@@ -75,7 +80,7 @@ def tidy(sentence: str, follows: bool = False) -> str:
     text = text[bullet.end() :] if bullet else text
     while label := LABEL.match(text):
         text = text[label.end() :]
-    text = RAISED.sub("", SOUND.sub("", text).lstrip())
+    text = LAST_RAISED.sub(r"\1", RAISED.sub("", SOUND.sub("", text).lstrip()))
     cut = CITATION.sub(_cut, text)
     if cut != text:
         text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", cut)

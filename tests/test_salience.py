@@ -110,6 +110,8 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
     assert not is_whole("A short history of the project, team@lists.example.org, may be passed on.")
     assert is_whole("Each team @ work meets in a room of its own.")
     assert is_whole("5.4 million people live there today.")
+    assert is_whole("$ 40 million was raised by the fund.")
+    assert is_whole("“Sustainability” means different things to different people.")
     assert is_whole("dpkg-repack creates a package out of files.")
     assert is_whole("debmake 所假设的打包情景是相对简单的。")
     assert is_whole("Published in 1859, the book made its author known to all, and feared by most.")
