@@ -338,6 +338,15 @@ def test_subtitles_are_read_as_speech(load, name) -> None:
     assert document.warnings == ("The numbers and times of the subtitles are left out.",)
 
 
+def test_a_cue_may_begin_with_a_sign_or_a_label_and_follow_at_once() -> None:
+    cues = ["#MeToo is law.", "Remember the rule\nNumber one: never stop.", "1990\nwas long."]
+    content = "\n".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{lines}" for n, lines in enumerate(cues, 1)
+    )
+    said = "#MeToo is law. Remember the rule Number one: never stop. 1990 was long."
+    assert documents.document_from_text(content).pages[0].text == said
+
+
 def test_captions_that_roll_up_say_each_line_once() -> None:
     cues = ["one two", "one two\nthree four", "three four\nfive six."]
     content = "WEBVTT\n\n" + "\n\n".join(

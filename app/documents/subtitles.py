@@ -13,9 +13,9 @@ _CLOCK = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[.,](\d{3})"
 _TIMES = re.compile(rf"{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?")
 _VOICE = re.compile(r"<v(?:\.[\w.]*)?\s+([^>]{1,60})>")
 _TAG = re.compile(r"</?[a-z][^<>]{0,80}>|<[\d:.]+>|\{\\[^{}]*\}")
-_SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫#][^♪♫]*[♪♫#]?|\*[^*]*\*")  # alone on a line
+_SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫][^♪♫]*[♪♫]?|#[^#]*#|\*[^*]*\*")  # alone
 _TURN = re.compile(r"(?:>>+|[-–—])\s*(?=\S)")  # somebody else speaks
-_NAME = re.compile(r"[^\W\d_][\w.'’ -]{0,30}:\s")
+_NAME = re.compile(r"(?![a-zß-ÿ])[^\W\d_][\w.'’ -]{0,30}:\s")
 _ENDS = re.compile(rf"[{STOPS}{DENSE_STOPS}]{CLOSING}$")
 CUES = 3  # of a text that is subtitles at least
 PAUSE = 2.0  # seconds: a new paragraph, where a sentence has ended
@@ -50,8 +50,12 @@ def speech_of(content: str) -> list[Block]:
             turn = _TURN.match(line)
             said = line[turn.end() :] if turn else line
             last = blocks[-1] if blocks else ""
-            ended = bool(_ENDS.search(last)) and (pause >= PAUSE or len(last) > LONGEST)
-            if not last or turn or _NAME.match(said) or ended or pause >= LONG_PAUSE:
+            has_ended = _ENDS.search(last) is not None
+            is_apart = has_ended and (pause >= PAUSE or len(last) > LONGEST)
+            # "Rule number / One: never stop" names nobody.
+            name = _NAME.match(said)
+            speaks = name is not None and (has_ended or name[0].isupper())
+            if not last or turn or speaks or is_apart or pause >= LONG_PAUSE:
                 blocks.append(said)
             else:
                 blocks[-1] = f"{last} {said}"
@@ -76,6 +80,8 @@ def _cues(content: str, most: int = 0) -> Iterator[_Cue]:
         while index < len(lines) and lines[index].strip() and not _is_times(lines[index]):
             words.append(lines[index])
             index += 1
+        if words and words[-1].strip().isdigit() and index < len(lines) and lines[index].strip():
+            words.pop()  # the number of the next cue, no line being blank before it
         said = list(filter(None, map(_said, words)))
         if said:
             count += 1
