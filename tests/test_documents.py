@@ -392,6 +392,12 @@ def test_a_sentence_goes_on_below_the_header_of_the_only_other_page() -> None:
     assert f"{begun} at most three times." in text_of(content + "at most three times.")
 
 
+def test_short_lines_above_a_page_break_end_there() -> None:
+    content = "THE MILL\n\fTold by the Miller\n\fChapter One\n\nThe river rose in the night."
+    paragraphs = ["THE MILL", "Told by the Miller", "Chapter One", "The river rose in the night."]
+    assert text_of(content).split("\n\n") == paragraphs
+
+
 def test_long_lines_may_be_wrapped_too() -> None:
     line = " ".join(f"{PROSE} And so they went to the village to ask for the help of".split())
     assert f"{line} all." in text_of(f"{line}\nall.\n{line} others.")
