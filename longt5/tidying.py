@@ -22,7 +22,7 @@ NEEDED = re.compile(
     r"|between|equations?|refs?|references?|papers?|works?))\Z",
     re.IGNORECASE,
 )
-BULLET = re.compile(r"[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]\s+(?=\S)")
+BULLET = re.compile(r"(?:[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]|\.{3,}|…+)\s+(?=\S)")
 RAISED = re.compile(
     rf"(?<=[^\W\d_A-Z]{{4}},){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])"
 )
@@ -76,8 +76,8 @@ def tidy(sentence: str, follows: bool = False) -> str:
     '"I have played here since I was nine," said Webb.'
     """
     text = " ".join(sentence.split())
-    bullet = BULLET.match(text)
-    text = text[bullet.end() :] if bullet else text
+    while bullet := BULLET.match(text):
+        text = text[bullet.end() :]
     while label := LABEL.match(text):
         text = text[label.end() :]
     text = LAST_RAISED.sub(r"\1", RAISED.sub("", SOUND.sub("", text).lstrip()))

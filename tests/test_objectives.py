@@ -121,6 +121,8 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("3.2 The Tenant shall pay the rent.", "The Tenant shall pay the rent."),
     ("2.5 Millionen Menschen leben hier.", "2.5 Millionen Menschen leben hier."),
     ("3.2 metres of snow fell.", "3.2 metres of snow fell."),
+    ("• …… 这些目标很难。", "这些目标很难。"),
+    ("...this year it rose.", "...this year it rose."),
     ("12.5 GB of memory are needed.", "12.5 GB of memory are needed."),
     ("10.30 Uhr beginnt es.", "10.30 Uhr beginnt es."),
     ("2:01:09 was his best time.", "2:01:09 was his best time."),
