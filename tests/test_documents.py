@@ -463,6 +463,8 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     assert document.warnings == (said,)
     assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
     assert document_of(json.loads(json.dumps(asdict(document)))) == document
+    with pytest.raises(errors.EmptyFile, match="only what is left out, such as .* an imprint"):
+        require_text(select_pages(document, "3-4"))
 
 
 @pytest.mark.parametrize("pages", [

@@ -186,6 +186,12 @@ def require_text(document: Document) -> None:
     if "failed" in statuses:
         raise NotReadable(f"No page of “{document.name}” could be read: download it again.")
     if "skipped" in statuses:
+        chosen = {page.number for page in document.pages if page.status != "skipped"}
+        if chosen & {*document.imprint, *document.contents}:
+            raise EmptyFile(
+                f"“{document.name}” has on the chosen pages only what is left out, such as a table "
+                "of contents or an imprint: choose others."
+            )
         raise EmptyFile(f"“{document.name}” has no text on the chosen pages: choose others.")
     raise EmptyFile(f"“{document.name}” has no text on any page: choose another file.")
 
