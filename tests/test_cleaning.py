@@ -506,6 +506,7 @@ def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
 
 @pytest.mark.parametrize("blocks", [
     [HEAD, "4.1 Sales of rice", TAIL],
+    [HEAD, "Town Hall", TAIL],
     [HEAD, "A paragraph of its own says what it has to say in one sentence.", TAIL],
     [HEAD + " miller.", *NOTES, TAIL],
     [HEAD, *NOTES, TAIL.capitalize()],

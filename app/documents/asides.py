@@ -68,7 +68,12 @@ def _end_of(blocks: Sequence[Block], at: int) -> int | None:
         if page > blocks[at][0] + 1:
             return None
         if REST.match(block) and re.search(f"[{STOPS}]", block):
-            return end if end > at + 1 else None
+            between = [aside for _, aside in blocks[at + 1 : end]]
+            # A scrap alone is a heading, unless it is the rest of a page's header.
+            is_cut = page > blocks[at][0] or any(
+                _is_beside(aside) or any(map(str.isdigit, aside)) for aside in between
+            )
+            return end if between and is_cut else None
         if not _is_aside(block):
             return None
     return None
