@@ -312,6 +312,9 @@ BOLD_LEADS = [  # in bold, and what the line goes on with; the heading that is f
     ("The Tenant", 1, "shall pay the rent to the", None),
     ("Table 3. Rents.", 1, "The values of the year", None),
     ("Market size:", 1, "The county is small and", None),
+    ("U.S.", 1, "Senators from the valley say that the", None),
+    ("Mill Trust Inc.", 1, "Chair Anna Wood says that the", None),
+    ("Appendix A.", 1, "The valley is wet and the", "Appendix A."),
 ]
 
 

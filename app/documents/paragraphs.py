@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from longt5.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS
+from longt5.sentences import ABBREVIATION, CLOSING, DENSE_STOPS, MAX_HEADING, STOPS
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
@@ -252,7 +252,10 @@ class _Page:
         if not _WORD.search(heading) or len(heading) > MAX_HEADING or heading[-1] in ":,;":
             return ""
         is_full = two.room is not None and two.room < FULL
-        is_closed = heading[-1] == "." or two.is_set_off or (is_full and _NUMBERED.match(heading))
+        # "U.S." is none; "Appendix A." is.
+        is_short = ABBREVIATION.search(heading) is not None and heading[-3:-2] != " "
+        is_ended = heading[-1] == "." and not is_short
+        is_closed = is_ended or two.is_set_off or (is_full and _NUMBERED.match(heading))
         return heading if is_closed and rest[:1].isupper() else ""
 
     @staticmethod
