@@ -106,7 +106,8 @@ def coverage_line(summary: Summary) -> str:
 def cell_title(summary: Summary, pages: Sequence[int], status: str) -> str:
     """`Page iv, 4 of the file: read`."""
     where, numbers = places(pages, summary.unit, summary.labels), ranges(pages)
-    physical = "" if where.endswith(f" {numbers}") else f", {numbers} of the file"
+    is_said = where.endswith((f" {numbers}", f"[{numbers} of the file]"))
+    physical = "" if is_said else f", {numbers} of the file"
     return f"{capital(where)}{physical}: {STATUSES[status]}"
 
 

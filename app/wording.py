@@ -19,9 +19,17 @@ def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    names = [[labels[n - 1] if labels else str(n) for n in run] for run in runs]
+    names = [[_name(n, labels) for n in run] for run in runs]
     return ", ".join(a if first == last else f"{a}-{b}"
                      for (a, b), (first, last) in zip(names, runs, strict=True))  # fmt: skip
+
+
+def _name(number: int, labels: Sequence[str]) -> str:
+    """What is printed on a page; where it is printed on a later one too, its number as well."""
+    if not labels:
+        return str(number)
+    label = labels[number - 1]
+    return f"{label} [{number} of the file]" if label in labels[number:] else label
 
 
 def places(numbers: Sequence[int], unit: str = "page", labels: Sequence[str] = ()) -> str:

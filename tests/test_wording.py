@@ -9,6 +9,7 @@ import pytest
 from app import export
 from app.board import Board
 from app.compare import described
+from app.coverage import cell_title
 from app.documents import document_from_text
 from app.events import DocumentStarted, Finished, Planned
 from app.plan import in_a_line
@@ -29,6 +30,18 @@ def test_runs_of_pages() -> None:
     assert (ranges([1, 2, 4]), ranges([1, 2, 3, 5], labels)) == ("1-2, 4", "i-iii, 2")
     assert (places([4], "part"), places([1, 2, 4], labels=labels)) == ("part 4", "pages i-ii, 1")
     assert ranges([]) == ""
+
+
+def test_a_number_that_is_printed_twice_is_told_apart() -> None:
+    labels = ("1", "i", "i", "ii", "1", "2")  # a cover, a title, an imprint, and so on
+    assert places([1], labels=labels) == "page 1 [1 of the file]"
+    assert places([5, 6], labels=labels) == "pages 1-2"
+    summary = replace(summary_of("Rain."), labels=labels)
+    titles = [cell_title(summary, [page], "read") for page in (1, 2, 5)]
+    assert titles == [
+        "Page 1 [1 of the file]: read", "Page i [2 of the file]: read",
+        "Page 1, 5 of the file: read",
+    ]  # fmt: skip
 
 
 def test_one_word_is_no_words() -> None:
