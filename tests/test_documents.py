@@ -347,6 +347,11 @@ def test_a_cue_may_begin_with_a_sign_or_a_label_and_follow_at_once() -> None:
     assert documents.document_from_text(content).pages[0].text == said
 
 
+def test_a_file_that_says_it_is_subtitles_may_hold_one_cue() -> None:
+    content = "WEBVTT\n\n00:00.000 --> 00:09.000\nWelcome to the town hall."
+    assert documents.document_from_text(content).pages[0].text == "Welcome to the town hall."
+
+
 def test_captions_that_roll_up_say_each_line_once() -> None:
     cues = ["one two", "one two\nthree four", "three four\nfive six."]
     content = "WEBVTT\n\n" + "\n\n".join(
@@ -396,6 +401,7 @@ def test_short_lines_above_a_page_break_end_there() -> None:
     content = "THE MILL\n\fTold by the Miller\n\fChapter One\n\nThe river rose in the night."
     paragraphs = ["THE MILL", "Told by the Miller", "Chapter One", "The river rose in the night."]
     assert text_of(content).split("\n\n") == paragraphs
+    assert "\n\n" not in text_of(f"{PROSE} So\nthey met in\n\fLeeds.")
 
 
 def test_long_lines_may_be_wrapped_too() -> None:

@@ -14,7 +14,7 @@ _FOOTER = re.compile(r"\S.* {3,}\[Page (\d{1,4})\]")  # as on the pages of an RF
 _ENDS = re.compile(rf"[{STOPS}{DENSE_STOPS}:;]{CLOSING}$")
 LINES = 8  # that a page has at least
 ROW = 3  # numbers that follow each other at least
-TITLE = 40  # characters; a shorter last line of a page goes on only with a small letter
+TITLE = 40  # characters; a shorter last paragraph of a page goes on only with a small letter
 INSIDE = 0.25  # of the breaks at least are inside a sentence: else the numbers are chapters'
 
 
@@ -66,7 +66,7 @@ def _joined(pages: Sequence[str]) -> str:
     """The pages as one text: a paragraph that ends inside a sentence goes on."""
     text = ""
     for page in filter(None, pages):
-        is_title = len(text.rpartition("\n")[2]) < TITLE and not page[0].islower()
+        is_title = len(text.rpartition("\n\n")[2]) < TITLE and not page[0].islower()
         goes_on = text and not _ENDS.search(text[-9:]) and not is_title
         text += ("\n" if goes_on else "\n\n" if text else "") + page
     return text

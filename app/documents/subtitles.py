@@ -31,10 +31,12 @@ class _Cue:
 
 
 def is_subtitles(content: str) -> bool:
-    """Whether a text is a list of cues: it begins with one, and there are several."""
-    head = content.lstrip().split("\n", 3)[:3]
-    begins = head[:1] and (head[0].startswith("WEBVTT") or any(map(_is_times, head[:2])))
-    return bool(begins) and sum(1 for _ in _cues(content, CUES)) == CUES
+    """Whether a text is a list of cues: it says so, or begins with one and there are several."""
+    head = content.lstrip().split("\n", 2)[:2]
+    is_said = head[0].startswith("WEBVTT")
+    least = 1 if is_said else CUES
+    begins = is_said or any(map(_is_times, head))
+    return begins and sum(1 for _ in _cues(content, least)) == least
 
 
 def speech_of(content: str) -> list[Block]:
