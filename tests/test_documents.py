@@ -480,6 +480,7 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     [PROSE * 4] * 2 + THANKS[1:] + [PROSE * 4] * 9,  # a list of people, of whatever kind
     [PROSE * 4] * 2 + [f"{IMPRINT}\n\n{PROSE}"] + [PROSE * 4] * 9,
     [f"Better Idioms\n\n{TRANSLATED}\n\n© 2020 The Authors"] + [PROSE * 4] * 9,
+    [f"Key messages\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
     [f"Whose Text\n\nAbstract\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
 ])  # fmt: skip
 def test_other_pages_are_no_imprint(pages) -> None:

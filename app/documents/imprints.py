@@ -20,8 +20,9 @@ _OTHER = (
 _LEGAL = re.compile(rf"©|\b(?:{_OWN}|{_OTHER})\b", re.IGNORECASE)
 _KINDS = re.compile(rf"©|\b(?:{_OWN})\b", re.IGNORECASE)
 _CONTENT = re.compile(
-    r"(?:#+ )?(?:\d\.? |I\. )?(?:abstract|summary|introduction|zusammenfassung|einleitung|résumé"
-    r"|resumen|introducción)\b",
+    r"(?:#+ )?(?:\d\.? |I\. )?(?:abstract|(?:executive )?summary|introduction|key messages"
+    r"|highlights|foreword|preface|zusammenfassung|einleitung|vorwort|résumé|avant-propos|resumen"
+    r"|introducción|prólogo)\b",
     re.IGNORECASE,
 )
 _THANKS = re.compile(
