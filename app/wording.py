@@ -20,7 +20,7 @@ def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:
         else:
             runs.append([number, number])
     names = [[_name(n, labels) for n in run] for run in runs]
-    return ", ".join(a if first == last else f"{a}-{b}"
+    return ", ".join(a if first == last else f"{a}{'–' if '-' in a + b else '-'}{b}"
                      for (a, b), (first, last) in zip(names, runs, strict=True))  # fmt: skip
 
 

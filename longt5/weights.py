@@ -60,7 +60,7 @@ def choose_device(device: str | torch.device) -> torch.device:
         raise ValueError("There is no CUDA device here; use --device cpu or auto.")
     number, count = int(device.partition(":")[2] or 0), torch.cuda.device_count()
     if device.startswith("cuda") and number >= count:
-        raise ValueError(f"There is no {device} here, only cuda:0 to cuda:{count - 1}.")
+        raise ValueError(f"There is no {device} here; the last one is cuda:{count - 1}.")
     if device == "mps" and not has_mps:
         raise ValueError("There is no MPS device here; use --device cpu or auto.")
     return torch.device(device)

@@ -218,7 +218,7 @@ def test_auto_takes_a_gpu_that_computes(monkeypatch, capsys, fault) -> None:
         assert len(notices) == bool(fault) and "Compile with" not in capsys.readouterr().err
         assert all(n.endswith("the processor is used instead.") for n in notices)
         assert choose_device("cuda:0").type == "cuda"  # was asked for
-        with pytest.raises(ValueError, match="There is no cuda:1 here, only cuda:0 to cuda:0"):
+        with pytest.raises(ValueError, match="There is no cuda:1 here; the last one is cuda:0"):
             choose_device("cuda:1")
         monkeypatch.setitem(__import__("sys").modules, "spaces", object())
         select.computes.cache_clear()

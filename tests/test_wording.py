@@ -30,6 +30,7 @@ def test_runs_of_pages() -> None:
     assert (ranges([1, 2, 4]), ranges([1, 2, 3, 5], labels)) == ("1-2, 4", "i-iii, 2")
     assert (places([4], "part"), places([1, 2, 4], labels=labels)) == ("part 4", "pages i-ii, 1")
     assert ranges([]) == ""
+    assert ranges([1, 2], ("A-1", "A-2")) == "A-1–A-2"
 
 
 def test_a_number_that_is_printed_twice_is_told_apart() -> None:
