@@ -36,6 +36,7 @@ PATH = re.compile(r"[/\\_=.@]\s?[\w-]*\.\Z")  # "man/hello.1"
 BEFORE = 16  # characters that these may look at
 NEXT = re.compile(r"[^\S\n]*\n?[^\S\n]*(\S)")  # in the same paragraph
 GOING_ON = ".,;:)"  # begin no sentence: "x1, . . . , xn"
+OPENING = "“„«"  # may begin a sentence after the number of a note
 FIRST = re.compile(r"[^\W\d_]")
 BLANK = re.compile(r"\n[ \t]*\n")
 ITEM = re.compile(r"\n(?=[ \t]*(?:[•●○◦▪■□‣∙➢✓\uf0b7]\s|[-*–—]\s+[^\W_a-zß-ÿ]))")
@@ -88,8 +89,8 @@ def sentence_ends(text: str) -> list[int]:
 def _goes_on(text: str, begin: int, stop: re.Match[str]) -> bool:
     """Whether the sentence that begins at ``begin`` does not end with this stop: it belongs to an
     abbreviation, to the number of a caption or to a file's name, or a small letter follows, as in
-    "Who?" he asked; after the number of a note, all but a capital. Where sentences begin with
-    small letters too, these tell nothing."""
+    "Who?" he asked; after the number of a note, all but a capital or a quotation. Where sentences
+    begin with small letters too, these tell nothing."""
     if stop[0] in DENSE_STOPS:
         return False
     after = stop.start() + 1
@@ -108,7 +109,7 @@ def _goes_on(text: str, begin: int, stop: re.Match[str]) -> bool:
     if following[1] in GOING_ON:
         return True
     if has_note:
-        return not following[1].isupper()
+        return not (following[1].isupper() or following[1] in OPENING)
     first = FIRST.search(text, begin, after)
     if following[1].islower():
         return first is None or not first[0].islower()

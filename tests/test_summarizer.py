@@ -286,6 +286,7 @@ def test_sentences_end_where_a_reader_says() -> None:
     assert [text[a:b] for a, b in split_sentences(text)] == [
         "पानी बढ़ा।", "सब गए।।", "क्या हुआ?", "هل عاد؟", "پانی آیا۔", "Il dit «oui.»", "Fin",
     ]  # fmt: skip
+    assert sentence_ends("It affects births.1 “It does.” So") == [19, 30]
     text = "It affects births.1 While 40% live.5,6 It.2 See man/hello.1 Then page.3 on p. 2.12 X"
     assert [text[a:b] for a, b in split_sentences(text)] == [
         "It affects births.1", "While 40% live.5,6",
