@@ -45,7 +45,7 @@ class SentenceWriter:
         self._found: list[Sentence] = []
 
     def source_sentences(self) -> list[Passage]:
-        """The sentences of the source, without headings and scraps; all passages where there are
+        """The sentences of the source, without headings and scraps; with scraps where there are
         too few."""
         spans = [(passage.start, passage.end) for passage in self._passages]
         whole = set(whole_ones(self._chunk.text, spans))

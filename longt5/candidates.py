@@ -53,13 +53,13 @@ def _by_lines(text: str, start: int, end: int) -> list[Span]:
 
 
 def whole_sentences(text: str) -> list[Span]:
-    """The sentences that may be picked; all there are where whole ones are few."""
+    """The sentences that may be picked; scraps too where whole ones are few."""
     return whole_ones(text, sentence_spans(text))
 
 
 def whole_ones(text: str, spans: list[Span]) -> list[Span]:
-    """The whole ones of some sentences; all of them where these are few, and not most of the
-    text."""
+    """The whole ones of some sentences; where these are few, and not most of the text, its scraps
+    too, but no listings, captions and the like."""
     imprints = _imprints(text)
     whole = [
         (start, end) for start, end in spans
@@ -67,7 +67,9 @@ def whole_ones(text: str, spans: list[Span]) -> list[Span]:
         and not any(a <= start < b for a, b in imprints)
     ]  # fmt: skip
     sizes = [sum(count_words(text[a:b]) for a, b in some) for some in (whole, spans)]
-    return whole if len(whole) >= FEW or 2 * sizes[0] > sizes[1] else spans
+    if len(whole) >= FEW or 2 * sizes[0] > sizes[1]:
+        return whole
+    return [(start, end) for start, end in spans if _is_text(text[start:end])] or spans
 
 
 def _imprints(text: str) -> list[Span]:
@@ -95,12 +97,15 @@ def is_whole(sentence: str, is_named: bool = False) -> bool:
     """Whether it is one to its end, and no scrap, listing, caption or note; `is_named`: what it
     begins with is a name, though its letter is small."""
     return (
-        len(sentence) <= MAX_CHARACTERS
-        and last_sentence_end(sentence) == len(sentence)
+        last_sentence_end(sentence) == len(sentence)
         and count_words(LABEL.sub("", sentence, count=1)) >= MIN_WORDS
-        and not is_listing(sentence)
-        and not is_apart(sentence[:1].upper() + sentence[1:] if is_named else sentence)
+        and _is_text(sentence[:1].upper() + sentence[1:] if is_named else sentence)
     )
+
+
+def _is_text(sentence: str) -> bool:
+    """Whether it is no listing, command, caption or note."""
+    return len(sentence) <= MAX_CHARACTERS and not (is_listing(sentence) or is_apart(sentence))
 
 
 def picked(text: str, spans: list[Span]) -> str:

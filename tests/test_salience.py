@@ -125,6 +125,15 @@ def test_what_stands_beside_a_copyright_line_is_no_sentence_to_repeat() -> None:
     assert said[-1].startswith("The museum") and not any("Gull" in s for s in said)
 
 
+def test_where_sentences_are_few_scraps_are_picked_but_no_commands() -> None:
+    scraps = ["Costs and benefits of the new wall", "Three sites, two of them tidal"]
+    beside = ["$ head -n1 Makefile prefix = /usr", "Table 3 lists it."]
+    text = "\n\n".join([*scraps, *beside, "We start."])
+    assert [text[a:b] for a, b in whole_sentences(text)] == [*scraps, "We start."]
+    only = "$ cd tides\n\n$ make -j"
+    assert [only[a:b] for a, b in whole_sentences(only)] == ["$ cd tides", "$ make -j"]
+
+
 def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
     text = "A Short Note\n\nThe river rose in the night. It took the bridge with it."
     assert [text[a:b] for a, b in whole_sentences(text)] == [
