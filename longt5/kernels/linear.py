@@ -83,7 +83,7 @@ class Linear(nn.Linear):
 class Fused:
     """Several matrices of one input as a single product, for the few rows of a decode step.
 
-    The compiled kernel takes weights as they lie. Without it they are packed at the first call
+    The compiled kernel and MKL take weights as they lie. oneDNN has them packed at the first call
     and again whenever one has changed; so are int8 weights (``quantized``). Copies start unpacked.
     What is written through ``.data`` leaves no trace: copy into the parameter itself, under
     ``torch.no_grad()``.
