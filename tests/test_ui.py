@@ -40,7 +40,7 @@ from app.ui.api import Api
 from app.ui.exports import exports_folder, write_exports
 from app.ui.form import Form
 from app.ui.handlers import Handlers
-from app.ui.layout import component_updates
+from app.ui.layout import component_updates, control_updates
 from tests.conftest import EXAMPLE_TEXT
 from tests.test_export import HOSTILE, summary_of
 
@@ -132,9 +132,7 @@ def handlers(bundled):
 def run(handlers, files=None, text="", source="files", **changes):
     asked = {"length": "short", "num_beams": 2, "max_new_tokens": 12, **changes}
     views = []
-    for view in handlers.run(
-        Form(source, files, text, **asked), SimpleNamespace(session_hash="s")
-    ):
+    for view in handlers.run(Form(source, files, text, **asked), SimpleNamespace(session_hash="s")):
         exports = {k: Path(v).read_bytes() for k, v in (view["exports"] or {}).items()}
         views.append({**view, "exports": exports})
     return views
@@ -171,8 +169,17 @@ def test_failures_are_said_and_the_page_is_free_again(handlers, changes, words) 
     last = run(handlers, **changes)[-1]
     assert words in last["status"] and 'role="alert"' in last["status"]
     assert not last["running"]
-    status, summary, _, run_button, stop_button, *_ = component_updates(last)
+    *_, controls = component_updates(last)
+    run_button, stop_button, *_ = control_updates(controls)
     assert run_button["interactive"] and not stop_button["interactive"]
+
+
+def test_a_picture_of_a_stream_makes_no_button_anew(handlers) -> None:
+    form = Form(text=EXAMPLE_TEXT.read_text(encoding="utf-8"), source="text", length="short")
+    views = handlers.run(form, SimpleNamespace(session_hash="s"))
+    pictures = [component_updates(v) for v in views if v["running"] and v["summary"]]
+    assert pictures and all(isinstance(html, str) for p in pictures for html in p[:2])
+    assert all(p[3] == pictures[0][3] for p in pictures)  # what the buttons follow is the same
 
 
 def test_reading_happens_once(tmp_path) -> None:

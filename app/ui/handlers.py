@@ -48,7 +48,7 @@ NO_EXPORTS = (
     "or make room and summarize again."
 )
 MAX_PAGES = 1_000  # of which it is known what is in their boxes
-FRAME_S = 0.07  # time between two pictures of a stream
+FRAME_S = 0.12  # time between two pictures of a stream; drawing takes cores from the search
 log = logging.getLogger(__name__)
 
 

@@ -153,6 +153,7 @@ def _answer() -> dict[str, Any]:
     """The right side: progress, the summary, what can be done with it."""
     answer: dict[str, Any] = {
         "job": gr.State(""),
+        "controls": gr.State(None),
         "kept": gr.BrowserState("", storage_key="job", secret="not a secret: an id"),
         "history": gr.BrowserState([], storage_key="jobs", secret="not a secret: ids"),
     }
@@ -229,9 +230,13 @@ def _wire_running(
 ) -> None:
     """Whatever begins or finds a run shows it as it goes, and then what it compares with."""
     job, history = answer["job"], answer["history"]
-    outputs = [answer["status"], answer["summary"], job, ask["run"], ask["stop"]]
-    outputs += [answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
-    outputs += [answer["keeping"], answer["forget"]]
+    outputs = [answer["status"], answer["summary"], job, answer["controls"]]
+    controls = [ask["run"], ask["stop"], answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
+    controls += [answer["keeping"], answer["forget"]]
+    answer["controls"].change(
+        control_updates, answer["controls"], controls, queue=False, trigger_mode="always_last",
+        **QUIET,
+    )  # fmt: skip
     offers: dict[str, Any] = {
         "fn": handlers.earlier.offer, "inputs": [job, history],
         "outputs": [history, answer["compare_box"], answer["earlier"], answer["comparison"]],
@@ -294,8 +299,22 @@ def _as_updates(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[li
 
 
 def component_updates(view: View) -> list[Any]:
-    """status, summary, job, run, stop, copy, a download button per format, what is kept, forget."""
-    summary, exports, kept = (view[name] for name in ("summary", "exports", "kept"))
+    """status, summary, job, and what its buttons follow. A run is drawn many times a second, and
+    Gradio makes each component anew that it is told about, so buttons change by themselves."""
+    summary = view["summary"]
+    controls = {name: view[name] for name in ("running", "exports", "kept")}
+    controls["copy"] = None if summary is None else bool(summary)
+    return [
+        view["status"],
+        gr.skip() if summary is None else summary,
+        gr.skip() if view["job"] is None else view["job"],
+        controls,
+    ]
+
+
+def control_updates(controls: dict[str, Any]) -> list[Any]:
+    """run, stop, copy, a download button per format, what is kept, forget."""
+    running, copy, exports, kept = (controls[k] for k in ("running", "copy", "exports", "kept"))
     downloads = [
         gr.skip() if exports is None
         else gr.update(value=exports.get(fmt), interactive=fmt in exports)
@@ -306,12 +325,9 @@ def component_updates(view: View) -> list[Any]:
         small = f"<small>{escape(kept)}</small>"
         keeping = [gr.update(value=small, visible=bool(kept)), gr.update(visible=bool(kept))]
     return [
-        view["status"],
-        gr.skip() if summary is None else summary,
-        gr.skip() if view["job"] is None else view["job"],
-        gr.update(interactive=not view["running"]),
-        gr.update(interactive=view["running"]),
-        gr.skip() if summary is None else gr.update(interactive=bool(summary)),
+        gr.update(interactive=not running),
+        gr.update(interactive=running),
+        gr.skip() if copy is None else gr.update(interactive=copy),
         *downloads,
         *keeping,
     ]
