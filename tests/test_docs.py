@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,11 +11,12 @@ import sys
 import gradio
 import pytest
 import yaml
+from PIL import Image
 
 from app import cli
 from app.settings import LENGTH_WORDS, Settings
 from app.ui import launch
-from tests import make_readme
+from tests import make_readme, make_speed_picture
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,6 +57,14 @@ def test_the_two_commands_are_there() -> None:
     assert f"{start}requirements.txt && python app.py" in README
     assert f"{start}requirements-dev.txt && python -m tests" in README
     assert "python -m tests" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_picture_of_speeds_shows_the_table() -> None:
+    rows = make_speed_picture.rows_of(README)
+    assert {row[0] for row in rows} >= {1_024, 4_096, 8_192, 16_384} and len(rows) >= 8
+    with Image.open(make_speed_picture.PICTURE) as picture:
+        drawn = json.loads(picture.text["Figures"])
+    assert drawn == [list(row) for row in rows], "run: python -m tests.make_speed_picture"
 
 
 def test_links_and_pictures_lead_somewhere() -> None:
