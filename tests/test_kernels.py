@@ -204,6 +204,27 @@ def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
         select.check("chunked", torch.float32, CPU)
 
 
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB, other allocations: 1 MB)."),
+])  # fmt: skip
+def test_chunks_get_smaller_where_memory_runs_out(monkeypatch, error) -> None:
+    arguments = select.sample(torch.float32)
+    expected = chunked.attend(*arguments)
+    attend, tried = chunked._attend, []
+
+    def full(*arguments):
+        tried.append(arguments[-1])
+        if len(tried) < 3:
+            raise error
+        return attend(*arguments)
+
+    monkeypatch.setattr(chunked, "_attend", full)
+    monkeypatch.setattr(chunked, "CHUNK_FLOATS", 16_000_000)
+    torch.testing.assert_close(chunked.attend(*arguments), expected)
+    assert tried == [16_000_000, 4_000_000, 1_000_000]
+
+
 @pytest.mark.parametrize("dtype", BOUNDS)
 @pytest.mark.parametrize("source", [1, 5, 16, 37, 2049, 5000])
 @pytest.mark.parametrize("beams", [1, 2, 3, 4, 5])

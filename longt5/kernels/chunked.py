@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..blocks import MASKED
+from ..memory import is_out_of_memory
 from . import Geometry, Side
 
 # Scores of one chunk, in floats; they are gone over several times, so few enough to stay near a
@@ -34,8 +35,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
     while True:
         try:
             return _attend(q, k, v, side, geometry, floats)
-        except torch.OutOfMemoryError:
-            if floats < 1_000_000:
+        except Exception as problem:
+            if floats < 1_000_000 or not is_out_of_memory(problem):
                 raise
             floats //= 4
 
