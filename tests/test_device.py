@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections import Counter
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+import torchgen
+import yaml
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -32,6 +37,7 @@ class Border(TorchDispatchMode):
         self.to_host: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.doubles: set[str] = set()
+        self.operators: set[str] = set()
         self.recording = False
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -40,6 +46,8 @@ class Border(TorchDispatchMode):
         far = [x for x in tensors if x.is_meta]
         near = [x for x in tensors if not x.is_meta and x.dim()]
         target = torch.device(kwargs.get("device") or "meta").type
+        if far or "meta" in str(kwargs.get("device")):
+            self.operators.add(str(function).removeprefix("aten.").removesuffix(".default"))
         crosses = function in COPIES and (bool(near) or target == "cpu")
         if far and near and not crosses and function.overloadpacket not in INDEXING:
             self.wrong.append(f"{function} mixes devices in {_place()}")
@@ -153,6 +161,36 @@ def test_a_step_brings_one_answer_back(model, monkeypatch, options, is_recorded)
     assert len(results) == is_recorded
     for logits, shares in results:
         assert logits.dim() == 2 and [x.dim() for x in shares.values()] == [3, 3]
+
+
+@functools.cache
+def on_a_mac() -> set[str]:
+    """The operators that PyTorch's own table has for MPS, or makes of others that it has."""
+    table = Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml"
+    rows = yaml.load(table.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    known = {row["func"].split("(")[0]: row for row in rows}
+
+    def has(row) -> bool:
+        row = known[row["structured_delegate"]] if "structured_delegate" in row else row
+        kinds = ",".join(row.get("dispatch", {"CompositeImplicitAutograd": ""}))
+        return "MPS" in kinds or "Composite" in kinds
+
+    return {name for name, row in known.items() if has(row)}
+
+
+@pytest.mark.parametrize("kind", ["transient-global", "local"])
+@pytest.mark.parametrize("options", [
+    {"num_beams": 4, **RULES, "alignment_heads": [[0, 1]]}, {"num_beams": 1},
+    {"num_beams": 3, "do_sample": True, "top_k": 5, "top_p": 0.9, "temperature": 0.7},
+])  # fmt: skip
+def test_a_mac_has_every_operator(model, monkeypatch, kind, options) -> None:
+    monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "cuda"))
+    shape = replace(model.config, encoder_attention_type=kind, feed_forward_proj="gated-gelu")
+    model = LongT5ForConditionalGeneration(shape).to("meta", torch.float16).eval()
+    with Border() as border:
+        list(model.stream(IDS, max_new_tokens=6, record_attention=True, spans=SPANS, **options))
+    assert len(border.operators) > 40 and border.operators <= on_a_mac()
+    assert "mkldnn_linear" not in on_a_mac()  # so the table knows what is missing
 
 
 def test_no_doubles_where_a_device_has_none(model, monkeypatch) -> None:
