@@ -29,7 +29,7 @@ STATUSES = {
     "stopped": "not reached",
 }
 FEW_CELLS = 40  # of a strip, that may be wide
-UNIT = re.compile(r"(part|chapter) (\S.*)")  # of what has no pages
+UNIT = re.compile(r"(slide|part|chapter) (\S.*)")  # of what has no pages
 Coverage = tuple[tuple[int, str], ...]
 
 

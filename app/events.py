@@ -60,7 +60,7 @@ class Summary:
     coverage: tuple[tuple[int, str], ...] = ()
     overview: tuple[Sentence, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
-    unit: str = "page"  # or part, chapter: what `pages` counts
+    unit: str = "page"  # or slide, part, chapter: what `pages` counts
     labels: tuple[str, ...] = ()  # what is printed on each page, where it is not its number
 
     def to_dict(self) -> dict[str, Any]:

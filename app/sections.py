@@ -62,8 +62,8 @@ def join_pages(document: Document) -> tuple[str, list[PageSpan]]:
         if not body or page.status in ("skipped", "failed", "garbled"):
             continue
         if parts:
-            # Parts of a text end where its paragraphs do.
-            is_apart = document.unit == "part" or _ends_in_title(parts[-1])
+            # Parts of a text and slides end where their paragraphs do.
+            is_apart = document.unit in ("part", "slide") or _ends_in_title(parts[-1])
             ends = (
                 PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
                 or (not body[0].islower() and is_apart)

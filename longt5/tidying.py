@@ -1,12 +1,12 @@
 """A sentence on its own: without citations, references to figures, and what stands in front of it:
 the sign of a list, a clause's number, when it was said, the label of an abstract's part, a
-connective; with both of its quotation marks."""
+connective; with both of its quotation marks, and a stop at its end."""
 
 from __future__ import annotations
 
 import re
 
-from .sentences import CLOSING, NOTES
+from .sentences import CLOSING, DENSE_STOPS, NOTES, STOPS
 
 _NAME = r"[A-Z][\w'’.-]*(?: (?:and|&) [A-Z][\w'’.-]*| et al\.?,?)*"
 CITATION = re.compile(
@@ -44,6 +44,8 @@ SOUND = re.compile(  # a person may study "the arts (music)"
     r"|crosstalk|inaudible|unintelligible)[\])]|\[(?:cheers|music|silence|pauses?)\])",
     re.IGNORECASE,
 )
+ENDED = re.compile(rf"(?:[{STOPS}…]{CLOSING}(?:[ \u00a0\u202f]»)?|[{DENSE_STOPS}][’”」』）]*)\Z")
+DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]\W*\Z")  # of Japanese and Chinese
 UNOPENED, UNCLOSED = re.compile(r'[.,!?…]"(?!\w)'), re.compile(r'[\s(]?"(?=\w)')
 CONNECTIVE = re.compile(
     r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
@@ -72,6 +74,8 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'It affects some of the births.'
     >>> tidy("However, [3] shows that p lies in [1, 4].", follows=True)
     'However, [3] shows that p lies in [1, 4].'
+    >>> tidy("• Decide on electric buses in 2027;")
+    'Decide on electric buses in 2027.'
     >>> tidy('I have played here since I was nine," said Webb.')
     '"I have played here since I was nine," said Webb.'
     """
@@ -87,7 +91,15 @@ def tidy(sentence: str, follows: bool = False) -> str:
     if not follows and CONNECTIVE.match(text):
         cut = CONNECTIVE.sub("", text, count=1)
         text = cut[:1].upper() + cut[1:]
-    return _quoted(text)
+    return _ended(_quoted(text))
+
+
+def _ended(text: str) -> str:
+    """With a stop at its end, which the points of a list do not have: without one they would run
+    into each other, and the citation of the last would be that of all."""
+    if not text or ENDED.search(text):
+        return text
+    return text.rstrip(" ,;:") + ("。" if DENSE.search(text) else ".")
 
 
 def _quoted(text: str) -> str:

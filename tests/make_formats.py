@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import docx
+import pptx
 from PIL import Image
+from pptx.util import Inches
 
 CONTAINER = (
     '<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" '
@@ -68,11 +70,53 @@ def report(document: Any) -> None:
     document.add_paragraph("All the others were lost.")
 
 
+def slides(build: Callable[[Any], Any]) -> bytes:
+    """A PowerPoint file that a function writes into."""
+    deck = pptx.Presentation()
+    build(deck)
+    buffer = io.BytesIO()
+    deck.save(buffer)
+    return buffer.getvalue()
+
+
+def slide(deck: Any, title: str, points: Sequence[str] = (), notes: str = "") -> Any:
+    """A slide with a title, a list of points and notes."""
+    made = deck.slides.add_slide(deck.slide_layouts[1])
+    made.shapes.title.text = title
+    made.placeholders[1].text = "\n".join(points)
+    if notes:
+        made.notes_slide.notes_text_frame.text = notes
+    return made
+
+
+def deck(deck: Any) -> None:
+    """A title, points with notes, a table in a group's company, a picture alone."""
+    first = deck.slides.add_slide(deck.slide_layouts[0])
+    first.shapes.title.text = "The flood\vof the mill"
+    first.placeholders[1].text = "A talk to the council"
+    slide(deck, "What happened", ["The river rose.", "Sacks: 40"], "Nobody expected it so early.")
+    third = deck.slides.add_slide(deck.slide_layouts[5])
+    third.shapes.title.text = "What was lost"
+    table = third.shapes.add_table(2, 2, Inches(1), Inches(2), Inches(4), Inches(1)).table
+    for row, words in zip(table.rows, (("Sacks", "Saved"), ("40", "9")), strict=True):
+        for cell, shown in zip(row.cells, words, strict=True):
+            cell.text = shown
+    group = third.shapes.add_group_shape()
+    box = group.shapes.add_textbox(Inches(1), Inches(5), Inches(4), Inches(1))
+    box.text_frame.text = "All the others were lost."
+    last = deck.slides.add_slide(deck.slide_layouts[6])
+    last.shapes.add_picture(picture(), Inches(1), Inches(1))
+
+
 def picture_only(document: Any) -> None:
     """A page that was scanned into a Word document."""
+    document.add_picture(picture())
+
+
+def picture() -> io.BytesIO:
     buffer = io.BytesIO()
     Image.frombytes("L", (64, 64), bytes(range(256)) * 16).save(buffer, "PNG")
-    document.add_picture(io.BytesIO(buffer.getvalue()))
+    return io.BytesIO(buffer.getvalue())
 
 
 def page(body: str, head: str = "") -> str:

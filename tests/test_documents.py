@@ -828,14 +828,14 @@ def test_the_worker_imports_only_what_it_needs() -> None:
     program = "import sys, app.documents.worker, app.documents.pdf; print(list(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     heavy = {"torch", "gradio", "transformers", "numpy", "sentencepiece", "reportlab",
-             "docx", "lxml", "selectolax", "charset_normalizer", "rapidocr"}  # fmt: skip
+             "docx", "pptx", "lxml", "selectolax", "charset_normalizer", "rapidocr"}  # fmt: skip
     names = eval(done.stdout)
     assert not heavy & {name.split(".")[0] for name in names}
     engine = {name for name in names if name.startswith("longt5")}
     assert engine == {"longt5", "longt5.sentences"}  # where sentences end is said once
 
 
-@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "markdown", "text"])
+@pytest.mark.parametrize("kind", ["pdf", "docx", "pptx", "epub", "html", "markdown", "text"])
 def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """Whatever happens, one JSON object per line and nothing else."""
     request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
+from pptx.opc.package import Part
+from pptx.opc.packuri import PackURI
+from pptx.oxml.ns import qn
 
 from app import errors
 from app.documents import (
@@ -25,6 +30,7 @@ from app.documents import (
 from app.documents.parts import Block, join_blocks, outline_of, pack
 from app.sections import sections_of
 from app.settings import READABLE
+from app.summarizer import Options
 from tests import make_formats
 from tests.make_pdfs import PROSE, text_pdf
 
@@ -115,6 +121,98 @@ def test_a_word_document_locked_by_a_password(load) -> None:
         load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "locked.docx")
     with pytest.raises(errors.NotReadable, match="an old Office document"):
         load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old.doc")
+
+
+# Slides
+
+
+def test_slides(load) -> None:
+    document = load(make_formats.slides(make_formats.deck), "talk.pptx")
+    assert document.unit == "slide" and [p.status for p in document.pages] == [
+        "ok", "ok", "ok", "scanned",
+    ]  # fmt: skip
+    assert [page.text for page in document.pages] == [
+        "The flood of the mill\n\nA talk to the council",
+        "What happened\n\n• The river rose.\n• Sacks: 40\n\nNobody expected it so early.",
+        "What was lost\n\nSacks | Saved\n40 | 9\n\nAll the others were lost.",
+        "",
+    ]
+    titles = ["The flood of the mill", "What happened", "What was lost"]
+    assert outline(document) == [(title, n, 1) for n, title in enumerate(titles, 1)]
+    notes, picture = document.warnings
+    assert "notes are read" in notes and picture.startswith("Slide 4 is left out")
+
+
+def test_what_python_pptx_passes_over_is_read(load) -> None:
+    """Diagrams lie in parts of their own, sections in an extension; footers are no text."""
+    a = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    dgm = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
+    p14 = "http://schemas.microsoft.com/office/powerpoint/2010/main"
+
+    def build(deck) -> None:
+        made = make_formats.slide(deck, "Causes", ["Rain"])
+        make_formats.slide(deck, "Costs", ["40 sacks"])
+        make_formats.slide(deck, "Costs", ["9 saved"])
+        points = "".join(f"<d:pt><d:t><a:p><a:r><a:t>{x}</a:t></a:r></a:p></d:t></d:pt>"
+                         for x in ("It rained", "", "It rose"))  # fmt: skip
+        names = f'xmlns:d="{dgm}" xmlns:a="{a}"'
+        data = f"<d:dataModel {names}><d:ptLst>{points}</d:ptLst></d:dataModel>"
+        part = Part(PackURI("/ppt/diagrams/data1.xml"), "application/xml", deck.part.package,
+                    data.encode())  # fmt: skip
+        related = made.part.relate_to(part, "http://example.org/diagramData")
+        frame = made.shapes.add_table(1, 1, 0, 0, 9, 9)._element
+        for child in list(frame.graphic.graphicData):
+            frame.graphic.graphicData.remove(child)
+        frame.graphic.graphicData.set("uri", dgm)
+        etree.SubElement(frame.graphic.graphicData, f"{{{dgm}}}relIds").set(
+            qn("r:dm"), related)  # fmt: skip
+        footer = made.placeholders[1]._element
+        copied = copy.deepcopy(footer)
+        copied.find(".//" + qn("p:ph")).attrib.update({"type": "ftr", "idx": "11"})
+        made.shapes._spTree.append(copied)
+        first, second, _ = (slide.slide_id for slide in deck.slides)
+        deck._element.append(etree.fromstring(
+            f'<s:sectionLst xmlns:s="{p14}"><s:section name="Before"><s:sldIdLst>'
+            f'<s:sldId id="{first}"/></s:sldIdLst></s:section><s:section name="After"><s:sldIdLst>'
+            f'<s:sldId id="{second}"/></s:sldIdLst></s:section></s:sectionLst>'
+        ))  # fmt: skip
+
+    document = load(make_formats.slides(build), "talk.pptx")
+    assert document.pages[0].text == "Causes\n\nRain\n\n• It rained\n• It rose"
+    assert outline(document) == [
+        ("Before", 1, 1), ("Causes", 1, 2), ("After", 2, 1), ("Costs", 2, 2),
+    ]  # fmt: skip
+
+
+def test_slides_are_cited_by_number_and_their_points_stay_apart(load, bundled) -> None:
+    def build(deck) -> None:
+        make_formats.slide(deck, "Why we started", ["Last trains leave at 23:40",
+                           "6,200 people work shifts that end after midnight"])  # fmt: skip
+        make_formats.slide(deck, "Ridership", ["412,000 trips in twelve months",
+                           "Line N3 carries half of them"])  # fmt: skip
+        make_formats.slide(deck, "Recommendation", ["Option C for three years"])
+
+    document = load(make_formats.slides(build), "talk.pptx")
+    sentences = [s for section in bundled.summarize(document, Options()).sections
+                 for s in section.sentences]  # fmt: skip
+    texts = [page.text for page in document.pages]
+    assert len(sentences) > 2
+    for sentence in sentences:
+        (page,) = sentence.pages
+        assert sentence.text.rstrip(".") in texts[page - 1] and not sentence.flags
+        assert sentence.labels == (f"slide {page}",)
+
+
+def test_slides_without_words_and_locked_ones(load) -> None:
+    bare = load(make_formats.slides(lambda deck: None), "bare.pptx")
+    with pytest.raises(errors.EmptyFile):
+        require_text(bare)
+    with pytest.raises(errors.NotReadable, match="without one in PowerPoint"):
+        load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "locked.pptx")
+    only = make_formats.slides(lambda deck: deck.slides.add_slide(
+        deck.slide_layouts[6]).shapes.add_picture(make_formats.picture(), 0, 0))  # fmt: skip
+    with pytest.raises(errors.NoTextLayer, match="save it as PDF"):
+        require_text(load(only, "pictures.pptx"))
 
 
 # Books
@@ -369,7 +467,7 @@ def test_content_decides_and_the_name_is_named(load) -> None:
     assert "a PDF, not an EPUB book" in load(text_pdf(), "a.epub").warnings[0]
     assert "a web page, not a Word document" in load(PAGE, "a.docx").warnings[0]
     assert load(data, "no-suffix").warnings == ()
-    for name in ("a.docx", "a.epub", "a.html"):
+    for name in ("a.docx", "a.pptx", "a.epub", "a.html"):
         with pytest.raises(errors.NotReadable, match="it looks like a PNG picture"):
             load(b"\x89PNG\r\n\x1a\n" + b"\0" * 60, name)
 
@@ -447,14 +545,14 @@ def test_any_markup_ends_in_blocks(markup) -> None:
     assert all(block.text.strip() for block in web.chapter_blocks(markup))
 
 
-@pytest.mark.parametrize("kind", ["word", "epub", "web", "markdown", "text"])
+@pytest.mark.parametrize("kind", ["word", "slides", "epub", "web", "markdown", "text"])
 def test_each_reader_imports_only_its_own_libraries(kind) -> None:
     own = {
-        "word": {"docx", "lxml"}, "epub": {"lxml", "selectolax"}, "web": {"selectolax"},
-        "markdown": {"markdown_it", "selectolax"},
+        "word": {"docx", "lxml"}, "slides": {"pptx", "lxml"}, "epub": {"lxml", "selectolax"},
+        "web": {"selectolax"}, "markdown": {"markdown_it", "selectolax"},
     }  # fmt: skip
-    others = {"docx", "lxml", "selectolax", "markdown_it", "pypdf", "pypdfium2", "torch", "gradio",
-              "numpy"}  # fmt: skip
+    others = {"docx", "pptx", "lxml", "selectolax", "markdown_it", "pypdf", "pypdfium2", "torch",
+              "gradio", "numpy"}  # fmt: skip
     program = (
         f"import sys, app.documents.worker, app.documents.{kind};"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"

@@ -66,7 +66,7 @@ def sentence_of(load, data: bytes | str, name: str = "river.pdf", **options) -> 
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\t\r\n", b"\x00" * 99])
-@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.epub", "a.html", "a.txt", "a"])
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.pptx", "a.epub", "a.html", "a.txt", "a"])
 def test_h1_an_empty_file_of_any_name(load, data, name) -> None:
     assert "is empty" in sentence_of(load, data, name)
 
@@ -430,6 +430,7 @@ def test_h15_a_member_that_lies_about_its_size(load) -> None:
     [
         (make_formats.word(make_formats.report), "word/document.xml", "a.docx"),
         (make_formats.word(make_formats.report), "word/styles.xml", "a.docx"),
+        (make_formats.slides(make_formats.deck), "ppt/slides/slide2.xml", "a.pptx"),
         (make_formats.epub(), "OEBPS/book.opf", "a.epub"),
     ],
 )
@@ -527,12 +528,13 @@ def test_h17_the_watch_sees_what_it_must(tmp_path, monkeypatch) -> None:
     assert "socket.connect" in watched_reading("text", path)
 
 
-@pytest.mark.parametrize("kind", ["pdf", "docx", "epub", "html", "markdown", "text"])
+@pytest.mark.parametrize("kind", ["pdf", "docx", "pptx", "epub", "html", "markdown", "text"])
 def test_h17_nothing_is_run_fetched_or_written(tmp_path, kind) -> None:
     remote = '<img src="http://127.0.0.1:1/x"><link rel="stylesheet" href="http://127.0.0.1:1/y">'
     data = {
         "pdf": active(),
         "docx": make_formats.word(make_formats.report),
+        "pptx": make_formats.slides(make_formats.deck),
         "epub": make_formats.epub([remote + "<p>Words.</p>"]),
         "html": f"<html><head>{remote}</head><body><iframe src=http://127.0.0.1:1></iframe>Words."
         .encode(),

@@ -45,7 +45,7 @@ class Document:
 
     name: str
     sha256: str
-    unit: str  # page | chapter | part
+    unit: str  # page | slide | chapter | part
     pages: tuple[Page, ...]
     warnings: tuple[str, ...]
     outline: tuple[OutlineItem, ...] = ()
@@ -78,8 +78,8 @@ def load_document(
     on_progress: Callable[[int, int], None] | None = None,
     stop_event: threading.Event | None = None,
 ) -> Document:
-    """Reads a PDF, DOCX, EPUB, HTML, Markdown, text or subtitles file; `ocr` reads pictures of
-    text in a PDF too. Raises AppError with a sentence for the person."""
+    """Reads a PDF, DOCX, PPTX, EPUB, HTML, Markdown, text or subtitles file; `ocr` reads pictures
+    of text in a PDF too. Raises AppError with a sentence for the person."""
     path = Path(path)
     name = text.shown_name(name or path.name)
     data = _bytes_of(path, name)
@@ -173,10 +173,11 @@ def require_text(document: Document) -> None:
     statuses = {page.status for page in document.pages}
     count = len(document.pages)
     if "scanned" in statuses:
-        where = "its page" if count == 1 else f"any of its {count} pages"
+        where = f"its {document.unit}" if count == 1 else f"any of its {count} {document.unit}s"
+        cure = "" if document.unit == "page" else "save it as PDF and "
         raise NoTextLayer(
-            f"“{document.name}” has no text on {where}, only pictures: turn on OCR for it (--ocr "
-            "on the command line)."
+            f"“{document.name}” has no text on {where}, only pictures: {cure}turn on OCR for it "
+            "(--ocr on the command line)."
         )
     if "garbled" in statuses:
         raise NoTextLayer(

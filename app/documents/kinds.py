@@ -10,6 +10,7 @@ from app.errors import NotReadable
 SUFFIXES = {
     "pdf": (".pdf",),
     "docx": (".docx",),
+    "pptx": (".pptx",),
     "epub": (".epub",),
     "html": (".html", ".htm", ".xhtml"),
     "markdown": (".md", ".markdown"),
@@ -19,6 +20,7 @@ _NAMED = ("html", "markdown", "text")  # told apart by the name alone
 _NAMES = {
     "pdf": "a PDF",
     "docx": "a Word document",
+    "pptx": "PowerPoint slides",
     "epub": "an EPUB book",
     "html": "a web page",
     "markdown": "Markdown",
@@ -43,16 +45,17 @@ _ZIP_MARKS = (
     (b"META-INF/container.xml", "epub"),
     (b"word/", "docx"),
     (b"xl/", "an Excel sheet"),
-    (b"ppt/", "PowerPoint slides"),
+    (b"ppt/", "pptx"),
     (b"opendocument", "an OpenDocument file"),
 )
 _OFFICE = b"\xd0\xcf\x11\xe0"
+_LOCKABLE = {".docx": "Word", ".pptx": "PowerPoint"}
 _ANY = "save it as PDF, DOCX or plain text, or choose another file"
 
 
 def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
-    """("pdf", "docx", "epub", "html", "markdown" or "text", a warning when the name says another).
-    NotReadable says what else the file looks like."""
+    """(a key of SUFFIXES, a warning when the name says another). NotReadable says what else the
+    file looks like."""
     suffix = Path(name).suffix.lower()
     kind, looks = _by_content(data, suffix)
     if kind is None:
@@ -92,9 +95,11 @@ def _by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
 
 
 def _refusal(data: bytes, name: str, suffix: str, looks: str) -> str:
-    if data.startswith(_OFFICE) and suffix == ".docx":
-        return f"“{name}” is protected by a password: save a copy without one in Word first."
+    if data.startswith(_OFFICE) and suffix in _LOCKABLE:
+        program = _LOCKABLE[suffix]
+        return f"“{name}” is protected by a password: save a copy without one in {program} first."
     if not looks:
         return f"“{name}” is of no kind that can be read here: {_ANY}."
-    what = {".pdf": "a PDF", ".docx": "a Word document", ".epub": "an EPUB book"}.get(suffix)
-    return f"“{name}” is not {what or 'a document or text'}; it looks like {looks}: {_ANY}."
+    kind = next((kind for kind, ends in SUFFIXES.items() if suffix in ends), "")
+    what = "a document or text" if kind in ("", *_NAMED) else _NAMES[kind]
+    return f"“{name}” is not {what}; it looks like {looks}: {_ANY}."

@@ -40,6 +40,10 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
         from app.documents.word import read_docx
 
         return read_docx(path, name)
+    if kind == "pptx":
+        from app.documents.slides import read_pptx
+
+        return read_pptx(path, name, on_progress)
     if kind == "epub":
         from app.documents.epub import read_epub
 

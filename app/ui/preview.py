@@ -43,8 +43,9 @@ def label_of(section: Section, document: Document) -> str:
 
 
 def needs_ocr(document: Document) -> bool:
-    """Whether some of its pages can be read by OCR only."""
-    return any(page.status in ("scanned", "garbled") for page in document.pages)
+    """Whether some of its pages can be read by OCR only, which reads those of a PDF."""
+    statuses = {page.status for page in document.pages}
+    return document.unit == "page" and not statuses.isdisjoint(("scanned", "garbled"))
 
 
 def forecast(service: Service, reader: Reader, form: Form, session: str = "") -> str:
