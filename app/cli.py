@@ -120,8 +120,8 @@ def _add_summarize(commands: Any) -> None:
     add.set_defaults(run=run_summarize)
     option = add.add_argument
     option("files", nargs="+", metavar="FILE",
-           help="a PDF, Word, PowerPoint, EPUB, HTML, Markdown, text or subtitles file, or a "
-           "folder of them (with -o OUT/)")
+           help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles "
+           "file, or a folder of them (with -o OUT/)")
     option("--model", default=settings.model, metavar="M",
            help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
     option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
@@ -160,7 +160,7 @@ def _add_extract(commands: Any) -> None:
     add.set_defaults(run=run_extract)
     add.add_argument(
         "file", metavar="FILE",
-        help="a PDF, Word, PowerPoint, EPUB, HTML, Markdown, text or subtitles file",
+        help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles file",
     )
     add.add_argument("--ocr", action="store_true", help="read the text of scanned pages (slow)")
     add.add_argument("--password", metavar="TEXT", help="opens a protected PDF")

@@ -21,8 +21,8 @@ MAX_NEW_TOKENS = 16_384  # of a section's summary: as much as a pass reads
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
 READABLE = (
-    ".pdf", ".docx", ".pptx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text", ".srt", ".vtt",
-    ".md", ".markdown",
+    ".pdf", ".docx", ".odt", ".pptx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text",
+    ".srt", ".vtt", ".md", ".markdown",
 )  # fmt: skip
 MAX_PORT = 65_535
 MAX_FILES = 20

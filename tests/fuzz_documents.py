@@ -51,6 +51,7 @@ def originals() -> dict[str, list[bytes]]:
             make_pdfs.glyph_names(),
         ],
         ".docx": [make_formats.word(make_formats.report)],
+        ".odt": [make_formats.odt(make_formats.ODT_BODY, make_formats.ODT_STYLES)],
         ".pptx": [make_formats.slides(make_formats.deck)],
         ".epub": [book],
         ".html": [PAGE.encode(), PAGE.encode("utf-16")],
@@ -132,6 +133,7 @@ def _member(data: bytes, chance: random.Random) -> bytes:
 CHANGES: dict[str, Sequence[Change]] = {
     ".pdf": (_flip, _cut, _lose, _repeat, _number, _number, _objects, _objects),
     ".docx": (_flip, _cut, _lose, _member, _member, _member, _member),
+    ".odt": (_flip, _cut, _lose, _member, _member, _member, _member),
     ".pptx": (_flip, _cut, _lose, _member, _member, _member, _member),
     ".epub": (_flip, _cut, _lose, _member, _member, _member, _member),
     ".html": (_flip, _cut, _lose, _repeat, _nest, _nest, _number),
@@ -146,7 +148,7 @@ def case(seed: int, number: int, sources: dict[str, list[bytes]]) -> tuple[str, 
     suffix = chance.choice(sorted(sources))
     data = chance.choice(sources[suffix])
     data = chance.choice(CHANGES[suffix])(data, chance)
-    if data and suffix not in (".docx", ".pptx", ".epub") and chance.random() < 0.4:
+    if data and suffix not in (".docx", ".odt", ".pptx", ".epub") and chance.random() < 0.4:
         data = chance.choice(CHANGES[suffix])(data, chance)
     return suffix, data
 

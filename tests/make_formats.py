@@ -70,6 +70,44 @@ def report(document: Any) -> None:
     document.add_paragraph("All the others were lost.")
 
 
+def odt(
+    body: str, styles: str = "", more: Mapping[str, str | bytes] | None = None,
+    kind: str = "text",
+) -> bytes:  # fmt: skip
+    """An OpenDocument text with that body, and styles of its own."""
+    names = "".join(
+        f' xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for short, name in (("office", "office"), ("text", "text"), ("table", "table"),
+                            ("style", "style"), ("draw", "drawing"))
+    )  # fmt: skip
+    content = (
+        f'<?xml version="1.0"?><office:document-content{names}><office:automatic-styles>{styles}'
+        f"</office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}>"
+        "</office:body></office:document-content>"
+    )
+    first = {"mimetype": f"application/vnd.oasis.opendocument.{kind}"}
+    return zipped({**first, "content.xml": content, **(more or {})}, store=True)
+
+
+ODT_BODY = (
+    '<text:p text:style-name="P1">The flood</text:p>'
+    '<text:table-of-content><text:p>Before\t1</text:p></text:table-of-content>'
+    '<text:tracked-changes><text:p>Never said.</text:p></text:tracked-changes>'
+    '<text:h text:outline-level="2">Before</text:h>'
+    "<text:p>The river\n  rose <text:span>in the<!-- why? --> night</text:span><text:s/>and"
+    "<text:note><text:note-body><text:p>A note.</text:p></text:note-body></text:note> stood"
+    "<office:annotation><text:p>Sure?</text:p></office:annotation> in<text:tab/>the kitchen."
+    "</text:p>"
+    "<text:list><text:list-item><text:p>Forty sacks.</text:p><text:p>All of flour.</text:p>"
+    "</text:list-item></text:list>"
+    "<table:table><table:table-row><table:table-cell><text:p>Sacks</text:p></table:table-cell>"
+    "<table:table-cell><text:p>Saved</text:p></table:table-cell></table:table-row></table:table>"
+    "<text:p>Beside.<draw:frame><draw:text-box><text:p>In a box.</text:p></draw:text-box>"
+    "</draw:frame> And on.<text:line-break/>A new line.</text:p>"
+)
+ODT_STYLES = '<style:style style:name="P1" style:parent-style-name="Title"/>'
+
+
 def slides(build: Callable[[Any], Any]) -> bytes:
     """A PowerPoint file that a function writes into."""
     deck = pptx.Presentation()

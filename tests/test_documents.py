@@ -835,7 +835,7 @@ def test_the_worker_imports_only_what_it_needs() -> None:
     assert engine == {"longt5", "longt5.sentences"}  # where sentences end is said once
 
 
-@pytest.mark.parametrize("kind", ["pdf", "docx", "pptx", "epub", "html", "markdown", "text"])
+@pytest.mark.parametrize("kind", ["pdf", "docx", "odt", "pptx", "epub", "html", "markdown", "text"])
 def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """Whatever happens, one JSON object per line and nothing else."""
     request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}

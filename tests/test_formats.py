@@ -123,6 +123,40 @@ def test_a_word_document_locked_by_a_password(load) -> None:
         load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old.doc")
 
 
+# OpenDocument
+
+
+def test_an_open_document(load) -> None:
+    document = load(make_formats.odt(make_formats.ODT_BODY, make_formats.ODT_STYLES), "a.odt")
+    assert document.unit == "part" and document.pages[0].text == (
+        "The flood\n\nBefore\n\nThe river rose in the night and stood in the kitchen.\n\n"
+        "• Forty sacks.\n\nAll of flour.\n\nSacks | Saved\n\n"
+        "Beside. And on.\nA new line.\n\nIn a box."
+    )
+    assert outline(document) == [("The flood", 1, 1), ("Before", 1, 2)]
+    assert document.warnings == (
+        "The table of contents is left out.", "Its footnotes (1) are left out.",
+    )  # fmt: skip
+
+
+def test_open_documents_that_are_no_text(load) -> None:
+    locked = '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">' \
+             "<m:file-entry><m:encryption-data/></m:file-entry></m:manifest>"  # fmt: skip
+    empty = {"mimetype": "application/vnd.oasis.opendocument.text"}
+    for data, sentence in (
+        (make_formats.odt("", more={"META-INF/manifest.xml": locked}), "protected by a password"),
+        (make_formats.odt("", kind="spreadsheet"), "looks like an OpenDocument file"),
+        (make_formats.zipped(empty, store=True), "damaged"),
+    ):
+        with pytest.raises(errors.NotReadable, match=sentence):
+            load(data, "a.odt")
+    with pytest.raises(errors.EmptyFile):
+        require_text(load(make_formats.odt("<text:p> </text:p>"), "blank.odt"))
+    picture = "<text:p><draw:frame><draw:image/></draw:frame></text:p>"
+    with pytest.raises(errors.NoTextLayer, match="save it as PDF"):
+        require_text(load(make_formats.odt(picture), "scan.odt"))
+
+
 # Slides
 
 
@@ -467,7 +501,7 @@ def test_content_decides_and_the_name_is_named(load) -> None:
     assert "a PDF, not an EPUB book" in load(text_pdf(), "a.epub").warnings[0]
     assert "a web page, not a Word document" in load(PAGE, "a.docx").warnings[0]
     assert load(data, "no-suffix").warnings == ()
-    for name in ("a.docx", "a.pptx", "a.epub", "a.html"):
+    for name in ("a.docx", "a.odt", "a.pptx", "a.epub", "a.html"):
         with pytest.raises(errors.NotReadable, match="it looks like a PNG picture"):
             load(b"\x89PNG\r\n\x1a\n" + b"\0" * 60, name)
 
@@ -545,11 +579,14 @@ def test_any_markup_ends_in_blocks(markup) -> None:
     assert all(block.text.strip() for block in web.chapter_blocks(markup))
 
 
-@pytest.mark.parametrize("kind", ["word", "slides", "epub", "web", "markdown", "text"])
+@pytest.mark.parametrize(
+    "kind", ["word", "open_document", "slides", "epub", "web", "markdown", "text"]
+)
 def test_each_reader_imports_only_its_own_libraries(kind) -> None:
     own = {
-        "word": {"docx", "lxml"}, "slides": {"pptx", "lxml"}, "epub": {"lxml", "selectolax"},
-        "web": {"selectolax"}, "markdown": {"markdown_it", "selectolax"},
+        "word": {"docx", "lxml"}, "slides": {"pptx", "lxml"}, "open_document": {"lxml"},
+        "epub": {"lxml", "selectolax"}, "web": {"selectolax"},
+        "markdown": {"markdown_it", "selectolax"},
     }  # fmt: skip
     others = {"docx", "pptx", "lxml", "selectolax", "markdown_it", "pypdf", "pypdfium2", "torch",
               "gradio", "numpy"}  # fmt: skip

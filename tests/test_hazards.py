@@ -431,6 +431,7 @@ def test_h15_a_member_that_lies_about_its_size(load) -> None:
         (make_formats.word(make_formats.report), "word/document.xml", "a.docx"),
         (make_formats.word(make_formats.report), "word/styles.xml", "a.docx"),
         (make_formats.slides(make_formats.deck), "ppt/slides/slide2.xml", "a.pptx"),
+        (make_formats.odt(make_formats.ODT_BODY), "content.xml", "a.odt"),
         (make_formats.epub(), "OEBPS/book.opf", "a.epub"),
     ],
 )
@@ -528,12 +529,13 @@ def test_h17_the_watch_sees_what_it_must(tmp_path, monkeypatch) -> None:
     assert "socket.connect" in watched_reading("text", path)
 
 
-@pytest.mark.parametrize("kind", ["pdf", "docx", "pptx", "epub", "html", "markdown", "text"])
+@pytest.mark.parametrize("kind", ["pdf", "docx", "odt", "pptx", "epub", "html", "markdown", "text"])
 def test_h17_nothing_is_run_fetched_or_written(tmp_path, kind) -> None:
     remote = '<img src="http://127.0.0.1:1/x"><link rel="stylesheet" href="http://127.0.0.1:1/y">'
     data = {
         "pdf": active(),
         "docx": make_formats.word(make_formats.report),
+        "odt": make_formats.odt(make_formats.ODT_BODY),
         "pptx": make_formats.slides(make_formats.deck),
         "epub": make_formats.epub([remote + "<p>Words.</p>"]),
         "html": f"<html><head>{remote}</head><body><iframe src=http://127.0.0.1:1></iframe>Words."

@@ -78,8 +78,8 @@ def load_document(
     on_progress: Callable[[int, int], None] | None = None,
     stop_event: threading.Event | None = None,
 ) -> Document:
-    """Reads a PDF, DOCX, PPTX, EPUB, HTML, Markdown, text or subtitles file; `ocr` reads pictures
-    of text in a PDF too. Raises AppError with a sentence for the person."""
+    """Reads a PDF, DOCX, ODT, PPTX, EPUB, HTML, Markdown, text or subtitles file; `ocr` reads
+    pictures of text in a PDF too. Raises AppError with a sentence for the person."""
     path = Path(path)
     name = text.shown_name(name or path.name)
     data = _bytes_of(path, name)

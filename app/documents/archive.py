@@ -1,4 +1,4 @@
-"""DOCX and EPUB are ZIP archives: opened only within limits, unpacked only in memory."""
+"""Office documents and books are ZIP archives: opened only within limits, unpacked in memory."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ def parse_xml(data: bytes, name: str) -> Any:
     """The root element, without entities, outside files or network."""
     forbid_entities(data, name)
     parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, recover=True
-    )
+        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, recover=True,
+        remove_comments=True, remove_pis=True,
+    )  # fmt: skip
     root = etree.fromstring(data, parser) if data.strip() else None
     if root is None:
         raise NotReadable(f"“{name}” is damaged or cut off: download or export it again.")

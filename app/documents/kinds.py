@@ -11,6 +11,7 @@ SUFFIXES = {
     "pdf": (".pdf",),
     "docx": (".docx",),
     "pptx": (".pptx",),
+    "odt": (".odt",),
     "epub": (".epub",),
     "html": (".html", ".htm", ".xhtml"),
     "markdown": (".md", ".markdown"),
@@ -21,6 +22,7 @@ _NAMES = {
     "pdf": "a PDF",
     "docx": "a Word document",
     "pptx": "PowerPoint slides",
+    "odt": "an OpenDocument text",
     "epub": "an EPUB book",
     "html": "a web page",
     "markdown": "Markdown",
@@ -46,7 +48,9 @@ _ZIP_MARKS = (
     (b"word/", "docx"),
     (b"xl/", "an Excel sheet"),
     (b"ppt/", "pptx"),
+    (b"opendocument.text", "odt"),
     (b"opendocument", "an OpenDocument file"),
+    (b"content.xml", "odt"),  # of an archive that was packed again
 )
 _OFFICE = b"\xd0\xcf\x11\xe0"
 _LOCKABLE = {".docx": "Word", ".pptx": "PowerPoint"}

@@ -12,6 +12,7 @@ from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
 
 _SENTENCE_END = re.compile(rf"[{STOPS}]{CLOSING}\s+|[{DENSE_STOPS}]\s*")
 MAX_TITLE = 300
+MAX_CELL = 300  # characters; a table with longer cells only arranges the page
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,14 @@ class Block:
     text: str
     level: int = 0
     is_row: bool = False
+
+
+def row_of(cells: Sequence[str]) -> list[Block] | None:
+    """The row of a table, [] when it is empty; None when its cells are texts of their own."""
+    if len(cells) < 2 or any(len(cell) > MAX_CELL for cell in cells):
+        return None
+    row = " | ".join(cell for cell in cells if cell)
+    return [Block(row, 0, True)] if row else []
 
 
 def pack(blocks: Iterable[Block], at_headings: bool = True) -> list[list[Block]]:

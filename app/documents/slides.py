@@ -14,7 +14,7 @@ from pptx.exc import PackageNotFoundError
 from app.cleaning import characters
 from app.documents import limits
 from app.documents.archive import Archive, forbid_entities, parse_xml
-from app.documents.parts import MAX_TITLE, Block, join_blocks
+from app.documents.parts import MAX_TITLE, Block, join_blocks, row_of
 from app.errors import NotReadable, TooLong
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -136,8 +136,7 @@ def _paragraphs(frame: Any, is_list: bool = False) -> Iterator[Block]:
 def _rows(table: Any) -> Iterator[Block]:
     for row in table.rows:
         cells = [_line(cell.text) for cell in row.cells if not cell.is_spanned]
-        if shown := " | ".join(cell for cell in cells if cell):
-            yield Block(shown, 0, True)
+        yield from row_of(cells) or [Block(cell) for cell in cells if cell]
 
 
 def _diagram(slide: Any, shape: Any, name: str) -> Iterator[Block]:

@@ -13,7 +13,7 @@ from lxml import etree
 
 from app.cleaning import characters
 from app.documents.archive import Archive, forbid_entities, parse_xml
-from app.documents.parts import Block, join_blocks, outline_of, pack
+from app.documents.parts import Block, join_blocks, outline_of, pack, row_of
 from app.errors import NotReadable
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -22,7 +22,6 @@ _PICTURES = ("{http://schemas.openxmlformats.org/drawingml/2006/main}blip", _W +
 _MOVED = (_FALLBACK, _W + "del", _W + "moveFrom")
 _SIGNS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": " "}
 _HEADING = re.compile(r"Heading (\d)", re.I)
-MAX_CELL = 300  # characters; a table with longer cells only arranges the page
 MAX_STYLES_DEEP = 10
 
 
@@ -99,11 +98,10 @@ class _Reader:
             elif element.tag == _W + "p":
                 yield from self._paragraph(element)
             else:
-                cells = [_cell(cell) for cell in element.iterchildren(_W + "tc")]
-                if len(cells) > 1 and all(len(cell) <= MAX_CELL for cell in cells):
+                row = row_of([_cell(cell) for cell in element.iterchildren(_W + "tc")])
+                if row is not None:
                     walker.skip_subtree()
-                    row = " | ".join(cell for cell in cells if cell)
-                    yield from [Block(row, 0, True)] if row else []
+                    yield from row
 
     def _paragraph(self, element: Any) -> Iterator[Block]:
         content = _text(element)

@@ -44,6 +44,10 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
         from app.documents.slides import read_pptx
 
         return read_pptx(path, name, on_progress)
+    if kind == "odt":
+        from app.documents.open_document import read_odt
+
+        return read_odt(path, name)
     if kind == "epub":
         from app.documents.epub import read_epub
 

@@ -36,8 +36,8 @@ class Api:
         """Summarize a file or a text, streaming.
 
         Args:
-            file: a PDF, Word, PowerPoint, EPUB, HTML, Markdown, text or subtitles file; wins
-                over text.
+            file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
+                file; wins over text.
             text: the text to summarize when there is no file.
             model: "bundled", a folder on the server, or a name on the Hugging Face hub.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
@@ -82,8 +82,8 @@ class Api:
         """The text of a document, page by page.
 
         Args:
-            file: a PDF, Word, PowerPoint, EPUB, HTML, Markdown, text or subtitles file; wins
-                over text.
+            file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
+                file; wins over text.
             text: the text itself, when there is no file.
             password: opens a protected PDF.
             ocr: read the pictures of text on scanned pages.
