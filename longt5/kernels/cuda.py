@@ -1,6 +1,6 @@
-"""Long attention on a CUDA GPU: one compiled flex attention over [local | global] keys.
+"""Long attention on a CUDA GPU, on request: a compiled flex attention over [local | global] keys.
 
-Used on request only: it is compiled for seconds at each new size, for a small part of one a pass.
+It is compiled for seconds at each new size, for a small part of one a pass.
 Scores of a query block against its three local blocks and all global tokens, nothing else; the
 block mask is built directly, because torch's own builder would look at every pair.
 The functions are the same when not compiled, which is how the tests run them on a CPU.
