@@ -13,7 +13,7 @@ from typing import Protocol
 from app.coverage import cite_pages, coverage_line, named
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import details
-from app.wording import counted
+from app.wording import counted, span
 
 FORMATS = ("md", "txt", "json", "html", "docx")
 UNSUPPORTED = "no passage supports this"
@@ -117,7 +117,7 @@ def section_heading(fmt: str, section: Headed, several: bool) -> str:
 
 
 def heading_of(section: Headed) -> str:
-    """`2 The plan, pages 3–7`: the title, and the pages as they are printed."""
+    """`2 The plan, pages 3-7`: the title, and the pages as they are printed."""
     pages = page_range(section.labels or section.pages)
     return f"{section.title}, {pages[0].lower()}{pages[1:]}" if section.title else pages
 
@@ -180,10 +180,10 @@ def inert(text: str) -> str:
 
 
 def page_range(pages: Sequence[int | str]) -> str:
-    """`Page 3`, `Pages 3–7` or `Part 3`."""
+    """`Page 3`, `Pages 3-7` or `Part 3`."""
     unit, names = named(pages)
     word, first, last = (unit or "page").capitalize(), names[0], names[-1]
-    return f"{word} {first}" if first == last else f"{word}s {first}–{last}"
+    return f"{word}{'' if first == last else 's'} {span(first, last)}"
 
 
 def provenance(summary: Summary) -> str:

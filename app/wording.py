@@ -20,8 +20,14 @@ def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:
         else:
             runs.append([number, number])
     names = [[_name(n, labels) for n in run] for run in runs]
-    return ", ".join(a if first == last else f"{a}{'–' if '-' in a + b else '-'}{b}"
-                     for (a, b), (first, last) in zip(names, runs, strict=True))  # fmt: skip
+    return ", ".join(span(first, last) for first, last in names)
+
+
+def span(first: str, last: str) -> str:
+    """`3`, `3-7` or, where a hyphen would be taken for one of theirs, `A-1–A-7`."""
+    if first == last:
+        return first
+    return f"{first}{'–' if '-' in first + last else '-'}{last}"
 
 
 def _name(number: int, labels: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def test_what_both_say_is_not_marked() -> None:
     assert said_by_both(rows_of(one, two)) == {"word 3.", "word 6."}
     assert "**" not in to_markdown(one, two)
     table = to_markdown(one, summary_of([6], "other"))
-    assert "| Pages 1–6 | **word 3.** **word 6.** | **other 6.** |" in table
+    assert "| Pages 1-6 | **word 3.** **word 6.** | **other 6.** |" in table
 
 
 def test_other_documents_are_refused() -> None:

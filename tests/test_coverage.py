@@ -118,7 +118,7 @@ def test_parts_and_chapters_are_called_so() -> None:
     assert "part 2 of" in render.source_page(0, 2, document, "")
     labels = labels_of(document, (1, 3))
     section = SectionSummary((1, 3), "It left.", 9, 3, title="Ferry", labels=labels)
-    assert export.heading_of(section) == "Ferry, parts 1–3"
+    assert export.heading_of(section) == "Ferry, parts 1-3"
     coverage = ((1, "read"), (2, "read"), (3, "stopped"))
     summary = Summary("a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage,
                       unit="part")  # fmt: skip

@@ -41,7 +41,7 @@ def summary_of(*texts: str, **changes) -> Summary:
 
 def test_markdown_has_title_sections_warnings_and_provenance() -> None:
     text = export.to_markdown(summary_of("One thing.", "Another."))
-    assert text.startswith("# Summary of report.pdf\n\n## Pages 1–3\n\nOne thing.\n\n## Pages 4–6")
+    assert text.startswith("# Summary of report.pdf\n\n## Pages 1-3\n\nOne thing.\n\n## Pages 4-6")
     assert "- Page 3 is a picture." in text
     assert text.rstrip().endswith("9 pages; model bundled; length short. "
                                   "Made by a machine: check what matters.")  # fmt: skip

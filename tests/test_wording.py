@@ -11,7 +11,7 @@ from app.board import Board
 from app.compare import described
 from app.coverage import cell_title
 from app.documents import document_from_text
-from app.events import DocumentStarted, Finished, Planned
+from app.events import DocumentStarted, Finished, Planned, SectionSummary
 from app.plan import in_a_line
 from app.ui import render
 from app.wording import counted, places, ranges
@@ -31,6 +31,15 @@ def test_runs_of_pages() -> None:
     assert (places([4], "part"), places([1, 2, 4], labels=labels)) == ("part 4", "pages i-ii, 1")
     assert ranges([]) == ""
     assert ranges([1, 2], ("A-1", "A-2")) == "A-1–A-2"
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [(("i", "ii", "1"), "ages i-1"), (("A-1", "A-2", "A-3"), "ages A-1–A-3")]
+)
+def test_headings_and_warnings_write_pages_alike(labels, said) -> None:
+    section = SectionSummary((1, 3), "It left.", 9, 3, labels=labels)
+    assert export.heading_of(section) == f"P{said}"
+    assert places([1, 2, 3], labels=labels) == f"p{said}"
 
 
 def test_a_number_that_is_printed_twice_is_told_apart() -> None:
