@@ -19,7 +19,7 @@ import pytest
 
 from app import desktop
 from app.board import Board
-from app.documents import Document, Page, document_from_text
+from app.documents import Document, Page, document_from_text, kinds
 from app.errors import BadOption, ModelNotFound, NotReadable
 from app.events import (
     DocumentFailed,
@@ -40,7 +40,7 @@ from app.ui.api import Api
 from app.ui.exports import exports_folder, write_exports
 from app.ui.form import Form
 from app.ui.handlers import Handlers
-from app.ui.layout import component_updates, control_updates
+from app.ui.layout import _sources, component_updates, control_updates
 from tests.conftest import EXAMPLE_TEXT
 from tests.test_export import HOSTILE, summary_of
 
@@ -255,6 +255,13 @@ def test_requests_are_checked_before_they_wait(handlers) -> None:
 
 def test_exports_of_nothing() -> None:
     assert write_exports(Board(), Path()) == {}
+
+
+def test_the_drop_area_names_every_kind_of_file() -> None:
+    with gr.Blocks():
+        label = _sources()["files"].label.casefold()
+    names = {"docx": "word", "text": "subtitles"}
+    assert [kind for kind in kinds.SUFFIXES if names.get(kind, kind) not in label] == []
 
 
 def test_no_rule_of_the_style_sheet_is_cut_inside_a_not() -> None:
