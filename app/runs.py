@@ -155,10 +155,11 @@ class Means:
     device: str | None = None
     dtype: str | None = None
 
-    def step_down(self, device: str) -> tuple[Means, str] | None:
-        """The next means, and what to say of it; None when there is nothing left to save."""
+    def step_down(self, device: str, is_encoding: bool = False) -> tuple[Means, str] | None:
+        """The next means, and what to say of it; None when there is nothing left to save. To the
+        encoder, beams make no difference."""
         beams = self.options.num_beams
-        if beams > 1:
+        if beams > 1 and not is_encoding:
             fewer = replace(self.options, num_beams=max(1, beams // 2))
             said = f"searched with {fewer.num_beams} instead of {beams} beams"
             return replace(self, options=fewer), said
@@ -187,6 +188,7 @@ class DocumentRun:
     def __post_init__(self) -> None:
         self.done: list[SectionSummary] = []
         self.notes: list[str] = []
+        self.last: Event | None = None
 
     def events(self, keeper: ModelKeeper, stop: threading.Event | None) -> Iterator[Event]:
         """Everything that happens; memory that runs short makes the run humbler, not fail."""
@@ -222,7 +224,7 @@ class DocumentRun:
             summarizer.forget()
             del summarizer
             release_memory()
-            means = self._humbler(means, device)
+            means = self._humbler(means, device, _is_encoding(self.last))
 
     def _means_before(self) -> Means:
         """The means that were asked for, or those that an earlier run had come down to."""
@@ -237,8 +239,8 @@ class DocumentRun:
             plan["dtype"] if on_cpu else None,
         )  # fmt: skip
 
-    def _humbler(self, means: Means, device: str) -> Means:
-        step = means.step_down(device)
+    def _humbler(self, means: Means, device: str, is_encoding: bool) -> Means:
+        step = means.step_down(device, is_encoding)
         if step is None:
             raise AppError(
                 f"The memory of this machine is too small for “{self.document.name}”, even with "
@@ -264,6 +266,7 @@ class DocumentRun:
         for event in summarizer.stream(
             self.document, means.options, stop_event=stop, read_s=self.read_s, resume=resume
         ):
+            self.last = event
             if isinstance(event, SectionDone):
                 self._keep(event)
             elif isinstance(event, Finished):
@@ -285,6 +288,11 @@ class DocumentRun:
         if self.notes:
             said.append(f"Memory was short: {', then '.join(self.notes)}.")
         return replace(summary, warnings=(*summary.warnings, *said)) if said else summary
+
+
+def _is_encoding(last: Event | None) -> bool:
+    """Whether the encoder was at work after this event."""
+    return isinstance(last, Progress) and last.stage == "encoding" and last.done < last.total
 
 
 def in_words(events: Iterator[Event]) -> Iterator[Event]:

@@ -261,11 +261,13 @@ class _Run:
             yield self._told(event) if isinstance(event, Progress) else event
 
     def _encoded(self, key: Key, place: tuple[int, int]) -> Iterator[Any]:
-        """Yields Progress for each layer, then the encoder states; nothing more when stopped."""
+        """Yields Progress before the first layer and after each, then the encoder states; nothing
+        more when stopped."""
         states = self.summarizer.kept.get(key)
         if states is not None:
             yield states
             return
+        yield self._told(Progress("encoding", 0, self.summarizer.model.config.num_layers, *place))
         began = time.monotonic()
         for item in encode(self.summarizer.model, key, self.stop_event):
             if isinstance(item, tuple):

@@ -96,6 +96,23 @@ def test_each_step_down_needs_less_until_there_is_none() -> None:
     assert means.options.num_beams == 1 and means.device == "cpu"
 
 
+def test_beams_stay_where_the_encoder_runs_short(bundled, short, monkeypatch) -> None:  # noqa: F811
+    encode = bundled.model.encode
+
+    def encode_little(ids, **options):
+        if ids.shape[1] > 1_024:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return encode(ids, **options)
+
+    monkeypatch.setattr(bundled.model, "encode", encode_little)
+    options = Options("short", num_beams=2, max_new_tokens=8, max_input_tokens=1_500)
+    keeper = service_of(bundled).keeper
+    events = list(summarize_all(Request((short,), options, "bundled"), keeper))
+    assert events[-1].summary.warnings[-1] == (
+        "Memory was short: read 1,024 instead of 1,500 tokens per pass."
+    )
+
+
 def short_of_memory(monkeypatch, model, too_many: int, after: int) -> None:
     """Decoding with so many beams fails, from some step on, as a full GPU does."""
     step, steps = model.decode_step, []
