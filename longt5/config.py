@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import read_object, typed
+from .checkpoint import Shapes, read_object, typed
 
 ATTENTION_TYPES = ("local", "transient-global")
+# How a tensor's name ends, and what its two sizes are.
+SIZES = (
+    ("shared.weight", ("vocab_size", "d_model")),
+    ("embed_tokens.weight", ("vocab_size", "d_model")),
+    ("relative_attention_bias.weight", ("relative_attention_num_buckets", "num_heads")),
+    ("SelfAttention.q.weight", ("inner_dim", "d_model")),
+    ("DenseReluDense.wo.weight", ("d_model", "d_ff")),
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,26 @@ class LongT5Config:
         if not path.is_file():
             raise FileNotFoundError(f"There is no config.json in {folder}.")
         return cls.from_dict(read_object(path))
+
+    def check_shapes(self, found: Shapes, folder: str | Path) -> None:
+        """Raises ValueError naming a field that asks for more than the weights of its folder have,
+        before so much is made room for. What else does not fit, check_fit says."""
+        file = f"config.json in {folder}"
+        for name, shape in found.items():
+            fields = next((own for end, own in SIZES if name.endswith(end)), ())
+            for field, size in zip(fields, shape, strict=False):
+                if (asked := getattr(self, field)) > size:
+                    said = "d_kv times num_heads" if field == "inner_dim" else field
+                    raise ValueError(
+                        f"{said} is {asked:,} in {file}, but the {name} beside it is "
+                        f"{list(shape)}; fetch or copy both again"
+                    )
+        for field in ("num_layers", "num_decoder_layers"):
+            if (asked := getattr(self, field)) > len(found):  # each layer has several
+                raise ValueError(
+                    f"{field} is {asked:,} in {file}, but the weights beside it have only "
+                    f"{len(found):,} tensors; fetch or copy both again"
+                )
 
     def check_ids(self, what: str, lowest: int, highest: int) -> None:
         """Raises ValueError naming an id that is not in the vocabulary."""

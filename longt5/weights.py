@@ -284,12 +284,15 @@ def load(
     kind = choose_dtype(dtype, where)
     folder = locate(folder_or_hub_id, revision, local_files_only)
     config = LongT5Config.from_pretrained(folder)
+    tensors = read_tensors(folder)
+    config.check_shapes(_shapes(tensors), folder)
     with torch.device("meta"):
         model = cls(config)
     model = model.to(kind).to_empty(device="cpu")
     if model.has_head:
         model.lm_head.weight = model.shared.weight
-    assign(model, read_tensors(folder))
+    assign(model, tensors)
+    del tensors
     if model.has_head:
         model.generation_config = GenerationConfig.from_pretrained(folder)
         check_options(config, model.generation_config)

@@ -88,6 +88,19 @@ def test_a_field_that_makes_no_sense_is_named(folder, name: str, field: str, val
         load(folder)
 
 
+@pytest.mark.parametrize(
+    "field",
+    ["vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "num_layers", "num_decoder_layers",
+     "relative_attention_num_buckets"],
+)  # fmt: skip
+def test_what_asks_for_more_than_the_weights_have_is_named(folder, field: str) -> None:
+    values = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(values | {field: 10**12}))
+    with pytest.raises(ModelNotFound, match=rf"{field}.* is [\d,]+,000 in config.json in ") as said:
+        Summarizer.load(str(folder), device="cpu", dtype="float32")
+    assert "copy both again" in str(said.value)
+
+
 @pytest.mark.parametrize("limit", ["x", float("nan"), float("inf"), None])
 def test_a_window_without_sense_is_none(folder, limit: Any) -> None:
     path = folder / "tokenizer_config.json"

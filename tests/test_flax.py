@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import subprocess
 import sys
 
@@ -396,6 +397,16 @@ def test_weights_cut_short_are_said(tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:5_000])
     with pytest.raises(ValueError, match="no whole file"):
         FlaxLongT5Model.from_pretrained(tmp_path)
+
+
+def test_what_asks_for_more_than_the_weights_have_is_named(tmp_path) -> None:
+    reference_model().save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text("utf-8"))
+    for field in ("num_layers", "d_ff"):
+        path.write_text(json.dumps(values | {field: 10**12}))
+        with pytest.raises(ValueError, match=f"{field} is [0-9,]+ in config.json"):
+            FlaxLongT5Model.from_pretrained(tmp_path)
 
 
 def test_strict_both_ways() -> None:

@@ -259,7 +259,10 @@ def load(
     kind = choose_dtype(dtype)
     folder = locate(folder_or_hub_id, revision, local_files_only, old_files="flax_model*")
     config = LongT5Config.from_pretrained(folder)
-    flat = fitted(config, read_params(folder), cls.has_head)
+    flat = read_params(folder)
+    config.check_shapes({name_of(p): x.shape[:: -1 if p.endswith("/kernel") else 1]
+                         for p, x in flat.items()}, folder)  # fmt: skip
+    flat = fitted(config, flat, cls.has_head)
     params = nested({path: jnp.asarray(flat.pop(path), kind) for path in list(flat)})
     model = cls(config, dtype=kind, params=params)
     if cls.has_head:
