@@ -73,9 +73,9 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
         status = "read" if page.status == "ok" else page.status
         if status == "read" and not page.text.strip():
             status = "references" if page.number in references else "empty"
-        if status == "empty" and page.number in document.contents:
+        if status in ("empty", "skipped") and page.number in document.contents:
             status = "contents"
-        if status == "empty" and page.number in document.imprint:
+        if status == "skipped" and page.number in document.imprint:
             status = "imprint"
         if status == "read" and reached is not None and page.number > reached:
             status = "stopped"

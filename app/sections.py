@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.documents import Document, OutlineItem, number_ranges, select_pages
+from app.documents import Document, OutlineItem, number_ranges, select_pages, with_pages
 from app.errors import BadOption
 from longt5.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
 
@@ -227,7 +227,7 @@ def select_sections(document: Document, spec: str) -> Document:
     kept = [section for number, section in enumerate(sections, 1) if number in wanted]
     theirs = _pages_of(sections, wanted, len(document.pages))
     where = {number: (start, end) for number, start, end in spans}
-    pages = []
+    pages, chosen = [], set()
     for page in document.pages:
         start, end = where.get(page.number, (0, 0))
         parts = [
@@ -237,11 +237,12 @@ def select_sections(document: Document, spec: str) -> Document:
         ]
         body = "\n\n".join(part for part in parts if part)
         is_kept = bool(body) or (page.number in theirs and page.number not in where)
+        chosen |= {page.number} if is_kept else set()
         status = page.status if is_kept else "skipped"
         pages.append(replace(page, text=body, status=status))
     titles = {section.title for section in kept}
     outline = tuple(i for i in document.outline if i.page in theirs and _within(i, titles, kept))
-    return replace(document, pages=tuple(pages), outline=outline)
+    return with_pages(replace(document, outline=outline), tuple(pages), chosen)
 
 
 def _pages_of(sections: Sequence[Section], wanted: Iterable[int], count: int) -> set[int]:

@@ -397,7 +397,7 @@ def test_the_examples_contents_are_left_out_and_said() -> None:
     document = load_document(EXAMPLE)
     assert document.warnings == ("The table of contents (pages iii-iv) is left out.",)
     assert all(". . ." not in page.text for page in document.pages)
-    assert document.pages[2].text == "" and document.pages[2].status == "empty"
+    assert document.pages[2].text == "" and document.pages[2].status == "skipped"
     assert document.pages[0].text.startswith("Ten Years of the Merrow")
     assert all("The Merrow Partnership" not in page.text[:30] for page in document.pages[5:])
 

@@ -465,12 +465,15 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     document = load(text_pdf([book[0], IMPRINT, *THANKS, *book[1:]]))
     assert document.imprint == (2, 3, 4)
     assert [page.text for page in document.pages[1:4]] == ["", "", ""]
+    assert [page.status for page in document.pages[:5]] == ["ok", *["skipped"] * 3, "ok"]
     said = "What is an imprint, a licence or thanks (pages 2-4) is left out."
     assert document.warnings == (said,)
     assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
     assert document_of(json.loads(json.dumps(asdict(document)))) == document
     with pytest.raises(errors.EmptyFile, match="only what is left out, such as .* an imprint"):
         require_text(select_pages(document, "3-4"))
+    chosen = coverage_of(select_pages(document, "2,5"), (), None)[:5]
+    assert [status for _, status in chosen] == ["skipped", "imprint", "skipped", "skipped", "read"]
 
 
 @pytest.mark.parametrize("pages", [

@@ -261,7 +261,7 @@ def test_a_book(load) -> None:
     )
     document = load(book, "mill.epub")
     assert document.unit == "chapter"
-    assert [page.status for page in document.pages] == ["ok", "ok", "empty"]
+    assert [page.status for page in document.pages] == ["ok", "ok", "skipped"]
     assert document.pages[0].text == (
         "The flood\n\nThe river rose in the night.\n\nNobody expected it."
     )

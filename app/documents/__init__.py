@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ class Document:
     pages: tuple[Page, ...]
     warnings: tuple[str, ...]
     outline: tuple[OutlineItem, ...] = ()
-    contents: tuple[int, ...] = ()  # pages that lost a table of contents
-    imprint: tuple[int, ...] = ()  # pages that were an imprint, a licence or thanks, and are empty
+    contents: tuple[int, ...] = ()  # chosen pages that lost a table of contents
+    imprint: tuple[int, ...] = ()  # chosen pages that were an imprint, a licence or thanks
     ocr: bool = False  # were pictures of text read?
 
     @property
@@ -92,29 +92,33 @@ def load_document(
         "path": str(path.resolve()), "name": name, "kind": kind, "password": password, "ocr": ocr,
     }  # fmt: skip
     found = read_in_child(request, on_progress, stop_event)
-    pages, imprint = _without_imprints(found)
+    contents = tuple(found.get("contents", ()))
+    pages, imprint = _without_imprints(found, contents)
     outline = tuple(
         OutlineItem(title, page, level)
         for given, page, level in found["outline"]
         if (title := text.one_line(given))
     )
     warnings = (
-        *found["warnings"], *_warnings(pages, found.get("contents", []), imprint, found["unit"])
+        *found["warnings"], *_warnings(pages, contents, imprint, found["unit"])
     )  # fmt: skip
     if misnamed:
         warnings = (misnamed, *warnings)
-    contents = tuple(found.get("contents", ()))
     return Document(name, digest, found["unit"], pages, warnings, outline, contents, imprint, ocr)
 
 
-def _without_imprints(found: dict[str, Any]) -> tuple[tuple[Page, ...], tuple[int, ...]]:
-    """The pages that were read, those that are an imprint or the like empty; and their numbers."""
+def _without_imprints(
+    found: dict[str, Any], contents: Sequence[int]
+) -> tuple[tuple[Page, ...], tuple[int, ...]]:
+    """The pages that were read, skipped where an imprint or the like, or a table of contents, was
+    all that there was; and the numbers of those that were an imprint or the like."""
     has_parts = found["unit"] == "part"  # where these end says nothing of what they are
     texts = [content if status == "ok" else "" for _, content, status in found["pages"]]
     imprint = () if has_parts else tuple(index + 1 for index in imprints(texts))
     pages = []
     for number, (label, content, status) in enumerate(found["pages"], 1):
-        left, became = ("", "empty") if number in imprint else (content, status)
+        is_left_out = number in imprint or (status == "empty" and number in contents)
+        left, became = ("", "skipped") if is_left_out else (content, status)
         pages.append(Page(number, text.one_line(label) or str(number), left, became))
     return tuple(pages), imprint
 
@@ -138,15 +142,27 @@ def select_pages(document: Document, spec: str) -> Document:
     if not spec.strip():
         return document
     wanted = number_ranges(spec, len(document.pages), "page")
-    pages = tuple(
-        page
+    chosen = {
+        page.number
+        for page in document.pages
         if any(first <= page.number <= last for first, last in wanted)
-        else replace(page, text="", status="skipped")
+    }
+    if not chosen:
+        raise BadOption(f"“{document.name}” has no page {spec}: it ends at {len(document.pages)}.")
+    pages = tuple(
+        page if page.number in chosen else replace(page, text="", status="skipped")
         for page in document.pages
     )
-    if all(page.status == "skipped" for page in pages):
-        raise BadOption(f"“{document.name}” has no page {spec}: it ends at {len(pages)}.")
-    return replace(document, pages=pages)
+    return with_pages(document, pages, chosen)
+
+
+def with_pages(document: Document, pages: tuple[Page, ...], chosen: Collection[int]) -> Document:
+    """The document with these pages, of which only the chosen ones have had something left out."""
+    contents, imprint = (
+        tuple(number for number in numbers if number in chosen)
+        for numbers in (document.contents, document.imprint)
+    )
+    return replace(document, pages=pages, contents=contents, imprint=imprint)
 
 
 def number_ranges(spec: str, count: int, unit: str) -> list[tuple[int, int]]:
@@ -186,9 +202,9 @@ def require_text(document: Document) -> None:
         )
     if "failed" in statuses:
         raise NotReadable(f"No page of “{document.name}” could be read: download it again.")
-    if "skipped" in statuses:
-        chosen = {page.number for page in document.pages if page.status != "skipped"}
-        if chosen & {*document.imprint, *document.contents}:
+    left_out = {*document.imprint, *document.contents}
+    if any(p.status == "skipped" and p.number not in left_out for p in document.pages):
+        if left_out:
             raise EmptyFile(
                 f"“{document.name}” has on the chosen pages only what is left out, such as a table "
                 "of contents or an imprint: choose others."
@@ -220,7 +236,7 @@ IMPRINT_LEFT_OUT = "What is an imprint, a licence or thanks"
 
 
 def _warnings(
-    pages: tuple[Page, ...], contents: list[int], imprint: Sequence[int], unit: str
+    pages: tuple[Page, ...], contents: Sequence[int], imprint: Sequence[int], unit: str
 ) -> tuple[str, ...]:
     found, labels = [], [page.label for page in pages]
     if imprint:
