@@ -382,6 +382,17 @@ def test_contents_are_dropped(entry) -> None:
     assert pages == ["Ten Years\nA sentence that follows stays here.", body(1)]
 
 
+def test_titles_without_numbers_are_contents_where_these_go_on() -> None:
+    first, second = (
+        "\n".join(f"{n}.{i} {t} {n * 20 + i}" for i, t in enumerate(TITLES)) for n in (1, 2)
+    )
+    second = f"What the people of the valley who\n{second}\nWeb annexes\nA. What was asked"
+    text = "The report was written\nin one winter."
+    pages, found = drop_contents([f"Ten Years\n{first}", second, f"{second}\n{text}", second])
+    assert found == [0, 1, 2, 3]
+    assert pages[0] == "Ten Years" and not pages[1].strip() and pages[2].endswith(text)
+
+
 def test_forms_tables_and_sentences_are_no_contents() -> None:
     form = "\n".join(f"{title} ........................" for title in TITLES)
     table = "\n".join(f"{title} {n}" for title, n in zip(TITLES, [9, 2, 7, 1, 8, 3, 9, 1, 6, 2],

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+
 _LEADER = re.compile(r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}")
 _LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables
 _ENTRY = re.compile(  # leaders and then a page number: a form to fill in has none
@@ -34,24 +36,35 @@ _RESUME = re.compile(
 _NUMBERED = re.compile(r"^(?:#{1,6}\s*)?(\d{1,3}(?:\.\d{1,2})*)[.:]?\s+(\S.*)$", re.M)
 _CHAPTER = re.compile(r"[^\W\d_a-z][^.;]{0,70}(?<![,:])")
 _IN_ENTRY = re.compile(r"[,:\d]")  # in a reference, and in few titles of chapters
+_STOP = re.compile(rf"[{STOPS}{DENSE_STOPS}]{CLOSING}$")
+FEW_TITLES = 12  # lines of contents without a page number, on a page where contents go on
 EARLY_PAGES = 25  # contents without leaders are looked for on these, or on the first fifth
 LAST_PART = 0.4  # a list of references begins after this share of the text
 
 
 def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
     """The page texts without tables of contents, and the indexes of pages that had one."""
-    cleaned, found = [], []
+    cleaned: list[str] = []
+    found: list[int] = []
     early = max(EARLY_PAGES, len(pages) // 5)
     for index, page in enumerate(pages):
         lines = page.split("\n")
         drop = _leader_block(lines) or (_numbered_block(lines) if index < early else set())
         # The first lines of a list that goes on from the page before need no title.
         if drop:
+            goes_on = found[-1:] == [index - 1]
             found.append(index)
             drop |= {i for i in range(min(drop)) if _TITLE.match(lines[i])}
+            if goes_on and not _has_text([line for i, line in enumerate(lines) if i not in drop]):
+                drop = set(range(len(lines)))
         kept = (_LEADER_RUN.sub(" ", line) for i, line in enumerate(lines) if i not in drop)
         cleaned.append("\n".join(kept))
     return cleaned, found
+
+
+def _has_text(lines: Sequence[str]) -> bool:
+    """Whether lines beside those of a table of contents are more than titles without numbers."""
+    return sum(map(bool, lines)) > FEW_TITLES or any(map(_STOP.search, lines))
 
 
 def _leader_block(lines: Sequence[str]) -> set[int]:
