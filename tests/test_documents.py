@@ -352,6 +352,27 @@ def test_a_file_that_says_it_is_subtitles_may_hold_one_cue() -> None:
     assert documents.document_from_text(content).pages[0].text == "Welcome to the town hall."
 
 
+SILENT = "1\n00:00:01,000 --> 00:00:03,500\n\n2\n00:00:04,000 --> 00:00:06,000\n"
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("talk.vtt", "WEBVTT"), ("talk.vtt", "WEBVTT - A talk\nKind: captions\n\nNOTE\nBy hand.\n"),
+    ("talk.vtt", "WEBVTT\n\nintro\n00:01.000 --> 00:03.500\n[music]\n"), ("talk.srt", SILENT),
+    ("talk.srt", SILENT.replace("\n\n", "\n")),
+])  # fmt: skip
+def test_subtitles_without_words_are_said_to_have_no_text(load, name, content) -> None:
+    said = f"“{name}” has no text, only subtitles without words: choose another file."
+    assert refusal(load, errors.EmptyFile, content.encode(), name) == said
+
+
+@pytest.mark.parametrize("content", [
+    "WEBVTT is a format for subtitles.", "WEBVTT\n\nThe format of subtitles is plain text.",
+    "00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins.",
+])  # fmt: skip
+def test_words_beside_cues_are_a_text(content) -> None:
+    assert documents.document_from_text(content).pages[0].text.endswith(content[-9:])
+
+
 def test_captions_that_roll_up_say_each_line_once() -> None:
     cues = ["one two", "one two\nthree four", "three four\nfive six."]
     content = "WEBVTT\n\n" + "\n\n".join(

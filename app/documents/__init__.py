@@ -131,6 +131,8 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     if not content:
         raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
     blocks, left_out = blocks_of(content)
+    if not blocks:
+        raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
     parts = [join_blocks(part) for part in pack(blocks)]
     pages = tuple(Page(n, str(n), part, "ok") for n, part in enumerate(parts, 1))
     digest = hashlib.sha256(content.encode()).hexdigest()

@@ -16,6 +16,7 @@ _TAG = re.compile(r"</?[a-z][^<>]{0,80}>|<[\d:.]+>|\{\\[^{}]*\}")
 _SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫][^♪♫]*[♪♫]?|#[^#]*#|\*[^*]*\*")  # alone
 _TURN = re.compile(r"(?:>>+|[-–—])\s*(?=\S)")  # somebody else speaks
 _NAME = re.compile(r"(?![a-zß-ÿ])[^\W\d_][\w.'’ -]{0,30}:\s")
+_FRAME = re.compile(r"WEBVTT\b(?!.*[.!?]$)|(?:NOTE|STYLE|REGION)\b", re.M)  # begins what is unsaid
 _ENDS = re.compile(rf"[{STOPS}{DENSE_STOPS}]{CLOSING}$")
 CUES = 3  # of a text that is subtitles at least
 PAUSE = 2.0  # seconds: a new paragraph, where a sentence has ended
@@ -31,12 +32,13 @@ class _Cue:
 
 
 def is_subtitles(content: str) -> bool:
-    """Whether a text is a list of cues: it says so, or begins with one and there are several."""
+    """Whether a text is a list of cues: it says so, or begins with one and there are several, or
+    there is nothing else in it."""
     head = content.lstrip().split("\n", 2)[:2]
     is_said = head[0].startswith("WEBVTT")
     least = 1 if is_said else CUES
     begins = is_said or any(map(_is_times, head))
-    return begins and sum(1 for _ in _cues(content, least)) == least
+    return begins and (sum(1 for _ in _cues(content, least)) == least or _is_silent(content))
 
 
 def speech_of(content: str) -> list[Block]:
@@ -67,6 +69,17 @@ def speech_of(content: str) -> list[Block]:
 
 def _is_times(line: str) -> bool:
     return _TIMES.fullmatch(line.strip()) is not None
+
+
+def _is_silent(content: str) -> bool:
+    """Whether subtitles have no words: only their header, comments, numbers, times and sounds."""
+    for block in re.split(r"\n[ \t]*\n\s*", content.strip()):
+        lines = block.split("\n")
+        start = next((i for i, line in enumerate(lines) if _is_times(line)), 0)
+        rest = (line for line in lines[start:] if not (line.strip().isdigit() or _is_times(line)))
+        if not _FRAME.match(block) and any(map(_said, rest)):
+            return False
+    return True
 
 
 def _cues(content: str, most: int = 0) -> Iterator[_Cue]:
