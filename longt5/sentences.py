@@ -46,6 +46,15 @@ CAPTION = re.compile(
 )
 NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
 HEADED = 10  # words of a numbered heading or a date at most; a numbered clause has more
+# Verbs of a whole sentence, as far as a word tells: with none, a short one may be a heading.
+VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|do|does|did|can|could|may|might|must|shall|should|will"
+    r"|would|became|becomes|began|came|comes|chose|depends|drove|fell|gave|gives|goes|grew|grows"
+    r"|knew|makes|ran|remains|requires|rises|rose|says|stood|takes|took|went|wrote|ist|sind|wird"
+    r"|werden|wurden?|haben|hatten?|kann|können|muss|müssen|soll|sollen|sont|était|ont|fueron)\b"
+    r"|(?<=[a-zß-ÿ] )[a-z]+ed (?:the|an?|its|their|his|her|our|your|that|more|no|all)\b"
+    r"|^(?:We|They|It|He|She|There) "
+)
 NOTE = re.compile(r"[*†‡§¶]+\s?\w|\d{1,2}[A-Z][a-z]")
 IMPRINT = re.compile(
     r"©|\(c\) ?\d{4}|\bcopyright \d{4}|\ball rights reserved\b|\bISBN\b"
@@ -175,7 +184,9 @@ def is_apart(sentence: str) -> bool:
     "2Now in Leeds."), the meaning of a contract's term, what an interviewer asks, whose the text
     is, who may copy it and where to write to, when it was published, or the rest of a sentence
     whose beginning the layout has put elsewhere."""
-    if NUMBERED.match(sentence) or DATED.match(sentence):
+    if NUMBERED.match(sentence) and (sentence.endswith("?") or not VERB.search(sentence)):
+        return count_words(sentence) <= HEADED
+    if DATED.match(sentence):
         return count_words(sentence) <= HEADED
     beside = any(kind.match(sentence) for kind in BESIDE)
     return beside or any(kind.search(sentence) for kind in (IMPRINT, MAIL))

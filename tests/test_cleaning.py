@@ -307,6 +307,8 @@ BOLD_LEADS = [  # in bold, and what the line goes on with; the heading that is f
     ("Study area.", 1, "The valley is wet and the", "Study area."),
     ("Policies on care at home.", 1, "The county pays for", "Policies on care at home"),
     ("All children are tested.", 1, "The county pays for", "All children are tested."),
+    ("The river rose at night.", 1, "The county pays for", "The river rose at night."),
+    ("Nobody counted the dead.", 1, "The county pays for", "Nobody counted the dead."),
     ("Study area", 2.5, "The valley is wet and the", "Study area"),
     ("Study area", 1, "The valley is wet and the", None),
     ("The Tenant", 1, "shall pay the rent to the", None),
@@ -349,6 +351,12 @@ def test_a_heading_in_bold_may_hold_a_word_in_another_type(tmp_path) -> None:
     assert "How Mills work" in read(draw, tmp_path)
 
 
+@pytest.mark.parametrize("line", ["3.5 million people moved", "10 people of the village moved"])
+def test_a_line_that_begins_with_a_count_is_no_heading(line) -> None:
+    above = "The river rose in the night and the mill stood in water until the morning.\n" * 3
+    assert join_lines(f"{above}{line}\naway.").endswith(f"morning. {line} away.")
+
+
 def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
     lines = ["We began in May and went on until the year was over, as the law wants it.",
              "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
@@ -359,6 +367,17 @@ def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
     assert join_lines("\n".join(lines), marks, Body(10)).split("\n\n") == [
         lines[0], "3.2 Methods", lines[1].removeprefix("3.2 Methods ") + " " + lines[2],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "stop"), [("rose", "."), ("high", "")])
+def test_a_sentence_in_bold_over_two_lines_is_no_heading(verb, stop) -> None:
+    lines = [f"The river that runs by the old mill and the church {verb} in the valley",
+             "of Merrow. The council had asked two hundred farmers in three towns of",
+             "the county how they had done."]  # fmt: skip
+    own = (Mark(10, True, room=0.5), Mark(10, room=0.5, place=1, lead=8), Mark(10, room=9, place=2))
+    marks = {line_key(line): (mark,) for line, mark in zip(lines, own, strict=True)}
+    heading, rest = join_lines("\n".join(lines), marks, Body(10)).split("\n\n")
+    assert heading == f"{lines[0]} of Merrow{stop}" and rest.startswith("The council")
 
 
 # Tables of contents

@@ -13,7 +13,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from longt5.sentences import ABBREVIATION, CLOSING, DENSE_STOPS, MAX_HEADING, STOPS
+from longt5.sentences import (
+    ABBREVIATION,
+    CLOSING,
+    DENSE_STOPS,
+    MAX_HEADING,
+    STOPS,
+    VERB,
+    last_sentence_end,
+)
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
@@ -21,17 +29,15 @@ _NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\
 _SENTENCE_END = re.compile(
     rf"[{STOPS}{DENSE_STOPS}:;：；]{CLOSING}(?:\d{{1,3}}(?:[,–-]\d{{1,3}})*)?$"
 )
-_NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_]")
+_NUMBERED = re.compile(  # "3.5 million people moved" begins with no number of a heading
+    r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_a-zß-öø-ÿ]"
+)
 _CAPTION = re.compile(
     r"^(?:Table|Figure|Fig\.|Box|TABLE|FIGURE|FIG\.|BOX|Tabelle|Abbildung|Tableau)\s+[\dA-Z]"
 )
 _CUT_WORD = re.compile(r"(?<![^\W_])([^\W_]+)([-\u2010\ufffe])$")
 _HALF = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
-_VERB = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|do|does|did|can|could|may|might|must|shall|should|will"
-    r"|would)\b"
-)
 SENTENCE = 4  # words of one at least
 FULL = 4  # type sizes from the margin that a full line may end before it
 LARGE = 1.15  # times the size of the body: a heading
@@ -132,7 +138,8 @@ def join_lines(
         heading = page.heading_in(before, line, pair)
         if heading:
             if break_ == "" and not _SENTENCE_END.search(before):  # its first lines are above it
-                _glue(blocks[-1], heading.rstrip("."), join_word)
+                _glue(blocks[-1], heading, join_word)
+                blocks[-1] = [_as_heading("".join(blocks[-1]))]
             else:
                 blocks.append([_as_heading(heading)])
             blocks.append([line[len(heading) :].lstrip()])
@@ -242,21 +249,13 @@ class _Page:
         """The heading in bold that a line begins with and that its paragraph goes on after, as in
         "Study area. The river ..." or "3.2 Methods We asked ..."; empty where there is none."""
         one, two = marks
-        if two is None or not two.lead or self.body.is_bold or _CAPTION.match(line):
+        if two is None or not two.lead or self.body.is_bold:
             return ""
         is_below_bold = one is not None and one.is_bold
         if before and not is_below_bold and not _SENTENCE_END.search(before):
             return ""
-        end = _after(line, two.lead)
-        heading, rest = line[:end].rstrip(), line[end:].lstrip()
-        if not _WORD.search(heading) or len(heading) > MAX_HEADING or heading[-1] in ":,;":
-            return ""
         is_full = two.room is not None and two.room < FULL
-        # "U.S." is none; "Appendix A." is.
-        is_short = ABBREVIATION.search(heading) is not None and heading[-3:-2] != " "
-        is_ended = heading[-1] == "." and not is_short
-        is_closed = is_ended or two.is_set_off or (is_full and _NUMBERED.match(heading))
-        return heading if is_closed and rest[:1].isupper() else ""
+        return lead_of(line, two.lead, two.is_set_off, is_full)
 
     @staticmethod
     def _first_word(line: str) -> float:
@@ -275,6 +274,30 @@ class _Page:
         return bool(following) and not following[0].islower() and len(line) < 0.6 * self.width
 
 
+def lead_of(line: str, count: int, is_set_off: bool = False, is_full: bool = False) -> str:
+    """The heading that the first `count` letters and digits of a line are, in bold before a
+    sentence in usual weight; empty where they are none."""
+    end = _after(line, count)
+    heading, rest = line[:end].rstrip(), line[end:].lstrip()
+    if not _WORD.search(heading) or len(heading) > MAX_HEADING or heading[-1] in ":,;":
+        return ""
+    # "U.S." is none; "Appendix A." is.
+    is_short = ABBREVIATION.search(heading) is not None and heading[-3:-2] != " "
+    is_ended = heading[-1] == "." and not is_short
+    is_closed = is_ended or is_set_off or (is_full and _NUMBERED.match(heading))
+    is_heading = is_closed and rest[:1].isupper() and not _CAPTION.match(line)
+    return heading if is_heading else ""
+
+
+def lead_apart(paragraph: str, count: int) -> list[str]:
+    """A paragraph whose first `count` letters and digits are in bold, with a heading that these
+    are apart from the rest. A sentence that is only stressed stays with it."""
+    lead = lead_of(paragraph, count) if count else ""
+    if not lead or VERB.search(lead) or last_sentence_end(lead[:-1]):
+        return [paragraph]
+    return [_as_heading(lead), paragraph[len(lead) :].lstrip()]
+
+
 def _after(line: str, count: int) -> int:
     """Where in a line its first `count` letters and digits end, with a full stop after them."""
     end = 0
@@ -289,7 +312,9 @@ def _after(line: str, count: int) -> int:
 def _as_heading(words: str) -> str:
     """A heading without its full stop, where it would else count as a sentence."""
     is_long = len(words.split()) >= SENTENCE
-    return words[:-1] if is_long and words.endswith(".") and not _VERB.search(words) else words
+    is_title = len(words) <= MAX_HEADING and not VERB.search(words)
+    is_one = is_title and not last_sentence_end(words[:-1])
+    return words[:-1] if is_long and is_one and words.endswith(".") else words
 
 
 def _glue(block: list[str], line: str, join_word: Callable[[str, str, str], str]) -> None:
