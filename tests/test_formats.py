@@ -123,6 +123,29 @@ def test_a_word_document_locked_by_a_password(load) -> None:
         load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old.doc")
 
 
+LEADS = [  # in bold, and how its paragraph goes on; whether it is a heading
+    ("Study area.", "The valley is wet.", True),
+    ("Policies on care at home", ". The county pays for it.", True),
+    ("The river rose in the night.", "Nobody expected it.", False),
+    ("The Tenant", "shall pay the rent.", False),
+]
+
+
+@pytest.mark.parametrize(("lead", "rest", "is_heading"), LEADS)
+def test_bold_words_before_a_sentence_are_a_heading(load, lead, rest, is_heading) -> None:
+    def build(document) -> None:
+        paragraph = document.add_paragraph()
+        paragraph.add_run(lead).bold = True
+        paragraph.add_run(rest if rest[0] == "." else f" {rest}")
+
+    joined = f"{lead}{'' if rest[0] == '.' else ' '}{rest}"
+    ended = f"{lead.removesuffix('.')}{'.' if len(lead.split()) < 4 else ''}"
+    found = f"{ended}\n\n{rest.lstrip('. ')}" if is_heading else joined
+    assert load(make_formats.word(build), "a.docx").pages[0].text == found
+    page = f"<p>{joined.replace(lead, f'<strong>{lead}</strong>')}</p>".encode()
+    assert load(page, "a.html").pages[0].text == found
+
+
 # OpenDocument
 
 

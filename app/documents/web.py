@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from app.cleaning import characters
 from app.documents import text
+from app.documents.paragraphs import lead_apart, line_key
 from app.documents.parts import Block, join_blocks, outline_of, pack
 from app.errors import NotReadable
 
@@ -40,6 +41,7 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _CELLS = frozenset(("td", "th"))
+_BOLD = frozenset(("b", "strong"))
 _CHARSET = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]+)", re.I
 )
@@ -162,6 +164,9 @@ class _Walk:
     level: int = 0
     is_row: bool = False
     exact: int = 0  # depth of <pre>, where line ends count
+    bold: int = 0  # depth of what is bold
+    lead: int = 0  # letters and digits that a block begins with in bold
+    is_led: bool = False  # has it gone on in usual weight?
 
     def blocks_of(self, root: Any) -> list[Block]:
         """All blocks of the tree."""
@@ -183,10 +188,15 @@ class _Walk:
             content = node.text_content or ""
             content = _COMMENT.sub("", content) if self.exact else re.sub(r"\s+", " ", content)
             self.pieces.append(content)
+            if letters := len(line_key(content)):
+                self.is_led = self.is_led or not self.bold
+                self.lead += 0 if self.is_led else letters
         elif tag == "br":
             self.pieces.append("\n")
         elif tag.startswith("-") or tag in _SKIPPED or self._is_unseen(tag, node):
             return True
+        elif tag in _BOLD:
+            self.bold += 1
         elif tag in _HEADINGS:
             self._flush()
             self.level = _HEADINGS[tag]
@@ -208,6 +218,8 @@ class _Walk:
             self.exact = max(0, self.exact - (tag == "pre"))
         elif self.is_row and tag in _BLOCKS:
             self.pieces.append(" ")
+        elif tag in _BOLD:
+            self.bold = max(0, self.bold - 1)
         return next(walk)
 
     def _in_row(self, tag: str) -> bool:
@@ -243,5 +255,8 @@ class _Walk:
         if content and content != "•":
             level = self.level if re.search(r"\w", content) else 0
             shown = " ".join(content.split()) if level else content
-            self.found.append(Block(shown, level, self.is_row and not level))
+            has_lead = self.is_led and not (level or self.is_row or self.exact)
+            for part in lead_apart(shown, self.lead if has_lead else 0):
+                self.found.append(Block(part, level, self.is_row and not level))
         self.pieces, self.level, self.is_row = [], 0, False
+        self.lead, self.is_led = 0, False

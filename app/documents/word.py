@@ -13,6 +13,7 @@ from lxml import etree
 
 from app.cleaning import characters
 from app.documents.archive import Archive, forbid_entities, parse_xml
+from app.documents.paragraphs import lead_apart, line_key
 from app.documents.parts import Block, join_blocks, outline_of, pack, row_of
 from app.errors import NotReadable
 
@@ -115,8 +116,10 @@ class _Reader:
             has_words = bool(re.search(r"\w", content))
             yield Block(" ".join(content.split()), level if has_words else 0)
         elif content:
-            is_item = element.find(f"{_W}pPr/{_W}numPr") is not None
-            yield Block(f"• {content}" if is_item else content, 0, is_item)
+            if element.find(f"{_W}pPr/{_W}numPr") is not None:
+                yield Block(f"• {content}", 0, True)
+            else:
+                yield from map(Block, lead_apart(content, _bold_lead(element)))
 
 
 def _cell(cell: Any) -> str:
@@ -124,8 +127,30 @@ def _cell(cell: Any) -> str:
 
 
 def _text(paragraph: Any) -> str:
-    """The text of one paragraph, without that of the text boxes anchored in it."""
-    pieces: list[str] = []
+    """The text of one paragraph."""
+    lines = characters("".join(piece for piece, _ in _pieces(paragraph))).split("\n")
+    return "\n".join(line for line in lines if line)
+
+
+def _bold_lead(paragraph: Any) -> int:
+    """How many letters and digits a paragraph begins with in bold, 0 where it all is."""
+    lead = 0
+    for piece, run in _pieces(paragraph):
+        letters = len(line_key(piece))
+        if letters and not _is_bold(run):
+            return lead
+        lead += letters
+    return 0
+
+
+def _is_bold(run: Any) -> bool:
+    marked = run.find(f"{_W}rPr/{_W}b")
+    return marked is not None and marked.get(_W + "val") not in ("0", "false", "off")
+
+
+def _pieces(paragraph: Any) -> Iterator[tuple[str, Any]]:
+    """The pieces of the text of a paragraph, each with the run that it is in; without those of
+    the text boxes anchored in it."""
     walker = etree.iterwalk(paragraph, events=("start",))
     for _, element in walker:
         tag = element.tag
@@ -134,11 +159,9 @@ def _text(paragraph: Any) -> str:
         if tag in _MOVED or is_other or is_hidden:
             walker.skip_subtree()
         elif tag == _W + "t":
-            pieces.append(element.text or "")
+            yield element.text or "", element.getparent()
         elif isinstance(tag, str) and tag.startswith(_W):
-            pieces.append(_SIGNS.get(tag[len(_W) :], ""))
-    lines = characters("".join(pieces)).split("\n")
-    return "\n".join(line for line in lines if line)
+            yield _SIGNS.get(tag[len(_W) :], ""), element.getparent()
 
 
 def _count_notes(document: Any, name: str) -> int:
