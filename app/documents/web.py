@@ -33,6 +33,7 @@ _BESIDE = re.compile(  # what pages call the same where they do not use those
     re.I,
 )
 LEAST_SHARE = 0.1  # of the letters that must stay for names to count
+ENOUGH = 200  # characters that tell how many letters a heading begins with, or that it is none
 LARGEST, MOST_NODES = 1500, 500  # characters and nodes of what may be left out for its name
 _BLOCKS = frozenset(
     "p div section article main body ul ol dl dd dt blockquote pre table tbody thead tfoot form "
@@ -188,9 +189,9 @@ class _Walk:
             content = node.text_content or ""
             content = _COMMENT.sub("", content) if self.exact else re.sub(r"\s+", " ", content)
             self.pieces.append(content)
-            if letters := len(line_key(content)):
-                self.is_led = self.is_led or not self.bold
-                self.lead += 0 if self.is_led else letters
+            if not self.is_led and (letters := len(line_key(content[:ENOUGH]))):
+                self.is_led = not self.bold
+                self.lead += letters if self.bold else 0
         elif tag == "br":
             self.pieces.append("\n")
         elif tag.startswith("-") or tag in _SKIPPED or self._is_unseen(tag, node):
