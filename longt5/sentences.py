@@ -44,7 +44,9 @@ LINE_END = re.compile(r"\n")
 CAPTION = re.compile(
     r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box|TABLE|FIGURE|FIG\.|BOX) ?\d+[a-z]?\b"
 )
-NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
+NUMBERED = re.compile(  # no amounts: "3.5 Millionen Menschen"
+    r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+(?!Milli[oa]|Billion|Mio|Mrd|Prozent|Percent|Euro\b)[A-Z]"
+)
 HEADED = 10  # words of a numbered heading or a date at most; a numbered clause has more
 # Verbs of a whole sentence, as far as a word tells: with none, a short one may be a heading.
 VERB = re.compile(

@@ -112,6 +112,7 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
     assert is_whole("Each team @ work meets in a room of its own.")
     assert is_whole("5.4 million people live there today.")
     assert is_whole("2.4 GHz is what they use.") and is_whole("3.2 The Tenant shall pay the rent.")
+    assert is_whole("3.5 Millionen Menschen zogen um.")
     assert not is_whole("3.2 The methods that we used.")
     assert not is_whole("1.2 What is a mill made of?")
     assert is_whole("$ 40 million was raised by the fund.")
