@@ -260,7 +260,7 @@ def test_exports_of_nothing() -> None:
 def test_the_drop_area_names_every_kind_of_file() -> None:
     with gr.Blocks():
         label = _sources()["files"].label.casefold()
-    names = {"docx": "word", "text": "subtitles"}
+    names = dict.fromkeys(("docx", "odt", "pptx"), "office") | {"markdown": "text"}
     assert [kind for kind in kinds.SUFFIXES if names.get(kind, kind) not in label] == []
 
 

@@ -235,6 +235,7 @@ def _bytes_of(path: Path, name: str) -> bytes:
 # These begin warnings that are no cause for worry.
 CONTENTS_LEFT_OUT = "The table of contents"
 IMPRINT_LEFT_OUT = "What is an imprint, a licence or thanks"
+NOTES_READ = "The speaker’s notes are read"
 
 
 def _warnings(

@@ -12,7 +12,7 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
 from pptx.exc import PackageNotFoundError
 
 from app.cleaning import characters
-from app.documents import limits
+from app.documents import NOTES_READ, limits
 from app.documents.archive import Archive, forbid_entities, parse_xml
 from app.documents.parts import MAX_TITLE, Block, join_blocks, row_of
 from app.errors import NotReadable, TooLong
@@ -57,7 +57,7 @@ def read_pptx(
         titles.append(next((block.text for block in shown if block.level), ""))
         have_notes = have_notes or bool(notes)
         on_progress(number, count)
-    warnings = ["The speaker’s notes are read with their slides."] if have_notes else []
+    warnings = [f"{NOTES_READ} with their slides."] if have_notes else []
     return {
         "unit": "slide", "pages": pages, "outline": _outline(deck, titles), "warnings": warnings,
     }  # fmt: skip

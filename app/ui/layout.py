@@ -91,7 +91,7 @@ def _sources() -> dict[str, Any]:
     with gr.Tabs():
         with gr.Tab("Files") as ask["files_tab"]:
             ask["files"] = gr.File(
-                label="PDF, Word, EPUB, HTML, Markdown, text, subtitles", file_count="multiple",
+                label="PDF, Office, EPUB, HTML, text, subtitles", file_count="multiple",
                 elem_id="files", file_types=list(READABLE), height=150,
             )  # fmt: skip
             ask["facts"] = gr.HTML(elem_id="facts")

@@ -19,7 +19,7 @@ from app.coverage import (
     coverage_line,
     drawn_on,
 )
-from app.documents import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, Document
+from app.documents import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ, Document
 from app.events import Sentence, Summary
 from app.export import IN_SHORT, heading_of, provenance
 from app.pace import duration
@@ -315,4 +315,5 @@ def facts(documents: Sequence[Document]) -> str:
 
 
 def _mood(warning: str) -> str:
-    return ' class="quiet"' if warning.startswith((CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT)) else ""
+    quiet = CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
+    return ' class="quiet"' if warning.startswith(quiet) else ""
