@@ -22,8 +22,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_page(*options: str, **environment: str) -> Iterator[str]:
-    """The address of a page that runs until the block ends."""
+def running_page(
+    *options: str, log: list[str] | None = None, **environment: str
+) -> Iterator[str]:
+    """The address of a page that runs until the block ends; `log` then gets what it said."""
     command = [sys.executable, "app.py", "--port", str(free_port()), *options]
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment}, text=True, encoding="utf-8",
@@ -48,4 +50,6 @@ def running_page(*options: str, **environment: str) -> Iterator[str]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+        if log is not None:
+            log += process.stdout
         process.stdout.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -70,3 +73,22 @@ def test_only_the_two_endpoints_are_public(client) -> None:
     assert names == ["file", "text", "model", "length", "num_beams", "pages", "password",
                      "sections", "include_references", "ocr"]  # fmt: skip
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])
+
+
+def test_wrong_values_are_refused_in_words_and_no_log_quotes_them() -> None:
+    log: list[str] = []
+    with running_page("--dtype", "float32", log=log) as url:
+        for data in (["Secret words."], [{"path": "secret.pdf"}, "Secret words.", "", False]):
+            assert "is not what this endpoint takes" in called(url, "extract", data)
+    assert not any(word in line for line in log for word in ("Traceback", "ecret"))
+
+
+def called(url: str, name: str, data: list) -> str:
+    """The events of a call as a program without gradio_client sends it."""
+    address = f"{url}gradio_api/call/{name}"
+    body = json.dumps({"data": data}).encode()
+    asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{address}/{event}", timeout=60) as answer:
+        return answer.read().decode()

@@ -17,6 +17,7 @@ from app.ui import render
 from app.ui.api import Api
 from app.ui.form import Form
 from app.ui.handlers import Handlers, View
+from app.ui.page import Page
 
 TITLE = "Long document summarizer"
 HEADER = (
@@ -50,7 +51,7 @@ FORMATS = (
 def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
     """The whole page with its events and its API."""
     kept_s = handlers.service.kept_hours * 3600  # the exports are there as long as their run
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, kept_s)) as page:
+    with Page(title=TITLE, analytics_enabled=False, delete_cache=(600, kept_s)) as page:
         gr.HTML(HEADER)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=2, min_width=300, elem_id="ask"):
