@@ -146,6 +146,14 @@ class Service:
         if job.error is not None:
             raise job.error
 
+    def leave(self, job: Job, request: Request) -> None:
+        """Who was to watch a job has gone. A run that the watcher drives and had not begun yet
+        would wait for ever, and its folder be held."""
+        if self._lent_gpu is not None and not job.finished:
+            job.stop(by_hand=False)
+            job.run(lambda stop: _stopped(request))
+            self._close(job.id)
+
     def _start(
         self, request: Request, folder: JobFolder | None, session: str, job_id: str
     ) -> Job:

@@ -482,6 +482,22 @@ def test_forget_deletes_no_other_folder(bundled, article) -> None:
     handlers.forget(last["job"])
 
 
+def test_a_lent_gpu_is_not_waited_for_by_who_has_gone(bundled, article) -> None:
+    def lent(request, folder):
+        raise AssertionError("nobody is there to drive it")
+
+    handlers = Handlers(Service(Settings(zero_gpu=True, on_space=True), lent))
+    views = handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s"))
+    job = next(v["job"] for v in views if v["job"])
+    views.close()  # the tab is closed while the run waits
+    last = list(handlers.reattach(job, page_of("t")))[-1]
+    assert "Stopped" in last["status"] and not last["running"]
+    folder = handlers.service.journal.find(job)
+    folder.take()  # nobody holds it any more
+    folder.release()
+    handlers.forget(job)
+
+
 def test_a_space_says_that_jobs_are_temporary(bundled) -> None:
     service = Service(Settings(on_space=True))
     assert "temporary" in keeping(service, "x") and "1 hour" in keeping(service, "x")

@@ -214,8 +214,11 @@ class Handlers:
         self.shown[job.id], self.requests[job.id] = sources, wanted
         for kept in (self.shown, self.requests):
             while len(kept) > KEPT_JOBS:
-                del kept[next(iter(kept))]
-        yield from self._follow(job, self.service.watch(job, wanted), view)
+                kept.popitem(last=False)
+        try:
+            yield from self._follow(job, self.service.watch(job, wanted), view)
+        finally:
+            self.service.leave(job, wanted)
 
     @guarded
     def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
@@ -305,7 +308,7 @@ class Handlers:
         if files and session:
             self.chosen[session] = tuple(files)
         while len(self.chosen) > MAX_PAGES:
-            del self.chosen[next(iter(self.chosen))]
+            self.chosen.popitem(last=False)
 
     def leave(self, request: gr.Request) -> None:
         """When a page is closed or loaded again: its box is empty."""
