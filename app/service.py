@@ -171,6 +171,8 @@ class Service:
                 raise
             finally:
                 self._close(job_id)
+                if self.runner.get(job_id) is None:  # forgotten, perhaps while a pass was read
+                    self.keeper.forget()
                 self._give_back()
 
         if folder is not None:

@@ -355,6 +355,27 @@ def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     assert not [key for key in keys if key in bundled.kept]  # a key is the text in tokens
 
 
+def test_a_pass_that_ends_while_its_run_is_forgotten_is_not_kept(
+    bundled, article, monkeypatch
+) -> None:
+    bundled.forget()
+    service, encode = service_with(bundled), bundled.model.encode
+    submitted = threading.Event()
+
+    def forgotten_meanwhile(*arguments, **options):
+        states = encode(*arguments, **options)
+        assert submitted.wait(10)
+        service.forget(job.id)
+        return states
+
+    monkeypatch.setattr(bundled.model, "encode", forgotten_meanwhile)
+    request = Request((article,), Options(max_new_tokens=4, num_beams=1), "bundled")
+    job = service.submit(request)
+    submitted.set()
+    list(job.events())
+    assert not bundled.kept._kept
+
+
 def handlers_with(model, loader) -> Handlers:
     return Handlers(service_with(model), Reader(loader))
 
