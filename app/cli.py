@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from app import export
+from app.arguments import Parser
 from app.batch import Outcome, run_batch, table, unexpected, unwritable
 from app.documents import Document, load_document
 from app.documents.text import shown_name
@@ -84,13 +85,6 @@ def _say(sentence: str) -> None:
     print(f"\r{sentence}" if sys.stderr.isatty() else sentence, file=sys.stderr)
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, and exits with 1."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadOption(f"{message[:1].upper()}{message[1:]} (see {self.prog} --help).")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options; every default is read from the settings."""
     parser = Parser(
@@ -115,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_summarize(commands: Any) -> None:
-    settings = Settings.from_env()
+    settings = Settings()  # the environment says nothing of these
     add = commands.add_parser("summarize", help="summarize documents")
     add.set_defaults(run=run_summarize)
     option = add.add_argument

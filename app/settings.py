@@ -112,7 +112,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises BadOption."""
-        if self.port is not None and not 0 <= self.port <= MAX_PORT:
+        if self.port is not None and not 1 <= self.port <= MAX_PORT:
             raise BadOption(f"There is no port {self.port}: choose one from 1 to {MAX_PORT}.")
 
     @classmethod
@@ -121,17 +121,21 @@ class Settings:
         BadOption."""
         env = os.environ if environ is None else environ
         port = env.get("GRADIO_SERVER_PORT", "")
+        if port and not port.isdecimal():
+            raise BadOption(
+                f"GRADIO_SERVER_PORT is {port}: make it a number from 1 to {MAX_PORT}."
+            )
         linger = env.get("SUMMARIZER_LINGER_S", "")
         user, _, password = env.get("SUMMARIZER_AUTH", "").partition(":")
         if env.get("SUMMARIZER_AUTH") and not (user and password):
             raise BadOption("SUMMARIZER_AUTH locks nothing as it is: write it as USER:PASSWORD.")
         return cls(
             host=env.get("GRADIO_SERVER_NAME") or cls.host,
-            port=int(port) if port.isdigit() else None,
+            port=int(port) if port else None,
             on_space=bool(env.get("SPACE_ID")),
             auth=(user, password) if user else None,
             zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
-            linger_s=float(linger) if linger.isdigit() else LINGER_S,
+            linger_s=float(linger) if linger.isdecimal() else LINGER_S,
             live_terminal=_is_live(env),
         )
 

@@ -181,6 +181,8 @@ def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, cap
         (["summarize", str(EXAMPLE_TEXT), "--pages", "x"], "1-5,9"),
         (["summarize"], "FILE"),
         (["dance"], "dance"),
+        (["serve", "--num-beams", "99"], "num-beams"),
+        (["serve", "--nope"], "--nope"),
         (["extract", "nothing.pdf", "--format", "json"], "nothing.pdf"),
     ],
 )
@@ -269,7 +271,7 @@ def test_what_nobody_foresaw_is_said_in_a_sentence(capsys, monkeypatch) -> None:
     assert (code, out) == (1, "") and "(KeyError)" in err and "The text" not in err
 
 
-@pytest.mark.parametrize("port", ["99999", "-4"])
+@pytest.mark.parametrize("port", ["99999", "-4", "0"])
 def test_a_port_that_cannot_be_is_an_error(port, capsys) -> None:
     code, _, err = run(capsys, "serve", f"--port={port}")
     assert code == 1 and err == f"There is no port {port}: choose one from 1 to 65535.\n"

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from gradio_client import Client
 
+from app import cli
 from app.documents import document_from_text
 from app.errors import BadOption
 from app.settings import Settings
@@ -226,7 +227,7 @@ def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::"])
 def test_other_hosts_need_a_lock(host, capsys) -> None:
-    assert launch.main(["--host", host, "--port", "1"]) == 1
+    assert cli.main(["serve", "--host", host, "--port", "1"]) == 1
     assert "--auth USER:PASSWORD" in capsys.readouterr().err
     launch.require_lock(Settings(host=host, auth=("me", "secret")))
     launch.require_lock(Settings(host=host, no_auth=True))
@@ -238,7 +239,7 @@ def test_other_hosts_need_a_lock(host, capsys) -> None:
 def test_a_lock_is_a_user_and_a_password(capsys) -> None:
     assert launch.parse_auth("me:a:b") == ("me", "a:b")
     for wrong in ("me", "me:", ":secret", ""):
-        with pytest.raises(SystemExit):
+        with pytest.raises(BadOption, match="USER:PASSWORD"):
             launch.main(["--auth", wrong])
     assert Settings.from_env({"SUMMARIZER_AUTH": "me:secret"}).auth == ("me", "secret")
     assert Settings.from_env({"SUMMARIZER_AUTH": ""}).auth is None

@@ -24,7 +24,7 @@ from app.runs import in_words, summarize_all
 from app.service import FAILED_AGAIN, FAILED_ONCE, Request, Service
 from app.settings import Settings
 from app.summarizer import Options, Summarizer
-from app.ui import handlers, launch
+from app.ui import handlers
 from longt5 import is_device_lost
 from tests.conftest import EXAMPLE_PDF, ROOT
 from tests.kill_runs import kill_runs, plain
@@ -80,9 +80,9 @@ def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> No
 
 def test_h18_a_missing_model_is_said_before_the_page_starts(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("app.models.assets_dir", lambda: tmp_path)
-    assert launch.main(["--port", "1"]) == 1
+    assert cli.main(["serve", "--port", "1"]) == 1
     assert "install the app again" in capsys.readouterr().err
-    assert launch.main(["--model", str(tmp_path), "--port", "1"]) == 1
+    assert cli.main(["serve", "--model", str(tmp_path), "--port", "1"]) == 1
     assert "config.json" in capsys.readouterr().err
 
 

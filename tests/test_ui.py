@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app import desktop
+from app import cli, desktop
 from app.board import Board
 from app.documents import Document, Page, document_from_text, kinds
 from app.errors import BadOption, ModelNotFound, NotReadable
@@ -282,7 +282,7 @@ def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:
 
 
 def test_a_wrong_model_ends_the_start_in_a_sentence(capsys) -> None:
-    assert launch.main(["--model", "no such model"]) == 1
+    assert cli.main(["serve", "--model", "no such model"]) == 1
     assert "no such model" in capsys.readouterr().err
     with pytest.raises(ModelNotFound):
         launch.serve(Settings(model="no such model"))
@@ -328,6 +328,9 @@ def test_settings_come_from_the_environment() -> None:
     made = Settings.from_env({"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "9000",
                               "SPACE_ID": "a/b", "SPACES_ZERO_GPU": "true"})  # fmt: skip
     assert (made.host, made.port, made.on_space, made.zero_gpu) == ("0.0.0.0", 9000, True, True)
+    for wrong in ("nine", "²"):
+        with pytest.raises(BadOption, match="GRADIO_SERVER_PORT"):
+            Settings.from_env({"GRADIO_SERVER_PORT": wrong})
     assert Settings.from_env({}) == Settings(live_terminal=Settings.from_env({}).live_terminal)
 
 

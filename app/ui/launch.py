@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.errors import AppError, BadOption
+from app.arguments import Parser
+from app.errors import BadOption
 from app.models import resolve_model
 from app.settings import MAX_BEAMS, Settings, assets_dir, data_dir, quiet_environment
 
@@ -24,7 +25,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Start the page and stay until it is closed; the exit code is 0, or 1 with a sentence."""
+    """Start the page and stay until it is closed; the exit code is 0. Raises AppError."""
     settings = Settings.from_env()
     options = build_parser(settings).parse_args(sys.argv[1:] if argv is None else list(argv))
     settings = replace(
@@ -43,17 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         serve(settings, desktop=options.desktop, browser=options.open)
-    except AppError as error:
-        print(error, file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
     return 0
 
 
-def build_parser(settings: Settings) -> argparse.ArgumentParser:
+def build_parser(settings: Settings) -> Parser:
     """The options of app.py; defaults are those of the settings and the environment."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python app.py", description="Start the summarizer's page on this machine."
     )
     option = parser.add_argument
