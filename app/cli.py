@@ -34,7 +34,15 @@ from app.events import Finished, Notice, Planned, Progress, Summary
 from app.models import CATALOGUE, is_present
 from app.plan import in_a_line
 from app.sections import listing, sections_of
-from app.settings import DEFAULT_BEAMS, DEFAULT_LENGTH, LENGTH_WORDS, MAX_BEAMS, Settings
+from app.settings import (
+    DEFAULT_BEAMS,
+    DEFAULT_LENGTH,
+    LENGTH_WORDS,
+    MAX_BEAMS,
+    Settings,
+    dims_text,
+    moves_cursor,
+)
 from app.terminal import ProgressLine, SummaryWriter
 from app.wording import counted, places
 
@@ -179,7 +187,7 @@ def run_summarize(chosen: argparse.Namespace) -> int:
     chosen.output = Path(chosen.output) if chosen.output else None
     chosen.format = chosen.format or _format_of(None if chosen.is_folder else chosen.output)
     with _stop_on_interrupt() as stop:
-        run = Run(chosen, options, ProgressLine(sys.stderr), stop)
+        run = Run(chosen, options, ProgressLine(sys.stderr, moves_cursor()), stop)
         if chosen.list_sections:
             return run.sections()
         if chosen.is_folder or any(map(os.path.isdir, chosen.files)):
@@ -313,8 +321,7 @@ def show(
     events: Iterator[Any], fmt: str, name: str, out: TextIO, progress: ProgressLine
 ) -> Summary:
     """Print a run as it goes; returns its summary."""
-    live = Settings.from_env().live_terminal
-    writer = SummaryWriter(out, fmt, name, live) if fmt in ("md", "txt") else None
+    writer = SummaryWriter(out, fmt, name, dims_text()) if fmt in ("md", "txt") else None
     for event in events:
         if isinstance(event, Progress):
             # On one screen the summary itself shows how far the writing is.
@@ -346,8 +353,9 @@ def _write(summary: Summary, fmt: str, out: TextIO) -> None:
 
 def run_extract(chosen: argparse.Namespace) -> int:
     """Print the pages; exit code 0 if at least one has usable text."""
+    progress = ProgressLine(sys.stderr, moves_cursor())
     with _stop_on_interrupt() as stop:
-        document = read(chosen.file, chosen.password, ProgressLine(sys.stderr), stop, chosen.ocr)
+        document = read(chosen.file, chosen.password, progress, stop, chosen.ocr)
     if chosen.format == "json":
         found = {**document.to_dict(), "sections": listing(document)}
         print(json.dumps(found, ensure_ascii=False))

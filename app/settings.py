@@ -108,7 +108,6 @@ class Settings:
     auth: tuple[str, str] | None = None  # user and password that open the page
     no_auth: bool = False  # others on the network may come in without a password
     linger_s: float = LINGER_S
-    live_terminal: bool = True  # may the cursor be moved and text be dimmed?
 
     def __post_init__(self) -> None:
         """Raises BadOption."""
@@ -136,15 +135,21 @@ class Settings:
             auth=(user, password) if user else None,
             zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in ("1", "true"),
             linger_s=float(linger) if linger.isdecimal() else LINGER_S,
-            live_terminal=_is_live(env),
         )
 
 
-def _is_live(env: Mapping[str, str]) -> bool:
-    if env.get("NO_COLOR") or env.get("TERM") == "dumb":
+def moves_cursor(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a terminal does what control sequences say: the old Windows console shows them."""
+    env = os.environ if environ is None else environ
+    if env.get("TERM") == "dumb":
         return False
-    # The old Windows console shows control sequences as they are.
     return sys.platform != "win32" or bool(env.get("WT_SESSION") or env.get("TERM"))
+
+
+def dims_text(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a terminal may also show text dimmed."""
+    env = os.environ if environ is None else environ
+    return moves_cursor(env) and not env.get("NO_COLOR")
 
 
 def quiet_environment() -> None:

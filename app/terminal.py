@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
+from itertools import accumulate
 from typing import TextIO
+from unicodedata import east_asian_width
 
 from app import export
 from app.board import fraction_of
@@ -31,12 +32,30 @@ STAGES = {
 }
 
 
-class ProgressLine:
-    """What is being done, on one line that is rewritten; off a terminal a line for each stage or
-    section, or for each file of several."""
+def fitting(text: str, columns: int) -> str:
+    """As much of a line as so many columns hold: Chinese letters and emoji take two each."""
+    ends = accumulate(1 + (east_asian_width(letter) in "WF") for letter in text)
+    return text[: sum(end <= columns for end in ends)]
 
-    def __init__(self, out: TextIO) -> None:
-        self.out, self.is_live = out, out.isatty()
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """A text in lines of so many columns, parted between words where one ends in time."""
+    lines, rest = [], " ".join(text.split())
+    while rest:
+        line = fitting(rest, columns) or rest[0]
+        if rest[len(line) :][:1].strip():  # a word goes on
+            line = line[: line.rfind(" ")] if " " in line else line
+        lines.append(line)
+        rest = rest[len(line) :].lstrip()
+    return lines
+
+
+class ProgressLine:
+    """What is being done, on one line that is rewritten; off a terminal, or on one that is not
+    `live`, a line for each stage or section, or for each file of several."""
+
+    def __init__(self, out: TextIO, live: bool = True) -> None:
+        self.out, self.is_live = out, live and out.isatty()
         self.last = self.file = ""
 
     def turn_to(self, number: int, files: int, name: str) -> None:
@@ -67,7 +86,7 @@ class ProgressLine:
         wait = f", about {duration(left)} left" if left is not None else ""
         parts = [f"[{'#' * full}{'.' * (BAR - full)}] {100 * share:3.0f} %", text + wait, self.file]
         width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be cleared
-        self._write(f"{CLEAR_LINE}{'  '.join(filter(None, parts))[:width]}")
+        self._write(f"{CLEAR_LINE}{fitting('  '.join(filter(None, parts)), width)}")
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -143,7 +162,7 @@ class SummaryWriter:
         if not self.is_live or not provisional.strip():
             return
         width = max(20, shutil.get_terminal_size().columns - 1)
-        lines = textwrap.wrap(provisional.strip(), width)[:MAX_PROVISIONAL_LINES]
+        lines = wrapped(provisional, width)[:MAX_PROVISIONAL_LINES]
         # Make room first (an index keeps the column), or scrolling would move the saved place.
         self.out.write("\x1bD" * len(lines) + f"\x1b[{len(lines)}A\x1b7")
         self.out.write("".join(f"\r\n{DIM}{line}{PLAIN}" for line in lines) + "\x1b8")

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from unicodedata import east_asian_width
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,9 @@ from hypothesis import strategies as st
 from app import cli, export
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
+from app.settings import dims_text, moves_cursor
 from app.summarizer import Summarizer
-from app.terminal import ProgressLine, SummaryWriter
+from app.terminal import ProgressLine, SummaryWriter, wrapped
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
 from tests.test_export import summary_of
 
@@ -370,6 +372,43 @@ def test_on_a_terminal_the_guess_is_dim_and_leaves_no_trace() -> None:
     for event in EVENTS[4:]:
         writer.handle(event)
     assert screen.shown() == export.to_text(EVENTS[-1].summary).rstrip()
+
+
+WIDE = "渡船在九点离开。" * 40
+
+
+def columns(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def test_letters_of_two_columns_make_no_line_wrap() -> None:
+    for text in (WIDE, "A " + WIDE, "渡船 " * 99, "words and words " * 20, "a" * 300):
+        lines = wrapped(text, 79)
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert all(0 < columns(line) <= 79 and line == line.strip() for line in lines)
+    assert wrapped("one two\nthree", 7) == ["one two", "three"]
+    screen = Screen()
+    line = ProgressLine(screen)
+    line.turn_to(1, 2, f"{WIDE}.pdf")
+    line.show(Progress("reading", 1, 3))
+    assert columns(screen.shown().split("\x1b[K")[-1]) < 80
+    writer = SummaryWriter(screen := Screen(), "txt", "report.pdf", color=True)
+    writer.handle(SectionStarted(1, 1, (1, 3)))
+    writer.handle(DraftText(1, "", WIDE))
+    assert all(columns(line) < 80 for line in screen.shown().splitlines())
+
+
+def test_a_console_that_shows_control_sequences_gets_none(monkeypatch) -> None:
+    assert not moves_cursor({"TERM": "dumb"}) and moves_cursor({"TERM": "xterm"})
+    assert moves_cursor({"TERM": "xterm", "NO_COLOR": "1"})
+    assert not dims_text({"TERM": "xterm", "NO_COLOR": "1"}) and dims_text({"TERM": "xterm"})
+    monkeypatch.setattr("sys.platform", "win32")
+    assert not moves_cursor({}) and moves_cursor({"WT_SESSION": "1"})
+    monkeypatch.undo()
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr", Screen())
+    assert cli.main(["extract", str(EXAMPLE_PDF)]) == 0
+    assert sys.stderr.shown().splitlines()[0] == "Reading"
 
 
 def test_progress_is_one_line_on_a_terminal_and_a_line_per_stage_elsewhere() -> None:

@@ -331,7 +331,7 @@ def test_settings_come_from_the_environment() -> None:
     for wrong in ("nine", "²"):
         with pytest.raises(BadOption, match="GRADIO_SERVER_PORT"):
             Settings.from_env({"GRADIO_SERVER_PORT": wrong})
-    assert Settings.from_env({}) == Settings(live_terminal=Settings.from_env({}).live_terminal)
+    assert Settings.from_env({}) == Settings()
 
 
 def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
