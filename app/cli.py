@@ -7,6 +7,7 @@ import contextlib
 import getpass
 import json
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -58,6 +59,7 @@ EXAMPLES = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0, or 1 with one sentence on stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_closed()
     _speak_utf8()
     try:
         try:
@@ -86,6 +88,8 @@ def _run(arguments: list[str]) -> int:
 
         return serve(arguments[1:])
     chosen = build_parser().parse_args(arguments)
+    if sys.stdout is None and not getattr(chosen, "output", None):
+        raise BadOption("Stdout is closed, so nobody would see the result: leave it open.")
     return int(chosen.run(chosen))
 
 
@@ -184,7 +188,7 @@ def run_summarize(chosen: argparse.Namespace) -> int:
     )
     options.check()
     chosen.is_folder = _is_folder(chosen.output)
-    chosen.output = Path(chosen.output) if chosen.output else None
+    chosen.output = None if chosen.output is None else Path(chosen.output)
     chosen.format = chosen.format or _format_of(None if chosen.is_folder else chosen.output)
     with _stop_on_interrupt() as stop:
         run = Run(chosen, options, ProgressLine(sys.stderr, moves_cursor()), stop)
@@ -419,12 +423,23 @@ def read(
                 raise
             print(error, file=sys.stderr)
             try:
-                password = getpass.getpass("Password: ")
+                password = _asked_for_password()
             except EOFError:
                 raise error from None
         finally:
             progress.clear()
     raise AssertionError("unreachable")
+
+
+def _asked_for_password() -> str:
+    """What is typed; a Ctrl-C, which elsewhere only asks the work to stop, ends the question."""
+    if threading.current_thread() is not threading.main_thread():
+        return getpass.getpass("Password: ")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return getpass.getpass("Password: ")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -436,7 +451,8 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         return
     place = Path(os.path.realpath(path))  # a link stays, what it leads to is written
     is_file = place.is_file() or not place.exists()
-    part = place.with_name(place.name + ".part") if is_file else path
+    # A short name of its own: that of the place may be as long as can be, and be written twice.
+    part = place.with_name(f"{secrets.token_hex(4)}.part") if is_file else path
     try:
         out = part.open("w", encoding="utf-8", errors="replace", newline="\n")
         if place.is_file():
@@ -465,7 +481,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 def _is_stdout(path: Path) -> bool:
     """Whether it is /dev/stdout or the like, whatever that leads to."""
     with contextlib.suppress(OSError):
-        return os.path.samestat(path.stat(), os.fstat(1))
+        return sys.stdout is not None and os.path.samestat(path.stat(), os.fstat(1))
     return False
 
 
@@ -496,6 +512,16 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _open_closed() -> None:
+    """What the caller has closed leads nowhere: a file opened later would take its place."""
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(spare, "w")
+    else:
+        os.close(spare)
 
 
 def _speak_utf8() -> None:

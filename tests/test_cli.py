@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -100,6 +101,17 @@ def test_no_document_is_written_over(loaded, short_file, tmp_path, capsys) -> No
         code, _, err = run(capsys, "summarize", tmp_path / "other.md", short_file, "-o", target)
         assert code == 1 and "is the document itself" in err
     assert short_file.read_text("utf-8") == before
+
+
+def test_an_output_may_have_the_longest_name_and_not_none(
+    loaded, short_file, tmp_path, capsys
+) -> None:
+    few = ("--max-new-tokens", 8, "--num-beams", 1)
+    longest = tmp_path / f"{'n' * 252}.md"
+    assert run(capsys, "summarize", short_file, "-o", longest, *few)[0] == 0
+    assert longest.is_file() and len(list(tmp_path.iterdir())) == 2
+    code, out, err = run(capsys, "summarize", short_file, "-o", "", *few)
+    assert (code, out) == (1, "") and "cannot be written" in err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links, modes and pipes of POSIX")
@@ -250,6 +262,50 @@ def test_no_password_is_an_end_of_input_too(tmp_path, capsys, monkeypatch) -> No
     monkeypatch.setattr("sys.stdin", Screen())
     code, _, err = run(capsys, "extract", tmp_path / "locked.pdf")
     assert code == 1 and "is protected" in err.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")
+def test_closed_streams_lead_nowhere(short_file, tmp_path) -> None:
+    def shell(line: str) -> subprocess.CompletedProcess:
+        line = f"{sys.executable} -m app {line}"
+        return subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True)
+
+    few = f"summarize {short_file} --max-new-tokens 8 --num-beams 1"
+    done = shell(f"{few} 2>&- <&-")
+    assert done.returncode == 0 and done.stdout.startswith("# Summary of short.txt")
+    done = shell(f"{few} -o {tmp_path}/out.md >&-")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.md").read_text("utf-8").startswith("# Summary of short.txt")
+    for line in (few, "models"):
+        done = shell(f"{line} >&-")
+        assert done.returncode == 1 and done.stderr.startswith("Stdout is closed")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals and signals of POSIX")
+def test_ctrl_c_ends_the_question_for_a_password(tmp_path) -> None:
+    import pty
+
+    from pypdf import PdfWriter
+
+    writer = PdfWriter()
+    writer.add_blank_page(200, 200)
+    writer.encrypt("secret")
+    writer.write(tmp_path / "locked.pdf")
+    here, there = pty.openpty()
+    command = [sys.executable, "-m", "app", "extract", str(tmp_path / "locked.pdf")]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=there, stdout=there, stderr=there, start_new_session=True
+    ) as process:
+        said = b""
+        while b"Password" not in said:
+            said += os.read(here, 999)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 1
+        finally:
+            process.kill()
+    assert b"Stopped." in os.read(here, 999)
+    os.close(here), os.close(there)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk that is always full")
