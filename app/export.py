@@ -43,7 +43,7 @@ def export_bytes(summary: Summary, fmt: str) -> bytes:
         from app.export_docx import to_docx
 
         return to_docx(summary)
-    return export(summary, fmt).encode("utf-8", "replace")
+    return _encoded(export(summary, fmt))
 
 
 def export_all(summaries: Sequence[Summary], fmt: str) -> bytes:
@@ -51,15 +51,20 @@ def export_all(summaries: Sequence[Summary], fmt: str) -> bytes:
     if len(summaries) == 1:
         return export_bytes(summaries[0], fmt)
     if fmt == "json":
-        return "".join(to_json(s, indent=None) + "\n" for s in summaries).encode("utf-8")
+        return _encoded("".join(to_json(s, indent=None) + "\n" for s in summaries))
     if fmt in ("md", "txt"):
-        return "\n".join(export(s, fmt) for s in summaries).encode("utf-8")
+        return _encoded("\n".join(export(s, fmt) for s in summaries))
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, summary in enumerate(summaries, 1):
             name = f"{number:02}-{safe_filename(summary.name, fmt)}"
             archive.writestr(name, export_bytes(summary, fmt))
     return out.getvalue()
+
+
+def _encoded(text: str) -> bytes:
+    """As a file has it; half a character, which some documents hold, is a question mark."""
+    return text.encode("utf-8", "replace")
 
 
 def to_json(summary: Summary, indent: int | None = 2) -> str:
@@ -69,22 +74,21 @@ def to_json(summary: Summary, indent: int | None = 2) -> str:
 
 def to_markdown(summary: Summary) -> str:
     """Title, sections with their pages, warnings, provenance."""
-    several = len(summary.sections) > 1
-    sections = "".join(
-        section_heading("md", section, several) + body("md", section) + "\n\n"
-        for section in summary.sections
-    )
-    return title("md", summary.name) + sections + ending("md", summary)
+    return _in_order("md", summary)
 
 
 def to_text(summary: Summary) -> str:
     """The same without markup."""
+    return _in_order("txt", summary)
+
+
+def _in_order(fmt: str, summary: Summary) -> str:
     several = len(summary.sections) > 1
     sections = "".join(
-        section_heading("txt", section, several) + body("txt", section) + "\n\n"
+        section_heading(fmt, section, several) + body(fmt, section) + "\n\n"
         for section in summary.sections
     )
-    return title("txt", summary.name) + sections + ending("txt", summary)
+    return title(fmt, summary.name) + sections + ending(fmt, summary)
 
 
 def title(fmt: str, name: str) -> str:

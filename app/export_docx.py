@@ -40,8 +40,8 @@ def to_docx(summary: Summary) -> bytes:
     for warning in summary.warnings:
         document.add_paragraph(_plain(warning), style="List Bullet")
     if summary.coverage:
-        document.add_paragraph(coverage_line(summary) + ".")
-    document.add_paragraph(provenance(summary))
+        document.add_paragraph(_plain(coverage_line(summary) + "."))
+    document.add_paragraph(_plain(provenance(summary)))
     for label, value in details(summary.provenance):
         document.add_paragraph(_plain(f"{label}: {value}"))
     out = BytesIO()

@@ -207,6 +207,16 @@ def test_strange_characters_do_not_break_word() -> None:
     assert "A  b." in "\n".join(p.text for p in docx.Document(BytesIO(data)).paragraphs)
 
 
+@pytest.mark.parametrize("fmt", export.FORMATS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_no_file_can_hold_breaks_no_export(fmt: str, count: int) -> None:
+    summary = summary_of(
+        "Half \ud800 a character.", coverage=((1, "read"), (2, "empty")), labels=("\x01", "b\x00"),
+        model="m\x02",
+    )  # fmt: skip
+    assert export.export_all([summary] * count, fmt)
+
+
 def test_a_long_name_does_not_break_word() -> None:
     name = "a" * 251 + ".pdf"
     data = export.export_bytes(summary_of("A thing.", name=name), "docx")
