@@ -150,7 +150,9 @@ def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
     base = export.safe_filename(path.name, fmt)
     kind = re.sub(r"[^A-Za-z0-9]", "", path.suffix) or "file"
     name = re.compile(rf"(?:{kind}\d*-)?{re.escape(base)}", re.IGNORECASE)
-    there = [p for p in sorted(folder.glob(f"*.{fmt}")) if name.fullmatch(p.name) and _is_used(p)]
+    # By name first: a look at each file there, for each document, takes minutes where are many.
+    names = os.listdir(folder) if folder.is_dir() else []
+    there = [p for p in sorted(folder / n for n in names if name.fullmatch(n)) if _is_used(p)]
     if there and path.is_file():
         with contextlib.suppress(OSError):  # reading it will say why
             mark = mark_of(shown_name(path.name), digest_of(path))

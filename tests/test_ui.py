@@ -353,8 +353,15 @@ def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
 def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
     handlers.service.settings = replace(handlers.service.settings, num_beams=3)
     last = run(handlers, source="text", text="Some words here. " * 9, num_beams=None,
-               max_new_tokens=None, max_input_tokens=None)[-1]  # fmt: skip
+               max_new_tokens=None, max_input_tokens=None, model=None)[-1]  # fmt: skip
     assert json.loads(last["exports"]["json"])["options"]["num_beams"] == 3
+
+
+@pytest.mark.parametrize("cleared", [None, " "])
+def test_a_cleared_model_means_the_one_that_the_page_begins_with(cleared) -> None:
+    settings = Settings(model="owner/name")
+    assert Form(model=cleared).chosen_model(settings) == "owner/name"
+    assert Form(model=" bundled ").chosen_model(settings) == "bundled"
 
 
 def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:

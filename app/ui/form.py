@@ -17,7 +17,7 @@ class Form:
     source: str = "files"  # or text: which tab is open
     files: list[str] | None = None
     text: str = ""
-    model: str = DEFAULT_MODEL
+    model: str | None = DEFAULT_MODEL
     length: str = DEFAULT_LENGTH
     num_beams: float | None = None
     pages: str = ""
@@ -27,6 +27,10 @@ class Form:
     include_references: bool = False
     password: str = ""
     ocr: bool = False
+
+    def chosen_model(self, settings: Settings) -> str:
+        """Its name; a field that is cleared asks for what it begins with."""
+        return (self.model or "").strip() or settings.model
 
     def options(self, settings: Settings) -> Options:
         """What is asked for; a field that is cleared asks for what it begins with."""

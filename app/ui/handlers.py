@@ -145,8 +145,9 @@ class Handlers:
                     unread.append(item)
             if not shown:
                 raise NotReadable(" ".join(why for _, why in unread))
+            model = form.chosen_model(self.service.settings)
             wanted = Request(
-                tuple(s.document for s in shown), options, form.model.strip(),
+                tuple(s.document for s in shown), options, model,
                 tuple(s.seconds for s in shown), tuple(s.path for s in shown), tuple(unread),
             )  # fmt: skip
             self.stops.pop(session, None)

@@ -58,7 +58,7 @@ def forecast(service: Service, reader: Reader, form: Form, session: str = "") ->
         documents = _documents(reader, form, session)
         if not documents:
             return ""
-        summarizer = _loaded(service, form.model.strip())
+        summarizer = _loaded(service, form.chosen_model(service.settings))
         if summarizer is None:
             return render.forecast("How long it takes is known once the model is loaded.")
         plans = [Plan.of(document, options, summarizer.tokenizer) for document in documents]
