@@ -7,7 +7,6 @@ import contextlib
 import getpass
 import json
 import os
-import secrets
 import shutil
 import signal
 import sys
@@ -32,6 +31,7 @@ from app.errors import (
     WrongPassword,
 )
 from app.events import Finished, Notice, Planned, Progress, Summary
+from app.files import part_of
 from app.models import CATALOGUE, is_present
 from app.plan import in_a_line
 from app.sections import listing, sections_of
@@ -451,8 +451,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         return
     place = Path(os.path.realpath(path))  # a link stays, what it leads to is written
     is_file = place.is_file() or not place.exists()
-    # A short name of its own: that of the place may be as long as can be, and be written twice.
-    part = place.with_name(f"{secrets.token_hex(4)}.part") if is_file else path
+    part = part_of(place) if is_file else path
     try:
         out = part.open("w", encoding="utf-8", errors="replace", newline="\n")
         if place.is_file():

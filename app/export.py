@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Protocol
 
@@ -150,6 +150,18 @@ def support(sentence: Sentence) -> list[str]:
     if sentence.labels:
         return [cite_pages(sentence.labels)]
     return [] if sentence.pages else [UNSUPPORTED]
+
+
+def pieces(sentence: Sentence) -> Iterator[tuple[str, str]]:
+    """Its text in pieces, each with the reason why it is doubtful, which most have not."""
+    at = 0
+    for flag in sentence.flags:
+        start, end = flag["span"]
+        if start >= at:
+            yield sentence.text[at:start], ""
+            yield sentence.text[start:end], flag["reason"]
+            at = end
+    yield sentence.text[at:], ""
 
 
 def ending(fmt: str, summary: Summary) -> str:

@@ -10,7 +10,7 @@ from unicodedata import bidirectional
 
 from app.coverage import coverage_line
 from app.events import Sentence, Summary
-from app.export import IN_SHORT, heading_of, provenance, support
+from app.export import IN_SHORT, heading_of, pieces, provenance, support
 from app.provenance import details
 
 # What XML 1.0 has no way to write.
@@ -52,14 +52,10 @@ def to_docx(summary: Summary) -> bytes:
 def _paragraph(document: Any, sentences: Sequence[Sentence]) -> None:
     paragraph = document.add_paragraph()
     for sentence in sentences:
-        at = 0
-        for flag in sentence.flags:
-            start, end = flag["span"]
-            if start >= at:
-                paragraph.add_run(_plain(sentence.text[at:start]))
-                paragraph.add_run(_plain(sentence.text[start:end])).underline = True
-                at = end
-        paragraph.add_run(_plain(sentence.text[at:]) + " ")
+        for text, reason in pieces(sentence):
+            run = paragraph.add_run(_plain(text))
+            run.underline = bool(reason) or None
+        run.add_text(" ")
         marks = support(sentence)
         marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
         if marks:

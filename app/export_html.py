@@ -6,7 +6,7 @@ from html import escape
 
 from app.coverage import FEW_CELLS, cell_title, coverage_line, drawn_on
 from app.events import SectionSummary, Sentence, Summary
-from app.export import IN_SHORT, heading_of, provenance, support
+from app.export import IN_SHORT, heading_of, pieces, provenance, support
 from app.provenance import details
 
 STYLE = """
@@ -71,15 +71,12 @@ def _section(section: SectionSummary, several: bool) -> str:
 
 
 def _sentence(sentence: Sentence) -> str:
-    html, at = "", 0
-    for flag in sentence.flags:
-        start, end = flag["span"]
-        if start >= at:
-            reason = escape(flag["reason"], quote=True)
-            html += escape(sentence.text[at:start])
-            html += f'<span class="flag" title="{reason}">{escape(sentence.text[start:end])}</span>'
-            at = end
-    html += escape(sentence.text[at:])
+    html = "".join(
+        f'<span class="flag" title="{escape(reason)}">{escape(text)}</span>'
+        if reason
+        else escape(text)
+        for text, reason in pieces(sentence)
+    )
     notes = (f' <span class="cite">({escape(note)})</span>' for note in support(sentence))
     return html + "".join(notes)
 

@@ -13,8 +13,7 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
 
     ``mode`` is what the umask lets it be. Raises OSError.
     """
-    # A name of its own: another process may be writing the same file.
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    part = part_of(path)
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
@@ -25,6 +24,12 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
         part.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def part_of(path: Path) -> Path:
+    """A file beside it, to be written and then to take its place: another process may be writing
+    the same one, and a name that is as long as can be has no room for an ending."""
+    return path.with_name(f"{path.name[:60]}.{secrets.token_hex(4)}.part")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -243,3 +243,9 @@ def umask() -> int:
     now = os.umask(0)
     os.umask(now)
     return now
+
+
+def test_a_summary_may_have_the_longest_name(tmp_path) -> None:
+    for name in (f"{'n' * 252}.md", f"{'渡' * 84}.md"):
+        keep(tmp_path / name, b"A summary.")
+        assert (tmp_path / name).read_bytes() == b"A summary."

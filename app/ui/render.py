@@ -21,7 +21,7 @@ from app.coverage import (
 )
 from app.documents import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ, Document
 from app.events import Sentence, Summary
-from app.export import IN_SHORT, heading_of, provenance
+from app.export import IN_SHORT, heading_of, pieces, provenance
 from app.pace import duration
 from app.wording import counted, ranges
 from longt5.sentences import count_words
@@ -150,19 +150,9 @@ def _section(number: int, section: SectionBoard) -> str:
 
 def _sentence(number: int, sentence: Sentence) -> str:
     """The sentence, doubtful spans marked, and a button that shows where it came from."""
-    html, at = "", 0
-    for flag in sentence.flags:
-        start, end = flag["span"]
-        if start >= at:
-            html += escape(sentence.text[at:start])
-            reason = escape(flag["reason"], quote=True)
-            html += (
-                f'<mark class="flag" tabindex="0" title="{reason}">'
-                f'{escape(sentence.text[start:end])}<span class="spoken"> (doubtful: {reason})'
-                "</span></mark>"
-            )
-            at = end
-    html += escape(sentence.text[at:])
+    html = "".join(
+        _doubtful(text, reason) if reason else escape(text) for text, reason in pieces(sentence)
+    )
     if not sentence.pages:
         return html + (
             ' <span class="unsupported" tabindex="0" title="No passage supports this.">'
@@ -178,6 +168,14 @@ def _sentence(number: int, sentence: Sentence) -> str:
         f'{html} <button type="button" class="cite" data-document="{number}" '
         f'data-page="{sentence.pages[0]}" data-passages="{passages}" '
         f'title="Show where it stands{physical}">{label}</button>'
+    )
+
+
+def _doubtful(text: str, reason: str) -> str:
+    reason = escape(reason)
+    return (
+        f'<mark class="flag" tabindex="0" title="{reason}">{escape(text)}'
+        f'<span class="spoken"> (doubtful: {reason})</span></mark>'
     )
 
 
