@@ -12,7 +12,7 @@ from typing import Any
 from app.apart import summarize_apart
 from app.board import Board
 from app.documents import Document, require_text
-from app.errors import AppError, DeviceLost
+from app.errors import AppError, DeviceLost, class_and_place
 from app.events import DocumentStarted, Event, Finished
 from app.jobs import Job, JobRunner, new_id
 from app.journal import Asked, JobFolder, Journal
@@ -125,9 +125,11 @@ class Service:
 
         def sweep() -> None:
             while True:
-                self.journal.sweep()
-                for expire in (self.runner.expire, *others):
-                    expire(self.journal.kept_s)
+                for expire in (lambda age_s: self.journal.sweep(), self.runner.expire, *others):
+                    try:
+                        expire(self.journal.kept_s)
+                    except Exception as error:  # or nothing would be deleted from then on
+                        log.error("tidying failed: %s", class_and_place(error))
                 pause.wait(SWEEP_S)
 
         pause = threading.Event()

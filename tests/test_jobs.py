@@ -341,6 +341,20 @@ def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
     until(lambda: not [t for t in threading.enumerate() if t.name == "encode"])
 
 
+def test_what_cannot_be_tidied_ends_no_tidying(monkeypatch, caplog) -> None:
+    monkeypatch.setattr("app.service.SWEEP_S", 0.01)
+    told: list[float] = []
+
+    def fails(age_s: float) -> None:
+        raise PermissionError("secret")
+
+    service = Service(Settings())
+    monkeypatch.setattr(service.journal, "sweep", lambda: fails(0))
+    service.tidy(fails, told.append)
+    until(lambda: len(told) > 1)
+    assert "PermissionError" in caplog.text and "secret" not in caplog.text
+
+
 def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     service = service_with(bundled)
     document = replace(article, name="mine alone")
