@@ -66,16 +66,18 @@ def _is_hidden(place: Path) -> bool:
 
 
 def _is_file(path: Path) -> bool:
+    """Whether it is to be read, if only to say why it cannot be."""
     try:
-        return path.is_file()
-    except OSError:  # in a folder that may not be entered: reading it will say so
+        # What is not there is a link to nothing.
+        return path.is_file() or not path.exists()
+    except OSError:  # in a folder that may not be entered
         return True
 
 
 def _is_made(path: Path, folder: Path, out: Path) -> bool:
     """Whether a file of a folder is a summary in `out`; a folder `out` inside has nothing else."""
     place = out.resolve()
-    if place not in path.resolve().parents:
+    if place not in Path(os.path.realpath(path)).parents:  # a link in a circle leads somewhere too
         return False
     return folder.resolve() in place.parents or (
         path.stem.endswith("-summary") and made_of(path) is not None

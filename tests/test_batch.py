@@ -102,6 +102,17 @@ def test_what_may_not_be_looked_at_is_no_crash(folder, monkeypatch) -> None:
     assert folder / "more" / "b.txt" in dict(files_in([str(folder)], folder / "out"))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
+def test_links_to_nothing_are_named_and_pipes_are_no_documents(folder) -> None:
+    before = set(files_in([str(folder)]))
+    (folder / "gone.pdf").symlink_to("nowhere.pdf")
+    (folder / "round.pdf").symlink_to("round.pdf")
+    (folder / "up").symlink_to(folder)
+    os.mkfifo(folder / "pipe.txt")
+    found = {path.name for path, _ in set(files_in([str(folder)], folder / "out")) - before}
+    assert found == {"gone.pdf", "round.pdf"}
+
+
 def test_nothing_to_do_is_said(tmp_path, capsys) -> None:
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty", "-o", tmp_path / "out") == 1
