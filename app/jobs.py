@@ -203,8 +203,7 @@ class JobRunner:
                     f"The queue is full ({self._max_waiting} documents are waiting): "
                     "try again in a few minutes. What you entered stays."
                 )
-            mine = [j for j in self._jobs.values() if j.session == session and not j.finished]
-            if session and len(mine) >= MAX_PER_SESSION:
+            if len(self._of(session)) >= MAX_PER_SESSION:
                 raise Busy(
                     "One of your documents is being summarized and one is waiting: stop one, or "
                     "try again when the first is done. What you entered stays."
@@ -246,6 +245,13 @@ class JobRunner:
         for _, work in waiting:
             job.run(work)  # which sees the stop before it takes anything
 
+    def stop_session(self, session: str) -> None:
+        """End by hand whatever a session has running and waiting."""
+        with self._changed:
+            jobs = self._of(session)
+        for job in jobs:
+            self.stop(job.id)
+
     def forget(self, job_id: str) -> None:
         """Stop a job, if it is not over, and know nothing of it any more."""
         job = self.get(job_id)
@@ -267,6 +273,12 @@ class JobRunner:
         with self._changed:
             for job in self._jobs.values():
                 job.stop(by_hand=False)
+
+    def _of(self, session: str) -> list[Job]:
+        """What a session has running and waiting; a job of the program's own has no session."""
+        if not session:
+            return []
+        return [j for j in self._jobs.values() if j.session == session and not j.finished]
 
     def _remember(self, job: Job) -> Job:
         self._jobs[job.id] = job

@@ -420,6 +420,29 @@ def test_stop_while_reading_ends_the_reading(bundled) -> None:
     assert ended.is_set() and not last["running"] and "Stopped" in last["status"]
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_stop_counts_before_the_page_knows_the_run(bundled, article, monkeypatch, moment) -> None:
+    handlers = handlers_with(bundled, None)
+    release = threading.Event()
+    handlers.service.runner.submit(gated(release))  # so that it waits
+    submit = handlers.service.submit
+
+    def clicked_meanwhile(*arguments):
+        if moment == "before":
+            handlers.stop("the run before", page_of("s"))
+        job = submit(*arguments)
+        if moment == "after":
+            handlers.stop("the run before", page_of("s"))
+        return job
+
+    monkeypatch.setattr(handlers.service, "submit", clicked_meanwhile)
+    views = handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s"))
+    job = next(v["job"] for v in views if v["job"])
+    until(lambda: handlers.service.runner.get(job).finished)
+    assert "Stopped" in list(views)[-1]["status"]
+    release.set()
+
+
 def test_a_refusal_keeps_what_was_entered(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     handlers.service.runner = runner = JobRunner()

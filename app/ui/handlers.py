@@ -77,7 +77,7 @@ class Handlers:
     reader: Reader = field(default_factory=Reader)
     shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
     requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
-    stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, while it reads
+    stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, of its run
     chosen: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict)  # by session
 
     def __post_init__(self) -> None:
@@ -150,7 +150,6 @@ class Handlers:
                 tuple(s.document for s in shown), options, model,
                 tuple(s.seconds for s in shown), tuple(s.path for s in shown), tuple(unread),
             )  # fmt: skip
-            self.stops.pop(session, None)
             yield from self._watch(wanted, view, session, shown)
         finally:
             self.stops.pop(session, None)
@@ -212,6 +211,8 @@ class Handlers:
         self, wanted: Request, view: View, session: str, sources: list[Shown]
     ) -> Iterator[View]:
         job = self.service.submit(wanted, session)
+        if self._stopped(session):  # while the files were put away
+            self.service.runner.stop(job.id)
         self.shown[job.id], self.requests[job.id] = sources, wanted
         for kept in (self.shown, self.requests):
             while len(kept) > KEPT_JOBS:
@@ -298,10 +299,12 @@ class Handlers:
 
     def stop(self, job_id: str, request: gr.Request) -> None:
         """On Stop: the reading ends, or the run within one decode step; it keeps its text."""
-        reading = self.stops.get(session_of(request))
-        if reading is not None:
-            reading.set()
+        session = session_of(request)
+        begun = self.stops.get(session)
+        if begun is not None:
+            begun.set()
         self.service.runner.stop(job_id or "")
+        self.service.runner.stop_session(session)  # the page may not know its run's id yet
 
     def _choose(self, session: str, files: list[str] | None) -> None:
         """What a page has in its box, so that no other page deletes it."""
