@@ -187,6 +187,8 @@ def run_summarize(chosen: argparse.Namespace) -> int:
         sections=chosen.sections,
     )
     options.check()
+    if chosen.list_sections and chosen.output is not None:
+        raise BadOption("--list-sections shows the sections and writes nothing: leave -o out.")
     chosen.is_folder = _is_folder(chosen.output)
     chosen.output = None if chosen.output is None else Path(chosen.output)
     chosen.format = chosen.format or _format_of(None if chosen.is_folder else chosen.output)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.errors import BadOption, ModelNotFound
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
 from longt5.candidates import NEVER
 
@@ -43,10 +44,19 @@ CATALOGUE = (
 )  # fmt: skip
 
 
-def resolve_model(name: str) -> str:
-    """A folder's path, or the hub id, for what a person chose. Raises ModelNotFound."""
-    from app.errors import ModelNotFound
+def resolve_model(name: str, revision: str | None = None) -> str:
+    """A folder's path, or the hub id, for what a person chose. Raises ModelNotFound, and BadOption
+    for a revision of what has none."""
+    where = _folder_or_hub_id(name)
+    if revision and Path(where).is_dir():
+        raise BadOption(
+            f"The model {name or 'bundled'} lies on this machine and has no revisions: leave "
+            "--revision out, or name a checkpoint of the hub."
+        )
+    return where
 
+
+def _folder_or_hub_id(name: str) -> str:
     if name in ("", "bundled"):
         folder = assets_dir() / "model"
         if not (folder / "config.json").is_file():
@@ -88,8 +98,6 @@ def model_label(name: str) -> str:
 def window(tokenizer: Any, max_input_tokens: int | None = None) -> int:
     """Most tokens, `</s>` counted, of one pass: what was asked for, else what the tokenizer's
     `model_max_length` says when it is sane, else 16,384. Raises BadOption."""
-    from app.errors import BadOption
-
     if max_input_tokens is not None:
         if max_input_tokens < WINDOW_RANGE[0]:
             raise BadOption(

@@ -87,7 +87,7 @@ class Summarizer:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Summarizer:
         """Load a checkpoint by name, folder or hub id. Raises ModelNotFound, BadOption."""
-        where = resolve_model(model)
+        where = resolve_model(model, revision)
         if on_progress:
             on_progress(0, 2)
         from longt5 import LongT5ForConditionalGeneration, Tokenizer

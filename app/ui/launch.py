@@ -132,7 +132,7 @@ def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> N
     """Run until interrupted or the window is closed. Raises ModelNotFound, BadOption."""
     require_lock(settings)
     require_host(settings.host)
-    resolve_model(settings.model)
+    resolve_model(settings.model, settings.revision)
     if settings.mcp and not importlib.util.find_spec("mcp"):
         raise BadOption('--mcp needs a library more: pip install ".[mcp]" adds it.')
     page, service = create_app(settings)
