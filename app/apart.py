@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import AppError, DeviceLost
 from app.events import Event
 from app.journal import JobFolder
-from app.runs import ModelKeeper, summarize_all
+from app.runs import ModelKeeper, Request, summarize_all
 from app.settings import Settings
-
-if TYPE_CHECKING:
-    from app.service import Request
 
 LOOK_S = 0.05  # between two looks at the stop
 

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from app import export
 from app.arguments import Parser
 from app.batch import Outcome, run_batch, table, unexpected, unwritable
-from app.documents import Document, load_document
+from app.documents import Document, load_document, require_text
 from app.documents.text import shown_name
 from app.errors import (
     AppError,
@@ -33,6 +33,7 @@ from app.errors import (
 from app.events import Finished, Notice, Planned, Progress, Summary
 from app.files import part_of
 from app.models import CATALOGUE, is_present
+from app.options import Options
 from app.plan import in_a_line
 from app.sections import listing, sections_of
 from app.settings import (
@@ -175,8 +176,6 @@ def _add_extract(commands: Any) -> None:
 
 def run_summarize(chosen: argparse.Namespace) -> int:
     """Read each file, then summarize it; a file that fails does not stop the others."""
-    from app.summarizer import Options
-
     options = Options(
         length=chosen.length,
         num_beams=chosen.num_beams,
@@ -206,7 +205,7 @@ class Run:
     """One `summarize` command."""
 
     chosen: argparse.Namespace
-    options: Any
+    options: Options
     progress: ProgressLine
     stop: threading.Event
     summarizer: Any = None
@@ -370,8 +369,6 @@ def run_extract(chosen: argparse.Namespace) -> int:
             print(f"[{document.unit} {page.label}: {page.status}]\n{page.text}\n")
         for warning in document.warnings:
             print(warning, file=sys.stderr)
-    from app.documents import require_text
-
     require_text(document)
     return 0
 

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.documents import Document
+from app.documents import Document, require_text
 from app.errors import AppError, BadOption, DeviceLost
 from app.events import (
     DocumentFailed,
@@ -24,15 +24,50 @@ from app.events import (
 from app.journal import Asked, CannotResume, JobFolder
 from app.memory import require_room, require_room_for_weights
 from app.models import resolve_model
+from app.options import Options
+from app.sections import chosen_part
 from app.settings import Settings
-from app.summarizer import Options, Summarizer
-
-if TYPE_CHECKING:
-    from app.service import Request
+from app.summarizer import Summarizer
 
 USUAL_TOKENS = 256  # written in a section, for an estimate
 SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing
 UNFINISHED = ("stopped", "deadline")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One click on Summarize: plain data, so that it can cross to another process. `sources`
+    are the files that the documents were read from, where there are any; `unread` are names of
+    files that could not be read, with the sentence that says why."""
+
+    documents: tuple[Document, ...]
+    options: Options
+    model: str
+    read_s: tuple[float, ...] = ()
+    sources: tuple[Path | None, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, asked: Asked) -> Request:
+        """What a job's folder tells was asked."""
+        return cls(
+            asked.documents, Options(**asked.options), asked.model, asked.read_s, asked.sources,
+            asked.unread,
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Raises BadOption or NoTextLayer before anything is queued."""
+        self.options.check()
+        if len(self.documents) == 1:
+            chosen = chosen_part(
+                self.documents[0], self.options.sections, self.options.pages
+            )
+            require_text(chosen)
+
+    @property
+    def size(self) -> int:
+        """Characters to read, by which waits are told."""
+        return sum(len(page.text) for document in self.documents for page in document.pages)
 
 
 class ModelKeeper:

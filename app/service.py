@@ -5,20 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
 from app.apart import summarize_apart
 from app.board import Board
-from app.documents import Document, require_text
 from app.errors import AppError, DeviceLost, class_and_place
 from app.events import DocumentStarted, Event, Finished
 from app.jobs import Job, JobRunner, new_id
 from app.journal import Asked, JobFolder, Journal
-from app.options import Options
-from app.runs import ModelKeeper, replay, summarize_all
-from app.sections import chosen_part
+from app.runs import ModelKeeper, Request, replay, summarize_all
 from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
 
 IDLE_S = 0.5
@@ -30,42 +26,6 @@ GIVEN_UP = (
 FAILED_ONCE = "The GPU failed, so this was computed in a new process."
 FAILED_AGAIN = "The GPU failed, so this was computed on the processor; the words may differ."
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One click on Summarize: plain data, so that it can cross to another process. `sources`
-    are the files that the documents were read from, where there are any; `unread` are names of
-    files that could not be read, with the sentence that says why."""
-
-    documents: tuple[Document, ...]
-    options: Options
-    model: str
-    read_s: tuple[float, ...] = ()
-    sources: tuple[Path | None, ...] = ()
-    unread: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def of(cls, asked: Asked) -> Request:
-        """What a job's folder tells was asked."""
-        return cls(
-            asked.documents, Options(**asked.options), asked.model, asked.read_s, asked.sources,
-            asked.unread,
-        )  # fmt: skip
-
-    def check(self) -> None:
-        """Raises BadOption or NoTextLayer before anything is queued."""
-        self.options.check()
-        if len(self.documents) == 1:
-            chosen = chosen_part(
-                self.documents[0], self.options.sections, self.options.pages
-            )
-            require_text(chosen)
-
-    @property
-    def size(self) -> int:
-        """Characters to read, by which waits are told."""
-        return sum(len(page.text) for document in self.documents for page in document.pages)
 
 
 class Service:

@@ -18,7 +18,8 @@ import torch
 from app.documents import load_document
 from app.events import Progress
 from app.options import Options
-from app.service import Request, Service
+from app.runs import Request
+from app.service import Service
 from app.settings import Settings
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from tests.conftest import EXAMPLE_PDF, ROOT

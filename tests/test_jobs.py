@@ -22,8 +22,8 @@ from app.events import DraftText, Progress, SectionDone, SectionStarted, Section
 from app.jobs import DONE, FAILED, UNEXPECTED, WAITING, JobRunner
 from app.pace import duration
 from app.reading import Reader
-from app.runs import ModelKeeper
-from app.service import Request, Service
+from app.runs import ModelKeeper, Request
+from app.service import Service
 from app.settings import Settings, data_dir
 from app.summarizer import Options
 from app.ui import render

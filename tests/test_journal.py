@@ -28,8 +28,8 @@ from app.journal import (
     summary_of,
 )
 from app.reading import Reader
-from app.runs import summarize_all
-from app.service import GIVEN_UP, Request, Service
+from app.runs import Request, summarize_all
+from app.service import GIVEN_UP, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summarizer import Options
 from app.ui.form import Form

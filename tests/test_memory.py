@@ -15,8 +15,8 @@ from app.board import Board
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, SectionDone
 from app.journal import Journal
-from app.runs import Means, summarize_all
-from app.service import Request, Service
+from app.runs import Means, Request, summarize_all
+from app.service import Service
 from app.settings import Settings
 from app.summarizer import Options
 from longt5 import LongT5Config, free_memory, is_out_of_memory, release_memory

@@ -20,8 +20,8 @@ from app.errors import AppError, DeviceLost, NotReadable
 from app.events import DocumentStarted, DraftText, Finished, SectionDone
 from app.journal import Journal
 from app.reading import Reader
-from app.runs import in_words, summarize_all
-from app.service import FAILED_AGAIN, FAILED_ONCE, Request, Service
+from app.runs import Request, in_words, summarize_all
+from app.service import FAILED_AGAIN, FAILED_ONCE, Service
 from app.settings import Settings
 from app.summarizer import Options, Summarizer
 from app.ui import handlers

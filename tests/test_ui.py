@@ -32,7 +32,8 @@ from app.events import (
 )
 from app.jobs import UNEXPECTED
 from app.reading import Reader
-from app.service import Request, Service
+from app.runs import Request
+from app.service import Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
 from app.summarizer import Options
 from app.ui import launch, render

@@ -14,8 +14,9 @@ from app.errors import AppError, EmptyFile
 from app.events import Finished
 from app.options import Options
 from app.reading import Reader
+from app.runs import Request
 from app.sections import listing
-from app.service import Request, Service
+from app.service import Service
 from app.ui.form import beams_of
 from app.ui.handlers import session_of
 

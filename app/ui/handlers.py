@@ -33,7 +33,8 @@ from app.jobs import UNEXPECTED, Job
 from app.journal import JOB_ID
 from app.pace import duration
 from app.reading import Reader
-from app.service import IDLE_S, Request, Service
+from app.runs import Request
+from app.service import IDLE_S, Service
 from app.settings import KEPT_JOBS, MAX_FILES
 from app.ui import render
 from app.ui.earlier import Earlier

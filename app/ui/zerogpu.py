@@ -13,8 +13,7 @@ import spaces  # first: it prepares CUDA for the imports below
 
 from app.events import Event
 from app.journal import JobFolder
-from app.runs import ModelKeeper, summarize_all
-from app.service import Request
+from app.runs import ModelKeeper, Request, summarize_all
 from app.settings import GPU_SECONDS, Settings
 
 _keeper: ModelKeeper | None = None
