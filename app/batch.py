@@ -17,10 +17,9 @@ from typing import Any
 from app import export
 from app.documents import Document
 from app.documents.text import shown_name
-from app.errors import AppError, BadOption, Cancelled
+from app.errors import UNEXPECTED, AppError, BadOption, Cancelled
 from app.events import Finished, Progress
 from app.files import write_whole
-from app.jobs import UNEXPECTED
 from app.provenance import digest_of, made_of, mark_of
 from app.settings import READABLE
 from longt5.sentences import count_words

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+UNEXPECTED = "Something went wrong inside the program: try again, or with another document."
+
 
 class AppError(Exception):
     """A failure the person can act on; `str(error)` is the sentence to show."""

@@ -16,14 +16,13 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.errors import AppError, Busy, class_and_place
+from app.errors import UNEXPECTED, AppError, Busy, class_and_place
 from app.events import DraftText, Progress, SectionDone
 from app.settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
 
 Work = Callable[[threading.Event], Iterator[Any]]
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 SPEEDS = 8  # how many of the latest runs tell the speed
-UNEXPECTED = "Something went wrong inside the program: try again, or with another document."
 log = logging.getLogger(__name__)
 
 

@@ -17,9 +17,9 @@ import gradio as gr
 import pytest
 
 from app.board import Board
-from app.errors import AppError, Busy, Cancelled, NoTextLayer
+from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
-from app.jobs import DONE, FAILED, UNEXPECTED, WAITING, JobRunner
+from app.jobs import DONE, FAILED, WAITING, JobRunner
 from app.pace import duration
 from app.reading import Reader
 from app.runs import ModelKeeper, Request

@@ -20,7 +20,7 @@ import pytest
 from app import cli, desktop
 from app.board import Board
 from app.documents import Document, Page, document_from_text, kinds
-from app.errors import BadOption, ModelNotFound, NotReadable
+from app.errors import UNEXPECTED, BadOption, ModelNotFound, NotReadable
 from app.events import (
     DocumentFailed,
     DocumentStarted,
@@ -30,7 +30,6 @@ from app.events import (
     SectionDone,
     SectionStarted,
 )
-from app.jobs import UNEXPECTED
 from app.reading import Reader
 from app.runs import Request
 from app.service import Service

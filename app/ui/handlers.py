@@ -19,6 +19,7 @@ from app.board import Board
 from app.documents import Document, document_from_text
 from app.documents.page_image import page_image
 from app.errors import (
+    UNEXPECTED,
     AppError,
     BadOption,
     Cancelled,
@@ -29,7 +30,7 @@ from app.errors import (
     class_and_place,
 )
 from app.events import Event
-from app.jobs import UNEXPECTED, Job
+from app.jobs import Job
 from app.journal import JOB_ID
 from app.pace import duration
 from app.reading import Reader
