@@ -317,11 +317,17 @@ def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
     desktop.show("http://127.0.0.1:1")
     assert shown[0][1] == "http://127.0.0.1:1" and shown[1] == ()
     assert window.settings["ALLOW_DOWNLOADS"]
-    monkeypatch.setitem(sys.modules, "webview", None)
+    def fails() -> None:
+        raise RuntimeError("You must have either QT or GTK")
+
     monkeypatch.setattr(desktop.webbrowser, "open", lambda url: shown.append((url,)))
     monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: True)
-    desktop.show("http://127.0.0.1:2")
-    assert shown[-1] == ("http://127.0.0.1:2",) and "desktop" in capsys.readouterr().err
+    window.start = fails
+    for number, module in enumerate((None, window)):
+        monkeypatch.setitem(sys.modules, "webview", module)
+        desktop.show(f"http://127.0.0.1:{number}")
+        assert shown[-1] == (f"http://127.0.0.1:{number}",)
+        assert "desktop" in capsys.readouterr().err
 
 
 def test_settings_come_from_the_environment() -> None:
