@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import re
+import secrets
 import shutil
 import threading
 import time
@@ -263,7 +264,12 @@ class Journal:
         with folder._writing:  # what is half written would outlast the folder's deletion
             folder.broken = "forgotten"
         folder.release()
-        shutil.rmtree(folder.path, ignore_errors=True)
+        # By another name, or a process that still computes it would go on writing into it.
+        gone = self.root / secrets.token_hex(12)
+        with contextlib.suppress(OSError):
+            folder.path.rename(gone)
+        for path in (folder.path, gone):
+            shutil.rmtree(path, ignore_errors=True)
 
     def sweep(self) -> None:
         """Delete the folders that have been kept long enough and that nobody holds."""

@@ -16,7 +16,7 @@ from pypdf import PdfReader, PdfWriter
 
 from app.documents import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
-from app.events import DocumentFailed, Finished, SectionDone, SectionStarted
+from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
 from app.files import write_whole
 from app.journal import (
     MAX_TRIES,
@@ -295,6 +295,20 @@ def test_failures_among_several_are_kept(bundled, service, short) -> None:
         assert [type(e) for e in run if isinstance(e, (DocumentFailed, Finished))] == [
             DocumentFailed, Finished,
         ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder that is written into is not renamed")
+def test_forget_leaves_nothing_that_another_process_writes(journal, short, monkeypatch) -> None:
+    folder = journal.begin(JOB, asked(short))
+    other, remove = JobFolder(folder.path), os.rmdir
+
+    def written_meanwhile(*arguments, **options):
+        other.add(1, 1, SectionSummary((1, 1), "The ferry left at nine.", 9, 9))
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(os, "rmdir", written_meanwhile)
+    journal.forget(folder)
+    assert not list(journal.root.iterdir())
 
 
 def test_forget_leaves_nothing_even_while_it_runs(service, article) -> None:
