@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def resolve_model(name: str, revision: str | None = None) -> str:
     """A folder's path, or the hub id, for what a person chose. Raises ModelNotFound, and BadOption
     for a revision of what has none."""
     where = _folder_or_hub_id(name)
-    if revision and Path(where).is_dir():
+    if revision and os.path.isdir(where):
         raise BadOption(
             f"The model {name or 'bundled'} lies on this machine and has no revisions: leave "
             "--revision out, or name a checkpoint of the hub."
@@ -65,8 +66,8 @@ def _folder_or_hub_id(name: str) -> str:
                 "or choose a model folder."
             )
         return str(folder)
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = _folder(name)
+    if path is not None:
         if not (path / "config.json").is_file():
             raise ModelNotFound(
                 f"The folder {path} has no config.json, so it is not a LongT5 checkpoint: "
@@ -91,8 +92,14 @@ def model_label(name: str) -> str:
     """What summaries and screens call a model: never the path to it."""
     if name in ("", "bundled"):
         return "bundled"
-    path = Path(name).expanduser()
-    return path.resolve().name if path.is_dir() else name
+    path = _folder(name)
+    return path.resolve().name if path is not None else name
+
+
+def _folder(name: str) -> Path | None:
+    """The folder of this name if it is one; any text may be asked for, too long a one as well."""
+    path = os.path.expanduser(name)
+    return Path(path) if os.path.isdir(path) else None
 
 
 def window(tokenizer: Any, max_input_tokens: int | None = None) -> int:

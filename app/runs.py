@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -93,9 +94,9 @@ class ModelKeeper:
             self._summarizer = None  # free the old one before the new one needs its room
             s = self._settings
             chosen = dtype or s.dtype, device or s.device
-            folder = Path(resolve_model(name))
-            if folder.is_dir():
-                require_room_for_weights(folder)
+            where = resolve_model(name)
+            if os.path.isdir(where):
+                require_room_for_weights(Path(where))
             held = Summarizer.load(
                 name,
                 revision=s.revision if name == s.model else None,

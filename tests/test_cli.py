@@ -189,6 +189,8 @@ def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, cap
     [
         (["summarize", "nothing.pdf"], "nothing.pdf"),
         (["summarize", str(EXAMPLE_TEXT), "--model", "no such"], "no such"),
+        (["summarize", str(EXAMPLE_TEXT), "--model", "n" * 5_000], "no model called"),
+        (["summarize", str(EXAMPLE_TEXT), "--model", "~nobody-here/x"], "no model called"),
         (["summarize", str(EXAMPLE_TEXT), "--num-beams", "99"], "beams"),
         (["summarize", str(EXAMPLE_TEXT), "--revision", "v9"], "has no revisions"),
         (["serve", "--revision", "v9"], "has no revisions"),
