@@ -89,7 +89,8 @@ class Reading:
 
     @property
     def failed(self) -> bool:
-        return self._error is not None
+        """Whether it gives no document: it has been stopped, or ended with an error."""
+        return self._error is not None or (self._stop.is_set() and not self.ended)
 
     @property
     def ended(self) -> bool:
@@ -132,8 +133,8 @@ class Reader:
     def open(
         self, path: str, password: str = "", ocr: bool = False, by_page: bool = True
     ) -> Reading:
-        """The reading of a file, begun now unless it has been; a failed one begins anew. What no
-        page has opened, but a program, is forgotten soon: see :meth:`expire`."""
+        """The reading of a file, begun now unless it has been; a failed or stopped one begins
+        anew. What no page has opened, but a program, is forgotten soon: see :meth:`expire`."""
         key = (path, password, ocr)
         with self._lock:
             if by_page:

@@ -247,6 +247,23 @@ def test_a_reading_can_be_stopped() -> None:
         reading.document()
 
 
+def test_who_asks_while_a_reading_is_being_stopped_gets_a_new_one() -> None:
+    ending, calls = threading.Event(), []
+
+    def load(path, *, stop_event, **options):
+        calls.append(path)
+        if len(calls) == 1:
+            assert stop_event.wait(5) and ending.wait(5)  # a child that takes a while to end
+            raise BadOption("stopped")
+        return document_from_text("Some words.", "a.pdf")
+
+    reader = Reader(load)
+    reader.open("a.pdf").stop()
+    document = reader.open("a.pdf").document()
+    ending.set()
+    assert document.name == "a.pdf"
+
+
 def test_requests_are_checked_before_they_wait(handlers) -> None:
     document = document_from_text("Some words.")
     with pytest.raises(BadOption):
