@@ -12,13 +12,18 @@ from app.documents import Document, OutlineItem, number_ranges, select_pages, wi
 from app.errors import BadOption
 from longt5.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
 
+CAPITAL = "[A-ZÀ-ÖØ-ÞŒŚŠŻŽČĆĐŁΑ-ΩА-Я]"
+NAMED = (
+    r"Chapter \S+|Appendix \S+|(?:Section|Part|Article|Schedule|Annex|Kapitel|Teil|Anhang|Artikel"
+    r"|Chapitre|Partie|Annexe|Cap[íi]tulo|Parte|Anexo) (?:\d[\d.]{0,5}|[IVXL]{1,6}|[A-Z])[.:]?"
+)
 HEADING = re.compile(
-    r"^(?:#{1,6}\s+\S.*|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|Chapter \S+|Appendix \S+)\s+[A-Z]\S.{0,70}"
+    rf"^(?:#{{1,6}}\s+\S.*|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|{NAMED})\s+(?:[–—-]\s)?{CAPITAL}\S.{{0,70}}"
     r"|(?:Abstract|Introduction|Background|Methods|Results|Discussion|Conclusions?|References))"
     r"\s*$",
     re.MULTILINE,
 )
-APPENDIX = re.compile(r"^([A-Z])\.?\s+[A-Z]\S.{0,70}(?<![.;:,])$", re.MULTILINE)
+APPENDIX = re.compile(rf"^([A-Z])\.?\s+{CAPITAL}\S.{{0,70}}(?<![.;:,])$", re.MULTILINE)
 PAGE_END = re.compile(rf"[{STOPS}{DENSE_STOPS}:]{CLOSING}$")
 NUMBERS = re.compile(r"[\d\s,–-]+")
 MIN_TITLES = 3  # fewer headings of a level are the title of the whole, not sections
@@ -109,8 +114,8 @@ def headings_of_outline(
         start, end = where[item.page]
         match = _title(item.title, text, (start, end), after)
         after = match.end() if match else after
-        # "Chapter 3" above the title, and the like, belong to it.
-        if match and not is_above(text[start : match.start()]):
+        # "Chapter 3" above the title, and the like, belong to it, but no title of its own.
+        if match and (start in found or not is_above(text[start : match.start()])):
             start = match.start()
         found.setdefault(start, Heading(start, item.title, item.level))
     return list(found.values())
@@ -138,20 +143,41 @@ def _of_text(text: str) -> list[Heading]:
     """Lines that look like headings; those with a number only where it follows the one before,
     since footnotes and lists have numbers too."""
     found, last, end = [], 0, 0
-    for match in HEADING.finditer(text):
+    matches = list(HEADING.finditer(text))
+    listed = _listed(text, matches)
+    for index, match in enumerate(matches):
         title = " ".join(match[0].split())
+        if index in listed:
+            continue
         marks = re.match(r"#+", title)
         number = re.match(r"(\d+)((?:\.\d+)*)\.?\s", title)
         if marks:
             found.append(Heading(match.start(), title.lstrip("# "), len(marks[0])))
-        elif number is None:
+        elif number is None and title[-1] not in ".;,":
             found.append(Heading(match.start(), title, 1))
-        elif title[-1] not in ".;:,":
+        elif number is not None and title[-1] not in ".;:,":
             level = number[2].count(".") + 1
             if int(number[1]) == (last + 1 if level == 1 else last):
                 last, end = int(number[1]), match.end()
                 found.append(Heading(match.start(), title, level))
     return found + (_appendices(text, end) if last else [])
+
+
+def _listed(text: str, matches: Sequence[re.Match[str]]) -> set[int]:
+    """The indexes of those in a list of contents: several with hardly anything between them, all
+    of which come again."""
+    titles = [" ".join(match[0].split()) for match in matches]
+    again = {title: index for index, title in enumerate(titles)}
+    run: list[int] = []
+    for index, match in enumerate(matches):
+        follows = run and is_above(text[matches[run[-1]].end() : match.start()])
+        if again[titles[index]] == index or (run and not follows):
+            if len(run) >= MIN_TITLES:
+                return set(run)
+            run = []
+        if again[titles[index]] > index:
+            run.append(index)
+    return set()
 
 
 def _appendices(text: str, after: int) -> list[Heading]:

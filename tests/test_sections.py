@@ -63,6 +63,37 @@ def test_only_numbers_that_follow_each_other_are_headings() -> None:
     assert titles(paged(text)) == ["1 Introduction", "2 Methods", "3 Results"]
 
 
+def test_headings_may_begin_with_any_capital() -> None:
+    text = "1. Überblick\n\nEs war viel.\n\n2. Été\n\nIl fut court.\n\n3. Обзор\n\nДа.\n\n4. und so"
+    assert titles(paged(text)) == ["1. Überblick", "2. Été", "3. Обзор"]
+
+
+def test_parts_of_contracts_and_laws_are_sections() -> None:
+    text = (
+        "Section A: What is insured\n\nAll.\n\nArticle 2 – Duties\n\nPay.\n\nSchedule 1: Rooms\n\n"
+        "One.\n\nSection 9 Applies here too.\n\nPart Time Work"
+    )
+    assert titles(paged(text)) == [
+        "Section A: What is insured", "Article 2 – Duties", "Schedule 1: Rooms",
+    ]  # fmt: skip
+
+
+def test_a_list_of_contents_without_page_numbers_is_no_row_of_sections() -> None:
+    names = ("1. What it is", "2. How to take it", "3. How to store it")
+    text = "In this leaflet\n\n" + "\n\n".join([*names, *(f"{name}\n\nSo." for name in names)])
+    document = paged(text)
+    assert titles(document) == ["", *names]
+    assert text[sections_of(document)[1].start :].count("1. What it is") == 1
+
+
+def test_a_title_under_the_title_of_the_whole_is_a_section() -> None:
+    document = outlined(
+        ("A Dishwasher", 1, 1), ("Safety", 1, 2), ("Daily use", 2, 2),
+        texts=("A Dishwasher\n\nSafety\n\nMind the door.", "Daily use\n\nPress P."),
+    )  # fmt: skip
+    assert titles(document) == ["A Dishwasher", "Safety", "Daily use"]
+
+
 def test_appendices_with_letters_follow_the_numbers() -> None:
     text = "\n\n".join([
         "A Word Before", "1 Introduction", "Words.", "2 Methods", "Words.", "3 Conclusion",
