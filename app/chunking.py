@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any
 
 from app.sections import HEADING, Section, headings_of_outline, join_pages, split_at_headings
-from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
 
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
@@ -28,7 +28,7 @@ SPARE = 16  # tokens; pieces tokenize to a few more when they stand together
 TITLES = 80  # characters of titles that are written one after another
 # What goes on with a small letter may only be an abbreviation.
 SENTENCE_END = re.compile(
-    rf"[{STOPS}]{CLOSING}\s+(?=[\"'“‘«(\[]?[^\W_a-zß-ÿ])|[{DENSE_STOPS}]\s*"
+    rf"[{STOPS}]{CLOSING}\s+(?=[\"'“‘«(\[]?[^\W_a-zß-ÿ])|[{DENSE_STOPS}]+[{CLOSED}]*\s*"
 )
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
 

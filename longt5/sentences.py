@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 MAX_HEADING = 90  # characters
 WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
@@ -14,19 +15,22 @@ TIMES, TIME = 4, re.compile(r"\b\d{1,2}:\d\d\b")  # of a timetable at least
 STOPS = ".!?؟۔।॥"  # end a sentence where a space follows
 DENSE_STOPS = "。！？"  # of scripts without spaces: end one wherever they stand
 CLOSING = r"[\"'”’»)\]]*"  # pattern of what may stand between a stop and the space
+CLOSED = "”’」』》）)】"  # the same in those scripts: a straight mark may open the next sentence
 NOTES = r"\d{1,3}(?:[,–-]\d{1,3})*(?=\s|\Z)"  # raised numbers of notes or references
 ENDING = re.compile(
-    rf"[{STOPS}]{CLOSING}(?:[ \u00a0\u202f]»)?(?=\s|\Z)|[{DENSE_STOPS}]"
+    rf"[{STOPS}]{CLOSING}(?:[ \u00a0\u202f]»)?(?=\s|\Z)|[{DENSE_STOPS}]+[{CLOSED}]*"
     rf"|(?<=[^\W\d_A-Z]{{4}})\.{CLOSING}{NOTES}"
 )
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc|Tel|Univ|Dept|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Hon|Mt"
-    r"|Nr|z|z\.B|vgl|ca|bzw|Hr|Hrsg|Sr|Sra|Dra|EE)|(?<![\w.])[A-Z])\.\Z"
+    r"|Nr|z|z\.B|d\. ?h|h\. ?c|u\. ?a|vgl|ca|bzw|inkl|zzgl|Mio|Mrd|Tsd|Hr|Hrsg|Sr|Sra|Dra|EE)"
+    r"|(?<![\w.])[A-Z])\.\Z"
 )
-# No sentence ends here if a number follows: "p. 5", "Sept. 2022", "Art. 12", "Hauptstr. 7".
+# No sentence ends here if a number follows: "p. 5", "Sept. 2022", "art. 12", "Hauptstr. 7".
 COUNTED = re.compile(
-    r"(?:\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Okt|Nov|Dec|Dez|Art|Abs|Abb|Tab|Kap|Bd|Ch|p)"
+    r"(?:\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Okt|Nov|Dec|Dez|Abs|Abb|Tab|Kap|Bd|[Aa]rts?|[Cc]h|[Cc]l"
+    r"|figs?|eqs?|nos?|vols?|secs?|[Pp]aras?|[Nn]úm|[Pp]ágs?|p)"
     r"|[Ss]tr)\.\Z"
 )
 ORDINAL = re.compile(  # of German: "am 3. Oktober", "im 14. Jahrhundert"
@@ -39,6 +43,8 @@ GOING_ON = ".,;:)"  # begin no sentence: "x1, . . . , xn"
 OPENING = "“„«"  # may begin a sentence after the number of a note
 FIRST = re.compile(r"[^\W\d_]")
 BLANK = re.compile(r"\n[ \t]*\n")
+CELL = re.compile(r" \| ")  # between those of a table's row
+CELLS = re.compile(r"^.* \| .*$", re.MULTILINE)
 ITEM = re.compile(r"\n(?=[ \t]*(?:[•●○◦▪■□‣∙➢✓\uf0b7]\s|[-*–—]\s+[^\W_a-zß-ÿ]))")
 LINE_END = re.compile(r"\n")
 CAPTION = re.compile(
@@ -72,16 +78,23 @@ IMPRINT = re.compile(
 )
 COMMAND = re.compile(r"\$[ (](?!\d)|--?[a-z]+ ")
 DEFINITION = re.compile(
-    r"[“\"][^”\"]{1,60}[”\"] (?:means?,? (?:an?|the|any|each|every|all|either|such|those|in)"
+    r"(?:\d{1,2}(?:\.\d{1,2}){1,3}\.? )?[“\"][^”\"]{1,60}[”\"]"
+    r" (?:means?,? (?:an?|the|any|each|every|all|either|such|those|in)"
     r"|shall mean|has the meaning)\b"
 )
 ASKED = re.compile(r"(?:interviewer|moderator|question|q)\d{0,3}: ", re.IGNORECASE)
 MAIL = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 DATED = re.compile(r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d")
+CALL = re.compile(  # to readers of a web page
+    r"(?:Please )?(?:[Ff]ollow (?:us|me|our|the)|(?:[Ll]ike|[Ff]ind|[Jj]oin) us)\b[^.]{0,60}"
+    r" on (?:Facebook|X|Twitter|Instagram|LinkedIn|YouTube|TikTok|WhatsApp|Telegram|Threads"
+    r"|Bluesky|Mastodon)\b"
+    r"|(?:Sign up|Subscribe)\b[^.]{0,60} (?:newsletters?|updates|alerts|channel)\b|Click here\b"
+)
 REST = re.compile(  # before Chinese, Latin words are names
     r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])|(?:where|which|and|or|with)[^a-z\u3000-\uffff]"
 )
-BESIDE = (CAPTION, NOTE, REST, COMMAND, DEFINITION, ASKED)
+BESIDE = (CAPTION, NOTE, REST, COMMAND, DEFINITION, ASKED, CALL)
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -108,7 +121,7 @@ def _goes_on(text: str, begin: int, stop: re.Match[str]) -> bool:
     abbreviation, to the number of a caption or to a file's name, or a small letter follows, as in
     "Who?" he asked; after the number of a note, all but a capital or a quotation. Where sentences
     begin with small letters too, these tell nothing."""
-    if stop[0] in DENSE_STOPS:
+    if stop[0][0] in DENSE_STOPS:
         return False
     after = stop.start() + 1
     low = max(begin, after - BEFORE)
@@ -177,8 +190,11 @@ def is_listing(sentence: str) -> bool:
 
 def _is_of_names(sentence: str) -> bool:
     """Whether nearly all words begin with capitals, and those that do not are short, as in "Royal
-    Hospital for Sick Children, Glasgow, UK."; a text in capitals throughout may say anything."""
+    Hospital for Sick Children, Glasgow, UK.", or simply all, as in "2 Sleep Centre, Utrecht."; a
+    text in capitals throughout may say anything."""
     words = sentence.split()
+    if all(word[0].isupper() or not word[0].isalpha() for word in words):
+        return not sentence.isupper() and any(map(str.islower, sentence))
     capital = sum(word[0].isupper() for word in words)
     parts = sentence.count(",") + 1
     if parts < NAMES or capital < CAPITALS * len(words) or sentence.isupper():
@@ -189,9 +205,9 @@ def _is_of_names(sentence: str) -> bool:
 def is_apart(sentence: str) -> bool:
     """Whether it stands beside the text: the caption of a table or a figure ("Table 3 summarizes
     the results"), a command, a numbered heading with a full stop, a note below ("*Per hour." or
-    "2Now in Leeds."), the meaning of a contract's term, what an interviewer asks, whose the text
-    is, who may copy it and where to write to, when it was published, or the rest of a sentence
-    whose beginning the layout has put elsewhere."""
+    "2Now in Leeds."), the meaning of a contract's term, what an interviewer asks, what readers are
+    asked to follow, whose the text is, who may copy it and where to write to, when it was
+    published, or the rest of a sentence whose beginning the layout has put elsewhere."""
     if NUMBERED.match(sentence) and (sentence.endswith("?") or not VERB.search(sentence)):
         return count_words(sentence) <= HEADED
     if DATED.match(sentence):
@@ -237,15 +253,16 @@ def without_headings(text: str, headings: list[str]) -> str:
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each sentence, without the space around it; a blank line and the next item
-    of a list end one too."""
+    """(start, end) of each sentence, without the space around it; a blank line, the next item of a
+    list and the edges of a table's cell end one too."""
     apart = (match.start() for gap in (BLANK, ITEM) for match in gap.finditer(text))
-    cuts = sorted({*sentence_ends(text), *apart, len(text)})
+    cells = (match.span() for kind in (CELL, CELLS) for match in kind.finditer(text))
+    cuts = sorted({*sentence_ends(text), *apart, *chain.from_iterable(cells), len(text)})
     spans, begin = [], 0
     for end in cuts:
         body = text[begin:end]
         start = begin + len(body) - len(body.lstrip())
-        if body.strip():
+        if body.strip(" |\n"):
             spans.append((start, start + len(body.strip())))
         begin = end
     return spans

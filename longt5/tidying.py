@@ -31,7 +31,7 @@ LAST_RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}})(\.{CLOSING}){NOTES}\Z")
 LABEL = re.compile(
     r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]\s+(?=\S)|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?\s+(?=[^\sa-z]))"
     r"|\d{1,2}(?:(?:\.\d{1,2}){2,3}|\.\d{1,2}\.)\s+(?=[A-Z])"
-    r"|\d{1,2}\.\d{1,2}\s+(?=(?:A|An|As|At|By|If|In|It|No|On|To|We)\s|[A-Z][a-zß-ÿ]{2})"
+    r"|\d{1,2}\.\d{1,2}\s+(?=(?:A|An|As|At|By|If|In|It|No|On|To|We)\s|[A-Z][a-zß-ÿ]{2}|[“\"])"
     r"(?!Mill|Mio|Mrd|Bill|Trill|Per|Proz|Uhr|Euro|Dollar|Franken|Liter|Meter|Kilo|Gramm|Tonne"
     r"|Stunde|Minute|Sekunde|Grad|Celsius|Tesla)"
     r"|(?:Background|Context|Introduction|Objectives?|Aims?|Purpose|Setting|Design|Methods?"
@@ -46,13 +46,14 @@ SOUND = re.compile(  # a person may study "the arts (music)"
 )
 ENDED = re.compile(rf"(?:[{STOPS}…]{CLOSING}(?:[ \u00a0\u202f]»)?|[{DENSE_STOPS}][’”」』）]*)\Z")
 DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]\W*\Z")  # of Japanese and Chinese
+FILLER = re.compile(r"(?:,\s|\A)(?:um+|uh+m?|erm|ähm?|euh),\s", re.IGNORECASE)  # of who thinks
 UNOPENED, UNCLOSED = re.compile(r'[.,!?…]"(?!\w)'), re.compile(r'[\s(]?"(?=\w)')
 CONNECTIVE = re.compile(
     r"(?:However|Therefore|Moreover|Furthermore|Thus|Hence|Additionally|In addition"
     r"|Consequently|Nevertheless|Nonetheless|Finally|Indeed|In fact|Similarly|Likewise"
     r"|For example|For instance|In contrast|By contrast|On the other hand|As a result"
     r"|In conclusion|In summary|To summarize|Overall|Accordingly|Instead|Meanwhile|Also|Then"
-    r"|Still|Besides|In particular|Specifically|That is|In other words|Again"
+    r"|So|Still|Besides|In particular|Specifically|That is|In other words|Again"
     r"|As (?:already |was )?(?:discussed|mentioned|noted|described|stated|said|explained)"
     r" (?:earlier|above|before|previously)),\s+(?=\S)"
 )
@@ -68,7 +69,7 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'The doors open at nine.'
     >>> tidy("SUMMARY: The agency proposes new rules.")
     'The agency proposes new rules.'
-    >>> tidy("[00:12:05] [laughs] It was late.")
+    >>> tidy("[00:12:05] [laughs] Um, it was, uh, late.")
     'It was late.'
     >>> tidy("It affects some of the births.1,2")
     'It affects some of the births.'
@@ -85,12 +86,13 @@ def tidy(sentence: str, follows: bool = False) -> str:
     while label := LABEL.match(text):
         text = text[label.end() :]
     text = LAST_RAISED.sub(r"\1", RAISED.sub("", SOUND.sub("", text).lstrip()))
+    if FILLER.search(text):
+        text = _capital(FILLER.sub(" ", text).lstrip())
     cut = CITATION.sub(_cut, text)
     if cut != text:
         text = re.sub(r"\s+([,.;:!?])(?=\s|\Z)", r"\1", cut)
     if not follows and CONNECTIVE.match(text):
-        cut = CONNECTIVE.sub("", text, count=1)
-        text = cut[:1].upper() + cut[1:]
+        text = _capital(CONNECTIVE.sub("", text, count=1))
     return _ended(_quoted(text))
 
 
@@ -100,6 +102,10 @@ def _ended(text: str) -> str:
     if not text or ENDED.search(text):
         return text
     return text.rstrip(" ,;:") + ("。" if DENSE.search(text) else ".")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _quoted(text: str) -> str:

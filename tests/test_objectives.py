@@ -138,6 +138,9 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
     ("Abstract—This paper is on rice.", "This paper is on rice."),
     ("Results: 12 of 30 farmers agreed.", "Results: 12 of 30 farmers agreed."),
     ("Market size: Two thirds live there.", "Market size: Two thirds live there."),
+    ("3.2 “Rent” means the sum below.", "“Rent” means the sum below."),
+    ("Um, it rose, uh, fast.", "It rose fast."),
+    ("So, a long column bends.", "A long column bends."),
     ("[12:05] WEBB: I came here [laughter] in May.", "WEBB: I came here in May."),
     ("00:12:05 He told [the mayor] so.", "He told [the mayor] so."),
 ])  # fmt: skip

@@ -104,6 +104,8 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
         "HANNA BRANDT: It is.", "INTERVIEWER: Thank you for coming to see us.",
         "“Business Day” means a day other than a Saturday.",
         "$ wget https://example.org/hello-2.9 ...", "-rm -f $(BIN)/hello.1",
+        "1.2 “Deposit” means the sum of 900 euros.", "2 Sleep Centre, Utrecht.",
+        "Follow the Eastport Courier on Facebook.", "Sign up for our morning newsletter.",
         "whereℵΓ denotes the latest term in the context.",
         "1历史上还存在过 deb-make 命令，它在 dh_make 之前曾经流行过。",
     ):  # fmt: skip
@@ -120,6 +122,7 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
     assert is_whole("dpkg-repack creates a package out of files.")
     assert is_whole("3月5日，河水漫过了磨坊的石头地面。") and is_whole("10年来，河水没有这么高过。")
     assert is_whole("debmake 所假设的打包情景是相对简单的。")
+    assert is_whole("Like the others on Facebook, he sold it.")
     assert is_whole("Published in 1859, the book made its author known to all, and feared by most.")
     assert is_whole("5.2 The Supplier shall tell the Customer of any breach of data at once.")
 

@@ -307,6 +307,8 @@ def test_sentences_end_where_a_reader_says() -> None:
     '"Where?" he asked... and left.', "It took approx. five days, from 1 June to 30 Sept. 2022.",
     "Der Kanal wurde am 22. Juli 1398 eröffnet, d. h. im 14. Jahrhundert, vgl. Abb. 3.",
     "Er lag z. B. in der Hauptstr. 1 von Mölln.", "El Sr. Paco y la Dra. Campra estaban allí.",
+    "Es waren 1,02 Mio. Medien.", "Dr. h. c. Timm las vor, d. h. Kinder kamen.",
+    "See fig. 2 and art. 5 of it.", "“河水上涨了。”", "真的？！",
     "« Le fleuve est trop pollué ! »", "Here p. 12 has x1, . . . , xn.",
     "Table 1. Distances by suburb.",
 ])  # fmt: skip
@@ -323,6 +325,13 @@ def test_where_a_sentence_ends_though_it_may_look_otherwise() -> None:
     items = "To do\n- Trees are slow\n• Dance\nwith me\n– he said"
     assert [items[a:b] for a, b in split_sentences(items)] == [
         "To do", "- Trees are slow", "• Dance\nwith me\n– he said",
+    ]  # fmt: skip
+
+
+def test_the_cells_of_a_table_are_no_one_sentence() -> None:
+    text = "Code | What is wrong\ni10 | It does not fill. | Open the tap. Wait.\n\nAfter it."
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "Code", "What is wrong", "i10", "It does not fill.", "Open the tap.", "Wait.", "After it.",
     ]  # fmt: skip
 
 
