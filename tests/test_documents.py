@@ -280,6 +280,21 @@ def text_of(content: str) -> str:
     return documents.document_from_text(content).pages[0].text
 
 
+@pytest.mark.parametrize(
+    "stamp", ["[12/03/2025, 18:02:11]", "12.03.25, 18:02 -", "3/12/25, 6:02 PM -"]
+)
+def test_a_chat_is_read_without_its_times(stamp: str) -> None:
+    said = ["Lena: We meet at nine.\nBring boots.", "Ben: <Media omitted>", "Ben: Fine", "Yu: ok"]
+    chat = "\n".join(f"{stamp} {line}" for line in ["Messages are end-to-end encrypted.", *said])
+    document = documents.document_from_text(chat)
+    assert document.pages[0].text == (
+        "Lena: We meet at nine. Bring boots.\n\nBen: Fine\n\nYu: ok"
+    )
+    assert document.warnings
+    log = "\n".join(f"[2025-03-12 18:02:1{n}] worker: took job {n} off the queue" for n in range(5))
+    assert documents.document_from_text(log).pages[0].text.count("18:02") == 5
+
+
 def test_a_mail_is_read_without_quotation_marks_and_signature() -> None:
     mail = (
         "Hi all,\n\nwe move the\nlaunch.\n\n-- \nSofia\nTel. +49 30\n\nOn Thu Daniel wrote:\n"

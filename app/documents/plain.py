@@ -18,6 +18,11 @@ _ENTRY = re.compile(  # of a log, or who speaks when
     r"\[?\d{4}-\d\d-\d\d[T ]|\[\d{1,2}:\d\d(?::\d\d)?\]|\d{1,2}:\d\d:\d\d\b"
     r"|[A-Z][A-Z .'’-]{1,30}:\s"
 )
+_MESSAGE = re.compile(  # of an exported chat: when, and who
+    r"\u200e?\[?\d{1,2}[./-]\d{1,2}[./-]\d{2,4},\s\d{1,2}:\d\d(?::\d\d)?(?:\s?[AaPp]\.?\s?[Mm]\.?)?"
+    r"(?:\]| -)\s+([^:]{1,40}:\s)?"
+)
+_OMITTED = re.compile(r"\u200e?(?:<[^<>]+>|[\w ]{1,20} omitted)")
 _HEADING = re.compile(r"#{1,6}\s")
 _FRAME = {
     edge: re.compile(rf"^[ \t]*\*\*\* ?{edge} OF TH(?:E|IS) PROJECT GUTENBERG EBOOK.*$", re.M)
@@ -25,6 +30,7 @@ _FRAME = {
 }
 _CELL = " | "
 BREAK = "\f"  # between pages
+MESSAGES = 3  # of an exported chat at least
 LABEL = 6  # characters at the start of a line: the gap after a number is no table's
 
 
@@ -37,7 +43,8 @@ def blocks_of(content: str) -> tuple[list[Block], list[str]]:
     if is_subtitles(content):
         return speech_of(content), ["The numbers and times of the subtitles are left out."]
     book, is_framed = _book(content)
-    quoted, signatures = _letters(without_pages(book).split("\n"))
+    lines, is_chat = _chat(book.split("\n"))
+    quoted, signatures = _letters(without_pages("\n".join(lines)).split("\n"))
     text = "\n".join(map(characters, _apart(quoted)))
     (joined,) = put_together([join_lines(text, join_word=Hyphens.of([text]).join)])
     found = [Block(b.text, 0, _CELL in b.text) for b in paragraphs_of(joined)]
@@ -47,7 +54,25 @@ def blocks_of(content: str) -> tuple[list[Block], list[str]]:
     if signatures:
         what = "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"
         said.append(f"{what} left out.")
+    if is_chat:
+        said.append("The times of the messages, and what the chat itself says, are left out.")
     return found, said
+
+
+def _chat(lines: list[str]) -> tuple[list[str], bool]:
+    """The messages of an exported chat, each a paragraph that begins with who says it, and whether
+    there are some; else the lines as they are."""
+    starts = [_MESSAGE.match(line) for line in lines]
+    if sum(start is not None and start[1] is not None for start in starts) < MESSAGES:
+        return lines, False
+    found: list[str] = []
+    for line, start in zip(lines, starts, strict=True):
+        words = line[start.end() :] if start else line
+        if start is None:
+            found.append(line)
+        elif start[1] and not _OMITTED.fullmatch(words.strip()):
+            found += ["", start[1] + words]
+    return found, True
 
 
 def _book(content: str) -> tuple[str, bool]:
