@@ -476,7 +476,20 @@ def test_the_main_part_is_the_page(load) -> None:
     assert load(only, "page.htm").pages[0].text == "Nothing but a menu"
 
 
+def test_notes_and_captions_do_not_stand_in_the_text(load) -> None:
+    page = (
+        f"<body><h1>Mill<span class=mw-editsection>[edit]</span></h1><p>{PROSE}</p>"
+        "<p>It rose.<sup class=reference><a>[1]</a></sup><sup>[<i>citation needed</i>]</sup> It"
+        " fell 3 m<sup>2</sup>.</p><figure><img><figcaption>The mill at dusk</figcaption></figure>"
+        "<figure><img><figcaption>Figure 1: Levels</figcaption></figure>"
+    )
+    text = load(page, "page.html").pages[0].text
+    assert text.split("\n\n")[2:] == ["It rose. It fell 3 m2.", "Figure 1: Levels"]
+    assert text.startswith("Mill\n\n")
+
+
 @pytest.mark.parametrize("beside", [
+    'class="hatnote"', 'class="no-print"', 'class="page-toolbar"',
     'class="a cookie-consent"', 'id="comments"', 'class="foot"', 'class="share-buttons"',
     'class="site_footer"', 'role="navigation"', 'class="newsletter"',
 ])  # fmt: skip

@@ -15,6 +15,7 @@ from app.documents import text
 from app.documents.paragraphs import lead_apart, line_key
 from app.documents.parts import Block, join_blocks, outline_of, pack
 from app.errors import NotReadable
+from longt5.sentences import CAPTION
 
 _SKIPPED = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select button "
@@ -25,10 +26,12 @@ _ROLES = frozenset("navigation complementary contentinfo search dialog alertdial
 _BESIDE = re.compile(  # what pages call the same where they do not use those
     r"(?:.*[-_])?(?:cookies?|gdpr|consent|privacy|newsletter)"
     r"[-_](?:banner|bar|box|consent|notice|note|message|modal|overlay|popup|prompt|signup|form|wrapper)"
-    r"|(?:.*[-_])?(?:breadcrumbs?|navbar|sidebar|footer|skip-?links?|advert(?:isement)?s?)"
+    r"|(?:.*[-_])?(?:breadcrumbs?|navbar|navbox|sidebar|toolbar|footer|skip-?links?|editsection"
+    r"|advert(?:isement)?s?)|hatnote|catlinks|mw-jump-link|siteSub|no-?print|sr-only"
+    r"|visually-hidden|screen-reader-text"
     r"|(?:share|social|sharing)(?:[-_](?:bar|box|buttons?|icons?|links?|media|tools?))?"
     r"|cookies?|consent|gdpr|newsletter|related|menu|topbar|foot|ads?|copyright"
-    r"|(?:related|recommended|popular)[-_](?:articles?|content|links?|posts?|stories)"
+    r"|(?:related|recommended|popular)[-_](?:articles?|box|content|links?|posts?|stories)"
     r"|comments?(?:[-_](?:area|body|content|list|section|thread))?|disqus_thread",
     re.I,
 )
@@ -50,7 +53,8 @@ _SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # in code; its sign would make it a heading
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
-LEFT_OUT = "Menus, side columns, notices, comments and footers of the page are left out."
+_NOTE_MARK = re.compile(r"\s*\[[^\[\]]{1,30}\]\s*")  # raised: "[3]", "[citation needed]"
+LEFT_OUT = "Menus, side columns, captions, notices, comments and footers of the page are left out."
 MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>: that is the page
 
 
@@ -126,6 +130,17 @@ def _is_beside(node: Any, given: Any) -> bool:
         if inner.tag in ("h1", "main", "article") or size > LARGEST or count > 2 * MOST_NODES:
             return False
     return True
+
+
+def _is_note_mark(node: Any) -> bool:
+    """Whether what is raised leads to a note or a reference."""
+    names = (node.attributes.get("class") or "").split()
+    return "reference" in names or _NOTE_MARK.fullmatch(node.text()) is not None
+
+
+def _is_bare_caption(node: Any) -> bool:
+    """Whether it is the caption of a picture that is not even numbered: it says what is seen."""
+    return node.tag == "figcaption" and not CAPTION.match(node.text().strip())
 
 
 def _letters(blocks: list[Block]) -> int:
@@ -233,10 +248,10 @@ class _Walk:
                 return False
             self.left_out = True
             return True
+        if tag == "sup" and _is_note_mark(node):
+            return True
         given = node.attributes
-        if not given:
-            return False
-        if self.by_name and _is_beside(node, given):
+        if self.by_name and (_is_beside(node, given) or _is_bare_caption(node)):
             self.left_out = True
             return True
         kind = f"{given.get('epub:type') or ''} {given.get('role') or ''}"
