@@ -21,6 +21,7 @@ _COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+")
 _CHAPTER = re.compile(r"(?:chapter|appendix|kapitel|chapitre|section)\s+[\dIVXA-Z]+\b[.:]", re.I)
 _BARE_NUMBER = re.compile(r"[-–— ]*(?:page )?(?:\d{1,4}|[ivxl]{1,6})[-–— ]*", re.I)
+_COUNTED = re.compile(r"(?:page|seite|p[áa]gina) (\d{1,4}) (?:of|von|sur|de|di) (\d{1,4})", re.I)
 _EDGE = 3  # lines looked at on top and bottom of a page
 COVER_LINES = 12  # a first page with fewer is a cover
 LONGEST_RUNNING = 250  # characters of a running header or footer
@@ -105,8 +106,8 @@ Kind = tuple[bool, str]  # at the top?, and what of it repeats
 
 def drop_running_lines(pages: Sequence[str]) -> list[str]:
     """Removes top and bottom lines that repeat, digits apart, on many pages or on all of a
-    chapter; lines that begin or end with the page's number; bare page numbers. The first page
-    keeps its words: a title there is often the header of the others."""
+    chapter; lines that begin or end with the page's number; bare page numbers, "page 1 of 9".
+    The first page keeps its words: a title there is often the header of the others."""
     split = [page.split("\n") for page in pages]
     edges = [_edges(lines) for lines in split]
     where: defaultdict[Kind, list[int]] = defaultdict(list)
@@ -129,6 +130,8 @@ def drop_running_lines(pages: Sequence[str]) -> list[str]:
             repeated = repeated and not is_title
             repeated = repeated or bool(_numbers(line, top, index) & numbered)
             number = len(filled) > 2 and _BARE_NUMBER.fullmatch(line)
+            counts = {tuple(map(int, found)) for found in _COUNTED.findall(line)}
+            repeated = repeated or (index + 1, len(pages)) in counts
             if (repeated and len(line) <= LONGEST_RUNNING) or number:
                 drop.add(i)
         cleaned.append("\n".join(line for i, line in enumerate(lines) if i not in drop))

@@ -99,8 +99,17 @@ def is_whole(sentence: str, is_named: bool = False) -> bool:
     return (
         last_sentence_end(sentence) == len(sentence)
         and count_words(LABEL.sub("", sentence, count=1)) >= MIN_WORDS
+        and not _is_title(sentence)
         and _is_text(sentence[:1].upper() + sentence[1:] if is_named else sentence)
     )
+
+
+def _is_title(sentence: str) -> bool:
+    """Whether all its words begin with capitals, as in "2 Sleep Centre, Utrecht."; a text in
+    capitals throughout, or in letters that have none, may say anything."""
+    words = sentence.split()
+    is_title = all(word[0].isupper() or not word[0].isalpha() for word in words)
+    return is_title and any(map(str.islower, sentence))
 
 
 def _is_text(sentence: str) -> bool:

@@ -190,11 +190,8 @@ def is_listing(sentence: str) -> bool:
 
 def _is_of_names(sentence: str) -> bool:
     """Whether nearly all words begin with capitals, and those that do not are short, as in "Royal
-    Hospital for Sick Children, Glasgow, UK.", or simply all, as in "2 Sleep Centre, Utrecht."; a
-    text in capitals throughout may say anything."""
+    Hospital for Sick Children, Glasgow, UK."; a text in capitals throughout may say anything."""
     words = sentence.split()
-    if all(word[0].isupper() or not word[0].isalpha() for word in words):
-        return not sentence.isupper() and any(map(str.islower, sentence))
     capital = sum(word[0].isupper() for word in words)
     parts = sentence.count(",") + 1
     if parts < NAMES or capital < CAPITALS * len(words) or sentence.isupper():

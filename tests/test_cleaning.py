@@ -114,6 +114,13 @@ def test_running_chapter_titles_go() -> None:
     assert drop_running_lines(pages)[4] == body(4)
 
 
+def test_the_count_of_pages_goes_from_the_first_one_on() -> None:
+    head = "Gull Press | Page {} of 2"
+    first, second = clean(*(f"{head.format(n)}\n\nThe mill\n\nIt rose." for n in (1, 2)))
+    assert first == "The mill\n\nIt rose." and "Gull" not in second
+    assert clean("See page 3 of 9 for the mill.") == ["See page 3 of 9 for the mill."]
+
+
 def test_the_footer_of_an_annex_goes() -> None:
     foot = "MILL QUESTIONNAIRE Version 3 {}/6"
     letters = "abcdefghijklmnopqrstuvwxyz"
@@ -188,7 +195,7 @@ def test_joining_lines_loses_no_letter(lines, data) -> None:
             data.draw(st.sampled_from([7.0, 8.0])),
             data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
             data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()), place,
-            data.draw(st.integers(0, 9)), data.draw(st.booleans()),
+            data.draw(st.integers(0, 9)), data.draw(st.booleans()), data.draw(st.booleans()),
         ) for place in data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
         for line in lines if line_key(line) and data.draw(st.booleans())
     }  # fmt: skip
@@ -269,6 +276,34 @@ def read(draw, tmp_path) -> list[str]:
     path = tmp_path / "page.pdf"
     path.write_bytes(canvas_pdf([draw]))
     return load_document(path).pages[0].text.split("\n\n")
+
+
+def test_cells_of_several_lines_do_not_run_into_each_other() -> None:
+    what = "All mills are visited\ntwice in a year by us\nand by others.", "Three\ntake\nhalf."
+    rows = ("Price of\ngrain", what[0], "Up\nagain"), ("Large\nbuyers", what[1], "Down\nagain")
+
+    def draw(canvas) -> None:
+        for row, y in zip(rows, (700, 640), strict=True):
+            for x, cell in zip((72, 160, 380), row, strict=True):
+                lines_at(canvas, cell, x=x, y=y - 10 * (2 - cell.count("\n")))  # in the middle
+
+    marks = marks_of(draw)
+    cells = [cell for row in rows for cell in row]
+    begun = [marks[line_key(cell.split("\n")[0])][0].is_beside for cell in cells]
+    assert begun == [False, True, True, True, True, True]
+    joined = join_lines("\n".join(cells), marks, Body(next(iter(marks.values()))[0].size))
+    assert joined.split("\n\n") == [" ".join(cell.split("\n")) for cell in cells]
+
+
+def test_a_sentence_goes_on_in_the_next_column_however_short(tmp_path) -> None:
+    halves = "It rose in the night and\nstood in the kitchen of", "Gull Mill by the morning."
+
+    def draw(canvas) -> None:
+        lines_at(canvas, PROSE, y=760)
+        for x, half in zip((72, 230), halves, strict=True):
+            lines_at(canvas, half, x=x, y=680)
+
+    assert "kitchen of Gull Mill" in " ".join(read(draw, tmp_path))
 
 
 def test_headings_stand_alone_and_rows_stay_rows(tmp_path) -> None:

@@ -16,6 +16,7 @@ from app.documents.paragraphs import FULL, Mark, Marks, line_key
 LABEL = 5  # letters of a bullet or number at the start of a line
 WORD_GAP = 0.1  # type sizes between words, at least
 CELL_GAP = 1.2  # type sizes between the cells of a row
+CELL_RISE = 8  # type sizes from the end of a cell to the beginning of the next one, at most
 LEAD_GAP = 1.4  # times the usual gap between words: what bold words at a line's start keep apart
 MAX_LETTERS = 40_000
 MAX_LINES = 400  # more on one page is a drawing or a listing; plain text rules do for it
@@ -63,10 +64,19 @@ def page_marks(textpage: Any) -> Marks:
             left = line.left / line.size
             mark = Mark(
                 line.size, line.is_bold, left, room, gap, line.is_row, i, line.lead,
-                line.is_set_off,
+                line.is_set_off, above is not None and _is_beside(above, line),
             )  # fmt: skip
             marks[key] = (*marks.get(key, ()), mark)
     return marks
+
+
+def _is_beside(above: _Line, line: _Line) -> bool:
+    """Whether a line begins another cell of a table than the one before it ends: it stands on the
+    right of it and hardly lower, or on its left and lower; a column of a page begins far above."""
+    rise, gap = (line.bottom - above.bottom) / line.size, CELL_GAP * line.size
+    if line.left - above.right > gap:
+        return -1 < rise < CELL_RISE
+    return above.left - line.right > gap and -CELL_RISE < rise < 0
 
 
 def _lines(textpage: Any) -> list[_Line]:

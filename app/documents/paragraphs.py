@@ -53,7 +53,7 @@ class Mark:
     (None when unknown) and distance to the line above (0 when unknown) in type sizes; `is_row`
     when wide gaps part it into cells; `place` counts the lines of the page. `lead` counts the
     letters and digits that it begins with in bold and does not end with, `is_set_off` says that
-    more than a space follows these."""
+    more than a space follows these; `is_beside` that it is in another cell than the line above."""
 
     size: float
     is_bold: bool = False
@@ -64,6 +64,7 @@ class Mark:
     place: int = 0
     lead: int = 0
     is_set_off: bool = False
+    is_beside: bool = False
 
 
 Marks = Mapping[str, tuple[Mark, ...]]  # by line_key; lines alike on one page have one each
@@ -220,6 +221,12 @@ class _Page:
         if one.is_row or two.is_row:
             return "\n" if one.is_row and two.is_row else "\n\n"
         ends = bool(_SENTENCE_END.search(before))
+        if two.is_beside:
+            # A sentence may go on from a full line in the next column of the page.
+            is_full = one.room is not None and one.room <= self._first_word(line)
+            is_full = is_full and two.left > one.left and len(before) > self.width / 2
+            if ends or not (is_full or line[0].islower()):
+                return "\n\n"
         if abs(two.size / one.size - 1) > 0.1 or one.is_bold != two.is_bold:
             # A word in another type may begin or end a line of running text.
             runs_on = not ends and line[0].islower() and one.size < LARGE * self.body.size
