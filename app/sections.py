@@ -97,7 +97,7 @@ def headings_of(
     those that look like one."""
     found = headings_of_outline(text, outline, pages)
     if len(found) < MIN_TITLES:
-        found = _of_text(text)
+        found = headings_in_text(text)
     return sorted(found, key=lambda heading: heading.start)
 
 
@@ -139,7 +139,7 @@ def is_above(text: str) -> bool:
     return len(text) < ABOVE and not PAGE_END.search(text.rstrip())
 
 
-def _of_text(text: str) -> list[Heading]:
+def headings_in_text(text: str) -> list[Heading]:
     """Lines that look like headings; those with a number only where it follows the one before,
     since footnotes and lists have numbers too."""
     found, last, end = [], 0, 0

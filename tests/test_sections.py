@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reportlab.pdfgen.canvas import Canvas
 
 from app.documents import Document, OutlineItem, Page, document_from_text, load_document
 from app.errors import BadOption
 from app.sections import chosen_part, join_pages, listing, sections_of, select_sections
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
+from tests.make_pdfs import PROSE, canvas_pdf, lines_at
 
 
 def outlined(*entries: tuple[str, int, int], texts: tuple[str, ...]) -> Document:
@@ -61,6 +64,30 @@ def test_only_numbers_that_follow_each_other_are_headings() -> None:
         "2 Methods\n\nWords.\n\n2.1 Sites\n\nWords.\n\n3 Results\n\nWords."
     )
     assert titles(paged(text)) == ["1 Introduction", "2 Methods", "3 Results"]
+
+
+def test_headings_in_large_type_are_an_outline_where_a_pdf_has_none(tmp_path) -> None:
+    def page(title: str, *headed: tuple[str, int]) -> Callable[[Canvas], None]:
+        def draw(canvas: Canvas) -> None:
+            y = lines_at(canvas, title, y=790, size=24) - 10
+            for heading, size in headed:
+                y = lines_at(canvas, PROSE, y=lines_at(canvas, heading, y=y - 20, size=size) - 6)
+
+        return draw
+
+    path = tmp_path / "flood.pdf"
+    path.write_bytes(canvas_pdf([
+        page("The flood", ("The night", 16), ("At the mill", 13), ("The morning", 16)),
+        page("", ("What it cost", 16), ("At the farm", 13)),
+    ]))  # fmt: skip
+    document = load_document(path)
+    assert [(item.title, item.page, item.level) for item in document.outline] == [
+        ("The night", 1, 1), ("At the mill", 1, 2), ("The morning", 1, 1), ("What it cost", 2, 1),
+        ("At the farm", 2, 2),
+    ]  # fmt: skip
+    assert titles(document) == ["The night", "The morning", "What it cost"]
+    path.write_bytes(canvas_pdf([page("Big", ("So", 16)), page("Words", ("On", 16)), page("Here")]))
+    assert not load_document(path).outline  # titles of slides, and hardly a word below them
 
 
 def test_headings_may_begin_with_any_capital() -> None:

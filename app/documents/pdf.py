@@ -16,9 +16,12 @@ from app.cleaning import Cleaned, clean_pages
 from app.documents import limits, ocr_engine, quality
 from app.documents.layout import page_marks
 from app.documents.paragraphs import Marks
+from app.documents.typeset import outline_by_type
 from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
+from app.sections import MIN_TITLES, headings_in_text
 from app.wording import capital, places
 
+MORE = 1.5  # times the headings known by their words: those in large type are taken
 PICTURE = 0.2  # of a page, from which on what is on a picture is worth a word
 
 
@@ -58,8 +61,14 @@ def read_pdf(
         [label, content, "empty" if page.status == "ok" and not content else page.status]
         for label, content, page in zip(labels, cleaned.pages, readings, strict=True)
     ]
+    outline = _outline(reader, total)
+    if len(outline) < MIN_TITLES:
+        typeset = outline_by_type(cleaned.pages, [reading.marks for reading in readings])
+        # Numbers and names tell more surely what is a heading, where nearly all have them.
+        named = headings_in_text("\n\n".join(cleaned.pages))
+        outline = typeset if len(typeset) >= max(MIN_TITLES, MORE * len(named)) else outline
     return {
-        "unit": "page", "pages": pages, "outline": _outline(reader, total),
+        "unit": "page", "pages": pages, "outline": outline,
         "contents": [index + 1 for index in cleaned.contents],
         "warnings": drawn.warnings(labels) if drawn else [],
     }  # fmt: skip
