@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2
@@ -293,6 +294,15 @@ def test_cells_of_several_lines_do_not_run_into_each_other() -> None:
     assert begun == [False, True, True, True, True, True]
     joined = join_lines("\n".join(cells), marks, Body(next(iter(marks.values()))[0].size))
     assert joined.split("\n\n") == [" ".join(cell.split("\n")) for cell in cells]
+
+
+def test_a_row_whose_cells_one_reader_joins_stays_a_row() -> None:
+    lines = ("Code Problem", "i10 It does not fill with water. Open the tap.", "It is a good mill.")
+    pieces = ("Code Problem", "i10 It does not fill with", "water.", "Open the tap.", lines[2])
+    known = {piece: Mark(10, place=n, gap=1.4) for n, piece in enumerate(pieces)}
+    known["Open the tap."] = replace(known["Open the tap."], is_beside=True, gap=0)
+    marks = {line_key(piece): (mark,) for piece, mark in known.items()}
+    assert join_lines("\n".join(lines), marks, Body(10, 1.4)).split("\n\n") == list(lines)
 
 
 def test_a_sentence_goes_on_in_the_next_column_however_short(tmp_path) -> None:

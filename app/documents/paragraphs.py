@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
 from longt5.sentences import (
@@ -43,6 +43,7 @@ FULL = 4  # type sizes from the margin that a full line may end before it
 LARGE = 1.15  # times the size of the body: a heading
 WIDE = 1.3  # times the usual distance of lines: a new paragraph
 INDENT = 0.7  # type sizes further right than the line before: a new paragraph
+MAX_KEY = 120  # letters of a line by which it is known
 MAX_CELLS = 16  # in one row of a table
 LETTER = 0.46  # usual width of a letter, in type sizes
 
@@ -82,7 +83,7 @@ class Body:
 def line_key(line: str) -> str:
     """The letters and digits of a line: what two readers of a page agree upon."""
     text = unicodedata.normalize("NFKC", line).casefold()
-    return "".join(c for c in text if c.isalnum())[:120]
+    return "".join(c for c in text if c.isalnum())[:MAX_KEY]
 
 
 def body_of(marks: Iterable[Marks]) -> Body:
@@ -156,7 +157,7 @@ def join_lines(
 
 def placed(lines: Sequence[str], marks: Marks) -> list[Mark | None]:
     """The mark of each line; among lines alike, that of the place nearest to its neighbours'."""
-    options = [marks.get(line_key(line), ()) if line else () for line in lines]
+    options = [_marks_of(line, marks) if line else () for line in lines]
     known = [own[0].place if len(own) == 1 else None for own in options]
     found: list[Mark | None] = []
     before = -1
@@ -174,6 +175,27 @@ def placed(lines: Sequence[str], marks: Marks) -> list[Mark | None]:
         mark = found[-1]
         before = mark.place if mark is not None else before
     return found
+
+
+def _marks_of(line: str, marks: Marks) -> tuple[Mark, ...]:
+    """The marks of a line; where it is made of the cells of a row, one that says so."""
+    rest = key = line_key(line)
+    if key in marks or not key:
+        return marks.get(key, ())
+    found: list[Mark] = []
+    while rest:
+        piece = max((k for k in marks if rest.startswith(k)), key=len, default="")
+        if not piece:
+            # The key of a long line is cut.
+            is_cut = len(key) == MAX_KEY and any(k.startswith(rest) for k in marks)
+            if not is_cut:
+                return ()
+            break
+        found.append(marks[piece][0])
+        rest = rest[len(piece) :]
+    if not (found[0].is_row or any(mark.is_beside for mark in found[1:])):
+        return ()
+    return (replace(found[0], is_row=True, is_beside=True),)
 
 
 def _rows(lines: list[str], marks: Marks) -> list[str]:
@@ -219,7 +241,7 @@ class _Page:
 
     def _by_marks(self, before: str, one: Mark, line: str, two: Mark) -> str:
         if one.is_row or two.is_row:
-            return "\n" if one.is_row and two.is_row else "\n\n"
+            return "\n" if one.is_row and two.is_row and not two.is_beside else "\n\n"
         ends = bool(_SENTENCE_END.search(before))
         if two.is_beside:
             # A sentence may go on from a full line in the next column of the page.
