@@ -61,7 +61,7 @@ def test_a_word_document(load) -> None:
     assert document.unit == "part" and [page.status for page in document.pages] == ["ok"]
     assert document.pages[0].text == (
         "The flood of the mill\n\nWhat happened\n\nThe river rose in the night and stood in the "
-        "kitchen.\n\nForty sacks were counted.\n\nSacks | Saved\n40 | 9\n\nWhat was lost\n\n"
+        "kitchen.\n\n• Forty sacks were counted.\nSacks | Saved\n40 | 9\n\nWhat was lost\n\n"
         "All the others were lost."
     )
     assert outline(document) == [

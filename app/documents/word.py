@@ -39,7 +39,7 @@ def read_docx(path: Path, name: str) -> dict[str, Any]:
             f"“{name}” is not an ordinary Word document: save it as DOCX or PDF in Word."
         ) from error
     body = document.element.body
-    reader = _Reader(_levels(document))
+    reader = _Reader(_levels(document), _item_styles(document))
     parts = pack(reader.blocks(body)) if body is not None else []
     pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
     if not pages:
@@ -78,6 +78,20 @@ def _level(style: Any) -> int:
     return 0
 
 
+def _item_styles(document: Any) -> set[str]:
+    """The ids of the paragraph styles that make items of a list, such as “List Bullet”."""
+    found: set[str] = set()
+    for style in document.styles:
+        below = style
+        for _ in range(MAX_STYLES_DEEP):
+            if style.type != WD_STYLE_TYPE.PARAGRAPH or below is None or _level(style):
+                break
+            if below.element.find(f"{_W}pPr/{_W}numPr") is not None:
+                found.add(style.style_id)
+            below = below.base_style
+    return found
+
+
 def _outline_level(element: Any) -> int:
     value = element.get(_W + "val") or ""
     return int(value) + 1 if value.isdecimal() and int(value) < 9 else 0
@@ -86,8 +100,8 @@ def _outline_level(element: Any) -> int:
 class _Reader:
     """Walks the body; python-docx's own text passes over insertions, boxes and controls."""
 
-    def __init__(self, levels: dict[str, int]) -> None:
-        self.levels = levels
+    def __init__(self, levels: dict[str, int], items: set[str]) -> None:
+        self.levels, self.items = levels, items
         self.had_contents = False
 
     def blocks(self, body: Any) -> Iterator[Block]:
@@ -116,7 +130,9 @@ class _Reader:
             has_words = bool(re.search(r"\w", content))
             yield Block(" ".join(content.split()), level if has_words else 0)
         elif content:
-            if element.find(f"{_W}pPr/{_W}numPr") is not None:
+            own = element.find(f"{_W}pPr/{_W}numPr")
+            is_listed = style is not None and style.get(_W + "val") in self.items
+            if own is not None or is_listed:
                 yield Block(f"• {content}", 0, True)
             else:
                 yield from map(Block, lead_apart(content, _bold_lead(element)))
