@@ -17,6 +17,7 @@ from .sentences import (
     last_sentence_end,
     split_sentences,
 )
+from .tidying import BULLET
 
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
 # The price of leaving a sentence where none may be left: more than the 1e9 by which a search marks
@@ -28,6 +29,8 @@ NAMED = re.compile(
     r"|writes|runs|uses|prints|shows|supports|creates|takes|makes|checks)\b"
 )
 FEW = 8  # whole sentences that are too few to leave the others out
+LISTS = 3  # times their words: a text that is mostly lists, as a CV is
+ITEM = 6  # words of an item that says something, at least
 
 Span = tuple[int, int]
 
@@ -59,7 +62,7 @@ def whole_sentences(text: str) -> list[Span]:
 
 def whole_ones(text: str, spans: list[Span]) -> list[Span]:
     """The whole ones of some sentences; where these are few, and not most of the text, its scraps
-    too, but no listings, captions and the like."""
+    too, but no listings, captions and the like; where the text is mostly lists, their items."""
     imprints = _imprints(text)
     whole = [
         (start, end) for start, end in spans
@@ -67,9 +70,23 @@ def whole_ones(text: str, spans: list[Span]) -> list[Span]:
         and not any(a <= start < b for a, b in imprints)
     ]  # fmt: skip
     sizes = [sum(count_words(text[a:b]) for a, b in some) for some in (whole, spans)]
-    if len(whole) >= FEW or 2 * sizes[0] > sizes[1]:
+    if 2 * sizes[0] > sizes[1] or (len(whole) >= FEW and LISTS * sizes[0] > sizes[1]):
         return whole
-    return [(start, end) for start, end in spans if _is_text(text[start:end])] or spans
+    if len(whole) >= FEW:
+        told = set(whole)
+        return [s for s in spans if s in told or _is_item(text[slice(*s)])]
+    return [s for s in spans if _is_scrap(text[slice(*s)])] or spans
+
+
+def _is_scrap(piece: str) -> bool:
+    """Whether it may be said where there is little else: it ends, or is as long as a sentence."""
+    is_long = count_words(piece) >= MIN_WORDS
+    return (is_long or last_sentence_end(piece) == len(piece)) and _is_text(piece)
+
+
+def _is_item(line: str) -> bool:
+    """Whether it is an item of a list that says something."""
+    return BULLET.match(line) is not None and count_words(line) > ITEM and _is_text(line)
 
 
 def _imprints(text: str) -> list[Span]:

@@ -136,11 +136,20 @@ def test_what_stands_beside_a_copyright_line_is_no_sentence_to_repeat() -> None:
 
 def test_where_sentences_are_few_scraps_are_picked_but_no_commands() -> None:
     scraps = ["Costs and benefits of the new wall", "Three sites, two of them tidal"]
-    beside = ["$ head -n1 Makefile prefix = /usr", "Table 3 lists it."]
+    beside = ["Costs", "$ head -n1 Makefile prefix = /usr", "Table 3 lists it."]
     text = "\n\n".join([*scraps, *beside, "We start."])
     assert [text[a:b] for a, b in whole_sentences(text)] == [*scraps, "We start."]
     only = "$ cd tides\n\n$ make -j"
     assert [only[a:b] for a, b in whole_sentences(only)] == ["$ cd tides", "$ make -j"]
+
+
+def test_where_a_text_is_mostly_lists_their_items_are_picked() -> None:
+    items = [f"• Led the team that repaired {n} bridges in the valley" for n in range(20)]
+    said = [f"She has led {n} of them." for n in range(9)]
+    text = "\n\n".join([*said, "Experience in the valley", "\n".join(items), "• None"])
+    assert [text[a:b] for a, b in whole_sentences(text)] == [*said, *items]
+    text = "\n\n".join([*said, *said, "\n".join(items[:4])])
+    assert [text[a:b] for a, b in whole_sentences(text)] == [*said, *said]
 
 
 def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
