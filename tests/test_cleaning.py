@@ -305,11 +305,12 @@ def test_a_row_whose_cells_one_reader_joins_stays_a_row() -> None:
     assert join_lines("\n".join(lines), marks, Body(10, 1.4)).split("\n\n") == list(lines)
 
 
-def test_a_sentence_goes_on_in_the_next_column_however_short(tmp_path) -> None:
+@pytest.mark.parametrize("above", [PROSE, "A figure"])
+def test_a_sentence_goes_on_in_the_next_column_however_short(above: str, tmp_path) -> None:
     halves = "It rose in the night and\nstood in the kitchen of", "Gull Mill by the morning."
 
     def draw(canvas) -> None:
-        lines_at(canvas, PROSE, y=760)
+        lines_at(canvas, above, y=760)
         for x, half in zip((72, 230), halves, strict=True):
             lines_at(canvas, half, x=x, y=680)
 

@@ -245,7 +245,7 @@ class _Page:
         ends = bool(_SENTENCE_END.search(before))
         if two.is_beside:
             # A sentence may go on from a full line in the next column of the page.
-            is_full = one.room is not None and one.room <= self._first_word(line)
+            is_full = one.room is None or one.room <= self._first_word(line)
             is_full = is_full and two.left > one.left and len(before) > self.width / 2
             if ends or not (is_full or line[0].islower()):
                 return "\n\n"
