@@ -10,6 +10,7 @@ from .sentences import (
     BLANK,
     IMPRINT,
     LABEL,
+    REST,
     count_words,
     is_apart,
     is_listing,
@@ -28,6 +29,7 @@ NAMED = re.compile(
     r"([a-z][a-z\d]+) (?:is|are|was|were|can|does|has|will|may|must|allows|provides|lets|reads"
     r"|writes|runs|uses|prints|shows|supports|creates|takes|makes|checks)\b"
 )
+SIGN = re.compile(rf"(?:{BULLET.pattern}|\([a-z]{{1,4}}\)\s)")  # of an item of a list
 FEW = 8  # whole sentences that are too few to leave the others out
 LISTS = 3  # times their words: a text that is mostly lists, as a CV is
 ITEM = 6  # words of an item that says something, at least
@@ -118,6 +120,7 @@ def is_whole(sentence: str, is_named: bool = False) -> bool:
         and count_words(LABEL.sub("", sentence, count=1)) >= MIN_WORDS
         and not _is_title(sentence)
         and _is_text(sentence[:1].upper() + sentence[1:] if is_named else sentence)
+        and not ((sign := SIGN.match(sentence)) and REST.match(sentence, sign.end()))
     )
 
 

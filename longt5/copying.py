@@ -36,7 +36,7 @@ def tidied(
     for number, (text, tokens) in enumerate(sentences):
         said = tidy(text, follows=number - 1 in plan)
         if said[-1:].isalnum():
-            said += "。" if CJK.match(said[-1]) else "."
+            said = said[:1].upper() + said[1:] + ("。" if CJK.match(said[-1]) else ".")
         found.append(tokens if said == " ".join(text.split()) else encode(said))
     return found
 
