@@ -92,7 +92,7 @@ CALL = re.compile(  # to readers of a web page
     r"|(?:Sign up|Subscribe)\b[^.]{0,60} (?:newsletters?|updates|alerts|channel)\b|Click here\b"
 )
 REST = re.compile(  # before Chinese, Latin words are names
-    r"[a-zß-öø-ÿ]+[,;]? (?![\u3000-\uffff])|(?:where|which|and|or|with)[^a-z\u3000-\uffff]"
+    r"[a-zß-öø-ÿ]+\d*[,;]? (?![\u3000-\uffff])|(?:where|which|and|or|with)[^a-z\u3000-\uffff]"
 )
 BESIDE = (CAPTION, NOTE, REST, COMMAND, DEFINITION, ASKED, CALL)
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks

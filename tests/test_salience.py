@@ -108,6 +108,7 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
         "Follow the Eastport Courier on Facebook.", "Sign up for our morning newsletter.",
         "whereℵΓ denotes the latest term in the context.",
         "1历史上还存在过 deb-make 命令，它在 dh_make 之前曾经流行过。",
+        "i10 The appliance does not fill with water.",
         "(d) the removal of goods that are left behind.", "• to show that schools can do it.",
     ):  # fmt: skip
         assert not is_whole(apart)
