@@ -8,10 +8,16 @@ import re
 
 from .sentences import CLOSING, DENSE_STOPS, NOTES, STOPS
 
+_DATE = (  # "(May 2019)" and "(Since 1990)" are no citations
+    r"(?!(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?|Spring|Summer|Autumn|Fall|Winter|FY"
+    r"|Q[1-4]|Since|Until|In|By|From|Before|After|About|Around)\.?,? \d{4})"
+)
+_BODY = r"[A-Z][\w'’.-]*(?: (?:(?:of|for|on|and)(?: the)? )?[A-Z][\w'’.-]*){1,6}, ?\d{4}[a-z]?"
 _NAME = r"[A-Z][\w'’.-]*(?: (?:and|&) [A-Z][\w'’.-]*| et al\.?,?)*"
 CITATION = re.compile(
     r"\s*(?:\[[1-9]\d*(?:\s*[,;–-]\s*[1-9]\d*)*\]"
-    rf"|\((?:(?:see|cf\.?|e\.g\.,?)\s+)?{_NAME},? ?\d{{4}}[a-z]?"
+    rf"|\((?:(?:see|cf\.?|e\.g\.,?)\s+)?{_DATE}(?:{_NAME},? ?\d{{4}}[a-z]?|{_BODY})"
     rf"(?:[;,] ?(?:{_NAME},? ?)?\d{{4}}[a-z]?)*\)"
     r"|\((?:see )?(?:Figs?|Figure|Figures|Tables?|Eqs?|Equation|Sec|Section|Chapter|Appendix)"
     r"\.?\s[^()]{1,24}\))"

@@ -113,6 +113,9 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
 @pytest.mark.parametrize("given_, wanted", [
     ("However, cells divide [3, 4] slowly (Fig. 2).", "Cells divide slowly."),
     ("Rivers (see Lee et al., 2019; Kim 2020) carry sand.", "Rivers carry sand."),
+    ("It rose (Public Health Institute of the North, 2024).", "It rose."),
+    ("It rose (May 2019) and fell (Since 1990).", "It rose (May 2019) and fell (Since 1990)."),
+    ("It rose (Mayer 2019) again (Byrne, 1990).", "It rose again."),
     ("In 2019 (a dry year) it fell.", "In 2019 (a dry year) it fell."),
     ("As [3] says, x[2] lies in [1, 5] of [0, 9].", "As [3] says, x[2] lies in [1, 5] of [0, 9]."),
     ("It is described in (Collins, 1996).", "It is described in (Collins, 1996)."),
