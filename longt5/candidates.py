@@ -81,8 +81,9 @@ def whole_ones(text: str, spans: list[Span]) -> list[Span]:
 
 
 def _is_scrap(piece: str) -> bool:
-    """Whether it may be said where there is little else: it ends, or is as long as a sentence."""
-    is_long = count_words(piece) >= MIN_WORDS
+    """Whether it may be said where there is little else: it ends, or is as long as a sentence and
+    does not only lead to what comes after it."""
+    is_long = count_words(piece) >= MIN_WORDS and not piece.endswith((":", "："))
     return (is_long or last_sentence_end(piece) == len(piece)) and _is_text(piece)
 
 

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from .logits_processors import Processor
 from .salience import Ranking
-from .sentences import CJK
 from .tidying import tidy
 
 CONTEXT = 16  # tokens looked back at by a row that has left the source
@@ -30,13 +29,11 @@ def tidied(
     plan: Collection[int] = (),
 ) -> list[Sequence[int]]:  # fmt: skip
     """The tokens of each sentence as a summary should say it (:func:`longt5.tidying.tidy`):
-    those of the source, but where it changes; an item of a list gets the stop that it lacks, else
-    it would run into the next one. ``plan``: the sentences that are likely there."""
+    those of the source, but where it changes. ``plan``: the sentences that are likely there.
+    """
     found = []
     for number, (text, tokens) in enumerate(sentences):
         said = tidy(text, follows=number - 1 in plan)
-        if said[-1:].isalnum():
-            said = said[:1].upper() + said[1:] + ("。" if CJK.match(said[-1]) else ".")
         found.append(tokens if said == " ".join(text.split()) else encode(said))
     return found
 

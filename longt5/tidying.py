@@ -83,6 +83,8 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'However, [3] shows that p lies in [1, 4].'
     >>> tidy("• Decide on electric buses in 2027;")
     'Decide on electric buses in 2027.'
+    >>> tidy("很难"), tidy("어렵다")
+    ('很难。', '어렵다.')
     >>> tidy('I have played here since I was nine," said Webb.')
     '"I have played here since I was nine," said Webb.'
     """
@@ -104,10 +106,10 @@ def tidy(sentence: str, follows: bool = False) -> str:
 
 def _ended(text: str) -> str:
     """With a stop at its end, which the points of a list do not have: without one they would run
-    into each other, and the citation of the last would be that of all."""
+    into each other, and the citation of the last would be that of all. A capital goes with it."""
     if not text or ENDED.search(text):
         return text
-    return text.rstrip(" ,;:") + ("。" if DENSE.search(text) else ".")
+    return _capital(text.rstrip(" ,;:")) + ("。" if DENSE.search(text) else ".")
 
 
 def _capital(text: str) -> str:

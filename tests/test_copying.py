@@ -31,7 +31,7 @@ def test_sentences_are_said_without_what_points_elsewhere() -> None:
     assert tidied(sentences, encode) == [[5, 6], [9]]
     assert tidied(sentences, encode, plan={0}) == [[5, 6], [9]]
     assert asked == ["They divide.", "However, they divide."]
-    tidied([("• led a team of six", [5]), ("很难", [6]), ("Led by:", [7])], encode)
+    tidied([("• led a team of six", [5]), ("很难", [6]), ("“Done!”", [7])], encode)
     assert asked[2:] == ["Led a team of six.", "很难。"]
 
 
