@@ -42,9 +42,9 @@ class BeamSearch:
         self.running = torch.full((batch, beams, 2, longest), options.fill)
         self.running[:, :, 0, 0] = options.start
         self.finished = self.running.clone()
-        self.running_scores = torch.zeros(batch, beams)
+        self.running_scores = torch.zeros(batch, beams, dtype=torch.float32)
         self.running_scores[:, 1:] = WORST
-        self.finished_scores = torch.full((batch, beams), WORST)
+        self.finished_scores = torch.full((batch, beams), WORST, dtype=torch.float32)
         self.is_finished = torch.zeros(batch, beams, dtype=torch.bool)
         self.lengths = torch.zeros(batch, beams, dtype=torch.long)
         # False once nothing that runs is expected to enter the pool; never True again.

@@ -16,6 +16,14 @@ from torch.nn import functional as F
 MASKED = -1e10
 
 
+def mask_bias(visible: Tensor) -> Tensor:
+    """What a boolean mask adds to scores: 0 where True, else MASKED; any shape in, same out.
+
+    Float32 whatever torch's default is, since compiled kernels read it as such.
+    """
+    return torch.zeros_like(visible, dtype=torch.float32).masked_fill_(~visible, MASKED)
+
+
 def relative_position_bucket(
     relative_position: Tensor, *, bidirectional: bool, num_buckets: int, max_distance: int
 ) -> Tensor:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from . import weights
 from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSNorm, safe_linear
-from .blocks import MASKED
+from .blocks import MASKED, mask_bias
 from .cache import DecoderCache
 from .config import LongT5Config
 from .generation_config import GenerationConfig
@@ -356,13 +356,13 @@ def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
     bias = by_distance[:, distance.clamp(min=0)].masked_fill(distance < 0, MASKED)[None]
     if mask is None:
         return bias
-    return bias + torch.where(mask.bool(), 0.0, MASKED)[:, None, None, :]
+    return bias + mask_bias(mask.bool())[:, None, None, :]
 
 
 def padding_bias(mask: Tensor) -> Tensor | None:
     """[B, S] -> additive [B, 1, 1, S] float32, or None when nothing is padding."""
-    hidden = ~mask.bool()
-    return torch.where(hidden, MASKED, 0.0)[:, None, None, :] if bool(hidden.any()) else None
+    visible = mask.bool()
+    return None if bool(visible.all()) else mask_bias(visible)[:, None, None, :]
 
 
 class PreTrained(nn.Module):

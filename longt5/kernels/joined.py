@@ -128,7 +128,7 @@ class DecoderStep:
         """
         kernels: Any = native.library()
         x, bias = x.float().clone(), bias.contiguous()
-        seen = {layer: torch.empty(self.shape_of_weights) for layer in watch}
+        seen = {layer: x.new_empty(self.shape_of_weights) for layer in watch}
         for number, layer in enumerate(self.layers):
             layer.seen = native.pointer(seen.get(number))
         call = self.call

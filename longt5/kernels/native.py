@@ -286,7 +286,9 @@ class CrossStates(decode.CrossStates):
         batch, source, heads, width = self.shape
         q, beams = q.contiguous(), q.shape[1]
         out = torch.empty_like(q)
-        weights = torch.empty(batch, heads, beams, source) if want_weights else None
+        weights = None
+        if want_weights:
+            weights = q.new_empty((batch, heads, beams, source), dtype=torch.float32)
         bias = None if bias is None else bias.reshape(batch, source).contiguous()
         call = _Cross(
             *map(pointer, (q, self.keys, self.values, bias, out, weights)),

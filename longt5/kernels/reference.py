@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..blocks import MASKED, pad_to_blocks, three_blocks
+from ..blocks import mask_bias, pad_to_blocks, three_blocks
 from . import Geometry, Side
 
 
@@ -17,7 +17,7 @@ def attention_weights(q: Tensor, k: Tensor, side: Side, geometry: Geometry) -> T
     keys = three_blocks(pad_to_blocks(k, length), length).float()
     scores = torch.einsum("bnqhd,bnkhd->bnhqk", queries, keys) + geometry.local_bias
     visible = three_blocks(pad_to_blocks(geometry.mask, length), length)
-    scores = scores + torch.where(visible, 0.0, MASKED)[:, :, None, None, :]
+    scores = scores + mask_bias(visible)[:, :, None, None, :]
     if side is not None:
         side_scores = torch.einsum("bnqhd,bghd->bnhqg", queries, side[0].float())
         assert geometry.side_bias is not None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..blocks import MASKED, mask_bias
 from ..memory import is_out_of_memory
 from . import Geometry, Side, SideBias, chunked, cuda, decode, graph, int8, native, reference
 
@@ -242,7 +243,7 @@ def _cross_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
         rows = slice(begin, begin + 128)
         store.put(begin, k[:, rows].to(device), v[:, rows].to(device))
     beams = q[:, :3]
-    bias = torch.where(geometry.mask, 0.0, -1e10)[:, None, None, :]
+    bias = mask_bias(geometry.mask)[:, None, None, :]
     got, weights = store.attend(beams.to(device), bias.to(device), want_weights=True)
     scores = torch.einsum("bkhd,bshd->bhks", beams.float(), k.float()) + bias
     expected = torch.einsum("bhks,bshd->bkhd", scores.softmax(-1), v.float())
@@ -343,7 +344,8 @@ def _tiny_model() -> tuple[LongT5ForConditionalGeneration, Tensor]:
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
-        return LongT5ForConditionalGeneration(shape).eval(), torch.randn(1, 40, 64)
+        model = LongT5ForConditionalGeneration(shape).eval().float()
+        return model, torch.randn(1, 40, 64, dtype=torch.float32)
 
 
 def _steps(
@@ -389,7 +391,7 @@ def sample(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Side, Geometry]:
     generator = torch.Generator().manual_seed(11)
 
     def random(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+        return torch.randn(*shape, generator=generator, dtype=torch.float32)
 
     q, k, v = (random(batch, source, heads, width) for _ in range(3))
     # Scores of the size that trained models have.
@@ -398,7 +400,7 @@ def sample(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Side, Geometry]:
     side_k, side_v = (random(batch, total, heads, width).to(dtype) for _ in range(2))
     mask = torch.arange(source)[None, :] < torch.tensor([[source], [200]])
     offset = torch.arange(1 - 2 * length, 2 * length)
-    local = random(heads, len(offset)).masked_fill(offset.abs() >= length, -1e10)
+    local = random(heads, len(offset)).masked_fill(offset.abs() >= length, MASKED)
     blocks = torch.arange(-(-source // length) * length // size)
     seen = torch.tensor([total, 200 // size])
     side_bias = SideBias(random(heads, 2 * total), blocks.minimum(seen[:, None] - 1), seen)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..blocks import MASKED
+from ..blocks import mask_bias
 from . import Geometry, Side
 from .chunked import CHUNK_FLOATS, GPU_CHUNK_FLOATS, _blocks_first
 
@@ -35,8 +35,7 @@ def attend(
     def split(x: Tensor, before: int, after: int) -> Tensor:
         return _blocks_first(x, before, after).unflatten(2, (-1, length))
 
-    hidden = F.pad(~geometry.mask, (length, length + after), value=True)
-    windows = hidden.unfold(1, 3 * length, length)
+    windows = F.pad(geometry.mask, (length, length + after)).unfold(1, 3 * length, length)
     side_bias = None if side is None else _side_bias(geometry, blocks)
     globals_ = 0 if side is None else side[0].shape[1]
     floats = CHUNK_FLOATS if q.device.type == "cpu" else GPU_CHUNK_FLOATS
@@ -48,7 +47,7 @@ def attend(
         split(q, 0, after), split(k, length, length + after), split(v, length, length + after),
         *((x.transpose(1, 2).contiguous() for x in side) if side is not None else (None, None)),
         geometry.local_bias[:, None], side_bias,
-        torch.where(windows, MASKED, 0.0)[:, None, :, None], plan,
+        mask_bias(windows)[:, None, :, None], plan,
     )  # fmt: skip
     return out.flatten(2, 3)[:, :, :source].transpose(1, 2)
 
@@ -80,8 +79,10 @@ class Plan:
         def mask(x: Tensor | None) -> Tensor | None:
             if x is None:
                 return None
-            drawn = torch.rand(x.shape, generator=generator, device=device)
-            return (drawn >= self.dropout) / (1 - self.dropout)
+            drawn = torch.rand(
+                x.shape, generator=generator, device=device, dtype=torch.float32
+            )
+            return (drawn >= self.dropout).float() / (1 - self.dropout)
 
         return mask(scores[0]), mask(scores[1])
 

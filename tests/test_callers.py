@@ -1,0 +1,62 @@
+"""The engine in a caller's program: its default dtype, its autocast, its mode, its compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from longt5.kernels import select
+from tests.reference import padded_batch, pair
+
+# A shape that the compiled kernels compute.
+SHAPE = {"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 64}
+IDS, MASK = padded_batch([150, 90], 96)
+SPANS = [[(0, 60), (60, 150)], [(0, 90)]]
+
+
+@contextmanager
+def default_dtype(kind: torch.dtype) -> Iterator[None]:
+    """Torch's default for new tensors."""
+    torch.set_default_dtype(kind)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def search(model) -> list[torch.Tensor]:
+    """Sequences, scores and attention of a search: all that the compiled kernels write."""
+    options = {"num_beams": 3, "max_new_tokens": 8}
+    output = model.generate(IDS, MASK, **options)
+    drafts = model.stream(IDS, MASK, record_attention=True, spans=SPANS, **options)
+    shares = [share for draft in drafts for token in draft.attention for share in token]
+    return [output.sequences, output.sequences_scores, torch.tensor(shares, dtype=torch.float32)]
+
+
+def trained(model) -> list[torch.Tensor]:
+    """States with dropout."""
+    torch.manual_seed(0)
+    return [model.train()(IDS, MASK, labels=IDS[:, :7]).encoder_last_hidden_state]
+
+
+def checked(model) -> list[torch.Tensor]:
+    """Which kernels pass their check."""
+    return [torch.tensor([row.passed for row in select.check_all(torch.device("cpu"))])]
+
+
+def same(got: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("outcome", [search, trained, checked])
+def test_the_default_dtype_changes_nothing(kind: torch.dtype, outcome) -> None:
+    _, ours = pair(scale=3.0, dropout_rate=0.5, **SHAPE)
+    expected = outcome(ours)
+    with default_dtype(kind):
+        got = outcome(ours)
+    same(got, expected)
