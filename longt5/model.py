@@ -365,6 +365,12 @@ def padding_bias(mask: Tensor) -> Tensor | None:
     return None if bool(visible.all()) else mask_bias(visible)[:, None, None, :]
 
 
+def as_they_are() -> torch.autocast:
+    """Within it the caller's autocast rounds nothing on the CPU, where the compiled kernels of a
+    decode step read all that they are given in the dtype of the weights."""
+    return torch.autocast("cpu", enabled=False)
+
+
 class PreTrained(nn.Module):
     """What the three models share: embeddings, encoder, loading and saving."""
 
@@ -599,10 +605,12 @@ class LongT5ForConditionalGeneration(LongT5Model):
             make = states.new_zeros if recorded else states.new_empty
             return [make((rows, c.num_heads, max_length, c.d_kv)) for _ in self.decoder.block]
 
+        with as_they_are():
+            cross = [block.layer[1].inner.cross_states(states) for block in self.decoder.block]
         cache = DecoderCache(
             self_keys=store(),
             self_values=store(),
-            cross=[block.layer[1].inner.cross_states(states) for block in self.decoder.block],
+            cross=cross,
             cross_bias=padding_bias(encoded.attention_mask),
             self_bias=self.decoder.block[0].layer[0].inner.bias(max_length),
             num_beams=num_beams,
@@ -636,7 +644,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
             for layer, share in shares.items():
                 cache.watch[layer].add(share)
             return logits
-        with cache.pace.step():
+        with cache.pace.step(), as_they_are():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
             return self._step_logits(states)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from longt5.kernels import select
+from longt5.kernels import linear, select
 from tests.reference import padded_batch, pair
 
 # A shape that the compiled kernels compute.
@@ -60,3 +60,18 @@ def test_the_default_dtype_changes_nothing(kind: torch.dtype, outcome) -> None:
     with default_dtype(kind):
         got = outcome(ours)
     same(got, expected)
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+def test_autocast_leaves_a_search_on_the_cpu_as_it_is(onednn: bool, monkeypatch) -> None:
+    """Where oneDNN does not multiply float32 (AVX2 alone), autocast reaches the products."""
+    if not onednn:
+        monkeypatch.setattr(linear, "by_onednn", lambda *_: False)
+    _, ours = pair(scale=3.0, **SHAPE)
+    encoded = ours.encode(IDS, MASK)
+    options = {"num_beams": 18, "max_new_tokens": 8}  # more rows than thin products take
+    expected = ours.generate(encoded=encoded, **options)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = ours.generate(encoded=encoded, **options)
+    assert torch.equal(got.sequences, expected.sequences)
+    torch.testing.assert_close(got.sequences_scores, expected.sequences_scores)
