@@ -195,6 +195,28 @@ def test_labels_give_transformers_loss_and_gradients() -> None:
         assert relative_error(parameter.grad, expected[name]) < 1e-3, name
 
 
+def test_a_second_derivative_is_refused() -> None:
+    """The fused attention has none, and a wrong one would go unseen."""
+    ours = ours_like(reference_model())
+    loss = ours(padded_batch([40], 96)[0], labels=torch.tensor([[5, 1]])).loss
+    (slope,) = torch.autograd.grad(loss, ours.shared.weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.square().sum().backward()
+
+
+@torch.no_grad()
+def test_double_width_equals_transformers() -> None:
+    theirs, ours = (model.double() for model in pair(scale=3.0))
+    ids, mask = padded_batch([200, 140], 96)
+    target = torch.randint(2, 96, (2, 5))
+    expected = theirs(input_ids=ids, attention_mask=mask, decoder_input_ids=target).logits
+    got = ours(ids, mask, target).logits
+    assert got.dtype is torch.float64
+    assert relative_error(got, expected) < 1e-5
+    searched = theirs.generate(ids, attention_mask=mask, num_beams=3, max_new_tokens=8)
+    assert torch.equal(ours.generate(ids, mask, num_beams=3, max_new_tokens=8).sequences, searched)
+
+
 def test_dropout_only_in_train_mode() -> None:
     ours = ours_like(reference_model(dropout_rate=0.3))
     ids, _ = padded_batch([40], 96)

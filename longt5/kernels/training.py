@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ..blocks import mask_bias
@@ -26,7 +27,7 @@ def attend(
     q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, dropout: float = 0.0,
     compiled: bool = False,
 ) -> Tensor:  # fmt: skip
-    """See :mod:`longt5.kernels`; differentiable in q, k, v, side and the biases."""
+    """See :mod:`longt5.kernels`; differentiable, once, in q, k, v, side and the biases."""
     batch, source, heads, _ = q.shape
     length = geometry.block_len
     blocks = -(-source // length)
@@ -116,6 +117,7 @@ class _Attention(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable  # the saved log of the sums is a constant to a second derivative
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         q, k, v, side_k, side_v, local_bias, side_bias, hidden, out, log_total = ctx.saved_tensors
         differentiate: Any = _compiled(_gradients) if ctx.plan.compiled else _gradients
