@@ -92,9 +92,9 @@ class FeedForward(nn.Module):
         self.fused_in, self.fused_out = Fused(), Fused()
 
     def step(self, x: Tensor) -> Tensor:
-        """:meth:`forward` for the few rows of a decode step: x [R, D]."""
+        """:meth:`forward` for the few rows of a decode step, which drops nothing: x [R, D]."""
         if self.wo.weight.dtype is torch.float16:
-            return self.forward(x)
+            return safe_linear(self._hidden(x), self.wo.weight)
         if self.gated:
             gate, up = self.fused_in(x, self.wi_0.weight, self.wi_1.weight)
             hidden = self.activation(gate) * up
@@ -103,13 +103,15 @@ class FeedForward(nn.Module):
         return self.fused_out(hidden, self.wo.weight)[0]
 
     def forward(self, x: Tensor) -> Tensor:
+        hidden = F.dropout(self._hidden(x), self.dropout, self.training)
+        return safe_linear(hidden, self.wo.weight)
+
+    def _hidden(self, x: Tensor) -> Tensor:
         if self.gated and self.kind == "gelu_new" and x.dtype is not torch.float16:
-            hidden = gated_gelu(x, self.wi_0.weight, self.wi_1.weight)
-        elif self.gated:
-            hidden = self.activation(self.wi_0(x)) * _wide(self.wi_1(x))
-        else:
-            hidden = self.activation(_wide(self.wi(x)))
-        return safe_linear(F.dropout(hidden, self.dropout, self.training), self.wo.weight)
+            return gated_gelu(x, self.wi_0.weight, self.wi_1.weight)
+        if self.gated:
+            return self.activation(self.wi_0(x)) * _wide(self.wi_1(x))
+        return self.activation(_wide(self.wi(x)))
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -271,7 +273,8 @@ class Decoder(nn.Module):
         return DecoderStates(x, (*states[:-1], x), tuple(self_weights), tuple(cross_weights))
 
     def step(self, x: Tensor, cache: DecoderCache) -> Tensor:
-        """One position of every row: x [R, D] -> [R, D]; the cache grows by one."""
+        """One position of every row, without dropout in any mode: x [R, D] -> [R, D]; the cache
+        grows by one."""
         at = cache.length
         bias = cache.self_bias[:, : at + 1].flip(-1)
 
@@ -318,12 +321,12 @@ class Decoder(nn.Module):
         x = x.float()
         for i, block in enumerate(self.block):
             own, cross, feed_forward = block.layer
-            x = own.add(x, own_step(own, x, i))
+            x = x + own_step(own, x, i).float()
             # The beams of one source are query rows over one copy of its keys.
             rows = cross.layer_norm(x).unflatten(0, (-1, cache.num_beams))
             branch = cross.inner.step(rows, cache.cross[i], cache.cross_bias, watch.get(i))
-            x = cross.add(x, branch.flatten(0, 1))
-            x = feed_forward.add(x, feed_forward.inner.step(feed_forward.layer_norm(x)))
+            x = x + branch.flatten(0, 1).float()
+            x = x + feed_forward.inner.step(feed_forward.layer_norm(x)).float()
         return self.final_layer_norm(x)
 
 
@@ -567,7 +570,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         """Run the encoder once: ids [B, S] -> states to keep and decode as often as wanted.
 
         ``on_progress(layers done, layers)``; a set ``stop_event`` raises
-        :class:`longt5.Stopped` at the next layer.
+        :class:`longt5.Stopped` at the next layer. In training mode it drops out, as forward does.
         """
         from .generation import Stopped
 
@@ -635,7 +638,10 @@ class LongT5ForConditionalGeneration(LongT5Model):
 
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
-        """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one."""
+        """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one.
+
+        No dropout, in training mode neither.
+        """
         if cache.fixed is not None and cache.fixed.replay is None:
             self._record(cache)
         if cache.fixed is not None:

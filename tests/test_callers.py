@@ -75,3 +75,20 @@ def test_autocast_leaves_a_search_on_the_cpu_as_it_is(onednn: bool, monkeypatch)
         got = ours.generate(encoded=encoded, **options)
     assert torch.equal(got.sequences, expected.sequences)
     torch.testing.assert_close(got.sequences_scores, expected.sequences_scores)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("joined", [None, False])
+def test_decode_steps_have_no_dropout_in_any_mode(kind: torch.dtype, joined: bool | None) -> None:
+    """The compiled step never had any; the others dropped some of what training drops."""
+    _, ours = pair(scale=3.0, dropout_rate=0.5, **SHAPE)
+    ours = ours.to(kind)
+    encoded = ours.encode(IDS, MASK)
+
+    def logits() -> torch.Tensor:
+        cache = ours.init_cache(encoded, 1, 4, joined=joined)
+        return ours.decode_step(torch.tensor([0, 0]), cache)
+
+    expected = logits()
+    ours.train()
+    assert torch.equal(logits(), expected)
