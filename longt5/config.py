@@ -163,7 +163,6 @@ class LongT5Config:
         # in scale_decoder_outputs, so the first key carries the second's value.
         values["tie_word_embeddings"] = self.scale_decoder_outputs
         return {
-            "architectures": ["LongT5ForConditionalGeneration"],
             "model_type": "longt5",
             "is_encoder_decoder": True,
             "use_cache": True,

@@ -158,6 +158,16 @@ def special_ids(shape: LongT5Config, config: GenerationConfig) -> tuple[tuple[in
     return eos, pad, shape.decoder_start_token_id if start is None else start
 
 
+def file_content(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any]:
+    """A ``generation_config.json`` with the special ids, which transformers looks for nowhere
+    else."""
+    eos, pad, start = special_ids(shape, config)
+    return dataclasses.replace(
+        config, eos_token_id=eos[0] if len(eos) == 1 else eos, pad_token_id=pad,
+        decoder_start_token_id=start,
+    ).to_dict()  # fmt: skip
+
+
 def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
     """Raises ValueError for options that name ids or heads which the model does not have."""
     eos, pad, start = special_ids(shape, config)

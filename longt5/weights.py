@@ -30,7 +30,7 @@ from .checkpoint import (
     write_json,
 )
 from .config import LongT5Config
-from .generation_config import GenerationConfig, check_options
+from .generation_config import GenerationConfig, check_options, file_content
 from .memory import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def save(model: PreTrained, folder: str | Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.named_parameters()}
-    config = model.config.to_dict()
+    config = {"architectures": [type(model).__name__], **model.config.to_dict()}
     if model.has_head and not config["scale_decoder_outputs"]:
         # Readers older than version 5 take "not tied" to mean that the file has a head.
         head: nn.Linear = model.lm_head  # type: ignore[assignment]
@@ -329,4 +329,5 @@ def save(model: PreTrained, folder: str | Path) -> None:
         save_file(tensors, part, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     if model.has_head:
-        write_json(folder / "generation_config.json", model.generation_config.to_dict())
+        options = file_content(model.config, model.generation_config)
+        write_json(folder / "generation_config.json", options)

@@ -11,9 +11,15 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from longt5 import LongT5Config, LongT5ForConditionalGeneration, weights
+from longt5 import (
+    LongT5Config,
+    LongT5EncoderModel,
+    LongT5ForConditionalGeneration,
+    LongT5Model,
+    weights,
+)
 from longt5.weights import choose_device, choose_dtype
-from tests.reference import TINY, padded_batch, reference_model, relative_error
+from tests.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 
 @torch.no_grad()
@@ -43,6 +49,32 @@ def test_files_of_transformers_load_and_ours_load_there(tied, tmp_path, inputs) 
     assert relative_error(logits(back, *inputs), expected) < 1e-5
     back.save_pretrained(tmp_path / "again")
     assert relative_error(logits(load(tmp_path / "again"), *inputs), expected) < 1e-5
+
+
+@pytest.mark.parametrize("eos", [1, [1, 5]])
+def test_what_is_saved_generates_in_transformers(eos, tmp_path, inputs) -> None:
+    """Which takes the special ids from ``generation_config.json`` alone, where there is one."""
+    ours = ours_like(reference_model(eos_token_id=eos, pad_token_id=3, decoder_start_token_id=4))
+    options = {"num_beams": 3, "max_new_tokens": 6}
+    expected = ours.generate(inputs[0], **options).sequences
+    ours.save_pretrained(tmp_path)
+    theirs = transformers.LongT5ForConditionalGeneration.from_pretrained(tmp_path)
+    assert torch.equal(theirs.generate(inputs[0], **options), expected)
+    assert torch.equal(load(tmp_path).generate(inputs[0], **options).sequences, expected)
+
+
+@pytest.mark.parametrize("kind", [LongT5EncoderModel, LongT5Model])
+def test_a_part_of_a_model_is_saved_as_what_it_is(kind, tmp_path, inputs) -> None:
+    whole = reference_model()
+    whole.save_pretrained(tmp_path / "whole")
+    kind.from_pretrained(tmp_path / "whole", dtype="float32").save_pretrained(tmp_path / "part")
+    config = json.loads((tmp_path / "part" / "config.json").read_text())
+    (name,) = config["architectures"]
+    part = getattr(transformers, name).from_pretrained(tmp_path / "part").eval()
+    with torch.no_grad():
+        states = part.encoder(inputs[0]).last_hidden_state
+        assert relative_error(states, whole.encoder(inputs[0]).last_hidden_state) < 1e-5
+    assert hasattr(part, "decoder") == kind.has_decoder
 
 
 def test_a_head_of_its_own_is_used_and_kept(tmp_path, inputs) -> None:

@@ -27,7 +27,7 @@ from ..checkpoint import (
     write_json,
 )
 from ..config import LongT5Config
-from ..generation_config import GenerationConfig, check_options
+from ..generation_config import GenerationConfig, check_options, file_content
 from .layers import Params
 
 if TYPE_CHECKING:
@@ -278,7 +278,8 @@ def save(model: FlaxLongT5Model, folder: str | Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     flat = flattened(model.params)
-    config = model.config.to_dict()
+    name = type(model).__name__.removeprefix("Flax")
+    config = {"architectures": [name], **model.config.to_dict()}
     if model.has_head and not config["scale_decoder_outputs"] and HEAD not in flat:
         # Readers older than version 5 take "not tied" to mean that the file has a head.
         flat[HEAD] = flat["shared/embedding"].T
@@ -289,7 +290,7 @@ def save(model: FlaxLongT5Model, folder: str | Path) -> None:
     write_json(folder / "config.json", config)
     generation = getattr(model, "generation_config", None)
     if generation is not None:
-        write_json(folder / "generation_config.json", generation.to_dict())
+        write_json(folder / "generation_config.json", file_content(model.config, generation))
 
 
 def _stored(path: str, value: Array) -> np.ndarray:

@@ -80,11 +80,8 @@ class Trainer:
         records: Sequence[Record], validation: Sequence[Record], out: Path, world: World,
     ) -> None:  # fmt: skip
         self.model, self.recipe, self.out, self.world = model.to(world.device), recipe, out, world
-        ids = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
-        model.generation_config = GenerationConfig.from_dict({
-            **{name: getattr(model.config, name) for name in ids},
-            **model.generation_config.to_dict(), **recipe.generation,
-        })  # fmt: skip
+        options = {**model.generation_config.to_dict(), **recipe.generation}
+        model.generation_config = GenerationConfig.from_dict(options)
         adapt(model, recipe)
         self.wrapped: Any = world.wrapped(model)
         self.optimizer = optimizers.build(model, recipe.optimizer)
