@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -181,9 +181,7 @@ def _encoded(
     if (input_ids is None) == (encoded is None):
         raise ValueError("Give either input_ids or encoded.")
     if encoded is not None:
-        if attention_mask is None:
-            return encoded
-        return replace(encoded, attention_mask=attention_mask)
+        return encoded.masked(attention_mask)
     assert input_ids is not None
     return model.encode(input_ids, attention_mask, on_progress=on_progress, stop_event=stop_event)
 

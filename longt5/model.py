@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .generation import Draft, GenerationOutput
 
 Progress = Callable[[int, int], None]
+IGNORED = -100  # a label that is no target
 Self = TypeVar("Self", bound="PreTrained")
 
 
@@ -44,6 +45,14 @@ class EncoderStates:
     input_ids: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
+
+    def masked(self, attention_mask: Tensor | None) -> EncoderStates:
+        """These states with another mask, None for their own. Raises ValueError for one that
+        does not fit."""
+        if attention_mask is None:
+            return self
+        check_mask(attention_mask, self.last_hidden_state)
+        return replace(self, attention_mask=attention_mask.to(self.last_hidden_state.device))
 
 
 @dataclass
@@ -362,6 +371,15 @@ def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
     return bias + mask_bias(mask.bool())[:, None, None, :]
 
 
+def check_mask(mask: Tensor, x: Tensor) -> None:
+    """Raises ValueError unless the mask has a number for each position of x [B, S, D]."""
+    if mask.shape != x.shape[:2]:
+        raise ValueError(
+            f"attention_mask is {tuple(mask.shape)}, but the input is {tuple(x.shape[:2])}: it "
+            "must have a number for each token."
+        )
+
+
 def padding_bias(mask: Tensor) -> Tensor | None:
     """[B, S] -> additive [B, 1, 1, S] float32, or None when nothing is padding."""
     visible = mask.bool()
@@ -425,23 +443,27 @@ class PreTrained(nn.Module):
             raise ValueError("Give either input_ids or inputs_embeds.")
         self._check_ids(input_ids, "input_ids")
         x = self.shared(input_ids) if inputs_embeds is None else inputs_embeds
-        if x.shape[1] == 0:
+        if x.ndim != 3:
+            raise ValueError(f"inputs_embeds is {tuple(x.shape)}; it must be [B, S, D].")
+        if 0 in x.shape:
             raise ValueError("The input has no tokens.")
         if attention_mask is None:
             attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
-        if attention_mask.shape != x.shape[:2]:
-            raise ValueError(
-                f"attention_mask is {tuple(attention_mask.shape)}, input {tuple(x.shape[:2])}."
-            )
+        check_mask(attention_mask, x)
         churns = x.device.type == "cpu" and not torch.is_grad_enabled()
         with kept_memory() if churns else nullcontext():
             encoded = self.encoder(x, attention_mask, **options)
         encoded.input_ids = input_ids
         return encoded
 
-
     def _check_ids(self, ids: Tensor | None, what: str) -> None:
-        """Raises ValueError for ids that have no embedding, where looking waits for no GPU."""
+        """Raises ValueError for what is no batch of ids, and for ids that have no embedding,
+        where looking waits for no GPU."""
+        if ids is not None and ids.ndim != 2:
+            raise ValueError(
+                f"{what} is {tuple(ids.shape)}; it must have two dimensions, a row of ids for "
+                "each source."
+            )
         if ids is not None and ids.device.type == "cpu" and ids.numel():
             self.config.check_ids(what, *(int(end) for end in ids.aminmax()))
 
@@ -456,6 +478,7 @@ class LongT5EncoderModel(PreTrained):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        *,
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> EncoderStates:
@@ -476,6 +499,7 @@ class LongT5Model(PreTrained):
         decoder_input_ids: Tensor | None = None,
         decoder_attention_mask: Tensor | None = None,
         encoder_outputs: EncoderStates | None = None,
+        *,
         inputs_embeds: Tensor | None = None,
         output_hidden_states: bool = False,
         output_attentions: bool = False,
@@ -483,14 +507,13 @@ class LongT5Model(PreTrained):
         """Source [B, S] and target [B, T] -> decoder states [B, T, D]."""
         if decoder_input_ids is None:
             raise ValueError("decoder_input_ids are needed (the target shifted right).")
-        encoded = encoder_outputs
-        if encoded is None:
+        if encoder_outputs is not None:
+            encoded = encoder_outputs.masked(attention_mask)
+        else:
             encoded = self._encode(
                 input_ids, attention_mask, inputs_embeds,
                 want_states=output_hidden_states, want_weights=output_attentions,
             )  # fmt: skip
-        elif attention_mask is not None:
-            encoded = replace(encoded, attention_mask=attention_mask)
         self._check_ids(decoder_input_ids, "decoder_input_ids")
         decoded = self.decoder(self.shared(decoder_input_ids), decoder_attention_mask, encoded)
         return Seq2SeqOutput(
@@ -526,22 +549,26 @@ class LongT5ForConditionalGeneration(LongT5Model):
         decoder_input_ids: Tensor | None = None,
         decoder_attention_mask: Tensor | None = None,
         encoder_outputs: EncoderStates | None = None,
+        *,
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> Seq2SeqOutput:
         """Adds ``logits`` [B, T, V] and, with ``labels`` [B, T] (-100 ignored), ``loss``."""
-        if decoder_input_ids is None and labels is not None:
-            decoder_input_ids = self.shift_right(labels)
+        if labels is not None:
+            self._check_ids(labels.masked_fill(labels == IGNORED, 0), "labels")
+            if decoder_input_ids is None:
+                decoder_input_ids = self.shift_right(labels)
         output = super().forward(
             input_ids, attention_mask, decoder_input_ids, decoder_attention_mask,
-            encoder_outputs, inputs_embeds, output_hidden_states, output_attentions,
+            encoder_outputs, inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states, output_attentions=output_attentions,
         )  # fmt: skip
         output.logits = self._logits(output.last_hidden_state)
         if labels is not None:
             output.loss = F.cross_entropy(
-                output.logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100
+                output.logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
             )
         return output
 
@@ -549,7 +576,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         """Decoder input for labels [B, T]: the start token, then all but the last label."""
         shifted = torch.roll(labels, 1, dims=-1)
         shifted[..., 0] = self.config.decoder_start_token_id
-        return shifted.masked_fill(shifted == -100, self.config.pad_token_id)
+        return shifted.masked_fill(shifted == IGNORED, self.config.pad_token_id)
 
     def _scaled(self, states: Tensor) -> Tensor:
         scaled = self.config.scale_decoder_outputs

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import nn
 
-from longt5 import GenerationConfig, generation
+from longt5 import EncoderStates, GenerationConfig, generation
 from tests.reference import ours_like, padded_batch, reference_model
 from tests.search_twins import SlowBeams, Traced
 
@@ -212,9 +212,7 @@ def run(model, case: Case, encoded) -> Answer:
 def played_back(case: Case, output) -> Answer:
     """Our loop over transformers' own logits."""
     ids, mask = source(case)
-    states = SimpleNamespace(
-        last_hidden_state=torch.zeros(len(ids), 1, 1), attention_mask=mask, input_ids=ids
-    )
+    states = EncoderStates(torch.zeros(len(ids), 1, 1), mask, ids)
     return run(Playback(models(case.model)[1].config, output.logits), case, states)
 
 

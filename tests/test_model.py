@@ -325,6 +325,31 @@ def test_a_mask_beside_kept_states_hides_what_it_hides_in_transformers() -> None
     assert torch.equal(got, expected)
 
 
+@torch.no_grad()
+def test_what_is_no_batch_is_said() -> None:
+    ours = ours_like(reference_model())
+    ids, mask = padded_batch([30, 12], 96)
+    target, states = torch.tensor([[3, 4], [5, 6]]), ours.encode(ids)
+    for call in (ours.encode, ours.generate, lambda given: ours(given, None, target)):
+        with pytest.raises(ValueError, match=r"input_ids is \(30,\); .* two dimensions"):
+            call(ids[0])
+        with pytest.raises(ValueError, match="no tokens"):
+            call(ids[:0])
+    with pytest.raises(ValueError, match=r"inputs_embeds is \(30, 32\)"):
+        ours(None, None, target, inputs_embeds=ours.shared(ids[0]))
+    for wrong in (mask[:1], mask[:, :-1]):
+        for call in (
+            lambda mask: ours.generate(ids, mask),
+            lambda mask: ours.generate(encoded=states, attention_mask=mask),
+            lambda mask: ours(None, mask, target, encoder_outputs=states),
+        ):
+            with pytest.raises(ValueError, match="must have a number for each token"):
+                call(wrong)
+    for wrong in (96, -1):
+        with pytest.raises(ValueError, match=f"The id {wrong} in labels"):
+            ours(ids, labels=torch.tensor([[3, wrong], [-100, 1]]))
+
+
 def test_a_model_can_be_pickled() -> None:
     ours = ours_like(reference_model())
     again = pickle.loads(pickle.dumps(ours))

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from ..corpus import Record
 from ..errors import UserError, reason
+from ..model import IGNORED
 from ..salience import Salience
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe
 
 POOL = 256  # most examples that are sorted by length together
-IGNORED = -100  # a label that is no target
 
 
 @dataclass(frozen=True)
