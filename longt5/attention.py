@@ -15,7 +15,7 @@ from . import blocks, kernels
 from .config import LongT5Config
 from .kernels import Geometry, SideBias, decode, reference, select, training
 from .kernels.decode import CrossStates
-from .kernels.linear import Fused, Linear, linear
+from .kernels.linear import Fused, Linear, linear, plain
 
 # Rows of encoder states projected at once; a multiple of every packed layout's run.
 CROSS_SLAB = 2048
@@ -138,7 +138,7 @@ class LongAttention(Projections):
         q, k, v = self.split(self.q(x)), self.split(self.k(x)), self.split(self.v(x))
         side = self._side(x, geometry)
         if not want_weights:
-            if not (torch.is_grad_enabled() or self.training):
+            if not (plain() or self.training):
                 out = kernels.attend(q, k, v, side, geometry, self.flex)
                 return self.merge(out), None
             dropout = self.dropout if self.training else 0.0

@@ -25,7 +25,7 @@ from .cache import DecoderCache
 from .config import LongT5Config
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select
-from .kernels.linear import Fused, Linear, gated_gelu
+from .kernels.linear import Fused, Linear, gated_gelu, plain
 from .memory import kept_memory, synchronize
 
 if TYPE_CHECKING:
@@ -146,14 +146,14 @@ class Sublayer(nn.Module):
         return residual + F.dropout(branch, self.dropout, self.training).float()
 
     def add_to(self, residual: Tensor, branch: Tensor) -> Tensor:
-        """:meth:`add`, in place where no gradient needs the old value."""
-        if torch.is_grad_enabled() or self.training:
+        """:meth:`add`, in place where nothing needs the old value."""
+        if plain() or self.training:
             return self.add(residual, branch)
         return residual.add_(branch)
 
     def add_by_rows(self, x: Tensor) -> Tensor:
         """``x + inner(norm(x))`` of a row-wise layer, its wide hidden rows a slab at a time."""
-        if torch.is_grad_enabled() or self.training:
+        if plain() or self.training:
             return self.add(x, self.inner(self.layer_norm(x)))
         slab = HIDDEN_SLAB if x.device.type == "cpu" else GPU_HIDDEN_SLAB
         for rows in x.view(-1, x.shape[-1]).split(slab):

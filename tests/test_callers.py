@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import torch
 
-from longt5.kernels import linear, select
+from longt5.kernels import linear, native, select
 from tests.reference import padded_batch, pair
 
 # A shape that the compiled kernels compute.
@@ -92,3 +93,15 @@ def test_decode_steps_have_no_dropout_in_any_mode(kind: torch.dtype, joined: boo
     expected = logits()
     ours.train()
     assert torch.equal(logits(), expected)
+
+
+@pytest.mark.skipif(native.library() is None, reason="there is no C++ compiler")
+@torch.no_grad()
+def test_a_compiled_model_gives_the_same() -> None:
+    """Within torch.compile nothing works in place and no kernel of ours is called."""
+    _, ours = pair(num_layers=1, num_decoder_layers=1, **SHAPE)
+    expected = ours(IDS, MASK, IDS[:, :7]).logits  # and all that is chosen once is chosen
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the compiler says of what it leaves alone
+        got = torch.compile(ours)(IDS, MASK, IDS[:, :7]).logits
+    torch.testing.assert_close(got, expected)

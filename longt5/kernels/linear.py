@@ -53,16 +53,22 @@ def _onednn(x: Tensor, weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
+def plain() -> bool:
+    """Whether only plain torch will do, and nothing in place: for gradients, and within
+    ``torch.compile``."""
+    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+
+
 def linear(x: Tensor, weight: Tensor) -> Tensor:
     """``x @ weight.T``; x [..., I], weight [O, I]."""
-    if torch.is_grad_enabled() or not by_onednn(x.device.type, weight.dtype):
+    if plain() or not by_onednn(x.device.type, weight.dtype):
         return F.linear(x, weight)
     return _onednn(x, weight) if x.numel() else F.linear(x, weight)
 
 
 def gated_gelu(x: Tensor, gate: Tensor, up: Tensor) -> Tensor:
     """``gelu_new(x @ gate.T) * (x @ up.T)``; the products finish with what follows them."""
-    if torch.is_grad_enabled():
+    if plain():
         return F.gelu(F.linear(x, gate), approximate="tanh") * F.linear(x, up)
     if not by_onednn(x.device.type, gate.dtype):
         return F.gelu(F.linear(x, gate), approximate="tanh").mul_(F.linear(x, up))
