@@ -7,10 +7,10 @@ import math
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsInt
 
 from .checkpoint import damaged, locate, read_object, some
 
@@ -96,7 +96,10 @@ class Tokenizer:
         padding: bool = False,
         truncation: bool = False,
     ) -> Encoding:
-        """Encode a batch; truncation keeps ``</s>``; padding is on the right."""
+        """Encode a batch; truncation to ``max_length`` (None: the tokenizer's own limit, where it
+        has one) keeps ``</s>``; padding is on the right."""
+        if max_length is None:
+            max_length = self.model_max_length
         rows = [self.encode(t) for t in ([texts] if isinstance(texts, str) else texts)]
         if truncation and max_length is not None:
             rows = [
@@ -109,13 +112,15 @@ class Tokenizer:
             [[1] * len(r) + [0] * (width - len(r)) for r in rows],
         )
 
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """Text of ids; pad, ``</s>``, ``<unk>`` and extra ids are left out by default."""
+    def decode(self, ids: Iterable[SupportsInt], skip_special_tokens: bool = True) -> str:
+        """Text of ids, or of a tensor [T]; pad, ``</s>``, ``<unk>`` and extra ids are left out by
+        default."""
+        numbers = [int(i) for i in ids]
         if skip_special_tokens:
-            return self._pieces.decode([i for i in ids if i not in self.special])
+            return self._pieces.decode([i for i in numbers if i not in self.special])
         parts: list[str] = []
         run: list[int] = []
-        for i in ids:
+        for i in numbers:
             if i in self.special:
                 parts += [self._pieces.decode(run), self.special[i]]
                 run = []
@@ -123,8 +128,10 @@ class Tokenizer:
                 run.append(i)
         return " ".join(p for p in [*parts, self._pieces.decode(run)] if p)
 
-    def batch_decode(self, rows: Sequence[Sequence[int]], skip_special_tokens: bool = True):
-        """Text of each row of ids."""
+    def batch_decode(
+        self, rows: Iterable[Iterable[SupportsInt]], skip_special_tokens: bool = True
+    ) -> list[str]:
+        """Text of each row of ids, or of a tensor [B, T]."""
         return [self.decode(row, skip_special_tokens) for row in rows]
 
     def count(self, text: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 import tokenizers
+import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,6 +114,20 @@ def test_padding_and_truncation(bundled) -> None:
     assert [len(r) for r in batch.input_ids] == [3, 3]
     assert batch.input_ids[0][-1] == 1
     assert batch.attention_mask[1] == [1, 1, 0] and batch.input_ids[1][2] == 0
+
+
+def test_truncation_without_a_length_is_to_the_tokenizers_own(bundled) -> None:
+    batch = bundled("one " * 5000, truncation=True)
+    assert len(batch.input_ids[0]) == bundled.model_max_length
+    assert batch.input_ids[0][-1] == bundled.eos_token_id
+    assert len(bundled("one " * 5000).input_ids[0]) > bundled.model_max_length
+
+
+def test_tensors_are_decoded_as_lists_are(bundled) -> None:
+    ids = bundled.encode("One two.")
+    assert bundled.decode(torch.tensor(ids)) == bundled.decode(ids) == "One two."
+    whole = [bundled.decode(ids, skip_special_tokens=False)]
+    assert bundled.batch_decode(torch.tensor([ids]), skip_special_tokens=False) == whole
 
 
 def test_special_tokens_when_decoding(bundled) -> None:
