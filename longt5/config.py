@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,25 @@ SIZES = (
     ("SelfAttention.q.weight", ("inner_dim", "d_model")),
     ("DenseReluDense.wo.weight", ("d_model", "d_ff")),
 )
+
+Shape = Sequence[int]
+
+
+def check_batch(what: str, shape: Shape) -> None:
+    """Raises ValueError unless it is that of a batch of ids [B, S]."""
+    if len(shape) != 2:
+        raise ValueError(
+            f"{what} is {tuple(shape)}; it must have two dimensions, a row of ids for each source."
+        )
+
+
+def check_mask(mask: Shape, source: Shape) -> None:
+    """Raises ValueError unless a mask of this shape has a number for each token."""
+    if tuple(mask) != tuple(source):
+        raise ValueError(
+            f"attention_mask is {tuple(mask)}, but the input is {tuple(source)}: it must have a "
+            "number for each token."
+        )
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ class GenerationConfig:
     alignment_heads: tuple[tuple[int, int], ...] | None = None
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, frozen(value))
         for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
             given = getattr(self, name)
             self._check(name, given is None or given >= 1, "must be at least 1")
@@ -120,7 +122,7 @@ class GenerationConfig:
         if unknown:
             raise ValueError(f"Unknown generation option: {', '.join(unknown)}.")
         given = {k: v for k, v in options.items() if v is not None or known[k] is None}
-        return dataclasses.replace(self, **{k: frozen(v) for k, v in given.items()})
+        return dataclasses.replace(self, **given)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:

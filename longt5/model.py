@@ -22,7 +22,7 @@ from . import weights
 from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSNorm, safe_linear
 from .blocks import MASKED, mask_bias
 from .cache import DecoderCache
-from .config import LongT5Config
+from .config import LongT5Config, check_batch, check_mask
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu, plain
@@ -51,7 +51,7 @@ class EncoderStates:
         does not fit."""
         if attention_mask is None:
             return self
-        check_mask(attention_mask, self.last_hidden_state)
+        check_mask(attention_mask.shape, self.last_hidden_state.shape[:2])
         return replace(self, attention_mask=attention_mask.to(self.last_hidden_state.device))
 
 
@@ -371,15 +371,6 @@ def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
     return bias + mask_bias(mask.bool())[:, None, None, :]
 
 
-def check_mask(mask: Tensor, x: Tensor) -> None:
-    """Raises ValueError unless the mask has a number for each position of x [B, S, D]."""
-    if mask.shape != x.shape[:2]:
-        raise ValueError(
-            f"attention_mask is {tuple(mask.shape)}, but the input is {tuple(x.shape[:2])}: it "
-            "must have a number for each token."
-        )
-
-
 def padding_bias(mask: Tensor) -> Tensor | None:
     """[B, S] -> additive [B, 1, 1, S] float32, or None when nothing is padding."""
     visible = mask.bool()
@@ -449,7 +440,7 @@ class PreTrained(nn.Module):
             raise ValueError("The input has no tokens.")
         if attention_mask is None:
             attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
-        check_mask(attention_mask, x)
+        check_mask(attention_mask.shape, x.shape[:2])
         churns = x.device.type == "cpu" and not torch.is_grad_enabled()
         with kept_memory() if churns else nullcontext():
             encoded = self.encoder(x, attention_mask, **options)
@@ -459,12 +450,10 @@ class PreTrained(nn.Module):
     def _check_ids(self, ids: Tensor | None, what: str) -> None:
         """Raises ValueError for what is no batch of ids, and for ids that have no embedding,
         where looking waits for no GPU."""
-        if ids is not None and ids.ndim != 2:
-            raise ValueError(
-                f"{what} is {tuple(ids.shape)}; it must have two dimensions, a row of ids for "
-                "each source."
-            )
-        if ids is not None and ids.device.type == "cpu" and ids.numel():
+        if ids is None:
+            return
+        check_batch(what, ids.shape)
+        if ids.device.type == "cpu" and ids.numel():
             self.config.check_ids(what, *(int(end) for end in ids.aminmax()))
 
 

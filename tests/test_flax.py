@@ -313,6 +313,25 @@ def test_ids_outside_the_vocabulary_are_named() -> None:
             theirs.generate(np.array([[7, 1]]), decoder_start_token_id=bad)
 
 
+def test_what_is_no_batch_is_said() -> None:
+    theirs = flax_like(models((1, 40, "local"))[1])
+    ids, mask = np.array([[7, 8, 1], [9, 3, 1]]), np.ones((2, 3), int)
+    states = theirs.encode(ids)
+    for call in (theirs.encode, theirs.generate, lambda given: theirs.decode(given, states)):
+        with pytest.raises(ValueError, match=r"input_ids is \(3,\); .* two dimensions"):
+            call(ids[0])
+    with pytest.raises(ValueError, match="no tokens"):
+        theirs.generate(ids[:0])
+    for wrong in (mask[:1], mask[:, :-1]):
+        for call in (
+            lambda mask: theirs.generate(ids, mask),
+            lambda mask: theirs.generate(encoder_outputs=states, attention_mask=mask),
+            lambda mask: theirs.decode(ids, states, mask),
+        ):
+            with pytest.raises(ValueError, match="must have a number for each token"):
+                call(wrong)
+
+
 def test_draws_follow_a_seed() -> None:
     theirs = flax_like(models((1, 40, "local"))[1])
     options = {"do_sample": True, "max_new_tokens": 12, "top_k": 5, "top_p": 0.9,

@@ -77,6 +77,13 @@ def test_values_that_decide_nothing_are_no_contradiction() -> None:
             GenerationConfig.from_dict(wrong)
 
 
+def test_lists_are_as_good_as_tuples() -> None:
+    """A configuration is what compiled searches are kept by."""
+    lists = GenerationConfig(bad_words_ids=[[4, 5], [6]], eos_token_id=[1, 2])
+    tuples = GenerationConfig(bad_words_ids=((4, 5), (6,)), eos_token_id=(1, 2))
+    assert lists == tuples and hash(lists) == hash(tuples)
+
+
 def test_words_outside_the_vocabulary_are_no_words() -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([20], 40)

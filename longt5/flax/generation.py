@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from ..config import LongT5Config
+from ..config import LongT5Config, check_mask
 from ..generation_config import GenerationConfig, check_options, special_ids
 from . import beam_search, greedy_search, logits_processors
 from .beam_search import BeamSearch, SearchOptions
@@ -60,7 +60,9 @@ def generate(
         assert input_ids is not None
         encoder_outputs = model.encode(input_ids, attention_mask, params=params)
     elif attention_mask is not None:
-        encoder_outputs = encoder_outputs._replace(attention_mask=jnp.asarray(attention_mask))
+        mask = jnp.asarray(attention_mask)
+        check_mask(mask.shape, encoder_outputs.last_hidden_state.shape[:2])
+        encoder_outputs = encoder_outputs._replace(attention_mask=mask)
     key = jax.random.key(config.seed or 0)
     # The seed is data: another one must not compile anew.
     fixed = dataclasses.replace(config, seed=None)

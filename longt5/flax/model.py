@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from ..config import LongT5Config
+from ..config import LongT5Config, check_batch, check_mask
 from ..generation_config import GenerationConfig
 from . import attention, weights
 from .cache import DecoderCache
@@ -278,11 +278,11 @@ class FlaxLongT5Model:
     ) -> EncoderStates:
         """Run the encoder once: ids [B, S] -> states to keep and decode as often as wanted."""
         ids = jnp.asarray(input_ids, jnp.int32)
-        if ids.shape[1] == 0:
+        check_batch("input_ids", ids.shape)
+        if 0 in ids.shape:
             raise ValueError("The input has no tokens.")
         mask = jnp.ones_like(ids) if attention_mask is None else jnp.asarray(attention_mask)
-        if mask.shape != ids.shape:
-            raise ValueError(f"attention_mask is {mask.shape}, input {ids.shape}.")
+        check_mask(mask.shape, ids.shape)
         if not isinstance(ids, jax.core.Tracer):  # JAX itself takes another id without a word
             self.config.check_ids("input_ids", int(ids.min()), int(ids.max()))
         return encode(
@@ -325,6 +325,7 @@ class FlaxLongT5Model:
         """
         params = self.params if params is None else params
         ids = jnp.asarray(decoder_input_ids, jnp.int32)
+        check_batch("decoder_input_ids", ids.shape)
         cache = past_key_values
         if cache is None:
             encoded = _with_mask(encoder_outputs, encoder_attention_mask)
@@ -359,6 +360,7 @@ def _with_mask(encoder_outputs: EncoderStates | tuple, mask: ArrayLike | None) -
     if mask is None:
         mask = getattr(encoder_outputs, "attention_mask", None)
     mask = jnp.ones(states.shape[:2], jnp.int32) if mask is None else jnp.asarray(mask)
+    check_mask(mask.shape, states.shape[:2])
     return EncoderStates(states, mask)
 
 
