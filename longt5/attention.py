@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import blocks, kernels
+from . import blocks
 from .config import LongT5Config
 from .kernels import Geometry, SideBias, decode, reference, select, training
 from .kernels.decode import CrossStates
@@ -139,7 +139,7 @@ class LongAttention(Projections):
         side = self._side(x, geometry)
         if not want_weights:
             if not (plain() or self.training):
-                out = kernels.attend(q, k, v, side, geometry, self.flex)
+                out = select.attend(q, k, v, side, geometry, self.flex)
                 return self.merge(out), None
             dropout = self.dropout if self.training else 0.0
             out = training.attend(q, k, v, side, geometry, dropout, self.compiled)

@@ -18,7 +18,6 @@ import pytest
 import torch
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
-from longt5 import kernels as kernels_
 from longt5.attention import LongAttention
 from longt5.kernels import chunked, cuda, decode, native, reference, select, training
 from longt5.kernels import linear as linear_
@@ -160,9 +159,9 @@ def test_a_compiled_kernel_that_fails_at_work_is_given_up(monkeypatch, capsys) -
     monkeypatch.setattr(select, "_given_up", set())
     case = attention_case("transient-global", 15, 4, [40], "right")
     expected = chunked.attend(*case)
-    assert torch.equal(kernels_.attend(*case), expected) and not asked
+    assert torch.equal(select.attend(*case), expected) and not asked
     for _ in range(2):
-        assert torch.equal(kernels_.attend(*case, compiled=True), expected)
+        assert torch.equal(select.attend(*case, compiled=True), expected)
     assert len(asked) == 1
     notice = (
         "The cuda kernel failed on cpu (RuntimeError: out of resource: shared memory); a slower "

@@ -75,15 +75,3 @@ class Geometry:
     def side_bias(self) -> Tensor | None:
         """The bias of every run of queries over the globals: [B, H, R, G]; quadratic in S."""
         return None if self.side is None else self.side.bias(0, self.side.rows.shape[1])
-
-
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, compiled: bool = False
-) -> Tensor:
-    """Long attention by the fastest kernel that is right here. Inference only: no gradients.
-
-    ``compiled``: also by one that is compiled for each size of its input.
-    """
-    from . import select
-
-    return select.attend(q, k, v, side, geometry, compiled)

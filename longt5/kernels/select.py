@@ -58,10 +58,10 @@ def kernel_notices() -> list[str]:
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, compiled: bool
+    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, compiled: bool = False
 ) -> Tensor:
-    """By the first kernel that fits these shapes and is right on this device; ``compiled``: by
-    one that is compiled for them too, unless it fails."""
+    """Long attention by the first kernel that fits these shapes and is right on this device;
+    ``compiled``: by one that is compiled for them too, unless it fails. No gradients."""
     where = q.shape[-1], geometry.block_len, q.dtype, q.device
     for name, kernel in KERNELS.items():
         if name == COMPILED and not compiled:
