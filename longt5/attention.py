@@ -219,7 +219,9 @@ class CrossAttention(Projections):
         return keys, self.split(self.v(states)).transpose(1, 2)
 
     def cross_states(self, states: Tensor) -> CrossStates:
-        """[B, S, D] -> keys and values, projected a slab at a time and kept for every step."""
+        """[B, S, D] -> keys and values, projected a slab at a time and kept for every step, in
+        the dtype of the layer."""
+        states = states.to(self.k.weight.dtype)
         batch, source, _ = states.shape
         store = select.cross_states(
             batch, source, self.heads, self.width, states.dtype, states.device

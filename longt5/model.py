@@ -622,7 +622,8 @@ class LongT5ForConditionalGeneration(LongT5Model):
         def store() -> list[Tensor]:
             # A recorded step looks at every place: a weight of 0 times what is no number is none.
             make = states.new_zeros if recorded else states.new_empty
-            return [make((rows, c.num_heads, max_length, c.d_kv)) for _ in self.decoder.block]
+            shape, kind = (rows, c.num_heads, max_length, c.d_kv), cross[0].keys.dtype
+            return [make(shape, dtype=kind) for _ in cross]
 
         with as_they_are():
             cross = [block.layer[1].inner.cross_states(states) for block in self.decoder.block]

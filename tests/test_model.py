@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from longt5 import LongT5Config, LongT5EncoderModel, LongT5ForConditionalGeneration, LongT5Model
-from longt5.attention import LongAttention
+from longt5.attention import LongAttention, RMSNorm
 from longt5.blocks import MASKED, global_blocks, relative_position_bucket
 from longt5.kernels import chunked, reference
 from tests.reference import TINY, ours_like, padded_batch, pair, reference_model, relative_error
@@ -193,6 +193,33 @@ def test_labels_give_transformers_loss_and_gradients() -> None:
     for name, parameter in ours.named_parameters():
         assert parameter.grad is not None, name
         assert relative_error(parameter.grad, expected[name]) < 1e-3, name
+
+
+WIDE = {
+    "wo": lambda m: [b.layer[-1].inner.wo for b in (*m.encoder.block, *m.decoder.block)],
+    "norms": lambda m: [x for x in m.modules() if isinstance(x, RMSNorm)],
+    "head": lambda m: [m.lm_head],
+    "encoder": lambda m: [m.encoder],
+    "decoder": lambda m: [m.decoder],
+}
+
+
+@pytest.mark.parametrize("wide", WIDE)
+@torch.no_grad()
+def test_parts_of_a_half_width_model_may_be_float32(wide: str) -> None:
+    """transformers keeps ``wo`` so. The compiled kernels read one width as if it were another."""
+    ours = ours_like(reference_model(d_model=64, d_kv=16, num_heads=4, d_ff=64, scale=3.0))
+    ids, mask = padded_batch([150, 90], 96)
+    target = torch.tensor([[0], [0]])
+    expected = ours(ids, mask, target).logits[:, 0]
+    ours.bfloat16()
+    if wide == "head":
+        ours.lm_head.weight = torch.nn.Parameter(ours.shared.weight.detach().clone())
+    for part in WIDE[wide](ours):
+        part.float()
+    assert relative_error(ours(ids, mask, target).logits[:, 0].float(), expected) < 0.02
+    cache = ours.init_cache(ours.encode(ids, mask), 1, 4)
+    assert relative_error(ours.decode_step(target[:, 0], cache), expected) < 0.02
 
 
 def test_a_second_derivative_is_refused() -> None:

@@ -60,7 +60,10 @@ def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
     rows, heads, _, width = cache.self_keys[0].shape
     kind = cache.self_keys[0].dtype
     sizes = {size for layer in layers for part in layer.matrices for w in part for size in w.shape}
-    dense = all(w.is_contiguous() for layer in layers for part in layer.matrices for w in part)
+    dense = all(
+        w.is_contiguous() and w.dtype in (kind, torch.int8)
+        for layer in layers for part in layer.matrices for w in part
+    )  # fmt: skip
     return (
         native.fits(width, native.LANES, kind, cache.self_keys[0].device)
         and rows <= native.THIN_ROWS

@@ -60,8 +60,11 @@ def plain() -> bool:
 
 
 def linear(x: Tensor, weight: Tensor) -> Tensor:
-    """``x @ weight.T``; x [..., I], weight [O, I]."""
-    if plain() or not by_onednn(x.device.type, weight.dtype):
+    """``x @ weight.T``, for inference in the dtype of the weight; x [..., I], weight [O, I]."""
+    if plain():
+        return F.linear(x, weight)
+    x = x.to(weight.dtype)
+    if not by_onednn(x.device.type, weight.dtype):
         return F.linear(x, weight)
     return _onednn(x, weight) if x.numel() else F.linear(x, weight)
 
@@ -70,6 +73,7 @@ def gated_gelu(x: Tensor, gate: Tensor, up: Tensor) -> Tensor:
     """``gelu_new(x @ gate.T) * (x @ up.T)``; the products finish with what follows them."""
     if plain():
         return F.gelu(F.linear(x, gate), approximate="tanh") * F.linear(x, up)
+    x = x.to(gate.dtype)
     if not by_onednn(x.device.type, gate.dtype):
         return F.gelu(F.linear(x, gate), approximate="tanh").mul_(F.linear(x, up))
     opened = torch.ops.mkldnn._linear_pointwise(x, gate, None, "gelu", [], "tanh")
@@ -104,6 +108,7 @@ class Fused:
     def __call__(self, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         """x [R, I], weights [O_i, I] -> outputs [R, O_i]."""
         first = weights[0]
+        x = x.to(first.dtype)  # half-width models may keep some matrices in float32
         if torch.is_grad_enabled() or first.device.type != "cpu":
             return tuple(F.linear(x, w) for w in weights)
         if self.quantized:
