@@ -43,6 +43,17 @@ class DecoderCache:
     def capacity(self) -> int:
         return self.self_keys[0].shape[2]
 
+    def check(self, tokens: Tensor) -> None:
+        """Raises ValueError unless there is one token for each row, and room for them: a compiled
+        step would write past the end."""
+        rows = self.self_keys[0].shape[0]
+        if tokens.shape != (rows,):
+            raise ValueError(
+                f"The tokens of a step are {tuple(tokens.shape)}, but the cache has {rows} rows."
+            )
+        if self.length >= self.capacity:
+            raise ValueError(f"The cache holds {self.capacity} positions and is full.")
+
     def reorder(self, parents: Tensor) -> None:
         """Make row ``i`` continue row ``parents[i]`` ([R] flat indices, best on the CPU)."""
         if self.fixed is not None:

@@ -657,8 +657,9 @@ class LongT5ForConditionalGeneration(LongT5Model):
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one.
 
-        No dropout, in training mode neither.
+        No dropout, in training mode neither. Raises ValueError when the cache is full.
         """
+        cache.check(tokens)
         if cache.fixed is not None and cache.fixed.replay is None:
             self._record(cache)
         if cache.fixed is not None:

@@ -275,6 +275,19 @@ def test_cached_steps_equal_the_full_pass(beams: int) -> None:
                 assert relative_error(rows[row], full.logits[0, -1]) < 1e-5
 
 
+@pytest.mark.parametrize("joined", [None, False])
+def test_a_full_cache_takes_no_more(joined: bool | None) -> None:
+    ours = ours_like(reference_model(d_model=64, d_kv=16, num_heads=4, d_ff=64))
+    cache = ours.init_cache(ours.encode(padded_batch([40, 30], 96)[0]), 1, 2, joined=joined)
+    for wrong in ([3], [3, 4, 5], [[3, 4]]):
+        with pytest.raises(ValueError, match="but the cache has 2 rows"):
+            ours.decode_step(torch.tensor(wrong), cache)
+    for _ in range(2):
+        ours.decode_step(torch.tensor([3, 4]), cache)
+    with pytest.raises(ValueError, match="The cache holds 2 positions and is full"):
+        ours.decode_step(torch.tensor([3, 4]), cache)
+
+
 @pytest.mark.parametrize("kind, tolerance", [(torch.bfloat16, 0.06), (torch.float16, 0.01)])
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @torch.no_grad()
