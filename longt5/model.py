@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 IGNORED = -100  # a label that is no target
+MATRICES = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo", "lm_head")
 Self = TypeVar("Self", bound="PreTrained")
 
 
@@ -377,6 +378,16 @@ def padding_bias(mask: Tensor) -> Tensor | None:
     return None if bool(visible.all()) else mask_bias(visible)[:, None, None, :]
 
 
+def _refuse_adapters(model: nn.Module) -> None:
+    """Steps read matrices as they lie, so what is put around one would be passed over."""
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] in MATRICES and not isinstance(module, Linear):
+            raise TypeError(
+                f"{name} is of the type {type(module).__name__}, but a search reads the matrix "
+                "itself: merge adapters into the weights first (merge_and_unload() of peft)."
+            )
+
+
 def as_they_are() -> torch.autocast:
     """Within it the caller's autocast rounds nothing on the CPU, where the compiled kernels of a
     decode step read all that they are given in the dtype of the weights."""
@@ -609,8 +620,10 @@ class LongT5ForConditionalGeneration(LongT5Model):
         """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
 
         ``recorded``: whether steps are recorded once and replayed; ``joined``: whether all layers
-        of a step are one call of the compiled kernel (None: where that is right).
+        of a step are one call of the compiled kernel (None: where that is right). TypeError where
+        an adapter wraps a matrix.
         """
+        _refuse_adapters(self)
         c = self.config
         rows = encoded.last_hidden_state.shape[0] * num_beams
         states = encoded.last_hidden_state

@@ -107,3 +107,24 @@ def test_a_compiled_model_gives_the_same() -> None:
         compiled = torch.compile(ours, options={"cpp.simdlen": 256})
         got = compiled(IDS, MASK, IDS[:, :7]).logits
     torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("where", ["encoder", "decoder"])
+def test_a_search_passes_over_no_adapter(where) -> None:
+    class Adapted(torch.nn.Module):
+        """What peft puts in the place of a matrix."""
+
+        def __init__(self, base) -> None:
+            super().__init__()
+            self.base, self.weight = base, base.weight
+
+        def forward(self, x):
+            return self.base(x) + 1.0
+
+    _, ours = pair(scale=3.0, **SHAPE)
+    attention = next(m for n, m in ours.named_modules() if n.startswith(where) and hasattr(m, "q"))
+    attention.q = Adapted(attention.q)
+    with pytest.raises(TypeError, match=rf"{where}.*q is of the type Adapted, .* merge"):
+        ours.generate(IDS, MASK, max_new_tokens=3)
+    attention.q = torch.nn.utils.parametrizations.weight_norm(attention.q.base)
+    ours.generate(IDS, MASK, max_new_tokens=3)
