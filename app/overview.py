@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from app.citations import features
@@ -17,12 +18,13 @@ MIN_SECTIONS = 3  # fewer are short enough to be read themselves
 WORTH = 1.5  # a summary of less than this many times MAX_WORDS needs no overview
 STRETCHES = 10  # of neighbouring sections, where there is no room for half of the sections
 PART = re.compile(r" \(\d+ of \d+\)$")  # what a section cut in parts has behind its title
-Ranked = list[tuple[float, Sentence]]
 SENTENCE = (6, 40)  # words of a sentence that stands well alone
+FIRST = 3.0  # what the first section has before the others: it says what the document is about
 
 
 def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
-    """At most MAX_WORDS from at least half of the sections, in their order, citations kept.
+    """At most MAX_WORDS from at least half of the sections, in their order, citations kept; what
+    room that leaves goes to the best of the other sentences.
 
     Where so many sections do not fit, it is half of the chapters, else of STRETCHES stretches of
     neighbours. Sentences are as the sections have them, so nothing is said that is not there.
@@ -32,14 +34,29 @@ def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     if len(sections) < MIN_SECTIONS or words < WORTH * MAX_WORDS:
         return ()
     shared = Counter(word for section in sections for word in _words(section.text))
-    ranked = [_ranked(section, shared) for section in sections]
+    ranked = [_ranked(i, section, shared) for i, section in enumerate(sections)]
     for groups in _groupings(sections):
         merged = [sorted((r for i in group for r in ranked[i]), key=_score) for group in groups]
-        needed = -(-sum(map(bool, merged)) // 2)
-        chosen = _spread(merged, needed)
-        if chosen and len(chosen) >= needed:
-            return tuple(sentence for _, sentence in sorted(chosen, key=lambda pair: pair[0]))
+        chosen = _spread([options for options in merged if options])
+        if chosen:
+            left = [r for rest in ranked for r in rest if r not in chosen and r.is_sure]
+            chosen += _fitting(sorted(left, key=_score), MAX_WORDS - sum(map(_length, chosen)))
+            return tuple(found.sentence for found in sorted(chosen, key=lambda r: r.at))
     return ()
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A sentence that may be said, its worth, and where it stands: section, then place."""
+
+    score: float
+    at: tuple[int, int]
+    sentence: Sentence
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it has its passage, and nothing in it is doubtful."""
+        return bool(self.sentence.pages) and not self.sentence.flags
 
 
 def _groupings(sections: Sequence[SectionSummary]) -> Iterator[list[list[int]]]:
@@ -57,8 +74,12 @@ def _groupings(sections: Sequence[SectionSummary]) -> Iterator[list[list[int]]]:
         yield [list(g) for _, g in groupby(numbers, lambda i: i * STRETCHES // len(sections))]
 
 
-def _score(pair: tuple[float, Sentence]) -> float:
-    return -pair[0]
+def _score(found: Ranked) -> float:
+    return -found.score
+
+
+def _length(found: Ranked) -> int:
+    return count_words(found.sentence.text)
 
 
 def _stands_alone(text: str) -> bool:
@@ -67,22 +88,40 @@ def _stands_alone(text: str) -> bool:
     return text[-1:] in f"{STOPS}{DENSE_STOPS}”\"’)" and pairs and text.count('"') % 2 == 0
 
 
-def _spread(ranked: Sequence[Ranked], needed: int) -> list[tuple[int, Sentence]]:
-    """The best sentence of each group, best groups first; when the room gets short, the
-    shortest that still let enough groups in."""
-    order = sorted(
-        (i for i, options in enumerate(ranked) if options), key=lambda i: -ranked[i][0][0]
-    )
-    least = {i: min(count_words(s.text) for _, s in ranked[i]) for i in order}
-    chosen: list[tuple[int, Sentence]] = []
+def _spread(groups: Sequence[list[Ranked]]) -> list[Ranked]:
+    """The best sentence of half of the groups: of the best ones, else of those that let enough
+    groups in. Nothing where so many do not fit."""
+    order = sorted(groups, key=lambda options: -options[0].score)
+    needed = -(-len(order) // 2)
+    for some in (order[:needed], order):
+        chosen = _one_each(some, needed)
+        if len(chosen) >= needed:
+            return chosen
+    return []
+
+
+def _one_each(order: Sequence[list[Ranked]], needed: int) -> list[Ranked]:
+    """The best sentence of each group; when the room gets short, the shortest that still let
+    enough groups in."""
+    least = [min(map(_length, options)) for options in order]
+    chosen: list[Ranked] = []
     room = MAX_WORDS
-    for place, i in enumerate(order):
-        still = sorted(least[j] for j in order[place + 1 :])[: max(0, needed - len(chosen) - 1)]
-        for _, sentence in ranked[i]:
-            if count_words(sentence.text) + sum(still) <= room:
-                chosen.append((i, sentence))
-                room -= count_words(sentence.text)
-                break
+    for place, options in enumerate(order):
+        still = sum(sorted(least[place + 1 :])[: max(0, needed - len(chosen) - 1)])
+        fitting = next((found for found in options if _length(found) + still <= room), None)
+        if fitting is not None:
+            chosen.append(fitting)
+            room -= _length(fitting)
+    return chosen
+
+
+def _fitting(ranked: Sequence[Ranked], room: int) -> list[Ranked]:
+    """The best that have room."""
+    chosen = []
+    for found in ranked:
+        if _length(found) <= room:
+            chosen.append(found)
+            room -= _length(found)
     return chosen
 
 
@@ -91,8 +130,8 @@ def _words(text: str) -> set[str]:
     return {feature for feature in features(text) if " " not in feature}
 
 
-def _ranked(section: SectionSummary, shared: Counter[str]) -> Ranked:
-    """(score, sentence), best first: words shared with all the sections, in how many of them each
+def _ranked(number: int, section: SectionSummary, shared: Counter[str]) -> list[Ranked]:
+    """Its sentences, best first: words shared with all the sections, in how many of them each
     is, doubts count against."""
     found = []
     for at, sentence in enumerate(section.sentences):
@@ -102,5 +141,5 @@ def _ranked(section: SectionSummary, shared: Counter[str]) -> Ranked:
         said = {word for word in _words(sentence.text) if len(word) > 3}
         score = sum(math.log(1 + shared[f]) for f in said) / math.sqrt(max(1, len(said)))
         score -= 2.0 * len(sentence.flags) + 0.1 * at + (0 if sentence.pages else 2.0)
-        found.append((score, sentence))
+        found.append(Ranked(score + FIRST * (number == 0), (number, at), sentence))
     return sorted(found, key=_score)

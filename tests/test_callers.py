@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,9 @@ def test_decode_steps_have_no_dropout_in_any_mode(kind: torch.dtype, joined: boo
 
 
 @pytest.mark.skipif(native.library() is None, reason="there is no C++ compiler")
+@pytest.mark.skipif(
+    "ATEN_CPU_CAPABILITY" in os.environ, reason="torch's compiler looks past it, and crashes"
+)
 @torch.no_grad()
 def test_a_compiled_model_gives_the_same() -> None:
     """Within torch.compile nothing works in place and no kernel of ours is called."""
@@ -103,9 +107,7 @@ def test_a_compiled_model_gives_the_same() -> None:
     expected = ours(IDS, MASK, IDS[:, :7]).logits  # and all that is chosen once is chosen
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler says of what it leaves alone
-        # Torch's compiler looks past ATEN_CPU_CAPABILITY, and crashes where that says less.
-        compiled = torch.compile(ours, options={"cpp.simdlen": 256})
-        got = compiled(IDS, MASK, IDS[:, :7]).logits
+        got = torch.compile(ours)(IDS, MASK, IDS[:, :7]).logits
     torch.testing.assert_close(got, expected)
 
 
