@@ -10,15 +10,20 @@ from longt5.sentences import count_words
 
 ONE_SENTENCE = 40  # words; a target below it is met by a sentence, or what is planned
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence
+OPENING = 2  # times the words of other sections as long: the first says what a document is about
 
 
 def share_words(length: str, chunks: Sequence[Chunk]) -> list[int]:
-    """Word targets of the sections: the document's target shared by source length, never more
-    than a third of the source, and never less than a sentence."""
+    """Word targets of the sections: the document's target shared by source length, that of the
+    first counted OPENING times; never more than a third of the source, and never less than a
+    sentence."""
     sizes = [count_words(chunk.text) for chunk in chunks]
-    whole = sum(sizes) or 1
-    target = min(LENGTH_WORDS[length], whole / 3)
-    return [max(round(target * size / whole), min(SENTENCE_WORDS, size // 2), 1) for size in sizes]
+    weights = [sizes[0] * OPENING, *sizes[1:]] if sizes else []
+    rate = min(LENGTH_WORDS[length], sum(sizes) / 3) / (sum(weights) or 1)
+    return [
+        max(round(rate * weight), min(SENTENCE_WORDS, size // 2), 1)
+        for weight, size in zip(weights, sizes, strict=True)
+    ]
 
 
 def due_words(targets: Sequence[int], written: Sequence[int]) -> int:

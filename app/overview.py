@@ -38,6 +38,8 @@ def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     for groups in _groupings(sections):
         merged = [sorted((r for i in group for r in ranked[i]), key=_score) for group in groups]
         chosen = _spread([options for options in merged if options])
+        if len(chosen) == 1:  # with others of its section it would only say that again
+            return (chosen[0].sentence,)
         if chosen:
             left = [r for rest in ranked for r in rest if r not in chosen and r.is_sure]
             chosen += _fitting(sorted(left, key=_score), MAX_WORDS - sum(map(_length, chosen)))
@@ -89,10 +91,10 @@ def _stands_alone(text: str) -> bool:
 
 
 def _spread(groups: Sequence[list[Ranked]]) -> list[Ranked]:
-    """The best sentence of half of the groups: of the best ones, else of those that let enough
-    groups in. Nothing where so many do not fit."""
+    """The best sentence of half of the groups, two at least: of the best ones, else of those that
+    let enough groups in. Nothing where so many do not fit."""
     order = sorted(groups, key=lambda options: -options[0].score)
-    needed = -(-len(order) // 2)
+    needed = max(-(-len(order) // 2), min(2, len(order)))
     for some in (order[:needed], order):
         chosen = _one_each(some, needed)
         if len(chosen) >= needed:
