@@ -15,8 +15,8 @@ from app.documents.parts import Block, join_blocks, outline_of, pack, row_of
 from app.errors import NotReadable
 
 _NS = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
-_TEXT, _TABLE, _OFFICE, _STYLE, _DRAW, _MANIFEST = (
-    _NS % name for name in ("text", "table", "office", "style", "drawing", "manifest")
+_TEXT, _TABLE, _OFFICE, _STYLE, _MANIFEST = (
+    _NS % name for name in ("text", "table", "office", "style", "manifest")
 )
 _PARAGRAPHS = (_TEXT + "p", _TEXT + "h")
 _CONTENTS = tuple(
