@@ -59,6 +59,12 @@ class Archive:
         """The root element of an XML member."""
         return parse_xml(self.read(member), self.name)
 
+    def forbid_entities(self) -> None:
+        """Raises NotReadable where any of its XML declares entities; for readers of their own."""
+        for member in self.names:
+            if member.endswith((".xml", ".rels")):
+                forbid_entities(self.read(member), self.name)
+
     def damaged(self) -> NotReadable:
         """The sentence for a file that is no sound archive."""
         return NotReadable(f"“{self.name}” is damaged or cut off: download or export it again.")

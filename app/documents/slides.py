@@ -13,7 +13,7 @@ from pptx.exc import PackageNotFoundError
 
 from app.cleaning import characters
 from app.documents import NOTES_READ, limits
-from app.documents.archive import Archive, forbid_entities, parse_xml
+from app.documents.archive import Archive, parse_xml
 from app.documents.parts import MAX_TITLE, Block, join_blocks, row_of
 from app.errors import NotReadable, TooLong
 
@@ -33,10 +33,7 @@ def read_pptx(
     path: Path, name: str, on_progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"}: one page for each slide, its notes at its end."""
-    archive = Archive(path, name)
-    for member in archive.names:
-        if member.endswith((".xml", ".rels")):
-            forbid_entities(archive.read(member), name)
+    Archive(path, name).forbid_entities()
     try:
         deck = pptx.Presentation(str(path))
     except (ValueError, KeyError, PackageNotFoundError) as error:

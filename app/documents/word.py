@@ -12,7 +12,7 @@ from docx.enum.style import WD_STYLE_TYPE
 from lxml import etree
 
 from app.cleaning import characters
-from app.documents.archive import Archive, forbid_entities, parse_xml
+from app.documents.archive import Archive, parse_xml
 from app.documents.paragraphs import lead_apart, line_key
 from app.documents.parts import Block, join_blocks, outline_of, pack, row_of
 from app.errors import NotReadable
@@ -28,10 +28,7 @@ MAX_STYLES_DEEP = 10
 
 def read_docx(path: Path, name: str) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"} of a Word document."""
-    archive = Archive(path, name)
-    for member in archive.names:
-        if member.endswith((".xml", ".rels")):
-            forbid_entities(archive.read(member), name)
+    Archive(path, name).forbid_entities()
     try:
         document = docx.Document(str(path))
     except (ValueError, KeyError) as error:
