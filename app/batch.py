@@ -22,7 +22,7 @@ from app.events import Finished, Progress
 from app.files import write_whole
 from app.provenance import digest_of, made_of, mark_of
 from app.settings import READABLE
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.chunking import Chunk
-from longt5.sentences import split_sentences
+from longt5.text.sentences import split_sentences
 from longt5.tokenizer import token_range
 
 ATTENTION_WEIGHT = 0.35  # of the share of attention, beside the share of words

@@ -13,7 +13,7 @@ from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
 from app.export import cited, heading_of, inert
 from app.wording import counted
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from app.chunking import Chunk
 from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
-from longt5.candidates import whole_ones
-from longt5.claims import Facts, check
-from longt5.sentences import split_sentences, without_headings
+from longt5.text.claims import Facts, check
+from longt5.text.prose import whole_ones
+from longt5.text.sentences import split_sentences, without_headings
 
 
 class Source:

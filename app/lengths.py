@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.chunking import Chunk
 from app.settings import LENGTH_WORDS
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
 
 ONE_SENTENCE = 40  # words; a target below it is met by a sentence, or what is planned
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence

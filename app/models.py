@@ -10,7 +10,7 @@ from typing import Any
 
 from app.errors import BadOption, ModelNotFound
 from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
-from longt5.candidates import NEVER
+from longt5.text.prose import NEVER
 
 
 @dataclass(frozen=True)

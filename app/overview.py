@@ -11,7 +11,7 @@ from itertools import groupby
 
 from app.citations import features
 from app.events import SectionSummary, Sentence
-from longt5.sentences import DENSE_STOPS, STOPS, count_words
+from longt5.text.sentences import DENSE_STOPS, STOPS, count_words
 
 MAX_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves

@@ -16,7 +16,7 @@ from app.options import Options
 from app.pace import duration
 from app.sections import chosen_part
 from app.wording import counted
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
 
 MORE = 1.25  # times the words that were asked for is worth a word
 

@@ -11,8 +11,8 @@ from app.chunking import Chunk
 from app.events import DraftText, Event, Progress, SectionDone, SectionSummary
 from app.evidence import SentenceWriter, Source
 from app.lengths import ONE_SENTENCE, token_limits
-from longt5.salience import Salience
-from longt5.sentences import ended, headings_of, settled, without_headings
+from longt5.text.salience import Salience
+from longt5.text.sentences import ended, headings_of, settled, without_headings
 
 
 class SectionWriter:
@@ -75,7 +75,7 @@ class SectionWriter:
     def _copying(self, num_beams: int, words: int) -> tuple[list[Any], list[int]]:
         """For a model that copies, the rule that keeps it inside the sentences of the source and
         to the salient ones; and the tokens of each sentence that these are likely to be."""
-        from longt5.copying import CopyPenalty, tidied
+        from longt5.copy_processor import CopyPenalty, tidied
 
         if not self._copy_penalty:
             return [], []

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.documents import Document, OutlineItem, number_ranges, select_pages, with_pages
 from app.errors import BadOption
-from longt5.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
+from longt5.text.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
 
 CAPITAL = "[A-ZÀ-ÖØ-ÞŒŚŠŻŽČĆĐŁΑ-ΩА-Я]"
 NAMED = (

@@ -36,9 +36,9 @@ from app.section_writer import SectionWriter
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
 from app.states import KeptStates, Key, encode
 from app.wording import places
-from longt5.candidates import NEVER
-from longt5.salience import Salience
-from longt5.sentences import count_words
+from longt5.text.prose import NEVER
+from longt5.text.salience import Salience
+from longt5.text.sentences import count_words
 
 UNFINISHED = ("stopped", "deadline")
 NOW = "{sections} must be read again: what was kept of them was dropped, as {limit} is the limit."

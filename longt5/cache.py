@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .evidence import Watcher
+from .attention_record import Watcher
 from .kernels.decode import CrossStates
 from .kernels.graph import FixedStep
 from .kernels.joined import DecoderStep

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from . import logits_processors
+from .attention_record import AttentionRecord, Spans, checked
 from .beam_search import BeamSearch, SearchOptions
-from .evidence import AttentionRecord, Spans, checked
 from .generation_config import GenerationConfig, check_options, special_ids
 from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN, Processor

@@ -49,7 +49,7 @@ def copied_places(source: Sequence[int], summary: Sequence[int]) -> dict[int, in
 
 def sentence_spans(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Token spans of the sentences, as the app splits them."""
-    from longt5.sentences import split_sentences
+    from longt5.text.sentences import split_sentences
 
     starts = [begin for begin, _ in offsets]
     edges = [bisect_left(starts, begin) for begin, _ in split_sentences(text)]

@@ -17,9 +17,9 @@ from decimal import Decimal
 from typing import Any
 
 from app.settings import assets_dir
-from longt5 import claims
-from longt5.claims import check
-from longt5.sentences import split_sentences
+from longt5.text import claims
+from longt5.text.claims import check
+from longt5.text.sentences import split_sentences
 from tests.measure_citations import documents_of
 
 PER_DOCUMENT = 150

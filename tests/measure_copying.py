@@ -16,7 +16,7 @@ from unittest import mock
 
 from app.settings import LENGTH_WORDS, assets_dir
 from app.summarizer import Options, Summarizer
-from longt5.candidates import NEVER
+from longt5.text.prose import NEVER
 from tests.measure_citations import documents_of
 
 

@@ -18,10 +18,10 @@ from app.documents import document_from_text
 from app.events import Sentence, Summary
 from app.overview import MAX_WORDS
 from app.summarizer import Options, Summarizer
-from longt5.corpus import read
 from longt5.evaluation.baselines import lead
 from longt5.evaluation.metrics import rouge_scorer
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
+from longt5.training.corpus import read
 
 SCORES = ("rouge1", "rouge2", "rougeL")
 

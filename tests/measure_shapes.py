@@ -25,9 +25,9 @@ from app.events import DraftText
 from app.settings import assets_dir
 from app.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer
-from longt5.corpus import Record, read
-from longt5.salience import Salience
+from longt5.text.salience import Salience
 from longt5.training.batches import Batch, collate
+from longt5.training.corpus import Record, read
 from longt5.training.examples import OBJECTIVES, Limits
 
 WINDOW, TARGET = 4096, 320  # tokens, as in the recipe

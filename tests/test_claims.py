@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from longt5 import claims
-from longt5.claims import check
+from longt5.text import claims
+from longt5.text.claims import check
 
 
 def doubts(sentence: str, source: str) -> list[tuple[str, str]]:

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import copying, tidying
-from longt5.candidates import NEVER
-from longt5.copying import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns, tidied
+from longt5 import copy_processor as copying
+from longt5.copy_processor import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns, tidied
+from longt5.text import tidying
+from longt5.text.prose import NEVER
 from tests.reference import ours_like, reference_model
 
 SENTENCES = st.lists(st.lists(st.integers(2, 12), min_size=1, max_size=9), min_size=1, max_size=5)

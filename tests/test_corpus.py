@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from longt5 import corpus, errors
+from longt5 import errors
 from longt5.errors import UserError
+from longt5.training import corpus
 
 ROWS = [
     {"document": "One.", "summary": "1.", "source": "made/x (CC0)", "id": "a"},

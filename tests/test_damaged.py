@@ -17,7 +17,7 @@ from app.summarizer import Summarizer
 from longt5 import GenerationConfig, LongT5ForConditionalGeneration, Tokenizer
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, Reading
-from longt5.salience import Salience
+from longt5.text.salience import Salience
 from tests.conftest import ROOT
 
 MODEL = ROOT / "assets" / "model"

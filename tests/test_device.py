@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration, beam_search, blocks
-from longt5.copying import CopyPenalty
+from longt5.copy_processor import CopyPenalty
 from longt5.kernels import graph, native, select
 from longt5.weights import choose_device, load
 

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from longt5 import candidates, errors
-from longt5.corpus import Record
+from longt5 import errors
 from longt5.evaluation import baselines, bootstrap, metrics
 from longt5.evaluation.__main__ import main
 from longt5.evaluation.checkpoints import Checkpoint, Reading, decoding
 from longt5.generation import GenerationConfig
+from longt5.text import prose as candidates
+from longt5.training.corpus import Record
 from tests.conftest import ROOT
 
 REFERENCE = "The lake rose by 2 m in May. Boats were moved to Merrow."

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from longt5 import generation
-from longt5.evidence import AttentionRecord
+from longt5.attention_record import AttentionRecord
 from tests.generation_cases import models, one_thread  # noqa: F401
 from tests.reference import padded_batch
 

@@ -22,7 +22,7 @@ from app.documents import Document, document_from_text
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import ModelIdentity, command, provenance_of
 from app.summarizer import Options
-from longt5.sentences import settled
+from longt5.text.sentences import settled
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
 

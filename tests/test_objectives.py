@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from longt5 import LongT5Config, LongT5ForConditionalGeneration, Tokenizer, overlap
-from longt5.candidates import whole_sentences
-from longt5.corpus import Record
+from longt5 import LongT5Config, LongT5ForConditionalGeneration, Tokenizer
 from longt5.errors import UserError
-from longt5.salience import Salience
-from longt5.tidying import tidy
+from longt5.text import overlap
+from longt5.text.prose import whole_sentences
+from longt5.text.salience import Salience
+from longt5.text.tidying import tidy
 from longt5.training import (
     batches,
     copy_circuit,
@@ -25,6 +25,7 @@ from longt5.training import (
     recipe,
     vocabulary,
 )
+from longt5.training.corpus import Record
 from longt5.training.examples import OBJECTIVES, RANKED_WORDS, Limits, ranked
 from longt5.training.objectives import Example
 from tests.conftest import EXAMPLE_TEXT, ROOT

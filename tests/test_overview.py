@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app import overview
 from app.events import SectionSummary, Sentence
 from app.overview import MAX_WORDS, STRETCHES, overview_of
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
 
 FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from app.settings import assets_dir
 from app.summarizer import Summarizer
-from longt5.candidates import is_whole, whole_sentences
-from longt5.corpus import Record
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, Reading
-from longt5.salience import FILE, Ranking, Salience
-from longt5.sentence_features import FEATURES, Sentences
-from longt5.sentences import heading_places, is_listing
+from longt5.text.features import FEATURES, Sentences
+from longt5.text.prose import is_whole, whole_sentences
+from longt5.text.salience import FILE, Ranking, Salience
+from longt5.text.sentences import heading_places, is_listing
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
+from longt5.training.corpus import Record
 
 STORY = (
     "The library lends tools to every household of the town. It opened in the spring of 1998. "

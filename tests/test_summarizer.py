@@ -24,7 +24,7 @@ from app.settings import LENGTH_WORDS, Settings
 from app.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
-from longt5.sentences import (
+from longt5.text.sentences import (
     count_words,
     ended,
     headings_of,

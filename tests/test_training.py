@@ -17,7 +17,7 @@ import transformers
 from app.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer, errors
 from longt5.errors import UserError
-from longt5.salience import Salience
+from longt5.text.salience import Salience
 from longt5.training import curves, loop, recipe, start, world
 from longt5.training.__main__ import main
 from tests.conftest import ROOT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from longt5.sentences import CAPTION, MAX_HEADING, REST, STOPS, is_listing
+from longt5.text.sentences import CAPTION, MAX_HEADING, REST, STOPS, is_listing
 
 _CUT = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
 _NOTE = re.compile(

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from app.documents import limits, text, web
 from app.documents.parts import Block, join_blocks, outline_of, pack, paragraphs_of
 from app.errors import EmptyFile, TooLong
-from longt5.candidates import is_whole, sentence_spans
+from longt5.text.prose import is_whole, sentence_spans
 
 _FIELD = re.compile(r"\s|[#\-\]}]|[^\s:=][^:=]*[:=]|$")  # begins a line of YAML or TOML
 _FENCES = {"---": ("---", "..."), "+++": ("+++",)}  # open front matter, and close it

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from app.cleaning import drop_running_lines
-from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
 
 BREAK = "\f"
 _NUMBER = re.compile(r"(?:[-–— ]*(?:page )?|\[(?:pg|page) ?)(\d{1,4})(?:\]|[-–— ]*)", re.I)

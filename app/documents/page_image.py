@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import NotReadable
-from longt5.sentences import DENSE_STOPS, STOPS
+from longt5.text.sentences import DENSE_STOPS, STOPS
 
 WIDTH = 1_000  # pixels
 MAX_PIXELS = 4_000_000

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
-from longt5.sentences import (
+from longt5.text.sentences import (
     ABBREVIATION,
     CLOSING,
     DENSE_STOPS,

@@ -9,7 +9,7 @@ from app.documents.asides import put_together
 from app.documents.paragraphs import join_lines
 from app.documents.parts import Block, paragraphs_of
 from app.documents.subtitles import is_subtitles, speech_of
-from longt5.sentences import WRAPPED
+from longt5.text.sentences import WRAPPED
 
 _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _SIGNATURE = re.compile(r"--[ \t]*")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
 
 _LEADER = re.compile(r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}")
 _LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.documents.parts import Block
-from longt5.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[.,](\d{3})"
 _TIMES = re.compile(rf"{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?")

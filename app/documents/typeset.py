@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.documents.paragraphs import LARGE, Mark, Marks, body_of, line_key
-from longt5.sentences import CAPTION, MAX_HEADING, count_words
+from longt5.text.sentences import CAPTION, MAX_HEADING, count_words
 
 _ENDS = re.compile(r"[.,;:]$")
 _NAME = re.compile(r"[^\W\d_]{3}")

@@ -15,7 +15,7 @@ from app.documents import text
 from app.documents.paragraphs import lead_apart, line_key
 from app.documents.parts import Block, join_blocks, outline_of, pack
 from app.errors import NotReadable
-from longt5.sentences import CAPTION
+from longt5.text.sentences import CAPTION
 
 _SKIPPED = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select button "

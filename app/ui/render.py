@@ -24,7 +24,7 @@ from app.events import Sentence, Summary
 from app.export import IN_SHORT, heading_of, pieces, provenance
 from app.pace import duration
 from app.wording import counted, ranges
-from longt5.sentences import count_words
+from longt5.text.sentences import count_words
 
 STAGES = {
     "waiting": "Waiting",

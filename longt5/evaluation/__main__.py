@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..corpus import read
 from ..errors import UserError, positive, reason, require
+from ..training.corpus import read
 from .baselines import BASELINES
 from .checkpoints import Checkpoint, Reading
 from .report import LSUM, build, markdown, run, save

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..candidates import Span, picked, whole_sentences
-from ..corpus import Record
-from ..overlap import Growing, words_of
-from ..sentences import count_words
+from ..text.overlap import Growing, words_of
+from ..text.prose import Span, picked, whole_sentences
+from ..text.sentences import count_words
+from ..training.corpus import Record
 
 MAX_RANKED = 2000  # sentences that TextRank and LexRank compare, each with each
 

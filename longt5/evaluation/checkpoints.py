@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..candidates import NEVER, whole_sentences
 from ..errors import UserError, reason
 from ..quantization import is_quantized
-from ..salience import Ranking, Salience
+from ..text.prose import NEVER, whole_sentences
+from ..text.salience import Ranking, Salience
 from ..tokenizer import token_range
 
 DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
@@ -22,7 +22,7 @@ TOKENS_PER_WORD = 1.25
 class Reading:
     """How documents are read: the first ``window`` tokens (None: the tokenizer's limit), padded
     to the "longest" of a batch or to "max_length" (the window); ``copy_penalty`` as in
-    :mod:`longt5.copying` (None: what the checkpoint's folder says)."""
+    :mod:`longt5.copy_processor` (None: what the checkpoint's folder says)."""
 
     window: int | None = None
     padding: str = "longest"
@@ -126,7 +126,7 @@ class Checkpoint:
         source = [*ids, self.tokenizer.eos_token_id]
         if not read or not self.copy_penalty:
             return source, [ids], None
-        from ..copying import tidied
+        from ..copy_processor import tidied
 
         spans = [span for span, _ in read]
         ranking = self.salience.of(text, spans, self.words) if self.salience else None
@@ -137,7 +137,7 @@ class Checkpoint:
     def _rules(
         self, sentences: Sequence[list[Sequence[int]]], rankings: Sequence[Ranking | None]
     ) -> list[Any]:
-        from ..copying import CopyPenalty
+        from ..copy_processor import CopyPenalty
 
         if not self.copy_penalty:
             return []

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..claims import check
-from ..overlap import Gram, ngrams, words_of
-from ..sentences import count_words, last_sentence_end, split_sentences
+from ..text.claims import check
+from ..text.overlap import Gram, ngrams, words_of
+from ..text.sentences import count_words, last_sentence_end, split_sentences
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SIZES = (1, 2, 4)  # of the n-grams looked up in the source
@@ -126,7 +126,7 @@ def copying(source: Source, prediction: str) -> dict[str, float]:
 
 
 def support(source: Source, prediction: str) -> dict[str, float]:
-    """The number and name check of :mod:`longt5.claims` against the whole document."""
+    """The number and name check of :mod:`longt5.text.claims` against the whole document."""
     flags = check(prediction, source.text, source.text)
     sentences = split_sentences(prediction)
     doubtful = sum(any(a <= flag.span[0] < b for flag in flags) for a, b in sentences)

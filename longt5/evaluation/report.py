@@ -11,8 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..corpus import Record
-from ..sentences import count_words
+from ..text.sentences import count_words
+from ..training.corpus import Record
 from .baselines import MAX_RANKED
 from .bootstrap import LEVEL, SAMPLES, interval
 from .checkpoints import Checkpoint

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-# Logits [R, V], and of each watched layer what is kept of its weights (longt5.evidence.Watcher).
+# Logits [R, V], and of each watched layer what is kept of its weights (attention_record.Watcher).
 Result = tuple[Tensor, dict[int, Tensor]]
 WARM_UPS = 2  # libraries choose and allocate at their first calls, which no recording may hold
 LONGEST = 4096  # positions; to go over more of them, written or not, takes longer than launching

@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
 
 def learn_salience(chosen: argparse.Namespace) -> None:
     """Fit and write the ranking. Raises UserError."""
-    from ..corpus import read
     from . import salience
+    from .corpus import read
 
     chosen.out.mkdir(parents=True, exist_ok=True)
     salience.fit(read(chosen.data, chosen.limit, paired=True)).save(chosen.out)

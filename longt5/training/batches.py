@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..corpus import Record
 from ..errors import UserError, reason
 from ..model import IGNORED
-from ..salience import Salience
+from ..text.salience import Salience
+from .corpus import Record
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe

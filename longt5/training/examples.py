@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..candidates import whole_sentences
-from ..corpus import Record
 from ..errors import UserError
-from ..salience import Salience
-from ..sentences import last_sentence_end, sentence_ends
-from ..tidying import tidy
+from ..text.prose import whole_sentences
+from ..text.salience import Salience
+from ..text.sentences import last_sentence_end, sentence_ends
+from ..text.tidying import tidy
+from .corpus import Record
 from .extractive import Extractive, extract
 from .objectives import Example, gap_sentences, span_copying, span_corruption
 

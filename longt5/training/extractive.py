@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..overlap import Growing, words_of
-from ..sentence_features import DANGLING, FREE, STOPWORDS
-from ..sentences import split_sentences
-from ..tidying import tidy
+from ..text.features import DANGLING, FREE, STOPWORDS
+from ..text.overlap import Growing, words_of
+from ..text.sentences import split_sentences
+from ..text.tidying import tidy
 
 MIN_WORDS, MAX_WORDS = 8, 48  # of a sentence worth repeating
 MIN_LETTERS = 0.75  # share of a sentence's characters that are letters or spaces

@@ -25,7 +25,6 @@ from tqdm import tqdm
 
 from ..attention import LongAttention, RMSNorm
 from ..checkpoint import replacing
-from ..corpus import Record
 from ..errors import UserError, reason
 from ..generation_config import GenerationConfig
 from ..memory import is_out_of_memory
@@ -33,6 +32,7 @@ from ..model import FeedForward, LongT5ForConditionalGeneration
 from ..weights import DTYPES, has_fast_bfloat16
 from . import optimizer as optimizers
 from .batches import Batch, Batches, Position, collate
+from .corpus import Record
 from .curves import Log, draw
 from .recipe import Recipe
 from .validation import Validate, validator

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..overlap import Remainder, words_of
-from ..sentences import split_sentences
+from ..text.overlap import Remainder, words_of
+from ..text.sentences import split_sentences
 
 EOS = 1
 

@@ -1,4 +1,4 @@
-"""The network of :mod:`longt5.salience`, learnt from pairs of documents and summaries.
+"""The network of :mod:`longt5.text.salience`, learnt from pairs of documents and summaries.
 
 A softmax over each document's sentences is fitted to what each of them, for its length, shares
 with the summary. Of a long document a later part counts as well, since sections are ranked one
@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..candidates import whole_sentences
-from ..corpus import Record
 from ..errors import UserError
-from ..overlap import words_of
-from ..salience import Row, Salience
-from ..sentence_features import FEATURES, Sentences
-from ..sentences import sentence_ends
+from ..text.features import FEATURES, Sentences
+from ..text.overlap import words_of
+from ..text.prose import whole_sentences
+from ..text.salience import Row, Salience
+from ..text.sentences import sentence_ends
+from .corpus import Record
 from .extractive import Overlap
 
 CHARACTERS = 17_000  # of a document: about what a window of 4,096 tokens holds

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from ..corpus import Record
-from ..overlap import rouge_n, words_of
-from ..salience import Salience
+from ..text.overlap import rouge_n, words_of
+from ..text.salience import Salience
 from .batches import collate, salience_of
+from .corpus import Record
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe, Stage
@@ -23,7 +23,7 @@ def validator(
     records: Sequence[Record], tokenizer: Any, recipe: Recipe
 ) -> Validate | None:
     """What scores a model on these records by the last stage's main objective; None without an
-    example. ROUGE (:mod:`longt5.overlap`) is against the record's summary where it has one."""
+    example. ROUGE (:mod:`longt5.text.overlap`) is against the record's summary where it has one."""
     stage = recipe.stages[-1]
     salience = salience_of(recipe)
     made = [(record, _example(record, tokenizer, stage, salience)) for record in records]

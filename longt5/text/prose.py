@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from .sentence_features import STOPWORDS
+from .features import STOPWORDS
 from .sentences import (
     BLANK,
     IMPRINT,

@@ -4,7 +4,7 @@ A small extractive model sometimes jumps from one sentence of the source into an
 share a word. Here a token that continues no run of a source sentence costs ``penalty``; where
 the source ends a sentence, any other one may begin, and only there may the answer end. Which one
 begins may have a price as well: that of the least salient ones is the highest
-(:mod:`longt5.salience`). Not in transformers; given to ``stream`` as a ``logits_processor``.
+(:mod:`longt5.text.salience`). Not in transformers; given to ``stream`` as a ``logits_processor``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from .logits_processors import Processor
-from .salience import Ranking
-from .tidying import tidy
+from .text.salience import Ranking
+from .text.tidying import tidy
 
 CONTEXT = 16  # tokens looked back at by a row that has left the source
 BEGIN, END = -1, -2  # what stands before and after each sentence
@@ -28,7 +28,7 @@ def tidied(
     sentences: Sequence[tuple[str, Sequence[int]]], encode: Callable[[str], Sequence[int]],
     plan: Collection[int] = (),
 ) -> list[Sequence[int]]:  # fmt: skip
-    """The tokens of each sentence as a summary should say it (:func:`longt5.tidying.tidy`):
+    """The tokens of each sentence as a summary should say it (:func:`longt5.text.tidying.tidy`):
     those of the source, but where it changes. ``plan``: the sentences that are likely there.
     """
     found = []

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import UserError, reason, require
+from ..errors import UserError, reason, require
 
 FIELDS = (("document", "summary"), ("article", "abstract"), ("source", "target"))
 HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, getcontext
 from functools import cached_property
 
+from ..tokenizer import UNSPACED
 from .sentences import sentence_ends
-from .tokenizer import UNSPACED
 
 MONTHS = (
     "january february march april may june july august september october november december"

@@ -2,10 +2,10 @@
 
 A small model that copies knows how to repeat a sentence better than which one. Where a sentence
 stands, how much of the document recurs in it, what the headings say and how it is built say a
-good deal about that (:mod:`longt5.sentence_features`); the network's weights lie beside the
+good deal about that (:mod:`longt5.text.features`); the network's weights lie beside the
 model's (``salience.json``) and are learnt from pairs of documents and summaries
 (:mod:`longt5.training.salience`). Scores are relative: log-odds of one sentence against another.
-:class:`Ranking` turns them into prices for :mod:`longt5.copying`.
+:class:`Ranking` turns them into prices for :mod:`longt5.copy_processor`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .checkpoint import read_object, replacing, typed
-from .errors import reason
-from .sentence_features import FEATURES, Sentences, Span
+from ..checkpoint import read_object, replacing, typed
+from ..errors import reason
+from .features import FEATURES, Sentences, Span
 
 FILE = "salience.json"
 ORDER = 15.0  # log-probability: the price of passing over a sentence of the plan

@@ -1,0 +1,1 @@
+"""Prose without tensors: sentences, what may be quoted, headings, words, ranking, claims."""
