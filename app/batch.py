@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from app import export
-from app.documents import Document
-from app.documents.text import shown_name
+from app.documents.model import Document
+from app.documents.readers.encoding import shown_name
 from app.errors import UNEXPECTED, AppError, BadOption, Cancelled
 from app.events import Finished, Progress
 from app.files import write_whole

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from app.sections import HEADING, Section, headings_of_outline, join_pages, split_at_headings
+from app.documents.headings import (
+    HEADING,
+    Section,
+    headings_of_outline,
+    join_pages,
+    split_at_headings,
+)
 from longt5.text.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
 
 CUTS = ("section", "paragraph", "sentence", "token")

@@ -20,8 +20,10 @@ from typing import Any, TextIO
 from app import export
 from app.arguments import Parser
 from app.batch import Outcome, run_batch, table, unexpected, unwritable
-from app.documents import Document, load_document, require_text
-from app.documents.text import shown_name
+from app.documents.headings import listing, sections_of
+from app.documents.load import load_document, require_text
+from app.documents.model import Document
+from app.documents.readers.encoding import shown_name
 from app.errors import (
     AppError,
     BadOption,
@@ -35,7 +37,6 @@ from app.files import part_of
 from app.models import CATALOGUE, is_present
 from app.options import Options
 from app.plan import in_a_line
-from app.sections import listing, sections_of
 from app.settings import (
     DEFAULT_BEAMS,
     DEFAULT_LENGTH,

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from app.documents import Document
-from app.documents.sections import Entry, find_references
+from app.documents.back_matter import Entry, find_references
+from app.documents.headings import headings_of_outline
+from app.documents.model import Document
 from app.events import Summary
-from app.sections import headings_of_outline
 from app.wording import capital, counted, places, ranges
 
 # What became of a page, as people read it; "read" is the first.

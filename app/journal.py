@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app.documents import Document, OutlineItem, Page
+from app.documents.model import Document, OutlineItem, Page
 from app.errors import BadOption, Busy
 from app.events import SectionSummary, Sentence, Summary
 from app.files import write_whole

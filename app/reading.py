@@ -16,8 +16,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.documents import Document, load_document
-from app.documents.text import shown_name
+from app.documents.load import load_document
+from app.documents.model import Document
+from app.documents.readers.encoding import shown_name
 from app.errors import AppError, NotReadable
 from app.settings import (
     KEPT_COPIES,

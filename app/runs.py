@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.documents import Document, require_text
+from app.documents.headings import chosen_part
+from app.documents.load import require_text
+from app.documents.model import Document
 from app.errors import AppError, BadOption, DeviceLost
 from app.events import (
     DocumentFailed,
@@ -26,7 +28,6 @@ from app.journal import Asked, CannotResume, JobFolder
 from app.memory import require_room, require_room_for_weights
 from app.models import resolve_model
 from app.options import Options
-from app.sections import chosen_part
 from app.settings import Settings
 from app.summarizer import Summarizer
 

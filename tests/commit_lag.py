@@ -65,7 +65,7 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
     import torch
 
     from app.chunking import chunk_document
-    from app.documents import load_document
+    from app.documents.load import load_document
     from app.lengths import share_words, token_limits
 
     chunks = chunk_document(load_document(path), summarizer.tokenizer, summarizer.window)

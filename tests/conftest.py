@@ -9,7 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from app.documents import Document, Page, document_from_text
+from app.documents.load import document_from_text
+from app.documents.model import Document, Page
 from app.summarizer import Summarizer
 
 # Jobs and uploads of the tests, of their subprocesses too, never lie among the user's own.

@@ -32,7 +32,7 @@ def plain(summary: Any) -> str:
 
 def work(job_id: str) -> None:
     """What the process does: begin a run, or take one up; a line for each thing that happens."""
-    from app.documents import document_from_text
+    from app.documents.load import document_from_text
     from app.events import Finished, SectionDone
     from app.runs import Request
     from app.service import Service

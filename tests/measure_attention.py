@@ -61,7 +61,7 @@ def sentence_spans(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[
 def summaries(path: Path, summarizer: Any, most: int) -> Iterator[Copied]:
     """Long summaries of the document's first chunks, with all their attention."""
     from app.chunking import chunk_document
-    from app.documents import load_document
+    from app.documents.load import load_document
 
     model, tokenizer = summarizer.model, summarizer.tokenizer
     for chunk in chunk_document(load_document(path), tokenizer, summarizer.window)[:most]:

@@ -24,7 +24,7 @@ import torch
 
 from app.chunking import chunk_document
 from app.citations import WORD, Citer, Passage, find_passages
-from app.documents import load_document
+from app.documents.load import load_document
 from app.errors import AppError
 from app.evidence import SentenceWriter
 from app.settings import assets_dir

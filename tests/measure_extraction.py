@@ -23,7 +23,8 @@ from pathlib import Path
 import pypdf
 import pypdfium2
 
-from app.documents import load_document, pdf
+from app.documents.load import load_document
+from app.documents.readers.pdf import reader as pdf
 from app.errors import AppError
 
 TARGET = 0.97

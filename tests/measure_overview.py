@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 
-from app.documents import document_from_text
+from app.documents.load import document_from_text
 from app.events import Sentence, Summary
 from app.overview import MAX_WORDS
 from app.summarizer import Options, Summarizer

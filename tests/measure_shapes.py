@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.documents import load_document
+from app.documents.load import load_document
 from app.events import DraftText
 from app.settings import assets_dir
 from app.summarizer import Summarizer

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from app.documents import load_document
+from app.documents.load import load_document
 from app.events import Progress
 from app.options import Options
 from app.runs import Request

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.chunking import OVERLAP, Chunk, chunk_document, gather
-from app.documents import Document, OutlineItem, Page, document_from_text, load_document
+from app.documents.headings import join_pages, sections_of
+from app.documents.load import document_from_text, load_document
+from app.documents.model import Document, OutlineItem, Page
 from app.models import window
-from app.sections import join_pages, sections_of
 from longt5 import Tokenizer
 
 ASSETS = Path(__file__).parents[1] / "assets"

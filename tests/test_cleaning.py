@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.platypus import Table
 
-from app.cleaning import Hyphens, clean_pages, drop_running_lines
-from app.documents import load_document
-from app.documents.asides import put_together
-from app.documents.layout import page_marks
-from app.documents.paragraphs import Body, Mark, Marks, join_lines, line_key, placed
-from app.documents.sections import drop_contents, find_references
+from app.documents.back_matter import drop_contents, find_references
+from app.documents.cleaning import Hyphens, clean_pages, drop_running_lines
+from app.documents.load import load_document
+from app.documents.readers.pdf.interrupted_sentences import put_together
+from app.documents.readers.pdf.layout import page_marks
+from app.documents.readers.pdf.paragraphs import Body, Mark, Marks, join_lines, line_key, placed
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at
 
 EXAMPLE = Path(__file__).parents[1] / "assets" / "examples" / "merrow-report.pdf"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app import cli
 from app.compare import described, rows_of, said_by_both, summary_from, to_markdown
-from app.documents import load_document
+from app.documents.load import load_document
 from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
 from app.export import to_json

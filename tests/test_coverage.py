@@ -18,10 +18,11 @@ from app.coverage import (
     named,
     without_references,
 )
-from app.documents import OutlineItem, document_from_text
-from app.documents import _warnings as document_warnings
+from app.documents.headings import Section
+from app.documents.load import _warnings as document_warnings
+from app.documents.load import document_from_text
+from app.documents.model import OutlineItem
 from app.events import SectionSummary, Sentence, Summary
-from app.sections import Section
 from app.ui import render
 from app.ui.preview import label_of
 from tests.conftest import paged

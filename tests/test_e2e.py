@@ -11,7 +11,7 @@ import time
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from app.documents import ocr_engine
+from app.documents.readers.pdf import ocr as ocr_engine
 from app.events import Sentence
 from app.ui import render
 from tests import make_pdfs

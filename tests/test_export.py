@@ -18,7 +18,8 @@ from markdown_it import MarkdownIt
 
 from app import export
 from app.cli import build_parser
-from app.documents import Document, document_from_text
+from app.documents.load import document_from_text
+from app.documents.model import Document
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import ModelIdentity, command, provenance_of
 from app.summarizer import Options

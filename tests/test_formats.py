@@ -16,19 +16,13 @@ from pptx.opc.packuri import PackURI
 from pptx.oxml.ns import qn
 
 from app import errors
-from app.documents import (
-    document_from_text,
-    kinds,
-    limits,
-    load_document,
-    markdown,
-    parts,
-    require_text,
-    text,
-    web,
-)
-from app.documents.parts import Block, join_blocks, outline_of, pack
-from app.sections import sections_of
+from app.documents import file_kinds as kinds
+from app.documents import limits
+from app.documents.headings import sections_of
+from app.documents.load import document_from_text, load_document, require_text
+from app.documents.readers import encoding as text
+from app.documents.readers import markdown, parts, web
+from app.documents.readers.parts import Block, join_blocks, outline_of, pack
 from app.settings import READABLE
 from app.summarizer import Options
 from tests import make_formats
@@ -616,18 +610,18 @@ def test_any_markup_ends_in_blocks(markup) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["word", "open_document", "slides", "epub", "web", "markdown", "text"]
+    "kind", ["word", "odt", "slides", "epub", "web", "markdown", "encoding"]
 )
 def test_each_reader_imports_only_its_own_libraries(kind) -> None:
     own = {
-        "word": {"docx", "lxml"}, "slides": {"pptx", "lxml"}, "open_document": {"lxml"},
+        "word": {"docx", "lxml"}, "slides": {"pptx", "lxml"}, "odt": {"lxml"},
         "epub": {"lxml", "selectolax"}, "web": {"selectolax"},
         "markdown": {"markdown_it", "selectolax"},
     }  # fmt: skip
     others = {"docx", "pptx", "lxml", "selectolax", "markdown_it", "pypdf", "pypdfium2", "torch",
               "gradio", "numpy"}  # fmt: skip
     program = (
-        f"import sys, app.documents.worker, app.documents.{kind};"
+        f"import sys, app.documents.worker, app.documents.readers.{kind};"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

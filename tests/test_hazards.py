@@ -19,22 +19,16 @@ from hypothesis import strategies as st
 
 from app import errors
 from app.chunking import chunk_document, join_pages
-from app.cleaning import clean_pages
-from app.documents import (
-    Document,
-    Page,
-    child,
-    document_from_text,
-    limits,
-    load_document,
-    ocr_engine,
-    pdf,
-    quality,
-    require_text,
-    text,
-    web,
-)
-from app.documents.archive import Archive
+from app.documents import child, limits
+from app.documents.cleaning import clean_pages
+from app.documents.load import document_from_text, load_document, require_text
+from app.documents.model import Document, Page
+from app.documents.readers import encoding as text
+from app.documents.readers import web
+from app.documents.readers.archive import Archive
+from app.documents.readers.pdf import ocr as ocr_engine
+from app.documents.readers.pdf import quality
+from app.documents.readers.pdf import reader as pdf
 from tests import fuzz_documents, make_formats, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 
@@ -298,7 +292,8 @@ def test_h9_usage_cannot_be_watched_without_psutil(monkeypatch) -> None:
 
 def test_h9_what_a_library_prints_is_no_answer(load, monkeypatch) -> None:
     program = (
-        "import sys; from app.documents import text, worker; real = text.read_text;"
+        "import sys; from app.documents import worker; "
+        "from app.documents.readers import encoding as text; real = text.read_text;"
         "text.read_text = lambda *a: (print('{oops'), real(*a))[1];"
         "sys.__stdout__.write('a word of a library\\n'); worker.main()"
     )

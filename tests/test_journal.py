@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from app.documents import document_from_text
+from app.documents.load import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
 from app.files import write_whole

@@ -17,7 +17,7 @@ import pytest
 from gradio_client import Client
 
 from app import cli
-from app.documents import document_from_text
+from app.documents.load import document_from_text
 from app.errors import BadOption
 from app.settings import Settings
 from app.ui import launch

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.documents import document_from_text
+from app.documents.load import document_from_text
 from app.events import Notice, Planned, Progress
 from app.options import Options
 from app.pace import Forecast, Pace, Speed, calibrate, duration

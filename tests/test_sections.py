@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from app.documents import Document, OutlineItem, Page, document_from_text, load_document
+from app.documents.headings import chosen_part, join_pages, listing, sections_of, select_sections
+from app.documents.load import document_from_text, load_document
+from app.documents.model import Document, OutlineItem, Page
 from app.errors import BadOption
-from app.sections import chosen_part, join_pages, listing, sections_of, select_sections
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chunking import Chunk
-from app.documents import document_from_text, load_document
+from app.documents.load import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
 from app.lengths import due_words, share_words, token_limits

@@ -19,7 +19,9 @@ import pytest
 
 from app import cli, desktop
 from app.board import Board
-from app.documents import Document, Page, document_from_text, kinds
+from app.documents import file_kinds as kinds
+from app.documents.load import document_from_text
+from app.documents.model import Document, Page
 from app.errors import UNEXPECTED, BadOption, ModelNotFound, NotReadable
 from app.events import (
     DocumentFailed,

@@ -10,7 +10,7 @@ from app import export
 from app.board import Board
 from app.compare import described
 from app.coverage import cell_title
-from app.documents import document_from_text
+from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, Planned, SectionSummary
 from app.plan import in_a_line
 from app.ui import render

@@ -9,13 +9,14 @@ from typing import Any
 import gradio as gr
 
 from app.board import Board
-from app.documents import Document, document_from_text
+from app.documents.headings import listing
+from app.documents.load import document_from_text
+from app.documents.model import Document
 from app.errors import AppError, EmptyFile
 from app.events import Finished
 from app.options import Options
 from app.reading import Reader
 from app.runs import Request
-from app.sections import listing
 from app.service import Service
 from app.ui.form import beams_of
 from app.ui.handlers import session_of

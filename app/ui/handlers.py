@@ -16,8 +16,9 @@ from typing import Any
 import gradio as gr
 
 from app.board import Board
-from app.documents import Document, document_from_text
-from app.documents.page_image import page_image
+from app.documents.load import document_from_text
+from app.documents.model import Document
+from app.documents.readers.pdf.page_image import page_image
 from app.errors import (
     UNEXPECTED,
     AppError,

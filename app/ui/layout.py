@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents import ocr_engine
+from app.documents.readers.pdf import ocr as ocr_engine
 from app.models import CATALOGUE
 from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
 from app.ui import render

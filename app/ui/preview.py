@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents import Document, document_from_text
+from app.documents.headings import Section, sections_of
+from app.documents.load import document_from_text
+from app.documents.model import Document
 from app.errors import AppError, BadOption
 from app.events import Planned
 from app.plan import Plan, in_a_line
 from app.reading import Reader
-from app.sections import Section, sections_of
 from app.service import Service
 from app.ui import render
 from app.ui.form import Form

@@ -19,7 +19,8 @@ from app.coverage import (
     coverage_line,
     drawn_on,
 )
-from app.documents import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ, Document
+from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
+from app.documents.model import Document
 from app.events import Sentence, Summary
 from app.export import IN_SHORT, heading_of, pieces, provenance
 from app.pace import duration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.documents import text
+from app.documents.readers import encoding as text
 from app.errors import NotReadable
 
 SUFFIXES = {

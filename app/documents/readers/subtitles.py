@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.documents.parts import Block
+from app.documents.readers.parts import Block
 from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[.,](\d{3})"

@@ -31,8 +31,8 @@ def page_image(
     }  # fmt: skip
     try:
         done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-m", "app.documents.page_image"],
-            input=json.dumps(request), cwd=Path(__file__).resolve().parents[2],
+            [sys.executable, "-X", "utf8", "-m", "app.documents.readers.pdf.page_image"],
+            input=json.dumps(request), cwd=Path(__file__).resolve().parents[4],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
             timeout=SECONDS, check=True,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.documents import Document, OutlineItem, number_ranges, select_pages, with_pages
+from app.documents.model import Document, OutlineItem, number_ranges, select_pages, with_pages
 from app.errors import BadOption
 from longt5.text.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
 

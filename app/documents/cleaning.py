@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents.asides import put_together
-from app.documents.paragraphs import Marks, body_of, join_lines
-from app.documents.sections import drop_contents
-from app.documents.text import scrub
+from app.documents.back_matter import drop_contents
+from app.documents.readers.encoding import scrub
+from app.documents.readers.pdf.interrupted_sentences import put_together
+from app.documents.readers.pdf.paragraphs import Marks, body_of, join_lines
 
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}
@@ -40,7 +40,7 @@ def clean_pages(
     texts: Sequence[str], marks: Sequence[Marks] | None = None
 ) -> Cleaned:
     """Raw page texts to prose: paragraphs split by blank lines, headings alone. `marks` tell how
-    the lines of each page stand on it (see app.documents.layout)."""
+    the lines of each page stand on it (see app.documents.readers.pdf.layout)."""
     pages = drop_running_lines([characters(text) for text in texts])
     pages, contents = drop_contents(pages)
     body, hyphens = body_of(marks or ()), Hyphens.of(pages)

@@ -9,9 +9,9 @@ from typing import Any
 
 from lxml import etree
 
-from app.cleaning import characters
-from app.documents.archive import Archive
-from app.documents.parts import Block, join_blocks, outline_of, pack, row_of
+from app.documents.cleaning import characters
+from app.documents.readers.archive import Archive
+from app.documents.readers.parts import Block, join_blocks, outline_of, pack, row_of
 from app.errors import NotReadable
 
 _NS = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"

@@ -10,9 +10,10 @@ from urllib.parse import unquote, urldefrag
 
 from selectolax.lexbor import LexborHTMLParser
 
-from app.documents import limits, web
-from app.documents.archive import Archive
-from app.documents.parts import MAX_TITLE, Block, join_blocks
+from app.documents import limits
+from app.documents.readers import web
+from app.documents.readers.archive import Archive
+from app.documents.readers.parts import MAX_TITLE, Block, join_blocks
 from app.errors import NotReadable, TooLong
 
 _DC = "{urn:oasis:names:tc:opendocument:xmlns:container}"

@@ -12,13 +12,15 @@ from typing import Any
 import pypdf
 import pypdfium2
 
-from app.cleaning import Cleaned, clean_pages
-from app.documents import limits, ocr_engine, quality
-from app.documents.layout import page_marks
-from app.documents.paragraphs import Marks
-from app.documents.typeset import outline_by_type
+from app.documents import limits
+from app.documents.cleaning import Cleaned, clean_pages
+from app.documents.headings import MIN_TITLES, headings_in_text
+from app.documents.readers.pdf import ocr as ocr_engine
+from app.documents.readers.pdf import quality
+from app.documents.readers.pdf.heading_by_type_size import outline_by_type
+from app.documents.readers.pdf.layout import page_marks
+from app.documents.readers.pdf.paragraphs import Marks
 from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
-from app.sections import MIN_TITLES, headings_in_text
 from app.wording import capital, places
 
 MORE = 1.5  # times the headings known by their words: those in large type are taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from app.cleaning import drop_running_lines
+from app.documents.cleaning import drop_running_lines
 from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
 
 BREAK = "\f"

@@ -11,10 +11,10 @@ import docx
 from docx.enum.style import WD_STYLE_TYPE
 from lxml import etree
 
-from app.cleaning import characters
-from app.documents.archive import Archive, parse_xml
-from app.documents.paragraphs import lead_apart, line_key
-from app.documents.parts import Block, join_blocks, outline_of, pack, row_of
+from app.documents.cleaning import characters
+from app.documents.readers.archive import Archive, parse_xml
+from app.documents.readers.parts import Block, join_blocks, outline_of, pack, row_of
+from app.documents.readers.pdf.paragraphs import lead_apart, line_key
 from app.errors import NotReadable
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.documents.paragraphs import LARGE, Mark, Marks, body_of, line_key
+from app.documents.readers.pdf.paragraphs import LARGE, Mark, Marks, body_of, line_key
 from longt5.text.sentences import CAPTION, MAX_HEADING, count_words
 
 _ENDS = re.compile(r"[.,;:]$")

@@ -11,10 +11,11 @@ import pptx
 from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
 from pptx.exc import PackageNotFoundError
 
-from app.cleaning import characters
-from app.documents import NOTES_READ, limits
-from app.documents.archive import Archive, parse_xml
-from app.documents.parts import MAX_TITLE, Block, join_blocks, row_of
+from app.documents import limits
+from app.documents.cleaning import characters
+from app.documents.load import NOTES_READ
+from app.documents.readers.archive import Archive, parse_xml
+from app.documents.readers.parts import MAX_TITLE, Block, join_blocks, row_of
 from app.errors import NotReadable, TooLong
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"

@@ -10,10 +10,10 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from app.cleaning import characters
-from app.documents import text
-from app.documents.paragraphs import lead_apart, line_key
-from app.documents.parts import Block, join_blocks, outline_of, pack
+from app.documents.cleaning import characters
+from app.documents.readers import encoding as text
+from app.documents.readers.parts import Block, join_blocks, outline_of, pack
+from app.documents.readers.pdf.paragraphs import lead_apart, line_key
 from app.errors import NotReadable
 from longt5.text.sentences import CAPTION
 

@@ -1,0 +1,1 @@
+"""PDF: text, lines, paragraphs, headings, page pictures and OCR."""
