@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.chunking import Chunk
+from app.summary.chunking import Chunk
 from longt5.text.sentences import split_sentences
 from longt5.tokenizer import token_range
 

@@ -34,9 +34,6 @@ from app.errors import (
 )
 from app.events import Finished, Notice, Planned, Progress, Summary
 from app.files import part_of
-from app.models import CATALOGUE, is_present
-from app.options import Options
-from app.plan import in_a_line
 from app.settings import (
     DEFAULT_BEAMS,
     DEFAULT_LENGTH,
@@ -46,6 +43,9 @@ from app.settings import (
     dims_text,
     moves_cursor,
 )
+from app.summary.models import CATALOGUE, is_present
+from app.summary.options import Options
+from app.summary.plan import in_a_line
 from app.terminal import ProgressLine, SummaryWriter
 from app.wording import counted, places
 
@@ -292,7 +292,7 @@ class Run:
     def load(self) -> Any:
         """The model, loaded at its first use."""
         if self.summarizer is None:
-            from app.summarizer import Summarizer
+            from app.summary.summarizer import Summarizer
 
             self.summarizer = Summarizer.load(
                 self.chosen.model,

@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from app.chunking import Chunk
 from app.citations import Citer, Passage, find_passages
 from app.coverage import cite_pages, labels_of
 from app.events import Sentence
+from app.summary.chunking import Chunk
 from longt5.text.claims import Facts, check
 from longt5.text.prose import whole_ones
 from longt5.text.sentences import split_sentences, without_headings

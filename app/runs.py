@@ -25,11 +25,11 @@ from app.events import (
     Summary,
 )
 from app.journal import Asked, CannotResume, JobFolder
-from app.memory import require_room, require_room_for_weights
-from app.models import resolve_model
-from app.options import Options
 from app.settings import Settings
-from app.summarizer import Summarizer
+from app.summary.memory_estimate import require_room, require_room_for_weights
+from app.summary.models import resolve_model
+from app.summary.options import Options
+from app.summary.summarizer import Summarizer
 
 USUAL_TOKENS = 256  # written in a section, for an estimate
 SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing

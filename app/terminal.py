@@ -19,7 +19,7 @@ from app.events import (
     Sentence,
     Summary,
 )
-from app.pace import duration
+from app.summary.throughput import duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4

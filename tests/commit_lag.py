@@ -64,9 +64,9 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
     """(beams, drafts) of each of the document's first ``most`` chunks."""
     import torch
 
-    from app.chunking import chunk_document
     from app.documents.load import load_document
-    from app.lengths import share_words, token_limits
+    from app.summary.chunking import chunk_document
+    from app.summary.lengths import share_words, token_limits
 
     chunks = chunk_document(load_document(path), summarizer.tokenizer, summarizer.window)
     targets = share_words(length, chunks)
@@ -120,7 +120,7 @@ def _percents(shares: Sequence[float]) -> str:
 
 
 def main() -> None:
-    from app.summarizer import Summarizer
+    from app.summary.summarizer import Summarizer
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path)

@@ -11,7 +11,7 @@ import pytest
 
 from app.documents.load import document_from_text
 from app.documents.model import Document, Page
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 
 # Jobs and uploads of the tests, of their subprocesses too, never lie among the user's own.
 _DATA = tempfile.TemporaryDirectory(prefix="summarizer-tests-")

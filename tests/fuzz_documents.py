@@ -20,13 +20,13 @@ from pathlib import Path
 import hypothesis
 from hypothesis import strategies as st
 
-from app.chunking import chunk_document, join_pages
 from app.documents import limits
 from app.documents.cleaning import clean_pages
 from app.documents.load import load_document
 from app.documents.model import Document, Page
 from app.documents.readers import encoding as text
 from app.errors import AppError
+from app.summary.chunking import chunk_document, join_pages
 from tests import make_formats, make_pdfs
 from tests.make_pdfs import PROSE, text_pdf
 

@@ -37,7 +37,7 @@ def work(job_id: str) -> None:
     from app.runs import Request
     from app.service import Service
     from app.settings import Settings
-    from app.summarizer import Options
+    from app.summary.summarizer import Options
 
     service = Service(Settings(device="cpu", dtype="float32"))
     if job_id:

@@ -60,8 +60,8 @@ def sentence_spans(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[
 
 def summaries(path: Path, summarizer: Any, most: int) -> Iterator[Copied]:
     """Long summaries of the document's first chunks, with all their attention."""
-    from app.chunking import chunk_document
     from app.documents.load import load_document
+    from app.summary.chunking import chunk_document
 
     model, tokenizer = summarizer.model, summarizer.tokenizer
     for chunk in chunk_document(load_document(path), tokenizer, summarizer.window)[:most]:
@@ -158,7 +158,7 @@ def cost(summarizer: Any, beams: int, heads: Any) -> str:
 
 
 def main() -> None:
-    from app.summarizer import Summarizer
+    from app.summary.summarizer import Summarizer
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path)

@@ -22,13 +22,13 @@ from unittest import mock
 
 import torch
 
-from app.chunking import chunk_document
 from app.citations import WORD, Citer, Passage, find_passages
 from app.documents.load import load_document
 from app.errors import AppError
 from app.evidence import SentenceWriter
 from app.settings import assets_dir
-from app.summarizer import Options, Summarizer
+from app.summary.chunking import chunk_document
+from app.summary.summarizer import Options, Summarizer
 
 RUN = 6
 METHODS = ("attention", "overlap", "both")
@@ -119,7 +119,7 @@ def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
                 score.add(truth, cited_by(self._citer, text, shares))
             return super()._cited(text, shares)
 
-    with mock.patch("app.section_writer.SentenceWriter", Recorder):
+    with mock.patch("app.summary.section_writer.SentenceWriter", Recorder):
         summarizer.summarize(document, Options(length=length))
     return score
 

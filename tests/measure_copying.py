@@ -15,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 from app.settings import LENGTH_WORDS, assets_dir
-from app.summarizer import Options, Summarizer
+from app.summary.summarizer import Options, Summarizer
 from longt5.text.prose import NEVER
 from tests.measure_citations import documents_of
 

@@ -16,8 +16,8 @@ from statistics import mean
 
 from app.documents.load import document_from_text
 from app.events import Sentence, Summary
-from app.overview import MAX_WORDS
-from app.summarizer import Options, Summarizer
+from app.summary.overview import MAX_WORDS
+from app.summary.summarizer import Options, Summarizer
 from longt5.evaluation.baselines import lead
 from longt5.evaluation.metrics import rouge_scorer
 from longt5.text.sentences import count_words

@@ -23,7 +23,7 @@ from torch import Tensor
 from app.documents.load import load_document
 from app.events import DraftText
 from app.settings import assets_dir
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer
 from longt5.text.salience import Salience
 from longt5.training.batches import Batch, collate

@@ -17,10 +17,10 @@ import torch
 
 from app.documents.load import load_document
 from app.events import Progress
-from app.options import Options
 from app.runs import Request
 from app.service import Service
 from app.settings import Settings
+from app.summary.options import Options
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from tests.conftest import EXAMPLE_PDF, ROOT
 

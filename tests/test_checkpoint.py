@@ -9,7 +9,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 from longt5.checkpoint import INDEX, SINGLE, commit_of, locate
 from tests.conftest import ROOT
 

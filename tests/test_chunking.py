@@ -10,11 +10,11 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.chunking import OVERLAP, Chunk, chunk_document, gather
 from app.documents.headings import join_pages, sections_of
 from app.documents.load import document_from_text, load_document
 from app.documents.model import Document, OutlineItem, Page
-from app.models import window
+from app.summary.chunking import OVERLAP, Chunk, chunk_document, gather
+from app.summary.models import window
 from longt5 import Tokenizer
 
 ASSETS = Path(__file__).parents[1] / "assets"

@@ -21,7 +21,7 @@ from app import cli, export
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
 from app.settings import dims_text, moves_cursor
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 from app.terminal import ProgressLine, SummaryWriter, wrapped
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
 from tests.test_export import summary_of

@@ -15,7 +15,7 @@ from app.documents.load import load_document
 from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
 from app.export import to_json
-from app.options import Options
+from app.summary.options import Options
 from tests.conftest import EXAMPLE_TEXT
 
 

@@ -13,7 +13,7 @@ import torch
 
 from app.cli import main
 from app.errors import ModelNotFound
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 from longt5 import GenerationConfig, LongT5ForConditionalGeneration, Tokenizer
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, Reading

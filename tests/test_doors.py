@@ -12,7 +12,7 @@ import pytest
 from gradio_client import Client
 
 from app.documents.load import document_from_text
-from app.summarizer import Options
+from app.summary.summarizer import Options
 from tests.conftest import EXAMPLE_TEXT, ROOT
 from tests.server import running_page
 

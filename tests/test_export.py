@@ -22,7 +22,7 @@ from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.events import SectionSummary, Sentence, Summary
 from app.provenance import ModelIdentity, command, provenance_of
-from app.summarizer import Options
+from app.summary.summarizer import Options
 from longt5.text.sentences import settled
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"

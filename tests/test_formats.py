@@ -24,7 +24,7 @@ from app.documents.readers import encoding as text
 from app.documents.readers import markdown, parts, web
 from app.documents.readers.parts import Block, join_blocks, outline_of, pack
 from app.settings import READABLE
-from app.summarizer import Options
+from app.summary.summarizer import Options
 from tests import make_formats
 from tests.make_pdfs import PROSE, text_pdf
 

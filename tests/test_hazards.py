@@ -18,7 +18,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app import errors
-from app.chunking import chunk_document, join_pages
 from app.documents import child, limits
 from app.documents.cleaning import clean_pages
 from app.documents.load import document_from_text, load_document, require_text
@@ -29,6 +28,7 @@ from app.documents.readers.archive import Archive
 from app.documents.readers.pdf import ocr as ocr_engine
 from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
+from app.summary.chunking import chunk_document, join_pages
 from tests import fuzz_documents, make_formats, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 

@@ -20,12 +20,12 @@ from app.board import Board
 from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
 from app.jobs import DONE, FAILED, WAITING, JobRunner
-from app.pace import duration
 from app.reading import Reader
 from app.runs import ModelKeeper, Request
 from app.service import Service
 from app.settings import Settings, data_dir
-from app.summarizer import Options
+from app.summary.summarizer import Options
+from app.summary.throughput import duration
 from app.ui import render
 from app.ui.exports import exports_folder
 from app.ui.form import Form

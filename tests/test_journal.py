@@ -31,7 +31,7 @@ from app.reading import Reader
 from app.runs import Request, summarize_all
 from app.service import GIVEN_UP, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
-from app.summarizer import Options
+from app.summary.summarizer import Options
 from app.ui.form import Form
 from app.ui.handlers import Handlers
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from app import memory
 from app.board import Board
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, SectionDone
@@ -18,7 +17,8 @@ from app.journal import Journal
 from app.runs import Means, Request, summarize_all
 from app.service import Service
 from app.settings import Settings
-from app.summarizer import Options
+from app.summary import memory_estimate as memory
+from app.summary.summarizer import Options
 from longt5 import LongT5Config, free_memory, is_out_of_memory, release_memory
 from tests.conftest import ROOT
 from tests.test_journal import JOB, asked, plain, service_of, short  # noqa: F401

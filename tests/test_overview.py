@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import overview
 from app.events import SectionSummary, Sentence
-from app.overview import MAX_WORDS, STRETCHES, overview_of
+from app.summary import overview
+from app.summary.overview import MAX_WORDS, STRETCHES, overview_of
 from longt5.text.sentences import count_words
 
 FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from app.documents.load import document_from_text
 from app.events import Notice, Planned, Progress
-from app.options import Options
-from app.pace import Forecast, Pace, Speed, calibrate, duration
-from app.plan import in_a_line
-from app.states import KeptStates
+from app.summary.encoder_cache import KeptStates
+from app.summary.options import Options
+from app.summary.plan import in_a_line
+from app.summary.throughput import Forecast, Pace, Speed, calibrate, duration
 
 
 def test_speeds_are_kept_and_the_latest_counts_most(tmp_path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import assets_dir
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, Reading
 from longt5.text.features import FEATURES, Sentences

@@ -13,15 +13,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.chunking import Chunk
 from app.documents.load import document_from_text, load_document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
-from app.lengths import due_words, share_words, token_limits
-from app.options import Options
 from app.runs import ModelKeeper
 from app.settings import LENGTH_WORDS, Settings
-from app.summarizer import Summarizer
+from app.summary.chunking import Chunk
+from app.summary.lengths import due_words, share_words, token_limits
+from app.summary.options import Options
+from app.summary.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
 from longt5.text.sentences import (

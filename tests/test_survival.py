@@ -23,7 +23,7 @@ from app.reading import Reader
 from app.runs import Request, in_words, summarize_all
 from app.service import FAILED_AGAIN, FAILED_ONCE, Service
 from app.settings import Settings
-from app.summarizer import Options, Summarizer
+from app.summary.summarizer import Options, Summarizer
 from app.ui import handlers
 from longt5 import is_device_lost
 from tests.conftest import EXAMPLE_PDF, ROOT
@@ -79,7 +79,7 @@ def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> No
 
 
 def test_h18_a_missing_model_is_said_before_the_page_starts(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("app.models.assets_dir", lambda: tmp_path)
+    monkeypatch.setattr("app.summary.models.assets_dir", lambda: tmp_path)
     assert cli.main(["serve", "--port", "1"]) == 1
     assert "install the app again" in capsys.readouterr().err
     assert cli.main(["serve", "--model", str(tmp_path), "--port", "1"]) == 1
@@ -213,7 +213,7 @@ def test_h19_stop_and_errors_cross_the_processes(article) -> None:
 def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> None:
     path = tmp_path / "a.txt"
     path.write_text("The river rose in the night. " * 9)
-    monkeypatch.setattr("app.summarizer.Summarizer.load", lambda *a, **k: own)
+    monkeypatch.setattr("app.summary.summarizer.Summarizer.load", lambda *a, **k: own)
     monkeypatch.setattr(own, "calibrate", lambda beams: None)
     for error, words in (
         (None, "--device cpu"), (torch.OutOfMemoryError("CUDA out of memory."), "--num-beams 1"),

@@ -14,7 +14,7 @@ import pytest
 import torch
 import transformers
 
-from app.summarizer import Summarizer
+from app.summary.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer, errors
 from longt5.errors import UserError
 from longt5.text.salience import Salience

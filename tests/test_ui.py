@@ -36,7 +36,7 @@ from app.reading import Reader
 from app.runs import Request
 from app.service import Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
-from app.summarizer import Options
+from app.summary.summarizer import Options
 from app.ui import launch, render
 from app.ui.api import Api
 from app.ui.exports import exports_folder, write_exports

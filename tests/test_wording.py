@@ -12,7 +12,7 @@ from app.compare import described
 from app.coverage import cell_title
 from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, Planned, SectionSummary
-from app.plan import in_a_line
+from app.summary.plan import in_a_line
 from app.ui import render
 from app.wording import counted, places, ranges
 from tests.test_export import summary_of

@@ -14,10 +14,10 @@ from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.errors import AppError, EmptyFile
 from app.events import Finished
-from app.options import Options
 from app.reading import Reader
 from app.runs import Request
 from app.service import Service
+from app.summary.options import Options
 from app.ui.form import beams_of
 from app.ui.handlers import session_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.options import Options
 from app.settings import DEFAULT_LENGTH, DEFAULT_MODEL, Settings
+from app.summary.options import Options
 from app.wording import ranges
 
 

@@ -33,11 +33,11 @@ from app.errors import (
 from app.events import Event
 from app.jobs import Job
 from app.journal import JOB_ID
-from app.pace import duration
 from app.reading import Reader
 from app.runs import Request
 from app.service import IDLE_S, Service
 from app.settings import KEPT_JOBS, MAX_FILES
+from app.summary.throughput import duration
 from app.ui import render
 from app.ui.earlier import Earlier
 from app.ui.exports import exports_folder, sweep, write_exports

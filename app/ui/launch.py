@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.arguments import Parser
 from app.errors import BadOption
-from app.models import resolve_model
 from app.settings import MAX_BEAMS, Settings, assets_dir, data_dir, quiet_environment
+from app.summary.models import resolve_model
 
 if TYPE_CHECKING:
     import gradio as gr

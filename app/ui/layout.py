@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 
 from app.documents.readers.pdf import ocr as ocr_engine
-from app.models import CATALOGUE
 from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
+from app.summary.models import CATALOGUE
 from app.ui import render
 from app.ui.api import Api
 from app.ui.form import Form

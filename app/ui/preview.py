@@ -14,9 +14,9 @@ from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.errors import AppError, BadOption
 from app.events import Planned
-from app.plan import Plan, in_a_line
 from app.reading import Reader
 from app.service import Service
+from app.summary.plan import Plan, in_a_line
 from app.ui import render
 from app.ui.form import Form
 from app.wording import counted, places

@@ -23,7 +23,7 @@ from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
 from app.documents.model import Document
 from app.events import Sentence, Summary
 from app.export import IN_SHORT, heading_of, pieces, provenance
-from app.pace import duration
+from app.summary.throughput import duration
 from app.wording import counted, ranges
 from longt5.text.sentences import count_words
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.chunking import Chunk
 from app.coverage import coverage_of, references_left_out
 from app.errors import AppError, BadOption, ModelNotFound
 from app.events import (
@@ -24,17 +23,18 @@ from app.events import (
     Summary,
 )
 from app.evidence import Source
-from app.lengths import due_words
-from app.memory import in_words
-from app.models import copy_penalty, model_label, resolve_model, window
-from app.options import Options
-from app.overview import overview_of
-from app.pace import Forecast, Pace, calibrate
-from app.plan import Plan
 from app.provenance import ModelIdentity, provenance_of, weights_digest
-from app.section_writer import SectionWriter
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
-from app.states import KeptStates, Key, encode
+from app.summary.chunking import Chunk
+from app.summary.encoder_cache import KeptStates, Key, encode
+from app.summary.lengths import due_words
+from app.summary.memory_estimate import in_words
+from app.summary.models import copy_penalty, model_label, resolve_model, window
+from app.summary.options import Options
+from app.summary.overview import overview_of
+from app.summary.plan import Plan
+from app.summary.section_writer import SectionWriter
+from app.summary.throughput import Forecast, Pace, calibrate
 from app.wording import places
 from longt5.text.prose import NEVER
 from longt5.text.salience import Salience

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.chunking import Chunk, chunk_document
 from app.coverage import without_references
 from app.documents.headings import chosen_part
 from app.documents.load import require_text
 from app.documents.model import Document
 from app.events import Planned
-from app.lengths import share_words, tokens_per_word
-from app.memory import in_words, run_bytes
-from app.models import window
-from app.options import Options
-from app.pace import duration
+from app.summary.chunking import Chunk, chunk_document
+from app.summary.lengths import share_words, tokens_per_word
+from app.summary.memory_estimate import in_words, run_bytes
+from app.summary.models import window
+from app.summary.options import Options
+from app.summary.throughput import duration
 from app.wording import counted
 from longt5.text.sentences import count_words
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from app.chunking import Chunk
 from app.events import DraftText, Event, Progress, SectionDone, SectionSummary
 from app.evidence import SentenceWriter, Source
-from app.lengths import ONE_SENTENCE, token_limits
+from app.summary.chunking import Chunk
+from app.summary.lengths import ONE_SENTENCE, token_limits
 from longt5.text.salience import Salience
 from longt5.text.sentences import ended, headings_of, settled, without_headings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.chunking import Chunk
 from app.settings import LENGTH_WORDS
+from app.summary.chunking import Chunk
 from longt5.text.sentences import count_words
 
 ONE_SENTENCE = 40  # words; a target below it is met by a sentence, or what is planned
