@@ -19,8 +19,8 @@ from app.documents.model import Document
 from app.documents.readers.encoding import shown_name
 from app.errors import UNEXPECTED, AppError, BadOption, Cancelled
 from app.events import Finished, Progress
+from app.evidence.provenance import digest_of, made_of, mark_of
 from app.files import write_whole
-from app.provenance import digest_of, made_of, mark_of
 from app.settings import READABLE
 from longt5.text.sentences import count_words
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Protocol
 
-from app.coverage import cite_pages, coverage_line, named
 from app.events import SectionSummary, Sentence, Summary
-from app.provenance import details
+from app.evidence.coverage import cite_pages, coverage_line, named
+from app.evidence.provenance import details
 from app.wording import counted, span
 
 FORMATS = ("md", "txt", "json", "html", "docx")

@@ -22,10 +22,10 @@ from unittest import mock
 
 import torch
 
-from app.citations import WORD, Citer, Passage, find_passages
 from app.documents.load import load_document
 from app.errors import AppError
-from app.evidence import SentenceWriter
+from app.evidence.citations import WORD, Citer, Passage, find_passages
+from app.evidence.section_evidence import SentenceWriter
 from app.settings import assets_dir
 from app.summary.chunking import chunk_document
 from app.summary.summarizer import Options, Summarizer

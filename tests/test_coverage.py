@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import export
-from app.coverage import (
+from app.documents.headings import Section
+from app.documents.load import _warnings as document_warnings
+from app.documents.load import document_from_text
+from app.documents.model import OutlineItem
+from app.events import SectionSummary, Sentence, Summary
+from app.evidence.coverage import (
     cite_pages,
     coverage_line,
     drawn_on,
@@ -18,11 +23,6 @@ from app.coverage import (
     named,
     without_references,
 )
-from app.documents.headings import Section
-from app.documents.load import _warnings as document_warnings
-from app.documents.load import document_from_text
-from app.documents.model import OutlineItem
-from app.events import SectionSummary, Sentence, Summary
 from app.ui import render
 from app.ui.preview import label_of
 from tests.conftest import paged

@@ -21,7 +21,6 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 
 from app import errors
-from app.coverage import coverage_of
 from app.documents import child, limits
 from app.documents import load as documents
 from app.documents.cleaning import characters, clean_pages
@@ -32,6 +31,7 @@ from app.documents.readers import encoding as text
 from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
 from app.documents.readers.pdf.page_image import find_passage
+from app.evidence.coverage import coverage_of
 from app.journal import document_of
 from tests import make_examples, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf

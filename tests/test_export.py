@@ -21,7 +21,7 @@ from app.cli import build_parser
 from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.events import SectionSummary, Sentence, Summary
-from app.provenance import ModelIdentity, command, provenance_of
+from app.evidence.provenance import ModelIdentity, command, provenance_of
 from app.summary.summarizer import Options
 from longt5.text.sentences import settled
 

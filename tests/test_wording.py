@@ -9,9 +9,9 @@ import pytest
 from app import export
 from app.board import Board
 from app.compare import described
-from app.coverage import cell_title
 from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, Planned, SectionSummary
+from app.evidence.coverage import cell_title
 from app.summary.plan import in_a_line
 from app.ui import render
 from app.wording import counted, places, ranges

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.citations import features
 from app.events import SectionSummary, Sentence
+from app.evidence.citations import features
 from longt5.text.sentences import DENSE_STOPS, STOPS, count_words
 
 MAX_WORDS = 120

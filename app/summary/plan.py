@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.coverage import without_references
 from app.documents.headings import chosen_part
 from app.documents.load import require_text
 from app.documents.model import Document
 from app.events import Planned
+from app.evidence.coverage import without_references
 from app.summary.chunking import Chunk, chunk_document
 from app.summary.lengths import share_words, tokens_per_word
 from app.summary.memory_estimate import in_words, run_bytes

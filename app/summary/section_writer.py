@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.events import DraftText, Event, Progress, SectionDone, SectionSummary
-from app.evidence import SentenceWriter, Source
+from app.evidence.section_evidence import SentenceWriter, Source
 from app.summary.chunking import Chunk
 from app.summary.lengths import ONE_SENTENCE, token_limits
 from longt5.text.salience import Salience

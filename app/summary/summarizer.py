@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.coverage import coverage_of, references_left_out
 from app.errors import AppError, BadOption, ModelNotFound
 from app.events import (
     Event,
@@ -22,8 +21,9 @@ from app.events import (
     SectionSummary,
     Summary,
 )
-from app.evidence import Source
-from app.provenance import ModelIdentity, provenance_of, weights_digest
+from app.evidence.coverage import coverage_of, references_left_out
+from app.evidence.provenance import ModelIdentity, provenance_of, weights_digest
+from app.evidence.section_evidence import Source
 from app.settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
 from app.summary.chunking import Chunk
 from app.summary.encoder_cache import KeptStates, Key, encode

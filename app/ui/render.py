@@ -10,7 +10,10 @@ from html import escape
 
 from app.board import Board, DocumentBoard, SectionBoard
 from app.compare import described, plain, rows_of, said_by_both
-from app.coverage import (
+from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
+from app.documents.model import Document
+from app.events import Sentence, Summary
+from app.evidence.coverage import (
     FEW_CELLS,
     LEFT_OUT,
     STATUSES,
@@ -19,9 +22,6 @@ from app.coverage import (
     coverage_line,
     drawn_on,
 )
-from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
-from app.documents.model import Document
-from app.events import Sentence, Summary
 from app.export import IN_SHORT, heading_of, pieces, provenance
 from app.summary.throughput import duration
 from app.wording import counted, ranges

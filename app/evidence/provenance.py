@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from app.coverage import Coverage
+from app.evidence.coverage import Coverage
 from app.settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
 from app.wording import ranges
 

@@ -6,9 +6,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from app.citations import Citer, Passage, find_passages
-from app.coverage import cite_pages, labels_of
 from app.events import Sentence
+from app.evidence.citations import Citer, Passage, find_passages
+from app.evidence.coverage import cite_pages, labels_of
 from app.summary.chunking import Chunk
 from longt5.text.claims import Facts, check
 from longt5.text.prose import whole_ones

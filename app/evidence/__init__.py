@@ -1,0 +1,1 @@
+"""Where each sentence comes from: citations, coverage of the document, provenance."""
