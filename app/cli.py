@@ -19,7 +19,6 @@ from typing import Any, TextIO
 
 from app import export
 from app.arguments import Parser
-from app.batch import Outcome, run_batch, table, unexpected, unwritable
 from app.documents.headings import listing, sections_of
 from app.documents.load import load_document, require_text
 from app.documents.model import Document
@@ -34,6 +33,7 @@ from app.errors import (
 )
 from app.events import Finished, Notice, Planned, Progress, Summary
 from app.files import part_of
+from app.runs.batch import Outcome, run_batch, table, unexpected, unwritable
 from app.settings import (
     DEFAULT_BEAMS,
     DEFAULT_LENGTH,
@@ -253,7 +253,7 @@ class Run:
         return read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
 
     def _one(self, path: str, out: TextIO) -> None:
-        from app.runs import in_words
+        from app.runs.requests import in_words
 
         began = time.monotonic()
         document = self._read(path)

@@ -8,7 +8,6 @@ from typing import TextIO
 from unicodedata import east_asian_width
 
 from app import export
-from app.board import fraction_of
 from app.events import (
     DraftText,
     Event,
@@ -19,6 +18,7 @@ from app.events import (
     Sentence,
     Summary,
 )
+from app.runs.run_state import fraction_of
 from app.summary.throughput import duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"

@@ -17,8 +17,8 @@ import torch
 
 from app.documents.load import load_document
 from app.events import Progress
-from app.runs import Request
-from app.service import Service
+from app.runs.requests import Request
+from app.runs.service import Service
 from app.settings import Settings
 from app.summary.options import Options
 from longt5 import LongT5Config, LongT5ForConditionalGeneration

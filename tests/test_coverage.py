@@ -168,7 +168,7 @@ def test_one_page_is_no_map() -> None:
 
 
 def test_what_was_read_stands_right_under_what_it_is_about() -> None:
-    from app.board import Board, DocumentBoard, SectionBoard
+    from app.runs.run_state import Board, DocumentBoard, SectionBoard
 
     summary = replace(drawing((1,)), overview=(Sentence("In all.", (1,), ("1",)),))
     board = Board([DocumentBoard("a.pdf", [SectionBoard((1, 40), committed="Text.")], summary)])

@@ -32,7 +32,7 @@ from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
 from app.documents.readers.pdf.page_image import find_passage
 from app.evidence.coverage import coverage_of
-from app.journal import document_of
+from app.runs.journal import document_of
 from tests import make_examples, make_pdfs
 from tests.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 

@@ -60,7 +60,7 @@ def test_page(bundled, expected) -> None:
     from pathlib import Path
     from types import SimpleNamespace
 
-    from app.service import Service
+    from app.runs.service import Service
     from app.settings import Settings
     from app.ui.form import Form
     from app.ui.handlers import Handlers

@@ -88,7 +88,7 @@ def test_public_things_have_docstrings(path: Path) -> None:
 
 def test_importing_does_nothing_heavy() -> None:
     code = (
-        "import sys, app.cli, app.jobs, app.events; "
+        "import sys, app.cli, app.runs.jobs, app.events; "
         "print([n for n in ('torch', 'gradio', 'pypdf', 'transformers') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -16,13 +16,13 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app.board import Board
 from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
-from app.jobs import DONE, FAILED, WAITING, JobRunner
-from app.reading import Reader
-from app.runs import ModelKeeper, Request
-from app.service import Service
+from app.runs.jobs import DONE, FAILED, WAITING, JobRunner
+from app.runs.reading import Reader
+from app.runs.requests import ModelKeeper, Request
+from app.runs.run_state import Board
+from app.runs.service import Service
 from app.settings import Settings, data_dir
 from app.summary.summarizer import Options
 from app.summary.throughput import duration
@@ -186,7 +186,7 @@ def test_a_finished_work_is_let_go() -> None:
 
 
 def test_jobs_are_known_by_id_and_old_ones_forgotten(monkeypatch) -> None:
-    monkeypatch.setattr("app.jobs.KEPT_JOBS", 2)
+    monkeypatch.setattr("app.runs.jobs.KEPT_JOBS", 2)
     runner, gate = JobRunner(), threading.Event()
     gate.set()
     jobs = []
@@ -342,7 +342,7 @@ def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
 
 
 def test_what_cannot_be_tidied_ends_no_tidying(monkeypatch, caplog) -> None:
-    monkeypatch.setattr("app.service.SWEEP_S", 0.01)
+    monkeypatch.setattr("app.runs.service.SWEEP_S", 0.01)
     told: list[float] = []
 
     def fails(age_s: float) -> None:

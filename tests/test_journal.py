@@ -18,7 +18,7 @@ from app.documents.load import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
 from app.files import write_whole
-from app.journal import (
+from app.runs.journal import (
     MAX_TRIES,
     Asked,
     CannotResume,
@@ -27,9 +27,9 @@ from app.journal import (
     document_of,
     summary_of,
 )
-from app.reading import Reader
-from app.runs import Request, summarize_all
-from app.service import GIVEN_UP, Service
+from app.runs.reading import Reader
+from app.runs.requests import Request, summarize_all
+from app.runs.service import GIVEN_UP, Service
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summary.summarizer import Options
 from app.ui.form import Form
@@ -177,12 +177,12 @@ def test_a_full_disk_does_not_end_the_run(bundled, journal, short, monkeypatch, 
     def fails(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.journal.write_whole", fails)
+    monkeypatch.setattr("app.runs.journal.write_whole", fails)
     keeper = service_of(bundled).keeper
     events = list(summarize_all(Request((short,), OPTIONS, "bundled"), keeper, None, folder))
     assert isinstance(events[-1], Finished) and not events[-1].summary.stopped
     assert "no space" in folder.broken and "no longer kept" in caplog.text
-    monkeypatch.setattr("app.journal.shutil.copyfile", fails)
+    monkeypatch.setattr("app.runs.journal.shutil.copyfile", fails)
     assert journal.begin("another-job-of-a-test", asked(short)) is None
 
 
@@ -357,7 +357,7 @@ def test_uploads_leave_the_public_folder_and_can_be_read_twice(public) -> None:
 
 def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> None:
     """Many readings, as of twenty scans by OCR, take no file from a page that still shows it."""
-    monkeypatch.setattr("app.reading.KEPT_READINGS", 2)
+    monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 2)
     reader, paths = Reader(), []
     for number in range(4):
         elsewhere = public / f"{number}.txt"
@@ -371,7 +371,7 @@ def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> N
     later.forget_copy(next((data_dir() / "reading").glob("*/0.txt")))  # of the one before
     later.forget_copy(public / "1.txt")  # which is nobody's copy
     assert len(list((data_dir() / "reading").glob("*/*.txt"))) == 3 and elsewhere.exists()
-    monkeypatch.setattr("app.reading.KEPT_COPIES", 1)
+    monkeypatch.setattr("app.runs.reading.KEPT_COPIES", 1)
     reader.open(str(paths[3])).document()
     assert [p.name for p in (data_dir() / "reading").glob("*/*.txt")] == ["3.txt"]
     reader.expire(-1)
@@ -386,7 +386,7 @@ def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypat
         assert reader.open(path, by_page=False).document().pages
     reader.expire(3600)
     assert any((data_dir() / "reading").glob("*/a.txt"))
-    monkeypatch.setattr("app.reading.PROGRAM_S", -1.0)
+    monkeypatch.setattr("app.runs.reading.PROGRAM_S", -1.0)
     reader.open(path)
     reader.expire(3600)
     assert reader.open(path).document().pages and any((data_dir() / "reading").glob("*/a.txt"))
@@ -410,7 +410,7 @@ def slow_reader(gate: threading.Event) -> Reader:
 
 
 def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
-    monkeypatch.setattr("app.reading.PROGRAM_S", -1.0)
+    monkeypatch.setattr("app.runs.reading.PROGRAM_S", -1.0)
     gate = threading.Event()
     reader = slow_reader(gate)
     reading = reader.open("a.txt", by_page=False)
@@ -422,7 +422,7 @@ def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
 
 
 def test_many_readings_end_none_that_somebody_waits_for(public, monkeypatch) -> None:
-    monkeypatch.setattr("app.reading.KEPT_READINGS", 1)
+    monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 1)
     gate = threading.Event()
     reader = slow_reader(gate)
     awaited = reader.open("a.txt")

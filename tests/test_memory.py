@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from app.board import Board
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, SectionDone
-from app.journal import Journal
-from app.runs import Means, Request, summarize_all
-from app.service import Service
+from app.runs.journal import Journal
+from app.runs.requests import Means, Request, summarize_all
+from app.runs.run_state import Board
+from app.runs.service import Service
 from app.settings import Settings
 from app.summary import memory_estimate as memory
 from app.summary.summarizer import Options

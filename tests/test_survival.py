@@ -14,14 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from app import apart, batch, cli
-from app.board import Board
+from app import cli
 from app.errors import AppError, DeviceLost, NotReadable
 from app.events import DocumentStarted, DraftText, Finished, SectionDone
-from app.journal import Journal
-from app.reading import Reader
-from app.runs import Request, in_words, summarize_all
-from app.service import FAILED_AGAIN, FAILED_ONCE, Service
+from app.runs import batch
+from app.runs import subprocess_run as apart
+from app.runs.journal import Journal
+from app.runs.reading import Reader
+from app.runs.requests import Request, in_words, summarize_all
+from app.runs.run_state import Board
+from app.runs.service import FAILED_AGAIN, FAILED_ONCE, Service
 from app.settings import Settings
 from app.summary.summarizer import Options, Summarizer
 from app.ui import handlers
@@ -55,7 +57,7 @@ def test_h18_a_full_disk_costs_the_downloads_and_not_the_summary(bundled, monkey
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.journal.write_whole", full)
+    monkeypatch.setattr("app.runs.journal.write_whole", full)
     monkeypatch.setattr(Path, "write_bytes", full)
     last = run(made, source="text", text="The river rose in the night. " * 9)[-1]
     made.service.runner.close()
@@ -73,7 +75,7 @@ def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> No
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.reading.shutil.move", full)
+    monkeypatch.setattr("app.runs.reading.shutil.move", full)
     with pytest.raises(NotReadable, match=r"“a.txt”.*no space.*make room"):
         Reader().open(str(upload))
 
@@ -177,7 +179,7 @@ def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
     def lost(*arguments):
         raise DeviceLost()
 
-    monkeypatch.setattr("app.service.summarize_apart", lost)
+    monkeypatch.setattr("app.runs.service.summarize_apart", lost)
     job = service.submit(Request((short,), OPTIONS, "bundled"))
     summary = ended(job.events())[1].summary
     assert summary.sections == whole.sections and summary.warnings[-1] == FAILED_AGAIN

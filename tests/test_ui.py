@@ -18,7 +18,6 @@ import gradio as gr
 import pytest
 
 from app import cli, desktop
-from app.board import Board
 from app.documents import file_kinds as kinds
 from app.documents.load import document_from_text
 from app.documents.model import Document, Page
@@ -32,9 +31,10 @@ from app.events import (
     SectionDone,
     SectionStarted,
 )
-from app.reading import Reader
-from app.runs import Request
-from app.service import Service
+from app.runs.reading import Reader
+from app.runs.requests import Request
+from app.runs.run_state import Board
+from app.runs.service import Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
 from app.summary.summarizer import Options
 from app.ui import launch, render

@@ -60,7 +60,7 @@ class _Clock:
 
 
 class Summarizer:
-    """A loaded model and its tokenizer. One run at a time; see :class:`app.jobs.JobRunner`."""
+    """A loaded model and its tokenizer. One run at a time; see :class:`app.runs.jobs.JobRunner`."""
 
     def __init__(
         self, model: Any, tokenizer: Any, identity: ModelIdentity, salience: Salience | None = None

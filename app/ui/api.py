@@ -8,15 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.board import Board
 from app.documents.headings import listing
 from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.errors import AppError, EmptyFile
 from app.events import Finished
-from app.reading import Reader
-from app.runs import Request
-from app.service import Service
+from app.runs.reading import Reader
+from app.runs.requests import Request
+from app.runs.run_state import Board
+from app.runs.service import Service
 from app.summary.options import Options
 from app.ui.form import beams_of
 from app.ui.handlers import session_of

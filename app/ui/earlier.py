@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.compare import described
 from app.events import Summary
-from app.service import Service
+from app.runs.service import Service
 from app.ui import render
 
 REMEMBERED = 12  # runs of one browser; a run's id is what opens it, so no one else's are here

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import export
-from app.board import Board
-from app.reading import is_upload
+from app.runs.reading import is_upload
+from app.runs.run_state import Board
 from app.settings import data_dir, private_folder, upload_dir
 
 PREFIX = "exports-"

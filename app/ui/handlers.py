@@ -15,7 +15,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.board import Board
 from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.documents.readers.pdf.page_image import page_image
@@ -31,11 +30,12 @@ from app.errors import (
     class_and_place,
 )
 from app.events import Event
-from app.jobs import Job
-from app.journal import JOB_ID
-from app.reading import Reader
-from app.runs import Request
-from app.service import IDLE_S, Service
+from app.runs.jobs import Job
+from app.runs.journal import JOB_ID
+from app.runs.reading import Reader
+from app.runs.requests import Request
+from app.runs.run_state import Board
+from app.runs.service import IDLE_S, Service
 from app.settings import KEPT_JOBS, MAX_FILES
 from app.summary.throughput import duration
 from app.ui import render

@@ -19,7 +19,7 @@ from app.summary.models import resolve_model
 if TYPE_CHECKING:
     import gradio as gr
 
-    from app.service import Service
+    from app.runs.service import Service
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -118,7 +118,7 @@ def require_host(host: str) -> None:
 def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
     """The page, not yet running, and the service behind it."""
     quiet_environment()  # before Gradio is imported
-    from app.service import Service
+    from app.runs.service import Service
     from app.ui.handlers import Handlers
     from app.ui.layout import build_page
 

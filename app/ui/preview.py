@@ -14,8 +14,8 @@ from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.errors import AppError, BadOption
 from app.events import Planned
-from app.reading import Reader
-from app.service import Service
+from app.runs.reading import Reader
+from app.runs.service import Service
 from app.summary.plan import Plan, in_a_line
 from app.ui import render
 from app.ui.form import Form

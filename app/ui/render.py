@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from app.board import Board, DocumentBoard, SectionBoard
 from app.compare import described, plain, rows_of, said_by_both
 from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
 from app.documents.model import Document
@@ -23,6 +22,7 @@ from app.evidence.coverage import (
     drawn_on,
 )
 from app.export import IN_SHORT, heading_of, pieces, provenance
+from app.runs.run_state import Board, DocumentBoard, SectionBoard
 from app.summary.throughput import duration
 from app.wording import counted, ranges
 from longt5.text.sentences import count_words

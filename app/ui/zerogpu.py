@@ -12,8 +12,8 @@ from pathlib import Path
 import spaces  # first: it prepares CUDA for the imports below
 
 from app.events import Event
-from app.journal import JobFolder
-from app.runs import ModelKeeper, Request, summarize_all
+from app.runs.journal import JobFolder
+from app.runs.requests import ModelKeeper, Request, summarize_all
 from app.settings import GPU_SECONDS, Settings
 
 _keeper: ModelKeeper | None = None

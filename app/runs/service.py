@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from app.apart import summarize_apart
-from app.board import Board
 from app.errors import AppError, DeviceLost, class_and_place
 from app.events import DocumentStarted, Event, Finished
-from app.jobs import Job, JobRunner, new_id
-from app.journal import Asked, JobFolder, Journal
-from app.runs import ModelKeeper, Request, replay, summarize_all
+from app.runs.jobs import Job, JobRunner, new_id
+from app.runs.journal import Asked, JobFolder, Journal
+from app.runs.requests import ModelKeeper, Request, replay, summarize_all
+from app.runs.run_state import Board
+from app.runs.subprocess_run import summarize_apart
 from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
 
 IDLE_S = 0.5

@@ -95,7 +95,7 @@ def run_batch(
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
 ) -> Iterator[Outcome]:
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
-    from app.runs import in_words
+    from app.runs.requests import in_words
 
     files = files_in(paths, out)
     if not files:

@@ -12,8 +12,8 @@ from typing import Any
 
 from app.errors import AppError, DeviceLost
 from app.events import Event
-from app.journal import JobFolder
-from app.runs import ModelKeeper, Request, summarize_all
+from app.runs.journal import JobFolder
+from app.runs.requests import ModelKeeper, Request, summarize_all
 from app.settings import Settings
 
 LOOK_S = 0.05  # between two looks at the stop

@@ -24,7 +24,7 @@ from app.events import (
     SectionSummary,
     Summary,
 )
-from app.journal import Asked, CannotResume, JobFolder
+from app.runs.journal import Asked, CannotResume, JobFolder
 from app.settings import Settings
 from app.summary.memory_estimate import require_room, require_room_for_weights
 from app.summary.models import resolve_model
