@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from app import export
 from app.arguments import Parser
 from app.documents.headings import listing, sections_of
 from app.documents.load import load_document, require_text
@@ -32,6 +31,7 @@ from app.errors import (
     WrongPassword,
 )
 from app.events import Finished, Notice, Planned, Progress, Summary
+from app.export import formats as export
 from app.files import part_of
 from app.runs.batch import Outcome, run_batch, table, unexpected, unwritable
 from app.settings import (
@@ -376,7 +376,7 @@ def run_extract(chosen: argparse.Namespace) -> int:
 
 def run_compare(chosen: argparse.Namespace) -> int:
     """A table in Markdown: what both say of the same pages, and what only one does."""
-    from app.compare import summary_from, to_markdown
+    from app.export.compare import summary_from, to_markdown
 
     print(to_markdown(*map(summary_from, chosen.files)), end="")
     return 0

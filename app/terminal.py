@@ -7,7 +7,6 @@ from itertools import accumulate
 from typing import TextIO
 from unicodedata import east_asian_width
 
-from app import export
 from app.events import (
     DraftText,
     Event,
@@ -18,6 +17,7 @@ from app.events import (
     Sentence,
     Summary,
 )
+from app.export import formats as export
 from app.runs.run_state import fraction_of
 from app.summary.throughput import duration
 
@@ -105,7 +105,7 @@ class ProgressLine:
 
 
 class SummaryWriter:
-    """Writes events as Markdown or text: what is printed is what `app.export` gives.
+    """Writes events as Markdown or text: what is printed is what `app.export.formats` gives.
 
     On a terminal the provisional text follows dimmed, and is replaced at each step.
     """
@@ -113,7 +113,7 @@ class SummaryWriter:
     def __init__(self, out: TextIO, fmt: str, name: str, color: bool) -> None:
         self.out, self.fmt, self.name = out, fmt, name
         self.is_live = color and out.isatty()
-        self.written = ""  # the exact text so far, as `app.export` would begin
+        self.written = ""  # the exact text so far, as `app.export.formats` would begin
         self.before_section = ""
         self.provisional_lines = 0
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, export
+from app import cli
 from app.errors import BadOption
 from app.evidence.provenance import digest_of, made_of, mark_of
+from app.export import formats as export
 from app.runs.batch import files_in, keep, place_of
 from app.summary.summarizer import Summarizer
 from tests.test_export import summary_of

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import cli, export
+from app import cli
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
+from app.export import formats as export
 from app.settings import dims_text, moves_cursor
 from app.summary.summarizer import Summarizer
 from app.terminal import ProgressLine, SummaryWriter, wrapped

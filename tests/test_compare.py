@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import cli
-from app.compare import described, rows_of, said_by_both, summary_from, to_markdown
 from app.documents.load import load_document
 from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
-from app.export import to_json
+from app.export.compare import described, rows_of, said_by_both, summary_from, to_markdown
+from app.export.formats import to_json
 from app.summary.options import Options
 from tests.conftest import EXAMPLE_TEXT
 

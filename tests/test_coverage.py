@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import export
 from app.documents.headings import Section
 from app.documents.load import _warnings as document_warnings
 from app.documents.load import document_from_text
@@ -23,6 +22,7 @@ from app.evidence.coverage import (
     named,
     without_references,
 )
+from app.export import formats as export
 from app.ui import render
 from app.ui.preview import label_of
 from tests.conftest import paged

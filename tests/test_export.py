@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from app import export
 from app.cli import build_parser
 from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.events import SectionSummary, Sentence, Summary
 from app.evidence.provenance import ModelIdentity, command, provenance_of
+from app.export import formats as export
 from app.summary.summarizer import Options
 from longt5.text.sentences import settled
 

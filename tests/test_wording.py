@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from app import export
-from app.compare import described
 from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, Planned, SectionSummary
 from app.evidence.coverage import cell_title
+from app.export import formats as export
+from app.export.compare import described
 from app.runs.run_state import Board
 from app.summary.plan import in_a_line
 from app.ui import render

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import export
 from app.documents.model import Document
 from app.documents.readers.encoding import shown_name
 from app.errors import UNEXPECTED, AppError, BadOption, Cancelled
 from app.events import Finished, Progress
 from app.evidence.provenance import digest_of, made_of, mark_of
+from app.export import formats as export
 from app.files import write_whole
 from app.settings import READABLE
 from longt5.text.sentences import count_words

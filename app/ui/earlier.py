@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare import described
 from app.events import Summary
+from app.export.compare import described
 from app.runs.service import Service
 from app.ui import render
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app import export
+from app.export import formats as export
 from app.runs.reading import is_upload
 from app.runs.run_state import Board
 from app.settings import data_dir, private_folder, upload_dir

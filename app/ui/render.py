@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from app.compare import described, plain, rows_of, said_by_both
 from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
 from app.documents.model import Document
 from app.events import Sentence, Summary
@@ -21,7 +20,8 @@ from app.evidence.coverage import (
     coverage_line,
     drawn_on,
 )
-from app.export import IN_SHORT, heading_of, pieces, provenance
+from app.export.compare import described, plain, rows_of, said_by_both
+from app.export.formats import IN_SHORT, heading_of, pieces, provenance
 from app.runs.run_state import Board, DocumentBoard, SectionBoard
 from app.summary.throughput import duration
 from app.wording import counted, ranges

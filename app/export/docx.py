@@ -11,7 +11,7 @@ from unicodedata import bidirectional
 from app.events import Sentence, Summary
 from app.evidence.coverage import coverage_line
 from app.evidence.provenance import details
-from app.export import IN_SHORT, heading_of, pieces, provenance, support
+from app.export.formats import IN_SHORT, heading_of, pieces, provenance, support
 
 # What XML 1.0 has no way to write.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
-from app.export import cited, heading_of, inert
+from app.export.formats import cited, heading_of, inert
 from app.wording import counted
 from longt5.text.sentences import count_words
 

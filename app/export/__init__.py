@@ -1,0 +1,1 @@
+"""Finished summaries as files: Markdown, text, JSON, HTML, Word, and side by side."""
