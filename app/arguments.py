@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
-from app.errors import BadOption
+from .errors import BadOption
 
 
 class Parser(argparse.ArgumentParser):

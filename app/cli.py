@@ -17,24 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.arguments import Parser
-from app.documents.headings import listing, sections_of
-from app.documents.load import load_document, require_text
-from app.documents.model import Document
-from app.documents.readers.encoding import shown_name
-from app.errors import (
-    AppError,
-    BadOption,
-    Cancelled,
-    NotReadable,
-    PasswordNeeded,
-    WrongPassword,
-)
-from app.events import Finished, Notice, Planned, Progress, Summary
-from app.export import formats as export
-from app.files import part_of
-from app.runs.batch import Outcome, run_batch, table, unexpected, unwritable
-from app.settings import (
+from .arguments import Parser
+from .documents.headings import listing, sections_of
+from .documents.load import load_document, require_text
+from .documents.model import Document
+from .documents.readers.encoding import shown_name
+from .errors import AppError, BadOption, Cancelled, NotReadable, PasswordNeeded, WrongPassword
+from .events import Finished, Notice, Planned, Progress, Summary
+from .export import formats as export
+from .files import part_of
+from .runs.batch import Outcome, run_batch, table, unexpected, unwritable
+from .settings import (
     DEFAULT_BEAMS,
     DEFAULT_LENGTH,
     LENGTH_WORDS,
@@ -43,11 +36,11 @@ from app.settings import (
     dims_text,
     moves_cursor,
 )
-from app.summary.models import CATALOGUE, is_present
-from app.summary.options import Options
-from app.summary.plan import in_a_line
-from app.terminal import ProgressLine, SummaryWriter
-from app.wording import counted, places
+from .summary.models import CATALOGUE, is_present
+from .summary.options import Options
+from .summary.plan import in_a_line
+from .terminal import ProgressLine, SummaryWriter
+from .wording import counted, places
 
 PASSWORD_TRIES = 3
 EXAMPLES = """examples:
@@ -86,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["serve"]:
-        from app.ui.launch import main as serve
+        from .ui.launch import main as serve
 
         return serve(arguments[1:])
     chosen = build_parser().parse_args(arguments)
@@ -253,7 +246,7 @@ class Run:
         return read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
 
     def _one(self, path: str, out: TextIO) -> None:
-        from app.runs.requests import in_words
+        from .runs.requests import in_words
 
         began = time.monotonic()
         document = self._read(path)
@@ -292,7 +285,7 @@ class Run:
     def load(self) -> Any:
         """The model, loaded at its first use."""
         if self.summarizer is None:
-            from app.summary.summarizer import Summarizer
+            from .summary.summarizer import Summarizer
 
             self.summarizer = Summarizer.load(
                 self.chosen.model,
@@ -376,7 +369,7 @@ def run_extract(chosen: argparse.Namespace) -> int:
 
 def run_compare(chosen: argparse.Namespace) -> int:
     """A table in Markdown: what both say of the same pages, and what only one does."""
-    from app.export.compare import summary_from, to_markdown
+    from .export.compare import summary_from, to_markdown
 
     print(to_markdown(*map(summary_from, chosen.files)), end="")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import BadOption
+from .errors import BadOption
 
 APP_VERSION = "0.1.0"
 LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TextIO
 from unicodedata import east_asian_width
 
-from app.events import (
+from .events import (
     DraftText,
     Event,
     Finished,
@@ -17,9 +17,9 @@ from app.events import (
     Sentence,
     Summary,
 )
-from app.export import formats as export
-from app.runs.run_state import fraction_of
-from app.summary.throughput import duration
+from .export import formats as export
+from .runs.run_state import fraction_of
+from .summary.throughput import duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from app import errors
-from app.documents import limits
-from app.errors import AppError, Cancelled, NotReadable
+from .. import errors
+from ..errors import AppError, Cancelled, NotReadable
+from . import limits
 
 LOOK_S = 0.05  # between two looks at the clock, the memory and the stop
 
@@ -58,7 +58,7 @@ def read_in_child(
 
 def command() -> list[str]:
     """What starts the worker; the request, and so the password, goes to its stdin only."""
-    return [sys.executable, "-X", "utf8", "-m", "app.documents.worker"]
+    return [sys.executable, "-X", "utf8", "-m", f"{__package__}.worker"]
 
 
 def usage_of(pid: int) -> Callable[[], tuple[int, float]]:

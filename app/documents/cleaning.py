@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents.back_matter import drop_contents
-from app.documents.readers.encoding import scrub
-from app.documents.readers.pdf.interrupted_sentences import put_together
-from app.documents.readers.pdf.paragraphs import Marks, body_of, join_lines
+from .back_matter import drop_contents
+from .readers.encoding import scrub
+from .readers.pdf.interrupted_sentences import put_together
+from .readers.pdf.paragraphs import Marks, body_of, join_lines
 
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.documents.readers import encoding as text
-from app.errors import NotReadable
+from ..errors import NotReadable
+from .readers import encoding as text
 
 SUFFIXES = {
     "pdf": (".pdf",),

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.documents.model import Document, OutlineItem, number_ranges, select_pages, with_pages
-from app.errors import BadOption
 from longt5.text.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
+
+from ..errors import BadOption
+from .model import Document, OutlineItem, number_ranges, select_pages, with_pages
 
 CAPITAL = "[A-ZÀ-ÖØ-ÞŒŚŠŻŽČĆĐŁΑ-ΩА-Я]"
 NAMED = (

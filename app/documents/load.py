@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.documents import limits
-from app.documents.child import read_in_child
-from app.documents.file_kinds import kind_of
-from app.documents.front_matter import imprints
-from app.documents.model import Document, OutlineItem, Page
-from app.documents.readers import encoding as text
-from app.documents.readers.parts import join_blocks, pack
-from app.documents.readers.pdf import ocr as ocr_engine
-from app.documents.readers.plain import BREAK, blocks_of
-from app.errors import EmptyFile, NoTextLayer, NotReadable, TooLong
-from app.wording import capital, places
+from ..errors import EmptyFile, NoTextLayer, NotReadable, TooLong
+from ..wording import capital, places
+from . import limits
+from .child import read_in_child
+from .file_kinds import kind_of
+from .front_matter import imprints
+from .model import Document, OutlineItem, Page
+from .readers import encoding as text
+from .readers.parts import join_blocks, pack
+from .readers.pdf import ocr as ocr_engine
+from .readers.plain import BREAK, blocks_of
 
 
 def load_document(

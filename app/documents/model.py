@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import BadOption
+from ..errors import BadOption
 
 
 @dataclass(frozen=True)

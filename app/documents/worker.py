@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.documents import limits
-from app.errors import AppError
+from ..errors import AppError
+from . import limits
 
 
 def _limit_memory(spare: int = limits.SPARE_ADDRESSES) -> None:
@@ -37,34 +37,34 @@ def read(request: dict[str, Any], on_progress: Callable[[int, int], None]) -> di
     {"unit", "pages": [[label, text, status]], "outline": [[title, page, level]], "warnings"}"""
     path, name, kind = Path(request["path"]), request["name"], request["kind"]
     if kind == "docx":
-        from app.documents.readers.word import read_docx
+        from .readers.word import read_docx
 
         return read_docx(path, name)
     if kind == "pptx":
-        from app.documents.readers.slides import read_pptx
+        from .readers.slides import read_pptx
 
         return read_pptx(path, name, on_progress)
     if kind == "odt":
-        from app.documents.readers.odt import read_odt
+        from .readers.odt import read_odt
 
         return read_odt(path, name)
     if kind == "epub":
-        from app.documents.readers.epub import read_epub
+        from .readers.epub import read_epub
 
         return read_epub(path, name, on_progress)
     if kind == "html":
-        from app.documents.readers.web import read_html
+        from .readers.web import read_html
 
         return read_html(path, name)
     if kind == "markdown":
-        from app.documents.readers.markdown import read_markdown
+        from .readers.markdown import read_markdown
 
         return read_markdown(path, name)
     if kind == "text":
-        from app.documents.readers.encoding import read_text
+        from .readers.encoding import read_text
 
         return read_text(path, name)
-    from app.documents.readers.pdf.reader import read_pdf
+    from .readers.pdf.reader import read_pdf
 
     return read_pdf(path, request["password"], name, on_progress, ocr=bool(request.get("ocr")))
 

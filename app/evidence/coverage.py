@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from app.documents.back_matter import Entry, find_references
-from app.documents.headings import headings_of_outline
-from app.documents.model import Document
-from app.events import Summary
-from app.wording import capital, counted, places, ranges
+from ..documents.back_matter import Entry, find_references
+from ..documents.headings import headings_of_outline
+from ..documents.model import Document
+from ..events import Summary
+from ..wording import capital, counted, places, ranges
 
 # What became of a page, as people read it; "read" is the first.
 STATUSES = {

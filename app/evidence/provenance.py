@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from app.evidence.coverage import Coverage
-from app.settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
-from app.wording import ranges
+from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
+from ..wording import ranges
+from .coverage import Coverage
 
 PASTED = "Pasted text"  # the name of a document that is no file
 WEIGHTS = ("*.safetensors", "*.bin")

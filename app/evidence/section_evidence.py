@@ -6,13 +6,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from app.events import Sentence
-from app.evidence.citations import Citer, Passage, find_passages
-from app.evidence.coverage import cite_pages, labels_of
-from app.summary.chunking import Chunk
 from longt5.text.claims import Facts, check
 from longt5.text.prose import whole_ones
 from longt5.text.sentences import split_sentences, without_headings
+
+from ..events import Sentence
+from ..summary.chunking import Chunk
+from .citations import Citer, Passage, find_passages
+from .coverage import cite_pages, labels_of
 
 
 class Source:

@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.errors import BadOption
-from app.events import SectionSummary, Sentence, Summary
-from app.export.formats import cited, heading_of, inert
-from app.wording import counted
 from longt5.text.sentences import count_words
+
+from ..errors import BadOption
+from ..events import SectionSummary, Sentence, Summary
+from ..wording import counted
+from .formats import cited, heading_of, inert
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from io import BytesIO
 from typing import Any
 from unicodedata import bidirectional
 
-from app.events import Sentence, Summary
-from app.evidence.coverage import coverage_line
-from app.evidence.provenance import details
-from app.export.formats import IN_SHORT, heading_of, pieces, provenance, support
+from ..events import Sentence, Summary
+from ..evidence.coverage import coverage_line
+from ..evidence.provenance import details
+from .formats import IN_SHORT, heading_of, pieces, provenance, support
 
 # What XML 1.0 has no way to write.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Protocol
 
-from app.events import SectionSummary, Sentence, Summary
-from app.evidence.coverage import cite_pages, coverage_line, named
-from app.evidence.provenance import details
-from app.wording import counted, span
+from ..events import SectionSummary, Sentence, Summary
+from ..evidence.coverage import cite_pages, coverage_line, named
+from ..evidence.provenance import details
+from ..wording import counted, span
 
 FORMATS = ("md", "txt", "json", "html", "docx")
 UNSUPPORTED = "no passage supports this"
@@ -31,7 +31,7 @@ EDGES = f" ._-{JOINERS}"  # of a file name, where they are seen by nobody or mea
 def export(summary: Summary, fmt: str) -> str:
     """The summary as "md", "txt", "json" or "html"."""
     if fmt == "html":
-        from app.export.html import to_html
+        from .html import to_html
 
         return to_html(summary)
     return {"md": to_markdown, "txt": to_text, "json": to_json}[fmt](summary)
@@ -40,7 +40,7 @@ def export(summary: Summary, fmt: str) -> str:
 def export_bytes(summary: Summary, fmt: str) -> bytes:
     """The summary as a file of any of the formats."""
     if fmt == "docx":
-        from app.export.docx import to_docx
+        from .docx import to_docx
 
         return to_docx(summary)
     return _encoded(export(summary, fmt))

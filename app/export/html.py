@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from app.events import SectionSummary, Sentence, Summary
-from app.evidence.coverage import FEW_CELLS, cell_title, coverage_line, drawn_on
-from app.evidence.provenance import details
-from app.export.formats import IN_SHORT, heading_of, pieces, provenance, support
+from ..events import SectionSummary, Sentence, Summary
+from ..evidence.coverage import FEW_CELLS, cell_title, coverage_line, drawn_on
+from ..evidence.provenance import details
+from .formats import IN_SHORT, heading_of, pieces, provenance, support
 
 STYLE = """
 body { font: 17px/1.6 Georgia, serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;

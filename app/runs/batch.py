@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.documents.model import Document
-from app.documents.readers.encoding import shown_name
-from app.errors import UNEXPECTED, AppError, BadOption, Cancelled
-from app.events import Finished, Progress
-from app.evidence.provenance import digest_of, made_of, mark_of
-from app.export import formats as export
-from app.files import write_whole
-from app.settings import READABLE
 from longt5.text.sentences import count_words
+
+from ..documents.model import Document
+from ..documents.readers.encoding import shown_name
+from ..errors import UNEXPECTED, AppError, BadOption, Cancelled
+from ..events import Finished, Progress
+from ..evidence.provenance import digest_of, made_of, mark_of
+from ..export import formats as export
+from ..files import write_whole
+from ..settings import READABLE
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def run_batch(
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
 ) -> Iterator[Outcome]:
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
-    from app.runs.requests import in_words
+    from .requests import in_words
 
     files = files_in(paths, out)
     if not files:

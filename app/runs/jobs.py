@@ -16,9 +16,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.errors import UNEXPECTED, AppError, Busy, class_and_place
-from app.events import DraftText, Progress, SectionDone
-from app.settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
+from ..errors import UNEXPECTED, AppError, Busy, class_and_place
+from ..events import DraftText, Progress, SectionDone
+from ..settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
 
 Work = Callable[[threading.Event], Iterator[Any]]
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"

@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app.documents.model import Document, OutlineItem, Page
-from app.errors import BadOption, Busy
-from app.events import SectionSummary, Sentence, Summary
-from app.files import write_whole
-from app.settings import private_folder
+from ..documents.model import Document, OutlineItem, Page
+from ..errors import BadOption, Busy
+from ..events import SectionSummary, Sentence, Summary
+from ..files import write_whole
+from ..settings import private_folder
 
 VERSION = 2
 MAX_TRIES = 3  # a run that ends the program again and again at one section is given up

@@ -16,18 +16,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.documents.load import load_document
-from app.documents.model import Document
-from app.documents.readers.encoding import shown_name
-from app.errors import AppError, NotReadable
-from app.settings import (
-    KEPT_COPIES,
-    KEPT_READINGS,
-    assets_dir,
-    data_dir,
-    private_folder,
-    upload_dir,
-)
+from ..documents.load import load_document
+from ..documents.model import Document
+from ..documents.readers.encoding import shown_name
+from ..errors import AppError, NotReadable
+from ..settings import KEPT_COPIES, KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
 
 Loader = Callable[..., Document]
 PROGRAM_S = 600.0  # in which a program may ask again for what it has sent

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.documents.headings import chosen_part
-from app.documents.load import require_text
-from app.documents.model import Document
-from app.errors import AppError, BadOption, DeviceLost
-from app.events import (
+from ..documents.headings import chosen_part
+from ..documents.load import require_text
+from ..documents.model import Document
+from ..errors import AppError, BadOption, DeviceLost
+from ..events import (
     DocumentFailed,
     DocumentStarted,
     Event,
@@ -24,12 +24,12 @@ from app.events import (
     SectionSummary,
     Summary,
 )
-from app.runs.journal import Asked, CannotResume, JobFolder
-from app.settings import Settings
-from app.summary.memory_estimate import require_room, require_room_for_weights
-from app.summary.models import resolve_model
-from app.summary.options import Options
-from app.summary.summarizer import Summarizer
+from ..settings import Settings
+from ..summary.memory_estimate import require_room, require_room_for_weights
+from ..summary.models import resolve_model
+from ..summary.options import Options
+from ..summary.summarizer import Summarizer
+from .journal import Asked, CannotResume, JobFolder
 
 USUAL_TOKENS = 256  # written in a section, for an estimate
 SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing

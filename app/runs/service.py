@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
-from app.errors import AppError, DeviceLost, class_and_place
-from app.events import DocumentStarted, Event, Finished
-from app.runs.jobs import Job, JobRunner, new_id
-from app.runs.journal import Asked, JobFolder, Journal
-from app.runs.requests import ModelKeeper, Request, replay, summarize_all
-from app.runs.run_state import Board
-from app.runs.subprocess_run import summarize_apart
-from app.settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
+from ..errors import AppError, DeviceLost, class_and_place
+from ..events import DocumentStarted, Event, Finished
+from ..settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
+from .jobs import Job, JobRunner, new_id
+from .journal import Asked, JobFolder, Journal
+from .requests import ModelKeeper, Request, replay, summarize_all
+from .run_state import Board
+from .subprocess_run import summarize_apart
 
 IDLE_S = 0.5
 SWEEP_S = 600.0

@@ -10,11 +10,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from app.errors import AppError, DeviceLost
-from app.events import Event
-from app.runs.journal import JobFolder
-from app.runs.requests import ModelKeeper, Request, summarize_all
-from app.settings import Settings
+from ..errors import AppError, DeviceLost
+from ..events import Event
+from ..settings import Settings
+from .journal import JobFolder
+from .requests import ModelKeeper, Request, summarize_all
 
 LOOK_S = 0.05  # between two looks at the stop
 

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from app.documents.headings import (
+from longt5.text.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
+
+from ..documents.headings import (
     HEADING,
     Section,
     headings_of_outline,
     join_pages,
     split_at_headings,
 )
-from longt5.text.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
 
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.

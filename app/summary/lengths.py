@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.settings import LENGTH_WORDS
-from app.summary.chunking import Chunk
 from longt5.text.sentences import count_words
+
+from ..settings import LENGTH_WORDS
+from .chunking import Chunk
 
 ONE_SENTENCE = 40  # words; a target below it is met by a sentence, or what is planned
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence

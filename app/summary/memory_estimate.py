@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from app.errors import BadOption
-from app.wording import counted
+from ..errors import BadOption
+from ..wording import counted
 
 CHARACTERS_PER_TOKEN = 3  # about the least; more would make the estimate smaller
 # Rows of the residual stream's size that a layer of the encoder works with, as measured.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.errors import BadOption, ModelNotFound
-from app.settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
 from longt5.text.prose import NEVER
+
+from ..errors import BadOption, ModelNotFound
+from ..settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
 
 
 @dataclass(frozen=True)

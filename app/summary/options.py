@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.errors import BadOption
-from app.settings import (
+from ..errors import BadOption
+from ..settings import (
     DEFAULT_BEAMS,
     DEFAULT_LENGTH,
     LENGTH_WORDS,

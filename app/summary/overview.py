@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.events import SectionSummary, Sentence
-from app.evidence.citations import features
 from longt5.text.sentences import DENSE_STOPS, STOPS, count_words
+
+from ..events import SectionSummary, Sentence
+from ..evidence.citations import features
 
 MAX_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves

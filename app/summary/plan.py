@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.documents.headings import chosen_part
-from app.documents.load import require_text
-from app.documents.model import Document
-from app.events import Planned
-from app.evidence.coverage import without_references
-from app.summary.chunking import Chunk, chunk_document
-from app.summary.lengths import share_words, tokens_per_word
-from app.summary.memory_estimate import in_words, run_bytes
-from app.summary.models import window
-from app.summary.options import Options
-from app.summary.throughput import duration
-from app.wording import counted
 from longt5.text.sentences import count_words
+
+from ..documents.headings import chosen_part
+from ..documents.load import require_text
+from ..documents.model import Document
+from ..events import Planned
+from ..evidence.coverage import without_references
+from ..wording import counted
+from .chunking import Chunk, chunk_document
+from .lengths import share_words, tokens_per_word
+from .memory_estimate import in_words, run_bytes
+from .models import window
+from .options import Options
+from .throughput import duration
 
 MORE = 1.25  # times the words that were asked for is worth a word
 

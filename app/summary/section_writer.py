@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from app.events import DraftText, Event, Progress, SectionDone, SectionSummary
-from app.evidence.section_evidence import SentenceWriter, Source
-from app.summary.chunking import Chunk
-from app.summary.lengths import ONE_SENTENCE, token_limits
 from longt5.text.salience import Salience
 from longt5.text.sentences import ended, headings_of, settled, without_headings
+
+from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
+from ..evidence.section_evidence import SentenceWriter, Source
+from .chunking import Chunk
+from .lengths import ONE_SENTENCE, token_limits
 
 
 class SectionWriter:

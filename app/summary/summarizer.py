@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.errors import AppError, BadOption, ModelNotFound
-from app.events import (
+from longt5.text.prose import NEVER
+from longt5.text.salience import Salience
+from longt5.text.sentences import count_words
+
+from ..errors import AppError, BadOption, ModelNotFound
+from ..events import (
     Event,
     Finished,
     Notice,
@@ -21,24 +25,21 @@ from app.events import (
     SectionSummary,
     Summary,
 )
-from app.evidence.coverage import coverage_of, references_left_out
-from app.evidence.provenance import ModelIdentity, provenance_of, weights_digest
-from app.evidence.section_evidence import Source
-from app.settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
-from app.summary.chunking import Chunk
-from app.summary.encoder_cache import KeptStates, Key, encode
-from app.summary.lengths import due_words
-from app.summary.memory_estimate import in_words
-from app.summary.models import copy_penalty, model_label, resolve_model, window
-from app.summary.options import Options
-from app.summary.overview import overview_of
-from app.summary.plan import Plan
-from app.summary.section_writer import SectionWriter
-from app.summary.throughput import Forecast, Pace, calibrate
-from app.wording import places
-from longt5.text.prose import NEVER
-from longt5.text.salience import Salience
-from longt5.text.sentences import count_words
+from ..evidence.coverage import coverage_of, references_left_out
+from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
+from ..evidence.section_evidence import Source
+from ..settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
+from ..wording import places
+from .chunking import Chunk
+from .encoder_cache import KeptStates, Key, encode
+from .lengths import due_words
+from .memory_estimate import in_words
+from .models import copy_penalty, model_label, resolve_model, window
+from .options import Options
+from .overview import overview_of
+from .plan import Plan
+from .section_writer import SectionWriter
+from .throughput import Forecast, Pace, calibrate
 
 UNFINISHED = ("stopped", "deadline")
 NOW = "{sections} must be read again: what was kept of them was dropped, as {limit} is the limit."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.files import write_whole
+from ..files import write_whole
 
 NEWER = 0.7  # how much the latest run counts against all before it
 ENOUGH = (1_000, 50)  # tokens read and written by a run that counts so much; a shorter one, less

@@ -8,18 +8,18 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents.headings import listing
-from app.documents.load import document_from_text
-from app.documents.model import Document
-from app.errors import AppError, EmptyFile
-from app.events import Finished
-from app.runs.reading import Reader
-from app.runs.requests import Request
-from app.runs.run_state import Board
-from app.runs.service import Service
-from app.summary.options import Options
-from app.ui.form import beams_of
-from app.ui.handlers import session_of
+from ..documents.headings import listing
+from ..documents.load import document_from_text
+from ..documents.model import Document
+from ..errors import AppError, EmptyFile
+from ..events import Finished
+from ..runs.reading import Reader
+from ..runs.requests import Request
+from ..runs.run_state import Board
+from ..runs.service import Service
+from ..summary.options import Options
+from .form import beams_of
+from .handlers import session_of
 
 
 @dataclass

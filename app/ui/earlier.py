@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.events import Summary
-from app.export.compare import described
-from app.runs.service import Service
-from app.ui import render
+from ..events import Summary
+from ..export.compare import described
+from ..runs.service import Service
+from . import render
 
 REMEMBERED = 12  # runs of one browser; a run's id is what opens it, so no one else's are here
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app.export import formats as export
-from app.runs.reading import is_upload
-from app.runs.run_state import Board
-from app.settings import data_dir, private_folder, upload_dir
+from ..export import formats as export
+from ..runs.reading import is_upload
+from ..runs.run_state import Board
+from ..settings import data_dir, private_folder, upload_dir
 
 PREFIX = "exports-"
 SEVERAL = {"json": "jsonl", "html": "html.zip", "docx": "docx.zip"}  # what holds several summaries

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.settings import DEFAULT_LENGTH, DEFAULT_MODEL, Settings
-from app.summary.options import Options
-from app.wording import ranges
+from ..settings import DEFAULT_LENGTH, DEFAULT_MODEL, Settings
+from ..summary.options import Options
+from ..wording import ranges
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents.load import document_from_text
-from app.documents.model import Document
-from app.documents.readers.pdf.page_image import page_image
-from app.errors import (
+from ..documents.load import document_from_text
+from ..documents.model import Document
+from ..documents.readers.pdf.page_image import page_image
+from ..errors import (
     UNEXPECTED,
     AppError,
     BadOption,
@@ -29,21 +29,21 @@ from app.errors import (
     WrongPassword,
     class_and_place,
 )
-from app.events import Event
-from app.runs.jobs import Job
-from app.runs.journal import JOB_ID
-from app.runs.reading import Reader
-from app.runs.requests import Request
-from app.runs.run_state import Board
-from app.runs.service import IDLE_S, Service
-from app.settings import KEPT_JOBS, MAX_FILES
-from app.summary.throughput import duration
-from app.ui import render
-from app.ui.earlier import Earlier
-from app.ui.exports import exports_folder, sweep, write_exports
-from app.ui.form import Form
-from app.ui.preview import forecast, needs_ocr, section_choices
-from app.wording import counted
+from ..events import Event
+from ..runs.jobs import Job
+from ..runs.journal import JOB_ID
+from ..runs.reading import Reader
+from ..runs.requests import Request
+from ..runs.run_state import Board
+from ..runs.service import IDLE_S, Service
+from ..settings import KEPT_JOBS, MAX_FILES
+from ..summary.throughput import duration
+from ..wording import counted
+from . import render
+from .earlier import Earlier
+from .exports import exports_folder, sweep, write_exports
+from .form import Form
+from .preview import forecast, needs_ocr, section_choices
 
 MAX_PASSAGES = 8
 NO_EXPORTS = (

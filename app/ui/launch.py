@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.arguments import Parser
-from app.errors import BadOption
-from app.settings import MAX_BEAMS, Settings, assets_dir, data_dir, quiet_environment
-from app.summary.models import resolve_model
+from ..arguments import Parser
+from ..errors import BadOption
+from ..settings import MAX_BEAMS, Settings, assets_dir, data_dir, quiet_environment
+from ..summary.models import resolve_model
 
 if TYPE_CHECKING:
     import gradio as gr
 
-    from app.runs.service import Service
+    from ..runs.service import Service
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -118,9 +118,9 @@ def require_host(host: str) -> None:
 def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
     """The page, not yet running, and the service behind it."""
     quiet_environment()  # before Gradio is imported
-    from app.runs.service import Service
-    from app.ui.handlers import Handlers
-    from app.ui.layout import build_page
+    from ..runs.service import Service
+    from .handlers import Handlers
+    from .layout import build_page
 
     service = Service(settings, _lent_gpu(settings))
     handlers = Handlers(service)
@@ -142,7 +142,7 @@ def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> N
             _warm(service)
         _announce(url, settings)
         if desktop:
-            from app.desktop import show
+            from ..desktop import show
 
             show(url)
         else:
@@ -216,7 +216,7 @@ def _theme(gr: Any) -> Any:
 def _lent_gpu(settings: Settings) -> Callable[..., Iterator[Any]] | None:
     if not settings.zero_gpu:
         return None
-    from app.ui import zerogpu
+    from . import zerogpu
 
     zerogpu.prepare(settings)
     return zerogpu.summarize_on_gpu

@@ -10,14 +10,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents.readers.pdf import ocr as ocr_engine
-from app.settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
-from app.summary.models import CATALOGUE
-from app.ui import render
-from app.ui.api import Api
-from app.ui.form import Form
-from app.ui.handlers import Handlers, View
-from app.ui.page import Page
+from ..documents.readers.pdf import ocr as ocr_engine
+from ..settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
+from ..summary.models import CATALOGUE
+from . import render
+from .api import Api
+from .form import Form
+from .handlers import Handlers, View
+from .page import Page
 
 TITLE = "Long document summarizer"
 HEADER = (

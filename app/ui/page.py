@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.errors import UNEXPECTED, class_and_place
+from ..errors import UNEXPECTED, class_and_place
 
 WRONG_VALUES = (
     "What was sent is not what this endpoint takes: “Use via API” at the foot of the page shows "

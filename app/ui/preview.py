@@ -9,17 +9,17 @@ from typing import Any
 
 import gradio as gr
 
-from app.documents.headings import Section, sections_of
-from app.documents.load import document_from_text
-from app.documents.model import Document
-from app.errors import AppError, BadOption
-from app.events import Planned
-from app.runs.reading import Reader
-from app.runs.service import Service
-from app.summary.plan import Plan, in_a_line
-from app.ui import render
-from app.ui.form import Form
-from app.wording import counted, places
+from ..documents.headings import Section, sections_of
+from ..documents.load import document_from_text
+from ..documents.model import Document
+from ..errors import AppError, BadOption
+from ..events import Planned
+from ..runs.reading import Reader
+from ..runs.service import Service
+from ..summary.plan import Plan, in_a_line
+from ..wording import counted, places
+from . import render
+from .form import Form
 
 LOADING_S = 20.0  # waited for the model at most, before its forecast is given up
 

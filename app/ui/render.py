@@ -8,10 +8,12 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from app.documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
-from app.documents.model import Document
-from app.events import Sentence, Summary
-from app.evidence.coverage import (
+from longt5.text.sentences import count_words
+
+from ..documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
+from ..documents.model import Document
+from ..events import Sentence, Summary
+from ..evidence.coverage import (
     FEW_CELLS,
     LEFT_OUT,
     STATUSES,
@@ -20,12 +22,11 @@ from app.evidence.coverage import (
     coverage_line,
     drawn_on,
 )
-from app.export.compare import described, plain, rows_of, said_by_both
-from app.export.formats import IN_SHORT, heading_of, pieces, provenance
-from app.runs.run_state import Board, DocumentBoard, SectionBoard
-from app.summary.throughput import duration
-from app.wording import counted, ranges
-from longt5.text.sentences import count_words
+from ..export.compare import described, plain, rows_of, said_by_both
+from ..export.formats import IN_SHORT, heading_of, pieces, provenance
+from ..runs.run_state import Board, DocumentBoard, SectionBoard
+from ..summary.throughput import duration
+from ..wording import counted, ranges
 
 STAGES = {
     "waiting": "Waiting",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import spaces  # first: it prepares CUDA for the imports below
 
-from app.events import Event
-from app.runs.journal import JobFolder
-from app.runs.requests import ModelKeeper, Request, summarize_all
-from app.settings import GPU_SECONDS, Settings
+from ..events import Event
+from ..runs.journal import JobFolder
+from ..runs.requests import ModelKeeper, Request, summarize_all
+from ..settings import GPU_SECONDS, Settings
 
 _keeper: ModelKeeper | None = None
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from lxml import etree
 
-from app.documents import limits
-from app.errors import NotReadable
+from ...errors import NotReadable
+from .. import limits
 
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _SMALL = 1_000_000  # bytes; a small member may pack as well as it likes

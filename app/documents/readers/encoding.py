@@ -59,7 +59,7 @@ def decoded(data: bytes) -> tuple[str, str | None]:
 
 def read_text(path: Path, name: str) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"} of a text file."""
-    from app.documents.load import document_from_text
+    from ..load import document_from_text
 
     content, warning = decoded(path.read_bytes())
     document = document_from_text(content, name)

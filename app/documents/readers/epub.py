@@ -10,11 +10,11 @@ from urllib.parse import unquote, urldefrag
 
 from selectolax.lexbor import LexborHTMLParser
 
-from app.documents import limits
-from app.documents.readers import web
-from app.documents.readers.archive import Archive
-from app.documents.readers.parts import MAX_TITLE, Block, join_blocks
-from app.errors import NotReadable, TooLong
+from ...errors import NotReadable, TooLong
+from .. import limits
+from . import web
+from .archive import Archive
+from .parts import MAX_TITLE, Block, join_blocks
 
 _DC = "{urn:oasis:names:tc:opendocument:xmlns:container}"
 _NCX = "{http://www.daisy.org/z3986/2005/ncx/}"

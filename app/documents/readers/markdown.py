@@ -11,12 +11,13 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
-from app.documents import limits
-from app.documents.readers import encoding as text
-from app.documents.readers import web
-from app.documents.readers.parts import Block, join_blocks, outline_of, pack, paragraphs_of
-from app.errors import EmptyFile, TooLong
 from longt5.text.prose import is_whole, sentence_spans
+
+from ...errors import EmptyFile, TooLong
+from .. import limits
+from . import encoding as text
+from . import web
+from .parts import Block, join_blocks, outline_of, pack, paragraphs_of
 
 _FIELD = re.compile(r"\s|[#\-\]}]|[^\s:=][^:=]*[:=]|$")  # begins a line of YAML or TOML
 _FENCES = {"---": ("---", "..."), "+++": ("+++",)}  # open front matter, and close it

@@ -9,10 +9,10 @@ from typing import Any
 
 from lxml import etree
 
-from app.documents.cleaning import characters
-from app.documents.readers.archive import Archive
-from app.documents.readers.parts import Block, join_blocks, outline_of, pack, row_of
-from app.errors import NotReadable
+from ...errors import NotReadable
+from ..cleaning import characters
+from .archive import Archive
+from .parts import Block, join_blocks, outline_of, pack, row_of
 
 _NS = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 _TEXT, _TABLE, _OFFICE, _STYLE, _MANIFEST = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from app.documents.cleaning import drop_running_lines
 from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
+
+from ..cleaning import drop_running_lines
 
 BREAK = "\f"
 _NUMBER = re.compile(r"(?:[-–— ]*(?:page )?|\[(?:pg|page) ?)(\d{1,4})(?:\]|[-–— ]*)", re.I)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.documents import limits
 from longt5.text.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
+
+from .. import limits
 
 _SENTENCE_END = re.compile(rf"[{STOPS}]{CLOSING}\s+|[{DENSE_STOPS}]+[{CLOSED}]*\s*")
 MAX_TITLE = 300

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from app.documents.readers.parts import Block, paragraphs_of
-from app.documents.readers.pdf.interrupted_sentences import put_together
-from app.documents.readers.pdf.paragraphs import join_lines
-from app.documents.readers.subtitles import is_subtitles, speech_of
 from longt5.text.sentences import WRAPPED
+
+from .parts import Block, paragraphs_of
+from .pdf.interrupted_sentences import put_together
+from .pdf.paragraphs import join_lines
+from .subtitles import is_subtitles, speech_of
 
 _QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _SIGNATURE = re.compile(r"--[ \t]*")
@@ -37,8 +38,8 @@ LABEL = 6  # characters at the start of a line: the gap after a number is no tab
 def blocks_of(content: str) -> tuple[list[Block], list[str]]:
     """The paragraphs of a text, each on one line, with the rows of its tables; and what to say of
     that which is left out."""
-    from app.documents.cleaning import Hyphens, characters
-    from app.documents.readers.page_breaks import without_pages
+    from ..cleaning import Hyphens, characters
+    from .page_breaks import without_pages
 
     if is_subtitles(content):
         return speech_of(content), ["The numbers and times of the subtitles are left out."]

@@ -11,12 +11,12 @@ import pptx
 from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
 from pptx.exc import PackageNotFoundError
 
-from app.documents import limits
-from app.documents.cleaning import characters
-from app.documents.load import NOTES_READ
-from app.documents.readers.archive import Archive, parse_xml
-from app.documents.readers.parts import MAX_TITLE, Block, join_blocks, row_of
-from app.errors import NotReadable, TooLong
+from ...errors import NotReadable, TooLong
+from .. import limits
+from ..cleaning import characters
+from ..load import NOTES_READ
+from .archive import Archive, parse_xml
+from .parts import MAX_TITLE, Block, join_blocks, row_of
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"

@@ -10,12 +10,13 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from app.documents.cleaning import characters
-from app.documents.readers import encoding as text
-from app.documents.readers.parts import Block, join_blocks, outline_of, pack
-from app.documents.readers.pdf.paragraphs import lead_apart, line_key
-from app.errors import NotReadable
 from longt5.text.sentences import CAPTION
+
+from ...errors import NotReadable
+from ..cleaning import characters
+from . import encoding as text
+from .parts import Block, join_blocks, outline_of, pack
+from .pdf.paragraphs import lead_apart, line_key
 
 _SKIPPED = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select button "

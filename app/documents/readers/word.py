@@ -11,11 +11,11 @@ import docx
 from docx.enum.style import WD_STYLE_TYPE
 from lxml import etree
 
-from app.documents.cleaning import characters
-from app.documents.readers.archive import Archive, parse_xml
-from app.documents.readers.parts import Block, join_blocks, outline_of, pack, row_of
-from app.documents.readers.pdf.paragraphs import lead_apart, line_key
-from app.errors import NotReadable
+from ...errors import NotReadable
+from ..cleaning import characters
+from .archive import Archive, parse_xml
+from .parts import Block, join_blocks, outline_of, pack, row_of
+from .pdf.paragraphs import lead_apart, line_key
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.documents.readers.pdf.paragraphs import LARGE, Mark, Marks, body_of, line_key
 from longt5.text.sentences import CAPTION, MAX_HEADING, count_words
+
+from .paragraphs import LARGE, Mark, Marks, body_of, line_key
 
 _ENDS = re.compile(r"[.,;:]$")
 _NAME = re.compile(r"[^\W\d_]{3}")

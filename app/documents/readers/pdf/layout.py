@@ -11,7 +11,7 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from app.documents.readers.pdf.paragraphs import FULL, Mark, Marks, line_key
+from .paragraphs import FULL, Mark, Marks, line_key
 
 LABEL = 5  # letters of a bullet or number at the start of a line
 WORD_GAP = 0.1  # type sizes between words, at least

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from app.documents import limits
-from app.errors import BadOption
+from ....errors import BadOption
+from ... import limits
 
 DPI = 200
 LINE_OVERLAP = 0.5  # of the lower height: boxes beside each other stand on one line

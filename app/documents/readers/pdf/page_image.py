@@ -11,8 +11,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from app.errors import NotReadable
 from longt5.text.sentences import DENSE_STOPS, STOPS
+
+from ....errors import NotReadable
 
 WIDTH = 1_000  # pixels
 MAX_PIXELS = 4_000_000
@@ -31,7 +32,7 @@ def page_image(
     }  # fmt: skip
     try:
         done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-m", "app.documents.readers.pdf.page_image"],
+            [sys.executable, "-X", "utf8", "-m", f"{__package__}.page_image"],
             input=json.dumps(request), cwd=Path(__file__).resolve().parents[4],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
             timeout=SECONDS, check=True,
@@ -132,7 +133,7 @@ def _whole(text: str, start: int, end: int) -> tuple[int, int]:
 
 def main() -> int:
     """Request as JSON on stdin, {"png": base64} on stdout; any failure is a non-zero exit."""
-    from app.documents.worker import _limit_memory
+    from ...worker import _limit_memory
 
     request = json.loads(sys.stdin.read())
     _limit_memory()

@@ -12,16 +12,16 @@ from typing import Any
 import pypdf
 import pypdfium2
 
-from app.documents import limits
-from app.documents.cleaning import Cleaned, clean_pages
-from app.documents.headings import MIN_TITLES, headings_in_text
-from app.documents.readers.pdf import ocr as ocr_engine
-from app.documents.readers.pdf import quality
-from app.documents.readers.pdf.heading_by_type_size import outline_by_type
-from app.documents.readers.pdf.layout import page_marks
-from app.documents.readers.pdf.paragraphs import Marks
-from app.errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
-from app.wording import capital, places
+from ....errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
+from ....wording import capital, places
+from ... import limits
+from ...cleaning import Cleaned, clean_pages
+from ...headings import MIN_TITLES, headings_in_text
+from . import ocr as ocr_engine
+from . import quality
+from .heading_by_type_size import outline_by_type
+from .layout import page_marks
+from .paragraphs import Marks
 
 MORE = 1.5  # times the headings known by their words: those in large type are taken
 PICTURE = 0.2  # of a page, from which on what is on a picture is worth a word
