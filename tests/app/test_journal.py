@@ -1,0 +1,525 @@
+"""The journal: what is kept comes back whole, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from app.documents.load import document_from_text
+from app.errors import AppError, BadOption, Busy, Cancelled
+from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
+from app.files import write_whole
+from app.runs.journal import (
+    MAX_TRIES,
+    Asked,
+    CannotResume,
+    JobFolder,
+    Journal,
+    document_of,
+    summary_of,
+)
+from app.runs.reading import Reader
+from app.runs.requests import Request, summarize_all
+from app.runs.service import GIVEN_UP, Service
+from app.settings import Settings, data_dir, private_folder, upload_dir
+from app.summary.summarizer import Options
+from app.ui.form import Form
+from app.ui.handlers import Handlers
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
+from tests.tools.kill_runs import plain
+
+JOB = "a-job-of-a-test-1234"
+OPTIONS = Options(num_beams=2, max_new_tokens=12, max_input_tokens=256)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "jobs", 3600)
+
+
+@pytest.fixture
+def service(bundled, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    made = service_of(bundled)
+    yield made
+    made.runner.close()
+
+
+def service_of(bundled) -> Service:
+    made = Service(Settings(device="cpu", dtype="float32"))
+    made.keeper._summarizer, made.keeper._name = bundled, "bundled"
+    return made
+
+
+@pytest.fixture
+def short(article):
+    """Four sections or so of the article."""
+    return replace(article, pages=article.pages[:2])
+
+
+def asked(*documents, **changes) -> Asked:
+    sources = (None,) * len(documents)
+    return replace(Asked(documents, asdict(OPTIONS), "bundled", (0.0,), sources), **changes)
+
+
+def sections_of(events) -> list:
+    return [e.result for e in events if isinstance(e, SectionDone)]
+
+
+class Cut(threading.Event):
+    """A program that closes: a stop that nobody asked for."""
+
+    by_hand = False
+
+
+def run_until(bundled, folder, document, sections: int) -> None:
+    """A run that is cut off after so many finished sections."""
+    keeper, stop = service_of(bundled).keeper, Cut()
+    for event in summarize_all(Request((document,), OPTIONS, "bundled"), keeper, stop, folder):
+        if isinstance(event, SectionDone) and event.section == sections:
+            stop.set()
+
+
+def test_what_is_kept_comes_back_equal(bundled, short) -> None:
+    import json
+
+    summary = bundled.summarize(short, OPTIONS)
+    assert summary_of(json.loads(json.dumps(asdict(summary)))).to_dict() == summary.to_dict()
+    assert summary_of(json.loads(json.dumps(asdict(summary)))).sections == summary.sections
+    assert document_of(json.loads(json.dumps(asdict(short)))) == short
+
+
+def test_a_cut_run_goes_on_and_ends_the_same(bundled, journal, short) -> None:
+    whole = bundled.summarize(short, OPTIONS)
+    assert len(whole.sections) > 2
+    folder = journal.begin(JOB, asked(short))
+    run_until(bundled, folder, short, 2)
+    assert folder.outcome() is None and len(folder.sections(1)) == 2
+    before = {p.name: p.stat().st_mtime_ns for p in folder.path.glob("section-*")}
+    folder.release()
+
+    again = journal.find(JOB)
+    again.take()
+    request = Request(again.asked().documents, Options(**again.asked().options), "bundled")
+    events = list(summarize_all(request, service_of(bundled).keeper, None, again))
+    assert plain(events[-1].summary) == plain(whole)
+    for name, changed in before.items():
+        assert (again.path / name).stat().st_mtime_ns == changed  # not computed again
+    assert sections_of(events)[:2] == list(whole.sections[:2])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("weights_sha256", "00", "weights"), ("dtype", "bfloat16", "number format"),
+     ("app_version", "0", "version"), ("chunks", [], "cut into other sections")],
+)  # fmt: skip
+def test_another_model_or_text_is_refused_and_said(journal, short, key, value, words) -> None:
+    plan = {"weights_sha256": "ab", "dtype": "float32", "app_version": "1", "device": "cpu",
+            "chunks": [1], "notes": []}  # fmt: skip
+    folder = journal.begin(JOB, asked(short))
+    assert folder.agree(1, plan) == folder.agree(1, plan) == []
+    with pytest.raises(CannotResume, match=words):
+        folder.agree(1, {**plan, key: value})
+
+
+def test_a_run_of_a_gpu_may_go_on_on_the_processor(journal, short) -> None:
+    plan = {"weights_sha256": "ab", "dtype": "bfloat16", "device": "cuda", "notes": []}
+    folder = journal.begin(JOB, asked(short))
+    folder.agree(1, plan)
+    assert folder.agree(1, {**plan, "device": "cpu", "dtype": "float32"}) == []
+
+
+def test_a_refused_run_shows_what_is_finished(bundled, service, short) -> None:
+    folder = service.journal.begin(JOB, asked(short))
+    run_until(bundled, folder, short, 1)
+    plan = folder.plan(1)
+    folder._write("plan-1.json", {**plan, "weights_sha256": "others"})
+    folder.release()
+    for _ in range(2):  # the run, then its replay by another process
+        seen = []
+        with pytest.raises(AppError, match="cannot go on"):
+            for event in service.find(JOB).events():
+                seen.append(event)
+        assert len(sections_of(seen)) == 1
+        service.runner._jobs.clear()
+
+
+def test_a_file_is_whole_or_absent(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "kept.json"
+    write_whole(path, b"first")
+
+    def fails(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError):
+        write_whole(path, b"second")
+    assert path.read_bytes() == b"first" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_half_a_character_is_kept_as_a_question_mark(journal) -> None:
+    folder = journal.begin(JOB, asked(paged("One \ud800 river.")))
+    assert folder is not None and folder.asked().documents[0].pages[0].text == "One ? river."
+
+
+def test_a_full_disk_does_not_end_the_run(bundled, journal, short, monkeypatch, caplog) -> None:
+    folder = journal.begin(JOB, asked(short))
+
+    def fails(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.runs.journal.write_whole", fails)
+    keeper = service_of(bundled).keeper
+    events = list(summarize_all(Request((short,), OPTIONS, "bundled"), keeper, None, folder))
+    assert isinstance(events[-1], Finished) and not events[-1].summary.stopped
+    assert "no space" in folder.broken and "no longer kept" in caplog.text
+    monkeypatch.setattr("app.runs.journal.shutil.copyfile", fails)
+    assert journal.begin("another-job-of-a-test", asked(short)) is None
+
+
+def test_only_one_process_at_a_time(journal, short) -> None:
+    folder = journal.begin(JOB, asked(short))
+    with pytest.raises(Busy, match="Another window or process"):
+        journal.find(JOB).take()
+    folder.release()
+    journal.find(JOB).take()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path, monkeypatch) -> None:
+    """The environment may name /tmp."""
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    tmp_path.chmod(0o755)
+    private_folder(data_dir())
+    inside = private_folder(data_dir() / "jobs")
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert stat.S_IMODE(inside.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+def test_nobody_else_may_look(journal, short, tmp_path) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("text")
+    folder = journal.begin(JOB, asked(short, sources=(source,)))
+    for path in (journal.root, folder.path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert folder.asked().sources[0].read_text() == "text"
+    assert source.exists()
+
+
+def test_old_folders_go_and_held_ones_stay(journal, short) -> None:
+    folders = [journal.begin(f"{JOB}{n}", asked(short)) for n in range(3)]
+    folders[1].release()
+    folders[2].release()
+    for folder in folders[:2]:
+        for path in folder.path.iterdir():
+            os.utime(path, (1, 1))
+    assert journal.find(f"{JOB}1") is None  # too old, even before it is swept
+    journal.sweep()
+    assert [folder.path.exists() for folder in folders] == [True, False, True]
+
+
+def test_names_from_outside_never_leave_the_folder(journal, tmp_path) -> None:
+    (tmp_path / "secret").mkdir()
+    for name in ("../secret", "", ".", "x" * 99, "a/b", "..\\secret-secret-secret"):
+        assert journal.find(name) is None
+
+
+def test_half_a_folder_is_no_job(journal, service, short) -> None:
+    folder = service.journal.begin(JOB, asked(short))
+    folder.release()
+    (folder.path / "document-1.json").write_bytes(b'{"name": "cut')
+    assert service.find(JOB) is None
+
+
+def test_a_finished_run_is_told_again_after_a_restart(bundled, service, short) -> None:
+    first = service.submit(Request((short, short), OPTIONS, "bundled"))
+    events = list(first.events())
+    assert service.journal.find(first.id).outcome() == ""
+    later = service_of(bundled)
+    later.keeper._summarizer = None  # nothing may be computed
+    told = list(later.find(first.id).events())
+    ends = [[plain(e.summary) for e in run if isinstance(e, Finished)] for run in (events, told)]
+    assert ends[0] == ends[1] and len(ends[0]) == 2
+    assert later.find(first.id) is later.find(first.id)
+
+
+def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, article) -> None:
+    runs = []
+    for by_hand in (False, True):
+        job = service.submit(Request((article,), OPTIONS, "bundled"))
+        for event in job.events():
+            if isinstance(event, SectionDone) and event.section == 2:
+                job.stop(by_hand=by_hand)
+        runs.append(job)
+    assert [service.journal.find(job.id).outcome() for job in runs] == [None, ""]
+    later = service_of(bundled)
+    stopped = list(later.find(runs[1].id).events())
+    assert stopped[-1].summary.stopped and len(sections_of(stopped)) >= 2
+    for _ in range(MAX_TRIES + 2):  # cut off in this process: no try of a program that ended
+        job = later.find(runs[0].id)
+        seen = iter(job.events())
+        assert isinstance(next(e for e in seen if isinstance(e, SectionDone)), SectionDone)
+        job.stop(by_hand=False)
+        list(seen)
+    later.find(runs[0].id).stop()
+
+
+def test_a_run_that_ends_the_program_again_and_again_is_given_up(service, short) -> None:
+    service.journal.begin(JOB, asked(short)).release()
+    for _ in range(MAX_TRIES):
+        assert service.journal.find(JOB).try_again()
+    with pytest.raises(AppError, match=GIVEN_UP[:30]):
+        list(service.find(JOB).events())
+    folder = service.journal.begin("another-job-of-a-test", asked(short))
+    for number in range(1, MAX_TRIES + 3):
+        assert folder.try_again()
+        (folder.path / f"section-1-{number:05}.json").touch()  # it got further each time
+
+
+def test_failures_among_several_are_kept(bundled, service, short) -> None:
+    empty = replace(short, pages=tuple(replace(p, status="failed") for p in short.pages))
+    job = service.submit(Request((empty, short), OPTIONS, "bundled"))
+    events = list(job.events())
+    told = list(service_of(bundled).find(job.id).events())
+    for run in (events, told):
+        assert [type(e) for e in run if isinstance(e, (DocumentFailed, Finished))] == [
+            DocumentFailed, Finished,
+        ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder that is written into is not renamed")
+def test_forget_leaves_nothing_that_another_process_writes(journal, short, monkeypatch) -> None:
+    folder = journal.begin(JOB, asked(short))
+    other, remove = JobFolder(folder.path), os.rmdir
+
+    def written_meanwhile(*arguments, **options):
+        other.add(1, 1, SectionSummary((1, 1), "The ferry left at nine.", 9, 9))
+        remove(*arguments, **options)
+
+    monkeypatch.setattr(os, "rmdir", written_meanwhile)
+    journal.forget(folder)
+    assert not list(journal.root.iterdir())
+
+
+def test_forget_leaves_nothing_even_while_it_runs(service, article) -> None:
+    job = service.submit(Request((article,), OPTIONS, "bundled"))
+    next(e for e in job.events() if isinstance(e, SectionStarted))
+    path = service.folder(job.id).path
+    assert path.is_dir()
+    service.forget(job.id)
+    assert not path.exists() and service.find(job.id) is None
+    with pytest.raises(StopIteration):
+        next(e for e in job.events() if isinstance(e, BadOption))
+    assert not path.exists()
+
+
+def upload(path: Path, name: str) -> Path:
+    public = private_folder(upload_dir() / "0f" / "1e") / name
+    shutil.copyfile(path, public)
+    return public
+
+
+@pytest.fixture
+def public(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    return tmp_path
+
+
+def test_uploads_leave_the_public_folder_and_can_be_read_twice(public) -> None:
+    writer = PdfWriter(clone_from=PdfReader(EXAMPLE_PDF))
+    writer.encrypt("open sesame", algorithm="AES-256")
+    locked = public / "locked.pdf"
+    writer.write(locked)
+    path, reader = upload(locked, "locked.pdf"), Reader()
+    with pytest.raises(AppError, match="password"):
+        reader.open(str(path)).document()
+    assert not path.exists()
+    reading = reader.open(str(path), "open sesame")
+    assert len(reading.document().pages) == 29 and reading.name == "locked.pdf"
+    upload(locked, "locked.pdf")  # the same file again
+    assert reader.open(str(path), "open sesame") is reading and not path.exists()
+    for file in (p for p in data_dir().rglob("*") if p.is_file()):
+        assert b"sesame" not in file.read_bytes()
+    reader.forget(str(path))
+    assert not any(p.is_file() for p in data_dir().rglob("*"))
+
+
+def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> None:
+    """Many readings, as of twenty scans by OCR, take no file from a page that still shows it."""
+    monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 2)
+    reader, paths = Reader(), []
+    for number in range(4):
+        elsewhere = public / f"{number}.txt"
+        elsewhere.write_text(f"Words of file {number}. " * 9)
+        paths.append(upload(elsewhere, elsewhere.name))
+        reader.open(str(paths[-1])).document()
+    for number, path in enumerate(paths):
+        assert f"file {number}" in reader.open(str(path)).document().pages[0].text
+    later = Reader()
+    assert len(list((data_dir() / "reading").glob("*/*.txt"))) == 4
+    later.forget_copy(next((data_dir() / "reading").glob("*/0.txt")))  # of the one before
+    later.forget_copy(public / "1.txt")  # which is nobody's copy
+    assert len(list((data_dir() / "reading").glob("*/*.txt"))) == 3 and elsewhere.exists()
+    monkeypatch.setattr("app.runs.reading.KEPT_COPIES", 1)
+    reader.open(str(paths[3])).document()
+    assert [p.name for p in (data_dir() / "reading").glob("*/*.txt")] == ["3.txt"]
+    reader.expire(-1)
+    assert not list((data_dir() / "reading").glob("*/*.txt"))
+
+
+def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypatch) -> None:
+    elsewhere = public / "a.txt"
+    elsewhere.write_text("Words of a file. " * 9)
+    path, reader = str(upload(elsewhere, "a.txt")), Reader()
+    for _ in range(2):
+        assert reader.open(path, by_page=False).document().pages
+    reader.expire(3600)
+    assert any((data_dir() / "reading").glob("*/a.txt"))
+    monkeypatch.setattr("app.runs.reading.PROGRAM_S", -1.0)
+    reader.open(path)
+    reader.expire(3600)
+    assert reader.open(path).document().pages and any((data_dir() / "reading").glob("*/a.txt"))
+    reader.forget(path)
+    upload(elsewhere, "a.txt")
+    assert reader.open(path, by_page=False).document().pages
+    reader.expire(3600)
+    assert not any(p.is_file() for p in data_dir().rglob("*"))
+
+
+def slow_reader(gate: threading.Event) -> Reader:
+    """Its readings go on until the gate opens, or until they are stopped."""
+
+    def load(path, *, stop_event, **options):
+        while not gate.wait(0.005):
+            if stop_event.is_set():
+                raise Cancelled("Stopped.")
+        return document_from_text("Some words.", "a.txt")
+
+    return Reader(load)
+
+
+def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
+    monkeypatch.setattr("app.runs.reading.PROGRAM_S", -1.0)
+    gate = threading.Event()
+    reader = slow_reader(gate)
+    reading = reader.open("a.txt", by_page=False)
+    reader.expire(-1)
+    gate.set()
+    assert reading.document().pages
+    reader.expire(3600)
+    assert reader.open("a.txt") is not reading
+
+
+def test_many_readings_end_none_that_somebody_waits_for(public, monkeypatch) -> None:
+    monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 1)
+    gate = threading.Event()
+    reader = slow_reader(gate)
+    awaited = reader.open("a.txt")
+    watch = awaited.watch(0.001, "s")
+    next(watch)
+    left, last = reader.open("b.txt"), reader.open("c.txt")
+    with pytest.raises(Cancelled):
+        left.document()
+    gate.set()
+    assert awaited.document().pages and last.document().pages
+
+
+def test_forget_leaves_others_what_they_have_of_an_equal_file(public, bundled) -> None:
+    """Gradio gives equal files one path."""
+    handlers = Handlers(service_of(bundled))
+    path = str(upload(EXAMPLE_TEXT, "mine.md").rename(upload_dir() / "mine.md"))
+    Path(path).write_text("The river rose in the night, and the mill stood still. " * 9)
+    one, two, third = (SimpleNamespace(session_hash=name) for name in ("1", "2", "3"))
+
+    def copies() -> list[Path]:
+        return list((data_dir() / "reading").glob("*/mine.md"))
+
+    def run(page) -> str:
+        form = Form(length="short", num_beams=1, max_new_tokens=12)
+        last = list(handlers.run(replace(form, files=[path]), page))[-1]
+        assert last["exports"], last["status"]
+        return last["job"]
+
+    first, second = run(one), run(two)
+    handlers.forget(first, one)
+    assert copies()
+    list(handlers.read([path], "", request=third))
+    handlers.forget(second, two)
+    assert copies() and run(third)
+    list(handlers.read([path], "", request=one))
+    handlers.leave(one)  # what was in its box needs nothing any more
+    handlers.forget(next(reversed(handlers.shown)), third)
+    assert not copies()
+    handlers.service.runner.close()
+
+
+def test_forget_deletes_the_copy_of_a_file_that_could_not_be_read_too(public, bundled) -> None:
+    handlers, page = Handlers(service_of(bundled)), SimpleNamespace(session_hash="1")
+    paths = []
+    for name, content in (("a.txt", "The river rose. " * 9), ("b.pdf", "%PDF-1.4 cut off")):
+        (public / name).write_text(content)
+        paths.append(str(upload(public / name, name)))
+    form = Form(length="short", num_beams=1, max_new_tokens=12)
+    last = list(handlers.run(replace(form, files=paths), page))[-1]
+    assert len(list((data_dir() / "reading").glob("*/*"))) == 2
+    handlers.forget(last["job"], page)
+    assert not list((data_dir() / "reading").glob("*/*"))
+    handlers.service.runner.close()
+
+
+def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bundled) -> None:
+    gate = threading.Event()
+    handlers = Handlers(service_of(bundled), slow_reader(gate))
+    one, two = (SimpleNamespace(session_hash=name) for name in ("1", "2"))
+    form = Form(length="short", num_beams=1, max_new_tokens=12)
+    runs = [handlers.run(replace(form, files=["a.txt"]), page) for page in (one, two)]
+    for views in runs:
+        next(views), next(views)
+    handlers.stop("", one)
+    assert "Stopped" in list(runs[0])[-1]["status"]
+    handlers.reader.forget("a.txt", "1")
+    gate.set()
+    assert list(runs[1])[-1]["exports"]
+    handlers.service.runner.close()
+
+
+def test_examples_and_files_elsewhere_stay_where_they_are(public) -> None:
+    path, reader = upload(EXAMPLE_PDF, EXAMPLE_PDF.name), Reader()
+    elsewhere = public / "mine.txt"
+    elsewhere.write_text("Some words of mine. " * 9)
+    reader.open(str(path)).document()
+    reader.open(str(elsewhere)).document()
+    reader.close()
+    assert path.exists() and elsewhere.exists()
+
+
+def test_data_lies_where_each_system_keeps_it(monkeypatch) -> None:
+    assert data_dir({"SUMMARIZER_DATA_DIR": os.sep + "x"}) == Path(os.sep + "x").resolve()
+    assert data_dir({"XDG_DATA_HOME": "/home/me/.data"}).name == "longt5-summarizer"
+    assert "longt5-summarizer" in str(data_dir({"SPACE_ID": "a/b"}))
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert data_dir({"LOCALAPPDATA": "/local"}) == Path("/local/longt5-summarizer")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "Application Support" in str(data_dir({}))
+
+
+def test_a_data_folder_that_cannot_be_made_is_said(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOption, match="SUMMARIZER_DATA_DIR"):
+        private_folder(tmp_path / "file" / "data")
+
+
+def test_a_folder_on_its_own_knows_nothing() -> None:
+    folder = JobFolder(Path("no such folder"))
+    assert folder.asked() is None and folder.plan(1) is None and folder.sections(1) == []

@@ -1,0 +1,371 @@
+"""The summarizer: events in order, text that is never taken back, lengths, stops, windows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from statistics import median
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.documents.load import document_from_text, load_document
+from app.errors import BadOption, ModelNotFound, NoTextLayer
+from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
+from app.runs.requests import ModelKeeper
+from app.settings import LENGTH_WORDS, Settings
+from app.summary.chunking import Chunk
+from app.summary.lengths import due_words, share_words, token_limits
+from app.summary.options import Options
+from app.summary.summarizer import Summarizer
+from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5.kernels import select
+from longt5.text.sentences import (
+    count_words,
+    ended,
+    headings_of,
+    sentence_ends,
+    settled,
+    split_sentences,
+    without_headings,
+)
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
+from tests.parity.reference import TINY
+
+
+@pytest.fixture(scope="module")
+def run(bundled, article):
+    """Every event of a run over several sections."""
+    return list(bundled.stream(article, Options(length="medium", max_input_tokens=1_000)))
+
+
+def test_events_come_in_order(run) -> None:
+    kinds = [type(e) for e in run if not isinstance(e, (Progress, DraftText))]
+    sections = kinds.count(SectionDone)
+    assert sections > 1
+    assert kinds == [Planned, *[SectionStarted, SectionDone] * sections, Finished]
+    stages = [e.stage for e in run if isinstance(e, Progress)]
+    assert set(stages) == {"encoding", "decoding"}
+
+
+def test_a_kernel_that_is_left_aside_is_said_once(bundled, article, monkeypatch) -> None:
+    monkeypatch.setattr(select, "_notices", ["The flex kernel gives wrong numbers on moon."])
+    events = list(bundled.stream(article, Options(length="short", max_input_tokens=512)))
+    assert sum(isinstance(e, SectionDone) for e in events) > 1
+    said = [e.message for e in events if isinstance(e, Notice)]
+    assert [m for m in said if "kernel" in m] == select.kernel_notices()
+
+
+def test_committed_text_is_never_taken_back(run) -> None:
+    shown: dict[int, str] = {}
+    for event in run:
+        if isinstance(event, DraftText):
+            assert event.committed.startswith(shown.get(event.section, ""))
+            assert " ".join(s.text for s in event.sentences) == event.committed
+            shown[event.section] = event.committed
+        elif isinstance(event, SectionDone):
+            assert event.result.text.startswith(shown[event.section])
+    assert any(isinstance(e, DraftText) and e.committed and e.provisional for e in run)
+
+
+def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
+    summary = run[-1].summary
+    assert summary.summary == "\n\n".join(s.text for s in summary.sections)
+    assert summary.sections[0].pages[0] == 1
+    assert summary.sections[-1].pages[1] == len(article.pages) == summary.pages
+    for before, after in zip(summary.sections, summary.sections[1:], strict=False):
+        assert after.pages[0] in (before.pages[1], before.pages[1] + 1)
+    for section in summary.sections:
+        assert section.tokens_in <= 1_000
+        assert section.text[-1] in ".!?…\"”’)"
+        assert " ".join(s.text for s in section.sentences) == section.text
+
+
+def test_int8_is_said_where_it_is_used() -> None:
+    keeper = ModelKeeper(Settings(device="cpu", dtype="int8"))
+    loaded = keeper.get("bundled")
+    document = document_from_text("The ferry left at nine.", "a.txt")
+    made = loaded.summarize(document, Options(num_beams=1, max_new_tokens=4)).provenance
+    assert made["dtype"] == "int8" and " --dtype int8" in made["command"]
+    assert keeper.holds("bundled") and keeper.holds("bundled", "int8", "cpu")
+    assert not any(keeper.holds("bundled", dtype) for dtype in ("float32", "bfloat16", "auto"))
+    loaded.model = SimpleNamespace(device=SimpleNamespace(type="cuda"), dtype="torch.bfloat16")
+    assert loaded.dtype == "bfloat16"  # a GPU has no int8 products
+
+
+def test_json_object_has_the_pinned_keys(run) -> None:
+    values = json.loads(json.dumps(run[-1].summary.to_dict()))
+    assert set(values) == {
+        "name", "pages", "unit", "model", "options", "summary", "sections", "overview", "coverage",
+        "warnings", "stopped", "timings", "provenance",
+    }  # fmt: skip
+    assert set(values["sections"][0]) == {
+        "title", "pages", "labels", "text", "tokens_in", "tokens_out", "sentences",
+    }  # fmt: skip
+    assert set(values["sections"][0]["sentences"][0]) == {"text", "pages", "labels", "flags"}
+    assert set(values["coverage"][0]) == {"page", "status"}
+    assert set(values["timings"]) == {"read_s", "encode_s", "decode_s", "total_s"}
+    assert values["model"] == "bundled" and isinstance(values["pages"], int)
+
+
+def test_encoder_runs_once_for_two_lengths(bundled, monkeypatch) -> None:
+    document = document_from_text("A heron stood in the reeds. The tide went out slowly. " * 8)
+    calls = []
+    encode = bundled.model.encode
+    monkeypatch.setattr(
+        bundled.model, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k)
+    )
+    first = bundled.summarize(document, Options(max_new_tokens=6))
+    second = bundled.summarize(document, Options(max_new_tokens=12, num_beams=2))
+    assert len(calls) == 1
+    assert first.sections[0].tokens_out <= 6 < second.sections[0].tokens_out <= 12
+
+
+def test_stop_while_decoding_keeps_the_text(bundled, article) -> None:
+    stop, steps = threading.Event(), 0
+    for event in bundled.stream(article, Options(length="long"), stop_event=stop):
+        if isinstance(event, DraftText) and not stop.is_set() and event.committed:
+            stop.set()
+            said = event.committed
+        elif stop.is_set() and isinstance(event, Progress):
+            steps += 1
+    assert steps <= 1
+    assert event.summary.stopped and event.summary.summary.startswith(said)
+
+
+def test_stop_while_encoding_ends_with_a_sentence_that_says_so(bundled) -> None:
+    stop = threading.Event()
+    document = document_from_text("The ferry left at nine and came back at noon. " * 40)
+    for event in bundled.stream(document, stop_event=stop):
+        if isinstance(event, Progress) and event.stage == "encoding":
+            stop.set()
+    assert event.summary.stopped and not event.summary.sections
+    assert "part 1" in event.summary.warnings[-1]
+
+
+def test_closing_the_stream_ends_the_encoder_thread(bundled) -> None:
+    document = document_from_text("Seven bridges cross the river at the old mill. " * 40)
+    stream = bundled.stream(document)
+    next(e for e in stream if isinstance(e, Progress))
+    stream.close()
+    assert not [t for t in threading.enumerate() if t.name == "encode"]
+
+
+def test_contradictions_are_refused_before_anything_is_computed(bundled, article) -> None:
+    for options, word in (
+        (Options(length="epic"), "epic"),
+        (Options(num_beams=0), "beams"),
+        (Options(max_new_tokens=0), "new tokens"),
+        (Options(max_new_tokens=1_000_000_000), "1 to 16,384"),
+        (Options(max_input_tokens=3), "64"),
+        (Options(pages="9-1"), "1-5,9"),
+    ):
+        with pytest.raises(BadOption, match=word):
+            bundled.stream(article, options)
+    with pytest.raises(NoTextLayer):
+        bundled.stream(document_of_scans())
+
+
+def document_of_scans():
+    from dataclasses import replace
+
+    document = paged("x", "y")
+    return replace(
+        document, pages=tuple(replace(p, text="", status="scanned") for p in document.pages)
+    )
+
+
+def test_unknown_models_are_named(tmp_path) -> None:
+    for name in ("no such thing", str(tmp_path)):
+        with pytest.raises(ModelNotFound, match=name.split("/")[-1]):
+            Summarizer.load(name)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A tiny random checkpoint with the bundled vocabulary, in HF layout."""
+    torch.manual_seed(0)
+    config = LongT5Config.from_dict({**TINY, "vocab_size": 12_292, "num_layers": 1})
+    LongT5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    shutil.copy(ROOT / "assets" / "model" / "spiece.model", tmp_path)
+    return tmp_path
+
+
+def words_of_length(tokenizer, tokens: int) -> str:
+    """Text of exactly so many ids, `</s>` counted."""
+    text = "the " * (tokens - 1)
+    ids = tokenizer.encode(text)
+    assert len(ids) == tokens
+    return text
+
+
+@pytest.mark.parametrize("said", [None, 1_000_000_000_000, 16_384])
+def test_a_pass_takes_exactly_the_window(checkpoint, monkeypatch, said) -> None:
+    settings = {} if said is None else {"model_max_length": said}
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
+    summarizer = Summarizer.load(str(checkpoint), device="cpu", dtype="float32")
+    assert summarizer.window == 16_384
+    sizes = []
+    encode = summarizer.model.encode
+    monkeypatch.setattr(
+        summarizer.model, "encode", lambda ids, **k: sizes.append(ids.shape[1]) or encode(ids, **k)
+    )
+    text = words_of_length(summarizer.tokenizer, 16_384)
+    summarizer.summarize(document_from_text(text), Options(max_new_tokens=1, num_beams=1))
+    assert sizes == [16_384]
+    sizes.clear()
+    longer = document_from_text(text + " And then one sentence more was added.")
+    summarizer.summarize(longer, Options(max_new_tokens=1, num_beams=1))
+    assert len(sizes) == 2 and max(sizes) <= 16_384
+
+
+def chunk_of(words: int) -> Chunk:
+    text = " ".join(["word"] * words)
+    return Chunk(list(range(words + 1)), (1, 1), text, (), "end")
+
+
+@given(
+    st.lists(st.integers(30, 3000), min_size=1, max_size=6), st.sampled_from(sorted(LENGTH_WORDS))
+)
+def test_words_are_shared_by_length(sizes, length) -> None:
+    shares = share_words(length, [chunk_of(n) for n in sizes])
+    assert all(shares[0] >= shares[i] for i, size in enumerate(sizes) if size <= 2 * sizes[0])
+    order = sorted(range(1, len(sizes)), key=lambda i: sizes[i])
+    assert all(shares[a] <= shares[b] for a, b in zip(order, order[1:], strict=False))
+    target = min(LENGTH_WORDS[length], sum(sizes) / 3)
+    assert sum(shares) >= target - len(sizes)
+
+
+@pytest.mark.parametrize("length", sorted(LENGTH_WORDS))
+def test_summaries_of_the_examples_have_about_the_words_asked_for(bundled, length) -> None:
+    shares = []
+    for path in (EXAMPLE_PDF, EXAMPLE_TEXT):
+        summary = bundled.summarize(load_document(path), Options(length=length))
+        shares.append(count_words(summary.summary) / LENGTH_WORDS[length])
+    assert 0.7 <= median(shares) <= 1.3, shares
+
+
+def test_limits_leave_room_for_a_sentence() -> None:
+    least, most = token_limits(80, chunk_of(900), None)
+    assert 0 < least < 80 < most
+    assert token_limits(80, chunk_of(900), 5) == (5, 5)
+
+
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=5), st.integers(20, 300))
+def test_what_is_planned_is_said_and_no_shorter_answer(planned, words) -> None:
+    whole, chunk = sum(planned), chunk_of(900)
+    least, most = token_limits(words, chunk, None, planned)
+    if whole > 2 * token_limits(words, chunk, None)[1]:
+        assert (least, most) == token_limits(words, chunk, None)
+    else:
+        left_out = whole - min(planned)  # an answer without one of the sentences is too short
+        assert left_out <= least <= whole < most
+    assert token_limits(words, chunk, 5, planned)[1] == 5
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), min_size=1, max_size=9))
+def test_what_one_section_leaves_over_the_next_one_takes(sections) -> None:
+    targets, written = [t for t, _ in sections], [w for _, w in sections[:-1]]
+    share, missing = targets[-1], sum(targets[:-1]) - sum(written)
+    due = due_words(targets, written)
+    assert min(share, 20) <= due <= share + share // 2 and due >= share - share // 2
+    if share >= 40 and abs(missing) <= share // 2:
+        assert due == share + missing
+    assert (due - share) * missing >= 0
+
+
+def test_sentences_end_where_a_reader_says() -> None:
+    text = "Dr. Ames, i.e. A. Ames, paid 3.5 million. See Fig. 2 for it! 好的。Why? Because"
+    assert [text[:end][-8:] for end in sentence_ends(text)] == [
+        "million.", " for it!", " it! 好的。", " 好的。Why?",
+    ]  # fmt: skip
+    text = "पानी बढ़ा। सब गए।। क्या हुआ? هل عاد؟ پانی آیا۔ Il dit «oui.» Fin"
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "पानी बढ़ा।", "सब गए।।", "क्या हुआ?", "هل عاد؟", "پانی آیا۔", "Il dit «oui.»", "Fin",
+    ]  # fmt: skip
+    assert sentence_ends("It affects births.1 “It does.” So") == [19, 30]
+    text = "It affects births.1 While 40% live.5,6 It.2 See man/hello.1 Then page.3 on p. 2.12 X"
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "It affects births.1", "While 40% live.5,6",
+        "It.2 See man/hello.1 Then page.3 on p. 2.12 X",
+    ]  # fmt: skip
+    assert settled("One is done. Two is not.") == "One is done."
+    assert settled("He waited... and") == settled("He waited. \ufffd") == ""
+    assert ended("One is done. Two is not", "length") == "One is done."
+    assert ended("Nothing is done", "length") == "Nothing is done …"
+    assert ended("One is done. Two is", "stopped") == "One is done. Two is …"
+    assert ended("Nothing is", "eos") == "Nothing is …" and ended("", "eos") == ""
+    assert ended("One is done. Two \ufffd", "stopped") == "One is done. Two …"
+    assert ended("पानी बढ़ा। सब\ufffd\ufffd", "length") == "पानी बढ़ा।"
+    assert ended("\ufffd", "eos") == ""
+
+
+@pytest.mark.parametrize("whole", [
+    '"Where?" he asked... and left.', "It took approx. five days, from 1 June to 30 Sept. 2022.",
+    "Der Kanal wurde am 22. Juli 1398 eröffnet, d. h. im 14. Jahrhundert, vgl. Abb. 3.",
+    "Er lag z. B. in der Hauptstr. 1 von Mölln.", "El Sr. Paco y la Dra. Campra estaban allí.",
+    "Es waren 1,02 Mio. Medien.", "Dr. h. c. Timm las vor, d. h. Kinder kamen.",
+    "See fig. 2 and art. 5 of it.", "“河水上涨了。”", "真的？！",
+    "« Le fleuve est trop pollué ! »", "Here p. 12 has x1, . . . , xn.",
+    "Table 1. Distances by suburb.",
+])  # fmt: skip
+def test_a_stop_inside_a_sentence_ends_none(whole) -> None:
+    text = f"Before it. {whole} After it."
+    found = [text[a:b] for a, b in split_sentences(text)]
+    assert found == ["Before it.", whole, "After it."]
+
+
+def test_where_a_sentence_ends_though_it_may_look_otherwise() -> None:
+    for text in ("See Table 1. The next.", "I am 22. He is not.", "yes. i think so.", "好。 so."):
+        assert len(split_sentences(text)) == 2
+    assert split_sentences("In mm: 5 9\n\nTable 1. Rain.")[1:] == [(12, 26)]
+    items = "To do\n- Trees are slow\n• Dance\nwith me\n– he said"
+    assert [items[a:b] for a, b in split_sentences(items)] == [
+        "To do", "- Trees are slow", "• Dance\nwith me\n– he said",
+    ]  # fmt: skip
+
+
+def test_the_cells_of_a_table_are_no_one_sentence() -> None:
+    text = "Code | What is wrong\ni10 | It does not fill. | Open the tap. Wait.\n\nAfter it."
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "Code", "What is wrong", "i10", "It does not fill.", "Open the tap.", "Wait.", "After it.",
+    ]  # fmt: skip
+
+
+def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
+    source = "5.5 Carbon\n\nThe mud holds carbon. It stays.\n\n6 Costs\n\nWalls cost more."
+    headings = headings_of(source)
+    assert set(headings) == {"5.5 Carbon", "6 Costs"}
+    copied = "5.5 Carbon The mud holds carbon. 6 Costs Walls cost more. 6 Costs rose."
+    assert without_headings(copied, headings) == (
+        "The mud holds carbon. Walls cost more. 6 Costs rose."
+    )
+
+
+@given(
+    st.lists(
+        st.sampled_from("6 Costs|Walls|cost.|Carbon|more!|a|p.|am|3.|»|,|rose.2,3".split("|")),
+        max_size=14,
+    )
+)
+def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
+    text, headings = " ".join(words), ["6 Costs", "Carbon"]
+    whole = without_headings(text, headings)
+    for end in range(len(text) + 1):
+        assert whole.startswith(without_headings(settled(text[:end]), headings))
+
+
+def test_sentences_are_found_with_their_places() -> None:
+    text = "A heading\n\nOne is done. Two\nis too!  Three"
+    assert [text[a:b] for a, b in split_sentences(text)] == [
+        "A heading", "One is done.", "Two\nis too!", "Three",
+    ]  # fmt: skip
+
+
+def test_words_of_dense_scripts_are_counted() -> None:
+    assert count_words("two words") == 2
+    assert count_words("中文字符 and one") == 4

@@ -1,0 +1,327 @@
+"""Around a run (H18 to H20): no disk, no model, no network, a dead GPU, a killed program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from app import cli
+from app.errors import AppError, DeviceLost, NotReadable
+from app.events import DocumentStarted, DraftText, Finished, SectionDone
+from app.runs import batch
+from app.runs import subprocess_run as apart
+from app.runs.journal import Journal
+from app.runs.reading import Reader
+from app.runs.requests import Request, in_words, summarize_all
+from app.runs.run_state import Board
+from app.runs.service import FAILED_AGAIN, FAILED_ONCE, Service
+from app.settings import Settings
+from app.summary.summarizer import Options, Summarizer
+from app.ui import handlers
+from longt5 import is_device_lost
+from tests.app.test_journal import JOB, OPTIONS, asked, service_of, short  # noqa: F401
+from tests.app.test_ui import run
+from tests.conftest import EXAMPLE_PDF, ROOT
+from tests.tools.kill_runs import kill_runs, plain
+
+DEAD = "CUDA error: an illegal memory access was encountered"
+
+
+# H18: disk full, folder not writable, model missing, offline
+
+
+def test_h18_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    own = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}  # an earlier test's
+    for command in (["app.py", "--port", "1"], ["-m", "app", "serve", "--port", "1"]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=120,
+            env={**own, "SUMMARIZER_DATA_DIR": str(tmp_path / "file" / "data")},
+        )  # fmt: skip
+        assert done.returncode == 1 and "SUMMARIZER_DATA_DIR" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_h18_a_full_disk_costs_the_downloads_and_not_the_summary(bundled, monkeypatch) -> None:
+    made = handlers.Handlers(service_of(bundled))
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.runs.journal.write_whole", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    last = run(made, source="text", text="The river rose in the night. " * 9)[-1]
+    made.service.runner.close()
+    assert "river" in last["summary"] and not last["running"] and last["exports"] == {}
+    assert "copy the summary" in last["status"] and "not kept on disk" in last["kept"]
+
+
+def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    upload = tmp_path / "uploads" / "a.txt"
+    upload.parent.mkdir()
+    upload.write_text("Words.")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.runs.reading.shutil.move", full)
+    with pytest.raises(NotReadable, match=r"“a.txt”.*no space.*make room"):
+        Reader().open(str(upload))
+
+
+def test_h18_a_missing_model_is_said_before_the_page_starts(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("app.summary.models.assets_dir", lambda: tmp_path)
+    assert cli.main(["serve", "--port", "1"]) == 1
+    assert "install the app again" in capsys.readouterr().err
+    assert cli.main(["serve", "--model", str(tmp_path), "--port", "1"]) == 1
+    assert "config.json" in capsys.readouterr().err
+
+
+def test_h18_without_a_network_a_model_of_the_hub_is_a_sentence(tmp_path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("The river rose in the night. " * 9)
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "summarize", str(path), "--model", "nobody/nothing"],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stdout == ""
+    assert "nobody/nothing could not be loaded" in done.stderr and "network" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# H19: a GPU that fails in the middle of a run
+
+
+def fails_after(monkeypatch, model, steps: int, error: Exception | None = None) -> None:
+    """Decoding fails from some step on, as it does for good on a GPU whose context is dead."""
+    real, count = model.decode_step, [0]
+
+    def decode(*arguments, **options):
+        count[0] += 1
+        if count[0] > steps:
+            raise error or torch.AcceleratorError(DEAD)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(model, "decode_step", decode)
+
+
+@pytest.fixture
+def own() -> Summarizer:
+    """A model that may be broken."""
+    return Summarizer.load("bundled", device="cpu", dtype="float32")
+
+
+@pytest.fixture
+def service(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    made = service_of(own)
+    yield made
+    made.runner.close()
+
+
+def ended(events) -> tuple[Board, Finished]:
+    board = Board()
+    for event in events:
+        board.apply(event)
+    return board, event
+
+
+def test_h19_a_dead_gpu_is_told_from_other_errors() -> None:
+    for error in (
+        torch.AcceleratorError(DEAD), RuntimeError(DEAD),
+        RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+    ):  # fmt: skip
+        assert is_device_lost(error)
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: out of memory"),
+        RuntimeError("shape mismatch"), ValueError(DEAD), MemoryError(),
+    ):  # fmt: skip
+        assert not is_device_lost(error)
+
+
+def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
+    bundled, own, service, short, monkeypatch  # noqa: F811
+) -> None:
+    whole = bundled.summarize(short, OPTIONS)
+    fails_after(monkeypatch, own.model, 20)
+    job = service.submit(Request((short, short), OPTIONS, "bundled"))
+    board, last = ended(job.events())
+    assert len(board.documents) == 2 and board.documents[0].summary.warnings[-1] == FAILED_ONCE
+    first = replace(board.documents[0].summary, warnings=whole.warnings)
+    assert plain(first) == plain(whole)
+    finished = [e for e in job.events() if isinstance(e, SectionDone)]
+    assert finished[0].result == whole.sections[0]  # finished before the failure, told again
+    assert service.keeper.at_hand("bundled") is None and service.keeper.has_lost_device
+    assert service.folder(job.id).outcome() == ""
+    again = service.submit(Request((short,), OPTIONS, "bundled"), keep=False)
+    assert ended(again.events())[1].summary.sections == whole.sections
+
+
+def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
+    bundled, own, service, short, monkeypatch  # noqa: F811
+) -> None:
+    whole = bundled.summarize(short, OPTIONS)
+    fails_after(monkeypatch, own.model, 20)
+
+    def lost(*arguments):
+        raise DeviceLost()
+
+    monkeypatch.setattr("app.runs.service.summarize_apart", lost)
+    job = service.submit(Request((short,), OPTIONS, "bundled"))
+    summary = ended(job.events())[1].summary
+    assert summary.sections == whole.sections and summary.warnings[-1] == FAILED_AGAIN
+
+
+def test_h19_a_process_that_dies_counts_as_a_lost_device(short, monkeypatch) -> None:  # noqa: F811
+    events = apart.summarize_apart(
+        Request((short,), OPTIONS, "bundled"), Settings(device="cpu"), threading.Event(), None
+    )
+    assert isinstance(next(events), DocumentStarted)
+    (child,) = [c for c in apart.multiprocessing.active_children() if c.name == "summarize"]
+    child.kill()
+    with pytest.raises(DeviceLost, match="--device cpu"):
+        list(events)
+
+
+def test_h19_stop_and_errors_cross_the_processes(article) -> None:
+    settings, stop = Settings(device="cpu", dtype="float32"), threading.Event()
+    events = apart.summarize_apart(
+        Request((article,), Options(length="long"), "bundled"), settings, stop, None, "A note."
+    )
+    for event in events:
+        if isinstance(event, DraftText):
+            stop.set()
+    assert event.summary.stopped and "A note." in event.summary.warnings
+    with pytest.raises(AppError, match="no model called"):
+        list(apart.summarize_apart(
+            Request((article,), OPTIONS, "no such model"), settings, threading.Event(), None
+        ))  # fmt: skip
+    assert not apart.multiprocessing.active_children()
+
+
+def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("The river rose in the night. " * 9)
+    monkeypatch.setattr("app.summary.summarizer.Summarizer.load", lambda *a, **k: own)
+    monkeypatch.setattr(own, "calibrate", lambda beams: None)
+    for error, words in (
+        (None, "--device cpu"), (torch.OutOfMemoryError("CUDA out of memory."), "--num-beams 1"),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            fails_after(patch, own.model, 2, error)
+            assert cli.main(["summarize", str(path)]) == 1
+            assert words in capsys.readouterr().err
+            outcomes = list(batch.run_batch(
+                [str(path)], tmp_path / "out", "txt", lambda p: cli.load_document(p), lambda: own,
+                OPTIONS, threading.Event(), lambda progress: None,
+            ))  # fmt: skip
+            assert words in outcomes[0].status
+    with pytest.raises(ZeroDivisionError):
+        list(in_words(1 / 0 for _ in range(1)))
+
+
+# H20: kill -9, a closed tab
+
+
+@pytest.mark.slow
+def test_h20_kills_at_random_moments_lose_nothing() -> None:
+    counts = kill_runs(3, seed=6)
+    assert counts["kills"] >= 3
+    assert counts["sections lost"] == counts["different"] == 0
+
+
+def test_h20_where_a_gpu_is_lent_what_a_request_finished_is_shown_again(
+    bundled, short, tmp_path, monkeypatch  # noqa: F811
+) -> None:
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    keeper = service_of(bundled).keeper
+
+    def lent(request, path):
+        yield from summarize_all(request, keeper, None, apart.JobFolder(path) if path else None)
+
+    def service() -> Service:
+        return Service(Settings(on_space=True, zero_gpu=True), lent)
+
+    first, request = service(), Request((short,), OPTIONS, "bundled")
+    done, left = first.submit(request), first.submit(request)
+    told = list(first.watch(done, request))
+    watching = first.watch(left, request)
+    for event in watching:
+        if isinstance(event, SectionDone) and event.section == 2:
+            break
+    watching.close()  # the tab is closed: the request ends, and the run with it
+    for asked_again in (first, service()):
+        again = list(asked_again.find(done.id).events())
+        assert plain(again[-1].summary) == plain(told[-1].summary)
+        sections = [e for e in asked_again.find(left.id).events() if isinstance(e, SectionDone)]
+        assert len(sections) == 2
+    assert not first._open
+
+
+def test_h20_what_a_program_asks_for_is_not_kept(bundled, short, tmp_path, monkeypatch) -> None:  # noqa: F811
+    """Nobody knows the id of a run of the API, so nobody could come back to it."""
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    service = service_of(bundled)
+    job = service.submit(Request((short,), OPTIONS, "bundled"), keep=False)
+    assert isinstance(list(job.events())[-1], Finished)
+    assert not (tmp_path / "jobs").exists() and service.folder(job.id) is None
+
+
+# Stop: Ctrl-C
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+@pytest.mark.parametrize("stage", ["Reading", "Section 1 of"])
+def test_ctrl_c_ends_reading_and_encoding(stage, long_pdf) -> None:
+    """That it ends writing too is tested with what it leaves, in test_jobs."""
+    path = long_pdf if stage == "Reading" else EXAMPLE_PDF
+    command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "long"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if line.startswith(stage):
+                break
+        else:
+            pytest.fail(f"{stage} was never said")
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 1
+    print(f"{stage}: over {time.monotonic() - began:.2f} s after Ctrl-C")
+    assert "topped" in said and "Traceback" not in said
+
+
+@pytest.fixture(scope="module")
+def long_pdf(tmp_path_factory) -> Path:
+    """A PDF that takes some seconds to read."""
+    from tests.documents.make_pdfs import PROSE, text_pdf
+
+    path = tmp_path_factory.mktemp("long") / "long.pdf"
+    path.write_bytes(text_pdf([f"{PROSE}\n{n} times it was seen." for n in range(300)]))
+    return path
+
+
+def test_a_lost_journal_folder_is_not_needed(bundled, short, tmp_path) -> None:  # noqa: F811
+    """A folder that somebody deletes while it is used ends nothing."""
+    import shutil
+
+    folder = Journal(tmp_path, 3600).begin(JOB, asked(short))
+    keeper = service_of(bundled).keeper
+    for event in summarize_all(Request((short,), OPTIONS, "bundled"), keeper, None, folder):
+        if isinstance(event, SectionDone) and event.section == 1:
+            shutil.rmtree(folder.path)
+    assert isinstance(event, Finished) and not event.summary.stopped and folder.broken

@@ -1,0 +1,445 @@
+"""The page without a browser: what is rendered, what handlers do with several documents."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+import time
+import zipfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from app import cli, desktop
+from app.documents import file_kinds as kinds
+from app.documents.load import document_from_text
+from app.documents.model import Document, Page
+from app.errors import UNEXPECTED, BadOption, ModelNotFound, NotReadable
+from app.events import (
+    DocumentFailed,
+    DocumentStarted,
+    DraftText,
+    Finished,
+    Progress,
+    SectionDone,
+    SectionStarted,
+)
+from app.runs.reading import Reader
+from app.runs.requests import Request
+from app.runs.run_state import Board
+from app.runs.service import Service
+from app.settings import Settings, assets_dir, private_folder, upload_dir
+from app.summary.summarizer import Options
+from app.ui import launch, render
+from app.ui.api import Api
+from app.ui.exports import exports_folder, write_exports
+from app.ui.form import Form
+from app.ui.handlers import Handlers
+from app.ui.layout import _sources, component_updates, control_updates
+from tests.app.test_export import HOSTILE, summary_of
+from tests.conftest import EXAMPLE_TEXT
+
+
+def board_of(*events) -> Board:
+    board = Board()
+    for event in events:
+        board.apply(event)
+    return board
+
+
+RUN = (
+    DocumentStarted(1, 2, "one.pdf"),
+    Progress("encoding", 3, 6, 1, 2),
+    SectionStarted(1, 2, (1, 3)),
+    DraftText(1, "Solid.", " Maybe"),
+)
+
+
+def test_solid_and_grey_are_apart() -> None:
+    html = render.summary(board_of(*RUN), True)
+    assert 'Solid.<span class="provisional"> Maybe</span>' in html
+    assert 'aria-busy="true"' in html and "<h2>one.pdf</h2>" in html
+
+
+def test_a_screen_reader_is_told_the_stage_and_not_each_second() -> None:
+    told = re.compile(r'role="status">([^<]*)<')
+    assert told.findall(render.bar("reading", 0.5, "a.pdf, page 3 of 9")) == ["Reading"]
+    board = board_of(*RUN[:1], Progress("decoding", 3, 6, 1, 2, 9.0))
+    assert "section 1 of 2, about 9 s left" in render.status(board)
+    assert told.findall(render.status(board)) == ["Writing"]
+    assert told.findall(render.finished(board)) == ["Done · 0 words in 0.0 s"]
+
+
+def test_a_screen_reader_is_told_what_a_picture_marks_and_which_page_it_is() -> None:
+    assert 'alt="Page 3, where this is marked: A &quot;b&quot;."' in render.picture(
+        b"", 3, ['A "b".']
+    )
+    turned = render.picture(b"", 4, [])
+    assert 'alt="Page 4"' in turned
+    source = render.source_page(0, 1, document_from_text("Some words.", "a.txt"), turned)
+    name = re.search(r'aria-labelledby="([^"]+)"', source)
+    assert name and f'id="{name[1]}">a.txt · part 1 of 1<' in source
+
+
+@pytest.mark.parametrize(("documents", "levels"), [(1, ["h2"] * 2), (2, ["h2", "h3", "h3"])])
+def test_no_level_of_headings_is_left_out(documents, levels) -> None:
+    sections = (SectionStarted(1, 2, (1, 3)), SectionStarted(2, 2, (4, 6)))
+    board = board_of(DocumentStarted(1, documents, "one.pdf"), *sections)
+    assert re.findall("<(h[1-6])", render.summary(board, True)) == levels
+
+
+def test_progress_only_grows() -> None:
+    board, before = Board(), 0.0
+    run = [*RUN, Progress("decoding", 1, 9, 1, 2), SectionDone(1, summary_of("A.").sections[0]),
+           Progress("encoding", 1, 6, 2, 2), Progress("decoding", 9, 9, 2, 2),
+           Finished(summary_of("A.")), DocumentStarted(2, 2, "two.pdf"),
+           Progress("encoding", 1, 6, 1, 1), DocumentFailed("two.pdf", "It is empty.")]  # fmt: skip
+    for event in run:
+        board.apply(event)
+        assert before <= board.fraction <= 1
+        before = board.fraction
+    assert before == 1
+    html = render.summary(board, False)
+    assert "It is empty." in html and 'aria-busy="false"' in html
+
+
+def test_everything_from_a_document_is_escaped() -> None:
+    summary = summary_of(HOSTILE, name=HOSTILE, warnings=(HOSTILE,))
+    board = board_of(DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)),
+                     DraftText(1, HOSTILE, HOSTILE))  # fmt: skip
+    done = board_of(DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)),
+                    Finished(summary), DocumentStarted(2, 2, "b"),
+                    DocumentFailed("b", HOSTILE))  # fmt: skip
+    document = document_from_text("Some words.", HOSTILE)
+    for html in (render.summary(board, True), render.summary(done, False), render.error(HOSTILE),
+                 render.bar("reading", 0.5, HOSTILE), render.facts([document])):  # fmt: skip
+        assert "<img" not in html
+
+
+@pytest.fixture
+def handlers(bundled):
+    made = Handlers(Service(Settings(device="cpu", dtype="float32")))
+    made.service.keeper._summarizer, made.service.keeper._name = bundled, "bundled"
+    yield made
+    made.service.runner.close()
+
+
+def run(handlers, files=None, text="", source="files", **changes):
+    asked = {"length": "short", "num_beams": 2, "max_new_tokens": 12, **changes}
+    views = []
+    for view in handlers.run(Form(source, files, text, **asked), SimpleNamespace(session_hash="s")):
+        exports = {k: Path(v).read_bytes() for k, v in (view["exports"] or {}).items()}
+        views.append({**view, "exports": exports})
+    return views
+
+
+def test_several_documents_one_of_them_bad(handlers, tmp_path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(f"Here is {name}, with some words in it. " * 9)
+    (tmp_path / "c.txt").write_text("Words. " * 9)
+    views = run(handlers, [str(tmp_path / n) for n in ("a.txt", "b.txt")])
+    last = views[-1]
+    assert not last["running"] and views[0]["running"]
+    assert last["summary"].count("<article>") == 2
+    assert [json.loads(line)["name"] for line in last["exports"]["json"].splitlines()] == [
+        "a.txt", "b.txt",
+    ]  # fmt: skip
+    assert b"# Summary of b.txt" in last["exports"]["md"]
+    with zipfile.ZipFile(BytesIO(last["exports"]["docx"])) as archive:
+        assert archive.namelist() == ["01-a-summary.docx", "02-b-summary.docx"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"source": "text", "text": "  "}, "no text yet"),
+        ({"files": None}, "No file is chosen"),
+        ({"source": "text", "text": "Words. " * 9, "model": "nope"}, "no model called nope"),
+        ({"source": "text", "text": "Words. " * 9, "pages": "77"}, "has no page 77"),
+        ({"files": ["x"] * 30}, "choose fewer"),
+        ({"files": ["/no/such.pdf"]}, "such.pdf"),
+    ],
+)
+def test_failures_are_said_and_the_page_is_free_again(handlers, changes, words) -> None:
+    last = run(handlers, **changes)[-1]
+    assert words in last["status"] and 'role="alert"' in last["status"]
+    assert not last["running"]
+    *_, controls = component_updates(last)
+    run_button, stop_button, *_ = control_updates(controls)
+    assert run_button["interactive"] and not stop_button["interactive"]
+
+
+def test_a_picture_of_a_stream_makes_no_button_anew(handlers) -> None:
+    form = Form(text=EXAMPLE_TEXT.read_text(encoding="utf-8"), source="text", length="short")
+    views = handlers.run(form, SimpleNamespace(session_hash="s"))
+    pictures = [component_updates(v) for v in views if v["running"] and v["summary"]]
+    assert pictures and all(isinstance(html, str) for p in pictures for html in p[:2])
+    assert all(p[3] == pictures[0][3] for p in pictures)  # what the buttons follow is the same
+
+
+def test_reading_happens_once(tmp_path) -> None:
+    calls = []
+
+    def load(path, **options):
+        calls.append(path)
+        options["on_progress"](1, 2)
+        return document_from_text("Some words.", "a.pdf")
+
+    reader = Reader(load)
+    first, second = reader.open("a.pdf"), reader.open("a.pdf")
+    assert first is second and first.document() is second.document()
+    assert reader.open("a.pdf", "other password") is not first
+    assert len(calls) == 2 and (first.done, first.total) == (1, 2)
+
+
+def test_ocr_is_offered_where_pages_are_pictures_and_asked_for_by_a_switch(bundled) -> None:
+    asked = []
+
+    def load(path, *, ocr, **options):
+        asked.append((path, ocr))
+        status = "ok" if ocr or path == "b.pdf" else "scanned"
+        pages = (Page(1, "1", "Some words here." if status == "ok" else "", status),)
+        return Document(path, "0" * 64, "page", pages, (), ocr=ocr)
+
+    handlers = Handlers(Service(Settings(device="cpu", dtype="float32")), Reader(load))
+
+    def switch(files, ocr=False):
+        *_, last = handlers.read(files, "", ocr)
+        return last[-1]
+
+    assert switch(["a.pdf"])["visible"] and not switch(["b.pdf"])["visible"]
+    assert switch(["a.pdf"], True)["visible"]  # it can be turned off again
+    assert asked == [("a.pdf", False), ("b.pdf", False), ("a.pdf", True)]
+    assert switch(None, True) == {**gr.update(visible=False, value=False)}
+    handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
+    assert "OCR" in run(handlers, ["a.pdf"])[-1]["status"]
+    last = run(handlers, ["a.pdf"], ocr=True)[-1]
+    assert len(asked) == 3  # what was read with the switch on is not read again
+    result = json.loads(last["exports"]["json"])
+    assert result["provenance"]["command"].endswith("--ocr")
+    handlers.service.runner.close()
+
+
+def test_a_failed_reading_is_tried_again() -> None:
+    def load(path, **options):
+        raise ValueError("secret")
+
+    reader = Reader(load)
+    reading = reader.open("a.pdf")
+    with pytest.raises(NotReadable, match="a.pdf"):
+        reading.document()
+    assert reader.open("a.pdf") is not reading
+
+
+def test_a_reading_can_be_stopped() -> None:
+    def load(path, *, stop_event, **options):
+        assert stop_event.wait(5)
+        raise BadOption("stopped")
+
+    reading = Reader(load).open("a.pdf")
+    reading.stop()
+    with pytest.raises(BadOption):
+        reading.document()
+
+
+def test_who_asks_while_a_reading_is_being_stopped_gets_a_new_one() -> None:
+    ending, calls = threading.Event(), []
+
+    def load(path, *, stop_event, **options):
+        calls.append(path)
+        if len(calls) == 1:
+            assert stop_event.wait(5) and ending.wait(5)  # a child that takes a while to end
+            raise BadOption("stopped")
+        return document_from_text("Some words.", "a.pdf")
+
+    reader = Reader(load)
+    reader.open("a.pdf").stop()
+    document = reader.open("a.pdf").document()
+    ending.set()
+    assert document.name == "a.pdf"
+
+
+def test_requests_are_checked_before_they_wait(handlers) -> None:
+    document = document_from_text("Some words.")
+    with pytest.raises(BadOption):
+        handlers.service.submit(Request((document,), Options(num_beams=99), "bundled"))
+
+
+def test_exports_of_nothing() -> None:
+    assert write_exports(Board(), Path()) == {}
+
+
+def test_the_drop_area_names_every_kind_of_file() -> None:
+    with gr.Blocks():
+        label = _sources()["files"].label.casefold()
+    names = dict.fromkeys(("docx", "odt", "pptx"), "office") | {"markdown": "text"}
+    assert [kind for kind in kinds.SUFFIXES if names.get(kind, kind) not in label] == []
+
+
+def test_no_rule_of_the_style_sheet_is_cut_inside_a_not() -> None:
+    # Gradio repeats each rule below a prefix, and splits it at commas to put that before each.
+    rules = (assets_dir() / "style.css").read_text(encoding="utf-8")
+    inside = re.findall(r":not\(((?:[^()]|\([^()]*\))*)\)", rules)
+    assert inside and "," not in "".join(inside)
+
+
+def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:
+    one, two = (Finished(summary_of("It rained.", name=name)) for name in ("a.pdf", "b.pdf"))
+    board = board_of(DocumentStarted(1, 2, "a.pdf"), one, DocumentStarted(2, 2, "b.pdf"), two)
+    kinds = {fmt: path.partition(".")[2] for fmt, path in write_exports(board, tmp_path).items()}
+    assert kinds == {"md": "md", "txt": "txt", "json": "jsonl", "html": "html.zip",
+                     "docx": "docx.zip"}  # fmt: skip
+    board = board_of(DocumentStarted(1, 1, "a.pdf"), one)
+    assert json.loads(Path(write_exports(board, tmp_path)["json"]).read_bytes())["name"] == "a.pdf"
+
+
+def test_a_wrong_model_ends_the_start_in_a_sentence(capsys) -> None:
+    assert cli.main(["serve", "--model", "no such model"]) == 1
+    assert "no such model" in capsys.readouterr().err
+    with pytest.raises(ModelNotFound):
+        launch.serve(Settings(model="no such model"))
+
+
+def test_a_taken_port_is_said() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = Settings(port=taken.getsockname()[1])
+        page, _ = launch.create_app(settings)
+        with pytest.raises(BadOption, match="--port"):
+            launch.start(page, settings)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", "[::1"])
+def test_a_host_that_is_not_here_is_said_at_once(host, monkeypatch) -> None:
+    monkeypatch.setattr(launch, "create_app", None)  # it is not come to that
+    with pytest.raises(BadOption, match="--host"):
+        launch.serve(Settings(host=host, no_auth=True))
+    launch.require_host("localhost")
+
+
+def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
+    shown: list[tuple] = []
+    window = SimpleNamespace(
+        settings={}, create_window=lambda *a, **k: shown.append(a), start=lambda: shown.append(())
+    )
+    monkeypatch.setitem(sys.modules, "webview", window)
+    desktop.show("http://127.0.0.1:1")
+    assert shown[0][1] == "http://127.0.0.1:1" and shown[1] == ()
+    assert window.settings["ALLOW_DOWNLOADS"]
+    def fails() -> None:
+        raise RuntimeError("You must have either QT or GTK")
+
+    monkeypatch.setattr(desktop.webbrowser, "open", lambda url: shown.append((url,)))
+    monkeypatch.setattr(threading.Event, "wait", lambda self, timeout=None: True)
+    window.start = fails
+    for number, module in enumerate((None, window)):
+        monkeypatch.setitem(sys.modules, "webview", module)
+        desktop.show(f"http://127.0.0.1:{number}")
+        assert shown[-1] == (f"http://127.0.0.1:{number}",)
+        assert "desktop" in capsys.readouterr().err
+
+
+def test_settings_come_from_the_environment() -> None:
+    made = Settings.from_env({"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "9000",
+                              "SPACE_ID": "a/b", "SPACES_ZERO_GPU": "true"})  # fmt: skip
+    assert (made.host, made.port, made.on_space, made.zero_gpu) == ("0.0.0.0", 9000, True, True)
+    for wrong in ("nine", "²"):
+        with pytest.raises(BadOption, match="GRADIO_SERVER_PORT"):
+            Settings.from_env({"GRADIO_SERVER_PORT": wrong})
+    assert Settings.from_env({}) == Settings()
+
+
+def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
+    handlers, monkeypatch, caplog
+) -> None:
+    def fails(*arguments):
+        raise ValueError("secret text of the document")
+
+    monkeypatch.setattr(handlers.service, "submit", fails)
+    last = run(handlers, source="text", text="Words. " * 9)[-1]
+    assert UNEXPECTED in last["status"] and not last["running"]
+    assert "ValueError at test_ui.py" in caplog.text and "secret" not in caplog.text
+    monkeypatch.setattr(handlers.service, "find", fails)
+    assert UNEXPECTED in list(handlers.reattach("a", None))[-1]["status"]
+    monkeypatch.setattr(handlers, "_asked", fails)
+    assert UNEXPECTED in list(handlers.include("a", None))[-1]["status"]
+
+
+def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
+    handlers.service.settings = replace(handlers.service.settings, num_beams=3)
+    last = run(handlers, source="text", text="Some words here. " * 9, num_beams=None,
+               max_new_tokens=None, max_input_tokens=None, model=None)[-1]  # fmt: skip
+    assert json.loads(last["exports"]["json"])["options"]["num_beams"] == 3
+
+
+@pytest.mark.parametrize("cleared", [None, " "])
+def test_a_cleared_model_means_the_one_that_the_page_begins_with(cleared) -> None:
+    settings = Settings(model="owner/name")
+    assert Form(model=cleared).chosen_model(settings) == "owner/name"
+    assert Form(model=" bundled ").chosen_model(settings) == "bundled"
+
+
+def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:
+    handlers.service.settings = replace(handlers.service.settings, max_input_tokens=512)
+    *_, last = Api(handlers.service, handlers.reader).summarize(
+        text=EXAMPLE_TEXT.read_text(encoding="utf-8"), length="short", num_beams=1
+    )
+    assert last["result"]["options"]["max_input_tokens"] == 512
+    assert len(last["result"]["sections"]) > 1
+    assert all(section["tokens_in"] <= 512 for section in last["result"]["sections"])
+
+
+def test_what_a_process_that_is_gone_left_in_the_public_folder_expires(
+    handlers, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    known, unknown = (exports_folder(name) for name in ("1" * 24, "2" * 24))
+    example = assets_dir() / "examples" / EXAMPLE_TEXT.name
+    left, fresh, offered = (upload_dir() / (name * 32) for name in ("a", "b", "c"))
+    monkeypatch.setattr(
+        handlers.service.runner, "get", lambda job: job if job == "1" * 24 else None
+    )
+    for folder in (known, unknown, left, fresh, offered):
+        file = private_folder(folder) / EXAMPLE_TEXT.name
+        file.write_bytes(example.read_bytes() if folder == offered else b"My own words.")
+        for path in (file, folder) if folder != fresh else ():
+            os.utime(path, (time.time() - 48 * 3600,) * 2)
+    handlers.expire(24 * 3600)
+    assert set(upload_dir().iterdir()) == {known, fresh, offered}
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))  # with other programs
+    for folder in (exports_folder("2" * 24), upload_dir() / "other"):
+        private_folder(folder)
+        os.utime(folder, (time.time() - 48 * 3600,) * 2)
+    handlers.expire(24 * 3600)
+    assert [path.name for path in upload_dir().iterdir()] == ["other"]
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_go_on(handlers, tmp_path) -> None:
+    good, gone = tmp_path / "good.txt", str(tmp_path / "gone.pdf")
+    good.write_text("The river rose in the night, and the mill stood still. " * 9)
+    files = [gone, str(good)]
+    *_, (facts, *_) = handlers.read(files, "")
+    assert "good.txt" in facts and "“gone.pdf” cannot be opened" in facts
+    line = handlers.forecast(Form(files=files, length="short", num_beams=1))
+    assert "1 section" in line
+    last = run(handlers, files)[-1]
+    for view in (last, list(handlers.reattach(last["job"], None))[-1]):
+        assert "<h2>good.txt</h2>" in view["summary"] and "<h2>gone.pdf</h2>" in view["summary"]
+        assert "cannot be opened" in view["summary"] and view["exports"]
+        handlers.service.runner.expire(-1)  # the second is told from the folder
+    cite = SimpleNamespace(document=0, page=1, passages=[])
+    assert "good.txt" in handlers.show_source(last["job"], cite)
+    none = run(handlers, [gone, str(tmp_path / "lost.pdf")])[-1]
+    assert "gone.pdf" in none["status"] and "lost.pdf" in none["status"]
+    assert none["job"] is None and not none["running"]

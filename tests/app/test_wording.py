@@ -1,0 +1,69 @@
+"""Counts and pages as people say them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.documents.load import document_from_text
+from app.events import DocumentStarted, Finished, Planned, SectionSummary
+from app.evidence.coverage import cell_title
+from app.export import formats as export
+from app.export.compare import described
+from app.runs.run_state import Board
+from app.summary.plan import in_a_line
+from app.ui import render
+from app.wording import counted, places, ranges
+from tests.app.test_export import summary_of
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 words"), (1, "1 word"), (2, "2 words"), (1_234, "1,234 words")]
+)
+def test_a_noun_agrees_with_its_number(count, said) -> None:
+    assert counted(count, "word") == said
+
+
+def test_runs_of_pages() -> None:
+    labels = ("i", "ii", "iii", "1", "2")
+    assert (ranges([1, 2, 4]), ranges([1, 2, 3, 5], labels)) == ("1-2, 4", "i-iii, 2")
+    assert (places([4], "part"), places([1, 2, 4], labels=labels)) == ("part 4", "pages i-ii, 1")
+    assert ranges([]) == ""
+    assert ranges([1, 2], ("A-1", "A-2")) == "A-1–A-2"
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [(("i", "ii", "1"), "ages i-1"), (("A-1", "A-2", "A-3"), "ages A-1–A-3")]
+)
+def test_headings_and_warnings_write_pages_alike(labels, said) -> None:
+    section = SectionSummary((1, 3), "It left.", 9, 3, labels=labels)
+    assert export.heading_of(section) == f"P{said}"
+    assert places([1, 2, 3], labels=labels) == f"p{said}"
+
+
+def test_a_number_that_is_printed_twice_is_told_apart() -> None:
+    labels = ("1", "i", "i", "ii", "1", "2")  # a cover, a title, an imprint, and so on
+    assert places([1], labels=labels) == "page 1 [1 of the file]"
+    assert places([5, 6], labels=labels) == "pages 1-2"
+    summary = replace(summary_of("Rain."), labels=labels)
+    titles = [cell_title(summary, [page], "read") for page in (1, 2, 5)]
+    assert titles == [
+        "Page 1 [1 of the file]: read", "Page i [2 of the file]: read",
+        "Page 1, 5 of the file: read",
+    ]  # fmt: skip
+
+
+def test_one_word_is_no_words() -> None:
+    """Of the summary, of the document, of its part, beside another summary, before the run."""
+    summary = replace(summary_of("Rain."), pages=1, options={"length": "short", "num_beams": 1})
+    board = Board()
+    for event in (DocumentStarted(1, 1, "a.txt"), Finished(summary)):
+        board.apply(event)
+    said = [
+        render.finished(board), render.facts([document_from_text("Rain.", "a.txt")]),
+        described(summary), export.provenance(summary),
+        in_a_line(Planned(1, "part", 1, 1, 1, None, 0)),
+    ]  # fmt: skip
+    for one in ("1 word in", "1 part · 1 word<", "1 beam, 1 word", "1 page;", "1 word, 1 token in"):
+        assert sum(one in line for line in said) == 1, one

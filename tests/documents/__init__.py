@@ -1,0 +1,1 @@
+"""Files become documents; helpers that make small files."""

@@ -1,0 +1,606 @@
+"""Raw page text becomes prose: characters, hyphens, running lines, paragraphs, contents."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reportlab.platypus import Table
+
+from app.documents.back_matter import drop_contents, find_references
+from app.documents.cleaning import Hyphens, clean_pages, drop_running_lines
+from app.documents.load import load_document
+from app.documents.readers.pdf.interrupted_sentences import put_together
+from app.documents.readers.pdf.layout import page_marks
+from app.documents.readers.pdf.paragraphs import Body, Mark, Marks, join_lines, line_key, placed
+from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
+
+EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "merrow-report.pdf"
+
+
+def clean(*texts: str) -> list[str]:
+    return clean_pages(texts).pages
+
+
+# Characters and hyphens
+
+
+def test_ligatures_spaces_and_control_characters() -> None:
+    assert clean("The e\ufb03cient\u00a0o\ufb03ce,  a\tsta\ufb00\x00 \ufb02oor.\u200b") == [
+        "The efficient office, a staff floor."
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\u00ad", "\u00ad\n", "\uffff\n", "\ufffe", "\ufffe\n"])
+def test_soft_hyphens_join(mark) -> None:
+    assert clean(f"an unheard{mark}of thing") == ["an unheardof thing"]
+    assert clean(f"the moun{mark}tain") == ["the mountain"]
+
+
+def test_pdfiums_sign_may_stand_for_a_real_hyphen() -> None:
+    assert clean("a Debian\ufffebased one, based on Debian") == [
+        "a Debian-based one, based on Debian"
+    ]
+    assert clean("an up\ufffeto-date and up-to thing, upto")[0].startswith("an upto-date")
+    assert clean("on pages 3\ufffe4 and") == ["on pages 3-4 and"]
+    assert clean("ends with a cut wo\ufffe") == ["ends with a cut wo-"]
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("a long exam-\nple, one example", "a long example, one example"),
+        ("an Exam-\nple, one example", "an Example, one example"),
+        ("a well-\nknown thing", "a well-known thing"),
+        ("some dys-\nmorphic forms", "some dys-morphic forms"),  # known to nobody here
+        ("the realign-\nment; realignments", "the realignment; realignments"),
+        ("co-\nop and co-op", "co-op and co-op"),
+        ("pages 3-\n4", "pages 3-4"),
+        ("a vitamin C-\nrich diet", "a vitamin C-rich diet"),
+    ],
+)
+def test_hyphens_join_only_known_words(text, joined) -> None:
+    (page,) = clean(text)
+    assert page == joined
+
+
+def test_a_compound_whose_head_begins_other_words_stays() -> None:
+    hyphens = Hyphens.of(["wellness and wellington; a well-\nspring"])
+    assert hyphens.join("well", "-", "known") == "well-known"
+    assert "well" not in hyphens.words and "spring" not in hyphens.words
+
+
+# Running headers and page numbers
+
+
+def body(number: int) -> str:
+    """Lines of a page, unlike those of any other page."""
+    letter = "abcdefghijklmnopqrstuvwxyz"[number]
+    words = "one two six ten".split()
+    return "\n".join(f"{letter * 3} line {letter}{word} goes on" for word in words)
+
+
+def test_running_headers_go_and_the_first_title_stays() -> None:
+    pages = [f"The Annual Report\n{body(n)}\nPage {n} of 9" for n in range(1, 10)]
+    cleaned = drop_running_lines(pages)
+    assert cleaned[0].startswith("The Annual Report\nbbb line")
+    assert all("Annual" not in page for page in cleaned[1:])
+    assert cleaned[4] == body(5)
+
+
+def test_left_and_right_pages_differ() -> None:
+    heads = ["The Society", "Salt and silt"]
+    pages = [f"{heads[n % 2]}\n{body(n)}\n{n}" for n in range(1, 13)]
+    assert drop_running_lines(pages)[5] == body(6)
+
+
+def test_roman_and_fractional_numbers_are_one_header() -> None:
+    numbers = ["i", "ii", "iii", "iv", "1 / 20", "2 / 20", "3 / 20", "4 / 20"]
+    pages = [f"A short history {n}\n{body(i)}" for i, n in enumerate(numbers)]
+    assert drop_running_lines(pages)[1:] == [body(i) for i in range(1, 8)]
+
+
+def test_lines_with_the_page_number_go_though_chapters_change() -> None:
+    pages = [f"{body(n)}\n{n + 4} Chapter {n // 3}. Title {'abc'[n % 3]}{n}" for n in range(12)]
+    assert drop_running_lines(pages)[7] == body(7)
+
+
+def test_running_chapter_titles_go() -> None:
+    pages = [f"CHAPTER 3. CHOOSING 3.{n}. {'xyz'[n % 3] * 9}\n{body(n)}" for n in range(9)]
+    assert drop_running_lines(pages)[4] == body(4)
+
+
+def test_the_count_of_pages_goes_from_the_first_one_on() -> None:
+    head = "Gull Press | Page {} of 2"
+    first, second = clean(*(f"{head.format(n)}\n\nThe mill\n\nIt rose." for n in (1, 2)))
+    assert first == "The mill\n\nIt rose." and "Gull" not in second
+    assert clean("See page 3 of 9 for the mill.") == ["See page 3 of 9 for the mill."]
+
+
+def test_the_footer_of_an_annex_goes() -> None:
+    foot = "MILL QUESTIONNAIRE Version 3 {}/6"
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pages = [body(n % 26) + f"\n{letters[n % 26] * 2} ends {letters[n // 3]}" for n in range(40)]
+    annex = [f"{body(n)}\n{foot.format(n + 1)}" for n in range(6)]
+    cleaned = drop_running_lines([*pages, *annex])
+    assert cleaned[40:] == [body(n) for n in range(6)]
+    few = [*pages, *annex[:3]]
+    assert drop_running_lines(few)[40:] == annex[:3]
+
+
+def test_numbered_headings_stay() -> None:
+    pages = [f"{n * n + 1} Results of part {'abcdefgh'[n]}\n{body(n)}" for n in range(8)]
+    assert drop_running_lines(pages) == pages
+
+
+def test_repeated_lines_inside_pages_and_in_short_documents_stay() -> None:
+    filler = "\n".join(f"words {c} of a line" for c in "abcd")
+    pages = [f"{filler}\nNote the same line\n{filler}{n}" for n in range(9)]
+    assert all("Note the same line" in page for page in drop_running_lines(pages))
+    two = ["Head\nsome text", "Head\nmore text"]
+    assert drop_running_lines(two) == two
+
+
+# Paragraphs without marks
+
+
+def test_plain_lines_become_paragraphs() -> None:
+    text = (
+        "1 Introduction\n"
+        "The tide came in over the flats and the water stood at the wall until the\n"
+        "evening, when it went out again.\n"
+        "A second paragraph begins after a short line and it also goes on for long\n"
+        "enough to reach the margin twice before it comes to an end at this place.\n"
+        "• one thing to remember\n"
+        "• another one\n\n"
+        "RESULTS\n"
+        "The last of it."
+    )
+    (page,) = clean(text)
+    paragraphs = page.split("\n\n")
+    assert paragraphs[0] == "1 Introduction"
+    assert paragraphs[1].endswith("it went out again.")
+    assert paragraphs[2].startswith("A second") and paragraphs[2].endswith("this place.")
+    assert paragraphs[3:] == ["• one thing to remember", "• another one", "RESULTS",
+                              "The last of it."]  # fmt: skip
+
+
+def test_chinese_lines_join_without_a_space() -> None:
+    assert clean("这是一个中文文档，用于\n测试质量。") == ["这是一个中文文档，用于测试质量。"]
+
+
+@pytest.mark.parametrize("stop", ".।؟۔。")
+def test_a_full_stop_of_any_script_ends_a_paragraph(stop) -> None:
+    line = "नदी रात में बढ़ गई और सुबह तक पानी आ गया"
+    (page,) = clean(f"{line}\n{line}\nसब गए{stop}\n{line}\n{line}")
+    assert page == f"{line} {line} सब गए{stop}\n\n{line} {line}"
+
+
+LINES = st.lists(
+    st.text(alphabet="abcdE .,!?1234()•日本", min_size=1, max_size=40), min_size=1, max_size=30
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES, st.data())
+def test_joining_lines_loses_no_letter(lines, data) -> None:
+    text = "\n".join(" ".join(line.split()) for line in lines)
+    marks = {
+        line_key(line): tuple(Mark(
+            data.draw(st.sampled_from([10.0, 14.0])), data.draw(st.booleans()),
+            data.draw(st.sampled_from([7.0, 8.0])),
+            data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
+            data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()), place,
+            data.draw(st.integers(0, 9)), data.draw(st.booleans()), data.draw(st.booleans()),
+        ) for place in data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
+        for line in lines if line_key(line) and data.draw(st.booleans())
+    }  # fmt: skip
+    joined = join_lines(text, marks, Body(10.0, 1.2))
+    # The heading that a line begins with loses its full stop.
+    ours, theirs = ("".join(some.split()).replace(".", "") for some in (joined, text))
+    assert ours == theirs
+    assert "\n\n\n" not in joined
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(max_size=200), min_size=1, max_size=2))
+def test_cleaning_any_text_never_fails(texts) -> None:
+    assert len(clean(*texts)) == len(texts)
+
+
+def test_a_very_long_paragraph_is_joined_without_looking_back() -> None:
+    """Found by chance: each line once searched all that had been joined before it."""
+    line = "word after word of it and a line that goes on-\nward with more words to the\n"
+    (page,) = clean(line * 20_000)
+    assert page.count("\n") == 0 and page.count("on-ward") == 20_000
+
+
+# Paragraphs with marks: how the lines stand on the page
+
+
+def marks_of(draw) -> Marks:
+    document = pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))
+    return page_marks(document[0].get_textpage())
+
+
+def test_marks_know_size_weight_and_room() -> None:
+    def draw(canvas) -> None:
+        lines_at(canvas, "A large title", y=780, size=20)
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(72, 740, "A bold heading")
+        lines_at(canvas, PROSE + "\nand that is all.", y=720)
+
+    marks = marks_of(draw)
+    (title,), (heading,) = marks[line_key("A large title")], marks[line_key("A bold heading")]
+    (last,), (full,) = marks[line_key("and that is all.")], marks[line_key(PROSE.split("\n")[0])]
+    assert title.size == pytest.approx(heading.size * 20 / 11, rel=0.1)
+    assert heading.is_bold and not title.is_bold and not full.is_bold
+    assert last.room is not None and full.room is not None and last.room > full.room + 10
+    assert last.gap == pytest.approx(11 * 1.3 / last.size, rel=0.05)
+
+
+def test_lines_alike_on_one_page_have_a_mark_each() -> None:
+    def draw(canvas) -> None:
+        lines_at(canvas, "Results", y=780, size=9)
+        lines_at(canvas, PROSE, y=740)
+        lines_at(canvas, "Results", y=660, size=18)
+        lines_at(canvas, "The rest of it.", y=630)
+
+    marks = marks_of(draw)
+    small, large = marks[line_key("Results")]
+    assert small.size < large.size and small.place < large.place
+    lines = ["Results", *PROSE.split("\n"), "Results", "The rest of it."]
+    assert placed(lines, marks)[0] is small and placed(lines, marks)[4] is large
+    # The first of them is a running header and gone: the second keeps its own mark.
+    assert placed(lines[1:], marks)[3] is large
+    assert placed(["", "Unknown"], marks) == [None, None]
+
+
+def test_a_superscript_or_soft_hyphen_is_no_new_line() -> None:
+    def draw(canvas) -> None:
+        canvas.setFont("Times-Roman", 11)
+        canvas.drawString(72, 700, "Born in 1901")
+        canvas.setFont("Times-Roman", 7)
+        canvas.drawString(140, 704, "12")
+        canvas.setFont("Times-Roman", 11)
+        canvas.drawString(150, 700, "and raised by the sea.")
+
+    assert line_key("Born in 1901 12 and raised by the sea.") in marks_of(draw)
+
+
+def read(draw, tmp_path) -> list[str]:
+    path = tmp_path / "page.pdf"
+    path.write_bytes(canvas_pdf([draw]))
+    return load_document(path).pages[0].text.split("\n\n")
+
+
+def test_cells_of_several_lines_do_not_run_into_each_other() -> None:
+    what = "All mills are visited\ntwice in a year by us\nand by others.", "Three\ntake\nhalf."
+    rows = ("Price of\ngrain", what[0], "Up\nagain"), ("Large\nbuyers", what[1], "Down\nagain")
+
+    def draw(canvas) -> None:
+        for row, y in zip(rows, (700, 640), strict=True):
+            for x, cell in zip((72, 160, 380), row, strict=True):
+                lines_at(canvas, cell, x=x, y=y - 10 * (2 - cell.count("\n")))  # in the middle
+
+    marks = marks_of(draw)
+    cells = [cell for row in rows for cell in row]
+    begun = [marks[line_key(cell.split("\n")[0])][0].is_beside for cell in cells]
+    assert begun == [False, True, True, True, True, True]
+    joined = join_lines("\n".join(cells), marks, Body(next(iter(marks.values()))[0].size))
+    assert joined.split("\n\n") == [" ".join(cell.split("\n")) for cell in cells]
+
+
+def test_a_row_whose_cells_one_reader_joins_stays_a_row() -> None:
+    lines = ("Code Problem", "i10 It does not fill with water. Open the tap.", "It is a good mill.")
+    pieces = ("Code Problem", "i10 It does not fill with", "water.", "Open the tap.", lines[2])
+    known = {piece: Mark(10, place=n, gap=1.4) for n, piece in enumerate(pieces)}
+    known["Open the tap."] = replace(known["Open the tap."], is_beside=True, gap=0)
+    marks = {line_key(piece): (mark,) for piece, mark in known.items()}
+    assert join_lines("\n".join(lines), marks, Body(10, 1.4)).split("\n\n") == list(lines)
+
+
+@pytest.mark.parametrize("above", [PROSE, "A figure"])
+def test_a_sentence_goes_on_in_the_next_column_however_short(above: str, tmp_path) -> None:
+    halves = "It rose in the night and\nstood in the kitchen of", "Gull Mill by the morning."
+
+    def draw(canvas) -> None:
+        lines_at(canvas, above, y=760)
+        for x, half in zip((72, 230), halves, strict=True):
+            lines_at(canvas, half, x=x, y=680)
+
+    assert "kitchen of Gull Mill" in " ".join(read(draw, tmp_path))
+
+
+def test_headings_stand_alone_and_rows_stay_rows(tmp_path) -> None:
+    rows = [["Site", "Area", "Cost"], ["Gannet Fields", "118", "4.8"], ["Long Reach", "247", "9"]]
+
+    def draw(canvas) -> None:
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(72, 780, "What the river did")
+        y = lines_at(canvas, PROSE, y=764)
+        table = Table(rows, colWidths=[120, 80, 80])
+        table.wrapOn(canvas, 400, 200)
+        table.drawOn(canvas, 72, y - 80)
+        lines_at(canvas, PROSE.replace("miller", "smith"), y=y - 100)
+
+    found = read(draw, tmp_path)
+    assert found[0] == "What the river did"
+    assert found[1] == PROSE.replace("\n", " ")
+    assert found[2].split("\n") == ["Site Area Cost", "Gannet Fields 118 4.8",
+                                    "Long Reach 247 9"]  # fmt: skip
+    assert found[3].startswith("The river rose")
+
+
+def test_space_and_indents_part_paragraphs(tmp_path) -> None:
+    texts = [PROSE.replace("river", name).replace("the ", f"the {name} ") for name in "XYZ"]
+
+    def draw(canvas) -> None:
+        y = lines_at(canvas, texts[0], y=780)
+        y = lines_at(canvas, texts[1], y=y - 12)
+        for n, line in enumerate(texts[2].split("\n")):
+            lines_at(canvas, line, x=72 + 15 * (n == 0), y=y - 14.3 * n)
+
+    assert read(draw, tmp_path) == [text.replace("\n", " ") for text in texts]
+
+
+BOLD_LEADS = [  # in bold, and what the line goes on with; the heading that is found, if one
+    ("Study area.", 1, "The valley is wet and the", "Study area."),
+    ("Policies on care at home.", 1, "The county pays for", "Policies on care at home"),
+    ("All children are tested.", 1, "The county pays for", "All children are tested."),
+    ("The river rose at night.", 1, "The county pays for", "The river rose at night."),
+    ("Nobody counted the dead.", 1, "The county pays for", "Nobody counted the dead."),
+    ("Study area", 2.5, "The valley is wet and the", "Study area"),
+    ("Study area", 1, "The valley is wet and the", None),
+    ("The Tenant", 1, "shall pay the rent to the", None),
+    ("Table 3. Rents.", 1, "The values of the year", None),
+    ("Market size:", 1, "The county is small and", None),
+    ("U.S.", 1, "Senators from the valley say that the", None),
+    ("Mill Trust Inc.", 1, "Chair Anna Wood says that the", None),
+    ("Appendix A.", 1, "The valley is wet and the", "Appendix A."),
+]
+
+
+@pytest.mark.parametrize("lead, spaces, rest, heading", BOLD_LEADS)
+def test_bold_words_before_a_sentence_are_a_heading(lead, spaces, rest, heading, tmp_path) -> None:
+    def draw(canvas) -> None:
+        y = lines_at(canvas, PROSE, y=780)
+        canvas.setFont("Times-Bold", 11)
+        canvas.drawString(72, y, lead)
+        at = 72 + canvas.stringWidth(lead, "Times-Bold", 11) + spaces * 2.75
+        canvas.setFont("Times-Roman", 11)
+        canvas.drawString(at, y, rest)
+        lines_at(canvas, "land is low.\n" + PROSE, y=y - 14.3)
+
+    found = read(draw, tmp_path)
+    assert heading is None or heading in found
+    assert any(text.startswith(rest) if heading else f"{lead} {rest}" in text for text in found)
+
+
+def test_a_heading_in_bold_may_hold_a_word_in_another_type(tmp_path) -> None:
+    pieces = [("How", "Times-Bold", 3), ("Mills", "Courier", 3), ("work", "Times-Bold", 8),
+              ("The water turns a wheel that", "Times-Roman", 0)]  # fmt: skip
+
+    def draw(canvas) -> None:
+        y, x = lines_at(canvas, PROSE, y=780), 72.0
+        for text, font, space in pieces:
+            canvas.setFont(font, 11)
+            canvas.drawString(x, y, text)
+            x += canvas.stringWidth(text, font, 11) + space
+        lines_at(canvas, "turns a stone.\n" + PROSE, y=y - 14.3)
+
+    assert "How Mills work" in read(draw, tmp_path)
+
+
+@pytest.mark.parametrize("line", ["3.5 million people moved", "10 people of the village moved"])
+def test_a_line_that_begins_with_a_count_is_no_heading(line) -> None:
+    above = "The river rose in the night and the mill stood in water until the morning.\n" * 3
+    assert join_lines(f"{above}{line}\naway.").endswith(f"morning. {line} away.")
+
+
+def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
+    lines = ["We began in May and went on until the year was over, as the law wants it.",
+             "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
+             "the county how they had done."]  # fmt: skip
+    full = [Mark(10, room=room, place=n) for n, room in enumerate((0.5, 0.5, 9))]
+    full[1] = Mark(10, room=0.5, place=1, lead=9)
+    marks = {line_key(line): (mark,) for line, mark in zip(lines, full, strict=True)}
+    assert join_lines("\n".join(lines), marks, Body(10)).split("\n\n") == [
+        lines[0], "3.2 Methods", lines[1].removeprefix("3.2 Methods ") + " " + lines[2],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "stop"), [("rose", "."), ("high", "")])
+def test_a_sentence_in_bold_over_two_lines_is_no_heading(verb, stop) -> None:
+    lines = [f"The river that runs by the old mill and the church {verb} in the valley",
+             "of Merrow. The council had asked two hundred farmers in three towns of",
+             "the county how they had done."]  # fmt: skip
+    own = (Mark(10, True, room=0.5), Mark(10, room=0.5, place=1, lead=8), Mark(10, room=9, place=2))
+    marks = {line_key(line): (mark,) for line, mark in zip(lines, own, strict=True)}
+    heading, rest = join_lines("\n".join(lines), marks, Body(10)).split("\n\n")
+    assert heading == f"{lines[0]} of Merrow{stop}" and rest.startswith("The council")
+
+
+# Tables of contents
+
+
+TITLES = ["A drowned valley", "How the marsh was lost", "The night of the surge", "Five partners",
+          "Choosing the sites", "What was not chosen", "How a wall is opened", "The harbour",
+          "Birds", "Fish and oysters"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["{n} {t} . . . . . . . . {p}", "{n} {t}........{p}", "{n} {t} …………… {p}",
+     ". . . . . . . . . {p}\n{n} {t}", "{n} {t}\n. . . . . . . . . {p}", "{n} {t} {p}"],
+)  # fmt: skip
+def test_contents_are_dropped(entry) -> None:
+    lines = [entry.format(n=f"1.{i}", t=t, p=2 * i + 3) for i, t in enumerate(TITLES)]
+    page = "Ten Years\nContents\n" + "\n".join(lines) + "\nA sentence that follows stays here."
+    pages, found = drop_contents([page, body(1)])
+    assert found == [0]
+    assert pages == ["Ten Years\nA sentence that follows stays here.", body(1)]
+
+
+def test_titles_without_numbers_are_contents_where_these_go_on() -> None:
+    first, second = (
+        "\n".join(f"{n}.{i} {t} {n * 20 + i}" for i, t in enumerate(TITLES)) for n in (1, 2)
+    )
+    second = f"What the people of the valley who\n{second}\nWeb annexes\nA. What was asked"
+    text = "The report was written\nin one winter."
+    pages, found = drop_contents([f"Ten Years\n{first}", second, f"{second}\n{text}", second])
+    assert found == [0, 1, 2, 3]
+    assert pages[0] == "Ten Years" and not pages[1].strip() and pages[2].endswith(text)
+
+
+def test_forms_tables_and_sentences_are_no_contents() -> None:
+    form = "\n".join(f"{title} ........................" for title in TITLES)
+    table = "\n".join(f"{title} {n}" for title, n in zip(TITLES, [9, 2, 7, 1, 8, 3, 9, 1, 6, 2],
+                                                          strict=True))  # fmt: skip
+    prose = "And then . . . nothing happened in 1953\n" * 9
+    for page in (form, table, prose):
+        pages, found = drop_contents([page])
+        assert found == [] and "....." not in pages[0]
+        assert pages[0].count("\n") == page.count("\n")
+
+
+def test_the_examples_contents_are_left_out_and_said() -> None:
+    document = load_document(EXAMPLE)
+    assert document.warnings == ("The table of contents (pages iii-iv) is left out.",)
+    assert all(". . ." not in page.text for page in document.pages)
+    assert document.pages[2].text == "" and document.pages[2].status == "skipped"
+    assert document.pages[0].text.startswith("Ten Years of the Merrow")
+    assert all("The Merrow Partnership" not in page.text[:30] for page in document.pages[5:])
+
+
+# References
+
+
+def test_references_are_found_and_the_appendix_is_not() -> None:
+    pages = [page.text for page in load_document(EXAMPLE).pages]
+    spans = find_references(pages)
+    text = "".join(pages[index][start:end] for index, start, end in spans)
+    assert text.startswith("References") and "Tarrant, J. (2019)" in text
+    assert "How things were measured" not in text and "eighth sentence" not in text
+
+
+@pytest.mark.parametrize(
+    "heading", ["References", "REFERENCES", "7 References", "VII. Bibliography", "Works Cited",
+                "Literature", "## References", "Literaturverzeichnis"]
+)  # fmt: skip
+def test_headings_of_references(heading) -> None:
+    pages = ["Prose " * 80, f"More prose here.\n\n{heading}\n\n[1] A. Author. A title.", "[2] B."]
+    start = pages[1].index(heading)
+    assert find_references(pages) == [(1, start, len(pages[1])), (2, 0, 6)]
+
+
+def test_text_resumes_after_references() -> None:
+    tail = "[3] C.\n\nAppendix A: More\n\nWords."
+    pages = ["Prose " * 50, "References\n\n[1] A.\n\n[2] B.", tail, "The end."]
+    assert find_references(pages) == [(1, 0, len(pages[1])), (2, 0, tail.index("Appendix"))]
+    for title in ("Methods", "Online Methods", "8 Conclusion", "Chapter 12 The end", "Part II",
+                  "Author contributions", "Data availability"):  # fmt: skip
+        pages[2] = f"[3] C.\n\n{title}\n\nWords."
+        assert find_references(pages)[1:] == [(2, 0, pages[2].index(title))]
+    pages[2] = "[3] C.\n\nMethods of proof. In D (ed.), Logic.\n\nChapter 3, Nine Publishers."
+    assert find_references(pages)[1:] == [(2, 0, len(pages[2])), (3, 0, len(pages[3]))]
+    pages[2] = "Appendix\n\nWords."
+    assert find_references(pages) == [(1, 0, len(pages[1]))]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        ["Prose that mentions references and goes on. " * 9],
+        ["References\n\nA glossary of terms opens this book.", "Prose " * 200],
+        ["Prose " * 50, "References . . . . . . 12\nIndex . . . . . . 14"],
+        [],
+        [""],
+    ],
+)
+def test_no_references(pages) -> None:
+    assert find_references(pages) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "following", "resumes"),
+    [
+        ("3 References", "4 Recommendations", True),
+        ("3. References", "4. Costs, benefits and risks", True),
+        ("## 3 References", "## 4 Outlook for 2030", True),
+        ("7.3 References", "7.4 Next steps", True),
+        ("7.3 References", "8 Recommendations", True),
+        ("Chapter 5 References", "6 What follows", True),
+        ("3 References", "5 Costs", False),
+        ("3 References", "4 Smith, J. (2019). On rivers", False),
+        ("3 References", "4 costs of a mill", False),
+        ("References", "4 Recommendations", False),
+    ],
+)
+def test_the_chapter_with_the_next_number_ends_the_references(heading, following, resumes) -> None:
+    tail = f"Brown, B. (2020). On mills.\n\n{following}\n\nWe recommend a bridge."
+    pages = ["Prose " * 80, f"More.\n\n{heading}\n\nAmes, A. (2018). On tides.", tail, "The end."]
+    begin = (1, pages[1].index(heading), len(pages[1]))
+    rest = [(2, 0, tail.index(following))] if resumes else [(2, 0, len(tail)), (3, 0, 8)]
+    assert find_references(pages) == [begin, *rest]
+
+
+def test_numbered_references_are_no_chapters() -> None:
+    entries = [f"{n} Ames A, Brown B, On tides and mills, Oslo {2000 + n}" for n in range(1, 8)]
+    listed = "3 References\n\n" + "\n\n".join(entries)
+    pages = ["Prose " * 80, listed, "4 Recommendations\n\nWe recommend a bridge."]
+    assert find_references(pages) == [(1, 0, len(listed))]
+    pages[2] = "8 Ames A, Letters"
+    assert find_references(pages) == [(1, 0, len(listed)), (2, 0, len(pages[2]))]
+
+
+def test_the_last_heading_counts() -> None:
+    pages = ["Prose " * 50, "References\n\nto earlier work are few.", "Bibliography\n\n[1] A."]
+    assert find_references(pages) == [(2, 0, len(pages[2]))]
+
+
+# Sentences that notes, captions and tables cut
+
+
+HEAD = "The owner of a workshop is its manager too; in small ones managers run the mill with the"
+TAIL = "help of one attendant who takes care of the grain. Larger ones have two."
+NOTES = ["7 Some call local rice by another name.", "Source: survey", "Table 9: Work done by size",
+         "small | 4 | 7 | 8 | 1\nlarge | 5 | 1 | 9 | 2"]  # fmt: skip
+
+
+@pytest.mark.parametrize("notes", [NOTES[:1], NOTES[1:2], NOTES[2:]])
+def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
+    one, two = put_together([f"Before.\n\n{HEAD}", "\n\n".join([*notes, TAIL, "After."])])
+    assert one.endswith(HEAD) and two == "\n\n".join([TAIL, *notes, "After."])
+    one, two = put_together(["\n\n".join(["Before.", HEAD, *notes]), f"{TAIL}\n\nAfter."])
+    assert one == "\n\n".join(["Before.", *notes, HEAD]) and two.startswith(TAIL)
+    (page,) = put_together(["\n\n".join(["Before.", HEAD, *notes, TAIL, "After."])])
+    assert page == "\n\n".join(["Before.", *notes, f"{HEAD} {TAIL}", "After."])
+
+
+@pytest.mark.parametrize("blocks", [
+    [HEAD, "4.1 Sales of rice", TAIL],
+    [HEAD, "Town Hall", TAIL],
+    [HEAD, "A paragraph of its own says what it has to say in one sentence.", TAIL],
+    [HEAD + " miller.", *NOTES, TAIL],
+    [HEAD, *NOTES, TAIL.capitalize()],
+    [NOTES[0] + " " + HEAD, NOTES[1], TAIL],
+])  # fmt: skip
+def test_what_may_not_be_one_sentence_stays_as_it_is(blocks) -> None:
+    pages = ["\n\n".join(blocks)]
+    assert put_together(pages) == pages
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([HEAD, TAIL, "", "Scrap", *NOTES])), max_size=4))
+def test_putting_together_loses_nothing(pages) -> None:
+    texts = ["\n\n".join(filter(None, page)) for page in pages]
+    found = put_together(texts)
+    assert [sorted("".join(t.split())) for t in found] == [
+        sorted("".join(t.split())) for t in texts
+    ]  # fmt: skip

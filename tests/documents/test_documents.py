@@ -1,0 +1,942 @@
+"""Files become pages: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import pypdf
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+
+from app import errors
+from app.documents import child, limits
+from app.documents import load as documents
+from app.documents.cleaning import characters, clean_pages
+from app.documents.front_matter import imprints
+from app.documents.load import load_document, require_text
+from app.documents.model import select_pages
+from app.documents.readers import encoding as text
+from app.documents.readers.pdf import quality
+from app.documents.readers.pdf import reader as pdf
+from app.documents.readers.pdf.page_image import find_passage
+from app.evidence.coverage import coverage_of
+from app.runs.journal import document_of
+from tests.documents import make_pdfs
+from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
+from tests.tools import make_examples
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared" / "pdfs"
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load(bytes, name, **options) -> Document"""
+
+    def read(data: bytes, filename: str = "river.pdf", **options):
+        path = tmp_path / filename
+        path.write_bytes(data)
+        return load_document(path, **options)
+
+    return read
+
+
+def refusal(load, kind: type[errors.AppError], data: bytes, name: str = "river.pdf", **options):
+    """The sentence with which a file is refused: names the file, says what to do, is one."""
+    with pytest.raises(kind) as caught:
+        require_text(load(data, name, **options))
+    sentence = str(caught.value)
+    assert name in sentence and sentence.endswith(".") and "\n" not in sentence
+    assert ": " in sentence.rsplit("”", 1)[-1], "a cure comes after the cause"
+    return sentence
+
+
+def words(document: documents.Document) -> str:
+    return " ".join(" ".join(page.text for page in document.pages).split())
+
+
+# What is read
+
+
+def test_a_plain_pdf(load) -> None:
+    document = load(text_pdf())
+    assert document.pages[0].text == PROSE.replace("\n", " ")
+    assert document.pages[0].status == "ok" and document.unit == "page"
+    assert document.warnings == () and len(document.sha256) == 64
+    shown = document.to_dict()
+    assert set(shown) == {"name", "unit", "pages", "warnings"}
+    assert set(shown["pages"][0]) == {"number", "label", "text", "status"}
+    json.dumps(shown)
+
+
+def test_progress_counts_pages(load) -> None:
+    seen = []
+    load(text_pdf([PROSE] * 5), on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 5) for n in range(6)]
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_encrypted(load, algorithm) -> None:
+    assert "flour" in words(load(make_pdfs.encrypted("", algorithm)))
+    locked = make_pdfs.encrypted("sésame", algorithm)
+    assert "password" in refusal(load, errors.PasswordNeeded, locked)
+    assert "password" in refusal(load, errors.WrongPassword, locked, password="guess")
+    assert "flour" in words(load(locked, password="sésame"))
+
+
+def test_a_lock_that_only_pdfium_sees_is_still_a_lock(load, monkeypatch, tmp_path) -> None:
+    path = tmp_path / "locked.pdf"
+    path.write_bytes(make_pdfs.encrypted("secret"))
+    monkeypatch.setattr(pdf, "_open_pypdf", lambda *_: None)
+    with pytest.raises(errors.PasswordNeeded):
+        pdf.read_pdf(path, None, "locked.pdf", lambda *_: None)
+    with pytest.raises(errors.WrongPassword):
+        pdf.read_pdf(path, "guess", "locked.pdf", lambda *_: None)
+    found = pdf.read_pdf(path, "secret", "locked.pdf", lambda *_: None)
+    assert "flour" in found["pages"][0][1]
+
+
+def test_the_password_is_on_no_command_line(load, monkeypatch) -> None:
+    commands = []
+    real = subprocess.Popen
+
+    def spy(command, **options):
+        commands.append((command, options))
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", spy)
+    load(make_pdfs.encrypted("open-sesame"), password="open-sesame")
+    assert len(commands) == 1 and "open-sesame" not in repr(commands)
+
+
+def test_outline_and_labels(load) -> None:
+    document = load_document(ROOT / "assets" / "examples" / "merrow-report.pdf")
+    labels = [page.label for page in document.pages]
+    assert labels[:7] == ["i", "ii", "iii", "iv", "v", "1", "2"]
+    titles = {item.title: item for item in document.outline}
+    assert titles["8 What went wrong"].level == 1 and titles["8.1 Coldharbour"].level == 2
+    page = document.pages[titles["8.1 Coldharbour"].page - 1]
+    assert "8.1 Coldharbour" in page.text and len(document.pages) >= 20
+    assert document.warnings == () or "contents" in document.warnings[0]
+
+
+def test_titles_labels_and_names_hold_no_controls(load, tmp_path) -> None:
+    """What a terminal takes for a command, or no file can hold, is not shown."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf([PROSE] * 3)))
+    writer.set_page_label(0, 1, style="/D", prefix="\x1b[32mp\n")
+    writer.add_outline_item(title="One \x1b[31mred\x1b]0;owned\x07 \x9b1mbold\x80", page_number=0)
+    writer.add_outline_item(title="\x1b[31m\x00", page_number=1)
+    writer.write(tmp_path / "made.pdf")
+    document = load_document(tmp_path / "made.pdf", name="a\x1b[31m\nb.pdf")
+    assert [(item.title, item.page) for item in document.outline] == [("One red bold", 1)]
+    assert [page.label for page in document.pages][:2] == ["p 1", "p 2"]
+    assert document.name == "a b.pdf"
+    assert load_document(tmp_path / "made.pdf", name="b\udce9d.pdf").name == "b\ufffdd.pdf"
+    with pytest.raises(errors.NotReadable, match="“bd.pdf”"):
+        load(b"%PDF-1.4 nothing", name="b\x1b[31md.pdf")
+
+
+def test_the_example_is_typeset_from_its_text(tmp_path) -> None:
+    make_examples.build(tmp_path / "once.pdf")
+    make_examples.build(tmp_path / "again.pdf")
+    once = (tmp_path / "once.pdf").read_bytes()
+    assert once == (tmp_path / "again.pdf").read_bytes()
+    kept = load_document(ROOT / "assets" / "examples" / "merrow-report.pdf")
+    assert load_document(tmp_path / "once.pdf").pages == kept.pages
+
+
+def test_a_rotated_page(load) -> None:
+    def draw(canvas) -> None:
+        canvas.setPageRotation(90)
+        lines_at(canvas, PROSE)
+
+    assert words(load(canvas_pdf([draw]))) == PROSE.replace("\n", " ")
+
+
+def test_two_columns_are_read_one_after_the_other(load) -> None:
+    left = [f"left {n} flows down the page" for n in range(30)]
+    right = [f"right {n} flows down the page" for n in range(30)]
+
+    def draw(canvas) -> None:
+        lines_at(canvas, "\n".join(left), x=60)
+        lines_at(canvas, "\n".join(right), x=320)
+
+    read = words(load(canvas_pdf([draw])))
+    assert read.index("left 29") < read.index("right 0")
+
+
+def test_right_to_left(load) -> None:
+    hebrew = "שלום עולם זה טקסט בעברית"
+    drawn = hebrew[::-1]  # glyphs stand on the page from left to right
+    assert hebrew in words(load(make_pdfs.unicode_pdf([drawn])))
+
+
+def test_chinese_and_japanese(load) -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+
+    def draw(canvas) -> None:
+        canvas.setFont("STSong-Light", 12)
+        canvas.drawString(72, 700, "这是一个中文文档，")
+        canvas.drawString(72, 680, "用于测试。")
+
+    assert "这是一个中文文档，用于测试。" in words(load(canvas_pdf([draw])))
+    assert "日本語の文書です。" in words(load(make_pdfs.unicode_pdf(["日本語の", "文書です。"])))
+
+
+def test_words_apart_without_a_space(load) -> None:
+    data = make_pdfs.unicode_pdf(PROSE.split("\n"), has_spaces=False)
+    assert load(data).pages[0].text.split() == PROSE.split()
+
+
+def test_soft_hyphens_and_ligatures(load) -> None:
+    lines = ["The e\ufb03cient o\ufb03ce \ufb01rst found a con\u00ad", "\ufb02ict in a \ufb02oor."]
+    read = words(load(make_pdfs.unicode_pdf(lines)))
+    assert read == "The efficient office first found a conflict in a floor."
+
+
+def test_plain_text(load) -> None:
+    document = load(b"# Title\n\nOne *two* three.\n", "notes.txt")
+    assert document.unit == "part" and document.pages[0].text == "# Title\n\nOne *two* three."
+    long = "\n\n".join(f"Paragraph {n}. " + "word " * 90 for n in range(60))
+    document = load(long.encode(), "long.txt")
+    assert len(document.pages) > 5
+    assert words(document).split() == long.split()
+    assert max(len(p.text) for p in document.pages) < 2 * limits.PART_CHARACTERS
+
+
+SAMPLE = "Naïve café, “quoted” — 10 € for Zoë’s crème brûlée.\nSecond line."
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
+def test_encodings(encoding) -> None:
+    data = SAMPLE.encode(encoding)
+    found, warning = text.decode(data)
+    assert found == SAMPLE
+    assert bool(warning) == (encoding in ("cp1252", "utf-16-le", "utf-16-be"))
+
+
+def test_bytes_outside_windows_1252_are_still_text() -> None:
+    found, warning = text.decode(b"caf\xe9 \x81 end")
+    assert found.startswith("café") and "Latin-1" in (warning or "")
+
+
+def test_control_characters_are_removed() -> None:
+    raw = "\x1b[31mred\x1b[0m and\x00 \x1b]0;title\x07plain\r\nnext\rlast\x0c."
+    assert text.scrub(raw) == "red and plain\nnext\nlast\n\n."
+    escaped = "\x9b31mred\x9d0;title\x9c and\x85plain\x80\u200b\u2060."
+    assert text.scrub(escaped) == "red and\nplain."
+
+
+def test_halves_of_surrogate_pairs_are_removed(load) -> None:
+    """No file, hash or terminal takes them."""
+    document = documents.document_from_text("A stray \ud800half of a pair.")
+    assert document.pages[0].text == "A stray half of a pair."
+    assert clean_pages(["A stray \udfffhalf of a pair."]).pages == ["A stray half of a pair."]
+    data = make_pdfs.unicode_pdf(PROSE.replace("mill", "\ud800mill").split("\n"))
+    assert "kitchen of the" in words(load(data)) and words(load(data)).encode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_decode(data) -> None:
+    found, _ = text.decode(data)
+    assert "\x00" not in found and "\x1b[" not in found
+
+
+def letters(shown: str) -> list[str]:
+    return [c for c in characters(shown) if c.isalnum()]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=500) | st.text("ab1 \t\n.>-:A|", max_size=200))
+@example("0\x9d0\f\x9c")  # a title that a terminal shows ends with its page
+def test_pasted_text_keeps_its_letters(content) -> None:
+    clean = text.scrub(content).strip()
+    if clean:
+        document = documents.document_from_text(content)
+        assert letters(words(document)) == letters(clean) or "--" in clean
+    else:
+        with pytest.raises(errors.EmptyFile):
+            documents.document_from_text(content)
+
+
+def text_of(content: str) -> str:
+    return documents.document_from_text(content).pages[0].text
+
+
+@pytest.mark.parametrize(
+    "stamp", ["[12/03/2025, 18:02:11]", "12.03.25, 18:02 -", "3/12/25, 6:02 PM -"]
+)
+def test_a_chat_is_read_without_its_times(stamp: str) -> None:
+    said = ["Lena: We meet at nine.\nBring boots.", "Ben: <Media omitted>", "Ben: Fine", "Yu: ok"]
+    chat = "\n".join(f"{stamp} {line}" for line in ["Messages are end-to-end encrypted.", *said])
+    document = documents.document_from_text(chat)
+    assert document.pages[0].text == (
+        "Lena: We meet at nine. Bring boots.\n\nBen: Fine\n\nYu: ok"
+    )
+    assert document.warnings
+    log = "\n".join(f"[2025-03-12 18:02:1{n}] worker: took job {n} off the queue" for n in range(5))
+    assert documents.document_from_text(log).pages[0].text.count("18:02") == 5
+
+
+def test_a_mail_is_read_without_quotation_marks_and_signature() -> None:
+    mail = (
+        "Hi all,\n\nwe move the\nlaunch.\n\n-- \nSofia\nTel. +49 30\n\nOn Thu Daniel wrote:\n"
+        "> Hi,\n>\n> I ran the script last\n> night.\n>> Can we?"
+    )
+    shown = text_of(mail)
+    assert "we move the launch." in shown and "Sofia" not in shown and ">" not in shown
+    assert "I ran the script last night." in shown
+    assert documents.document_from_text(mail).warnings == ("1 signature of a mail is left out.",)
+    assert text_of("--\nSofia") == "--\nSofia"
+
+
+SAID = """1
+00:00:01,000 --> 00:00:03,500
+Welcome to the town hall, and thank you
+for coming on such a wet evening.
+
+2
+00:00:03,600 --> 00:00:07,000
+<i>We have two things to decide tonight,</i>
+
+3
+00:00:07,000 --> 00:00:09,000 align:start
+and the first is the bridge over the mill race.
+
+4
+00:00:09,500 --> 00:00:11,000
+[applause]
+
+5
+00:00:11,500 --> 00:00:13,000
+- What will the bridge cost the town?
+- About two million, spread over four years.
+
+6
+00:01:25,000 --> 00:01:29,000
+MAYOR: The council has asked three builders.
+"""
+SPOKEN = [
+    "Welcome to the town hall, and thank you for coming on such a wet evening. We have two things "
+    "to decide tonight, and the first is the bridge over the mill race.",
+    "What will the bridge cost the town?", "About two million, spread over four years.",
+    "MAYOR: The council has asked three builders.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["talk.srt", "talk.vtt", "talk.txt"])
+def test_subtitles_are_read_as_speech(load, name) -> None:
+    content = SAID
+    if name == "talk.vtt":
+        content = "WEBVTT\n\nNOTE made by hand\n\n" + SAID.replace(",000", ".000")
+        content = content.replace(",500", ".500").replace(",600", ".600")
+        content = content.replace("MAYOR: ", "<v MAYOR>")
+    document = load(content.replace("\n", "\r\n").encode(), name)
+    assert document.pages[0].text.split("\n\n") == SPOKEN
+    assert document.warnings == ("The numbers and times of the subtitles are left out.",)
+
+
+def test_a_cue_may_begin_with_a_sign_or_a_label_and_follow_at_once() -> None:
+    cues = ["#MeToo is law.", "Remember the rule\nNumber one: never stop.", "1990\nwas long."]
+    content = "\n".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{lines}" for n, lines in enumerate(cues, 1)
+    )
+    said = "#MeToo is law. Remember the rule Number one: never stop. 1990 was long."
+    assert documents.document_from_text(content).pages[0].text == said
+
+
+def test_a_file_that_says_it_is_subtitles_may_hold_one_cue() -> None:
+    content = "WEBVTT\n\n00:00.000 --> 00:09.000\nWelcome to the town hall."
+    assert documents.document_from_text(content).pages[0].text == "Welcome to the town hall."
+
+
+SILENT = "1\n00:00:01,000 --> 00:00:03,500\n\n2\n00:00:04,000 --> 00:00:06,000\n"
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("talk.vtt", "WEBVTT"), ("talk.vtt", "WEBVTT - A talk\nKind: captions\n\nNOTE\nBy hand.\n"),
+    ("talk.vtt", "WEBVTT\n\nintro\n00:01.000 --> 00:03.500\n[music]\n"), ("talk.srt", SILENT),
+    ("talk.srt", SILENT.replace("\n\n", "\n")),
+])  # fmt: skip
+def test_subtitles_without_words_are_said_to_have_no_text(load, name, content) -> None:
+    said = f"“{name}” has no text, only subtitles without words: choose another file."
+    assert refusal(load, errors.EmptyFile, content.encode(), name) == said
+
+
+@pytest.mark.parametrize("content", [
+    "WEBVTT is a format for subtitles.", "WEBVTT\n\nThe format of subtitles is plain text.",
+    "00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins.",
+])  # fmt: skip
+def test_words_beside_cues_are_a_text(content) -> None:
+    assert documents.document_from_text(content).pages[0].text.endswith(content[-9:])
+
+
+def test_captions_that_roll_up_say_each_line_once() -> None:
+    cues = ["one two", "one two\nthree four", "three four\nfive six."]
+    content = "WEBVTT\n\n" + "\n\n".join(
+        f"00:0{n}.000 --> 00:0{n + 1}.000\n{lines}" for n, lines in enumerate(cues)
+    )
+    assert documents.document_from_text(content).pages[0].text == "one two three four five six."
+
+
+def test_a_text_about_times_is_no_subtitles() -> None:
+    content = f"{PROSE}\n\n00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins."
+    assert "00:00:01,000" in documents.document_from_text(content).pages[0].text
+
+
+PAGED = [
+    f"{PROSE}\n\n{PROSE}\n\n{PROSE}\nAt night the water came up to the old stone floor of",
+    f"the kitchen where nobody slept.\n\n{PROSE}\n\n{PROSE}\nThe men of the village carried to",
+    f"the church what they could.\n\n{PROSE}\n\n{PROSE}",
+]
+AROUND = {  # what stands above and below a page
+    "form feeds": ("\fReport of the mill {}                    May 2020\n\n", "\n\n{}\n"),
+    "numbers": ("", "\n\n- {} -\n\n"),
+    "footers": ("", "\n\nMiller, et al.          Standards Track          [Page {}]\n\n"),
+}
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_a_sentence_goes_on_across_the_pages_of_a_text(kind) -> None:
+    above, below = AROUND[kind]
+    content = "".join(
+        f"{above.format(n)}{page}{below.format(n)}" for n, page in enumerate(PAGED, 7)
+    )
+    pages = documents.document_from_text(content).pages
+    read = "\n\n".join(page.text for page in pages)
+    assert "came up to the old stone floor of the kitchen where nobody slept." in read
+    assert "carried to the church what they could." in read
+    assert "Track" not in read and not re.search(r"^\W*\d+\W*$", read, re.M)
+    assert read.count("Report of the mill") <= 1  # on top of the first page it is a title
+
+
+def test_a_sentence_goes_on_below_the_header_of_the_only_other_page() -> None:
+    begun = "When no answer arrives within five seconds, the sensor of the plant sends it again,"
+    content = f"{PROSE}\n{begun}\n\nTester      [Page 1]\n\f\nRFC 1      Plants      June\n\n"
+    assert f"{begun} at most three times." in text_of(content + "at most three times.")
+
+
+def test_short_lines_above_a_page_break_end_there() -> None:
+    content = "THE MILL\n\fTold by the Miller\n\fChapter One\n\nThe river rose in the night."
+    paragraphs = ["THE MILL", "Told by the Miller", "Chapter One", "The river rose in the night."]
+    assert text_of(content).split("\n\n") == paragraphs
+    assert "\n\n" not in text_of(f"{PROSE} So\nthey met in\n\fLeeds.")
+
+
+def test_long_lines_may_be_wrapped_too() -> None:
+    line = " ".join(f"{PROSE} And so they went to the village to ask for the help of".split())
+    assert f"{line} all." in text_of(f"{line}\nall.\n{line} others.")
+    assert text_of(f"{line} some.\n{line} others.").count("\n\n") == 1
+
+
+def test_numbers_of_chapters_are_no_pages() -> None:
+    content = "\n\n".join(f"{n}\n\n" + "\n\n".join([PROSE] * 3) for n in range(1, 9))
+    read = "\n\n".join(page.text for page in documents.document_from_text(content).pages)
+    assert re.findall(r"^\d$", read, re.M) == list("12345678")
+
+
+def test_only_the_book_of_a_project_gutenberg_file_is_read(load) -> None:
+    frame = "*** {} OF THE PROJECT GUTENBERG EBOOK THE MILL ***\n\n"
+    book = f"You may copy it.\n\n{frame.format('START')}{PROSE}\n\n{frame.format('END')}Licence."
+    document = load(book.encode(), "mill.txt")
+    assert words(document).split() == PROSE.split()
+    assert document.warnings == ("What Project Gutenberg says around the book is left out.",)
+
+
+def test_wrapped_lines_are_joined_and_items_rows_and_entries_are_not() -> None:
+    long = "The parish council will discuss the results of it on the eighteenth of March, when it "
+    content = (
+        f"# Agenda\nAGENDA\nHeld in the hall\n{long}\nmeets in the hall be-\nside the church.\n"
+        "- Water is off.\n"
+        "- Bonfires\n2.\tMr. Wood spoke about them for half an hour in all and was then thanked.\n"
+        "Signed by A    Signed by B\n2025-02-11T08:00:00Z INFO A connection from 10.0.4.1 is here\n"
+        "2025-02-11T08:00:01Z INFO A connection from 10.0.4.2 is there\nANNA WOOD: It is a time."
+    )
+    assert text_of(content).split("\n\n") == [
+        "# Agenda", "AGENDA", "Held in the hall",
+        f"{long}meets in the hall be-side the church.", "- Water is off.", "- Bonfires",
+        "2. Mr. Wood spoke about them for half an hour in all and was then thanked.",
+        "Signed by A | Signed by B",
+        "2025-02-11T08:00:00Z INFO A connection from 10.0.4.1 is here",
+        "2025-02-11T08:00:01Z INFO A connection from 10.0.4.2 is there",
+        "ANNA WOOD: It is a time.",
+    ]  # fmt: skip
+
+
+IMPRINT = """The Mill and its River
+
+© River Press 2020
+
+All rights reserved. No part of this book may be reproduced without the permission of
+the publisher. Requests for a licence to reprint are answered by the publisher.
+
+Printed in Leeds. ISBN 978-92-4-005273-4"""
+# First pages of papers.
+TRANSLATED = "The translation of idioms is hard for every model that has been published. " * 9
+LICENSED = "Few publishers read the licence that they choose for what they print. " * 9
+THANKS = ["Acknowledgements\n\nThe River Press thanks Anna Wood (University of Leeds, England) and "
+          "Peter Lindqvist (Mill Museum, Sweden) for help.", "Ruth Hale (Leeds), Jonas Okafor "
+          "(Town Council), Maria Santos (River Authority, Portugal) and Tom Price (Leeds)."]
+
+
+def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
+    book = [PROSE.replace("e ", f"e {letter * 3} ") for letter in "bcdfghjklmnpqrstvwxz"]
+    document = load(text_pdf([book[0], IMPRINT, *THANKS, *book[1:]]))
+    assert document.imprint == (2, 3, 4)
+    assert [page.text for page in document.pages[1:4]] == ["", "", ""]
+    assert [page.status for page in document.pages[:5]] == ["ok", *["skipped"] * 3, "ok"]
+    said = "What is an imprint, a licence or thanks (pages 2-4) is left out."
+    assert document.warnings == (said,)
+    assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
+    assert document_of(json.loads(json.dumps(asdict(document)))) == document
+    with pytest.raises(errors.EmptyFile, match="only what is left out, such as .* an imprint"):
+        require_text(select_pages(document, "3-4"))
+    chosen = coverage_of(select_pages(document, "2,5"), (), None)[:5]
+    assert [status for _, status in chosen] == ["skipped", "imprint", "skipped", "skipped", "read"]
+
+
+@pytest.mark.parametrize("pages", [
+    [PROSE, IMPRINT, PROSE],  # too few to tell
+    [IMPRINT] * 10,  # that is what it is about
+    [PROSE * 4] * 5 + [IMPRINT] + [PROSE * 4] * 5,  # neither in front nor at the end
+    [PROSE * 4] * 2 + THANKS[1:] + [PROSE * 4] * 9,  # a list of people, of whatever kind
+    [PROSE * 4] * 2 + [f"{IMPRINT}\n\n{PROSE}"] + [PROSE * 4] * 9,
+    [f"Better Idioms\n\n{TRANSLATED}\n\n© 2020 The Authors"] + [PROSE * 4] * 9,
+    [f"Key messages\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
+    [f"Whose Text\n\nAbstract\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
+])  # fmt: skip
+def test_other_pages_are_no_imprint(pages) -> None:
+    assert imprints(pages) == []
+
+
+# Page by page, the better engine
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wins"),
+    [
+        (PROSE, PROSE, "first"),  # ties go to pypdf
+        (PROSE, PROSE + " More.", "first"),  # and so do small differences
+        (PROSE.replace(" ", ""), PROSE, "second"),
+        (PROSE.replace("stood in the kitchen", "stoodinthekitchen of it"), PROSE, "first"),
+        (PROSE.replace("in the kitchen of", "inthekitchenofthe"), PROSE, "first"),
+        (PROSE.replace("it stood in the kitchen", "itstoodinthekitchen"), PROSE, "second"),
+        (PROSE, PROSE.replace("it stood in the kitchen", "itstoodinthekitchen"), "first"),
+        (PROSE, PROSE.replace(" ", ""), "first"),
+        ("/g18/g152/g2 " * 30, PROSE, "second"),
+        (" ".join(PROSE), PROSE, "second"),
+        ("", PROSE, "second"),
+        (None, PROSE, "second"),
+        (PROSE, None, "first"),
+        (PROSE[:60], PROSE, "second"),  # a reader that lost most of the page
+        ("\ufffd\ue000" * 50 + PROSE, PROSE, "second"),
+    ],
+)
+def test_the_better_reading_wins(first, second, wins) -> None:
+    assert quality.better(first, second) == {"first": first, "second": second}[wins]
+
+
+def test_engines_are_chosen_page_by_page(monkeypatch, tmp_path) -> None:
+    path = tmp_path / "mixed.pdf"
+    pages = [PROSE, PROSE.replace("miller", "baker"), PROSE.replace("miller", "smith")]
+    path.write_bytes(text_pdf(pages))
+    real = pypdf.PageObject.extract_text
+    calls = []
+
+    def stub(self, *args, **kwargs):
+        calls.append(1)
+        found = real(self, *args, **kwargs)
+        if len(calls) == 1:
+            raise ValueError("damaged")
+        return found.replace(" ", "") if len(calls) == 2 else found + "\nOnly pypdf says this."
+
+    monkeypatch.setattr(pypdf.PageObject, "extract_text", stub)
+    found = pdf.read_pdf(path, None, "mixed.pdf", lambda *_: None)["pages"]
+    assert [row[2] for row in found] == ["ok"] * 3
+    assert "The miller counted" in found[0][1] and "The baker counted" in found[1][1]
+    assert found[2][1].endswith("Only pypdf says this.")
+
+
+@pytest.mark.parametrize("language", ["english", "german", "chinese", "code", "title", "numbers"])
+def test_sound_text_is_not_called_garbled(language) -> None:
+    sample = {
+        "english": PROSE,
+        "german": "Die Donaudampfschifffahrtsgesellschaft fährt im Sommer täglich von Passau nach "
+        "Wien und nimmt am Abend in Linz noch einmal Fahrgäste auf, wie der Fahrplan sagt.",
+        "chinese": "这是一个中文文档，用于测试质量评分，因此没有空格。" * 3,
+        "code": "StaticType BoxableTypeConstant CollectionTypeConstant IntensionalTypeTable it is",
+        "title": "96 Chapter 8. Internationalization and Translations",
+        "numbers": "1 2 3\n4.5 6.7\n8 9 10",
+    }[language]
+    assert not quality.is_garbled(sample)
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "नदी रात में बढ़ गई और सुबह तक पानी चक्की की रसोई में आ गया। "
+        "किसी ने इतनी जल्दी इसकी उम्मीद नहीं की थी।",
+        "রাতে নদীর জল বেড়ে গেল এবং সকালে তা কলের রান্নাঘরে এসে দাঁড়াল। এত তাড়াতাড়ি কেউ এটা আশা করেনি।",
+        "இரவில் ஆற்றின் நீர் உயர்ந்தது, காலையில் அது ஆலையின் சமையலறையில் நின்றது. யாரும் இதை எதிர்பார்க்கவில்லை.",
+        "בַּלַּיְלָה עָלָה הַנָּהָר וּבַבֹּקֶר עָמְדוּ הַמַּיִם בְּמִטְבַּח הַטַּחֲנָה. אִישׁ לֹא צִפָּה לְכָךְ.",
+    ],
+    ids=["hindi", "bengali", "tamil", "hebrew"],
+)
+def test_scripts_with_marks_are_not_garbled(sample) -> None:
+    assert not quality.is_garbled(sample) and quality.score(sample) > 0.9
+    assert quality.is_garbled(" ".join(sample.replace(" ", "")))
+    glued = sample.replace(" ", "") * 3
+    assert quality.is_garbled(glued) and quality.better(glued, sample * 3) == sample * 3
+
+
+# What is damaged, and what is left out
+
+
+def test_a_page_that_fails_does_not_end_the_document(load) -> None:
+    document = load(make_pdfs.with_missing_page())
+    assert [page.status for page in document.pages] == ["ok", "failed", "ok"]
+    assert "first page" in document.pages[0].text and "third page" in document.pages[2].text
+    assert any("Page 2 is left out" in warning for warning in document.warnings)
+
+
+def test_broken_files_are_repaired_where_possible(load) -> None:
+    assert "flour" in words(load(make_pdfs.with_broken_xref(text_pdf())))
+    assert "begins well" in words(load(make_pdfs.with_broken_stream()))
+
+
+def test_damaged(load) -> None:
+    for data in (text_pdf()[:400], b"%PDF-1.7\nnothing", make_pdfs.many_pages(0)):
+        assert "damaged or cut off" in refusal(load, errors.NotReadable, data)
+    assert "download it again" in refusal(load, errors.NotReadable, make_pdfs.page_loop())
+
+
+def test_scanned_pages_are_named(load) -> None:
+    assert "OCR" in refusal(load, errors.NoTextLayer, canvas_pdf([make_pdfs.scanned]))
+    pages = [make_pdfs.scanned, partial(lines_at, text=PROSE), make_pdfs.scanned]
+    document = load(canvas_pdf(pages))
+    assert [page.status for page in document.pages] == ["scanned", "ok", "scanned"]
+    assert any("Pages 1, 3 are left out" in warning for warning in document.warnings)
+    require_text(document)
+
+
+def test_blank_pages_are_blank_whether_chosen_or_not(load) -> None:
+    def blank(canvas) -> None:
+        canvas.setAuthor("nobody")  # draws nothing
+
+    assert "no text on any page" in refusal(load, errors.EmptyFile, canvas_pdf([blank, blank]))
+    chosen = select_pages(load(canvas_pdf([partial(lines_at, text=PROSE), blank])), "2")
+    with pytest.raises(errors.EmptyFile, match="on the chosen pages"):
+        require_text(chosen)
+
+
+def under_a_header(canvas, picture: bool) -> None:
+    lines_at(canvas, "Report on the floods of the lower valley", y=800)
+    if picture:
+        make_pdfs.scanned(canvas)
+
+
+def test_pictures_under_a_running_header_are_no_empty_pages(load) -> None:
+    def prose(canvas, word: str) -> None:
+        under_a_header(canvas, False)
+        lines_at(canvas, PROSE.replace("river", word).replace("miller", f"{word} man"))
+
+    texts = [partial(prose, word=word) for word in ("brook", "stream", "canal", "lake")]
+    pages = [*texts[:2], partial(under_a_header, picture=True), *texts[2:],
+             partial(under_a_header, picture=False)]  # fmt: skip
+    document = load(canvas_pdf(pages))
+    assert [p.status for p in document.pages] == ["ok", "ok", "scanned", "ok", "ok", "empty"]
+    assert any("Page 3 is left out" in warning for warning in document.warnings)
+
+
+def test_garbled_pages_are_noticed(load) -> None:
+    private = [
+        "".join(chr(0xE000 + ord(c)) if c != " " else c for c in line) for line in PROSE.split("\n")
+    ]
+    document = load(make_pdfs.unicode_pdf(private))
+    assert document.pages[0].status == "garbled" and document.pages[0].text == ""
+    assert "OCR" in refusal(load, errors.NoTextLayer, make_pdfs.unicode_pdf(private))
+    assert document.warnings
+
+
+def test_glyph_names_give_way_to_the_other_reading(load) -> None:
+    data = make_pdfs.glyph_names()
+    assert "/g" in pypdf.PdfReader(io.BytesIO(data)).pages[0].extract_text()
+    assert "/g" not in words(load(data))
+
+
+def test_blank_pages(load) -> None:
+    blank = canvas_pdf([lambda canvas: None])
+    assert load(blank).pages[0].status == "empty"
+    refusal(load, errors.EmptyFile, blank)
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\t\n", b"\x00" * 99, b"\xef\xbb\xbf", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["river.pdf", "river.txt"])
+def test_empty_files(load, data, name) -> None:
+    assert "empty" in refusal(load, errors.EmptyFile, data, name)
+
+
+def sheet() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "looks"),
+    [
+        (b"<!DOCTYPE html><html><body>Log in</body></html>", "a web page"),
+        (b"\n  <HTML><head>", "a web page"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "a PNG picture"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 60, "a JPEG picture"),
+        (sheet(), "an Excel sheet"),
+        (b"MZ\x90\x00" + b"\0" * 60, "a Windows program"),
+        (b"{\\rtf1 hello}", "an RTF document"),
+        ("Just some words – no more.".encode(), "plain text"),
+    ],
+)
+def test_not_a_pdf(load, data, looks) -> None:
+    assert looks in refusal(load, errors.NotReadable, data)
+
+
+@pytest.mark.parametrize("name", ["notes", "notes.log", "notes.rst", "notes.tex"])
+def test_plain_text_by_any_name(load, name) -> None:
+    assert words(load("Naïve words.\n".encode(), name)) == "Naïve words."
+    assert words(load("Naïve words.\n".encode("utf-16"), name)) == "Naïve words."
+
+
+def test_a_note_about_pdf_is_a_note_and_junk_before_a_pdf_is_junk(load) -> None:
+    assert words(load(b"A file begins with %PDF-1.7 here.", "notes.md")).endswith("1.7 here.")
+    assert "flour" in words(load(b"junk\n" + text_pdf()))
+
+
+def test_other_files_are_refused_and_missing_ones_named(load, tmp_path) -> None:
+    refusal(load, errors.NotReadable, b"\x01\x02\x03\x04 nothing known", "thing.bin")
+    refusal(load, errors.NotReadable, sheet(), "renamed.txt")
+    with pytest.raises(errors.NotReadable, match="no such file"):
+        load_document(tmp_path / "missing.pdf")
+    with pytest.raises(errors.NotReadable):
+        load_document(tmp_path)
+
+
+def test_a_name_other_than_the_path_is_shown(load) -> None:
+    with pytest.raises(errors.EmptyFile, match="“what they called it.pdf”"):
+        load(b"", "tmp123.pdf", name="what they called it.pdf")
+
+
+# Limits, refused before the work
+
+
+def test_too_many_bytes(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "big.pdf"
+    path.write_bytes(b"%PDF-" + b"0" * 2000)
+    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read before it was refused"))
+    with pytest.raises(errors.TooLong, match="split it first"):
+        load_document(path)
+
+
+def test_too_many_pages(load) -> None:
+    data = make_pdfs.many_pages(limits.MAX_PAGES + 1)
+    seen = []
+    with pytest.raises(errors.TooLong, match="5,001 pages"):
+        load(data, on_progress=lambda *numbers: seen.append(numbers))
+    assert seen == []
+
+
+def test_too_many_characters(monkeypatch, tmp_path) -> None:
+    path = tmp_path / "long.pdf"
+    path.write_bytes(text_pdf([PROSE] * 9))
+    monkeypatch.setattr(limits, "MAX_CHARACTERS", 500)
+    seen = []
+    with pytest.raises(errors.TooLong):
+        pdf.read_pdf(path, None, "long.pdf", lambda *numbers: seen.append(numbers))
+    assert len(seen) < 5
+    with pytest.raises(errors.TooLong):
+        documents.document_from_text("word " * 200)
+
+
+def test_a_bomb_ends_in_a_sentence_or_an_empty_page(load) -> None:
+    document = load(make_pdfs.bomb(200_000_000))
+    assert document.pages[0].status in ("empty", "failed")
+
+
+# The child process
+
+
+SLEEPER = "import time, sys; sys.stdin.readline(); time.sleep(60)"
+
+
+def watch(monkeypatch, program: str) -> list[subprocess.Popen]:
+    """Every worker started from now on runs `program`; they are listed."""
+    started: list[subprocess.Popen] = []
+    real = subprocess.Popen
+
+    def spy(command, **options):
+        started.append(real(command, **options))
+        return started[-1]
+
+    monkeypatch.setattr(child, "command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(subprocess, "Popen", spy)
+    return started
+
+
+def test_stop_kills_the_child(load, monkeypatch) -> None:
+    started = watch(monkeypatch, SLEEPER)
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(errors.Cancelled):
+        load(text_pdf(), stop_event=stop)
+    assert started[0].returncode is not None
+
+
+def test_time_is_limited(load, monkeypatch) -> None:
+    started = watch(monkeypatch, SLEEPER)
+    monkeypatch.setattr(limits, "BASE_SECONDS", 0.3)
+    with pytest.raises(errors.NotReadable, match="too complex"):
+        load(text_pdf())
+    assert started[0].returncode is not None
+    assert limits.seconds_for(100) == pytest.approx(0.3 + 10)
+
+
+def test_a_child_that_is_kept_waiting_has_more_time(load, monkeypatch) -> None:
+    """A machine that is busy with other work makes no file too complex; one that computes is."""
+    pytest.importorskip("psutil")
+    monkeypatch.setattr(limits, "BASE_SECONDS", 2.0)
+    monkeypatch.setattr(limits, "PATIENCE", 60)
+    program = "import sys, time; from app.documents import worker; "
+    watch(monkeypatch, program + "time.sleep(3.5); sys.exit(worker.main())")
+    assert load(text_pdf()).pages[0].status == "ok"
+    watch(monkeypatch, "import sys; sys.stdin.readline()\nwhile True: pass")
+    with pytest.raises(errors.NotReadable, match="too complex"):
+        load(text_pdf())
+
+
+def test_a_child_that_dies_is_a_sentence(load, monkeypatch) -> None:
+    watch(monkeypatch, "import os; os._exit(9)")
+    with pytest.raises(errors.NotReadable, match="too complex"):
+        load(text_pdf())
+
+
+def test_an_exception_of_the_watcher_kills_the_child(load, monkeypatch) -> None:
+    program = (
+        "import time, sys; sys.stdin.readline(); print('{\"done\": 0, \"total\": 9}', flush=True);"
+        " time.sleep(60)"
+    )
+    started = watch(monkeypatch, program)
+
+    def fail(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(text_pdf(), on_progress=fail)
+    assert started[0].returncode is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
+def test_memory_is_limited() -> None:
+    program = (
+        "from app.documents import limits, worker; limits.MEMORY_BYTES = 10**8;"
+        "worker._limit_memory(); bytearray(2 * 10**9)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    assert b"MemoryError" in done.stderr
+
+
+def test_the_worker_imports_only_what_it_needs() -> None:
+    """Starting it stays fast: no model, no page, no tests' libraries, no other kind's."""
+    modules = "sys, app.documents.worker, app.documents.readers.pdf.reader"
+    program = f"import {modules}; print(list(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    heavy = {"torch", "gradio", "transformers", "numpy", "sentencepiece", "reportlab",
+             "docx", "pptx", "lxml", "selectolax", "charset_normalizer", "rapidocr"}  # fmt: skip
+    names = eval(done.stdout)
+    assert not heavy & {name.split(".")[0] for name in names}
+    engine = {name for name in names if name.startswith("longt5")}
+    assert engine == {"longt5", "longt5.text", "longt5.text.sentences"}
+
+
+@pytest.mark.parametrize("kind", ["pdf", "docx", "odt", "pptx", "epub", "html", "markdown", "text"])
+def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
+    """Whatever happens, one JSON object per line and nothing else."""
+    request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.documents.worker"], cwd=ROOT, text=True,
+        input=json.dumps(request) + "\n", capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == ""
+    *_, last = map(json.loads, done.stdout.splitlines())
+    assert last["error"] == "NotReadable"
+
+
+# Choosing pages
+
+
+@pytest.mark.parametrize(
+    ("spec", "kept"),
+    [("", [1, 2, 3, 4]), ("2", [2]), ("1-2,4", [1, 2, 4]), ("3-", [3, 4]), (" 2 – 3 ", [2, 3]),
+     ("4-99", [4]), ("1,1,1", [1])],
+)  # fmt: skip
+def test_select_pages(spec, kept) -> None:
+    pages = tuple(documents.Page(n, str(n), "words", "ok") for n in range(1, 5))
+    document = documents.Document("a.pdf", "0", "page", pages, ())
+    chosen = select_pages(document, spec)
+    assert [p.number for p in chosen.pages if p.status == "ok"] == kept
+    assert all(p.text == "" for p in chosen.pages if p.status == "skipped")
+    assert len(chosen.pages) == 4
+
+
+@pytest.mark.parametrize("spec", ["0", "x", "3-2", "1;2", "9", "-2", "1,,2", "1-2-3", "9" * 30])
+def test_pages_that_make_no_sense(spec) -> None:
+    pages = (documents.Page(1, "1", "words", "ok"),)
+    with pytest.raises(errors.BadOption) as caught:
+        select_pages(documents.Document("a.pdf", "0", "page", pages, ()), spec)
+    assert str(caught.value).endswith(".")
+
+
+# Real files
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real PDFs is not on this machine")
+@pytest.mark.parametrize("name", ["paper_two_col_14p.pdf", "slides_26p.pdf"])
+def test_real_files(name) -> None:
+    document = load_document(REAL / name)
+    assert sum(page.status == "ok" for page in document.pages) == len(document.pages)
+    assert all("\ufffe" not in page.text and "\u00ad" not in page.text for page in document.pages)
+
+
+def test_a_letter_that_lowering_makes_two_hides_no_passage() -> None:
+    text = "\u0130stanbul is far. The har-\nbour is open. \u0130zmir too."
+    for passage, found in (
+        ("The harbour is open.", "The har-\nbour is open."),
+        ("\u0130zmir too.", "\u0130zmir too."),
+    ):
+        start, end = find_passage(text, passage)
+        assert text[start:end] == found
+
+
+def test_a_passage_with_a_note_inside_is_found_where_most_of_it_stands() -> None:
+    head = "The owner of a workshop is its manager as well, and sees to the grain, the mill and all"
+    tail = "the people of the village who come to it with their own rice in the months of harvest."
+    note = "7 Some call local rice by another name, in view of the stones that it may hold. " * 9
+    page = f"Before. {head}\n{note}\n{tail} After."
+    first, last = find_passage(page, f"{head} {tail}") or (0, 0)
+    marked = page[first:last].strip()
+    assert len(marked) > len(head) / 2 and marked in head + tail

@@ -1,0 +1,242 @@
+"""The rule for models that copy: sentences of the source, whole, and an exact stream."""
+
+from __future__ import annotations
+
+import doctest
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longt5 import copy_processor as copying
+from longt5.copy_processor import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns, tidied
+from longt5.text import tidying
+from longt5.text.prose import NEVER
+from tests.parity.reference import ours_like, reference_model
+
+SENTENCES = st.lists(st.lists(st.integers(2, 12), min_size=1, max_size=9), min_size=1, max_size=5)
+
+
+def test_worked_examples() -> None:
+    assert doctest.testmod(copying).failed == doctest.testmod(tidying).failed == 0
+
+
+def test_sentences_are_said_without_what_points_elsewhere() -> None:
+    sentences = [("Cells\ngrow.", [5, 6]), ("However, they divide [3].", [7, 8])]
+    asked: list[str] = []
+
+    def encode(text: str) -> list[int]:
+        asked.append(text)
+        return [9]
+
+    assert tidied(sentences, encode) == [[5, 6], [9]]
+    assert tidied(sentences, encode, plan={0}) == [[5, 6], [9]]
+    assert asked == ["They divide.", "However, they divide."]
+    tidied([("• led a team of six", [5]), ("很难", [6]), ("“Done!”", [7])], encode)
+    assert asked[2:] == ["Led a team of six.", "很难。"]
+
+
+def slow_after(sentences, recent):
+    """What follows the longest end of `recent` in any sentence, by looking at every place."""
+    framed = [[BEGIN, *s, END] for s in sentences]
+    for size in range(len(recent), 0, -1):
+        tail = list(recent[-size:])
+        found = {
+            row[i + size]
+            for row in framed
+            for i in range(len(row) - size)
+            if row[i : i + size] == tail
+        }
+        if found:
+            return found
+    return set()
+
+
+@given(SENTENCES, st.lists(st.integers(2, 12), max_size=CONTEXT), st.booleans())
+def test_runs_are_those_of_the_slow_twin(sentences, tokens, begins) -> None:
+    recent = tuple(([BEGIN] if begins else []) + tokens)[-CONTEXT:]
+    runs = SourceRuns(sentences)
+    assert set(runs.after(runs.ending(recent))) == slow_after(sentences, recent)
+
+
+@given(SENTENCES, st.integers(0, 4), st.integers(1, 9))
+def test_a_place_knows_all_sentences_that_begin_like_this(sentences, which, size) -> None:
+    beginning = sentences[which % len(sentences)][:size]
+    runs = SourceRuns(sentences)
+    at = runs.starts
+    for token in beginning:
+        at = runs.step(at, token)
+    alike = {i for i, s in enumerate(sentences) if s[: len(beginning)] == beginning}
+    assert runs.sentences(at) == alike
+    ends = {i for i in alike if len(sentences[i]) == len(beginning)}
+    assert runs.after(at).get(END, set()) == ends
+
+
+@given(SENTENCES, st.integers(0, 1000))
+def test_what_leaves_a_sentence_pays_the_price(sentences, seed) -> None:
+    rule = CopyPenalty(3.0, [sentences], 2, eos=1)
+    scores = torch.randn(2, 16, generator=torch.Generator().manual_seed(seed))
+    before = scores.clone()
+    told = rule(scores, 1)
+    assert torch.equal(scores, before)
+    torch.testing.assert_close(told.logsumexp(-1), torch.zeros(2))
+    taken = before - told
+    taken = (taken - taken.amin(-1, keepdim=True)).round(decimals=4)
+    assert set(taken.unique().tolist()) <= {0.0, 3.0}
+    starts = {s[0] for s in sentences}
+    assert {t for t in range(16) if taken[0, t] == 0} == starts
+
+
+class Prices:
+    """A ranking whose prices are given."""
+
+    def __init__(self, prices):
+        self.fixed = prices
+
+    def prices(self, said):
+        return self.fixed
+
+
+@given(SENTENCES, st.integers(0, 4))
+def test_a_ranking_decides_which_sentence_begins(sentences, best) -> None:
+    sentences = [[20 + i, *s] for i, s in enumerate(sentences)]  # no two begin alike
+    best %= len(sentences)
+    ranking = Prices([0.0 if i == best else 5.0 for i in range(len(sentences))])
+    rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[ranking])
+    told = rule(torch.zeros(1, 40), 1)[0]
+    assert int(told.argmax()) == sentences[best][0]
+    others = [told[s[0]] for i, s in enumerate(sentences) if i != best]
+    assert all(abs(float(told[sentences[best][0]] - x) - 5.0) < 1e-4 for x in others)
+
+
+def test_where_nothing_is_free_every_step_pays() -> None:
+    """A row that has left the source, or may not end after its last sentence, pays again."""
+    scores = torch.zeros(1, 12).log_softmax(-1)
+    left = CopyPenalty(30.0, [[[5, 6]]], 1, eos=1)
+    left.advance([0], [9])
+    assert torch.equal(left(scores, 2), scores - 30)
+    over = CopyPenalty(30.0, [[[5]]], 1, eos=1)
+    over.advance([0], [5])
+    assert float(over(scores, 2)[0, 1]) > -1e-6
+    scores[0, 1] = -torch.inf  # too short to end
+    assert torch.equal(over(scores, 2), scores - 30)
+
+
+def test_the_price_is_paid_where_it_is_clear_which_sentence_was_begun() -> None:
+    sentences = [[5, 6, 7], [5, 8], [9]]
+    rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[Prices([4.0, 1.0, 0.0])])
+    first = rule(torch.zeros(1, 12), 1)[0]
+    assert float(first[9] - first[5]) == 1.0  # the cheaper of the two that begin with 5
+    rule.advance([0], [5])
+    second = rule(torch.zeros(1, 12), 2)[0]
+    assert float(second[8] - second[6]) == 3.0  # what the other one costs more
+
+
+def model():
+    reference = reference_model(3, vocab_size=24)
+    with torch.no_grad():
+        reference.lm_head.weight = torch.nn.Parameter(torch.randn(24, 32) * 2)
+    return ours_like(reference)
+
+
+def joins(tokens, sentences) -> bool:
+    """Whether tokens are whole sentences in a row, the last one perhaps cut off."""
+    if not tokens:
+        return True
+    return any(
+        tokens[: len(s)] == s[: len(tokens)] and joins(tokens[len(s) :], sentences)
+        for s in sentences
+    )
+
+
+def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> None:
+    """It stops when so many answers have ended as there are beams, whatever those cost."""
+    sentences = [[2, 3] * 6, [4]]
+    rule = [CopyPenalty(NEVER, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
+    answer = model().generate(
+        torch.tensor([[*sentences[0], 4, 1]]), logits_processor=rule, num_beams=12,
+        max_new_tokens=20, early_stopping=True,
+    ).sequences[0, 1:].tolist()  # fmt: skip
+    assert answer == [*sentences[0], 1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(2, 9), min_size=1, max_size=6), min_size=1, max_size=4),
+    st.integers(1, 4),
+)
+def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams) -> None:
+    ids = torch.tensor([[t for s in sentences for t in s] + [1]])
+    network = model()
+    rule = lambda: [CopyPenalty(NEVER, [sentences], beams, eos=1)]  # noqa: E731
+    options = {"num_beams": beams, "max_new_tokens": 14}
+    shown: list[int] = []
+    for draft in network.stream(ids, logits_processor=rule(), **options):
+        assert draft.committed[: len(shown)] == shown
+        shown = draft.committed
+    whole = network.generate(ids, logits_processor=rule(), **options).sequences[0].tolist()
+    answer = [t for t in whole[1:] if t not in (0, 1)]
+    assert shown == answer
+    assert joins(answer, sentences)  # though words stand in several: none leads into another
+
+
+def test_after_the_most_sentences_only_the_end_is_free() -> None:
+    rule = CopyPenalty(9.0, [[[4, 5], [6, 7]]], 1, eos=1, most_sentences=1)
+    for token in (4, 5):
+        rule.advance([0], [token])
+    lowered = rule(torch.zeros(1, 9), 3)
+    assert (lowered[0] == lowered.max()).nonzero().flatten().tolist() == [1]
+
+
+def free(rule: CopyPenalty) -> list[int]:
+    """The tokens that cost nothing now."""
+    lowered = rule(torch.zeros(1, 40), 1)[0]
+    return (lowered > lowered.max() - 1).nonzero().flatten().tolist()
+
+
+def test_words_said_twice_in_a_sentence_lead_to_no_loop() -> None:
+    """No way back from "1,250 tonnes of carbon, equal to 4,600 tonnes of carbon dioxide"."""
+    again = list(range(5, 5 + CONTEXT + 1))
+    rule = CopyPenalty(30.0, [[[3, *again, 4, *again, 2]]], 1, eos=1)
+    for token in (3, *again):
+        rule.advance([0], [token])
+    assert free(rule) == [4]
+    for token in (4, *again):
+        rule.advance([0], [token])
+    assert free(rule) == [2]
+
+
+class InOrder:
+    """A ranking in which the first sentence that is not said is free."""
+
+    def prices(self, said):
+        return [5.0 * (i != len(said)) for i in range(3)]
+
+
+def test_a_sentence_begins_at_the_price_it_has_after_the_one_at_hand() -> None:
+    rule = CopyPenalty(30.0, [[[4, 5], [6, 7], [8, 9]]], 1, eos=1, rankings=[InOrder()])
+    for first, second in ((4, 5), (6, 7)):
+        assert free(rule)[-1] == first
+        rule.advance([0], [first])
+        rule.advance([0], [second])
+    assert free(rule) == [1, 8]
+
+
+def test_a_long_phrase_that_two_sentences_share_is_no_bridge() -> None:
+    shared = list(range(10, 10 + CONTEXT + 1))
+    rule = CopyPenalty(30.0, [[[3, *shared, 4], [5, *shared, 6]]], 1, eos=1)
+    for token in (5, *shared):
+        rule.advance([0], [token])
+    assert free(rule) == [6]
+
+
+def test_who_left_the_source_comes_back_where_its_last_words_stand() -> None:
+    rule = CopyPenalty(30.0, [[[3, 4, 5, 6], [7, 4, 8]]], 1, eos=1)
+    for token in (3, 9, 7, 4):
+        rule.advance([0], [token])
+    assert free(rule) == [8]
+
+
+def test_an_empty_sentence_is_none() -> None:
+    rule = CopyPenalty(30.0, [[[], [4, 5]]], 1, eos=1)
+    assert free(rule) == [4]

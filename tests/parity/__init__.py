@@ -1,0 +1,1 @@
+"""The engine beside transformers in float32."""

@@ -1,0 +1,354 @@
+"""Random decoding cases, transformers' answer to each, and what counts as a difference.
+
+A case is decided by its seed alone. transformers' own logits are played back to this engine's
+loop (which must then agree to the last bit), and the whole engine runs beside it.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+from torch import nn
+
+from longt5 import EncoderStates, GenerationConfig, generation
+from tests.engine.search_twins import SlowBeams, Traced
+from tests.parity.reference import ours_like, padded_batch, reference_model
+
+TIE = 1e-4
+COMPILED = {"d_kv": 16, "num_heads": 4, "d_ff": 64}
+SAMPLE_SEED = 1234
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny products are slower on several threads. Works in every module that imports it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is decoded: a model, a batch of sources, options."""
+
+    seed: int
+    model: tuple[int, int, str]  # seed (odd: sizes of the compiled kernels), vocabulary, attention
+    lengths: list[int]
+    side: str
+    options: dict[str, Any] = field(hash=False)
+
+    @property
+    def beams(self) -> int:
+        return self.options["num_beams"]
+
+
+def random_case(seed: int) -> Case:
+    """Every option of the grid now and then, most of them off in any one case."""
+    r = random.Random(seed)
+    vocab = r.choice([16, 40, 96])
+    attention = r.choice(["local", "transient-global"])
+    options: dict[str, Any] = {"num_beams": r.choice([1, 2, 2, 3, 4, 4, 5, 6, 7, 8])}
+    options |= _limits(r)
+    if options["num_beams"] > 1:
+        options["length_penalty"] = r.choice([-1.0, 0.0, 0.6, 0.8, 1.0, 1.0, 2.0])
+        options["early_stopping"] = r.choice([True, False, "never"])
+        options["num_return_sequences"] = r.choice([1, 1, r.randint(1, options["num_beams"])])
+    for name in ("repetition_penalty", "encoder_repetition_penalty"):
+        if r.random() < 0.25:
+            options[name] = r.choice([0.7, 1.3, 2.5, 3.5])
+    if r.random() < 0.3:
+        options["no_repeat_ngram_size"] = r.choice([1, 2, 2, 3, 4])
+    if r.random() < 0.3:
+        options["encoder_no_repeat_ngram_size"] = r.choice([1, 2, 2, 3, 4])
+    options |= _tokens(r, vocab)
+    if r.random() < 0.2:
+        options |= _sampling(r, options["num_beams"])
+    lengths = [r.choice([r.randint(1, 8), r.randint(9, 60)]) for _ in range(r.choice([1, 1, 2, 3]))]
+    model = (r.randint(0, 3), vocab, attention)
+    return Case(seed, model, lengths, r.choice(["right", "left"]), options)
+
+
+def _limits(r: random.Random) -> dict[str, int]:
+    longest = r.choice([1, 2, 5, 8, 12, 16, 24])
+    found = {"max_new_tokens": longest} if r.random() < 0.6 else {"max_length": longest + 1}
+    if r.random() < 0.4:
+        least = r.randint(0, longest)
+        found |= {"min_new_tokens": least} if r.random() < 0.6 else {"min_length": least + 1}
+    return found
+
+
+def _tokens(r: random.Random, vocab: int) -> dict[str, Any]:
+    def some(most: int) -> list[int]:
+        return r.sample(range(2, vocab), r.randint(1, most))
+
+    found: dict[str, Any] = {}
+    if r.random() < 0.12:
+        found["forced_bos_token_id"] = r.randrange(2, vocab)
+    if r.random() < 0.12:
+        # Two forced ends would be an exact tie in every hypothesis.
+        found["forced_eos_token_id"] = 1
+    if r.random() < 0.2:
+        found["bad_words_ids"] = [some(3) for _ in range(r.randint(1, 12))]
+    if r.random() < 0.15:
+        # A forced token may not be suppressed: both engines refuse that.
+        forced = found.get("forced_bos_token_id")
+        found["suppress_tokens"] = [t for t in some(4) if t != forced] or [0]
+    if r.random() < 0.3:
+        found["eos_token_id"] = r.choice([[1, 5], [1, 5, 7, 9], 6])
+    return found
+
+
+def _sampling(r: random.Random, beams: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"do_sample": True, "temperature": r.choice([0.5, 1.0, 2.0])}
+    found |= {"top_k": r.choice([0, 5, 50]), "top_p": r.choice([1.0, 0.9, 0.5])}
+    if beams == 1:
+        found["num_return_sequences"] = r.choice([1, 3])
+    return found
+
+
+@lru_cache(maxsize=64)
+def models(key: tuple[int, int, str]):
+    """(transformers' model, ours); an untied sharp head, so that exact ties do not decide.
+
+    Those of an odd seed have sizes that the compiled kernels compute, all layers in one call.
+    """
+    seed, vocab, attention = key
+    theirs = reference_model(
+        seed, vocab_size=vocab, encoder_attention_type=attention, tie_word_embeddings=False,
+        **(COMPILED if seed % 2 else {}),
+    )  # fmt: skip
+    torch.manual_seed(seed + 100)
+    theirs.lm_head.weight = nn.Parameter(torch.randn(vocab, 32) * (0.3, 0.6, 1.0, 2.0)[seed])
+    # transformers warns of every pair of lengths that it finds contradictory.
+    warnings.filterwarnings("ignore", module="transformers")
+    return theirs, ours_like(theirs)
+
+
+def source(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask of the case, each source ending in EOS."""
+    ids, mask = padded_batch(case.lengths, case.model[1], case.side, seed=case.seed)
+    for row, kept in zip(ids, mask, strict=True):
+        row[int(kept.nonzero().max())] = 1
+    return ids, mask
+
+
+def theirs(case: Case):
+    """transformers' output with scores and logits of every step; None where it refuses a draw."""
+    ids, mask = source(case)
+    model = models(case.model)[0]
+    torch.manual_seed(SAMPLE_SEED)
+    try:
+        return model.generate(
+            input_ids=ids, attention_mask=mask, return_dict_in_generate=True,
+            output_scores=True, output_logits=True, **case.options,
+        )  # fmt: skip
+    except RuntimeError as error:
+        if "multinomial" not in str(error) and "probability tensor" not in str(error):
+            raise
+        return None
+
+
+class Playback:
+    """A model that answers with recorded logits, whatever it is asked."""
+
+    def __init__(self, config, logits) -> None:
+        self.config, self.logits, self.at = config, logits, 0
+        self.device, self.generation_config = torch.device("cpu"), GenerationConfig()
+
+    def init_cache(self, encoded, rows: int, longest: int):
+        return SimpleNamespace(reorder=lambda parents: None)
+
+    def decode_step(self, tokens, cache) -> torch.Tensor:
+        self.at += 1
+        return self.logits[self.at - 1].float()
+
+
+@dataclass
+class Answer:
+    """What a run of ours gave, its drafts, and the search it went through."""
+
+    sequences: torch.Tensor
+    scores: torch.Tensor | None
+    drafts: list[generation.Draft]
+    search: Any
+
+    def dead_end(self, row: int) -> bool:
+        """Whether the rules forbade every token, so that transformers returns leftovers."""
+        return isinstance(self.search, Traced) and not bool(self.search.is_finished[row, 0])
+
+
+def run(model, case: Case, encoded) -> Answer:
+    """Stream a case through ``model`` and take the search's result, as ``generate`` does."""
+    options = dict(case.options)
+    if options.get("do_sample"):
+        options["seed"] = SAMPLE_SEED
+    searches: list[Any] = []
+    real = generation._prepare
+
+    def prepare(*args):
+        prepared = real(*args)
+        searches.append(prepared.search)
+        return prepared
+
+    with (
+        mock.patch.object(generation, "_prepare", prepare),
+        mock.patch.object(generation, "BeamSearch", Traced),
+    ):
+        drafts = list(generation.stream(model, encoded=encoded, **options))
+    keep = model.generation_config.merged(**options).num_return_sequences
+    return Answer(*searches[0].result(keep), drafts, searches[0])
+
+
+def played_back(case: Case, output) -> Answer:
+    """Our loop over transformers' own logits."""
+    ids, mask = source(case)
+    states = EncoderStates(torch.zeros(len(ids), 1, 1), mask, ids)
+    return run(Playback(models(case.model)[1].config, output.logits), case, states)
+
+
+def ours(case: Case) -> Answer:
+    """Our engine from ids to answer."""
+    model = models(case.model)[1]
+    return run(model, case, model.encode(*source(case)))
+
+
+def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
+    """Equal sequences, fill ids included, and equal scores; those of equal scores in any order."""
+    if answer.scores is None or answer.sequences.shape != output.sequences.shape:
+        return torch.equal(answer.sequences, output.sequences)
+    keep = len(answer.sequences) // (1 + max(d.row for d in answer.drafts))
+    scores = enumerate(output.sequences_scores.tolist())
+    places = [(at // keep, score) for at, score in scores]
+    mine, wanted = (
+        sorted(zip(places, x.tolist(), strict=True)) for x in (answer.sequences, output.sequences)
+    )
+    if mine != wanted:
+        return False
+    room = tolerance * output.sequences_scores.abs().clamp(min=1.0)
+    return bool(((answer.scores - output.sequences_scores).abs() <= room).all())
+
+
+def gap(answer: Answer, exact: Answer, output) -> float:
+    """How far apart, in transformers' scores, the first choices are where two runs part."""
+    if not isinstance(exact.search, Traced):
+        return _gap_of_rows(answer.sequences, output)
+    for at, total in enumerate(exact.search.totals):
+        if at >= len(answer.search.steps):
+            break
+        vocab = total.shape[1] // exact.search.options.num_beams
+        chosen = [p * vocab + t for _, p, t in (exact.search.steps[at], answer.search.steps[at])]
+        if not torch.equal(*chosen):
+            a, b = (total.gather(1, index) for index in chosen)
+            return float((a - b).nan_to_num(0.0, 0.0, 0.0).abs().max())
+    # All choices agree, so two finished scores, or a decision to stop, lay too close: as sums.
+    o = exact.search.options
+    growth = max(1.0, o.max_length**-o.length_penalty)
+    return float((answer.scores - output.sequences_scores).abs().max()) / growth
+
+
+def _gap_of_rows(sequences: torch.Tensor, output) -> float:
+    width = min(sequences.shape[1], output.sequences.shape[1])
+    worst = 0.0
+    for row in range(len(sequences)):
+        a, b = sequences[row, :width], output.sequences[row, :width]
+        parted = (a != b).nonzero()
+        if len(parted):
+            at = int(parted[0])
+            logits = output.scores[at - 1][row]
+            worst = max(worst, float((logits[a[at]] - logits[b[at]]).abs()))
+    return worst
+
+
+def stream_faults(case: Case, answer: Answer) -> Iterator[str]:
+    """Whatever a stream of drafts must not do."""
+    for row in range(len(case.lengths)):
+        yield from _row_faults(row, answer, case)
+
+
+def _row_faults(row: int, answer: Answer, case: Case) -> Iterator[str]:
+    drafts = [d for d in answer.drafts if d.row == row]
+    keep = len(answer.sequences) // len(case.lengths)
+    final = answer.sequences[row * keep].tolist()[1:]
+    eos = answer.search.options.eos
+    # Fill is EOS in a beam search; in a greedy one it comes after EOS.
+    text = final[: next((i for i, t in enumerate(final) if t in eos), len(final))]
+    if [d.done for d in drafts] != [False] * (len(drafts) - 1) + [True]:
+        yield f"row {row}: done is not said once, at the end"
+    if answer.dead_end(row):
+        text = drafts[-1].committed
+    if drafts[-1].committed != text or drafts[-1].provisional:
+        yield f"row {row}: the last commit {drafts[-1].committed} is not the answer {text}"
+    before: list[int] = []
+    for draft in drafts:
+        if draft.committed[: len(before)] != before:
+            yield f"row {row}: {before} was taken back: {draft.committed}"
+        before = draft.committed
+    if isinstance(answer.search, Traced):
+        yield from _commit_faults(row, answer, drafts)
+
+
+def _commit_faults(row: int, answer: Answer, drafts) -> Iterator[str]:
+    search, twin = answer.search, SlowBeams(answer.search.options)
+    for at, draft in enumerate(drafts):
+        twin.step(search.ranked(at, row))
+        if twin.tied:
+            return
+        over = at + 1 == len(search.steps)
+        expected = list(twin.commit(over))
+        if draft.committed != expected:
+            yield f"row {row} step {at}: committed {draft.committed}, the twin {expected}"
+        if draft.done != (over or twin.closed or not twin.improvable):
+            yield f"row {row} step {at}: done is {draft.done}"
+
+
+@dataclass
+class Verdict:
+    """What became of one case."""
+
+    faults: list[str]
+    tie: bool = False
+    refused: bool = False
+
+
+def judge(case: Case) -> Verdict:
+    """Run a case three ways. Raises nothing for a difference: it is in ``faults``."""
+    output = theirs(case)
+    if output is None:
+        return Verdict([] if _refuses(case) else ["transformers refused this draw"], refused=True)
+    exact = played_back(case, output)
+    faults = list(stream_faults(case, exact))
+    if not same(exact, output):
+        faults.append(
+            f"from equal logits: {exact.sequences.tolist()} {exact.scores}\n  transformers: "
+            f"{output.sequences.tolist()} {output.sequences_scores}"
+        )
+    engine = ours(case)
+    faults += stream_faults(case, engine)
+    if same(engine, output, 1e-5):
+        return Verdict(faults)
+    distance = gap(engine, exact, output)
+    if distance <= TIE:
+        return Verdict(faults, tie=True)
+    faults.append(
+        f"engine: {engine.sequences.tolist()}\n  transformers: {output.sequences.tolist()}\n"
+        f"  the choices differ by {distance:.2g}"
+    )
+    return Verdict(faults)
+
+
+def _refuses(case: Case) -> bool:
+    try:
+        ours(case)
+    except RuntimeError:
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""Prose functions: what is picked, and what is doubted."""

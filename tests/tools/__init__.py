@@ -1,0 +1,1 @@
+"""Programs that people run: measurements, fuzzers, generators. No tests."""

@@ -1,0 +1,75 @@
+"""How much a summary "in short" says of what a person would say, beside its own beginnings.
+
+    python -m tests.tools.measure_overview DATA.jsonl[.xz] [--limit N]
+
+ROUGE F1 against the written summaries of those documents that are summarized in short. All rows
+have at most as many words as that may have: the first sentences of the summary, one of each
+section, and those of the document.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean
+
+from app.documents.load import document_from_text
+from app.events import Sentence, Summary
+from app.summary.overview import MAX_WORDS
+from app.summary.summarizer import Options, Summarizer
+from longt5.evaluation.baselines import lead
+from longt5.evaluation.metrics import rouge_scorer
+from longt5.text.sentences import count_words
+from longt5.training.corpus import read
+
+SCORES = ("rouge1", "rouge2", "rougeL")
+
+
+def fitting(sentences: Iterable[Sentence]) -> str:
+    """The first sentences that have room."""
+    said: list[str] = []
+    for sentence in sentences:
+        if count_words(" ".join([*said, sentence.text])) > MAX_WORDS:
+            break
+        said.append(sentence.text)
+    return " ".join(said)
+
+
+def beginnings(summary: Summary) -> dict[str, str]:
+    """What is compared of one summary."""
+    sections = [section.sentences for section in summary.sections if section.sentences]
+    return {
+        "in short": " ".join(sentence.text for sentence in summary.overview),
+        "summary's first sentences": fitting(s for section in sections for s in section),
+        "first of each section": fitting(section[0] for section in sections),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, prog="python -m tests.tools.measure_overview"
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--limit", type=int, help="documents looked at (default: all)")
+    chosen = parser.parse_args()
+    summarizer, score = Summarizer.load("bundled", device="cpu"), rouge_scorer()
+    rows: dict[str, list[dict[str, float]]] = {}
+    for record in read(chosen.data, limit=chosen.limit, paired=True):
+        assert record.summary is not None
+        summary = summarizer.summarize(document_from_text(record.document), Options())
+        if summary.overview:
+            said = {**beginnings(summary), "document's first sentences": lead(record, MAX_WORDS)}
+            for name, text in said.items():
+                found = {**score(record.summary, text), "words": count_words(text)}
+                rows.setdefault(name, []).append(found)
+    count = max(map(len, rows.values()), default=0)
+    print(f"{f'{count} documents':28}" + "".join(f"{name:>9}" for name in (*SCORES, "words")))
+    for name, found in rows.items():
+        print(f"{name:28}" + "".join(f"{mean(f[s] for f in found):9.1f}"
+                                     for s in (*SCORES, "words")))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
