@@ -105,8 +105,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_extract(commands)
     compare = commands.add_parser("compare", help="two summaries of one document side by side")
     compare.set_defaults(run=run_compare)
-    compare.add_argument("files", nargs=2, type=Path, metavar="JSON",
-                         help="made with summarize --format json -o JSON")  # fmt: skip
+    compare.add_argument(
+        "files",
+        nargs=2,
+        type=Path,
+        metavar="JSON",
+        help="made with summarize --format json -o JSON",
+    )
     models = commands.add_parser("models", help="list the checkpoints offered by name")
     models.set_defaults(run=run_models)
     commands.add_parser(
@@ -120,47 +125,103 @@ def _add_summarize(commands: Any) -> None:
     add = commands.add_parser("summarize", help="summarize documents")
     add.set_defaults(run=run_summarize)
     option = add.add_argument
-    option("files", nargs="+", metavar="FILE",
-           help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles "
-           "file, or a folder of them (with -o OUT/)")
-    option("--model", default=settings.model, metavar="M",
-           help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
+    option(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles "
+        "file, or a folder of them (with -o OUT/)",
+    )
+    option(
+        "--model",
+        default=settings.model,
+        metavar="M",
+        help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
+    )
     option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
-    option("--length", choices=LENGTH_WORDS, default=DEFAULT_LENGTH,
-           help="about " + ", ".join(f"{w} ({n})" for n, w in LENGTH_WORDS.items())
-           + " words for the whole document (default: %(default)s)")
-    option("--num-beams", type=int, default=DEFAULT_BEAMS, metavar="N",
-           help=f"hypotheses searched, 1 to {MAX_BEAMS}: more is slower (default: %(default)s)")
-    option("--max-new-tokens", type=int, metavar="N",
-           help="most tokens written per section (default: from --length)")
-    option("--max-input-tokens", type=int, metavar="N",
-           help="tokens read in one pass (default: the model's window)")
-    option("--pages", default="", metavar="1-5,9",
-           help="only these pages, counted from the first (default: all)")
-    option("--sections", default="", metavar="1,3-4",
-           help='only these sections, by number or by title ("Methods; Results")')
+    option(
+        "--length",
+        choices=LENGTH_WORDS,
+        default=DEFAULT_LENGTH,
+        help="about "
+        + ", ".join(f"{w} ({n})" for n, w in LENGTH_WORDS.items())
+        + " words for the whole document (default: %(default)s)",
+    )
+    option(
+        "--num-beams",
+        type=int,
+        default=DEFAULT_BEAMS,
+        metavar="N",
+        help=f"hypotheses searched, 1 to {MAX_BEAMS}: more is slower (default: %(default)s)",
+    )
+    option(
+        "--max-new-tokens",
+        type=int,
+        metavar="N",
+        help="most tokens written per section (default: from --length)",
+    )
+    option(
+        "--max-input-tokens",
+        type=int,
+        metavar="N",
+        help="tokens read in one pass (default: the model's window)",
+    )
+    option(
+        "--pages",
+        default="",
+        metavar="1-5,9",
+        help="only these pages, counted from the first (default: all)",
+    )
+    option(
+        "--sections",
+        default="",
+        metavar="1,3-4",
+        help='only these sections, by number or by title ("Methods; Results")',
+    )
     option("--list-sections", action="store_true", help="show the numbered sections, and stop")
-    option("--include-references", action="store_true",
-           help="read the list of references too (default: left out, and said)")
-    option("--ocr", action="store_true",
-           help='read the pictures of text on scanned pages (needs pip install ".[ocr]"; slow)')
+    option(
+        "--include-references",
+        action="store_true",
+        help="read the list of references too (default: left out, and said)",
+    )
+    option(
+        "--ocr",
+        action="store_true",
+        help='read the pictures of text on scanned pages (needs pip install ".[ocr]"; slow)',
+    )
     option("--password", metavar="TEXT", help="opens a protected PDF")
-    option("--format", choices=export.FORMATS,
-           help="default: what the name after -o ends with, else md; docx only with -o")
-    option("-o", "--output", metavar="PATH",
-           help="write to a file, not to stdout; into a folder (OUT/) a file for each document, "
-           "and those that are there already are not made again")
-    option("--device", default=settings.device, metavar="D",
-           help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
-    option("--dtype", default=settings.dtype, metavar="T",
-           help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)")  # fmt: skip
+    option(
+        "--format",
+        choices=export.FORMATS,
+        help="default: what the name after -o ends with, else md; docx only with -o",
+    )
+    option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="write to a file, not to stdout; into a folder (OUT/) a file for each document, "
+        "and those that are there already are not made again",
+    )
+    option(
+        "--device",
+        default=settings.device,
+        metavar="D",
+        help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)",
+    )
+    option(
+        "--dtype",
+        default=settings.dtype,
+        metavar="T",
+        help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)",
+    )
 
 
 def _add_extract(commands: Any) -> None:
     add = commands.add_parser("extract", help="print the text of a document, page by page")
     add.set_defaults(run=run_extract)
     add.add_argument(
-        "file", metavar="FILE",
+        "file",
+        metavar="FILE",
         help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles file",
     )
     add.add_argument("--ocr", action="store_true", help="read the text of scanned pages (slow)")
@@ -269,10 +330,16 @@ class Run:
         outcomes: list[Outcome] = []
         try:
             for outcome in run_batch(
-                chosen.files, out, chosen.format,
-                self._read, self.load, self.options, self.stop, self.progress.show,
+                chosen.files,
+                out,
+                chosen.format,
+                self._read,
+                self.load,
+                self.options,
+                self.stop,
+                self.progress.show,
                 self.progress.turn_to,
-            ):  # fmt: skip
+            ):
                 self.progress.clear()
                 outcomes.append(outcome)
                 print(f"{outcome.name}: {outcome.status}", file=sys.stderr)

@@ -188,6 +188,13 @@ class Finished:
 
 
 Event = Union[  # noqa: UP007
-    DocumentStarted, DocumentFailed, Planned, Notice, Progress, SectionStarted, DraftText,
-    SectionDone, Finished,
-]  # fmt: skip
+    DocumentStarted,
+    DocumentFailed,
+    Planned,
+    Notice,
+    Progress,
+    SectionStarted,
+    DraftText,
+    SectionDone,
+    Finished,
+]

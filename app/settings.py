@@ -121,9 +121,7 @@ class Settings:
         env = os.environ if environ is None else environ
         port = env.get("GRADIO_SERVER_PORT", "")
         if port and not port.isdecimal():
-            raise BadOption(
-                f"GRADIO_SERVER_PORT is {port}: make it a number from 1 to {MAX_PORT}."
-            )
+            raise BadOption(f"GRADIO_SERVER_PORT is {port}: make it a number from 1 to {MAX_PORT}.")
         linger = env.get("SUMMARIZER_LINGER_S", "")
         user, _, password = env.get("SUMMARIZER_AUTH", "").partition(":")
         if env.get("SUMMARIZER_AUTH") and not (user and password):

@@ -164,10 +164,17 @@ class Transformers:
         # A copy: generation repeats the states of the outputs it is given, in place.
         states = type(encoded)(last_hidden_state=encoded.last_hidden_state)
         out = self.model.generate(
-            encoder_outputs=states, num_beams=beams, min_new_tokens=new, max_new_tokens=new,
-            do_sample=False, use_cache=True, stopping_criteria=[Clock()],
-            decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
-        )  # fmt: skip
+            encoder_outputs=states,
+            num_beams=beams,
+            min_new_tokens=new,
+            max_new_tokens=new,
+            do_sample=False,
+            use_cache=True,
+            stopping_criteria=[Clock()],
+            decoder_start_token_id=0,
+            pad_token_id=0,
+            eos_token_id=1,
+        )
         return out[0, 1 : new + 1].tolist(), stamps
 
     @torch.inference_mode()
@@ -200,9 +207,11 @@ class Jax:
             for _ in range(2):  # the first one compiles
                 start = time.perf_counter()
                 out = self.model.generate(
-                    encoder_outputs=encoded, num_beams=beams, min_new_tokens=count,
+                    encoder_outputs=encoded,
+                    num_beams=beams,
+                    min_new_tokens=count,
                     max_new_tokens=count,
-                )  # fmt: skip
+                )
                 taken = time.perf_counter() - start
             seconds.append(taken)
             tokens = out.sequences[0, 1 : count + 1].tolist()
@@ -273,15 +282,25 @@ def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
     start = config.decoder_start_token_id
     log_probs = engine.logits(encoded, torch.tensor([[start, *target[:-1]]])).log_softmax(-1).cpu()
     row = {
-        "engine": engine.name, "dtype": engine.dtype, "preset": job["preset"],
-        "tokens": job["tokens"], "num_beams": beams, "new_tokens": new,
-        "encode_s": encode_s, "first_step_s": gaps[0],
+        "engine": engine.name,
+        "dtype": engine.dtype,
+        "preset": job["preset"],
+        "tokens": job["tokens"],
+        "num_beams": beams,
+        "new_tokens": new,
+        "encode_s": encode_s,
+        "first_step_s": gaps[0],
         "step_ms": 1000 * statistics.median(later),
-        "total_s": encode_s + stamps[-1] - stamps[0], "peak_gib": peak,
-    }  # fmt: skip
+        "total_s": encode_s + stamps[-1] - stamps[0],
+        "peak_gib": peak,
+    }
     scores = -log_probs[torch.arange(len(target)), torch.tensor(target)].mean()
-    return {"row": row, "tokens": tokens, "nll": float(scores),
-            "choices": log_probs.argmax(-1).tolist()}  # fmt: skip
+    return {
+        "row": row,
+        "tokens": tokens,
+        "nll": float(scores),
+        "choices": log_probs.argmax(-1).tolist(),
+    }
 
 
 def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
@@ -295,8 +314,9 @@ def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
 
         compile_layers(model)
     config = config_of(job["preset"])
-    ids, labels = (sample_ids(config, n, job["seed"]).to(device)
-                   for n in (job["tokens"], job["new_tokens"]))  # fmt: skip
+    ids, labels = (
+        sample_ids(config, n, job["seed"]).to(device) for n in (job["tokens"], job["new_tokens"])
+    )
     losses: list[float] = []
 
     def step() -> None:
@@ -308,9 +328,16 @@ def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
         losses.append(loss.item())
 
     seconds = best_seconds(step, device, times=3)
-    return {"engine": engine.name, "dtype": job["dtype"], "preset": job["preset"],
-            "tokens": job["tokens"], "step_s": seconds, "tokens_per_s": job["tokens"] / seconds,
-            "peak_gib": peak_gib(device), "loss": losses[-1]}  # fmt: skip
+    return {
+        "engine": engine.name,
+        "dtype": job["dtype"],
+        "preset": job["preset"],
+        "tokens": job["tokens"],
+        "step_s": seconds,
+        "tokens_per_s": job["tokens"] / seconds,
+        "peak_gib": peak_gib(device),
+        "loss": losses[-1],
+    }
 
 
 def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
@@ -396,8 +423,12 @@ def roofline(row: dict[str, Any], kind: torch.dtype, device: torch.device) -> di
     needed = step_bytes(config, row["tokens"], size, kind.itemsize)
     encode = encode_flops(config, row["tokens"]) / (tflops * 1e12)
     step = needed / (gbs * 1e9)
-    return {"tflops": tflops, "gbs": gbs, "encode_share": encode / row["encode_s"],
-            "step_share": 1000 * step / row["step_ms"]}  # fmt: skip
+    return {
+        "tflops": tflops,
+        "gbs": gbs,
+        "encode_share": encode / row["encode_s"],
+        "step_share": 1000 * step / row["step_ms"],
+    }
 
 
 def machine_name(device: torch.device) -> str:
@@ -461,13 +492,16 @@ def compare(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     both_exact = a["dtype"] == b["dtype"] == "fp32"
     same = sum(x == y for x, y in zip(ours["choices"], theirs["choices"], strict=True))
     return {
-        "ratios": {"encode": a["encode_s"] / b["encode_s"], "step": a["step_ms"] / b["step_ms"],
-                   "memory": a["peak_gib"] / b["peak_gib"],
-                   "total": a["total_s"] / b["total_s"]},
+        "ratios": {
+            "encode": a["encode_s"] / b["encode_s"],
+            "step": a["step_ms"] / b["step_ms"],
+            "memory": a["peak_gib"] / b["peak_gib"],
+            "total": a["total_s"] / b["total_s"],
+        },
         "same_tokens": ours["tokens"] == theirs["tokens"] if both_exact else None,
         "nll_difference": ours["nll"] - theirs["nll"],
         "agreement": same / len(theirs["choices"]),
-    }  # fmt: skip
+    }
 
 
 def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
@@ -480,8 +514,17 @@ def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The whole comparison: the content of ``--json``."""
-    fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "device", "dtype", "limit",
-              "compile")  # fmt: skip
+    fields = (
+        "preset",
+        "tokens",
+        "num_beams",
+        "new_tokens",
+        "seed",
+        "device",
+        "dtype",
+        "limit",
+        "compile",
+    )
     job = {name: getattr(arguments, name) for name in fields}
     results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -499,11 +542,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if arguments.with_jax:
             results["jax"] = in_child({**job, "task": "measure", "engine": "jax"})
         report = {
-            "machine": results["longt5"]["machine"], "torch": torch.__version__,
+            "machine": results["longt5"]["machine"],
+            "torch": torch.__version__,
             "rows": [results[name]["row"] for name in ENGINES if name in results],
-            **compare(results), "jax_same_tokens": same_tokens(results, "jax"),
+            **compare(results),
+            "jax_same_tokens": same_tokens(results, "jax"),
             "roofline": results["longt5"]["roofline"],
-        }  # fmt: skip
+        }
         if arguments.profile:
             done = in_child({**job, "task": "profile", "engine": "longt5"})
             report["profile"] = done["table"]
@@ -520,15 +565,22 @@ def run_training(arguments: argparse.Namespace) -> dict[str, Any]:
         in_child({**job, "task": "write"})
         rows = [in_child({**job, "task": "train", "engine": name}) for name in names]
     ratio = rows[0]["tokens_per_s"] / rows[1]["tokens_per_s"] if arguments.against else None
-    return {"machine": rows[0].pop("machine"), "torch": torch.__version__, "rows": rows,
-            "ratio": ratio}  # fmt: skip
+    return {
+        "machine": rows[0].pop("machine"),
+        "torch": torch.__version__,
+        "rows": rows,
+        "ratio": ratio,
+    }
 
 
 def training_table(report: dict[str, Any]) -> str:
     """The report of :func:`run_training` for people."""
-    lines = [f"{report['machine']}; torch {report['torch']}", "",
-             "| engine | dtype | preset | tokens | step s | tokens/s | peak GiB | loss |",
-             "|---" * 8 + "|"]  # fmt: skip
+    lines = [
+        f"{report['machine']}; torch {report['torch']}",
+        "",
+        "| engine | dtype | preset | tokens | step s | tokens/s | peak GiB | loss |",
+        "|---" * 8 + "|",
+    ]
     lines += [
         f"| {r['engine']} | {r['dtype']} | {r['preset']} | {r['tokens']:,} | {r['step_s']:.2f} "
         f"| {r['tokens_per_s']:,.0f} | {r['peak_gib']:.2f} | {r['loss']:.4f} |"
@@ -542,13 +594,32 @@ def training_table(report: dict[str, Any]) -> str:
 def table(report: dict[str, Any]) -> str:
     """The report for people."""
     lines = [f"{report['machine']}; torch {report['torch']}", ""]
-    heads = ("engine", "dtype", "preset", "tokens", "beams", "encode s", "first step s",
-             "step ms", "total s", "peak GiB")  # fmt: skip
+    heads = (
+        "engine",
+        "dtype",
+        "preset",
+        "tokens",
+        "beams",
+        "encode s",
+        "first step s",
+        "step ms",
+        "total s",
+        "peak GiB",
+    )
     lines += ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for r in report["rows"]:
-        cells = (r["engine"], r["dtype"], r["preset"], f"{r['tokens']:,}", r["num_beams"],
-                 f"{r['encode_s']:.3f}", f"{r['first_step_s']:.3f}", f"{r['step_ms']:.1f}",
-                 f"{r['total_s']:.2f}", f"{r['peak_gib']:.2f}")  # fmt: skip
+        cells = (
+            r["engine"],
+            r["dtype"],
+            r["preset"],
+            f"{r['tokens']:,}",
+            r["num_beams"],
+            f"{r['encode_s']:.3f}",
+            f"{r['first_step_s']:.3f}",
+            f"{r['step_ms']:.1f}",
+            f"{r['total_s']:.2f}",
+            f"{r['peak_gib']:.2f}",
+        )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines.append("")
     if report["ratios"]:
@@ -556,8 +627,10 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"transformers over ours: {ratios}")
         if report["same_tokens"] is not None:
             lines.append(f"same tokens: {'yes' if report['same_tokens'] else 'NO'}")
-        lines.append(f"teacher-forced: NLL difference {report['nll_difference']:+.5f}, "
-                     f"same choice at {report['agreement']:.1%} of positions")  # fmt: skip
+        lines.append(
+            f"teacher-forced: NLL difference {report['nll_difference']:+.5f}, "
+            f"same choice at {report['agreement']:.1%} of positions"
+        )
     roof = report["roofline"]
     lines.append(
         f"limits here: {roof['tflops']:.2f} TFLOP/s, {roof['gbs']:.1f} GB/s; reached: "
@@ -578,16 +651,22 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dtype", choices=["auto", *DTYPES, "int8"], default="fp32")
     p.add_argument("--against-dtype", choices=[*DTYPES], help="default: the same as --dtype")
     p.add_argument("--device", default="auto")
-    p.add_argument("--limit", choices=[*LIMITS],
-                   help="keep both engines to these instructions of the processor")
+    p.add_argument(
+        "--limit",
+        choices=[*LIMITS],
+        help="keep both engines to these instructions of the processor",
+    )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--json", action="store_true", help="the report as JSON")
     p.add_argument("--profile", action="store_true", help="where this engine's time goes")
     p.add_argument("--check", action="store_true", help="compare every kernel with the reference")
     p.add_argument("--train", action="store_true", help="time a training step instead")
-    p.add_argument("--compile", action="store_true",
-                   help="with --train: our layers compiled, as compile = true in a recipe does; "
-                   "else, on a CUDA GPU, the encoder's attention")
+    p.add_argument(
+        "--compile",
+        action="store_true",
+        help="with --train: our layers compiled, as compile = true in a recipe does; "
+        "else, on a CUDA GPU, the encoder's attention",
+    )
     p.add_argument("--worker", help=argparse.SUPPRESS)
     return p
 

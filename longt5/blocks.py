@@ -44,11 +44,14 @@ def relative_position_bucket(
         distance = (-relative_position).clamp(min=0)
     max_exact = num_buckets // 2
     # Natural log of float32, scaled in this order: the rounding at bucket edges must be T5's.
-    large = max_exact + (
-        torch.log(distance.clamp(min=1).float() / max_exact)
-        / math.log(max_distance / max_exact)
-        * (num_buckets - max_exact)
-    ).long()
+    large = (
+        max_exact
+        + (
+            torch.log(distance.clamp(min=1).float() / max_exact)
+            / math.log(max_distance / max_exact)
+            * (num_buckets - max_exact)
+        ).long()
+    )
     large = large.clamp(max=num_buckets - 1)
     return offset + torch.where(distance < max_exact, distance, large)
 

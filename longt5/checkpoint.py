@@ -68,9 +68,11 @@ def _snapshot(name: str, revision: str | None, local: bool, old_files: str) -> P
 
     patterns = FILES
     while True:
-        path = Path(snapshot_download(
-            name, revision=revision, local_files_only=local, allow_patterns=patterns
-        ))  # fmt: skip
+        path = Path(
+            snapshot_download(
+                name, revision=revision, local_files_only=local, allow_patterns=patterns
+            )
+        )
         if patterns != FILES or any((path / f).is_file() for f in (SINGLE, INDEX)):
             return path
         patterns = [*FILES, old_files]
@@ -147,8 +149,7 @@ def some(keys: Iterable[str], limit: int = 8) -> str:
 def damaged(path: Path, error: Exception, kind: str = "file of weights") -> ValueError:
     """What is said of a file that cannot be read."""
     return ValueError(
-        f"{path.name} in {path.parent} is no whole {kind} ({reason(error)}); "
-        "fetch or copy it again"
+        f"{path.name} in {path.parent} is no whole {kind} ({reason(error)}); fetch or copy it again"
     )
 
 

@@ -87,9 +87,19 @@ class LongT5Config:
         if self.num_decoder_layers is None:
             object.__setattr__(self, "num_decoder_layers", self.num_layers)
         least = dict.fromkeys(
-            ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "global_block_size",
-             "num_layers", "num_decoder_layers", "relative_attention_max_distance"), 1,
-        ) | {"local_radius": 0, "relative_attention_num_buckets": 4}  # fmt: skip
+            (
+                "vocab_size",
+                "d_model",
+                "d_kv",
+                "d_ff",
+                "num_heads",
+                "global_block_size",
+                "num_layers",
+                "num_decoder_layers",
+                "relative_attention_max_distance",
+            ),
+            1,
+        ) | {"local_radius": 0, "relative_attention_num_buckets": 4}
         for name, fewest in least.items():
             if getattr(self, name) < fewest:
                 raise ValueError(f"{name} must be at least {fewest}, not {getattr(self, name)}.")

@@ -25,9 +25,10 @@ BEGIN, END = -1, -2  # what stands before and after each sentence
 
 
 def tidied(
-    sentences: Sequence[tuple[str, Sequence[int]]], encode: Callable[[str], Sequence[int]],
+    sentences: Sequence[tuple[str, Sequence[int]]],
+    encode: Callable[[str], Sequence[int]],
     plan: Collection[int] = (),
-) -> list[Sequence[int]]:  # fmt: skip
+) -> list[Sequence[int]]:
     """The tokens of each sentence as a summary should say it (:func:`longt5.text.tidying.tidy`):
     those of the source, but where it changes. ``plan``: the sentences that are likely there.
     """
@@ -111,9 +112,14 @@ class CopyPenalty(Processor):
     """
 
     def __init__(
-        self, penalty: float, sources: Sequence[Iterable[Sequence[int]]], beams: int, eos: int,
-        most_sentences: int | None = None, rankings: Sequence[Ranking | None] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        penalty: float,
+        sources: Sequence[Iterable[Sequence[int]]],
+        beams: int,
+        eos: int,
+        most_sentences: int | None = None,
+        rankings: Sequence[Ranking | None] | None = None,
+    ) -> None:
         self.penalty, self.beams, self.eos = penalty, beams, eos
         self.most_sentences = most_sentences
         self.rankings = rankings or [None] * len(sources)

@@ -15,7 +15,7 @@ def require(extra: str, *modules: str) -> None:
     if missing:
         raise UserError(
             f'This needs {" and ".join(missing)}: run pip install ".[{extra}]" (or pip install '
-            f'{" ".join(missing)}), then try again.'
+            f"{' '.join(missing)}), then try again."
         )
 
 

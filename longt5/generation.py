@@ -201,9 +201,16 @@ def _prepare(
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
     fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
     options = SearchOptions(
-        config.num_beams, config.longest, config.length_penalty, config.early_stopping,
-        eos, start, fill, config.do_sample, generator,
-    )  # fmt: skip
+        config.num_beams,
+        config.longest,
+        config.length_penalty,
+        config.early_stopping,
+        eos,
+        start,
+        fill,
+        config.do_sample,
+        generator,
+    )
     batch = encoded.last_hidden_state.shape[0]
     search: Search = (
         GreedySearch(batch, options, config.rows_per_source)
@@ -211,9 +218,14 @@ def _prepare(
         else BeamSearch(batch, options)
     )
     processors = logits_processors.build(
-        config, encoded.input_ids, batch * config.rows_per_source, shape.vocab_size, start, eos,
+        config,
+        encoded.input_ids,
+        batch * config.rows_per_source,
+        shape.vocab_size,
+        start,
+        eos,
         model.device,
-    )  # fmt: skip
+    )
     return _Run(config, search, [*processors, *extra], start, stop)
 
 
@@ -291,6 +303,8 @@ def _record(
     layers, heads = len(model.decoder.block), model.config.num_heads
     every = tuple((layer, head) for layer in range(layers) for head in range(heads))
     return AttentionRecord(
-        checked(spans, batch, source), config.alignment_heads or every, config.rows_per_source,
+        checked(spans, batch, source),
+        config.alignment_heads or every,
+        config.rows_per_source,
         model.device,
-    )  # fmt: skip
+    )

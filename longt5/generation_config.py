@@ -16,11 +16,27 @@ if TYPE_CHECKING:
 DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
 # What transformers' search knows besides our options, each with a value that changes nothing.
 NOT_APPLIED: dict[str, Any] = dict.fromkeys(
-    ("diversity_penalty", "min_p", "epsilon_cutoff", "eta_cutoff", "top_h", "penalty_alpha",
-     "exponential_decay_length_penalty", "sequence_bias", "begin_suppress_tokens",
-     "forced_decoder_ids", "constraints", "force_words_ids", "watermarking_config",
-     "stop_strings", "max_time", "renormalize_logits", "remove_invalid_values", "dola_layers")
-) | {"num_beam_groups": 1, "typical_p": 1.0, "guidance_scale": 1.0}  # fmt: skip
+    (
+        "diversity_penalty",
+        "min_p",
+        "epsilon_cutoff",
+        "eta_cutoff",
+        "top_h",
+        "penalty_alpha",
+        "exponential_decay_length_penalty",
+        "sequence_bias",
+        "begin_suppress_tokens",
+        "forced_decoder_ids",
+        "constraints",
+        "force_words_ids",
+        "watermarking_config",
+        "stop_strings",
+        "max_time",
+        "renormalize_logits",
+        "remove_invalid_values",
+        "dola_layers",
+    )
+) | {"num_beam_groups": 1, "typical_p": 1.0, "guidance_scale": 1.0}
 
 
 @dataclass(frozen=True)
@@ -130,9 +146,11 @@ class GenerationConfig:
         known = {field.name for field in dataclasses.fields(cls)}
         lost = [k for k, same in NOT_APPLIED.items() if values.get(k) and values[k] != same]
         if lost:
-            warnings.warn(f"The checkpoint sets {', '.join(lost)}, which this engine does not "
-                          "apply: its summaries differ from transformers'.",
-                          stacklevel=2)  # fmt: skip
+            warnings.warn(
+                f"The checkpoint sets {', '.join(lost)}, which this engine does not "
+                "apply: its summaries differ from transformers'.",
+                stacklevel=2,
+            )
         given = {k: v for k, v in values.items() if k in known and v is not None}
         return cls(**typed(cls, given))
 
@@ -165,9 +183,11 @@ def file_content(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any
     else."""
     eos, pad, start = special_ids(shape, config)
     return dataclasses.replace(
-        config, eos_token_id=eos[0] if len(eos) == 1 else eos, pad_token_id=pad,
+        config,
+        eos_token_id=eos[0] if len(eos) == 1 else eos,
+        pad_token_id=pad,
         decoder_start_token_id=start,
-    ).to_dict()  # fmt: skip
+    ).to_dict()
 
 
 def check_options(shape: LongT5Config, config: GenerationConfig) -> None:

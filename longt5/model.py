@@ -243,10 +243,11 @@ class Encoder(nn.Module):
                 on_layer(done, len(self.block))
         x = F.dropout(self.final_layer_norm(x), self.dropout, self.training)
         return EncoderStates(
-            x, mask,
+            x,
+            mask,
             hidden_states=(*states[:-1], x) if want_states else None,
             attentions=tuple(attentions) if want_weights else None,
-        )  # fmt: skip
+        )
 
 
 class Decoder(nn.Module):
@@ -324,9 +325,12 @@ class Decoder(nn.Module):
         return self._step(x, cache, own_step, watch)
 
     def _step(
-        self, x: Tensor, cache: DecoderCache,
-        own_step: Callable[[Sublayer, Tensor, int], Tensor], watch: joined.Watch,
-    ) -> Tensor:  # fmt: skip
+        self,
+        x: Tensor,
+        cache: DecoderCache,
+        own_step: Callable[[Sublayer, Tensor, int], Tensor],
+        watch: joined.Watch,
+    ) -> Tensor:
         """All layers of a step, whose self-attention ``own_step`` computes."""
         x = x.float()
         for i, block in enumerate(self.block):
@@ -484,9 +488,12 @@ class LongT5EncoderModel(PreTrained):
     ) -> EncoderStates:
         """ids or embeddings [B, S(, D)] -> states [B, S, D]."""
         return self._encode(
-            input_ids, attention_mask, inputs_embeds,
-            want_states=output_hidden_states, want_weights=output_attentions,
-        )  # fmt: skip
+            input_ids,
+            attention_mask,
+            inputs_embeds,
+            want_states=output_hidden_states,
+            want_weights=output_attentions,
+        )
 
 
 class LongT5Model(PreTrained):
@@ -511,9 +518,12 @@ class LongT5Model(PreTrained):
             encoded = encoder_outputs.masked(attention_mask)
         else:
             encoded = self._encode(
-                input_ids, attention_mask, inputs_embeds,
-                want_states=output_hidden_states, want_weights=output_attentions,
-            )  # fmt: skip
+                input_ids,
+                attention_mask,
+                inputs_embeds,
+                want_states=output_hidden_states,
+                want_weights=output_attentions,
+            )
         self._check_ids(decoder_input_ids, "decoder_input_ids")
         decoded = self.decoder(self.shared(decoder_input_ids), decoder_attention_mask, encoded)
         return Seq2SeqOutput(
@@ -561,10 +571,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
             if decoder_input_ids is None:
                 decoder_input_ids = self.shift_right(labels)
         output = super().forward(
-            input_ids, attention_mask, decoder_input_ids, decoder_attention_mask,
-            encoder_outputs, inputs_embeds=inputs_embeds,
-            output_hidden_states=output_hidden_states, output_attentions=output_attentions,
-        )  # fmt: skip
+            input_ids,
+            attention_mask,
+            decoder_input_ids,
+            decoder_attention_mask,
+            encoder_outputs,
+            inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
         output.logits = self._logits(output.last_hidden_state)
         if labels is not None:
             output.loss = F.cross_entropy(
@@ -614,9 +629,13 @@ class LongT5ForConditionalGeneration(LongT5Model):
 
     @torch.no_grad()
     def init_cache(
-        self, encoded: EncoderStates, num_beams: int, max_length: int,
-        recorded: bool | None = None, joined: bool | None = None,
-    ) -> DecoderCache:  # fmt: skip
+        self,
+        encoded: EncoderStates,
+        num_beams: int,
+        max_length: int,
+        recorded: bool | None = None,
+        joined: bool | None = None,
+    ) -> DecoderCache:
         """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
 
         ``recorded``: whether steps are recorded once and replayed; ``joined``: whether all layers

@@ -80,9 +80,7 @@ class Tokenizer:
         """Ids of one text, with ``</s>`` unless told otherwise."""
         return self._pieces.encode(text) + [self.eos_token_id] * add_eos
 
-    def encode_with_offsets(
-        self, text: str, add_eos: bool = True
-    ) -> tuple[list[int], list[Span]]:
+    def encode_with_offsets(self, text: str, add_eos: bool = True) -> tuple[list[int], list[Span]]:
         """Ids and, for each, the characters [start, end) of ``text`` it stands for."""
         ids, offsets = self._pieces.encode_with_offsets(text)
         if add_eos:
@@ -241,9 +239,10 @@ class _FastPieces:
         """What the file calls special; a token that was added as text is text."""
         added = self._model.get_added_tokens_decoder()
         return {
-            i: token.content for i, token in added.items()
+            i: token.content
+            for i, token in added.items()
             if token.special or EXTRA.fullmatch(token.content)
-        }  # fmt: skip
+        }
 
     def piece(self, token: int) -> str:
         return self._model.id_to_token(token) or ""

@@ -46,7 +46,7 @@ Tensors = dict[str, "Tensor | Stored"]
 
 
 def choose_device(device: str | torch.device) -> torch.device:
-    """"auto" takes CUDA, else MPS, else the CPU; a GPU only if it computes as the CPU does.
+    """ "auto" takes CUDA, else MPS, else the CPU; a GPU only if it computes as the CPU does.
     Raises ValueError for one that is not here."""
     if isinstance(device, torch.device):
         return device
@@ -74,7 +74,7 @@ def _computes(device: str) -> bool:
 
 
 def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """"auto" takes bfloat16 only where the hardware multiplies it fast, else float32.
+    """ "auto" takes bfloat16 only where the hardware multiplies it fast, else float32.
 
     "int8" is the same with int8 weights in the decode steps of a CPU.
     """
@@ -83,7 +83,7 @@ def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
     if dtype in ("auto", INT8):
         return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     if dtype not in DTYPES:
-        known = ', '.join(("auto", *DTYPES))
+        known = ", ".join(("auto", *DTYPES))
         raise ValueError(f"The dtype {dtype!r} is not known; use {known} or {INT8}.")
     return DTYPES[dtype]
 

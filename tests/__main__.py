@@ -1,6 +1,6 @@
 """Run every test: find a Chromium first, then pytest.
 
-    python -m tests [pytest options]
+python -m tests [pytest options]
 """
 
 from __future__ import annotations

@@ -22,15 +22,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_page(
-    *options: str, log: list[str] | None = None, **environment: str
-) -> Iterator[str]:
+def running_page(*options: str, log: list[str] | None = None, **environment: str) -> Iterator[str]:
     """The address of a page that runs until the block ends; `log` then gets what it said."""
     command = [sys.executable, "app.py", "--port", str(free_port()), *options]
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, text=True, encoding="utf-8",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        text=True,
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
     assert process.stdout is not None
     try:
         said = []

@@ -109,9 +109,10 @@ def _follow(
         # The child limits its own memory where the system can; macOS and Windows cannot.
         waited = now - started
         if (
-            min(waited, computed) > allowed or waited > allowed * limits.PATIENCE
+            min(waited, computed) > allowed
+            or waited > allowed * limits.PATIENCE
             or held > limits.MEMORY_BYTES
-        ):  # fmt: skip
+        ):
             raise too_complex(name)
         try:
             line = lines.get(timeout=LOOK_S)

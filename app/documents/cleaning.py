@@ -36,9 +36,7 @@ class Cleaned:
     contents: list[int]
 
 
-def clean_pages(
-    texts: Sequence[str], marks: Sequence[Marks] | None = None
-) -> Cleaned:
+def clean_pages(texts: Sequence[str], marks: Sequence[Marks] | None = None) -> Cleaned:
     """Raw page texts to prose: paragraphs split by blank lines, headings alone. `marks` tell how
     the lines of each page stand on it (see app.documents.readers.pdf.layout)."""
     pages = drop_running_lines([characters(text) for text in texts])

@@ -71,9 +71,10 @@ def join_pages(document: Document) -> tuple[str, list[PageSpan]]:
             # Parts of a text and slides end where their paragraphs do.
             is_apart = document.unit in ("part", "slide") or _ends_in_title(parts[-1])
             ends = (
-                PAGE_END.search(parts[-1][-9:]) or HEADING.match(body)
+                PAGE_END.search(parts[-1][-9:])
+                or HEADING.match(body)
                 or (not body[0].islower() and is_apart)
-            )  # fmt: skip
+            )
             parts.append("\n\n" if ends else "\n")
             length += len(parts[-1])
         pages.append((page.number, length, length + len(body)))
@@ -212,9 +213,9 @@ def split_at_headings(
         first = max(bisect_right(starts, start) - 1, 0)
         last = max(bisect_left(starts, end) - 1, first)
         body = text[start:end]
-        made.append(Section(
-            heading.title, start, end, (pages[first][0], pages[last][0]), count_words(body)
-        ))  # fmt: skip
+        made.append(
+            Section(heading.title, start, end, (pages[first][0], pages[last][0]), count_words(body))
+        )
     return tuple(made)
 
 

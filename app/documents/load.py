@@ -41,8 +41,12 @@ def load_document(
     if ocr and kind == "pdf":
         ocr_engine.require(name)
     request = {
-        "path": str(path.resolve()), "name": name, "kind": kind, "password": password, "ocr": ocr,
-    }  # fmt: skip
+        "path": str(path.resolve()),
+        "name": name,
+        "kind": kind,
+        "password": password,
+        "ocr": ocr,
+    }
     found = read_in_child(request, on_progress, stop_event)
     contents = tuple(found.get("contents", ()))
     pages, imprint = _without_imprints(found, contents)
@@ -51,9 +55,7 @@ def load_document(
         for given, page, level in found["outline"]
         if (title := text.one_line(given))
     )
-    warnings = (
-        *found["warnings"], *_warnings(pages, contents, imprint, found["unit"])
-    )  # fmt: skip
+    warnings = (*found["warnings"], *_warnings(pages, contents, imprint, found["unit"]))
     if misnamed:
         warnings = (misnamed, *warnings)
     return Document(name, digest, found["unit"], pages, warnings, outline, contents, imprint, ocr)

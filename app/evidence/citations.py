@@ -114,8 +114,7 @@ class Citer:
     ) -> Passage | None:
         """The passage that holds most of what the best one lacks, if that is a good share."""
         added = [
-            0.0 if i == best else _found(rest, p.words) / whole
-            for i, p in enumerate(self.passages)
+            0.0 if i == best else _found(rest, p.words) / whole for i, p in enumerate(self.passages)
         ]
         ranks = [a + ATTENTION_WEIGHT / 2 * s for a, s in zip(added, seen, strict=True)]
         second = max(range(len(ranks)), key=ranks.__getitem__)

@@ -42,9 +42,9 @@ def rows_of(one: Summary, two: Summary) -> list[Row]:
     while left or right:
         ours, theirs = [left.pop(0)] if left else [], [right.pop(0)] if right else []
         while ours and theirs and ours[-1].pages[1] != theirs[-1].pages[1]:
-            short, rest = (ours, left) if ours[-1].pages[1] < theirs[-1].pages[1] else (
-                theirs, right
-            )  # fmt: skip
+            short, rest = (
+                (ours, left) if ours[-1].pages[1] < theirs[-1].pages[1] else (theirs, right)
+            )
             if not rest:
                 break
             short.append(rest.pop(0))
@@ -56,9 +56,13 @@ def _title(sections: Sequence[SectionSummary]) -> str:
     first, last = sections[0], sections[-1]
     titles = list(dict.fromkeys(s.title for s in sections if s.title))
     both = SectionSummary(
-        (first.pages[0], last.pages[1]), "", 0, 0, title=" · ".join(titles),
+        (first.pages[0], last.pages[1]),
+        "",
+        0,
+        0,
+        title=" · ".join(titles),
         labels=(first.labels[:1] + last.labels[-1:]),
-    )  # fmt: skip
+    )
     return heading_of(both)
 
 
@@ -123,10 +127,16 @@ def summary_from(path: Path) -> Summary:
         values = json.loads(path.read_text(encoding="utf-8"))
         sections = tuple(_section(section) for section in values["sections"])
         summary = Summary(
-            values["name"], values["pages"], values["model"], values["options"],
-            values["summary"], sections, provenance=values["provenance"], unit=values["unit"],
+            values["name"],
+            values["pages"],
+            values["model"],
+            values["options"],
+            values["summary"],
+            sections,
+            provenance=values["provenance"],
+            unit=values["unit"],
             stopped=bool(values.get("stopped")),  # exports of earlier versions do not say it
-        )  # fmt: skip
+        )
         to_markdown(summary, summary)  # what is not of its type cannot be shown
         return summary
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -142,6 +152,11 @@ def _section(values: dict[str, Any]) -> SectionSummary:
     )
     first, last = map(int, values["pages"])
     return SectionSummary(
-        (first, last), values["text"], values["tokens_in"], values["tokens_out"],
-        sentences=sentences, title=values["title"], labels=tuple(values["labels"]),
-    )  # fmt: skip
+        (first, last),
+        values["text"],
+        values["tokens_in"],
+        values["tokens_out"],
+        sentences=sentences,
+        title=values["title"],
+        labels=tuple(values["labels"]),
+    )

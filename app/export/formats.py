@@ -181,8 +181,10 @@ def ending(fmt: str, summary: Summary) -> str:
             + (f"**Note**\n\n{notes}\n" if notes else "")
             + f"---\n\n{read}{provenance(summary)}{facts}"
         )
-    return short + "".join(f"Note: {w}\n" for w in summary.warnings) + (
-        f"{read}{provenance(summary)}\n" + "".join(f"{a}: {b}\n" for a, b in rows)
+    return (
+        short
+        + "".join(f"Note: {w}\n" for w in summary.warnings)
+        + (f"{read}{provenance(summary)}\n" + "".join(f"{a}: {b}\n" for a, b in rows))
     )
 
 
@@ -231,6 +233,7 @@ def _is_kept(character: str) -> bool:
     if character.isascii():
         return character.isalnum() or character in "_ .()-"
     return (
-        character.isalnum() or character in JOINERS
+        character.isalnum()
+        or character in JOINERS
         or unicodedata.category(character) in ("Mn", "Mc", "Me", "So", "Sk")
-    )  # fmt: skip
+    )

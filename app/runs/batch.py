@@ -51,10 +51,12 @@ def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, 
         if os.path.isdir(path):
             inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE)
             found += [
-                (p, p.relative_to(path).parent) for p in inside
-                if not _is_hidden(p.relative_to(path)) and _is_file(p)
+                (p, p.relative_to(path).parent)
+                for p in inside
+                if not _is_hidden(p.relative_to(path))
+                and _is_file(p)
                 and not (out is not None and _is_made(p, path, out))
-            ]  # fmt: skip
+            ]
         else:
             found.append((path, Path()))
     return found

@@ -113,11 +113,18 @@ class JobFolder:
             sources.append(name)
         for number, document in enumerate(asked.documents, 1):
             self._write(f"document-{number}.json", asdict(document))
-        self._write("job.json", {
-            "version": VERSION, "documents": len(asked.documents), "options": asked.options,
-            "model": asked.model, "read_s": list(asked.read_s), "sources": sources,
-            "unread": asked.unread,
-        })  # fmt: skip
+        self._write(
+            "job.json",
+            {
+                "version": VERSION,
+                "documents": len(asked.documents),
+                "options": asked.options,
+                "model": asked.model,
+                "read_s": list(asked.read_s),
+                "sources": sources,
+                "unread": asked.unread,
+            },
+        )
 
     def asked(self) -> Asked | None:
         """What is to be done; None when the folder is not whole or of another version."""
@@ -281,8 +288,10 @@ class Journal:
 
     def _is_old(self, path: Path) -> bool:
         with contextlib.suppress(OSError):
-            newest = max((p.stat().st_mtime for p in path.iterdir() if p.name != "lock"),
-                         default=path.stat().st_mtime)  # fmt: skip
+            newest = max(
+                (p.stat().st_mtime for p in path.iterdir() if p.name != "lock"),
+                default=path.stat().st_mtime,
+            )
             return time.time() - newest > self.kept_s
         return False
 
@@ -300,14 +309,16 @@ def _difference(key: str) -> str:
 
 def document_of(values: dict[str, Any]) -> Document:
     """A Document from its JSON."""
-    return Document(**{
-        **values,
-        "pages": tuple(Page(**page) for page in values["pages"]),
-        "warnings": tuple(values["warnings"]),
-        "contents": tuple(values["contents"]),
-        "imprint": tuple(values.get("imprint", ())),
-        "outline": tuple(OutlineItem(**item) for item in values["outline"]),
-    })  # fmt: skip
+    return Document(
+        **{
+            **values,
+            "pages": tuple(Page(**page) for page in values["pages"]),
+            "warnings": tuple(values["warnings"]),
+            "contents": tuple(values["contents"]),
+            "imprint": tuple(values.get("imprint", ())),
+            "outline": tuple(OutlineItem(**item) for item in values["outline"]),
+        }
+    )
 
 
 def sentence_of(values: dict[str, Any]) -> Sentence:
@@ -325,11 +336,13 @@ def section_of(values: dict[str, Any]) -> SectionSummary:
 
 def summary_of(values: dict[str, Any]) -> Summary:
     """A Summary from its JSON."""
-    return Summary(**{
-        **values,
-        "sections": tuple(section_of(s) for s in values["sections"]),
-        "warnings": tuple(values["warnings"]),
-        "coverage": tuple((page, status) for page, status in values["coverage"]),
-        "overview": tuple(sentence_of(s) for s in values["overview"]),
-        "labels": tuple(values.get("labels", ())),  # those of earlier versions have none
-    })  # fmt: skip
+    return Summary(
+        **{
+            **values,
+            "sections": tuple(section_of(s) for s in values["sections"]),
+            "warnings": tuple(values["warnings"]),
+            "coverage": tuple((page, status) for page, status in values["coverage"]),
+            "overview": tuple(sentence_of(s) for s in values["overview"]),
+            "labels": tuple(values.get("labels", ())),  # those of earlier versions have none
+        }
+    )

@@ -53,17 +53,19 @@ class Request:
     def of(cls, asked: Asked) -> Request:
         """What a job's folder tells was asked."""
         return cls(
-            asked.documents, Options(**asked.options), asked.model, asked.read_s, asked.sources,
+            asked.documents,
+            Options(**asked.options),
+            asked.model,
+            asked.read_s,
+            asked.sources,
             asked.unread,
-        )  # fmt: skip
+        )
 
     def check(self) -> None:
         """Raises BadOption or NoTextLayer before anything is queued."""
         self.options.check()
         if len(self.documents) == 1:
-            chosen = chosen_part(
-                self.documents[0], self.options.sections, self.options.pages
-            )
+            chosen = chosen_part(self.documents[0], self.options.sections, self.options.pages)
             require_text(chosen)
 
     @property
@@ -239,9 +241,12 @@ class DocumentRun:
             means = replace(means, window=means.window or summarizer.window)
             options = means.options
             require_room(
-                summarizer.model, sum(len(page.text) for page in self.document.pages),
-                means.window, options.num_beams, options.max_new_tokens or USUAL_TOKENS,
-            )  # fmt: skip
+                summarizer.model,
+                sum(len(page.text) for page in self.document.pages),
+                means.window,
+                options.num_beams,
+                options.max_new_tokens or USUAL_TOKENS,
+            )
             try:
                 yield from self._attempt(summarizer, means, stop)
                 return
@@ -272,9 +277,11 @@ class DocumentRun:
         self.notes = list(plan["notes"])
         on_cpu = plan["device"] == "cpu"
         return Means(
-            options, options.max_input_tokens or 0, "cpu" if on_cpu else None,
+            options,
+            options.max_input_tokens or 0,
+            "cpu" if on_cpu else None,
             plan["dtype"] if on_cpu else None,
-        )  # fmt: skip
+        )
 
     def _humbler(self, means: Means, device: str, is_encoding: bool) -> Means:
         step = means.step_down(device, is_encoding)
@@ -380,8 +387,5 @@ def _sections(folder: JobFolder | None, number: int) -> Iterator[Event]:
 
 def _as_events(sections: tuple[SectionSummary, ...]) -> Iterator[Event]:
     for place, section in enumerate(sections, 1):
-        yield SectionStarted(
-            place, len(sections), section.pages, section.title, section.labels
-        )
+        yield SectionStarted(place, len(sections), section.pages, section.title, section.labels)
         yield SectionDone(place, section)
-

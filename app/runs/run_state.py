@@ -105,9 +105,15 @@ class Board:
         document = self.documents[-1] if self.documents else DocumentBoard("")
         sections = tuple(
             SectionSummary(
-                s.pages, (s.committed + s.provisional).strip(), 0, 0, "stopped", s.sentences,
-                s.title, s.labels,
-            )  # fmt: skip
+                s.pages,
+                (s.committed + s.provisional).strip(),
+                0,
+                0,
+                "stopped",
+                s.sentences,
+                s.title,
+                s.labels,
+            )
             for s in document.sections
             if s.committed or s.provisional
         )

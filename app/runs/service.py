@@ -116,9 +116,7 @@ class Service:
             job.run(lambda stop: _stopped(request))
             self._close(job.id)
 
-    def _start(
-        self, request: Request, folder: JobFolder | None, session: str, job_id: str
-    ) -> Job:
+    def _start(self, request: Request, folder: JobFolder | None, session: str, job_id: str) -> Job:
         def work(stop: threading.Event) -> Iterator[Event]:
             try:
                 if stop.is_set():  # while it waited
@@ -221,6 +219,10 @@ def _stopped(request: Request) -> Iterator[Event]:
 def _asked(request: Request) -> Asked:
     sources = request.sources or (None,) * len(request.documents)
     return Asked(
-        request.documents, asdict(request.options), request.model, request.read_s, sources,
+        request.documents,
+        asdict(request.options),
+        request.model,
+        request.read_s,
+        sources,
         request.unread,
-    )  # fmt: skip
+    )

@@ -30,9 +30,12 @@ class Order:
 
 
 def summarize_apart(
-    request: Request, settings: Settings, stop: threading.Event, folder: JobFolder | None,
+    request: Request,
+    settings: Settings,
+    stop: threading.Event,
+    folder: JobFolder | None,
     note: str = "",
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     """What `summarize_all` yields and raises, computed in a new process that ends with it. Raises
     DeviceLost when that process loses its device too, or dies."""
     context = multiprocessing.get_context("spawn")

@@ -129,9 +129,7 @@ def gather(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, int]]
         groups[pair : pair + 2] = [(groups[pair][0], groups[pair + 1][1], size)]
 
 
-def cut_places(
-    text: str, document: Any, pages: list[tuple[int, int, int]]
-) -> dict[str, list[int]]:
+def cut_places(text: str, document: Any, pages: list[tuple[int, int, int]]) -> dict[str, list[int]]:
     """Character positions, sorted, at which a new chunk may begin, by kind of cut."""
     found = {match.start() for match in HEADING.finditer(text)}
     found |= {heading.start for heading in headings_of_outline(text, document.outline, pages)}
@@ -145,9 +143,7 @@ def cut_places(
 class _Cutter:
     """Cuts sections of one text; `starts` are the characters at which its tokens begin."""
 
-    def __init__(
-        self, text: str, starts: list[int], tokenizer: Any, max_input_tokens: int
-    ) -> None:
+    def __init__(self, text: str, starts: list[int], tokenizer: Any, max_input_tokens: int) -> None:
         self.text, self.starts, self.tokenizer = text, starts, tokenizer
         self.most = max_input_tokens
         self.places: dict[str, list[int]] = {}
@@ -240,9 +236,14 @@ def _chunk(
         spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
     numbers = [span.page for span in spans] or [pages[0][0]]
     return Chunk(
-        list(ids), (numbers[0], numbers[-1]), body, tuple(spans), pieces[-1].cut,
-        pieces[0].fresh - begin, title_of(pieces),
-    )  # fmt: skip
+        list(ids),
+        (numbers[0], numbers[-1]),
+        body,
+        tuple(spans),
+        pieces[-1].cut,
+        pieces[0].fresh - begin,
+        title_of(pieces),
+    )
 
 
 def title_of(pieces: Sequence[Piece]) -> str:

@@ -45,9 +45,7 @@ def _from_proc(path: str = "/proc/meminfo") -> int | None:
     return int(found[0]) * 1024 if found else None
 
 
-def require_room(
-    model: Any, characters: int, window: int, beams: int, new_tokens: int
-) -> None:
+def require_room(model: Any, characters: int, window: int, beams: int, new_tokens: int) -> None:
     """Raises BadOption with the numbers when a pass clearly does not fit."""
     from longt5 import free_memory
 

@@ -29,21 +29,31 @@ class Checkpoint:
 
 CATALOGUE = (
     Checkpoint(
-        "bundled", "17.7 M", 4_096, "Apache-2.0", None,
+        "bundled",
+        "17.7 M",
+        4_096,
+        "Apache-2.0",
+        None,
         "selects and lightly tidies the document's own key sentences; English; no download",
         copy_penalty=NEVER,
     ),
     Checkpoint(
-        "pszemraj/long-t5-tglobal-base-16384-book-summary", "247.5 M (990 MB)", 16_384,
-        "see card", "pszemraj/long-t5-tglobal-base-16384-book-summary",
+        "pszemraj/long-t5-tglobal-base-16384-book-summary",
+        "247.5 M (990 MB)",
+        16_384,
+        "see card",
+        "pszemraj/long-t5-tglobal-base-16384-book-summary",
         "rewrites in its own words; trained on books",
     ),
     Checkpoint(
-        "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps", "783 M (3.1 GB)", 16_384,
-        "see card", "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps",
+        "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps",
+        "783 M (3.1 GB)",
+        16_384,
+        "see card",
+        "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps",
         "rewrites in its own words; trained on medical papers",
     ),
-)  # fmt: skip
+)
 
 
 def resolve_model(name: str, revision: str | None = None) -> str:

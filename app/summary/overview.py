@@ -88,7 +88,7 @@ def _length(found: Ranked) -> int:
 def _stands_alone(text: str) -> bool:
     """Whether it ends, and what it opens it also closes."""
     pairs = all(text.count(a) == text.count(b) for a, b in ("()", "“”", "[]"))
-    return text[-1:] in f"{STOPS}{DENSE_STOPS}”\"’)" and pairs and text.count('"') % 2 == 0
+    return text[-1:] in f'{STOPS}{DENSE_STOPS}”"’)' and pairs and text.count('"') % 2 == 0
 
 
 def _spread(groups: Sequence[list[Ranked]]) -> list[Ranked]:

@@ -24,9 +24,15 @@ class SectionWriter:
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, chunk: Chunk, source: Source, place: tuple[int, int],
-        copy_penalty: float, salience: Salience | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        model: Any,
+        tokenizer: Any,
+        chunk: Chunk,
+        source: Source,
+        place: tuple[int, int],
+        copy_penalty: float,
+        salience: Salience | None = None,
+    ) -> None:
         self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
         self._place, self._copy_penalty, self._salience = place, copy_penalty, salience
         self._cites = SentenceWriter(chunk, tokenizer, source)
@@ -45,9 +51,12 @@ class SectionWriter:
         sure, maybe, count, reason = "", "", 0, "stopped"
         tokens: list[int] = []
         for draft in self._model.stream(
-            encoded=encoded, stop_event=stop_event, min_new_tokens=least, max_new_tokens=most,
+            encoded=encoded,
+            stop_event=stop_event,
+            min_new_tokens=least,
+            max_new_tokens=most,
             **self._search(options.num_beams, words, copying),
-        ):  # fmt: skip
+        ):
             sure, maybe = decoder.update(draft.committed, draft.provisional, done=draft.done)
             count = len(draft.committed) + len(draft.provisional)
             self._cites.attention += draft.attention or []
@@ -88,12 +97,19 @@ class SectionWriter:
         plan = ranking.plan if ranking else frozenset()
         sentences = tidied(
             [(text[p.start : p.end], tokens[slice(*p.tokens)]) for p in found],
-            partial(self._tokenizer.encode, add_eos=False), plan,
-        )  # fmt: skip
-        return [CopyPenalty(
-            self._copy_penalty, [sentences], num_beams, self._tokenizer.eos_token_id,
-            max(1, len(plan)) if words < ONE_SENTENCE else None, [ranking],
-        )], [len(sentences[i]) for i in plan]  # fmt: skip
+            partial(self._tokenizer.encode, add_eos=False),
+            plan,
+        )
+        return [
+            CopyPenalty(
+                self._copy_penalty,
+                [sentences],
+                num_beams,
+                self._tokenizer.eos_token_id,
+                max(1, len(plan)) if words < ONE_SENTENCE else None,
+                [ranking],
+            )
+        ], [len(sentences[i]) for i in plan]
 
     def _draft(self, sure: str, maybe: str, tokens: Sequence[int]) -> DraftText:
         """What can no longer change, in whole sentences with their pages, and the guess."""
@@ -107,7 +123,13 @@ class SectionWriter:
         cited = self._cites.sentences(raw, tokens, self._headings)
         yield DraftText(self._place[0], text, "", cited)
         result = SectionSummary(
-            self._chunk.pages, text, len(self._chunk.input_ids), count, reason, cited,
-            self._chunk.title, self._labels,
-        )  # fmt: skip
+            self._chunk.pages,
+            text,
+            len(self._chunk.input_ids),
+            count,
+            reason,
+            cited,
+            self._chunk.title,
+            self._labels,
+        )
         yield SectionDone(self._place[0], result)

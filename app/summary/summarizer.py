@@ -120,10 +120,12 @@ class Summarizer:
         if on_progress:
             on_progress(2, 2)
         identity = ModelIdentity(
-            model_label(model), commit_of(folder) or revision, weights_digest(folder),
+            model_label(model),
+            commit_of(folder) or revision,
+            weights_digest(folder),
             {**network.generation_config.to_dict(), "salience": salience and salience.digest},
             dtype,
-        )  # fmt: skip
+        )
         return cls(network, tokenizer, identity, salience)
 
     def stream(
@@ -146,12 +148,16 @@ class Summarizer:
         work = self.work_of(plan)
         speed = self.pace.of(self.pace_key(plan.options.num_beams))
         return Planned(
-            plan.pages, plan.document.unit, plan.words, plan.tokens, len(plan.chunks),
+            plan.pages,
+            plan.document.unit,
+            plan.words,
+            plan.tokens,
+            len(plan.chunks),
             sum(speed.seconds(*pair) for pair in work) if speed else None,
             plan.memory_bytes(self.model, self.kept.limit_bytes),
             sum(plan.targets),
             LENGTH_WORDS[plan.options.length],
-        )  # fmt: skip
+        )
 
     def work_of(self, plan: Plan) -> list[tuple[float, float]]:
         """Tokens that each section of a plan has to read and to write."""
@@ -327,11 +333,15 @@ class _Run:
             "device": s.model.device.type,
             "app_version": APP_VERSION,
             "chunks": [
-                {"pages": chunk.pages, "sha256": hashlib.sha256(
-                    " ".join(map(str, chunk.input_ids)).encode()).hexdigest()}
+                {
+                    "pages": chunk.pages,
+                    "sha256": hashlib.sha256(
+                        " ".join(map(str, chunk.input_ids)).encode()
+                    ).hexdigest(),
+                }
                 for chunk in self.chunks
             ],
-        }  # fmt: skip
+        }
 
     def _summary(self) -> Summary:
         """What there is, complete or not."""
@@ -353,9 +363,7 @@ class _Run:
             stopped=stopped,
             coverage=coverage,
             overview=overview_of(done),
-            provenance=provenance_of(
-                document, self.plan.options, s.identity, s.dtype, coverage
-            ),
+            provenance=provenance_of(document, self.plan.options, s.identity, s.dtype, coverage),
             unit=document.unit,
             labels=document.labels,
         )

@@ -49,9 +49,7 @@ class Pace:
         """The speed known by this name."""
         return self._speeds.get(key)
 
-    def learn(
-        self, key: str, read: tuple[float, float], written: tuple[float, float]
-    ) -> None:
+    def learn(self, key: str, read: tuple[float, float], written: tuple[float, float]) -> None:
         """Take in (tokens, seconds) of a run; nothing is learnt of what it did not do."""
         with self._lock:
             old = self._speeds.get(key)

@@ -30,11 +30,19 @@ class Api:
     reader: Reader
 
     def summarize(
-        self, file: str | None = None, text: str = "", model: str = "bundled",
-        length: str = "medium", num_beams: float | None = 4, pages: str = "",
-        password: str = "", sections: str = "", include_references: bool = False, ocr: bool = False,
+        self,
+        file: str | None = None,
+        text: str = "",
+        model: str = "bundled",
+        length: str = "medium",
+        num_beams: float | None = 4,
+        pages: str = "",
+        password: str = "",
+        sections: str = "",
+        include_references: bool = False,
+        ocr: bool = False,
         request: gr.Request | None = None,
-    ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    ) -> Iterator[dict[str, Any]]:
         """Summarize a file or a text, streaming.
 
         Args:
@@ -59,9 +67,14 @@ class Api:
             session = session_of(request)
             document, seconds = self._document(file, text, password, ocr, session)
             options = Options(
-                length or settings.length, beams_of(num_beams, settings), None, pages or "",
-                settings.max_input_tokens, bool(include_references), sections or "",
-            )  # fmt: skip
+                length or settings.length,
+                beams_of(num_beams, settings),
+                None,
+                pages or "",
+                settings.max_input_tokens,
+                bool(include_references),
+                sections or "",
+            )
             wanted = Request((document,), options, model or settings.model, (seconds,))
             job = self.service.submit(wanted, session, keep=False)
             for event in self.service.watch(job, wanted):
@@ -78,9 +91,13 @@ class Api:
                 self.service.runner.stop(job.id)
 
     def extract(
-        self, file: str | None = None, text: str = "", password: str = "", ocr: bool = False,
+        self,
+        file: str | None = None,
+        text: str = "",
+        password: str = "",
+        ocr: bool = False,
         request: gr.Request | None = None,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """The text of a document, page by page.
 
         Args:

@@ -51,11 +51,15 @@ class Earlier:
         (earlier summaries of the same document, newest first) and its table."""
         history = [job for job in history or [] if job != job_id][: REMEMBERED - 1]
         shown = self.summary(job_id)
-        choices = [] if shown is None else [
-            (described(other), job)
-            for job in history
-            if (other := self.summary(job)) and _sha256(other) == _sha256(shown)
-        ]  # fmt: skip
+        choices = (
+            []
+            if shown is None
+            else [
+                (described(other), job)
+                for job in history
+                if (other := self.summary(job)) and _sha256(other) == _sha256(shown)
+            ]
+        )
         if job_id:
             history = [job_id, *history]
         box = gr.update(visible=bool(choices), open=False)

@@ -38,10 +38,14 @@ class Form:
         if most_read is None:
             most_read = settings.max_input_tokens
         return Options(
-            self.length or settings.length, beams_of(self.num_beams, settings),
-            _whole(self.max_new_tokens), self.pages or "", _whole(most_read),
-            bool(self.include_references), spec_of(self.sections),
-        )  # fmt: skip
+            self.length or settings.length,
+            beams_of(self.num_beams, settings),
+            _whole(self.max_new_tokens),
+            self.pages or "",
+            _whole(most_read),
+            bool(self.include_references),
+            spec_of(self.sections),
+        )
 
 
 def spec_of(chosen: Sequence[str] | None) -> str:

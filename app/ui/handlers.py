@@ -87,9 +87,12 @@ class Handlers:
         self.earlier = Earlier(self.service)
 
     def read(
-        self, files: list[str] | None, password: str, ocr: bool = False,
+        self,
+        files: list[str] | None,
+        password: str,
+        ocr: bool = False,
         request: gr.Request | None = None,
-    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    ) -> Iterator[tuple[Any, ...]]:
         """On a dropped file: read it now. Yields (facts, password field, list of sections, its
         boxes, OCR switch)."""
         session = session_of(request)
@@ -150,9 +153,13 @@ class Handlers:
                 raise NotReadable(" ".join(why for _, why in unread))
             model = form.chosen_model(self.service.settings)
             wanted = Request(
-                tuple(s.document for s in shown), options, model,
-                tuple(s.seconds for s in shown), tuple(s.path for s in shown), tuple(unread),
-            )  # fmt: skip
+                tuple(s.document for s in shown),
+                options,
+                model,
+                tuple(s.seconds for s in shown),
+                tuple(s.path for s in shown),
+                tuple(unread),
+            )
             yield from self._watch(wanted, view, session, shown)
         finally:
             self.stops.pop(session, None)
@@ -237,9 +244,12 @@ class Handlers:
         """Views of a run until it has finished. Raises the AppError that ended it."""
         board, shown = Board(), 0.0
         yield view.with_(
-            job=job.id, status=status(board, job), running=True, exports={},
+            job=job.id,
+            status=status(board, job),
+            running=True,
+            exports={},
             kept=keeping(self.service, job.id),
-        )  # fmt: skip
+        )
         try:
             for event in events:
                 if job.forgotten:

@@ -55,30 +55,74 @@ def build_parser(settings: Settings) -> Parser:
         prog="python app.py", description="Start the summarizer's page on this machine."
     )
     option = parser.add_argument
-    option("--host", default=settings.host, metavar="H",
-           help="address to listen on; 0.0.0.0 lets others in (default: %(default)s)")
-    option("--auth", type=parse_auth, metavar="USER:PASSWORD",
-           help="who may open the page (or SUMMARIZER_AUTH, which other users do not see)")
-    option("--no-auth", action="store_true",
-           help="let everyone in who reaches a --host other than this machine")
-    option("--port", type=int, default=settings.port, metavar="P",
-           help="port (default: the first free one from 7860)")
-    option("--model", default=settings.model, metavar="M",
-           help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)")
+    option(
+        "--host",
+        default=settings.host,
+        metavar="H",
+        help="address to listen on; 0.0.0.0 lets others in (default: %(default)s)",
+    )
+    option(
+        "--auth",
+        type=parse_auth,
+        metavar="USER:PASSWORD",
+        help="who may open the page (or SUMMARIZER_AUTH, which other users do not see)",
+    )
+    option(
+        "--no-auth",
+        action="store_true",
+        help="let everyone in who reaches a --host other than this machine",
+    )
+    option(
+        "--port",
+        type=int,
+        default=settings.port,
+        metavar="P",
+        help="port (default: the first free one from 7860)",
+    )
+    option(
+        "--model",
+        default=settings.model,
+        metavar="M",
+        help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
+    )
     option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
-    option("--device", default=settings.device, metavar="D",
-           help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
-    option("--dtype", default=settings.dtype, metavar="T",
-           help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)")
-    option("--num-beams", type=int, default=settings.num_beams, metavar="N",
-           choices=range(1, MAX_BEAMS + 1), help="beams to begin with (default: %(default)s)")
-    option("--max-input-tokens", type=int, metavar="N",
-           help="tokens read in one pass (default: the model's window)")
-    option("--mcp", action="store_true",
-           help='offer summarize and extract as MCP tools too (needs pip install ".[mcp]")')
-    option("--desktop", action="store_true",
-           help="show the page in a window of its own (needs pywebview, else the browser)")
-    option("--open", action="store_true", help="open the page in the browser")  # fmt: skip
+    option(
+        "--device",
+        default=settings.device,
+        metavar="D",
+        help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)",
+    )
+    option(
+        "--dtype",
+        default=settings.dtype,
+        metavar="T",
+        help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)",
+    )
+    option(
+        "--num-beams",
+        type=int,
+        default=settings.num_beams,
+        metavar="N",
+        choices=range(1, MAX_BEAMS + 1),
+        help="beams to begin with (default: %(default)s)",
+    )
+    option(
+        "--max-input-tokens",
+        type=int,
+        metavar="N",
+        help="tokens read in one pass (default: the model's window)",
+    )
+    option(
+        "--mcp",
+        action="store_true",
+        help='offer summarize and extract as MCP tools too (needs pip install ".[mcp]")',
+    )
+    option(
+        "--desktop",
+        action="store_true",
+        help="show the page in a window of its own (needs pywebview, else the browser)",
+    )
+    option("--open", action="store_true", help="open the page in the browser")
     return parser
 
 

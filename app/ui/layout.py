@@ -70,8 +70,10 @@ def _ask(settings: Settings) -> dict[str, Any]:
     ask |= _sources()
     ask["length"] = gr.Radio(
         [(f"{name.capitalize()} ({words})", name) for name, words in LENGTH_WORDS.items()],
-        value=settings.length, label="Words of the whole summary", elem_id="length",
-    )  # fmt: skip
+        value=settings.length,
+        label="Words of the whole summary",
+        elem_id="length",
+    )
     with gr.Row(elem_id="buttons"):
         ask["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
         ask["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)
@@ -80,9 +82,12 @@ def _ask(settings: Settings) -> dict[str, Any]:
     with box:
         ask["sections_box"] = box
         ask["sections"] = gr.CheckboxGroup(
-            [], show_label=False, container=False, elem_id="section-boxes",
+            [],
+            show_label=False,
+            container=False,
+            elem_id="section-boxes",
             info="Tick some to summarize only those.",
-        )  # fmt: skip
+        )
     return ask | _advanced(settings)
 
 
@@ -92,28 +97,42 @@ def _sources() -> dict[str, Any]:
     with gr.Tabs():
         with gr.Tab("Files") as ask["files_tab"]:
             ask["files"] = gr.File(
-                label="PDF, Office, EPUB, HTML, text, subtitles", file_count="multiple",
-                elem_id="files", file_types=list(READABLE), height=150,
-            )  # fmt: skip
+                label="PDF, Office, EPUB, HTML, text, subtitles",
+                file_count="multiple",
+                elem_id="files",
+                file_types=list(READABLE),
+                height=150,
+            )
             ask["facts"] = gr.HTML(elem_id="facts")
             ask["password"] = gr.Textbox(
-                label="Password", type="password", visible=False, elem_id="password",
+                label="Password",
+                type="password",
+                visible=False,
+                elem_id="password",
                 info="Opens the protected PDF. It is not kept.",
-            )  # fmt: skip
+            )
             ask["ocr"] = gr.Checkbox(
-                label="Read scanned pages by OCR", visible=False, elem_id="ocr",
-                interactive=ocr_engine.is_installed(), info=OCR_INFO[ocr_engine.is_installed()],
-            )  # fmt: skip
+                label="Read scanned pages by OCR",
+                visible=False,
+                elem_id="ocr",
+                interactive=ocr_engine.is_installed(),
+                info=OCR_INFO[ocr_engine.is_installed()],
+            )
             with gr.Column(elem_id="examples"):
                 gr.Examples(
-                    [[[str(path)]] for path in _examples()], [ask["files"]],
-                    label="Try an example", example_labels=[path.name for path in _examples()],
-                )  # fmt: skip
+                    [[[str(path)]] for path in _examples()],
+                    [ask["files"]],
+                    label="Try an example",
+                    example_labels=[path.name for path in _examples()],
+                )
         with gr.Tab("Text") as ask["text_tab"]:
             ask["text"] = gr.Textbox(
-                label="Text to summarize", lines=14, max_lines=14, elem_id="text",
+                label="Text to summarize",
+                lines=14,
+                max_lines=14,
+                elem_id="text",
                 placeholder="Paste a long text here.",
-            )  # fmt: skip
+            )
     return ask
 
 
@@ -123,30 +142,44 @@ def _advanced(settings: Settings) -> dict[str, Any]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         ask["model"] = gr.Dropdown(
             names if settings.model in names else [settings.model, *names],
-            value=settings.model, label="Model", allow_custom_value=True, elem_id="model",
+            value=settings.model,
+            label="Model",
+            allow_custom_value=True,
+            elem_id="model",
             info="“bundled” picks and tidies key sentences. Others, a folder or owner/name, may "
             "be downloaded once.",
-        )  # fmt: skip
+        )
         ask["num_beams"] = gr.Slider(
-            1, MAX_BEAMS, value=settings.num_beams, step=1, label="Beams",
+            1,
+            MAX_BEAMS,
+            value=settings.num_beams,
+            step=1,
+            label="Beams",
             info="Hypotheses searched side by side. More is slower, and often a little better.",
-        )  # fmt: skip
+        )
         ask["pages"] = gr.Textbox(
-            label="Pages", placeholder="all, or 1-5,9",
+            label="Pages",
+            placeholder="all, or 1-5,9",
             info="Only these are read, counted from the first of the file.",
-        )  # fmt: skip
+        )
         ask["include_references"] = gr.Checkbox(
             label="Read the list of references too", elem_id="references"
         )
         with gr.Row():
             ask["max_new_tokens"] = gr.Number(
-                label="Most tokens written", minimum=0, precision=0, value=0,
+                label="Most tokens written",
+                minimum=0,
+                precision=0,
+                value=0,
                 info="Per section; 0: by length",
-            )  # fmt: skip
+            )
             ask["max_input_tokens"] = gr.Number(
-                label="Tokens read per pass", minimum=0, precision=0, info="0: the model's window",
+                label="Tokens read per pass",
+                minimum=0,
+                precision=0,
+                info="0: the model's window",
                 value=settings.max_input_tokens or 0,
-            )  # fmt: skip
+            )
     return ask
 
 
@@ -187,9 +220,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 FIELDS = [field.name for field in fields(Form)]
 
 
-def _wire(
-    page: gr.Blocks, handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]
-) -> None:
+def _wire(page: gr.Blocks, handlers: Handlers, ask: dict[str, Any], answer: dict[str, Any]) -> None:
     _wire_asking(handlers, ask)
     _wire_running(page, handlers, ask, answer)
     for shown in (answer["summary"], answer["comparison"], ask["page"]):
@@ -209,17 +240,24 @@ def _wire_asking(handlers: Handlers, ask: dict[str, Any]) -> None:
         return handlers.forecast(_form(ask, values), request)
 
     forecast: dict[str, Any] = {
-        "fn": forecast_of, "inputs": _inputs(ask), "outputs": ask["forecast"],
-        "concurrency_limit": 4, "trigger_mode": "always_last", **QUIET,
-    }  # fmt: skip
+        "fn": forecast_of,
+        "inputs": _inputs(ask),
+        "outputs": ask["forecast"],
+        "concurrency_limit": 4,
+        "trigger_mode": "always_last",
+        **QUIET,
+    }
     for tab, name in ((ask["files_tab"], "files"), (ask["text_tab"], "text")):
         tab.select(_always(name), None, ask["source"], queue=False, **QUIET).then(**forecast)
     for event in (ask["files"].change, ask["password"].submit, ask["ocr"].input):
         event(
-            handlers.read, [ask["files"], ask["password"], ask["ocr"]],
+            handlers.read,
+            [ask["files"], ask["password"], ask["ocr"]],
             [ask["facts"], ask["password"], ask["sections_box"], ask["sections"], ask["ocr"]],
-            concurrency_limit=4, trigger_mode="always_last", **QUIET,
-        ).then(**forecast)  # fmt: skip
+            concurrency_limit=4,
+            trigger_mode="always_last",
+            **QUIET,
+        ).then(**forecast)
     changes = [ask[name].change for name in ("model", "length", "num_beams", "include_references")]
     changes += [ask[name].blur for name in ("text", "pages")] + [ask["pages"].submit]
     changes += [ask[name].input for name in ("sections", "max_new_tokens", "max_input_tokens")]
@@ -235,14 +273,20 @@ def _wire_running(
     controls = [ask["run"], ask["stop"], answer["copy"], *(answer[fmt] for fmt, _ in FORMATS)]
     controls += [answer["keeping"], answer["forget"]]
     answer["controls"].change(
-        control_updates, answer["controls"], controls, queue=False, trigger_mode="always_last",
+        control_updates,
+        answer["controls"],
+        controls,
+        queue=False,
+        trigger_mode="always_last",
         **QUIET,
-    )  # fmt: skip
+    )
     offers: dict[str, Any] = {
-        "fn": handlers.earlier.offer, "inputs": [job, history],
+        "fn": handlers.earlier.offer,
+        "inputs": [job, history],
         "outputs": [history, answer["compare_box"], answer["earlier"], answer["comparison"]],
-        "queue": False, **QUIET,
-    }  # fmt: skip
+        "queue": False,
+        **QUIET,
+    }
 
     def run(values: Values, request: gr.Request) -> Iterator[View]:
         return handlers.run(_form(ask, values), request)
@@ -252,9 +296,9 @@ def _wire_running(
         (ask["run"].click, run, _inputs(ask), None),
         (answer["summary"].include, handlers.include, [job], None),
     ):
-        event(
-            _as_updates(watch), inputs, outputs, concurrency_limit=WATCHERS, js=js, **QUIET
-        ).then(**offers)  # fmt: skip
+        event(_as_updates(watch), inputs, outputs, concurrency_limit=WATCHERS, js=js, **QUIET).then(
+            **offers
+        )
     answer["summary"].include(lambda: True, None, ask["include_references"], queue=False, **QUIET)
     job.change(lambda job: job, job, answer["kept"], queue=False, **QUIET).then(
         None, answer["kept"], js=KEEP_OWN_JOB, **QUIET
@@ -267,13 +311,19 @@ def _wire_running(
         return [*component_updates(view), *cleared]
 
     answer["forget"].click(
-        forget, [job, answer["kept"]],
-        [*outputs, ask["files"], ask["facts"], ask["text"], ask["page"]], queue=False, **QUIET,
-    ).then(**offers)  # fmt: skip
-    answer["earlier"].input(
-        handlers.earlier.compare, [job, answer["earlier"]], answer["comparison"], queue=False,
+        forget,
+        [job, answer["kept"]],
+        [*outputs, ask["files"], ask["facts"], ask["text"], ask["page"]],
+        queue=False,
         **QUIET,
-    )  # fmt: skip
+    ).then(**offers)
+    answer["earlier"].input(
+        handlers.earlier.compare,
+        [job, answer["earlier"]],
+        answer["comparison"],
+        queue=False,
+        **QUIET,
+    )
 
 
 def _inputs(ask: dict[str, Any]) -> set[Any]:
@@ -317,10 +367,11 @@ def control_updates(controls: dict[str, Any]) -> list[Any]:
     """run, stop, copy, a download button per format, what is kept, forget."""
     running, copy, exports, kept = (controls[k] for k in ("running", "copy", "exports", "kept"))
     downloads = [
-        gr.skip() if exports is None
+        gr.skip()
+        if exports is None
         else gr.update(value=exports.get(fmt), interactive=fmt in exports)
         for fmt, _ in FORMATS
-    ]  # fmt: skip
+    ]
     keeping: list[Any] = [gr.skip(), gr.skip()]
     if kept is not None:
         small = f"<small>{escape(kept)}</small>"
@@ -350,12 +401,27 @@ def _api(api: Api, settings: Settings) -> None:
         result = gr.JSON(label="result")
         gr.Button().click(
             api.summarize,
-            [file, text, model, length, num_beams, pages, password, sections, include_references,
-             ocr],
-            result, api_name="summarize", concurrency_limit=WATCHERS,
-        )  # fmt: skip
+            [
+                file,
+                text,
+                model,
+                length,
+                num_beams,
+                pages,
+                password,
+                sections,
+                include_references,
+                ocr,
+            ],
+            result,
+            api_name="summarize",
+            concurrency_limit=WATCHERS,
+        )
         gr.Button().click(
-            api.extract, [file, text, password, ocr], result, api_name="extract",
+            api.extract,
+            [file, text, password, ocr],
+            result,
+            api_name="extract",
             concurrency_limit=4,
         )
 

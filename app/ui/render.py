@@ -217,10 +217,14 @@ def _legend(statuses: set[str], is_cited: bool) -> str:
     found += [("read", "3", "the summary draws on it")] if is_cited else []
     found += [("other", "0", "left out")] if statuses - {"read", "stopped"} else []
     found += [("stopped", "0", STATUSES["stopped"])] if "stopped" in statuses else []
-    return '<p class="legend" aria-hidden="true">' + "".join(
-        f'<span><span class="cell {kind}" data-uses="{uses}"></span>{words}</span>'
-        for kind, uses, words in found
-    ) + "</p>"  # fmt: skip
+    return (
+        '<p class="legend" aria-hidden="true">'
+        + "".join(
+            f'<span><span class="cell {kind}" data-uses="{uses}"></span>{words}</span>'
+            for kind, uses, words in found
+        )
+        + "</p>"
+    )
 
 
 def comparison(one: Summary, two: Summary) -> str:
@@ -305,9 +309,7 @@ def facts(documents: Sequence[Document]) -> str:
     for document in documents:
         pages = counted(len(document.pages), document.unit)
         words = counted(sum(count_words(page.text) for page in document.pages), "word")
-        warnings = "".join(
-            f"<br><small{_mood(w)}>{escape(w)}</small>" for w in document.warnings
-        )
+        warnings = "".join(f"<br><small{_mood(w)}>{escape(w)}</small>" for w in document.warnings)
         items.append(
             f"<li><strong>{escape(document.name)}</strong> · {pages} · {words}{warnings}</li>"
         )

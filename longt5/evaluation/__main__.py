@@ -30,34 +30,66 @@ The example of the LongT5 documentation, as one command (needs pip install ".[hu
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     p = argparse.ArgumentParser(
-        prog="python -m longt5.evaluation", description=(__doc__ or "").split(": ", 1)[1],
-        epilog=PUBMED, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        prog="python -m longt5.evaluation",
+        description=(__doc__ or "").split(": ", 1)[1],
+        epilog=PUBMED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     p.add_argument("--model", required=True, metavar="M", help="a folder, or a name on the hub")
-    p.add_argument("--data", required=True, metavar="FILE_OR_DATASET",
-                   help="JSON Lines (.xz, .gz) with document and summary, article and abstract, "
-                        "or source and target; or a data set on the hub")  # fmt: skip
-    p.add_argument("--limit", type=positive, metavar="N",
-                   help="that many, spread over a file; the first of a data set")  # fmt: skip
-    p.add_argument("--compare", default="", metavar="NAME,NAME",
-                   help=f"also {', '.join(BASELINES)}, or other checkpoints")  # fmt: skip
-    p.add_argument("--out", type=Path, metavar="DIR",
-                   help="write report.md, report.json and summaries.jsonl")  # fmt: skip
+    p.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE_OR_DATASET",
+        help="JSON Lines (.xz, .gz) with document and summary, article and abstract, "
+        "or source and target; or a data set on the hub",
+    )
+    p.add_argument(
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="that many, spread over a file; the first of a data set",
+    )
+    p.add_argument(
+        "--compare",
+        default="",
+        metavar="NAME,NAME",
+        help=f"also {', '.join(BASELINES)}, or other checkpoints",
+    )
+    p.add_argument(
+        "--out", type=Path, metavar="DIR", help="write report.md, report.json and summaries.jsonl"
+    )
     p.add_argument("--subset", metavar="NAME", help="configuration of a data set on the hub")
     p.add_argument("--split", default="validation", metavar="NAME", help="default: validation")
     p.add_argument("--batch-size", type=positive, default=1, metavar="N")
-    p.add_argument("--max-input-tokens", type=positive, metavar="N",
-                   help="tokens read of each document (default: the model's window)")  # fmt: skip
-    p.add_argument("--padding", choices=["longest", "max_length"], default="longest",
-                   help="of a batch: to its longest document, or to the window")  # fmt: skip
-    p.add_argument("--copy-penalty", type=float, metavar="X",
-                   help="price of leaving a sentence of the source (default: 0; 1e10 if the model "
-                        "is tagged extractive in its card or has salience.json)")  # fmt: skip
+    p.add_argument(
+        "--max-input-tokens",
+        type=positive,
+        metavar="N",
+        help="tokens read of each document (default: the model's window)",
+    )
+    p.add_argument(
+        "--padding",
+        choices=["longest", "max_length"],
+        default="longest",
+        help="of a batch: to its longest document, or to the window",
+    )
+    p.add_argument(
+        "--copy-penalty",
+        type=float,
+        metavar="X",
+        help="price of leaving a sentence of the source (default: 0; 1e10 if the model "
+        "is tagged extractive in its card or has salience.json)",
+    )
     for name, kind in DECODING.items():
-        p.add_argument("--" + name.replace("_", "-"), type=kind, metavar="X",
-                       help="default: the checkpoint's")  # fmt: skip
-    p.add_argument("--lsum", choices=list(LSUM), default="sentences",
-                   help="sentences of ROUGE-Lsum; lines: as the evaluate package")  # fmt: skip
+        p.add_argument(
+            "--" + name.replace("_", "-"), type=kind, metavar="X", help="default: the checkpoint's"
+        )
+    p.add_argument(
+        "--lsum",
+        choices=list(LSUM),
+        default="sentences",
+        help="sentences of ROUGE-Lsum; lines: as the evaluate package",
+    )
     p.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
     p.add_argument("--device", default="auto", metavar="D")
     p.add_argument("--dtype", default="auto", metavar="T")
@@ -94,10 +126,14 @@ def evaluate(chosen: argparse.Namespace) -> None:
     checkpoints = {n: s for n, s in systems.items() if isinstance(s, Checkpoint)}
     scores, summaries = run(records, systems, chosen.batch_size, chosen.lsum)
     report = build(
-        chosen.model, chosen.data, records, scores, chosen.lsum,
+        chosen.model,
+        chosen.data,
+        records,
+        scores,
+        chosen.lsum,
         machine_name(checkpoints[chosen.model].model.device),
         {name: checkpoint.settings for name, checkpoint in checkpoints.items()},
-    )  # fmt: skip
+    )
     print(markdown(report))
     if chosen.out:
         try:

@@ -33,9 +33,13 @@ class Checkpoint:
     """A loaded checkpoint that summarizes batches of documents, always in the same way."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, reading: Reading, options: Mapping[str, Any],
+        self,
+        model: Any,
+        tokenizer: Any,
+        reading: Reading,
+        options: Mapping[str, Any],
         salience: Salience | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.salience = salience
         self.model, self.tokenizer, self.padding = model, tokenizer, reading.padding
         self.window = reading.window or own_window(tokenizer)
@@ -48,9 +52,15 @@ class Checkpoint:
 
     @classmethod
     def load(
-        cls, name: str, reading: Reading, options: Mapping[str, Any], *,
-        revision: str | None = None, device: str = "auto", dtype: str = "auto",
-    ) -> Checkpoint:  # fmt: skip
+        cls,
+        name: str,
+        reading: Reading,
+        options: Mapping[str, Any],
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> Checkpoint:
         """Load a folder or a hub id. Raises UserError."""
         from .. import LongT5ForConditionalGeneration, Tokenizer
         from ..checkpoint import locate

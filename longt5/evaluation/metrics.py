@@ -39,7 +39,8 @@ METRICS = {
     "novel_2grams": Metric("new 2-grams %", 1, "share of its word pairs that the source has not"),
     "repeated_4grams": Metric("repeated 4-grams %", 1, "share of its 4-grams said before"),
     "supported": Metric(
-        "supported %", 1,
+        "supported %",
+        1,
         "share of sentences whose numbers, units, dates and names all stand in the source",
     ),
     "wrong_numbers": Metric(
@@ -48,7 +49,7 @@ METRICS = {
     "wrong_names": Metric("wrong names", 2, "names per summary that the source has not"),
     "finished": Metric("finished %", 0, "share of summaries that end with a sentence"),
     "seconds": Metric("s", 2, "seconds per document"),
-}  # fmt: skip
+}
 
 
 class Source:

@@ -45,11 +45,16 @@ def run(
             source = Source(record.document)
             texts = {name: rows[at][0] for name, rows in written.items()}
             summaries.append(texts)
-            scores.append({
-                name: {**rouge(record.summary or "", text), **shape(source, text),
-                       "seconds": written[name][at][1]}
-                for name, text in texts.items()
-            })  # fmt: skip
+            scores.append(
+                {
+                    name: {
+                        **rouge(record.summary or "", text),
+                        **shape(source, text),
+                        "seconds": written[name][at][1],
+                    }
+                    for name, text in texts.items()
+                }
+            )
             bar.update()
     bar.close()
     return scores, summaries
@@ -80,20 +85,32 @@ def intervals(scores: Sequence[dict[str, Scores]]) -> dict[str, dict[str, list[f
 
 
 def build(
-    model: str, data: str, records: Sequence[Record], scores: Sequence[dict[str, Scores]],
-    lsum: str, machine: str, settings: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+    model: str,
+    data: str,
+    records: Sequence[Record],
+    scores: Sequence[dict[str, Scores]],
+    lsum: str,
+    machine: str,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
     """The content of ``report.json``."""
     groups: dict[str, list[dict[str, Scores]]] = {}
     for record, row in zip(records, scores, strict=True):
         groups.setdefault(source_group(record.source), []).append(row)
     return {
-        "model": model, "data": data, "n": len(records), "scores": intervals(scores),
+        "model": model,
+        "data": data,
+        "n": len(records),
+        "scores": intervals(scores),
         "sources": {
             name: {"n": len(rows), "scores": intervals(rows)} for name, rows in groups.items()
-        } if len(groups) > 1 else {},
-        "lsum": lsum, "machine": machine, "settings": dict(settings),
-    }  # fmt: skip
+        }
+        if len(groups) > 1
+        else {},
+        "lsum": lsum,
+        "machine": machine,
+        "settings": dict(settings),
+    }
 
 
 def source_group(source: str) -> str:
@@ -116,8 +133,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         *(_table(report["scores"], metrics) for metrics in TABLES),
     ]
     for name, part in report["sources"].items():
-        parts += [f"## {name}: {part['n']}",
-                  _table(part["scores"], ("rouge1", "rouge2", "rougeLsum", "words"))]  # fmt: skip
+        parts += [
+            f"## {name}: {part['n']}",
+            _table(part["scores"], ("rouge1", "rouge2", "rougeLsum", "words")),
+        ]
     parts += [
         "\n".join(f"- {metric.label}: {metric.about}" for metric in METRICS.values()),
         f"{report['machine']}. Settings: `{json.dumps(report['settings'])}`",
@@ -126,8 +145,10 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def _table(scores: Mapping[str, Mapping[str, Sequence[float]]], metrics: Sequence[str]) -> str:
-    lines = ["| | " + " | ".join(METRICS[m].label for m in metrics) + " |",
-             "|---" * (len(metrics) + 1) + "|"]  # fmt: skip
+    lines = [
+        "| | " + " | ".join(METRICS[m].label for m in metrics) + " |",
+        "|---" * (len(metrics) + 1) + "|",
+    ]
     for system, row in scores.items():
         cells = [_cell(row[m], METRICS[m].digits) for m in metrics]
         lines.append("| " + " | ".join([system, *cells]) + " |")
@@ -140,9 +161,11 @@ def _cell(value: Sequence[float], digits: int) -> str:
 
 
 def save(
-    folder: Path, report: Mapping[str, Any], records: Sequence[Record],
+    folder: Path,
+    report: Mapping[str, Any],
+    records: Sequence[Record],
     summaries: Sequence[Mapping[str, str]],
-) -> None:  # fmt: skip
+) -> None:
     """``report.json``, ``report.md``, and ``summaries.jsonl`` to read beside the references."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=2, ensure_ascii=False)

@@ -124,9 +124,14 @@ def long_attention(
 
 
 def attend(
-    q: Array, k: Array, v: Array, side: Side, shape: Geometry, drop: Dropout,
+    q: Array,
+    k: Array,
+    v: Array,
+    side: Side,
+    shape: Geometry,
+    drop: Dropout,
     want_weights: bool = False,
-) -> tuple[Array, Array | None]:  # fmt: skip
+) -> tuple[Array, Array | None]:
     """Long attention of q, k, v [B, H, S, d] with global keys and values [B, H, G, d].
 
     [B, H, S, d], a chunk of blocks after the other; the weights too only if they are wanted,
@@ -232,9 +237,15 @@ def plain_attention(
 
 
 def cached_attention(
-    p: Params, config: LongT5Config, x: Array, keys: Array, values: Array, at: Array,
-    bias: Array, drop: Dropout,
-) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+    p: Params,
+    config: LongT5Config,
+    x: Array,
+    keys: Array,
+    values: Array,
+    at: Array,
+    bias: Array,
+    drop: Dropout,
+) -> tuple[Array, Array, Array, Array]:
     """Causal self-attention of the positions ``at`` ..: x [R, T, D], keys, values [R, H, C, d],
     bias [R or 1, H, T, C]. Output, weights, and keys and values with the new ones written."""
     q, k, v = (split(linear(p[name], x), config.num_heads) for name in "qkv")
@@ -245,9 +256,14 @@ def cached_attention(
 
 
 def cross_attention(
-    p: Params, config: LongT5Config, x: Array, keys: Array, values: Array, bias: Array,
+    p: Params,
+    config: LongT5Config,
+    x: Array,
+    keys: Array,
+    values: Array,
+    bias: Array,
     drop: Dropout,
-) -> tuple[Array, Array]:  # fmt: skip
+) -> tuple[Array, Array]:
     """Decoder attention over the source: x [R, T, D], keys, values [B, H, S, d], bias
     [B, 1, 1, S]. The K = R / B rows of a source are query rows over one copy of its keys."""
     batch, heads, source, _ = keys.shape

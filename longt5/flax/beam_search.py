@@ -137,16 +137,19 @@ def _update_finished(
     finished_scores, kept = jax.lax.top_k(merged, beams)
     lengths = jnp.broadcast_to(state.length, scores.shape)
     old_and_new = (
-        (state.is_finished, just_finished), (state.lengths, lengths),
-    )  # fmt: skip
+        (state.is_finished, just_finished),
+        (state.lengths, lengths),
+    )
     is_finished, lengths = (
         jnp.take_along_axis(jnp.concatenate(pair, 1), kept, axis=1) for pair in old_and_new
     )
     finished = _gather(jnp.concatenate([state.finished, hypotheses], 1), kept)
     return state._replace(
-        finished=finished, finished_scores=finished_scores, is_finished=is_finished,
+        finished=finished,
+        finished_scores=finished_scores,
+        is_finished=is_finished,
         lengths=lengths,
-    )  # fmt: skip
+    )
 
 
 def _update_done(state: BeamSearch, ended: Array, options: SearchOptions) -> BeamSearch:

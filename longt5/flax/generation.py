@@ -86,9 +86,15 @@ def search_options(shape: LongT5Config, config: GenerationConfig) -> SearchOptio
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
     fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
     return SearchOptions(
-        config.num_beams, max(config.longest, 2), config.length_penalty, config.early_stopping,
-        eos, start, fill, config.do_sample,
-    )  # fmt: skip
+        config.num_beams,
+        max(config.longest, 2),
+        config.length_penalty,
+        config.early_stopping,
+        eos,
+        start,
+        fill,
+        config.do_sample,
+    )
 
 
 @partial(jax.jit, static_argnames=("shape", "config"))

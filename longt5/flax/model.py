@@ -93,10 +93,12 @@ def encode(
     norm = params["encoder"]["final_layer_norm"]
     x = drop(rms_norm(norm, x, config.layer_norm_epsilon))
     return EncoderStates(
-        x, attention_mask, input_ids,
+        x,
+        attention_mask,
+        input_ids,
         (*states[:-1], x) if want_states else None,
         tuple(w for w in seen if w is not None) if want_weights else None,
-    )  # fmt: skip
+    )
 
 
 @partial(jax.jit, static_argnames=("config", "rows", "max_length"))
@@ -166,12 +168,13 @@ def decode(
     keys, values = zip(*grown, strict=True)
     own_weights, cross_weights = zip(*weights_, strict=True)
     return DecoderOutput(
-        x, None,
+        x,
+        None,
         cache._replace(self_keys=keys, self_values=values, length=cache.length + target),
         (*states[:-1], x) if want_states else None,
         own_weights if want_weights else None,
         cross_weights if want_weights else None,
-    )  # fmt: skip
+    )
 
 
 def _decoder_layers(params: Params, config: LongT5Config) -> list[Params]:
@@ -252,19 +255,29 @@ class FlaxLongT5Model:
             raise ValueError("decoder_input_ids are needed (the target shifted right).")
         keys = (None, None) if dropout_rng is None else jax.random.split(dropout_rng)
         options: dict[str, Any] = {
-            "output_attentions": output_attentions, "output_hidden_states": output_hidden_states,
-            "train": train, "params": params,
-        }  # fmt: skip
+            "output_attentions": output_attentions,
+            "output_hidden_states": output_hidden_states,
+            "train": train,
+            "params": params,
+        }
         encoded = self.encode(input_ids, attention_mask, **options, dropout_rng=keys[0])
         decoded = self.decode(
-            decoder_input_ids, encoded, decoder_attention_mask=decoder_attention_mask,
-            **options, dropout_rng=keys[1],
-        )  # fmt: skip
+            decoder_input_ids,
+            encoded,
+            decoder_attention_mask=decoder_attention_mask,
+            **options,
+            dropout_rng=keys[1],
+        )
         return Seq2SeqOutput(
-            decoded.last_hidden_state, encoded.last_hidden_state, decoded.logits,
-            decoded.hidden_states, decoded.attentions, decoded.cross_attentions,
-            encoded.hidden_states, encoded.attentions,
-        )  # fmt: skip
+            decoded.last_hidden_state,
+            encoded.last_hidden_state,
+            decoded.logits,
+            decoded.hidden_states,
+            decoded.attentions,
+            decoded.cross_attentions,
+            encoded.hidden_states,
+            encoded.attentions,
+        )
 
     def encode(
         self,
@@ -286,9 +299,14 @@ class FlaxLongT5Model:
         if not isinstance(ids, jax.core.Tracer):  # JAX itself takes another id without a word
             self.config.check_ids("input_ids", int(ids.min()), int(ids.max()))
         return encode(
-            self.params if params is None else params, self.config, ids, mask,
-            output_hidden_states, output_attentions, _key(train, dropout_rng),
-        )  # fmt: skip
+            self.params if params is None else params,
+            self.config,
+            ids,
+            mask,
+            output_hidden_states,
+            output_attentions,
+            _key(train, dropout_rng),
+        )
 
     def init_cache(
         self,
@@ -339,9 +357,15 @@ class FlaxLongT5Model:
             raise ValueError(f"The cache holds {cache.capacity} positions and is full.")
         mask = None if decoder_attention_mask is None else jnp.asarray(decoder_attention_mask)
         output = decode(
-            params, self.config, ids, cache, mask,
-            output_hidden_states, output_attentions, _key(train, dropout_rng),
-        )  # fmt: skip
+            params,
+            self.config,
+            ids,
+            cache,
+            mask,
+            output_hidden_states,
+            output_attentions,
+            _key(train, dropout_rng),
+        )
         if past_key_values is None:
             output = output._replace(past_key_values=None)
         if self.has_head:

@@ -249,9 +249,12 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def load(
-    cls: type[Any], folder_or_hub_id: str | Path, revision: str | None, dtype: Any,
+    cls: type[Any],
+    folder_or_hub_id: str | Path,
+    revision: str | None,
+    dtype: Any,
     local_files_only: bool,
-) -> Any:  # fmt: skip
+) -> Any:
     """A model of class ``cls`` from a Hugging Face folder or hub id.
 
     Raises FileNotFoundError (no such checkpoint) or ValueError (it does not fit).
@@ -260,8 +263,10 @@ def load(
     folder = locate(folder_or_hub_id, revision, local_files_only, old_files="flax_model*")
     config = LongT5Config.from_pretrained(folder)
     flat = read_params(folder)
-    config.check_shapes({name_of(p): x.shape[:: -1 if p.endswith("/kernel") else 1]
-                         for p, x in flat.items()}, folder)  # fmt: skip
+    config.check_shapes(
+        {name_of(p): x.shape[:: -1 if p.endswith("/kernel") else 1] for p, x in flat.items()},
+        folder,
+    )
     flat = fitted(config, flat, cls.has_head)
     params = nested({path: jnp.asarray(flat.pop(path), kind) for path in list(flat)})
     model = cls(config, dtype=kind, params=params)

@@ -41,9 +41,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
             floats //= 4
 
 
-def _attend(
-    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, floats: int
-) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, floats: int) -> Tensor:
     batch, source, heads, width = q.shape
     length = geometry.block_len
     blocks = -(-source // length)
@@ -65,9 +63,16 @@ def _attend(
         span = slice(first * length, last * length)
         wide = slice(first * length, (last + 2) * length)
         out[:, :, span] = _attend_chunk(
-            _wide(queries[:, :, span]), _wide(keys[:, :, wide]), _wide(values[:, :, wide]),
-            hidden[:, wide], padding, side_keys, side_values, geometry, first,
-        )  # fmt: skip
+            _wide(queries[:, :, span]),
+            _wide(keys[:, :, wide]),
+            _wide(values[:, :, wide]),
+            hidden[:, wide],
+            padding,
+            side_keys,
+            side_values,
+            geometry,
+            first,
+        )
     return out[:, :, :source].transpose(1, 2)
 
 
@@ -92,9 +97,16 @@ def _padding(hidden: Tensor, geometry: Geometry) -> list[int]:
 
 
 def _attend_chunk(
-    q: Tensor, k: Tensor, v: Tensor, hidden: Tensor, padding: list[int],
-    side_keys: Tensor | None, side_values: Tensor | None, geometry: Geometry, first: int,
-) -> Tensor:  # fmt: skip
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    hidden: Tensor,
+    padding: list[int],
+    side_keys: Tensor | None,
+    side_values: Tensor | None,
+    geometry: Geometry,
+    first: int,
+) -> Tensor:
     """Blocks ``first`` and on: q [B, H, n*L, d], k and v one block wider on both sides."""
     length = geometry.block_len
     batch, heads, rows, width = q.shape
@@ -113,8 +125,11 @@ def _attend_chunk(
     if side_keys is not None:
         bias = _side_bias(geometry, first, n)
         runs = (n, bias.shape[3], length // bias.shape[3])
-        torch.add((q @ side_keys).unflatten(2, runs), bias,
-                  out=scores[..., 3 * length :].unflatten(3, runs[1:]))  # fmt: skip
+        torch.add(
+            (q @ side_keys).unflatten(2, runs),
+            bias,
+            out=scores[..., 3 * length :].unflatten(3, runs[1:]),
+        )
     weights = scores.softmax(-1)
     out = weights[..., : 3 * length] @ v.unfold(2, 3 * length, length).transpose(-1, -2)
     out = out.flatten(2, 3)

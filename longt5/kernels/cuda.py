@@ -132,6 +132,9 @@ def block_mask(geometry: Geometry, padded: int, keys: int, mask_mod: Any) -> Any
         counts[n], rows[n, : len(seen)] = len(seen), torch.tensor(seen, dtype=torch.int32)
     device = geometry.mask.device
     return BlockMask.from_kv_blocks(
-        counts.to(device)[None, None], rows.to(device)[None, None],
-        BLOCK_SIZE=length, mask_mod=mask_mod, seq_lengths=(padded, keys),
-    )  # fmt: skip
+        counts.to(device)[None, None],
+        rows.to(device)[None, None],
+        BLOCK_SIZE=length,
+        mask_mod=mask_mod,
+        seq_lengths=(padded, keys),
+    )

@@ -31,9 +31,14 @@ class CrossStates:
     """Keys and values [B, H, S, d] of one layer, shared by the K beams of a source."""
 
     def __init__(
-        self, batch: int, source: int, heads: int, width: int,
-        dtype: torch.dtype, device: torch.device,
-    ) -> None:  # fmt: skip
+        self,
+        batch: int,
+        source: int,
+        heads: int,
+        width: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
         shape = (batch, heads, source, width)
         self.keys = torch.empty(shape, dtype=dtype, device=device)
         self.values = torch.empty(shape, dtype=dtype, device=device)

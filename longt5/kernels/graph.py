@@ -89,8 +89,9 @@ class FixedStep:
     def record(self, compute: Callable[[Tensor, Tensor, Tensor], Result]) -> None:
         """Record ``compute(tokens, at, parents)``, which is not kept: it holds the cache that
         this is a part of."""
-        self.replay = record(lambda: compute(self.tokens, self.at, self.parents),
-                             self.tokens.device)  # fmt: skip
+        self.replay = record(
+            lambda: compute(self.tokens, self.at, self.parents), self.tokens.device
+        )
 
     def __call__(self, tokens: Tensor, at: int) -> Result:
         """One step at position ``at``. The second is overwritten by the next step."""

@@ -62,8 +62,10 @@ def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
     sizes = {size for layer in layers for part in layer.matrices for w in part for size in w.shape}
     dense = all(
         w.is_contiguous() and w.dtype in (kind, torch.int8)
-        for layer in layers for part in layer.matrices for w in part
-    )  # fmt: skip
+        for layer in layers
+        for part in layer.matrices
+        for w in part
+    )
     return (
         native.fits(width, native.LANES, kind, cache.self_keys[0].device)
         and rows <= native.THIN_ROWS
@@ -94,11 +96,24 @@ class DecoderStep:
         self.held = own[:, None].expand(rows, capacity).contiguous()
         inputs, wide = layers[0].matrices[0][0].shape[1], layers[0].matrices[2][0].shape[0]
         self.call = _Step(
-            None, ctypes.addressof(self.layers), None, native.pointer(self.cross_bias),
+            None,
+            ctypes.addressof(self.layers),
+            None,
+            native.pointer(self.cross_bias),
             native.pointer(self.held),
-            len(layers), batch, rows // batch, source, inputs, heads, width, wide, capacity,
-            0, 1, eps,
-        )  # fmt: skip
+            len(layers),
+            batch,
+            rows // batch,
+            source,
+            inputs,
+            heads,
+            width,
+            wide,
+            capacity,
+            0,
+            1,
+            eps,
+        )
 
     def _layer(self, number: int, cache: DecoderCache) -> _Layer:
         layer = self.weights[number]
@@ -116,7 +131,7 @@ class DecoderStep:
             (ctypes.c_void_p * WIDE)(*_with_gate(wide_scale)),
             *map(native.pointer, stores),
             None,
-        )  # fmt: skip
+        )
 
     def reorder(self, parents: Tensor, length: int) -> None:
         """Make row ``i`` continue row ``parents[i]``: keys and values stay where they are, and

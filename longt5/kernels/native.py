@@ -141,8 +141,10 @@ def _compile(compiler: str, path: Path) -> None:
         made = Path(folder) / path.name
         subprocess.run(
             [compiler, *_flags(), str(SOURCE), "-o", str(made)],
-            check=True, capture_output=True, timeout=COMPILE_SECONDS,
-        )  # fmt: skip
+            check=True,
+            capture_output=True,
+            timeout=COMPILE_SECONDS,
+        )
         made.replace(path)
 
 
@@ -182,11 +184,17 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
     out = torch.empty(batch, source, heads, width, dtype=q.dtype)
     call = _Long(
         *map(pointer, (q, k, v, side_k, side_v, local_table, table, rows, seen, mask, out)),
-        batch, source, heads, width, geometry.block_len, geometry.block_size,
-        0 if side_k is None else side_k.shape[1], 0 if rows is None else rows.shape[1],
+        batch,
+        source,
+        heads,
+        width,
+        geometry.block_len,
+        geometry.block_size,
+        0 if side_k is None else side_k.shape[1],
+        0 if rows is None else rows.shape[1],
         *(0 if x is None else x.stride(1) for x in (q, k, v, side_k, side_v)),
         torch.get_num_threads(),
-    )  # fmt: skip
+    )
     kernels.longt5_long_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
     return out
 
@@ -201,8 +209,14 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
     out = torch.empty(rows, heads, width, dtype=q.dtype)
     call = _Own(
         *map(pointer, (q, keys, values, bias, None, out)),
-        rows, heads, width, keys.shape[2], length, q.stride(0), torch.get_num_threads(),
-    )  # fmt: skip
+        rows,
+        heads,
+        width,
+        keys.shape[2],
+        length,
+        q.stride(0),
+        torch.get_num_threads(),
+    )
     kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
     return out
 
@@ -238,9 +252,14 @@ def thin_product(
         pointer(x),
         (ctypes.c_void_p * MATRICES)(*map(pointer, weights)),
         (ctypes.c_void_p * MATRICES)(*map(pointer, scales)),
-        pointer(out), rows, x.shape[1], len(sizes), (ctypes.c_int64 * MATRICES)(*sizes),
-        x.dtype is torch.bfloat16, torch.get_num_threads(),
-    )  # fmt: skip
+        pointer(out),
+        rows,
+        x.shape[1],
+        len(sizes),
+        (ctypes.c_int64 * MATRICES)(*sizes),
+        x.dtype is torch.bfloat16,
+        torch.get_num_threads(),
+    )
     kernels.longt5_thin_product(ctypes.byref(call))
     parts = out.split([rows * size for size in sizes])
     return tuple(part.view(rows, size) for part, size in zip(parts, sizes, strict=True))
@@ -253,9 +272,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     scale = weight.float()
     out = torch.empty(x.shape, dtype=weight.dtype)
     rows = x.numel() // x.shape[-1]
-    call = _Norm(
-        *map(pointer, (x, scale, out)), rows, x.shape[-1], torch.get_num_threads(), eps
-    )
+    call = _Norm(*map(pointer, (x, scale, out)), rows, x.shape[-1], torch.get_num_threads(), eps)
     kernels.longt5_rms_norm(int(weight.dtype is torch.bfloat16), ctypes.byref(call))
     return out
 
@@ -294,7 +311,12 @@ class CrossStates(decode.CrossStates):
         bias = None if bias is None else bias.reshape(batch, source).contiguous()
         call = _Cross(
             *map(pointer, (q, self.keys, self.values, bias, out, weights)),
-            batch, source, heads, width, beams, torch.get_num_threads(),
-        )  # fmt: skip
+            batch,
+            source,
+            heads,
+            width,
+            beams,
+            torch.get_num_threads(),
+        )
         kernels.longt5_cross_attention(int(self.dtype is torch.bfloat16), ctypes.byref(call))
         return out, weights

@@ -39,9 +39,7 @@ class Kernel(Protocol):
 
     def fits(self, width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool: ...
 
-    def attend(
-        self, q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry
-    ) -> Tensor: ...
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor: ...
 
 
 KERNELS: dict[str, Kernel] = {  # the fastest first
@@ -222,9 +220,12 @@ def check_all(device: torch.device) -> list[Check]:
 def _long_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     q, k, v, side, geometry = sample(dtype)
     on_device = Geometry(
-        geometry.mask.to(device), geometry.block_len, geometry.local_table.to(device),
-        geometry.block_size, _moved(geometry.side, device),
-    )  # fmt: skip
+        geometry.mask.to(device),
+        geometry.block_len,
+        geometry.local_table.to(device),
+        geometry.block_size,
+        _moved(geometry.side, device),
+    )
     moved_side = None if side is None else (side[0].to(device), side[1].to(device))
     args = q.to(device), k.to(device), v.to(device)
     got = KERNELS[name].attend(*args, moved_side, on_device)
@@ -250,9 +251,7 @@ def _cross_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
     scores = torch.einsum("bkhd,bshd->bhks", beams.float(), k.float()) + bias
     expected = torch.einsum("bhks,bshd->bkhd", scores.softmax(-1), v.float())
     assert weights is not None
-    return max(
-        _difference(got.cpu(), expected), _difference(weights.cpu(), scores.softmax(-1))
-    )
+    return max(_difference(got.cpu(), expected), _difference(weights.cpu(), scores.softmax(-1)))
 
 
 def _self_error(name: str, dtype: torch.dtype, device: torch.device) -> float:
@@ -340,10 +339,16 @@ def _tiny_model() -> tuple[LongT5ForConditionalGeneration, Tensor]:
     from ..model import LongT5ForConditionalGeneration
 
     shape = LongT5Config(
-        vocab_size=64, d_model=64, d_kv=16, d_ff=64, num_heads=4, num_layers=1,
-        num_decoder_layers=2, feed_forward_proj="gated-gelu",
+        vocab_size=64,
+        d_model=64,
+        d_kv=16,
+        d_ff=64,
+        num_heads=4,
+        num_layers=1,
+        num_decoder_layers=2,
+        feed_forward_proj="gated-gelu",
         encoder_attention_type="transient-global",
-    )  # fmt: skip
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(11)
         model = LongT5ForConditionalGeneration(shape).eval().float()

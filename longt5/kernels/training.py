@@ -24,9 +24,14 @@ from .chunked import CHUNK_FLOATS, GPU_CHUNK_FLOATS, _blocks_first
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, dropout: float = 0.0,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    side: Side,
+    geometry: Geometry,
+    dropout: float = 0.0,
     compiled: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """See :mod:`longt5.kernels`; differentiable, once, in q, k, v, side and the biases."""
     batch, source, heads, _ = q.shape
     length = geometry.block_len
@@ -41,15 +46,21 @@ def attend(
     globals_ = 0 if side is None else side[0].shape[1]
     floats = CHUNK_FLOATS if q.device.type == "cpu" else GPU_CHUNK_FLOATS
     plan = Plan(
-        max(1, floats // (batch * heads * length * (3 * length + globals_))), dropout,
-        int(torch.randint(2**62, ())) if dropout else 0, compiled,
-    )  # fmt: skip
+        max(1, floats // (batch * heads * length * (3 * length + globals_))),
+        dropout,
+        int(torch.randint(2**62, ())) if dropout else 0,
+        compiled,
+    )
     out = _Attention.apply(
-        split(q, 0, after), split(k, length, length + after), split(v, length, length + after),
+        split(q, 0, after),
+        split(k, length, length + after),
+        split(v, length, length + after),
         *((x.transpose(1, 2).contiguous() for x in side) if side is not None else (None, None)),
-        geometry.local_bias[:, None], side_bias,
-        mask_bias(windows)[:, None, :, None], plan,
-    )  # fmt: skip
+        geometry.local_bias[:, None],
+        side_bias,
+        mask_bias(windows)[:, None, :, None],
+        plan,
+    )
     return out.flatten(2, 3)[:, :, :source].transpose(1, 2)
 
 
@@ -80,9 +91,7 @@ class Plan:
         def mask(x: Tensor | None) -> Tensor | None:
             if x is None:
                 return None
-            drawn = torch.rand(
-                x.shape, generator=generator, device=device, dtype=torch.float32
-            )
+            drawn = torch.rand(x.shape, generator=generator, device=device, dtype=torch.float32)
             return (drawn >= self.dropout).float() / (1 - self.dropout)
 
         return mask(scores[0]), mask(scores[1])
@@ -94,9 +103,17 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, side_k: Tensor | None, side_v: Tensor | None,
-        local_bias: Tensor, side_bias: Tensor | None, hidden: Tensor, plan: Plan,
-    ) -> Tensor:  # fmt: skip
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        side_k: Tensor | None,
+        side_v: Tensor | None,
+        local_bias: Tensor,
+        side_bias: Tensor | None,
+        hidden: Tensor,
+        plan: Plan,
+    ) -> Tensor:
         weigh = _compiled(_weights) if plan.compiled else _weights
         out, log_totals = torch.empty_like(q), []
         for chunk in plan.chunks(q.shape[2]):
@@ -129,10 +146,15 @@ class _Attention(torch.autograd.Function):
             keys, values = _window(k, chunk), _window(v, chunk)
             products = _products(q, keys, side_k, chunk)
             local, d_local, side, d_side, d_bias, d_side_bias = differentiate(
-                *products, local_bias, _of(side_bias, chunk), hidden[:, :, chunk],
-                *ctx.plan.kept(products, chunk), log_total[:, :, chunk],
-                *_products(grad, values, side_v, chunk), inner[:, :, chunk],
-            )  # fmt: skip
+                *products,
+                local_bias,
+                _of(side_bias, chunk),
+                hidden[:, :, chunk],
+                *ctx.plan.kept(products, chunk),
+                log_total[:, :, chunk],
+                *_products(grad, values, side_v, chunk),
+                inner[:, :, chunk],
+            )
             asked, given = q[:, :, chunk], grad[:, :, chunk]
             dq[:, :, chunk] = d_local @ keys
             _add_windows(dk, d_local.mT @ asked, chunk)
@@ -146,9 +168,13 @@ class _Attention(torch.autograd.Function):
                 d_side_biases.append(d_side_bias)
         like = ((dk, k), (dv, v), (d_side_k, side_k), (d_side_v, side_v))
         return (
-            dq, *(None if x is None else x.to(of.dtype) for x, of in like), d_local_bias,
-            torch.cat(d_side_biases, 2) if d_side_biases else None, None, None,
-        )  # fmt: skip
+            dq,
+            *(None if x is None else x.to(of.dtype) for x, of in like),
+            d_local_bias,
+            torch.cat(d_side_biases, 2) if d_side_biases else None,
+            None,
+            None,
+        )
 
 
 def _sum(like: Tensor | None) -> Any:
@@ -208,9 +234,14 @@ def _scores(
 
 
 def _weights(
-    local: Tensor, side: Tensor | None, local_bias: Tensor, side_bias: Tensor | None,
-    hidden: Tensor, kept_local: Tensor | None, kept_side: Tensor | None,
-) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:  # fmt: skip
+    local: Tensor,
+    side: Tensor | None,
+    local_bias: Tensor,
+    side_bias: Tensor | None,
+    hidden: Tensor,
+    kept_local: Tensor | None,
+    kept_side: Tensor | None,
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
     """Weights before they are divided by their sum, that sum, and its log with the maximum."""
     dtype = local.dtype
     local, side = _scores(local, side, local_bias, side_bias, hidden)
@@ -228,10 +259,18 @@ def _weights(
 
 
 def _gradients(
-    local: Tensor, side: Tensor | None, local_bias: Tensor, side_bias: Tensor | None,
-    hidden: Tensor, kept_local: Tensor | None, kept_side: Tensor | None, log_total: Tensor,
-    out_local: Tensor, out_side: Tensor | None, inner: Tensor,
-) -> tuple[Any, ...]:  # fmt: skip
+    local: Tensor,
+    side: Tensor | None,
+    local_bias: Tensor,
+    side_bias: Tensor | None,
+    hidden: Tensor,
+    kept_local: Tensor | None,
+    kept_side: Tensor | None,
+    log_total: Tensor,
+    out_local: Tensor,
+    out_side: Tensor | None,
+    inner: Tensor,
+) -> tuple[Any, ...]:
     """(weights, gradients of the scores) of both parts, then the gradients of both biases.
 
     ``out_*``: gradients of the weights; ``inner``: the product of the output and its gradient.
@@ -255,5 +294,3 @@ def _part(
     if kept is None:
         return weights, weights * (out - inner)
     return weights * kept, weights * (out * kept - inner)
-
-

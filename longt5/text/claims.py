@@ -34,10 +34,17 @@ WORDS = dict(
     zip(
         "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
         "sixteen seventeen eighteen nineteen twenty".split(),
-        range(1, 21), strict=True,
+        range(1, 21),
+        strict=True,
     ),
-    thirty=30, forty=40, fifty=50, sixty=60, seventy=70, eighty=80, ninety=90,
-)  # fmt: skip
+    thirty=30,
+    forty=40,
+    fifty=50,
+    sixty=60,
+    seventy=70,
+    eighty=80,
+    ninety=90,
+)
 UNITS = {
     "%": "%", "percent": "%", "per cent": "%", "km": "km", "kilometre": "km", "kilometer": "km",
     "m": "m", "metre": "m", "meter": "m", "cm": "cm", "centimetre": "cm", "centimeter": "cm",
@@ -199,8 +206,10 @@ def _dates(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]
 
 
 def _agrees(said: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
-    return all(a in (0, b) or (b == 0 and part == 0)
-               for part, (a, b) in enumerate(zip(said, other, strict=True)))  # fmt: skip
+    return all(
+        a in (0, b) or (b == 0 and part == 0)
+        for part, (a, b) in enumerate(zip(said, other, strict=True))
+    )
 
 
 def names(text: str) -> list[tuple[str, tuple[int, int]]]:

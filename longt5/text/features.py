@@ -95,34 +95,51 @@ class Sentences:
         """[n, FEATURES], all of the size of 1; ``later``: the text goes on from an earlier part
         of its document."""
         central = _to_best([_cosine(v, self.whole) for v in self.vectors])
-        recurring = _to_best([
-            sum(self.frequency[w] for w in set(words)) / (len(words) + FREE)
-            for words in self.words
-        ])  # fmt: skip
+        recurring = _to_best(
+            [
+                sum(self.frequency[w] for w in set(words)) / (len(words) + FREE)
+                for words in self.words
+            ]
+        )
         whole = [float(later), *self._of_all()]
         return [
-            [*self._of_place(i), central[i], recurring[i], self.alike(i, 0), *self._of_form(i),
-             *headings, *self._of_words(i), *whole]
+            [
+                *self._of_place(i),
+                central[i],
+                recurring[i],
+                self.alike(i, 0),
+                *self._of_form(i),
+                *headings,
+                *self._of_words(i),
+                *whole,
+            ]
             for i, headings in enumerate(self._of_headings())
-        ]  # fmt: skip
+        ]
 
     def _of_place(self, i: int) -> tuple[float, ...]:
         before = self.text[: self.spans[i][0]].rstrip(" \t")
         return (
-            math.log(1 + i) / 5, 1 / (1 + i), i / len(self.spans), i < 3,
+            math.log(1 + i) / 5,
+            1 / (1 + i),
+            i / len(self.spans),
+            i < 3,
             not before or before.endswith("\n"),
-        )  # fmt: skip
+        )
 
     def _of_form(self, i: int) -> tuple[float, ...]:
         sentence = self.text[slice(*self.spans[i])]
         words, size = len(sentence.split()), max(1, len(sentence))
         return (
-            math.log(1 + words) / 3, words < SHORT, words > LONG,
+            math.log(1 + words) / 3,
+            words < SHORT,
+            words > LONG,
             self.dangles[i],
-            sum(c.isdigit() for c in sentence) / size, sum(c.isupper() for c in sentence) / size,
+            sum(c.isdigit() for c in sentence) / size,
+            sum(c.isupper() for c in sentence) / size,
             sum(c.isalpha() or c == " " for c in sentence) / size,
-            CUE.search(sentence) is not None, sentence.endswith("?"),
-        )  # fmt: skip
+            CUE.search(sentence) is not None,
+            sentence.endswith("?"),
+        )
 
     def _of_headings(self) -> Iterator[tuple[float, ...]]:
         """For each sentence, what the headings say of it."""
@@ -135,10 +152,12 @@ class Sentences:
             number = bisect_right(places, start) - 1
             line = found[number][1] if number >= 0 else ""
             yield (
-                len(words & title) / (len(words) + 3), len(words & all_words) / (len(words) + 3),
-                GOOD_HEADING.search(line) is not None, POOR_HEADING.search(line) is not None,
+                len(words & title) / (len(words) + 3),
+                len(words & all_words) / (len(words) + 3),
+                GOOD_HEADING.search(line) is not None,
+                POOR_HEADING.search(line) is not None,
                 number != last,
-            )  # fmt: skip
+            )
             last = number
 
     def _of_words(self, i: int) -> tuple[float, ...]:

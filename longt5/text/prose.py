@@ -67,10 +67,11 @@ def whole_ones(text: str, spans: list[Span]) -> list[Span]:
     too, but no listings, captions and the like; where the text is mostly lists, their items."""
     imprints = _imprints(text)
     whole = [
-        (start, end) for start, end in spans
+        (start, end)
+        for start, end in spans
         if is_whole(text[start:end], _begins_with_name(text, start))
         and not any(a <= start < b for a, b in imprints)
-    ]  # fmt: skip
+    ]
     sizes = [sum(count_words(text[a:b]) for a, b in some) for some in (whole, spans)]
     if 2 * sizes[0] > sizes[1] or (len(whole) >= FEW and LISTS * sizes[0] > sizes[1]):
         return whole
@@ -97,9 +98,10 @@ def _imprints(text: str) -> list[Span]:
     line are publishers, printers and the like."""
     edges = [0, *(gap.end() for gap in BLANK.finditer(text)), len(text)]
     return [
-        (start, end) for start, end in pairwise(edges)
+        (start, end)
+        for start, end in pairwise(edges)
         if end - start <= MAX_CHARACTERS and IMPRINT.search(text, start, end)
-    ]  # fmt: skip
+    ]
 
 
 def _begins_with_name(text: str, start: int) -> bool:

@@ -67,9 +67,7 @@ MEASURES = (  # may follow a number at a sentence's start: years, people, things
     "年月日号天周岁世纪个位名人种类项条件次回倍家所间座台辆只头张本册章节页行列组批届期层楼度元角分秒点时小万亿"
     "千百十兆多余几成米公里克吨升寸尺斤亩码维阶级段代步套份双副幅篇首句字词枚匹社国番歳円"
 )
-NOTE = re.compile(
-    rf"[*†‡§¶]+\s?\w|\d{{1,2}}(?:[A-Z][a-z]|(?![{MEASURES}])[\u3400-\u9fff])"
-)
+NOTE = re.compile(rf"[*†‡§¶]+\s?\w|\d{{1,2}}(?:[A-Z][a-z]|(?![{MEASURES}])[\u3400-\u9fff])")
 IMPRINT = re.compile(
     r"©|\(c\) ?\d{4}|\bcopyright \d{4}|\ball rights reserved\b|\bISBN\b"
     r"|\bno part of this (?:book|publication|work|document)\b|\bnot the intended recipient\b"

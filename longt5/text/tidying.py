@@ -29,9 +29,7 @@ NEEDED = re.compile(
     re.IGNORECASE,
 )
 BULLET = re.compile(r"(?:[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]|\.{3,}|…+)\s+(?=\S)")
-RAISED = re.compile(
-    rf"(?<=[^\W\d_A-Z]{{4}},){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])"
-)
+RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}},){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])")
 LAST_RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}})(\.{CLOSING}){NOTES}\Z")
 # What has "2.5" before it may be measured: a number of three parts or with a stop is a clause's.
 LABEL = re.compile(

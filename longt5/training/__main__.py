@@ -19,23 +19,44 @@ COMMANDS = {
 
 def parser() -> argparse.ArgumentParser:
     """The options of the commands."""
-    p = argparse.ArgumentParser(prog="python -m longt5.training", description=(
-        "Train a LongT5 by a recipe. The same command goes on where it ended; on several GPUs: "
-        "torchrun --nproc-per-node N -m longt5.training ..."))  # fmt: skip
+    p = argparse.ArgumentParser(
+        prog="python -m longt5.training",
+        description=(
+            "Train a LongT5 by a recipe. The same command goes on where it ended; on several GPUs: "
+            "torchrun --nproc-per-node N -m longt5.training ..."
+        ),
+    )
     commands = p.add_subparsers(dest="command", required=True)
     for name, (objective, about) in COMMANDS.items():
-        c = commands.add_parser(name, help=about, description=(
-            f"{about.capitalize()}. A stage that names no objective has {objective}."))  # fmt: skip
+        c = commands.add_parser(
+            name,
+            help=about,
+            description=(f"{about.capitalize()}. A stage that names no objective has {objective}."),
+        )
         c.add_argument("--config", type=Path, required=True, metavar="RECIPE.toml")
         c.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's files lie")
-        c.add_argument("--out", type=Path, default=Path("trained"), metavar="DIR",
-                       help="model/, state.pt, log.csv, curves.png (default: trained)")  # fmt: skip
-        c.add_argument("--trial", type=positive, metavar="N",
-                       help="at most N steps of each stage, to see that a recipe runs")  # fmt: skip
+        c.add_argument(
+            "--out",
+            type=Path,
+            default=Path("trained"),
+            metavar="DIR",
+            help="model/, state.pt, log.csv, curves.png (default: trained)",
+        )
+        c.add_argument(
+            "--trial",
+            type=positive,
+            metavar="N",
+            help="at most N steps of each stage, to see that a recipe runs",
+        )
         c.add_argument("--device", default="auto", metavar="D")
-    c = commands.add_parser("salience", help="learn which sentences to repeat", description=(
-        "Learn from pairs of documents and summaries which sentences a summary repeats, for a "
-        "model that copies: writes salience.json, which belongs beside its weights."))  # fmt: skip
+    c = commands.add_parser(
+        "salience",
+        help="learn which sentences to repeat",
+        description=(
+            "Learn from pairs of documents and summaries which sentences a summary repeats, for a "
+            "model that copies: writes salience.json, which belongs beside its weights."
+        ),
+    )
     c.add_argument("--data", required=True, metavar="FILE_OR_DATASET")
     c.add_argument("--limit", type=positive, metavar="N", help="pairs (default: all)")
     c.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
@@ -75,8 +96,10 @@ def _failure(error: Exception, out: Path) -> str | None:
     from ..memory import is_out_of_memory
 
     if is_out_of_memory(error):
-        return ("Memory ran out: try a smaller batch_tokens with more accumulation, shorter "
-                "sources, or gradient_checkpointing = true, in another --out.")  # fmt: skip
+        return (
+            "Memory ran out: try a smaller batch_tokens with more accumulation, shorter "
+            "sources, or gradient_checkpointing = true, in another --out."
+        )
     if isinstance(error, OSError):
         said = f"The run ended ({reason(error)}): is there room in {out}, and may it be written?"
         return f"{said} {_goes_on(out)}".rstrip()

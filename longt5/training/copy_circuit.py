@@ -29,9 +29,7 @@ def wire(model: LongT5ForConditionalGeneration, seed: int = 0) -> None:
     generator = torch.Generator().manual_seed(seed)
     sizes = _sizes(model.config.d_kv)
     codes = _directions(sizes, model.config.d_model, generator)
-    *stores, relay, last_relay = _directions(
-        [*sizes, *sizes[2:]], model.config.d_model, generator
-    )
+    *stores, relay, last_relay = _directions([*sizes, *sizes[2:]], model.config.d_model, generator)
     own = [codes[0], *_directions(sizes[1:], model.config.d_model, generator)]
     _wire_encoder(model, codes, stores, [relay, last_relay])
     _wire_decoder(model, codes, own)
@@ -40,9 +38,13 @@ def wire(model: LongT5ForConditionalGeneration, seed: int = 0) -> None:
 
 def _check(c: LongT5Config) -> None:
     fits = (
-        c.num_layers >= 2 and (c.num_decoder_layers or 0) >= 2 and c.num_heads >= 3
-        and c.d_kv >= 8 and c.d_model >= 2 * c.d_kv and c.inner_dim <= c.d_model
-    )  # fmt: skip
+        c.num_layers >= 2
+        and (c.num_decoder_layers or 0) >= 2
+        and c.num_heads >= 3
+        and c.d_kv >= 8
+        and c.d_model >= 2 * c.d_kv
+        and c.inner_dim <= c.d_model
+    )
     if not fits:
         raise UserError(
             "copy_circuit needs two layers on both sides, three heads, d_kv of 8 or more, "
@@ -62,19 +64,22 @@ def _directions(sizes: list[int], width: int, generator: torch.Generator) -> lis
     return list(torch.linalg.qr(square)[0].T.split(sizes))
 
 
-def _towards(table: Tensor, head: int, offset: int, bias: float, c: LongT5Config,
-             bidirectional: bool) -> None:  # fmt: skip
+def _towards(
+    table: Tensor, head: int, offset: int, bias: float, c: LongT5Config, bidirectional: bool
+) -> None:
     """Make a head look at the position ``offset`` from its own."""
     bucket = relative_position_bucket(
-        torch.tensor(offset), bidirectional=bidirectional,
+        torch.tensor(offset),
+        bidirectional=bidirectional,
         num_buckets=c.relative_attention_num_buckets,
         max_distance=c.relative_attention_max_distance,
-    )  # fmt: skip
+    )
     table[bucket, head] += bias
 
 
-def _pass_on(attention: Projections, head: int, read: Tensor, write: Tensor,
-             strength: float) -> None:  # fmt: skip
+def _pass_on(
+    attention: Projections, head: int, read: Tensor, write: Tensor, strength: float
+) -> None:
     """Make a head carry what lies along ``read`` [n, D] to ``write`` [n, D]."""
     width = attention.width
     rows = slice(head * width, head * width + len(read))
@@ -84,9 +89,11 @@ def _pass_on(attention: Projections, head: int, read: Tensor, write: Tensor,
 
 
 def _wire_encoder(
-    model: LongT5ForConditionalGeneration, codes: list[Tensor], stores: list[Tensor],
+    model: LongT5ForConditionalGeneration,
+    codes: list[Tensor],
+    stores: list[Tensor],
     relays: list[Tensor],
-) -> None:  # fmt: skip
+) -> None:
     """Layer 0 stores the codes of the token before, and of the one before that for three uses;
     layer 1 hands two of these on by one and two positions."""
     first, second = (model.encoder.block[i].layer[0].inner for i in (0, 1))
@@ -111,9 +118,12 @@ def _wire_decoder(
 
 
 def _wire_matching(
-    model: LongT5ForConditionalGeneration, codes: list[Tensor], stores: list[Tensor],
-    own: list[Tensor], generator: torch.Generator,
-) -> None:  # fmt: skip
+    model: LongT5ForConditionalGeneration,
+    codes: list[Tensor],
+    stores: list[Tensor],
+    own: list[Tensor],
+    generator: torch.Generator,
+) -> None:
     """Every head of one cross-attention layer matches both, and writes the token found."""
     cross, c = model.decoder.block[1].layer[1].inner, model.config
     cross.k.weight.copy_(torch.cat(stores).repeat(c.num_heads, 1))

@@ -31,9 +31,12 @@ class Record:
 
 
 def read(
-    data: str | Path, limit: int | None = None, subset: str | None = None, split: str = "train",
+    data: str | Path,
+    limit: int | None = None,
+    subset: str | None = None,
+    split: str = "train",
     paired: bool = False,
-) -> list[Record]:  # fmt: skip
+) -> list[Record]:
     """The records of a file (``.jsonl``, also ``.xz`` or ``.gz``), or of a data set by its name
     on the hub. ``limit``: that many, spread evenly over a file; the first ones of a data set.
     Rows without text are left out, and those without a summary where ``paired``. Raises
@@ -104,9 +107,7 @@ def _opened(path: Path) -> IO[str]:
     return opener(path, "rt", encoding="utf-8")
 
 
-def _hub_rows(
-    name: str, subset: str | None, split: str
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _hub_rows(name: str, subset: str | None, split: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     require("hub", "datasets")
     import datasets
 

@@ -49,11 +49,19 @@ def draw(log: Path, picture: Path) -> str | None:
     FigureCanvasAgg(figure)
     losses, scores = figure.subplots(2, sharex=True)
     rows = read(log)
-    for axis, name in ((losses, "loss"), (losses, "val_loss"), (scores, "rouge1"),
-                       (scores, "rouge2")):  # fmt: skip
+    for axis, name in (
+        (losses, "loss"),
+        (losses, "val_loss"),
+        (scores, "rouge1"),
+        (scores, "rouge2"),
+    ):
         points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
-        axis.plot([x for x, _ in points], [y for _, y in points], label=name,
-                  marker="" if name == "loss" else ".")  # fmt: skip
+        axis.plot(
+            [x for x, _ in points],
+            [y for _, y in points],
+            label=name,
+            marker="" if name == "loss" else ".",
+        )
     for axis, label in ((losses, "loss per target token"), (scores, "validation ROUGE F1")):
         axis.set_ylabel(label)
         axis.legend()

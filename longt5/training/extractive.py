@@ -100,9 +100,7 @@ class Overlap:
             (1, Growing(map(_content_words, parts), 1), _content_words),
             (2, Growing(parts, 2), _all_words),
         ]
-        self.profiles = [
-            [g.profile(of(words)) for _, g, of in self.growing] for words in sentences
-        ]
+        self.profiles = [[g.profile(of(words)) for _, g, of in self.growing] for words in sentences]
         self.lengths = [len(words) + FREE for words in sentences]
         self.bonus = bonus
 

@@ -76,9 +76,15 @@ class Trainer:
     """A run of a recipe: the model, where it is in the data, and what it has reached."""
 
     def __init__(
-        self, model: LongT5ForConditionalGeneration, tokenizer: Any, recipe: Recipe,
-        records: Sequence[Record], validation: Sequence[Record], out: Path, world: World,
-    ) -> None:  # fmt: skip
+        self,
+        model: LongT5ForConditionalGeneration,
+        tokenizer: Any,
+        recipe: Recipe,
+        records: Sequence[Record],
+        validation: Sequence[Record],
+        out: Path,
+        world: World,
+    ) -> None:
         self.model, self.recipe, self.out, self.world = model.to(world.device), recipe, out, world
         options = {**model.generation_config.to_dict(), **recipe.generation}
         model.generation_config = GenerationConfig.from_dict(options)
@@ -98,8 +104,9 @@ class Trainer:
     def run(self, on_step: OnStep | None = None) -> None:
         """All steps that are left. ``on_step(step, loss)`` after each."""
         first = self.world.is_first
-        bar = tqdm(total=self.recipe.steps, initial=self.step, unit="step",
-                   disable=None if first else True)  # fmt: skip
+        bar = tqdm(
+            total=self.recipe.steps, initial=self.step, unit="step", disable=None if first else True
+        )
         self.model.train()
         while self.step < self.recipe.steps:
             stage = self.recipe.stage_at(self.step)
@@ -144,8 +151,14 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         seconds = time.perf_counter() - began
-        return {"step": self.step, "stage": self.position.stage, "loss": loss, "lr": lr,
-                "norm": norm.item(), "tokens_per_s": round(sources / seconds)}  # fmt: skip
+        return {
+            "step": self.step,
+            "stage": self.position.stage,
+            "loss": loss,
+            "lr": lr,
+            "norm": norm.item(),
+            "tokens_per_s": round(sources / seconds),
+        }
 
     def _take(self, stream: Iterator[tuple[Position, Any]]) -> list[Batch]:
         """This process's share of the next batches; all processes go through the same ones."""
@@ -191,11 +204,16 @@ class Trainer:
             half = copy.deepcopy(self.model).to(DTYPES[self.recipe.save_dtype])
             half.save_pretrained(self.out / "model")
         state = {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "step": self.step, "position": dataclasses.astuple(self.position), "best": self.best,
-            "recipe": repr(self.recipe), "world": self.world.size, "half": self.half,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "position": dataclasses.astuple(self.position),
+            "best": self.best,
+            "recipe": repr(self.recipe),
+            "world": self.world.size,
+            "half": self.half,
             "data": self.data,
-        }  # fmt: skip
+        }
         with replacing(self.out / "state.pt") as part:
             torch.save(state, part)
         told = draw(self.out / "log.csv", self.out / "curves.png")

@@ -167,9 +167,12 @@ def shortened(recipe: Recipe, steps: int) -> Recipe:
         dataclasses.replace(stage, steps=min(stage.steps, steps)) for stage in recipe.stages
     )
     return dataclasses.replace(
-        recipe, stages=stages, validate_every=steps, save_every=steps,
+        recipe,
+        stages=stages,
+        validate_every=steps,
+        save_every=steps,
         optimizer=dataclasses.replace(recipe.optimizer, warmup=min(recipe.optimizer.warmup, steps)),
-    )  # fmt: skip
+    )
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -52,9 +52,11 @@ class Network(nn.Module):
         """The same for features as they are."""
         hidden = self.hidden.weight / self.spread
         return Salience(
-            _row(self.linear.weight[0] / self.spread), tuple(map(_row, hidden)),
-            _row(self.hidden.bias - hidden @ self.mean), _row(self.out.weight[0]),
-        )  # fmt: skip
+            _row(self.linear.weight[0] / self.spread),
+            tuple(map(_row, hidden)),
+            _row(self.hidden.bias - hidden @ self.mean),
+            _row(self.out.weight[0]),
+        )
 
 
 def _row(values: Tensor) -> Row:

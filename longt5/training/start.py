@@ -32,16 +32,18 @@ def records_of(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[
         inside = folder / name if folder is not None else Path(name)
         return str(inside) if inside.is_file() else name
 
-    train = [r for name in data.train for r in read(named(name), None, data.subset or None,
-                                                    data.split)]  # fmt: skip
+    train = [
+        r for name in data.train for r in read(named(name), None, data.subset or None, data.split)
+    ]
     if not data.train:
         raise UserError("The recipe names no training data: set data.train.")
     if not train:
         raise UserError(f"There is no text in {', '.join(data.train)}: look at its rows.")
     if not data.validation:
         return train, []
-    validation = read(named(data.validation), data.limit, data.subset or None,
-                      data.validation_split)  # fmt: skip
+    validation = read(
+        named(data.validation), data.limit, data.subset or None, data.validation_split
+    )
     return train, validation
 
 

@@ -19,9 +19,7 @@ from .recipe import Recipe, Stage
 Validate = Callable[[Any], dict[str, float]]
 
 
-def validator(
-    records: Sequence[Record], tokenizer: Any, recipe: Recipe
-) -> Validate | None:
+def validator(records: Sequence[Record], tokenizer: Any, recipe: Recipe) -> Validate | None:
     """What scores a model on these records by the last stage's main objective; None without an
     example. ROUGE (:mod:`longt5.text.overlap`) is against the record's summary where it has one."""
     stage = recipe.stages[-1]

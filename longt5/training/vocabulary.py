@@ -22,11 +22,20 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str,
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_lines(texts, options.characters), model_writer=model,
-            model_type="unigram", vocab_size=options.size, byte_fallback=True,
-            character_coverage=0.9995, pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
-            max_sentence_length=LINE * 4, num_threads=2, minloglevel=2,
-        )  # fmt: skip
+            sentence_iterator=_lines(texts, options.characters),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=options.size,
+            byte_fallback=True,
+            character_coverage=0.9995,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            max_sentence_length=LINE * 4,
+            num_threads=2,
+            minloglevel=2,
+        )
     except RuntimeError as error:
         few = "smaller than required_chars" in str(error)
         cure = "a larger vocabulary.size" if few else "more text or a smaller vocabulary.size"
@@ -38,10 +47,13 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str,
     with replacing(folder / MADE[0]) as part:
         part.write_bytes(model.getvalue())
     settings = {
-        "tokenizer_class": "T5Tokenizer", "model_max_length": options.max_length,
-        "extra_ids": options.extra_ids, "pad_token": "<pad>", "eos_token": "</s>",
+        "tokenizer_class": "T5Tokenizer",
+        "model_max_length": options.max_length,
+        "extra_ids": options.extra_ids,
+        "pad_token": "<pad>",
+        "eos_token": "</s>",
         "unk_token": "<unk>",
-    }  # fmt: skip
+    }
     write_json(folder / MADE[1], settings)
     return MADE
 

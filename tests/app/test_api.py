@@ -35,17 +35,31 @@ def test_summarize_streams_and_ends_with_the_object(client) -> None:
     result = answers[-1]["result"]
     assert answers[-1]["status"] == "done" and result["summary"] == shown
     assert set(result) == {
-        "name", "pages", "unit", "model", "options", "summary", "sections", "overview", "coverage",
-        "warnings", "stopped", "timings", "provenance",
-    }  # fmt: skip
+        "name",
+        "pages",
+        "unit",
+        "model",
+        "options",
+        "summary",
+        "sections",
+        "overview",
+        "coverage",
+        "warnings",
+        "stopped",
+        "timings",
+        "provenance",
+    }
     assert result["options"]["length"] == "medium" and result["options"]["num_beams"] == 4
 
 
 def test_summarize_takes_a_file_and_pages(client) -> None:
     result = client.predict(
-        file=handle_file(str(EXAMPLE_PDF)), length="short", pages="6-8", num_beams=2,
+        file=handle_file(str(EXAMPLE_PDF)),
+        length="short",
+        pages="6-8",
+        num_beams=2,
         api_name="/summarize",
-    )["result"]  # fmt: skip
+    )["result"]
     assert result["name"] == EXAMPLE_PDF.name and result["pages"] == 29
     assert result["sections"][0]["pages"][0] >= 6 and result["sections"][-1]["pages"][1] <= 8
 
@@ -70,8 +84,18 @@ def test_only_the_two_endpoints_are_public(client) -> None:
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert set(named) == {"/summarize", "/extract"}
     names = [p["parameter_name"] for p in named["/summarize"]["parameters"]]
-    assert names == ["file", "text", "model", "length", "num_beams", "pages", "password",
-                     "sections", "include_references", "ocr"]  # fmt: skip
+    assert names == [
+        "file",
+        "text",
+        "model",
+        "length",
+        "num_beams",
+        "pages",
+        "password",
+        "sections",
+        "include_references",
+        "ocr",
+    ]
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])
 
 

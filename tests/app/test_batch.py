@@ -122,9 +122,18 @@ def test_nothing_to_do_is_said(tmp_path, capsys) -> None:
 
 def export_of(path: Path, fmt: str = "md") -> bytes:
     """A summary of a file, as a run writes it."""
-    made = {"file": path.name, "sha256": digest_of(path), "pages_used": "1", "model": "bundled",
-            "revision": None, "weights_sha256": "ab" * 32, "dtype": "float32", "time": "now",
-            "app_version": "1", "command": f"python -m app summarize {path.name}"}  # fmt: skip
+    made = {
+        "file": path.name,
+        "sha256": digest_of(path),
+        "pages_used": "1",
+        "model": "bundled",
+        "revision": None,
+        "weights_sha256": "ab" * 32,
+        "dtype": "float32",
+        "time": "now",
+        "app_version": "1",
+        "command": f"python -m app summarize {path.name}",
+    }
     quoted = f"It says: File: x.txt, SHA-256 {'0' * 64}."
     return export.export_bytes(summary_of(quoted, name=path.name, provenance=made), fmt)
 
@@ -141,14 +150,16 @@ def test_summaries_among_the_documents_are_no_documents(folder) -> None:
     assert not {"a-summary.md", "txt-a-summary.md", "b-summary.html", "own-summary.docx"} & {
         *beside
     }
-    inside = [path.relative_to(folder).as_posix() for path, _ in
-              files_in([str(folder)], folder / "out")]  # fmt: skip
+    inside = [
+        path.relative_to(folder).as_posix() for path, _ in files_in([str(folder)], folder / "out")
+    ]
     assert "more/b.txt" in inside and not any(name.startswith("out/") for name in inside)
 
 
 @pytest.mark.parametrize("fmt", export.FORMATS)
-@pytest.mark.parametrize("name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c",
-                                  "www.txt"])
+@pytest.mark.parametrize(
+    "name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c", "www.txt"]
+)
 def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
     source, target = tmp_path / name, tmp_path / f"x-summary.{fmt}"
     source.write_text("The ferry left at nine.", encoding="utf-8")
@@ -180,8 +191,10 @@ def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> 
     assert make(files[0]) == [f"report-summary.{fmt}"]
     assert make(files[1], files[0]) == [f"md-report-summary.{fmt}"]
     assert make(*reversed(files)) == [
-        f"Copy report-summary.{fmt}", f"pdf-report-summary.{fmt}", f"txt-report-summary.{fmt}",
-    ]  # fmt: skip
+        f"Copy report-summary.{fmt}",
+        f"pdf-report-summary.{fmt}",
+        f"txt-report-summary.{fmt}",
+    ]
     assert make(*files) == []
     (out / f"report-summary.{fmt}").unlink()
     assert make(*reversed(files)) == [f"report-summary.{fmt}"]

@@ -42,9 +42,16 @@ def tiny(tmp_path_factory) -> Tokenizer:
     sentence = "the tide came in and the marsh took it and gave it back to the sea"
     (folder / "text.txt").write_text("\n".join([sentence] * 50), encoding="utf-8")
     sentencepiece.SentencePieceTrainer.train(
-        input=str(folder / "text.txt"), model_prefix=str(folder / "spiece"), vocab_size=60,
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2, hard_vocab_limit=False,
-    )  # fmt: skip
+        input=str(folder / "text.txt"),
+        model_prefix=str(folder / "spiece"),
+        vocab_size=60,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+        hard_vocab_limit=False,
+    )
     return Tokenizer.from_pretrained(folder)
 
 
@@ -90,9 +97,22 @@ def check_spans(chunk: Chunk, start: int, pages: list[tuple[int, int, int]]) -> 
 
 
 PIECES = st.sampled_from(
-    ["The tide rose. ", "It fell again! ", "a b c ", "\n\n", "\n", "1 Intro\n", "x" * 30, "。水",
-     "é😀 ", " ", "References\n", "- item\n", "Mr. No"]
-)  # fmt: skip
+    [
+        "The tide rose. ",
+        "It fell again! ",
+        "a b c ",
+        "\n\n",
+        "\n",
+        "1 Intro\n",
+        "x" * 30,
+        "。水",
+        "é😀 ",
+        " ",
+        "References\n",
+        "- item\n",
+        "Mr. No",
+    ]
+)
 TEXTS = st.lists(st.lists(PIECES, max_size=25).map("".join), min_size=1, max_size=6)
 
 
@@ -173,9 +193,7 @@ def test_gathering_is_even() -> None:
     assert gather([], 5, 9) == [] and gather([3], 5, 9) == [(0, 1)]
 
 
-CHAPTERS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 90)), min_size=3, max_size=8
-)
+CHAPTERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90)), min_size=3, max_size=8)
 
 
 @settings(max_examples=80, deadline=None)
@@ -207,8 +225,10 @@ def test_chunks_are_called_by_their_sections() -> None:
     texts = [f"{n} Chapter\n\n" + sentence * size for n, size in ((1, 30), (2, 4), (3, 10))]
     chunks = check(make("\n\n".join(texts)), Words(), 100)
     assert [c.title for c in chunks] == [
-        "1 Chapter (1 of 2)", "1 Chapter (2 of 2)", "2 Chapter · 3 Chapter",
-    ]  # fmt: skip
+        "1 Chapter (1 of 2)",
+        "1 Chapter (2 of 2)",
+        "2 Chapter · 3 Chapter",
+    ]
 
 
 def test_the_outline_names_sections() -> None:
@@ -254,16 +274,23 @@ def test_a_sentence_over_a_page_break_stays_one() -> None:
     assert [text[a:b] for _, a, b in pages][1] == "on until the end."
 
 
-@pytest.mark.parametrize(("page", "after", "gap"), [
-    ("Ten Years\n\nThe Merrow Partnership\nHarrowick, 2025", "This report was written.", "\n\n"),
-    ("The History of the Marsh", "It was lost.", "\n\n"),
-    ("Which ends with\n\n6. CONFIDENTIALITY", "6.1 Each party shall tell.", "\n\n"),
-    ("In the end we met", "Dr Smith there.", "\n"),
-    ("We Had Met at the", "Harrowick Quay.", "\n"),
-    ("The Merrow Partnership", "and its five members agreed.", "\n"),
-    ("पानी चक्की की रसोई में आ गया।", "सब लोग चले गए।", "\n\n"),
-    ("هل عاد الماء إلى الطاحونة؟", "نعم عاد", "\n\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("page", "after", "gap"),
+    [
+        (
+            "Ten Years\n\nThe Merrow Partnership\nHarrowick, 2025",
+            "This report was written.",
+            "\n\n",
+        ),
+        ("The History of the Marsh", "It was lost.", "\n\n"),
+        ("Which ends with\n\n6. CONFIDENTIALITY", "6.1 Each party shall tell.", "\n\n"),
+        ("In the end we met", "Dr Smith there.", "\n"),
+        ("We Had Met at the", "Harrowick Quay.", "\n"),
+        ("The Merrow Partnership", "and its five members agreed.", "\n"),
+        ("पानी चक्की की रसोई में आ गया।", "सब लोग चले गए।", "\n\n"),
+        ("هل عاد الماء إلى الطاحونة؟", "نعم عاد", "\n\n"),
+    ],
+)
 def test_a_title_page_runs_into_no_sentence(page: str, after: str, gap: str) -> None:
     assert join_pages(make(page, after))[0] == page + gap + after
 

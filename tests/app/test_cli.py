@@ -57,8 +57,9 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsy
 
 
 def test_json_is_one_object_per_file(loaded, short_file, capsys) -> None:
-    code, out, _ = run(capsys, "summarize", short_file, short_file, "--format", "json",
-                       "--max-new-tokens", 8)  # fmt: skip
+    code, out, _ = run(
+        capsys, "summarize", short_file, short_file, "--format", "json", "--max-new-tokens", 8
+    )
     assert code == 0
     first, second = [json.loads(line) for line in out.splitlines()]
     assert first["name"] == "short.txt" and first["options"]["max_new_tokens"] == 8
@@ -179,8 +180,16 @@ def test_only_files_are_read(capsys) -> None:
 
 
 def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, capsys) -> None:
-    code, out, err = run(capsys, "summarize", tmp_path / "missing.pdf", short_file,
-                         "--format", "json", "--max-new-tokens", 8)  # fmt: skip
+    code, out, err = run(
+        capsys,
+        "summarize",
+        tmp_path / "missing.pdf",
+        short_file,
+        "--format",
+        "json",
+        "--max-new-tokens",
+        8,
+    )
     assert code == 1 and len(out.splitlines()) == 1
     assert "missing.pdf" in err
 
@@ -217,8 +226,12 @@ def test_extract_prints_the_pinned_object(capsys) -> None:
     code, out, _ = run(capsys, "extract", EXAMPLE_PDF, "--format", "json")
     values = json.loads(out)
     assert code == 0 and set(values) == {
-        "name", "unit", "pages", "warnings", "sections",
-    }  # fmt: skip
+        "name",
+        "unit",
+        "pages",
+        "warnings",
+        "sections",
+    }
     assert values["unit"] == "page" and len(values["pages"]) >= 20
     assert set(values["pages"][0]) == {"number", "label", "text", "status"}
 
@@ -320,8 +333,13 @@ def test_a_full_disk_is_said_in_a_sentence(argv, short_file) -> None:
     if argv == ["summarize"]:
         argv = ["summarize", short_file, "--max-new-tokens", "8"]
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", "app", *argv], cwd=ROOT, stdout=full,
-                              stderr=subprocess.PIPE, text=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "app", *argv],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("The output cannot be written (no space left")
 
@@ -344,9 +362,14 @@ def test_a_port_that_cannot_be_is_an_error(port, capsys) -> None:
 def test_as_a_program_with_a_pipe(short_file) -> None:
     command = [sys.executable, "-m", "app", "summarize", str(short_file), "--format", "json"]
     done = subprocess.run(
-        [*command, "--max-new-tokens", "8"], cwd=ROOT, capture_output=True, text=True,
-        encoding="utf-8", stdin=subprocess.DEVNULL, timeout=300,
-    )  # fmt: skip
+        [*command, "--max-new-tokens", "8"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "short.txt"
 

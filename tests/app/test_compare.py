@@ -28,8 +28,15 @@ def summary_of(ends: list[int], word: str = "word", sha256: str = "a") -> Summar
         for begin, end, text in zip(begins, ends, said, strict=False)
     )
     text = "\n\n".join(s.text for s in sections)
-    return Summary("a.pdf", max(ends, default=0), "bundled", {"length": "short"}, text, sections,
-                   provenance={"sha256": sha256, "time": "2026-01-02T03:04:05+00:00"})  # fmt: skip
+    return Summary(
+        "a.pdf",
+        max(ends, default=0),
+        "bundled",
+        {"length": "short"},
+        text,
+        sections,
+        provenance={"sha256": sha256, "time": "2026-01-02T03:04:05+00:00"},
+    )
 
 
 ENDS = st.lists(st.integers(1, 30), unique=True, max_size=8).map(sorted)
@@ -86,15 +93,25 @@ def test_exports_are_read_back(bundled, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (("options",), None), (("options",), "x"), (("provenance",), []), (("name",), 3),
-        (("provenance", "time"), 7), (("provenance", "time"), "noon"), (("summary",), None),
-        (("sections",), 4), (("sections", 0), None), (("sections", 0, "pages"), [1]),
-        (("sections", 0, "pages"), ["a", "b"]), (("sections", 0, "title"), 5),
-        (("sections", 0, "labels"), 5), (("sections", 0, "sentences"), 5),
-        (("sections", 0, "sentences", 0, "text"), 5), (("sections", 0, "sentences", 0, "pages"), 5),
+        (("options",), None),
+        (("options",), "x"),
+        (("provenance",), []),
+        (("name",), 3),
+        (("provenance", "time"), 7),
+        (("provenance", "time"), "noon"),
+        (("summary",), None),
+        (("sections",), 4),
+        (("sections", 0), None),
+        (("sections", 0, "pages"), [1]),
+        (("sections", 0, "pages"), ["a", "b"]),
+        (("sections", 0, "title"), 5),
+        (("sections", 0, "labels"), 5),
+        (("sections", 0, "sentences"), 5),
+        (("sections", 0, "sentences", 0, "text"), 5),
+        (("sections", 0, "sentences", 0, "pages"), 5),
         (("sections", 0, "sentences", 0, "flags"), [{"span": "x"}]),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_other_types_is_no_summary(tmp_path, capsys, place, value) -> None:
     values = inner = json.loads(to_json(summary_of([3, 6])))
     for step in place[:-1]:

@@ -56,8 +56,9 @@ def test_labels_keep_their_number(numbers) -> None:
 
 def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
     document = paged("One.", "Two.", "Three.")
-    pages = tuple(replace(p, label=label) for p, label in zip(document.pages, ("i", "1", "2"),
-                                                              strict=True))  # fmt: skip
+    pages = tuple(
+        replace(p, label=label) for p, label in zip(document.pages, ("i", "1", "2"), strict=True)
+    )
     document = replace(document, pages=pages)
     assert labels_of(document, (1, 3)) == ("i", "2")
     html = render._sentence(0, Sentence("Three.", (3,), labels_of(document, (3,))))
@@ -71,15 +72,18 @@ def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
 def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
     """By what is printed on them; what is drawn of a page has its place in the file too."""
     pages = tuple(
-        replace(p, label=label) for p, label in zip(paged(*"abcde").pages, ('<i>', "ii", "1", "2",
-                                                                              "3"), strict=True)
-    )  # fmt: skip
+        replace(p, label=label)
+        for p, label in zip(paged(*"abcde").pages, ("<i>", "ii", "1", "2", "3"), strict=True)
+    )
     document = replace(paged(), pages=pages)
     coverage = ((1, "contents"), (2, "read"), (3, "scanned"), (4, "stopped"), (5, "stopped"))
-    summary = Summary("a.pdf", 5, "bundled", {}, "x", (), coverage=coverage, stopped=True,
-                      labels=document.labels)  # fmt: skip
-    line = "1 of 5 pages read; <i>: table of contents left out; 1: a picture without text; " \
-           "2-3: not reached"  # fmt: skip
+    summary = Summary(
+        "a.pdf", 5, "bundled", {}, "x", (), coverage=coverage, stopped=True, labels=document.labels
+    )
+    line = (
+        "1 of 5 pages read; <i>: table of contents left out; 1: a picture without text; "
+        "2-3: not reached"
+    )
     assert coverage_line(summary) == line
     assert line in export.to_text(summary)
     for html in (render.coverage(0, summary), export.export(summary, "html")):
@@ -95,11 +99,14 @@ def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
     ("statuses", "page", "file"),
     [
         (("read", "stopped"), ["read", "not reached"], ["Empty: not reached."]),
-        (("read", "scanned", "stopped"), ["read", "left out", "not reached"],
-         ["Grey: left out.", "Empty: not reached."]),
+        (
+            ("read", "scanned", "stopped"),
+            ["read", "left out", "not reached"],
+            ["Grey: left out.", "Empty: not reached."],
+        ),
         (("read", "contents"), ["read", "left out"], ["Grey: left out."]),
     ],
-)  # fmt: skip
+)
 def test_what_was_not_reached_is_not_called_left_out(statuses, page, file) -> None:
     coverage = tuple(enumerate(statuses, 1))
     summary = Summary("a.pdf", 2, "bundled", {}, "x", (), coverage=coverage, stopped=True)
@@ -121,8 +128,9 @@ def test_parts_and_chapters_are_called_so() -> None:
     section = SectionSummary((1, 3), "It left.", 9, 3, title="Ferry", labels=labels)
     assert export.heading_of(section) == "Ferry, parts 1-3"
     coverage = ((1, "read"), (2, "read"), (3, "stopped"))
-    summary = Summary("a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage,
-                      unit="part")  # fmt: skip
+    summary = Summary(
+        "a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage, unit="part"
+    )
     assert coverage_line(summary) == "2 of 3 parts read; 3: not reached"
     for fmt in ("md", "txt", "html"):
         said = export.export(summary, fmt)
@@ -137,13 +145,18 @@ def drawing(*cited: tuple[int, ...], pages: int = 40) -> Summary:
     return Summary("a.pdf", pages, "bundled", {}, "x", (section,), coverage=coverage)
 
 
-@given(st.lists(st.lists(st.integers(1, 700), min_size=1, max_size=3, unique=True).map(tuple),
-                max_size=9), st.sampled_from([9, 40, 299, 301, 700]))  # fmt: skip
+@given(
+    st.lists(
+        st.lists(st.integers(1, 700), min_size=1, max_size=3, unique=True).map(tuple), max_size=9
+    ),
+    st.sampled_from([9, 40, 299, 301, 700]),
+)
 def test_the_map_draws_each_sentence_over_its_page(cited, pages) -> None:
     cited = [tuple(p for p in where if p <= pages) for where in cited]
     summary = drawing(*cited, pages=pages)
-    cells = re.findall(r'data-page="(\d+)" data-uses="(\d)".*?title="([^"]*)"',
-                       render.coverage(0, summary))  # fmt: skip
+    cells = re.findall(
+        r'data-page="(\d+)" data-uses="(\d)".*?title="([^"]*)"', render.coverage(0, summary)
+    )
     step = -(-pages // render.MAX_CELLS)
     assert len(cells) == -(-pages // step) <= render.MAX_CELLS
     counts = drawn_on(summary)
@@ -182,7 +195,7 @@ def test_what_was_read_stands_right_under_what_it_is_about() -> None:
 
 def test_the_exported_strip_shows_where_the_summary_draws() -> None:
     html = export.export(drawing((2,), (2, 7)), "html")
-    assert html.count("drawn\" title") == 2 and "A bar: the summary draws on it." in html
+    assert html.count('drawn" title') == 2 and "A bar: the summary draws on it." in html
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,13 @@ def test_command_line(tmp_path, expected) -> None:
     path.write_text(TEXT, encoding="utf-8")
     command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "short"]
     done = subprocess.run(
-        [*command, "--format", "json", "--dtype", "float32"], cwd=ROOT, capture_output=True,
-        text=True, encoding="utf-8", check=True,
-    )  # fmt: skip
+        [*command, "--format", "json", "--dtype", "float32"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
     assert comparable(json.loads(done.stdout)) == expected
 
 

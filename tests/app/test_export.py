@@ -33,10 +33,15 @@ def summary_of(*texts: str, **changes) -> Summary:
         SectionSummary((i * 3 - 2, i * 3), text, 100, 20) for i, text in enumerate(texts, 1)
     )
     values = {
-        "name": "report.pdf", "pages": 9, "model": "bundled", "options": {"length": "short"},
-        "summary": "\n\n".join(texts), "sections": sections, "warnings": ("Page 3 is a picture.",),
+        "name": "report.pdf",
+        "pages": 9,
+        "model": "bundled",
+        "options": {"length": "short"},
+        "summary": "\n\n".join(texts),
+        "sections": sections,
+        "warnings": ("Page 3 is a picture.",),
         "timings": {"read_s": 1.0, "encode_s": 2.0, "decode_s": 3.0, "total_s": 6.0},
-    }  # fmt: skip
+    }
     return Summary(**{**values, **changes})
 
 
@@ -44,8 +49,9 @@ def test_markdown_has_title_sections_warnings_and_provenance() -> None:
     text = export.to_markdown(summary_of("One thing.", "Another."))
     assert text.startswith("# Summary of report.pdf\n\n## Pages 1-3\n\nOne thing.\n\n## Pages 4-6")
     assert "- Page 3 is a picture." in text
-    assert text.rstrip().endswith("9 pages; model bundled; length short. "
-                                  "Made by a machine: check what matters.")  # fmt: skip
+    assert text.rstrip().endswith(
+        "9 pages; model bundled; length short. Made by a machine: check what matters."
+    )
 
 
 def test_one_section_needs_no_heading() -> None:
@@ -68,9 +74,16 @@ def test_markup_in_a_document_stays_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://bridge.example/a_b?c=1", "HTTP://bridge.example", "ftp://bridge.example",
-                "www.bridge.example", "WWW.bridge.example/x", "xmpp://bridge.example"]
-)  # fmt: skip
+    "address",
+    [
+        "https://bridge.example/a_b?c=1",
+        "HTTP://bridge.example",
+        "ftp://bridge.example",
+        "www.bridge.example",
+        "WWW.bridge.example/x",
+        "xmpp://bridge.example",
+    ],
+)
 def test_a_bare_address_is_no_link(address: str) -> None:
     text = export.inert(f"See {address} now.")
     assert not re.search(r"(?i)[a-z]://|www\.", text)  # by which GitHub knows an address
@@ -92,10 +105,16 @@ def test_inert_text_is_shown_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "__init__ and a__b", "~~gone~~", "&copy; &#65;", "a\n---\nb", "a\n=", "# a", "1. a",
+        "__init__ and a__b",
+        "~~gone~~",
+        "&copy; &#65;",
+        "a\n---\nb",
+        "a\n=",
+        "# a",
+        "1. a",
         "`x` <b> [a](b) ![a](b) | * +",
     ],
-)  # fmt: skip
+)
 def test_inert_text_that_once_was_not(text: str) -> None:
     test_inert_text_is_shown_as_it_is.hypothesis.inner_test(text)
 
@@ -110,9 +129,20 @@ def test_inert_text_grows_with_its_sentences(text: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "../../etc/passwd", "con.pdf", "a" * 300 + ".pdf", "\u202efdp.exe", "中文" * 90, "",
-        "a/b\\c:d*?.md", "nul.tar.gz", "--help.pdf", "-", "^`.pdf", "\u200d.pdf", "👩\u200d" * 40,
-    ],  # fmt: skip
+        "../../etc/passwd",
+        "con.pdf",
+        "a" * 300 + ".pdf",
+        "\u202efdp.exe",
+        "中文" * 90,
+        "",
+        "a/b\\c:d*?.md",
+        "nul.tar.gz",
+        "--help.pdf",
+        "-",
+        "^`.pdf",
+        "\u200d.pdf",
+        "👩\u200d" * 40,
+    ],
 )
 def test_file_names_are_safe_everywhere(name: str) -> None:
     made = export.safe_filename(name, "md")
@@ -121,10 +151,23 @@ def test_file_names_are_safe_everywhere(name: str) -> None:
     assert made.split("-")[0].split(".")[0].lower() not in ("con", "nul", "")
 
 
-@pytest.mark.parametrize("name", [
-    "Bücher", "Bu\u0308cher", "हिन्दी", "தமிழ்", "שָׁלוֹם", "中文", "می\u200cخواهم", "📄🚀",
-    "👩\u200d👩\u200d👧 🇫🇷", "👍🏽", "❤\ufe0f 2024", "©®",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Bücher",
+        "Bu\u0308cher",
+        "हिन्दी",
+        "தமிழ்",
+        "שָׁלוֹם",
+        "中文",
+        "می\u200cخواهم",
+        "📄🚀",
+        "👩\u200d👩\u200d👧 🇫🇷",
+        "👍🏽",
+        "❤\ufe0f 2024",
+        "©®",
+    ],
+)
 def test_file_names_keep_the_letters_of_every_script_and_emoji(name: str) -> None:
     made = export.safe_filename(f"{name}.pdf", "md").removesuffix("-summary.md")
     assert made == unicodedata.normalize("NFC", name)
@@ -132,19 +175,28 @@ def test_file_names_keep_the_letters_of_every_script_and_emoji(name: str) -> Non
 
 def full_summary() -> Summary:
     sentences = (
-        Sentence("It rose to 4.3 million.", (12, 13), ("xi", "1"),
-                 ({"span": [11, 22], "kind": "number", "reason": "It stands nowhere."},)),
+        Sentence(
+            "It rose to 4.3 million.",
+            (12, 13),
+            ("xi", "1"),
+            ({"span": [11, 22], "kind": "number", "reason": "It stands nowhere."},),
+        ),
         Sentence("Nobody knows <b>why</b>."),
-    )  # fmt: skip
+    )
     section = SectionSummary((12, 13), " ".join(s.text for s in sentences), 9, 9, "eos", sentences)
     made = provenance_of(
         Document("a b.pdf", "ab" * 32, "page", (), ()),
         Options(length="short", pages="12-13", num_beams=2),
         ModelIdentity("owner/name", "main", "cd" * 32, {"no_repeat_ngram_size": 3}),
-        "float32", ((12, "read"), (13, "read"), (14, "scanned")),
-    )  # fmt: skip
-    return summary_of("x", sections=(section,), provenance=made,
-                      coverage=((12, "read"), (13, "read"), (14, "scanned")))  # fmt: skip
+        "float32",
+        ((12, "read"), (13, "read"), (14, "scanned")),
+    )
+    return summary_of(
+        "x",
+        sections=(section,),
+        provenance=made,
+        coverage=((12, "read"), (13, "read"), (14, "scanned")),
+    )
 
 
 @pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
@@ -212,9 +264,11 @@ def test_strange_characters_do_not_break_word() -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_what_no_file_can_hold_breaks_no_export(fmt: str, count: int) -> None:
     summary = summary_of(
-        "Half \ud800 a character.", coverage=((1, "read"), (2, "empty")), labels=("\x01", "b\x00"),
+        "Half \ud800 a character.",
+        coverage=((1, "read"), (2, "empty")),
+        labels=("\x01", "b\x00"),
         model="m\x02",
-    )  # fmt: skip
+    )
     assert export.export_all([summary] * count, fmt)
 
 
@@ -226,10 +280,14 @@ def test_a_long_name_does_not_break_word() -> None:
 
 def test_text_from_right_to_left_runs_so() -> None:
     hebrew = Sentence("הוועדה קבעה PDF 2.0.", (1,), ("1",))
-    summary = summary_of("x", "y", sections=(
-        SectionSummary((1, 1), hebrew.text, 9, 9, "eos", (hebrew,), "מים"),
-        SectionSummary((2, 2), "It rained.", 9, 9),
-    ))  # fmt: skip
+    summary = summary_of(
+        "x",
+        "y",
+        sections=(
+            SectionSummary((1, 1), hebrew.text, 9, 9, "eos", (hebrew,), "מים"),
+            SectionSummary((2, 2), "It rained.", 9, 9),
+        ),
+    )
     data = export.export_bytes(summary, "docx")
     turned = {
         p.text: (p._p.pPr is not None and "w:bidi" in p._p.pPr.xml, [r.font.rtl for r in p.runs])

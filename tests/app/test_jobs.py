@@ -67,9 +67,7 @@ def test_watchers_from_the_start_see_everything_once() -> None:
     runner, gate = JobRunner(), threading.Event()
     job = runner.submit(gated(gate))
     seen: list[list] = [[], []]
-    threads = [
-        threading.Thread(target=lambda out=out: out.extend(job.events())) for out in seen
-    ]
+    threads = [threading.Thread(target=lambda out=out: out.extend(job.events())) for out in seen]
     for thread in threads:
         thread.start()
     gate.set()
@@ -77,8 +75,9 @@ def test_watchers_from_the_start_see_everything_once() -> None:
         thread.join(5)
     for events in seen:
         assert [e for e in events if not isinstance(e, (Progress, DraftText))] == [
-            EVENTS[0], EVENTS[-1],
-        ]  # fmt: skip
+            EVENTS[0],
+            EVENTS[-1],
+        ]
         drafts = [e.committed for e in events if isinstance(e, DraftText)]
         assert drafts == sorted(drafts, key=len)
     assert job.state == DONE
@@ -247,8 +246,10 @@ def test_who_closes_the_program_does_not_stop_the_run_for_good() -> None:
     never = threading.Event()
     space, desk = JobRunner(linger_s=0.01), JobRunner()
     left, closed, stopped = (
-        space.submit(gated(never)), desk.submit(gated(never)), desk.submit(gated(never))
-    )  # fmt: skip
+        space.submit(gated(never)),
+        desk.submit(gated(never)),
+        desk.submit(gated(never)),
+    )
     until(lambda: left.finished)
     stopped.stop()
     desk.close()
@@ -495,8 +496,9 @@ def test_forget_on_the_page(bundled, article) -> None:
 
 def test_nothing_of_a_forgotten_run_comes_back_to_who_watches_it(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
-    form = Form("text", None, article.pages[0].text, length="long", num_beams=2,
-                max_input_tokens=600)  # fmt: skip
+    form = Form(
+        "text", None, article.pages[0].text, length="long", num_beams=2, max_input_tokens=600
+    )
     views = handlers.run(form, page_of("s"))
     job = next(v["job"] for v in views if v["summary"])
     other = handlers.reattach(job, page_of("t"))
@@ -626,9 +628,18 @@ def test_waiting_is_said_in_words(bundled) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
 def test_ctrl_c_ends_the_command_with_what_there_is() -> None:
     command = [
-        sys.executable, "-m", "app", "summarize", str(EXAMPLE_PDF), "--length", "long",
-        "--format", "txt", "--max-input-tokens", "512",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "app",
+        "summarize",
+        str(EXAMPLE_PDF),
+        "--length",
+        "long",
+        "--format",
+        "txt",
+        "--max-input-tokens",
+        "512",
+    ]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -119,12 +119,22 @@ def test_a_cut_run_goes_on_and_ends_the_same(bundled, journal, short) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
-    [("weights_sha256", "00", "weights"), ("dtype", "bfloat16", "number format"),
-     ("app_version", "0", "version"), ("chunks", [], "cut into other sections")],
-)  # fmt: skip
+    [
+        ("weights_sha256", "00", "weights"),
+        ("dtype", "bfloat16", "number format"),
+        ("app_version", "0", "version"),
+        ("chunks", [], "cut into other sections"),
+    ],
+)
 def test_another_model_or_text_is_refused_and_said(journal, short, key, value, words) -> None:
-    plan = {"weights_sha256": "ab", "dtype": "float32", "app_version": "1", "device": "cpu",
-            "chunks": [1], "notes": []}  # fmt: skip
+    plan = {
+        "weights_sha256": "ab",
+        "dtype": "float32",
+        "app_version": "1",
+        "device": "cpu",
+        "chunks": [1],
+        "notes": [],
+    }
     folder = journal.begin(JOB, asked(short))
     assert folder.agree(1, plan) == folder.agree(1, plan) == []
     with pytest.raises(CannotResume, match=words):
@@ -293,8 +303,9 @@ def test_failures_among_several_are_kept(bundled, service, short) -> None:
     told = list(service_of(bundled).find(job.id).events())
     for run in (events, told):
         assert [type(e) for e in run if isinstance(e, (DocumentFailed, Finished))] == [
-            DocumentFailed, Finished,
-        ]  # fmt: skip
+            DocumentFailed,
+            Finished,
+        ]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a folder that is written into is not renamed")

@@ -190,8 +190,10 @@ def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None
     playwright = pytest.importorskip("playwright.sync_api")
     options = ["--dtype", "float32", "--max-input-tokens", "256"]
     environment = {
-        "SUMMARIZER_DATA_DIR": str(tmp_path), "SPACE_ID": "a/b", "SUMMARIZER_LINGER_S": "1",
-    }  # fmt: skip
+        "SUMMARIZER_DATA_DIR": str(tmp_path),
+        "SPACE_ID": "a/b",
+        "SUMMARIZER_LINGER_S": "1",
+    }
 
     def sections() -> int:
         return len(list((tmp_path / "jobs").glob("*/section-*")))

@@ -24,9 +24,14 @@ from tests.app.test_journal import JOB, asked, plain, service_of, short  # noqa:
 from tests.conftest import ROOT
 
 BASE = LongT5Config(
-    d_model=768, d_ff=2048, num_heads=12, d_kv=64, num_layers=12, num_decoder_layers=12,
+    d_model=768,
+    d_ff=2048,
+    num_heads=12,
+    d_kv=64,
+    num_layers=12,
+    num_decoder_layers=12,
     vocab_size=32128,
-)  # fmt: skip
+)
 
 
 def test_out_of_memory_is_told_from_other_errors() -> None:
@@ -88,11 +93,12 @@ def test_each_step_down_needs_less_until_there_is_none() -> None:
         means = step[0]
         said.append(step[1])
     assert said == [
-        "searched with 2 instead of 4 beams", "searched with 1 instead of 2 beams",
+        "searched with 2 instead of 4 beams",
+        "searched with 1 instead of 2 beams",
         "read 2,048 instead of 4,096 tokens per pass",
         "read 1,024 instead of 2,048 tokens per pass",
         "computed on the processor, not on cuda",
-    ]  # fmt: skip
+    ]
     assert means.options.num_beams == 1 and means.device == "cpu"
 
 
@@ -127,7 +133,10 @@ def short_of_memory(monkeypatch, model, too_many: int, after: int) -> None:
 
 
 def test_fewer_beams_finish_what_more_cannot(
-    bundled, short, tmp_path, monkeypatch  # noqa: F811
+    bundled,
+    short,  # noqa: F811
+    tmp_path,
+    monkeypatch,  # noqa: F811
 ) -> None:
     short_of_memory(monkeypatch, bundled.model, too_many=2, after=20)
     folder = Journal(tmp_path, 3600).begin(JOB, asked(short))

@@ -13,7 +13,7 @@ from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
 from tests.server import running_page
 
 # Python imports this before anything else, in every process that inherits the path to it.
-GUARD = '''
+GUARD = """
 import os, sys
 
 OWN = ("", "localhost", "127.0.0.1", "::1", "0.0.0.0")
@@ -37,7 +37,7 @@ def guard(event, args):
 
 
 sys.addaudithook(guard)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +48,21 @@ def guarded(tmp_path_factory):
     log = folder / "log"
     log.touch()
     return {
-        "PYTHONPATH": str(folder), "NETWORK_LOG": str(log),
+        "PYTHONPATH": str(folder),
+        "NETWORK_LOG": str(log),
         "SUMMARIZER_DATA_DIR": str(folder / "data"),
-    }, log  # fmt: skip
+    }, log
 
 
 def test_the_guard_sees_what_it_must(guarded) -> None:
     environment, log = guarded
     program = "import urllib.request as u; u.urlopen('http://192.0.2.1/')"
     done = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, **environment}, capture_output=True,
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
     assert "forbidden here" in done.stderr and "192.0.2.1" in log.read_text()
     log.write_text("")
 
@@ -69,9 +72,12 @@ def test_page_and_endpoints_need_no_network(guarded) -> None:
     with running_page("--dtype", "float32", **environment) as url:
         client = Client(url, verbose=False)
         result = client.predict(
-            file=handle_file(str(EXAMPLE_PDF)), length="short", pages="6-8", num_beams=1,
+            file=handle_file(str(EXAMPLE_PDF)),
+            length="short",
+            pages="6-8",
+            num_beams=1,
             api_name="/summarize",
-        )["result"]  # fmt: skip
+        )["result"]
         assert result["summary"]
         assert client.predict(text="Just this.", api_name="/extract")["pages"]
     assert log.read_text() == ""
@@ -79,15 +85,22 @@ def test_page_and_endpoints_need_no_network(guarded) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["models"], ["extract", str(EXAMPLE_PDF)],
-     ["summarize", str(EXAMPLE_TEXT), "--length", "short", "--num-beams", "1"]],
+    [
+        ["models"],
+        ["extract", str(EXAMPLE_PDF)],
+        ["summarize", str(EXAMPLE_TEXT), "--length", "short", "--num-beams", "1"],
+    ],
     ids=["models", "extract", "summarize"],
-)  # fmt: skip
+)
 def test_commands_need_no_network(guarded, command) -> None:
     environment, log = guarded
     done = subprocess.run(
-        [sys.executable, "-m", "app", *command], cwd=ROOT, env={**os.environ, **environment},
-        capture_output=True, text=True, encoding="utf-8",
-    )  # fmt: skip
+        [sys.executable, "-m", "app", *command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert done.returncode == 0 and done.stdout, done.stderr
     assert log.read_text() == ""

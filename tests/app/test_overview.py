@@ -47,10 +47,12 @@ def test_it_is_short_and_covers_half_where_that_is_possible(shape) -> None:
 def parts(chapters: int, each: int, words: int) -> list[SectionSummary]:
     """Chapters in parts, a sentence for each part."""
     return [
-        SectionSummary((n, n), s.text, 100, 50, "eos", (s,), f"{n // each} Title ({n % each + 1} "
-                       f"of {each})")
-        for n in range(chapters * each) for s in [said(n, words)]
-    ]  # fmt: skip
+        SectionSummary(
+            (n, n), s.text, 100, 50, "eos", (s,), f"{n // each} Title ({n % each + 1} of {each})"
+        )
+        for n in range(chapters * each)
+        for s in [said(n, words)]
+    ]
 
 
 def test_of_many_sections_it_covers_half_of_the_chapters() -> None:
@@ -68,8 +70,10 @@ def test_of_many_chapters_it_covers_half_of_their_stretches() -> None:
 
 
 def test_doubtful_sentences_come_last() -> None:
-    sections = [section(n, said(n, 20, flags=FLAG), said(n, 20, "sound "), said(n, 30, flags=FLAG))
-                for n in range(1, 5)]  # fmt: skip
+    sections = [
+        section(n, said(n, 20, flags=FLAG), said(n, 20, "sound "), said(n, 30, flags=FLAG))
+        for n in range(1, 5)
+    ]
     assert all("sound" in s.text for s in overview_of(sections))
 
 

@@ -81,7 +81,7 @@ def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
         assert after.pages[0] in (before.pages[1], before.pages[1] + 1)
     for section in summary.sections:
         assert section.tokens_in <= 1_000
-        assert section.text[-1] in ".!?…\"”’)"
+        assert section.text[-1] in '.!?…"”’)'
         assert " ".join(s.text for s in section.sentences) == section.text
 
 
@@ -100,12 +100,29 @@ def test_int8_is_said_where_it_is_used() -> None:
 def test_json_object_has_the_pinned_keys(run) -> None:
     values = json.loads(json.dumps(run[-1].summary.to_dict()))
     assert set(values) == {
-        "name", "pages", "unit", "model", "options", "summary", "sections", "overview", "coverage",
-        "warnings", "stopped", "timings", "provenance",
-    }  # fmt: skip
+        "name",
+        "pages",
+        "unit",
+        "model",
+        "options",
+        "summary",
+        "sections",
+        "overview",
+        "coverage",
+        "warnings",
+        "stopped",
+        "timings",
+        "provenance",
+    }
     assert set(values["sections"][0]) == {
-        "title", "pages", "labels", "text", "tokens_in", "tokens_out", "sentences",
-    }  # fmt: skip
+        "title",
+        "pages",
+        "labels",
+        "text",
+        "tokens_in",
+        "tokens_out",
+        "sentences",
+    }
     assert set(values["sections"][0]["sentences"][0]) == {"text", "pages", "labels", "flags"}
     assert set(values["coverage"][0]) == {"page", "status"}
     assert set(values["timings"]) == {"read_s", "encode_s", "decode_s", "total_s"}
@@ -116,9 +133,7 @@ def test_encoder_runs_once_for_two_lengths(bundled, monkeypatch) -> None:
     document = document_from_text("A heron stood in the reeds. The tide went out slowly. " * 8)
     calls = []
     encode = bundled.model.encode
-    monkeypatch.setattr(
-        bundled.model, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k)
-    )
+    monkeypatch.setattr(bundled.model, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k))
     first = bundled.summarize(document, Options(max_new_tokens=6))
     second = bundled.summarize(document, Options(max_new_tokens=12, num_beams=2))
     assert len(calls) == 1
@@ -281,18 +296,28 @@ def test_what_one_section_leaves_over_the_next_one_takes(sections) -> None:
 def test_sentences_end_where_a_reader_says() -> None:
     text = "Dr. Ames, i.e. A. Ames, paid 3.5 million. See Fig. 2 for it! 好的。Why? Because"
     assert [text[:end][-8:] for end in sentence_ends(text)] == [
-        "million.", " for it!", " it! 好的。", " 好的。Why?",
-    ]  # fmt: skip
+        "million.",
+        " for it!",
+        " it! 好的。",
+        " 好的。Why?",
+    ]
     text = "पानी बढ़ा। सब गए।। क्या हुआ? هل عاد؟ پانی آیا۔ Il dit «oui.» Fin"
     assert [text[a:b] for a, b in split_sentences(text)] == [
-        "पानी बढ़ा।", "सब गए।।", "क्या हुआ?", "هل عاد؟", "پانی آیا۔", "Il dit «oui.»", "Fin",
-    ]  # fmt: skip
+        "पानी बढ़ा।",
+        "सब गए।।",
+        "क्या हुआ?",
+        "هل عاد؟",
+        "پانی آیا۔",
+        "Il dit «oui.»",
+        "Fin",
+    ]
     assert sentence_ends("It affects births.1 “It does.” So") == [19, 30]
     text = "It affects births.1 While 40% live.5,6 It.2 See man/hello.1 Then page.3 on p. 2.12 X"
     assert [text[a:b] for a, b in split_sentences(text)] == [
-        "It affects births.1", "While 40% live.5,6",
+        "It affects births.1",
+        "While 40% live.5,6",
         "It.2 See man/hello.1 Then page.3 on p. 2.12 X",
-    ]  # fmt: skip
+    ]
     assert settled("One is done. Two is not.") == "One is done."
     assert settled("He waited... and") == settled("He waited. \ufffd") == ""
     assert ended("One is done. Two is not", "length") == "One is done."
@@ -304,15 +329,24 @@ def test_sentences_end_where_a_reader_says() -> None:
     assert ended("\ufffd", "eos") == ""
 
 
-@pytest.mark.parametrize("whole", [
-    '"Where?" he asked... and left.', "It took approx. five days, from 1 June to 30 Sept. 2022.",
-    "Der Kanal wurde am 22. Juli 1398 eröffnet, d. h. im 14. Jahrhundert, vgl. Abb. 3.",
-    "Er lag z. B. in der Hauptstr. 1 von Mölln.", "El Sr. Paco y la Dra. Campra estaban allí.",
-    "Es waren 1,02 Mio. Medien.", "Dr. h. c. Timm las vor, d. h. Kinder kamen.",
-    "See fig. 2 and art. 5 of it.", "“河水上涨了。”", "真的？！",
-    "« Le fleuve est trop pollué ! »", "Here p. 12 has x1, . . . , xn.",
-    "Table 1. Distances by suburb.",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "whole",
+    [
+        '"Where?" he asked... and left.',
+        "It took approx. five days, from 1 June to 30 Sept. 2022.",
+        "Der Kanal wurde am 22. Juli 1398 eröffnet, d. h. im 14. Jahrhundert, vgl. Abb. 3.",
+        "Er lag z. B. in der Hauptstr. 1 von Mölln.",
+        "El Sr. Paco y la Dra. Campra estaban allí.",
+        "Es waren 1,02 Mio. Medien.",
+        "Dr. h. c. Timm las vor, d. h. Kinder kamen.",
+        "See fig. 2 and art. 5 of it.",
+        "“河水上涨了。”",
+        "真的？！",
+        "« Le fleuve est trop pollué ! »",
+        "Here p. 12 has x1, . . . , xn.",
+        "Table 1. Distances by suburb.",
+    ],
+)
 def test_a_stop_inside_a_sentence_ends_none(whole) -> None:
     text = f"Before it. {whole} After it."
     found = [text[a:b] for a, b in split_sentences(text)]
@@ -325,15 +359,23 @@ def test_where_a_sentence_ends_though_it_may_look_otherwise() -> None:
     assert split_sentences("In mm: 5 9\n\nTable 1. Rain.")[1:] == [(12, 26)]
     items = "To do\n- Trees are slow\n• Dance\nwith me\n– he said"
     assert [items[a:b] for a, b in split_sentences(items)] == [
-        "To do", "- Trees are slow", "• Dance\nwith me\n– he said",
-    ]  # fmt: skip
+        "To do",
+        "- Trees are slow",
+        "• Dance\nwith me\n– he said",
+    ]
 
 
 def test_the_cells_of_a_table_are_no_one_sentence() -> None:
     text = "Code | What is wrong\ni10 | It does not fill. | Open the tap. Wait.\n\nAfter it."
     assert [text[a:b] for a, b in split_sentences(text)] == [
-        "Code", "What is wrong", "i10", "It does not fill.", "Open the tap.", "Wait.", "After it.",
-    ]  # fmt: skip
+        "Code",
+        "What is wrong",
+        "i10",
+        "It does not fill.",
+        "Open the tap.",
+        "Wait.",
+        "After it.",
+    ]
 
 
 def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
@@ -362,8 +404,11 @@ def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
 def test_sentences_are_found_with_their_places() -> None:
     text = "A heading\n\nOne is done. Two\nis too!  Three"
     assert [text[a:b] for a, b in split_sentences(text)] == [
-        "A heading", "One is done.", "Two\nis too!", "Three",
-    ]  # fmt: skip
+        "A heading",
+        "One is done.",
+        "Two\nis too!",
+        "Three",
+    ]
 
 
 def test_words_of_dense_scripts_are_counted() -> None:

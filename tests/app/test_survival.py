@@ -44,9 +44,13 @@ def test_h18_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path) -> N
     own = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}  # an earlier test's
     for command in (["app.py", "--port", "1"], ["-m", "app", "serve", "--port", "1"]):
         done = subprocess.run(
-            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=120,
+            [sys.executable, *command],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
             env={**own, "SUMMARIZER_DATA_DIR": str(tmp_path / "file" / "data")},
-        )  # fmt: skip
+        )
         assert done.returncode == 1 and "SUMMARIZER_DATA_DIR" in done.stderr
         assert done.stderr.count("\n") == 1
 
@@ -93,8 +97,11 @@ def test_h18_without_a_network_a_model_of_the_hub_is_a_sentence(tmp_path) -> Non
     path.write_text("The river rose in the night. " * 9)
     done = subprocess.run(
         [sys.executable, "-m", "app", "summarize", str(path), "--model", "nobody/nothing"],
-        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
     assert done.returncode == 1 and done.stdout == ""
     assert "nobody/nothing could not be loaded" in done.stderr and "network" in done.stderr
     assert "Traceback" not in done.stderr
@@ -139,21 +146,29 @@ def ended(events) -> tuple[Board, Finished]:
 
 def test_h19_a_dead_gpu_is_told_from_other_errors() -> None:
     for error in (
-        torch.AcceleratorError(DEAD), RuntimeError(DEAD),
+        torch.AcceleratorError(DEAD),
+        RuntimeError(DEAD),
         RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
         RuntimeError("CUDA error: device-side assert triggered"),
-    ):  # fmt: skip
+    ):
         assert is_device_lost(error)
     for error in (
-        torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: out of memory"),
-        RuntimeError("shape mismatch"), ValueError(DEAD), MemoryError(),
-    ):  # fmt: skip
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("shape mismatch"),
+        ValueError(DEAD),
+        MemoryError(),
+    ):
         assert not is_device_lost(error)
 
 
 def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
-    bundled, own, service, short, monkeypatch  # noqa: F811
+    bundled,
+    own,
+    service,
+    short,  # noqa: F811
+    monkeypatch,  # noqa: F811
 ) -> None:
     whole = bundled.summarize(short, OPTIONS)
     fails_after(monkeypatch, own.model, 20)
@@ -171,7 +186,11 @@ def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
 
 
 def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
-    bundled, own, service, short, monkeypatch  # noqa: F811
+    bundled,
+    own,
+    service,
+    short,  # noqa: F811
+    monkeypatch,  # noqa: F811
 ) -> None:
     whole = bundled.summarize(short, OPTIONS)
     fails_after(monkeypatch, own.model, 20)
@@ -206,9 +225,11 @@ def test_h19_stop_and_errors_cross_the_processes(article) -> None:
             stop.set()
     assert event.summary.stopped and "A note." in event.summary.warnings
     with pytest.raises(AppError, match="no model called"):
-        list(apart.summarize_apart(
-            Request((article,), OPTIONS, "no such model"), settings, threading.Event(), None
-        ))  # fmt: skip
+        list(
+            apart.summarize_apart(
+                Request((article,), OPTIONS, "no such model"), settings, threading.Event(), None
+            )
+        )
     assert not apart.multiprocessing.active_children()
 
 
@@ -218,16 +239,25 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
     monkeypatch.setattr("app.summary.summarizer.Summarizer.load", lambda *a, **k: own)
     monkeypatch.setattr(own, "calibrate", lambda beams: None)
     for error, words in (
-        (None, "--device cpu"), (torch.OutOfMemoryError("CUDA out of memory."), "--num-beams 1"),
-    ):  # fmt: skip
+        (None, "--device cpu"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "--num-beams 1"),
+    ):
         with monkeypatch.context() as patch:
             fails_after(patch, own.model, 2, error)
             assert cli.main(["summarize", str(path)]) == 1
             assert words in capsys.readouterr().err
-            outcomes = list(batch.run_batch(
-                [str(path)], tmp_path / "out", "txt", lambda p: cli.load_document(p), lambda: own,
-                OPTIONS, threading.Event(), lambda progress: None,
-            ))  # fmt: skip
+            outcomes = list(
+                batch.run_batch(
+                    [str(path)],
+                    tmp_path / "out",
+                    "txt",
+                    lambda p: cli.load_document(p),
+                    lambda: own,
+                    OPTIONS,
+                    threading.Event(),
+                    lambda progress: None,
+                )
+            )
             assert words in outcomes[0].status
     with pytest.raises(ZeroDivisionError):
         list(in_words(1 / 0 for _ in range(1)))
@@ -244,7 +274,10 @@ def test_h20_kills_at_random_moments_lose_nothing() -> None:
 
 
 def test_h20_where_a_gpu_is_lent_what_a_request_finished_is_shown_again(
-    bundled, short, tmp_path, monkeypatch  # noqa: F811
+    bundled,
+    short,  # noqa: F811
+    tmp_path,
+    monkeypatch,  # noqa: F811
 ) -> None:
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     keeper = service_of(bundled).keeper

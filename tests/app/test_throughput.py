@@ -91,8 +91,13 @@ def test_what_is_kept_costs_nothing_again() -> None:
 
 def test_durations_are_never_less_than_the_truth() -> None:
     assert [duration(s) for s in (0, 4.2, 12, 54, 56, 130)] == [
-        "1 s", "5 s", "15 s", "55 s", "1 min", "3 min",
-    ]  # fmt: skip
+        "1 s",
+        "5 s",
+        "15 s",
+        "55 s",
+        "1 min",
+        "3 min",
+    ]
 
 
 def test_calibration_counts_only_its_second_round(bundled) -> None:
@@ -103,10 +108,11 @@ def test_calibration_counts_only_its_second_round(bundled) -> None:
 def test_calibration_gives_a_gpu_something_to_do() -> None:
     read = []
     model = SimpleNamespace(
-        device=torch.device("cuda"), parameters=lambda: iter([torch.zeros(1)]),
+        device=torch.device("cuda"),
+        parameters=lambda: iter([torch.zeros(1)]),
         encode=lambda ids: read.append(ids.shape[1]),
         stream=lambda *, max_new_tokens, **_: iter(range(max_new_tokens)),
-    )  # fmt: skip
+    )
     ticks = count()
     assert calibrate(model, 2, lambda: float(next(ticks))) == ((2_048, 1.0), (8, 1.0))
     assert read == [64, 2_048]

@@ -97,10 +97,17 @@ def test_no_level_of_headings_is_left_out(documents, levels) -> None:
 
 def test_progress_only_grows() -> None:
     board, before = Board(), 0.0
-    run = [*RUN, Progress("decoding", 1, 9, 1, 2), SectionDone(1, summary_of("A.").sections[0]),
-           Progress("encoding", 1, 6, 2, 2), Progress("decoding", 9, 9, 2, 2),
-           Finished(summary_of("A.")), DocumentStarted(2, 2, "two.pdf"),
-           Progress("encoding", 1, 6, 1, 1), DocumentFailed("two.pdf", "It is empty.")]  # fmt: skip
+    run = [
+        *RUN,
+        Progress("decoding", 1, 9, 1, 2),
+        SectionDone(1, summary_of("A.").sections[0]),
+        Progress("encoding", 1, 6, 2, 2),
+        Progress("decoding", 9, 9, 2, 2),
+        Finished(summary_of("A.")),
+        DocumentStarted(2, 2, "two.pdf"),
+        Progress("encoding", 1, 6, 1, 1),
+        DocumentFailed("two.pdf", "It is empty."),
+    ]
     for event in run:
         board.apply(event)
         assert before <= board.fraction <= 1
@@ -112,14 +119,24 @@ def test_progress_only_grows() -> None:
 
 def test_everything_from_a_document_is_escaped() -> None:
     summary = summary_of(HOSTILE, name=HOSTILE, warnings=(HOSTILE,))
-    board = board_of(DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)),
-                     DraftText(1, HOSTILE, HOSTILE))  # fmt: skip
-    done = board_of(DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)),
-                    Finished(summary), DocumentStarted(2, 2, "b"),
-                    DocumentFailed("b", HOSTILE))  # fmt: skip
+    board = board_of(
+        DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)), DraftText(1, HOSTILE, HOSTILE)
+    )
+    done = board_of(
+        DocumentStarted(1, 2, HOSTILE),
+        SectionStarted(1, 1, (1, 1)),
+        Finished(summary),
+        DocumentStarted(2, 2, "b"),
+        DocumentFailed("b", HOSTILE),
+    )
     document = document_from_text("Some words.", HOSTILE)
-    for html in (render.summary(board, True), render.summary(done, False), render.error(HOSTILE),
-                 render.bar("reading", 0.5, HOSTILE), render.facts([document])):  # fmt: skip
+    for html in (
+        render.summary(board, True),
+        render.summary(done, False),
+        render.error(HOSTILE),
+        render.bar("reading", 0.5, HOSTILE),
+        render.facts([document]),
+    ):
         assert "<img" not in html
 
 
@@ -149,8 +166,9 @@ def test_several_documents_one_of_them_bad(handlers, tmp_path) -> None:
     assert not last["running"] and views[0]["running"]
     assert last["summary"].count("<article>") == 2
     assert [json.loads(line)["name"] for line in last["exports"]["json"].splitlines()] == [
-        "a.txt", "b.txt",
-    ]  # fmt: skip
+        "a.txt",
+        "b.txt",
+    ]
     assert b"# Summary of b.txt" in last["exports"]["md"]
     with zipfile.ZipFile(BytesIO(last["exports"]["docx"])) as archive:
         assert archive.namelist() == ["01-a-summary.docx", "02-b-summary.docx"]
@@ -294,8 +312,13 @@ def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:
     one, two = (Finished(summary_of("It rained.", name=name)) for name in ("a.pdf", "b.pdf"))
     board = board_of(DocumentStarted(1, 2, "a.pdf"), one, DocumentStarted(2, 2, "b.pdf"), two)
     kinds = {fmt: path.partition(".")[2] for fmt, path in write_exports(board, tmp_path).items()}
-    assert kinds == {"md": "md", "txt": "txt", "json": "jsonl", "html": "html.zip",
-                     "docx": "docx.zip"}  # fmt: skip
+    assert kinds == {
+        "md": "md",
+        "txt": "txt",
+        "json": "jsonl",
+        "html": "html.zip",
+        "docx": "docx.zip",
+    }
     board = board_of(DocumentStarted(1, 1, "a.pdf"), one)
     assert json.loads(Path(write_exports(board, tmp_path)["json"]).read_bytes())["name"] == "a.pdf"
 
@@ -336,6 +359,7 @@ def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
     desktop.show("http://127.0.0.1:1")
     assert shown[0][1] == "http://127.0.0.1:1" and shown[1] == ()
     assert window.settings["ALLOW_DOWNLOADS"]
+
     def fails() -> None:
         raise RuntimeError("You must have either QT or GTK")
 
@@ -350,8 +374,14 @@ def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
 
 
 def test_settings_come_from_the_environment() -> None:
-    made = Settings.from_env({"GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": "9000",
-                              "SPACE_ID": "a/b", "SPACES_ZERO_GPU": "true"})  # fmt: skip
+    made = Settings.from_env(
+        {
+            "GRADIO_SERVER_NAME": "0.0.0.0",
+            "GRADIO_SERVER_PORT": "9000",
+            "SPACE_ID": "a/b",
+            "SPACES_ZERO_GPU": "true",
+        }
+    )
     assert (made.host, made.port, made.on_space, made.zero_gpu) == ("0.0.0.0", 9000, True, True)
     for wrong in ("nine", "²"):
         with pytest.raises(BadOption, match="GRADIO_SERVER_PORT"):
@@ -377,8 +407,15 @@ def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
 
 def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
     handlers.service.settings = replace(handlers.service.settings, num_beams=3)
-    last = run(handlers, source="text", text="Some words here. " * 9, num_beams=None,
-               max_new_tokens=None, max_input_tokens=None, model=None)[-1]  # fmt: skip
+    last = run(
+        handlers,
+        source="text",
+        text="Some words here. " * 9,
+        num_beams=None,
+        max_new_tokens=None,
+        max_input_tokens=None,
+        model=None,
+    )[-1]
     assert json.loads(last["exports"]["json"])["options"]["num_beams"] == 3
 
 

@@ -49,9 +49,10 @@ def test_a_number_that_is_printed_twice_is_told_apart() -> None:
     summary = replace(summary_of("Rain."), labels=labels)
     titles = [cell_title(summary, [page], "read") for page in (1, 2, 5)]
     assert titles == [
-        "Page 1 [1 of the file]: read", "Page i [2 of the file]: read",
+        "Page 1 [1 of the file]: read",
+        "Page i [2 of the file]: read",
         "Page 1, 5 of the file: read",
-    ]  # fmt: skip
+    ]
 
 
 def test_one_word_is_no_words() -> None:
@@ -61,9 +62,11 @@ def test_one_word_is_no_words() -> None:
     for event in (DocumentStarted(1, 1, "a.txt"), Finished(summary)):
         board.apply(event)
     said = [
-        render.finished(board), render.facts([document_from_text("Rain.", "a.txt")]),
-        described(summary), export.provenance(summary),
+        render.finished(board),
+        render.facts([document_from_text("Rain.", "a.txt")]),
+        described(summary),
+        export.provenance(summary),
         in_a_line(Planned(1, "part", 1, 1, 1, None, 0)),
-    ]  # fmt: skip
+    ]
     for one in ("1 word in", "1 part · 1 word<", "1 beam, 1 word", "1 page;", "1 word, 1 token in"):
         assert sum(one in line for line in said) == 1, one

@@ -14,7 +14,7 @@ from tests.server import running_page
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-FAKE_SPACES = '''
+FAKE_SPACES = """
 import inspect, json, multiprocessing, os, pickle, sys
 
 FOUND = {"torch_first": "torch" in sys.modules, "gradio_first": "gradio" in sys.modules}
@@ -69,7 +69,7 @@ def GPU(function=None, duration=60):
             note(kinds=kinds, worker=process.pid, parent=os.getpid())
 
     return call
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,12 @@ def space(tmp_path_factory):
     log = folder / "log"
     log.touch()
     environment = {
-        "PYTHONPATH": str(folder), "SPACES_ZERO_GPU": "true", "SPACE_ID": "someone/summarizer",
-        "FAKE_SPACES_LOG": str(log), "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+        "PYTHONPATH": str(folder),
+        "SPACES_ZERO_GPU": "true",
+        "SPACE_ID": "someone/summarizer",
+        "FAKE_SPACES_LOG": str(log),
+        "OMP_NUM_THREADS": "1",
+    }
     with running_page("--dtype", "float32", **environment) as url:
         yield Client(url, verbose=False), log
 

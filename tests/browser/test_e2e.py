@@ -67,8 +67,10 @@ def page(browser, url):
     tab.set_default_timeout(PATIENCE_MS)
     foreign: list[str] = []
     errors: list[str] = []
-    tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else
-           foreign.append(r.url))  # fmt: skip
+    tab.on(
+        "request",
+        lambda r: None if r.url.startswith((url, "data:", "blob:")) else foreign.append(r.url),
+    )
     tab.on("pageerror", lambda e: errors.append(str(e)))
     tab.goto(url)
     tab.wait_for_selector("#run")
@@ -453,9 +455,11 @@ def test_a_key_never_leaves_the_focus_nowhere(page) -> None:
     page.wait_for_selector(".facts")
     page.click("label:has-text('Short')")
     for pressed, then in (
-        ("#run", "#summary[aria-busy=true]"), ("#stop", "#run:not([disabled])"),
-        (".warnings .include", "#summary[aria-busy=true]"), ("#forget", "#status .notice"),
-    ):  # fmt: skip
+        ("#run", "#summary[aria-busy=true]"),
+        ("#stop", "#run:not([disabled])"),
+        (".warnings .include", "#summary[aria-busy=true]"),
+        ("#forget", "#status .notice"),
+    ):
         if pressed == ".warnings .include":
             page.wait_for_selector("#stop[disabled]")
             page.click("#run")

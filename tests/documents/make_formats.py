@@ -71,15 +71,22 @@ def report(document: Any) -> None:
 
 
 def odt(
-    body: str, styles: str = "", more: Mapping[str, str | bytes] | None = None,
+    body: str,
+    styles: str = "",
+    more: Mapping[str, str | bytes] | None = None,
     kind: str = "text",
-) -> bytes:  # fmt: skip
+) -> bytes:
     """An OpenDocument text with that body, and styles of its own."""
     names = "".join(
         f' xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for short, name in (("office", "office"), ("text", "text"), ("table", "table"),
-                            ("style", "style"), ("draw", "drawing"))
-    )  # fmt: skip
+        for short, name in (
+            ("office", "office"),
+            ("text", "text"),
+            ("table", "table"),
+            ("style", "style"),
+            ("draw", "drawing"),
+        )
+    )
     content = (
         f'<?xml version="1.0"?><office:document-content{names}><office:automatic-styles>{styles}'
         f"</office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}>"
@@ -91,8 +98,8 @@ def odt(
 
 ODT_BODY = (
     '<text:p text:style-name="P1">The flood</text:p>'
-    '<text:table-of-content><text:p>Before\t1</text:p></text:table-of-content>'
-    '<text:tracked-changes><text:p>Never said.</text:p></text:tracked-changes>'
+    "<text:table-of-content><text:p>Before\t1</text:p></text:table-of-content>"
+    "<text:tracked-changes><text:p>Never said.</text:p></text:tracked-changes>"
     '<text:h text:outline-level="2">Before</text:h>'
     "<text:p>The river\n  rose <text:span>in the<!-- why? --> night</text:span><text:s/>and"
     "<text:note><text:note-body><text:p>A note.</text:p></text:note-body></text:note> stood"
@@ -166,9 +173,11 @@ def page(body: str, head: str = "") -> str:
 
 
 def epub(
-    chapters: Sequence[str] = CHAPTERS, more: Mapping[str, str | bytes] | None = None,
-    manifest: str = "", spine: str = "",
-) -> bytes:  # fmt: skip
+    chapters: Sequence[str] = CHAPTERS,
+    more: Mapping[str, str | bytes] | None = None,
+    manifest: str = "",
+    spine: str = "",
+) -> bytes:
     """A book with a chapter for each body."""
     items = "".join(
         f'<item id="c{n}" href="c{n}.xhtml" media-type="application/xhtml+xml"/>'

@@ -100,8 +100,7 @@ def unicode_pdf(lines: Sequence[str], has_spaces: bool = True) -> bytes:
         return b" -250 ".join(b"<%b>" % code for code in codes)
 
     shown = b"".join(
-        b"1 0 0 1 72 %d Tm [%b] TJ\n" % (760 - 16 * i, pieces(line))
-        for i, line in enumerate(lines)
+        b"1 0 0 1 72 %d Tm [%b] TJ\n" % (760 - 16 * i, pieces(line)) for i, line in enumerate(lines)
     )
     chars = sorted({c for line in lines for c in line})
     maps = b"".join(b"<%04x> <%04x>\n" % (ord(c), ord(c)) for c in chars)

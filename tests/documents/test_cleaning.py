@@ -166,8 +166,12 @@ def test_plain_lines_become_paragraphs() -> None:
     assert paragraphs[0] == "1 Introduction"
     assert paragraphs[1].endswith("it went out again.")
     assert paragraphs[2].startswith("A second") and paragraphs[2].endswith("this place.")
-    assert paragraphs[3:] == ["• one thing to remember", "• another one", "RESULTS",
-                              "The last of it."]  # fmt: skip
+    assert paragraphs[3:] == [
+        "• one thing to remember",
+        "• another one",
+        "RESULTS",
+        "The last of it.",
+    ]
 
 
 def test_chinese_lines_join_without_a_space() -> None:
@@ -191,15 +195,24 @@ LINES = st.lists(
 def test_joining_lines_loses_no_letter(lines, data) -> None:
     text = "\n".join(" ".join(line.split()) for line in lines)
     marks = {
-        line_key(line): tuple(Mark(
-            data.draw(st.sampled_from([10.0, 14.0])), data.draw(st.booleans()),
-            data.draw(st.sampled_from([7.0, 8.0])),
-            data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
-            data.draw(st.sampled_from([0.0, 1.2, 2.0])), data.draw(st.booleans()), place,
-            data.draw(st.integers(0, 9)), data.draw(st.booleans()), data.draw(st.booleans()),
-        ) for place in data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
-        for line in lines if line_key(line) and data.draw(st.booleans())
-    }  # fmt: skip
+        line_key(line): tuple(
+            Mark(
+                data.draw(st.sampled_from([10.0, 14.0])),
+                data.draw(st.booleans()),
+                data.draw(st.sampled_from([7.0, 8.0])),
+                data.draw(st.sampled_from([None, 0.0, 9.0, float("inf")])),
+                data.draw(st.sampled_from([0.0, 1.2, 2.0])),
+                data.draw(st.booleans()),
+                place,
+                data.draw(st.integers(0, 9)),
+                data.draw(st.booleans()),
+                data.draw(st.booleans()),
+            )
+            for place in data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=3))
+        )
+        for line in lines
+        if line_key(line) and data.draw(st.booleans())
+    }
     joined = join_lines(text, marks, Body(10.0, 1.2))
     # The heading that a line begins with loses its full stop.
     ours, theirs = ("".join(some.split()).replace(".", "") for some in (joined, text))
@@ -332,8 +345,7 @@ def test_headings_stand_alone_and_rows_stay_rows(tmp_path) -> None:
     found = read(draw, tmp_path)
     assert found[0] == "What the river did"
     assert found[1] == PROSE.replace("\n", " ")
-    assert found[2].split("\n") == ["Site Area Cost", "Gannet Fields 118 4.8",
-                                    "Long Reach 247 9"]  # fmt: skip
+    assert found[2].split("\n") == ["Site Area Cost", "Gannet Fields 118 4.8", "Long Reach 247 9"]
     assert found[3].startswith("The river rose")
 
 
@@ -383,8 +395,12 @@ def test_bold_words_before_a_sentence_are_a_heading(lead, spaces, rest, heading,
 
 
 def test_a_heading_in_bold_may_hold_a_word_in_another_type(tmp_path) -> None:
-    pieces = [("How", "Times-Bold", 3), ("Mills", "Courier", 3), ("work", "Times-Bold", 8),
-              ("The water turns a wheel that", "Times-Roman", 0)]  # fmt: skip
+    pieces = [
+        ("How", "Times-Bold", 3),
+        ("Mills", "Courier", 3),
+        ("work", "Times-Bold", 8),
+        ("The water turns a wheel that", "Times-Roman", 0),
+    ]
 
     def draw(canvas) -> None:
         y, x = lines_at(canvas, PROSE, y=780), 72.0
@@ -404,22 +420,28 @@ def test_a_line_that_begins_with_a_count_is_no_heading(line) -> None:
 
 
 def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
-    lines = ["We began in May and went on until the year was over, as the law wants it.",
-             "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
-             "the county how they had done."]  # fmt: skip
+    lines = [
+        "We began in May and went on until the year was over, as the law wants it.",
+        "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
+        "the county how they had done.",
+    ]
     full = [Mark(10, room=room, place=n) for n, room in enumerate((0.5, 0.5, 9))]
     full[1] = Mark(10, room=0.5, place=1, lead=9)
     marks = {line_key(line): (mark,) for line, mark in zip(lines, full, strict=True)}
     assert join_lines("\n".join(lines), marks, Body(10)).split("\n\n") == [
-        lines[0], "3.2 Methods", lines[1].removeprefix("3.2 Methods ") + " " + lines[2],
-    ]  # fmt: skip
+        lines[0],
+        "3.2 Methods",
+        lines[1].removeprefix("3.2 Methods ") + " " + lines[2],
+    ]
 
 
 @pytest.mark.parametrize(("verb", "stop"), [("rose", "."), ("high", "")])
 def test_a_sentence_in_bold_over_two_lines_is_no_heading(verb, stop) -> None:
-    lines = [f"The river that runs by the old mill and the church {verb} in the valley",
-             "of Merrow. The council had asked two hundred farmers in three towns of",
-             "the county how they had done."]  # fmt: skip
+    lines = [
+        f"The river that runs by the old mill and the church {verb} in the valley",
+        "of Merrow. The council had asked two hundred farmers in three towns of",
+        "the county how they had done.",
+    ]
     own = (Mark(10, True, room=0.5), Mark(10, room=0.5, place=1, lead=8), Mark(10, room=9, place=2))
     marks = {line_key(line): (mark,) for line, mark in zip(lines, own, strict=True)}
     heading, rest = join_lines("\n".join(lines), marks, Body(10)).split("\n\n")
@@ -436,9 +458,15 @@ TITLES = ["A drowned valley", "How the marsh was lost", "The night of the surge"
 
 @pytest.mark.parametrize(
     "entry",
-    ["{n} {t} . . . . . . . . {p}", "{n} {t}........{p}", "{n} {t} …………… {p}",
-     ". . . . . . . . . {p}\n{n} {t}", "{n} {t}\n. . . . . . . . . {p}", "{n} {t} {p}"],
-)  # fmt: skip
+    [
+        "{n} {t} . . . . . . . . {p}",
+        "{n} {t}........{p}",
+        "{n} {t} …………… {p}",
+        ". . . . . . . . . {p}\n{n} {t}",
+        "{n} {t}\n. . . . . . . . . {p}",
+        "{n} {t} {p}",
+    ],
+)
 def test_contents_are_dropped(entry) -> None:
     lines = [entry.format(n=f"1.{i}", t=t, p=2 * i + 3) for i, t in enumerate(TITLES)]
     page = "Ten Years\nContents\n" + "\n".join(lines) + "\nA sentence that follows stays here."
@@ -460,8 +488,9 @@ def test_titles_without_numbers_are_contents_where_these_go_on() -> None:
 
 def test_forms_tables_and_sentences_are_no_contents() -> None:
     form = "\n".join(f"{title} ........................" for title in TITLES)
-    table = "\n".join(f"{title} {n}" for title, n in zip(TITLES, [9, 2, 7, 1, 8, 3, 9, 1, 6, 2],
-                                                          strict=True))  # fmt: skip
+    table = "\n".join(
+        f"{title} {n}" for title, n in zip(TITLES, [9, 2, 7, 1, 8, 3, 9, 1, 6, 2], strict=True)
+    )
     prose = "And then . . . nothing happened in 1953\n" * 9
     for page in (form, table, prose):
         pages, found = drop_contents([page])
@@ -490,9 +519,18 @@ def test_references_are_found_and_the_appendix_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["References", "REFERENCES", "7 References", "VII. Bibliography", "Works Cited",
-                "Literature", "## References", "Literaturverzeichnis"]
-)  # fmt: skip
+    "heading",
+    [
+        "References",
+        "REFERENCES",
+        "7 References",
+        "VII. Bibliography",
+        "Works Cited",
+        "Literature",
+        "## References",
+        "Literaturverzeichnis",
+    ],
+)
 def test_headings_of_references(heading) -> None:
     pages = ["Prose " * 80, f"More prose here.\n\n{heading}\n\n[1] A. Author. A title.", "[2] B."]
     start = pages[1].index(heading)
@@ -503,8 +541,15 @@ def test_text_resumes_after_references() -> None:
     tail = "[3] C.\n\nAppendix A: More\n\nWords."
     pages = ["Prose " * 50, "References\n\n[1] A.\n\n[2] B.", tail, "The end."]
     assert find_references(pages) == [(1, 0, len(pages[1])), (2, 0, tail.index("Appendix"))]
-    for title in ("Methods", "Online Methods", "8 Conclusion", "Chapter 12 The end", "Part II",
-                  "Author contributions", "Data availability"):  # fmt: skip
+    for title in (
+        "Methods",
+        "Online Methods",
+        "8 Conclusion",
+        "Chapter 12 The end",
+        "Part II",
+        "Author contributions",
+        "Data availability",
+    ):
         pages[2] = f"[3] C.\n\n{title}\n\nWords."
         assert find_references(pages)[1:] == [(2, 0, pages[2].index(title))]
     pages[2] = "[3] C.\n\nMethods of proof. In D (ed.), Logic.\n\nChapter 3, Nine Publishers."
@@ -583,14 +628,17 @@ def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
     assert page == "\n\n".join(["Before.", *notes, f"{HEAD} {TAIL}", "After."])
 
 
-@pytest.mark.parametrize("blocks", [
-    [HEAD, "4.1 Sales of rice", TAIL],
-    [HEAD, "Town Hall", TAIL],
-    [HEAD, "A paragraph of its own says what it has to say in one sentence.", TAIL],
-    [HEAD + " miller.", *NOTES, TAIL],
-    [HEAD, *NOTES, TAIL.capitalize()],
-    [NOTES[0] + " " + HEAD, NOTES[1], TAIL],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [HEAD, "4.1 Sales of rice", TAIL],
+        [HEAD, "Town Hall", TAIL],
+        [HEAD, "A paragraph of its own says what it has to say in one sentence.", TAIL],
+        [HEAD + " miller.", *NOTES, TAIL],
+        [HEAD, *NOTES, TAIL.capitalize()],
+        [NOTES[0] + " " + HEAD, NOTES[1], TAIL],
+    ],
+)
 def test_what_may_not_be_one_sentence_stays_as_it_is(blocks) -> None:
     pages = ["\n\n".join(blocks)]
     assert put_together(pages) == pages
@@ -603,4 +651,4 @@ def test_putting_together_loses_nothing(pages) -> None:
     found = put_together(texts)
     assert [sorted("".join(t.split())) for t in found] == [
         sorted("".join(t.split())) for t in texts
-    ]  # fmt: skip
+    ]

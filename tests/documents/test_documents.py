@@ -285,9 +285,7 @@ def test_a_chat_is_read_without_its_times(stamp: str) -> None:
     said = ["Lena: We meet at nine.\nBring boots.", "Ben: <Media omitted>", "Ben: Fine", "Yu: ok"]
     chat = "\n".join(f"{stamp} {line}" for line in ["Messages are end-to-end encrypted.", *said])
     document = documents.document_from_text(chat)
-    assert document.pages[0].text == (
-        "Lena: We meet at nine. Bring boots.\n\nBen: Fine\n\nYu: ok"
-    )
+    assert document.pages[0].text == ("Lena: We meet at nine. Bring boots.\n\nBen: Fine\n\nYu: ok")
     assert document.warnings
     log = "\n".join(f"[2025-03-12 18:02:1{n}] worker: took job {n} off the queue" for n in range(5))
     assert documents.document_from_text(log).pages[0].text.count("18:02") == 5
@@ -368,20 +366,29 @@ def test_a_file_that_says_it_is_subtitles_may_hold_one_cue() -> None:
 SILENT = "1\n00:00:01,000 --> 00:00:03,500\n\n2\n00:00:04,000 --> 00:00:06,000\n"
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("talk.vtt", "WEBVTT"), ("talk.vtt", "WEBVTT - A talk\nKind: captions\n\nNOTE\nBy hand.\n"),
-    ("talk.vtt", "WEBVTT\n\nintro\n00:01.000 --> 00:03.500\n[music]\n"), ("talk.srt", SILENT),
-    ("talk.srt", SILENT.replace("\n\n", "\n")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("talk.vtt", "WEBVTT"),
+        ("talk.vtt", "WEBVTT - A talk\nKind: captions\n\nNOTE\nBy hand.\n"),
+        ("talk.vtt", "WEBVTT\n\nintro\n00:01.000 --> 00:03.500\n[music]\n"),
+        ("talk.srt", SILENT),
+        ("talk.srt", SILENT.replace("\n\n", "\n")),
+    ],
+)
 def test_subtitles_without_words_are_said_to_have_no_text(load, name, content) -> None:
     said = f"“{name}” has no text, only subtitles without words: choose another file."
     assert refusal(load, errors.EmptyFile, content.encode(), name) == said
 
 
-@pytest.mark.parametrize("content", [
-    "WEBVTT is a format for subtitles.", "WEBVTT\n\nThe format of subtitles is plain text.",
-    "00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins.",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        "WEBVTT is a format for subtitles.",
+        "WEBVTT\n\nThe format of subtitles is plain text.",
+        "00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins.",
+    ],
+)
 def test_words_beside_cues_are_a_text(content) -> None:
     assert documents.document_from_text(content).pages[0].text.endswith(content[-9:])
 
@@ -468,14 +475,18 @@ def test_wrapped_lines_are_joined_and_items_rows_and_entries_are_not() -> None:
         "2025-02-11T08:00:01Z INFO A connection from 10.0.4.2 is there\nANNA WOOD: It is a time."
     )
     assert text_of(content).split("\n\n") == [
-        "# Agenda", "AGENDA", "Held in the hall",
-        f"{long}meets in the hall be-side the church.", "- Water is off.", "- Bonfires",
+        "# Agenda",
+        "AGENDA",
+        "Held in the hall",
+        f"{long}meets in the hall be-side the church.",
+        "- Water is off.",
+        "- Bonfires",
         "2. Mr. Wood spoke about them for half an hour in all and was then thanked.",
         "Signed by A | Signed by B",
         "2025-02-11T08:00:00Z INFO A connection from 10.0.4.1 is here",
         "2025-02-11T08:00:01Z INFO A connection from 10.0.4.2 is there",
         "ANNA WOOD: It is a time.",
-    ]  # fmt: skip
+    ]
 
 
 IMPRINT = """The Mill and its River
@@ -489,9 +500,12 @@ Printed in Leeds. ISBN 978-92-4-005273-4"""
 # First pages of papers.
 TRANSLATED = "The translation of idioms is hard for every model that has been published. " * 9
 LICENSED = "Few publishers read the licence that they choose for what they print. " * 9
-THANKS = ["Acknowledgements\n\nThe River Press thanks Anna Wood (University of Leeds, England) and "
-          "Peter Lindqvist (Mill Museum, Sweden) for help.", "Ruth Hale (Leeds), Jonas Okafor "
-          "(Town Council), Maria Santos (River Authority, Portugal) and Tom Price (Leeds)."]
+THANKS = [
+    "Acknowledgements\n\nThe River Press thanks Anna Wood (University of Leeds, England) and "
+    "Peter Lindqvist (Mill Museum, Sweden) for help.",
+    "Ruth Hale (Leeds), Jonas Okafor "
+    "(Town Council), Maria Santos (River Authority, Portugal) and Tom Price (Leeds).",
+]
 
 
 def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
@@ -510,16 +524,19 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     assert [status for _, status in chosen] == ["skipped", "imprint", "skipped", "skipped", "read"]
 
 
-@pytest.mark.parametrize("pages", [
-    [PROSE, IMPRINT, PROSE],  # too few to tell
-    [IMPRINT] * 10,  # that is what it is about
-    [PROSE * 4] * 5 + [IMPRINT] + [PROSE * 4] * 5,  # neither in front nor at the end
-    [PROSE * 4] * 2 + THANKS[1:] + [PROSE * 4] * 9,  # a list of people, of whatever kind
-    [PROSE * 4] * 2 + [f"{IMPRINT}\n\n{PROSE}"] + [PROSE * 4] * 9,
-    [f"Better Idioms\n\n{TRANSLATED}\n\n© 2020 The Authors"] + [PROSE * 4] * 9,
-    [f"Key messages\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
-    [f"Whose Text\n\nAbstract\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [PROSE, IMPRINT, PROSE],  # too few to tell
+        [IMPRINT] * 10,  # that is what it is about
+        [PROSE * 4] * 5 + [IMPRINT] + [PROSE * 4] * 5,  # neither in front nor at the end
+        [PROSE * 4] * 2 + THANKS[1:] + [PROSE * 4] * 9,  # a list of people, of whatever kind
+        [PROSE * 4] * 2 + [f"{IMPRINT}\n\n{PROSE}"] + [PROSE * 4] * 9,
+        [f"Better Idioms\n\n{TRANSLATED}\n\n© 2020 The Authors"] + [PROSE * 4] * 9,
+        [f"Key messages\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
+        [f"Whose Text\n\nAbstract\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
+    ],
+)
 def test_other_pages_are_no_imprint(pages) -> None:
     assert imprints(pages) == []
 
@@ -656,8 +673,12 @@ def test_pictures_under_a_running_header_are_no_empty_pages(load) -> None:
         lines_at(canvas, PROSE.replace("river", word).replace("miller", f"{word} man"))
 
     texts = [partial(prose, word=word) for word in ("brook", "stream", "canal", "lake")]
-    pages = [*texts[:2], partial(under_a_header, picture=True), *texts[2:],
-             partial(under_a_header, picture=False)]  # fmt: skip
+    pages = [
+        *texts[:2],
+        partial(under_a_header, picture=True),
+        *texts[2:],
+        partial(under_a_header, picture=False),
+    ]
     document = load(canvas_pdf(pages))
     assert [p.status for p in document.pages] == ["ok", "ok", "scanned", "ok", "ok", "empty"]
     assert any("Page 3 is left out" in warning for warning in document.warnings)
@@ -837,7 +858,7 @@ def test_a_child_that_dies_is_a_sentence(load, monkeypatch) -> None:
 
 def test_an_exception_of_the_watcher_kills_the_child(load, monkeypatch) -> None:
     program = (
-        "import time, sys; sys.stdin.readline(); print('{\"done\": 0, \"total\": 9}', flush=True);"
+        'import time, sys; sys.stdin.readline(); print(\'{"done": 0, "total": 9}\', flush=True);'
         " time.sleep(60)"
     )
     started = watch(monkeypatch, program)
@@ -865,8 +886,20 @@ def test_the_worker_imports_only_what_it_needs() -> None:
     modules = "sys, app.documents.worker, app.documents.readers.pdf.reader"
     program = f"import {modules}; print(list(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    heavy = {"torch", "gradio", "transformers", "numpy", "sentencepiece", "reportlab",
-             "docx", "pptx", "lxml", "selectolax", "charset_normalizer", "rapidocr"}  # fmt: skip
+    heavy = {
+        "torch",
+        "gradio",
+        "transformers",
+        "numpy",
+        "sentencepiece",
+        "reportlab",
+        "docx",
+        "pptx",
+        "lxml",
+        "selectolax",
+        "charset_normalizer",
+        "rapidocr",
+    }
     names = eval(done.stdout)
     assert not heavy & {name.split(".")[0] for name in names}
     engine = {name for name in names if name.startswith("longt5")}
@@ -878,9 +911,12 @@ def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """Whatever happens, one JSON object per line and nothing else."""
     request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}
     done = subprocess.run(
-        [sys.executable, "-m", "app.documents.worker"], cwd=ROOT, text=True,
-        input=json.dumps(request) + "\n", capture_output=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "app.documents.worker"],
+        cwd=ROOT,
+        text=True,
+        input=json.dumps(request) + "\n",
+        capture_output=True,
+    )
     assert done.returncode == 0 and done.stderr == ""
     *_, last = map(json.loads, done.stdout.splitlines())
     assert last["error"] == "NotReadable"
@@ -891,9 +927,16 @@ def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "kept"),
-    [("", [1, 2, 3, 4]), ("2", [2]), ("1-2,4", [1, 2, 4]), ("3-", [3, 4]), (" 2 – 3 ", [2, 3]),
-     ("4-99", [4]), ("1,1,1", [1])],
-)  # fmt: skip
+    [
+        ("", [1, 2, 3, 4]),
+        ("2", [2]),
+        ("1-2,4", [1, 2, 4]),
+        ("3-", [3, 4]),
+        (" 2 – 3 ", [2, 3]),
+        ("4-99", [4]),
+        ("1,1,1", [1]),
+    ],
+)
 def test_select_pages(spec, kept) -> None:
     pages = tuple(documents.Page(n, str(n), "words", "ok") for n in range(1, 5))
     document = documents.Document("a.pdf", "0", "page", pages, ())

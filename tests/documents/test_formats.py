@@ -59,8 +59,10 @@ def test_a_word_document(load) -> None:
         "All the others were lost."
     )
     assert outline(document) == [
-        ("The flood of the mill", 1, 1), ("What happened", 1, 1), ("What was lost", 1, 2),
-    ]  # fmt: skip
+        ("The flood of the mill", 1, 1),
+        ("What happened", 1, 1),
+        ("What was lost", 1, 2),
+    ]
     assert document.warnings == ()
 
 
@@ -152,13 +154,16 @@ def test_an_open_document(load) -> None:
     )
     assert outline(document) == [("The flood", 1, 1), ("Before", 1, 2)]
     assert document.warnings == (
-        "The table of contents is left out.", "Its footnotes (1) are left out.",
-    )  # fmt: skip
+        "The table of contents is left out.",
+        "Its footnotes (1) are left out.",
+    )
 
 
 def test_open_documents_that_are_no_text(load) -> None:
-    locked = '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">' \
-             "<m:file-entry><m:encryption-data/></m:file-entry></m:manifest>"  # fmt: skip
+    locked = (
+        '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+        "<m:file-entry><m:encryption-data/></m:file-entry></m:manifest>"
+    )
     empty = {"mimetype": "application/vnd.oasis.opendocument.text"}
     for data, sentence in (
         (make_formats.odt("", more={"META-INF/manifest.xml": locked}), "protected by a password"),
@@ -180,8 +185,11 @@ def test_open_documents_that_are_no_text(load) -> None:
 def test_slides(load) -> None:
     document = load(make_formats.slides(make_formats.deck), "talk.pptx")
     assert document.unit == "slide" and [p.status for p in document.pages] == [
-        "ok", "ok", "ok", "scanned",
-    ]  # fmt: skip
+        "ok",
+        "ok",
+        "ok",
+        "scanned",
+    ]
     assert [page.text for page in document.pages] == [
         "The flood of the mill\n\nA talk to the council",
         "What happened\n\n• The river rose.\n• Sacks: 40\n\nNobody expected it so early.",
@@ -204,48 +212,61 @@ def test_what_python_pptx_passes_over_is_read(load) -> None:
         made = make_formats.slide(deck, "Causes", ["Rain"])
         make_formats.slide(deck, "Costs", ["40 sacks"])
         make_formats.slide(deck, "Costs", ["9 saved"])
-        points = "".join(f"<d:pt><d:t><a:p><a:r><a:t>{x}</a:t></a:r></a:p></d:t></d:pt>"
-                         for x in ("It rained", "", "It rose"))  # fmt: skip
+        points = "".join(
+            f"<d:pt><d:t><a:p><a:r><a:t>{x}</a:t></a:r></a:p></d:t></d:pt>"
+            for x in ("It rained", "", "It rose")
+        )
         names = f'xmlns:d="{dgm}" xmlns:a="{a}"'
         data = f"<d:dataModel {names}><d:ptLst>{points}</d:ptLst></d:dataModel>"
-        part = Part(PackURI("/ppt/diagrams/data1.xml"), "application/xml", deck.part.package,
-                    data.encode())  # fmt: skip
+        part = Part(
+            PackURI("/ppt/diagrams/data1.xml"), "application/xml", deck.part.package, data.encode()
+        )
         related = made.part.relate_to(part, "http://example.org/diagramData")
         frame = made.shapes.add_table(1, 1, 0, 0, 9, 9)._element
         for child in list(frame.graphic.graphicData):
             frame.graphic.graphicData.remove(child)
         frame.graphic.graphicData.set("uri", dgm)
-        etree.SubElement(frame.graphic.graphicData, f"{{{dgm}}}relIds").set(
-            qn("r:dm"), related)  # fmt: skip
+        etree.SubElement(frame.graphic.graphicData, f"{{{dgm}}}relIds").set(qn("r:dm"), related)
         footer = made.placeholders[1]._element
         copied = copy.deepcopy(footer)
         copied.find(".//" + qn("p:ph")).attrib.update({"type": "ftr", "idx": "11"})
         made.shapes._spTree.append(copied)
         first, second, _ = (slide.slide_id for slide in deck.slides)
-        deck._element.append(etree.fromstring(
-            f'<s:sectionLst xmlns:s="{p14}"><s:section name="Before"><s:sldIdLst>'
-            f'<s:sldId id="{first}"/></s:sldIdLst></s:section><s:section name="After"><s:sldIdLst>'
-            f'<s:sldId id="{second}"/></s:sldIdLst></s:section></s:sectionLst>'
-        ))  # fmt: skip
+        deck._element.append(
+            etree.fromstring(
+                f'<s:sectionLst xmlns:s="{p14}"><s:section name="Before"><s:sldIdLst>'
+                f'<s:sldId id="{first}"/></s:sldIdLst></s:section>'
+                '<s:section name="After"><s:sldIdLst>'
+                f'<s:sldId id="{second}"/></s:sldIdLst></s:section></s:sectionLst>'
+            )
+        )
 
     document = load(make_formats.slides(build), "talk.pptx")
     assert document.pages[0].text == "Causes\n\nRain\n\n• It rained\n• It rose"
     assert outline(document) == [
-        ("Before", 1, 1), ("Causes", 1, 2), ("After", 2, 1), ("Costs", 2, 2),
-    ]  # fmt: skip
+        ("Before", 1, 1),
+        ("Causes", 1, 2),
+        ("After", 2, 1),
+        ("Costs", 2, 2),
+    ]
 
 
 def test_slides_are_cited_by_number_and_their_points_stay_apart(load, bundled) -> None:
     def build(deck) -> None:
-        make_formats.slide(deck, "Why we started", ["Last trains leave at 23:40",
-                           "6,200 people work shifts that end after midnight"])  # fmt: skip
-        make_formats.slide(deck, "Ridership", ["412,000 trips in twelve months",
-                           "Line N3 carries half of them"])  # fmt: skip
+        make_formats.slide(
+            deck,
+            "Why we started",
+            ["Last trains leave at 23:40", "6,200 people work shifts that end after midnight"],
+        )
+        make_formats.slide(
+            deck, "Ridership", ["412,000 trips in twelve months", "Line N3 carries half of them"]
+        )
         make_formats.slide(deck, "Recommendation", ["Option C for three years"])
 
     document = load(make_formats.slides(build), "talk.pptx")
-    sentences = [s for section in bundled.summarize(document, Options()).sections
-                 for s in section.sentences]  # fmt: skip
+    sentences = [
+        s for section in bundled.summarize(document, Options()).sections for s in section.sentences
+    ]
     texts = [page.text for page in document.pages]
     assert len(sentences) > 2
     for sentence in sentences:
@@ -260,8 +281,11 @@ def test_slides_without_words_and_locked_ones(load) -> None:
         require_text(bare)
     with pytest.raises(errors.NotReadable, match="without one in PowerPoint"):
         load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "locked.pptx")
-    only = make_formats.slides(lambda deck: deck.slides.add_slide(
-        deck.slide_layouts[6]).shapes.add_picture(make_formats.picture(), 0, 0))  # fmt: skip
+    only = make_formats.slides(
+        lambda deck: deck.slides.add_slide(deck.slide_layouts[6]).shapes.add_picture(
+            make_formats.picture(), 0, 0
+        )
+    )
     with pytest.raises(errors.NoTextLayer, match="save it as PDF"):
         require_text(load(only, "pictures.pptx"))
 
@@ -291,8 +315,9 @@ def test_an_older_book_has_an_ncx_and_a_bare_one_its_headings(load) -> None:
     book = make_formats.epub(more={"OEBPS/toc.ncx": make_formats.NCX}, manifest=item)
     assert outline(load(book, "old.epub")) == [("First", 1, 1), ("Inner", 1, 2)]
     assert outline(load(make_formats.epub(), "bare.epub")) == [
-        ("The flood", 1, 1), ("The mill", 2, 1),
-    ]  # fmt: skip
+        ("The flood", 1, 1),
+        ("The mill", 2, 1),
+    ]
 
 
 def test_a_missing_chapter_does_not_end_the_book(load) -> None:
@@ -482,11 +507,21 @@ def test_notes_and_captions_do_not_stand_in_the_text(load) -> None:
     assert text.startswith("Mill\n\n")
 
 
-@pytest.mark.parametrize("beside", [
-    'class="hatnote"', 'class="no-print"', 'class="page-toolbar"',
-    'class="a cookie-consent"', 'id="comments"', 'class="foot"', 'class="share-buttons"',
-    'class="site_footer"', 'role="navigation"', 'class="newsletter"',
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "beside",
+    [
+        'class="hatnote"',
+        'class="no-print"',
+        'class="page-toolbar"',
+        'class="a cookie-consent"',
+        'id="comments"',
+        'class="foot"',
+        'class="share-buttons"',
+        'class="site_footer"',
+        'role="navigation"',
+        'class="newsletter"',
+    ],
+)
 @pytest.mark.parametrize("main", ["div", "article"])
 def test_what_a_page_calls_no_content_is_left_out(load, beside: str, main: str) -> None:
     page = f"<body><{main}><h1>Mill</h1><div {beside}><p>Sign up.</p></div><p>{PROSE}</p></{main}>"
@@ -609,17 +644,28 @@ def test_any_markup_ends_in_blocks(markup) -> None:
     assert all(block.text.strip() for block in web.chapter_blocks(markup))
 
 
-@pytest.mark.parametrize(
-    "kind", ["word", "odt", "slides", "epub", "web", "markdown", "encoding"]
-)
+@pytest.mark.parametrize("kind", ["word", "odt", "slides", "epub", "web", "markdown", "encoding"])
 def test_each_reader_imports_only_its_own_libraries(kind) -> None:
     own = {
-        "word": {"docx", "lxml"}, "slides": {"pptx", "lxml"}, "odt": {"lxml"},
-        "epub": {"lxml", "selectolax"}, "web": {"selectolax"},
+        "word": {"docx", "lxml"},
+        "slides": {"pptx", "lxml"},
+        "odt": {"lxml"},
+        "epub": {"lxml", "selectolax"},
+        "web": {"selectolax"},
         "markdown": {"markdown_it", "selectolax"},
-    }  # fmt: skip
-    others = {"docx", "pptx", "lxml", "selectolax", "markdown_it", "pypdf", "pypdfium2", "torch",
-              "gradio", "numpy"}  # fmt: skip
+    }
+    others = {
+        "docx",
+        "pptx",
+        "lxml",
+        "selectolax",
+        "markdown_it",
+        "pypdf",
+        "pypdfium2",
+        "torch",
+        "gradio",
+        "numpy",
+    }
     program = (
         f"import sys, app.documents.worker, app.documents.readers.{kind};"
         "print(sorted({name.split('.')[0] for name in sys.modules}))"

@@ -182,9 +182,10 @@ def test_h7_ocr_reads_a_real_scan(load) -> None:
 
 def test_h7_pieces_of_a_picture_become_lines() -> None:
     boxes = [
-        (300.0, 11.0, 400.0, 31.0, "world"), (10.0, 10.0, 200.0, 30.0, "Hello"),
+        (300.0, 11.0, 400.0, 31.0, "world"),
+        (10.0, 10.0, 200.0, 30.0, "Hello"),
         (10.0, 50.0, 200.0, 70.0, "below"),
-    ]  # fmt: skip
+    ]
     assert ocr_engine.lines_of(boxes) == "Hello world\nbelow"
     assert ocr_engine.lines_of([]) == ""
 
@@ -534,8 +535,7 @@ def test_h17_nothing_is_run_fetched_or_written(tmp_path, kind) -> None:
         "odt": make_formats.odt(make_formats.ODT_BODY),
         "pptx": make_formats.slides(make_formats.deck),
         "epub": make_formats.epub([remote + "<p>Words.</p>"]),
-        "html": f"<html><head>{remote}</head><body><iframe src=http://127.0.0.1:1></iframe>Words."
-        .encode(),
+        "html": f"<html><head>{remote}</head><body><iframe src=http://127.0.0.1:1></iframe>Words.".encode(),
         "markdown": f"![x](http://127.0.0.1:1/x) Words.\n\n{remote}".encode(),
         "text": b"![x](http://127.0.0.1:1/x) Words.",
     }[kind]

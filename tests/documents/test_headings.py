@@ -29,16 +29,21 @@ def titles(document: Document) -> list[str]:
 def test_bookmarks_of_a_pdf() -> None:
     found = listing(load_document(EXAMPLE_PDF))
     assert found[3] == {
-        "number": 4, "title": "2 The plan and the people", "pages": [8, 9], "words": 662,
-    }  # fmt: skip
+        "number": 4,
+        "title": "2 The plan and the people",
+        "pages": [8, 9],
+        "words": 662,
+    }
     assert [f["pages"][0] for f in found] == sorted(f["pages"][0] for f in found)
 
 
 def test_headings_of_a_text() -> None:
     document = document_from_text(EXAMPLE_TEXT.read_text(encoding="utf-8"))
     assert titles(document)[:3] == [
-        "A year of lending ladders", "How it works", "The first year in figures",
-    ]  # fmt: skip
+        "A year of lending ladders",
+        "How it works",
+        "The first year in figures",
+    ]
 
 
 def test_headings_of_a_markdown_file_are_those_of_its_text() -> None:
@@ -54,9 +59,12 @@ def test_a_title_is_found_where_it_stands_alone_and_each_time() -> None:
     outline = [OutlineItem(t, 1, 1) for t in ("Begin", "Results", "Notes", "Costs", "Notes")]
     sections = sections_of(replace(paged(text), outline=tuple(outline)))
     assert [text[s.start : s.end].split() for s in sections] == [
-        "Begin The results and the costs follow.".split(), ["Results", "Many."],
-        ["Notes", "One."], ["Costs", "Few."], ["Notes", "Two."],
-    ]  # fmt: skip
+        "Begin The results and the costs follow.".split(),
+        ["Results", "Many."],
+        ["Notes", "One."],
+        ["Costs", "Few."],
+        ["Notes", "Two."],
+    ]
 
 
 def test_only_numbers_that_follow_each_other_are_headings() -> None:
@@ -77,15 +85,22 @@ def test_headings_in_large_type_are_an_outline_where_a_pdf_has_none(tmp_path) ->
         return draw
 
     path = tmp_path / "flood.pdf"
-    path.write_bytes(canvas_pdf([
-        page("The flood", ("The night", 16), ("At the mill", 13), ("The morning", 16)),
-        page("", ("What it cost", 16), ("At the farm", 13)),
-    ]))  # fmt: skip
+    path.write_bytes(
+        canvas_pdf(
+            [
+                page("The flood", ("The night", 16), ("At the mill", 13), ("The morning", 16)),
+                page("", ("What it cost", 16), ("At the farm", 13)),
+            ]
+        )
+    )
     document = load_document(path)
     assert [(item.title, item.page, item.level) for item in document.outline] == [
-        ("The night", 1, 1), ("At the mill", 1, 2), ("The morning", 1, 1), ("What it cost", 2, 1),
+        ("The night", 1, 1),
+        ("At the mill", 1, 2),
+        ("The morning", 1, 1),
+        ("What it cost", 2, 1),
         ("At the farm", 2, 2),
-    ]  # fmt: skip
+    ]
     assert titles(document) == ["The night", "The morning", "What it cost"]
     path.write_bytes(canvas_pdf([page("Big", ("So", 16)), page("Words", ("On", 16)), page("Here")]))
     assert not load_document(path).outline  # titles of slides, and hardly a word below them
@@ -102,8 +117,10 @@ def test_parts_of_contracts_and_laws_are_sections() -> None:
         "One.\n\nSection 9 Applies here too.\n\nPart Time Work"
     )
     assert titles(paged(text)) == [
-        "Section A: What is insured", "Article 2 – Duties", "Schedule 1: Rooms",
-    ]  # fmt: skip
+        "Section A: What is insured",
+        "Article 2 – Duties",
+        "Schedule 1: Rooms",
+    ]
 
 
 def test_a_list_of_contents_without_page_numbers_is_no_row_of_sections() -> None:
@@ -116,22 +133,41 @@ def test_a_list_of_contents_without_page_numbers_is_no_row_of_sections() -> None
 
 def test_a_title_under_the_title_of_the_whole_is_a_section() -> None:
     document = outlined(
-        ("A Dishwasher", 1, 1), ("Safety", 1, 2), ("Daily use", 2, 2),
+        ("A Dishwasher", 1, 1),
+        ("Safety", 1, 2),
+        ("Daily use", 2, 2),
         texts=("A Dishwasher\n\nSafety\n\nMind the door.", "Daily use\n\nPress P."),
-    )  # fmt: skip
+    )
     assert titles(document) == ["A Dishwasher", "Safety", "Daily use"]
 
 
 def test_appendices_with_letters_follow_the_numbers() -> None:
-    text = "\n\n".join([
-        "A Word Before", "1 Introduction", "Words.", "2 Methods", "Words.", "3 Conclusion",
-        "Words.", "A Prolog-style Operators", "A Typing Rule reads:", "C Not Yet", "B Kernels",
-        "Words.", "References", "Some.",
-    ])  # fmt: skip
+    text = "\n\n".join(
+        [
+            "A Word Before",
+            "1 Introduction",
+            "Words.",
+            "2 Methods",
+            "Words.",
+            "3 Conclusion",
+            "Words.",
+            "A Prolog-style Operators",
+            "A Typing Rule reads:",
+            "C Not Yet",
+            "B Kernels",
+            "Words.",
+            "References",
+            "Some.",
+        ]
+    )
     assert titles(paged(text))[1:] == [
-        "1 Introduction", "2 Methods", "3 Conclusion", "A Prolog-style Operators", "B Kernels",
+        "1 Introduction",
+        "2 Methods",
+        "3 Conclusion",
+        "A Prolog-style Operators",
+        "B Kernels",
         "References",
-    ]  # fmt: skip
+    ]
     assert "A Prolog-style Operators" not in titles(paged(text.replace("B Kernels", "")))
 
 
@@ -154,8 +190,10 @@ def test_a_line_over_the_title_belongs_to_the_section() -> None:
     document = outlined(("One", 1, 1), ("Two", 2, 1), ("Three", 3, 1), texts=texts)
     text, _ = join_pages(document)
     assert [text[s.start : s.end].strip() for s in sections_of(document)] == [
-        "One\n\nIt began.", "Chapter 2\n\nTwo\n\nIt went on.\n\nSo it ended.", "Three\n\nEnd.",
-    ]  # fmt: skip
+        "One\n\nIt began.",
+        "Chapter 2\n\nTwo\n\nIt went on.\n\nSo it ended.",
+        "Three\n\nEnd.",
+    ]
 
 
 PAGE = st.sampled_from(["", "Low water.", "It rose. It fell.", "One\n\nA mast.", "x\n\nTwo\n\ny."])
@@ -201,8 +239,11 @@ def test_sections_by_title_and_what_is_not_there() -> None:
     kept = chosen_part(document, "mud; Farming", "")
     assert [p.number for p in kept.pages if p.status == "ok"] == [13, 14, 18, 19]
     assert chosen_part(document, "4-5", "9-10").pages[8].status == "ok"
-    for spec, words in (("77", "has no section 77"), ("Nothing", "no section called"),
-                        ("2-1", "range of sections")):  # fmt: skip
+    for spec, words in (
+        ("77", "has no section 77"),
+        ("Nothing", "no section called"),
+        ("2-1", "range of sections"),
+    ):
         with pytest.raises(BadOption, match=words):
             select_sections(document, spec)
     with pytest.raises(BadOption, match="no sections to choose from"):
@@ -213,6 +254,8 @@ def test_a_choice_leaves_the_sections_as_they_were() -> None:
     document = load_document(EXAMPLE_PDF)
     kept = select_sections(document, "4,6-7")
     assert titles(kept) == [
-        "2 The plan and the people", "4 Water and mud", "5 Life in the marsh",
-    ]  # fmt: skip
+        "2 The plan and the people",
+        "4 Water and mud",
+        "5 Life in the marsh",
+    ]
     assert select_sections(document, "1-14").pages == document.pages

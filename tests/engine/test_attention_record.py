@@ -20,9 +20,10 @@ def shares(model, state, tokens: list[int], spans, heads) -> torch.Tensor:
     """[tokens, spans] from the weights of a whole forward pass."""
     with torch.no_grad():
         output = model(
-            decoder_input_ids=torch.tensor([[0, *tokens[:-1]]]), encoder_outputs=state,
+            decoder_input_ids=torch.tensor([[0, *tokens[:-1]]]),
+            encoder_outputs=state,
             output_attentions=True,
-        )  # fmt: skip
+        )
     weights = torch.stack([output.cross_attentions[layer][0, head] for layer, head in heads])
     return torch.stack([weights.mean(0)[:, a:b].sum(-1) for a, b in spans], -1)
 
@@ -38,10 +39,15 @@ def test_shares_are_those_of_a_forward_pass(heads, options: dict) -> None:
     states = [ours.encode(padded_batch([n], 40, seed=n)[0]) for n in LENGTHS]
     drafts = list(
         ours.stream(
-            encoded=generation.join(states), record_attention=True, spans=SPANS,
-            alignment_heads=heads, max_new_tokens=16, eos_token_id=ENDS, **options,
+            encoded=generation.join(states),
+            record_attention=True,
+            spans=SPANS,
+            alignment_heads=heads,
+            max_new_tokens=16,
+            eos_token_id=ENDS,
+            **options,
         )
-    )  # fmt: skip
+    )
     every = tuple((layer, head) for layer in (0, 1) for head in range(4))
     for row, (state, spans) in enumerate(zip(states, SPANS, strict=True)):
         mine = [d for d in drafts if d.row == row]
@@ -67,10 +73,15 @@ def test_a_stopped_stream_tells_of_what_it_leaves() -> None:
     state = ours.encode(ids)
     *_, last = drafts = list(
         ours.stream(
-            encoded=state, record_attention=True, spans=SPANS[:1], num_beams=4,
-            max_new_tokens=16, min_new_tokens=16, stop_event=Stop(),
+            encoded=state,
+            record_attention=True,
+            spans=SPANS[:1],
+            num_beams=4,
+            max_new_tokens=16,
+            min_new_tokens=16,
+            stop_event=Stop(),
         )
-    )  # fmt: skip
+    )
     found = torch.tensor([share for d in drafts for share in d.attention])
     text = last.committed + last.provisional
     assert last.finish_reason == "stopped" and len(found) == len(text) == 6

@@ -81,14 +81,31 @@ def test_jax_has_a_row(capsys) -> None:
 
 
 def test_the_table_holds_the_figures() -> None:
-    row = {"engine": "longt5", "dtype": "fp32", "preset": "base", "tokens": 16384,
-           "num_beams": 4, "new_tokens": 32, "encode_s": 1.5, "first_step_s": 0.25,
-           "step_ms": 20.0, "total_s": 3.0, "peak_gib": 1.25}  # fmt: skip
-    text = benchmark.table({
-        "machine": "a machine", "torch": "2", "rows": [row], "ratios": {"encode": 4.0},
-        "same_tokens": False, "nll_difference": 0.0, "agreement": 1.0,
-        "roofline": {"tflops": 1.0, "gbs": 30.0, "encode_share": 0.5, "step_share": 0.25},
-    })  # fmt: skip
+    row = {
+        "engine": "longt5",
+        "dtype": "fp32",
+        "preset": "base",
+        "tokens": 16384,
+        "num_beams": 4,
+        "new_tokens": 32,
+        "encode_s": 1.5,
+        "first_step_s": 0.25,
+        "step_ms": 20.0,
+        "total_s": 3.0,
+        "peak_gib": 1.25,
+    }
+    text = benchmark.table(
+        {
+            "machine": "a machine",
+            "torch": "2",
+            "rows": [row],
+            "ratios": {"encode": 4.0},
+            "same_tokens": False,
+            "nll_difference": 0.0,
+            "agreement": 1.0,
+            "roofline": {"tflops": 1.0, "gbs": 30.0, "encode_share": 0.5, "step_share": 0.25},
+        }
+    )
     assert "| longt5 | fp32 | base | 16,384 | 4 | 1.500 | 0.250 | 20.0 | 3.00 | 1.25 |" in text
     assert "encode 4.0x" in text and "same tokens: NO" in text and "encode 50%, step 25%" in text
 

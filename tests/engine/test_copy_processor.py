@@ -153,10 +153,18 @@ def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> N
     """It stops when so many answers have ended as there are beams, whatever those cost."""
     sentences = [[2, 3] * 6, [4]]
     rule = [CopyPenalty(NEVER, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
-    answer = model().generate(
-        torch.tensor([[*sentences[0], 4, 1]]), logits_processor=rule, num_beams=12,
-        max_new_tokens=20, early_stopping=True,
-    ).sequences[0, 1:].tolist()  # fmt: skip
+    answer = (
+        model()
+        .generate(
+            torch.tensor([[*sentences[0], 4, 1]]),
+            logits_processor=rule,
+            num_beams=12,
+            max_new_tokens=20,
+            early_stopping=True,
+        )
+        .sequences[0, 1:]
+        .tolist()
+    )
     assert answer == [*sentences[0], 1]
 
 

@@ -28,8 +28,9 @@ def write(path, opener=open) -> None:
         file.writelines(json.dumps(row) + "\n\n" for row in ROWS)
 
 
-@pytest.mark.parametrize("name, opener", [
-    ("a.jsonl", open), ("a.jsonl.xz", lzma.open), ("a.jsonl.gz", gzip.open)])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, opener", [("a.jsonl", open), ("a.jsonl.xz", lzma.open), ("a.jsonl.gz", gzip.open)]
+)
 def test_every_kind_of_row_and_compression(tmp_path, name, opener) -> None:
     write(tmp_path / name, opener)
     assert corpus.read(tmp_path / name) == [
@@ -56,12 +57,15 @@ def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
     assert len(corpus.read(path)) == 16
 
 
-@pytest.mark.parametrize("content, said", [
-    (b'{"text": "a"}\n{"text', "Line 2 of x.jsonl is not JSON"),
-    (b'{"body": "a"}', "Row 1 of x.jsonl has the fields body: it needs document and summary"),
-    (b"[1]", "Line 1 of x.jsonl is no JSON object"),
-    (b'{"text": "a"}\n\xff', "x.jsonl cannot be read after line"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b'{"text": "a"}\n{"text', "Line 2 of x.jsonl is not JSON"),
+        (b'{"body": "a"}', "Row 1 of x.jsonl has the fields body: it needs document and summary"),
+        (b"[1]", "Line 1 of x.jsonl is no JSON object"),
+        (b'{"text": "a"}\n\xff', "x.jsonl cannot be read after line"),
+    ],
+)
 def test_damage_names_the_line(tmp_path, content: bytes, said: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=said):

@@ -90,9 +90,17 @@ def test_a_field_that_makes_no_sense_is_named(folder, name: str, field: str, val
 
 @pytest.mark.parametrize(
     "field",
-    ["vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "num_layers", "num_decoder_layers",
-     "relative_attention_num_buckets"],
-)  # fmt: skip
+    [
+        "vocab_size",
+        "d_model",
+        "d_kv",
+        "d_ff",
+        "num_heads",
+        "num_layers",
+        "num_decoder_layers",
+        "relative_attention_num_buckets",
+    ],
+)
 def test_what_asks_for_more_than_the_weights_have_is_named(folder, field: str) -> None:
     values = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(values | {field: 10**12}))

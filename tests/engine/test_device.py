@@ -62,8 +62,11 @@ class Border(TorchDispatchMode):
                 self.wrong.append(f"{function} waits in a recording in {_place()}")
             return answer
         out = function(*args, **kwargs)
-        if any(x.is_meta and x.dtype is torch.float64
-               for x in tree_leaves(out) if isinstance(x, torch.Tensor)):  # fmt: skip
+        if any(
+            x.is_meta and x.dtype is torch.float64
+            for x in tree_leaves(out)
+            if isinstance(x, torch.Tensor)
+        ):
             self.doubles.add(_place())
         return out
 
@@ -91,10 +94,17 @@ def model(monkeypatch):
     monkeypatch.setattr(select, "_agrees", lambda *_: True)
     monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "meta"))
     shape = LongT5Config(
-        vocab_size=64, d_model=32, d_kv=16, d_ff=48, num_heads=2, num_layers=2,
-        num_decoder_layers=2, encoder_attention_type="transient-global", local_radius=7,
+        vocab_size=64,
+        d_model=32,
+        d_kv=16,
+        d_ff=48,
+        num_heads=2,
+        num_layers=2,
+        num_decoder_layers=2,
+        encoder_attention_type="transient-global",
+        local_radius=7,
         global_block_size=4,
-    )  # fmt: skip
+    )
     return LongT5ForConditionalGeneration(shape).to("meta").eval()
 
 
@@ -132,12 +142,17 @@ RULES = {
 
 
 @pytest.mark.parametrize("is_recorded", [False, True])
-@pytest.mark.parametrize("options", [
-    {"num_beams": 4}, {"num_beams": 1},
-    {"num_beams": 3, "do_sample": True, "top_k": 5, "top_p": 0.9, "temperature": 0.7},
-    {"num_beams": 4, **RULES}, {"num_beams": 4, "copies": True},
-    {"num_beams": 4, "alignment_heads": [[0, 1], [1, 0]]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_beams": 4},
+        {"num_beams": 1},
+        {"num_beams": 3, "do_sample": True, "top_k": 5, "top_p": 0.9, "temperature": 0.7},
+        {"num_beams": 4, **RULES},
+        {"num_beams": 4, "copies": True},
+        {"num_beams": 4, "alignment_heads": [[0, 1], [1, 0]]},
+    ],
+)
 def test_a_step_brings_one_answer_back(model, monkeypatch, options, is_recorded) -> None:
     options = dict(options)
     if options.pop("copies", False):
@@ -147,9 +162,13 @@ def test_a_step_brings_one_answer_back(model, monkeypatch, options, is_recorded)
         results = recorded(monkeypatch, border) if is_recorded else []
         border.to_host.clear()
         drafts = model.stream(
-            encoded=encoded, max_new_tokens=10, min_new_tokens=9, record_attention=True,
-            spans=SPANS, **options,
-        )  # fmt: skip
+            encoded=encoded,
+            max_new_tokens=10,
+            min_new_tokens=9,
+            record_attention=True,
+            spans=SPANS,
+            **options,
+        )
         steps = len(list(drafts)) // 2
     assert steps > 5 and not border.wrong
     assert border.to_host.pop("model.py") == 1  # whether anything is padding
@@ -179,10 +198,14 @@ def on_a_mac() -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["transient-global", "local"])
-@pytest.mark.parametrize("options", [
-    {"num_beams": 4, **RULES, "alignment_heads": [[0, 1]]}, {"num_beams": 1},
-    {"num_beams": 3, "do_sample": True, "top_k": 5, "top_p": 0.9, "temperature": 0.7},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_beams": 4, **RULES, "alignment_heads": [[0, 1]]},
+        {"num_beams": 1},
+        {"num_beams": 3, "do_sample": True, "top_k": 5, "top_p": 0.9, "temperature": 0.7},
+    ],
+)
 def test_a_mac_has_every_operator(model, monkeypatch, kind, options) -> None:
     monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "cuda"))
     shape = replace(model.config, encoder_attention_type=kind, feed_forward_proj="gated-gelu")
@@ -203,9 +226,12 @@ def test_no_doubles_where_a_device_has_none(model, monkeypatch) -> None:
 def test_the_border_sees_what_cannot_be_recorded() -> None:
     far = torch.ones(3, 4, device="meta")
     for run in (
-        lambda: far[:, [0, 1]], lambda: far.sum().item(), lambda: far.copy_(torch.ones(3, 4)),
-        lambda: far.cpu(), lambda: torch.ones(2).to("meta"),
-    ):  # fmt: skip
+        lambda: far[:, [0, 1]],
+        lambda: far.sum().item(),
+        lambda: far.copy_(torch.ones(3, 4)),
+        lambda: far.cpu(),
+        lambda: torch.ones(2).to("meta"),
+    ):
         with Border() as border:
             border.recording = True
             run()

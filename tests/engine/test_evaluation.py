@@ -50,9 +50,11 @@ def test_rouge_lsum_splits_sentences_by_itself() -> None:
 def test_copying_counts_every_occurrence() -> None:
     source = metrics.Source("a b c d e f")
     assert metrics.copying(source, "a b c d. A b c d") == {
-        "copied_words": 100, "copied_4grams": 100 * 2 / 5, "novel_2grams": 100 / 7,
+        "copied_words": 100,
+        "copied_4grams": 100 * 2 / 5,
+        "novel_2grams": 100 / 7,
         "repeated_4grams": 20,
-    }  # fmt: skip
+    }
     assert set(metrics.copying(source, "").values()) == {0}
 
 
@@ -187,11 +189,17 @@ def test_a_report_that_was_not_written_is_still_shown(data, tmp_path, capsys, mo
     assert '"dtype": "int8, ' in said.out  # and not as if its weights were whole
 
 
-@pytest.mark.parametrize("argv, said", [
-    (["--model", "lead"], "lead is a baseline"),
-    (["--model", "x", "--max-input-tokens", "-5"], "--max-input-tokens: invalid positive value"),
-    (["--model", "x", "--limit", "0"], "--limit: invalid positive value"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "argv, said",
+    [
+        (["--model", "lead"], "lead is a baseline"),
+        (
+            ["--model", "x", "--max-input-tokens", "-5"],
+            "--max-input-tokens: invalid positive value",
+        ),
+        (["--model", "x", "--limit", "0"], "--limit: invalid positive value"),
+    ],
+)
 def test_what_cannot_be_asked_for_is_said(data, capsys, argv: list[str], said: str) -> None:
     try:
         assert main([*argv, "--data", str(data)]) == 1

@@ -64,15 +64,25 @@ def test_worked_examples(module) -> None:
 
 
 def test_geometry_has_the_names_of_the_torch_one() -> None:
-    for name in ("relative_position_bucket", "three_block_offsets", "pad_to_blocks",
-                 "three_blocks", "GlobalBlocks", "global_blocks", "global_aggregates",
-                 "side_validity"):  # fmt: skip
+    for name in (
+        "relative_position_bucket",
+        "three_block_offsets",
+        "pad_to_blocks",
+        "three_blocks",
+        "GlobalBlocks",
+        "global_blocks",
+        "global_aggregates",
+        "side_validity",
+    ):
         assert hasattr(blocks, name) and hasattr(flax_blocks, name)
     positions = torch.arange(-20_000, 20_000)
     for bidirectional in (True, False):
         for buckets, distance in ((32, 128), (8, 20), (64, 256)):
-            options = {"bidirectional": bidirectional, "num_buckets": buckets,
-                       "max_distance": distance}  # fmt: skip
+            options = {
+                "bidirectional": bidirectional,
+                "num_buckets": buckets,
+                "max_distance": distance,
+            }
             expected = blocks.relative_position_bucket(positions, **options)
             got = flax_blocks.relative_position_bucket(positions.numpy(), **options)
             assert (got == expected.numpy()).all()
@@ -105,8 +115,9 @@ def test_padded_batches_equal_torch(attention: str, side: str, lengths: list[int
     b = theirs(*(x.numpy() for x in (ids, mask, target, target_mask)), output_hidden_states=True)
     real, seen = mask.bool(), target_mask.bool()
     assert error(b.encoder_last_hidden_state, a.encoder_last_hidden_state, real) < 1e-5
-    for x, y in zip((*b.decoder_hidden_states, b.logits), (*a.decoder_hidden_states, a.logits),
-                    strict=True):  # fmt: skip
+    for x, y in zip(
+        (*b.decoder_hidden_states, b.logits), (*a.decoder_hidden_states, a.logits), strict=True
+    ):
         assert error(x, y, seen) < 1e-5
 
 
@@ -334,8 +345,14 @@ def test_what_is_no_batch_is_said() -> None:
 
 def test_draws_follow_a_seed() -> None:
     theirs = flax_like(models((1, 40, "local"))[1])
-    options = {"do_sample": True, "max_new_tokens": 12, "top_k": 5, "top_p": 0.9,
-               "temperature": 2.0, "num_return_sequences": 3}  # fmt: skip
+    options = {
+        "do_sample": True,
+        "max_new_tokens": 12,
+        "top_k": 5,
+        "top_p": 0.9,
+        "temperature": 2.0,
+        "num_return_sequences": 3,
+    }
     ids = np.array([[7, 8, 9, 1]])
     first, again, other = (
         theirs.generate(ids, seed=seed, **options).sequences.tolist() for seed in (3, 3, 4)
@@ -392,8 +409,11 @@ def old_bytes(tree: dict) -> bytes:
         if x.nbytes <= 4_000:
             return pack(x)
         pieces = np.array_split(x.reshape(-1), 3)
-        return {"__msgpack_chunked_array__": True, "shape": dict(zip("01", x.shape, strict=True)),
-                "chunks": {str(i): pack(piece) for i, piece in enumerate(pieces)}}  # fmt: skip
+        return {
+            "__msgpack_chunked_array__": True,
+            "shape": dict(zip("01", x.shape, strict=True)),
+            "chunks": {str(i): pack(piece) for i, piece in enumerate(pieces)},
+        }
 
     return msgpack.packb(leaf(tree), strict_types=True)
 

@@ -45,9 +45,14 @@ def recorded(monkeypatch):
     return runs
 
 
-@pytest.mark.parametrize("options", [
-    {"num_beams": 4, "length_penalty": 2.0}, {"num_beams": 1}, {"num_beams": 3, "do_sample": True},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_beams": 4, "length_penalty": 2.0},
+        {"num_beams": 1},
+        {"num_beams": 3, "do_sample": True},
+    ],
+)
 def test_recorded_steps_write_the_same(model, recorded, monkeypatch, options) -> None:
     def write():
         torch.manual_seed(9)
@@ -162,10 +167,14 @@ def fake_cuda(monkeypatch):
 
     seen.current = Usual()
     for name, value in {
-        "Stream": Stream, "CUDAGraph": Graph, "stream": stream, "graph": Recorded,
-        "device": lambda device: nullcontext(), "current_stream": lambda: seen.current,
+        "Stream": Stream,
+        "CUDAGraph": Graph,
+        "stream": stream,
+        "graph": Recorded,
+        "device": lambda device: nullcontext(),
+        "current_stream": lambda: seen.current,
         "set_stream": partial(setattr, seen, "current"),
-    }.items():  # fmt: skip
+    }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(graph.Recording, "_free", {})
     monkeypatch.setattr(graph, "usable", lambda device: True)

@@ -44,9 +44,14 @@ def attention_case(attention: str, radius: int, block: int, lengths: list[int], 
     """A random layer's inputs: (q, k, v, side, geometry), the mask inside."""
     torch.manual_seed(3)
     config = LongT5Config.from_dict(
-        TINY | {"encoder_attention_type": attention, "local_radius": radius, "d_kv": 32,
-                "global_block_size": block}
-    )  # fmt: skip
+        TINY
+        | {
+            "encoder_attention_type": attention,
+            "local_radius": radius,
+            "d_kv": 32,
+            "global_block_size": block,
+        }
+    )
     layer = LongAttention(config, has_bias=True)
     for name, parameter in layer.named_parameters():
         if name.endswith("attention_bias.weight"):
@@ -203,10 +208,15 @@ def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
         select.check("chunked", torch.float32, CPU)
 
 
-@pytest.mark.parametrize("error", [
-    torch.OutOfMemoryError("CUDA out of memory."),
-    RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB, other allocations: 1 MB)."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError(
+            "MPS backend out of memory (MPS allocated: 9.05 GB, other allocations: 1 MB)."
+        ),
+    ],
+)
 def test_chunks_get_smaller_where_memory_runs_out(monkeypatch, error) -> None:
     arguments = select.sample(torch.float32)
     expected = chunked.attend(*arguments)
@@ -287,8 +297,9 @@ def errors_where_scores_lie_far_apart() -> list[float]:
     for times in (200.0, 20.0, 2.0, -200.0):
         q, k, v, side, geometry = attention_case("transient-global", 127, 16, [419, 200], "right")
         k[0, :300] = 0.0
-        found.append(compare(native.attend, (q, k, v, (times * side[0], side[1]), geometry),
-                             torch.float32))  # fmt: skip
+        found.append(
+            compare(native.attend, (q, k, v, (times * side[0], side[1]), geometry), torch.float32)
+        )
     hidden = dataclasses.replace(geometry, mask=geometry.mask.clone())
     hidden.mask[0, :400] = False
     got, wanted = (kernel.attend(q, k, v, side, hidden) for kernel in (native, reference))
@@ -366,8 +377,9 @@ def native_checks_pass() -> bool:
 
 @needs_native
 @needs_wide
-@pytest.mark.parametrize("fewer", [
-    [NARROW], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "fewer", [[NARROW], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]]
+)
 def test_the_compiled_kernel_is_right_on_lesser_processors(fewer) -> None:
     """What the machine at hand can do more is left out when compiling."""
     with compiled_with(*fewer) as library, torch.no_grad():
@@ -522,9 +534,13 @@ def test_thin_products_equal_torch(rows: int, dtype: torch.dtype) -> None:
 def test_thin_products_refuse_what_they_cannot_compute() -> None:
     whole = torch.randn(8, 64)
     for rows, weights in (
-        (33, [whole]), (1, [whole.half()]), (1, [torch.randn(6, 64)]), (1, [torch.randn(8, 48)]),
-        (1, [torch.randn(64, 8).T]), (1, [whole] * 4),
-    ):  # fmt: skip
+        (33, [whole]),
+        (1, [whole.half()]),
+        (1, [torch.randn(6, 64)]),
+        (1, [torch.randn(8, 48)]),
+        (1, [torch.randn(64, 8).T]),
+        (1, [whole] * 4),
+    ):
         assert not native.fits_thin(rows, weights)
 
 
@@ -639,8 +655,9 @@ def test_one_thread_while_cores_are_busy_and_all_of_them_again() -> None:
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
-@pytest.mark.parametrize("radius, block, lengths", [
-    (127, 16, [419, 200]), (5, 3, [64, 17]), (7, 4, [33]), (7, 4, [3])])  # fmt: skip
+@pytest.mark.parametrize(
+    "radius, block, lengths", [(127, 16, [419, 200]), (5, 3, [64, 17]), (7, 4, [33]), (7, 4, [3])]
+)
 def test_training_has_the_gradients_of_the_reference(
     attention, radius, block, lengths, monkeypatch
 ) -> None:

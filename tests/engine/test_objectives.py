@@ -111,43 +111,49 @@ def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
         assert made.target == sorted(made.target[:-1]) + [1]  # in the order of the source
 
 
-@pytest.mark.parametrize("given_, wanted", [
-    ("However, cells divide [3, 4] slowly (Fig. 2).", "Cells divide slowly."),
-    ("Rivers (see Lee et al., 2019; Kim 2020) carry sand.", "Rivers carry sand."),
-    ("It rose (Public Health Institute of the North, 2024).", "It rose."),
-    ("It rose (May 2019) and fell (Since 1990).", "It rose (May 2019) and fell (Since 1990)."),
-    ("It rose (Mayer 2019) again (Byrne, 1990).", "It rose again."),
-    ("In 2019 (a dry year) it fell.", "In 2019 (a dry year) it fell."),
-    ("As [3] says, x[2] lies in [1, 5] of [0, 9].", "As [3] says, x[2] lies in [1, 5] of [0, 9]."),
-    ("It is described in (Collins, 1996).", "It is described in (Collins, 1996)."),
-    ("As discussed earlier, timing counts.", "Timing counts."),
-    ("Cells divide[12] in .NET , too .", "Cells divide in .NET, too."),
-    ("3.2 The Tenant shall pay the rent.", "The Tenant shall pay the rent."),
-    ("2.5 Millionen Menschen leben hier.", "2.5 Millionen Menschen leben hier."),
-    ("3.2 metres of snow fell.", "3.2 metres of snow fell."),
-    ("• …… 这些目标很难。", "这些目标很难。"),
-    ("...this year it rose.", "...this year it rose."),
-    ("12.5 GB of memory are needed.", "12.5 GB of memory are needed."),
-    ("10.30 Uhr beginnt es.", "10.30 Uhr beginnt es."),
-    ("2:01:09 was his best time.", "2:01:09 was his best time."),
-    ("Design–Build contracts share risk.", "Design–Build contracts share risk."),
-    ("Design – We asked farmers.", "We asked farmers."),
-    ("He taught the arts (music) there.", "He taught the arts (music) there."),
-    ("The log is kept as syslog.1 and sent.", "The log is kept as syslog.1 and sent."),
-    ("“It was late.”12", "“It was late.”"),
-    ("It affects some of the births.1,2", "It affects some of the births."),
-    ("Integration:3 We recommend it.", "Integration: We recommend it."),
-    ("It rose to 3.5, not to 4.", "It rose to 3.5, not to 4."),
-    ("METHODS: We asked farmers.", "We asked farmers."),
-    ("Abstract—This paper is on rice.", "This paper is on rice."),
-    ("Results: 12 of 30 farmers agreed.", "Results: 12 of 30 farmers agreed."),
-    ("Market size: Two thirds live there.", "Market size: Two thirds live there."),
-    ("3.2 “Rent” means the sum below.", "“Rent” means the sum below."),
-    ("Um, it rose, uh, fast.", "It rose fast."),
-    ("So, a long column bends.", "A long column bends."),
-    ("[12:05] WEBB: I came here [laughter] in May.", "WEBB: I came here in May."),
-    ("00:12:05 He told [the mayor] so.", "He told [the mayor] so."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given_, wanted",
+    [
+        ("However, cells divide [3, 4] slowly (Fig. 2).", "Cells divide slowly."),
+        ("Rivers (see Lee et al., 2019; Kim 2020) carry sand.", "Rivers carry sand."),
+        ("It rose (Public Health Institute of the North, 2024).", "It rose."),
+        ("It rose (May 2019) and fell (Since 1990).", "It rose (May 2019) and fell (Since 1990)."),
+        ("It rose (Mayer 2019) again (Byrne, 1990).", "It rose again."),
+        ("In 2019 (a dry year) it fell.", "In 2019 (a dry year) it fell."),
+        (
+            "As [3] says, x[2] lies in [1, 5] of [0, 9].",
+            "As [3] says, x[2] lies in [1, 5] of [0, 9].",
+        ),
+        ("It is described in (Collins, 1996).", "It is described in (Collins, 1996)."),
+        ("As discussed earlier, timing counts.", "Timing counts."),
+        ("Cells divide[12] in .NET , too .", "Cells divide in .NET, too."),
+        ("3.2 The Tenant shall pay the rent.", "The Tenant shall pay the rent."),
+        ("2.5 Millionen Menschen leben hier.", "2.5 Millionen Menschen leben hier."),
+        ("3.2 metres of snow fell.", "3.2 metres of snow fell."),
+        ("• …… 这些目标很难。", "这些目标很难。"),
+        ("...this year it rose.", "...this year it rose."),
+        ("12.5 GB of memory are needed.", "12.5 GB of memory are needed."),
+        ("10.30 Uhr beginnt es.", "10.30 Uhr beginnt es."),
+        ("2:01:09 was his best time.", "2:01:09 was his best time."),
+        ("Design–Build contracts share risk.", "Design–Build contracts share risk."),
+        ("Design – We asked farmers.", "We asked farmers."),
+        ("He taught the arts (music) there.", "He taught the arts (music) there."),
+        ("The log is kept as syslog.1 and sent.", "The log is kept as syslog.1 and sent."),
+        ("“It was late.”12", "“It was late.”"),
+        ("It affects some of the births.1,2", "It affects some of the births."),
+        ("Integration:3 We recommend it.", "Integration: We recommend it."),
+        ("It rose to 3.5, not to 4.", "It rose to 3.5, not to 4."),
+        ("METHODS: We asked farmers.", "We asked farmers."),
+        ("Abstract—This paper is on rice.", "This paper is on rice."),
+        ("Results: 12 of 30 farmers agreed.", "Results: 12 of 30 farmers agreed."),
+        ("Market size: Two thirds live there.", "Market size: Two thirds live there."),
+        ("3.2 “Rent” means the sum below.", "“Rent” means the sum below."),
+        ("Um, it rose, uh, fast.", "It rose fast."),
+        ("So, a long column bends.", "A long column bends."),
+        ("[12:05] WEBB: I came here [laughter] in May.", "WEBB: I came here in May."),
+        ("00:12:05 He told [the mayor] so.", "He told [the mayor] so."),
+    ],
+)
 def test_sentences_are_tidied(given_: str, wanted: str) -> None:
     assert tidy(given_) == wanted
 
@@ -246,8 +252,14 @@ def test_batches_keep_their_budget_and_lose_nothing(sizes) -> None:
 
 
 def test_batches_go_on_from_any_position(tokenizer) -> None:
-    made = recipe.build({"init": "x", "batch_tokens": 300, "stages": [
-        {"steps": 1, "sources": {"64": 0.5, "128": 0.5}}]}, "span-copying")  # fmt: skip
+    made = recipe.build(
+        {
+            "init": "x",
+            "batch_tokens": 300,
+            "stages": [{"steps": 1, "sources": {"64": 0.5, "128": 0.5}}],
+        },
+        "span-copying",
+    )
     data = batches.Batches([Record(str(n), TEXT[n:]) for n in range(7)], tokenizer, made)
     stream = data.after(batches.Position())
     whole = [next(stream) for _ in range(12)]

@@ -109,14 +109,26 @@ def losses(folder: Path) -> list[tuple[str, str]]:
         return [(row["loss"], row["norm"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("changes", [
-    {}, {"optimizer": {"name": "adafactor", "schedule": "rsqrt", "lr": 0.01}, "accumulation": 2},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": {"name": "adafactor", "schedule": "rsqrt", "lr": 0.01}, "accumulation": 2},
+    ],
+)
 def test_a_killed_run_goes_on_with_the_same_losses(data, tmp_path, changes) -> None:
-    stages = [{"steps": 3, "objectives": {"span-corruption": 1}, "sources": {"64": 1}},
-              {"steps": 6, "sources": {"32": 0.5, "64": 0.5}}]  # fmt: skip
-    changes = {**changes, "stages": stages, "dropout": 0.1, "save_every": 2, "validate_every": 4,
-               "batch_tokens": 120}  # fmt: skip
+    stages = [
+        {"steps": 3, "objectives": {"span-corruption": 1}, "sources": {"64": 1}},
+        {"steps": 6, "sources": {"32": 0.5, "64": 0.5}},
+    ]
+    changes = {
+        **changes,
+        "stages": stages,
+        "dropout": 0.1,
+        "save_every": 2,
+        "validate_every": 4,
+        "batch_tokens": 120,
+    }
     trainer(data, tmp_path / "whole", **changes).run()
 
     def kill(step: int, loss: float) -> None:
@@ -133,8 +145,11 @@ def test_a_killed_run_goes_on_with_the_same_losses(data, tmp_path, changes) -> N
 
 
 def test_a_run_keeps_the_number_format_that_it_began_with(data, tmp_path, monkeypatch) -> None:
-    changes = {"precision": "auto", "stages": [{"steps": 4, "sources": {"64": 1.0}}],
-               "save_every": 2}  # fmt: skip
+    changes = {
+        "precision": "auto",
+        "stages": [{"steps": 4, "sources": {"64": 1.0}}],
+        "save_every": 2,
+    }
 
     def kill(step: int, loss: float) -> None:
         if step == 2:
@@ -168,12 +183,15 @@ def command(data: Path, out: Path) -> int:
     return main([*argv, "--out", str(out), "--device", "cpu"])
 
 
-@pytest.mark.parametrize("step, error, code, said", [
-    (1, torch.OutOfMemoryError("CUDA out of memory."), 1, "Memory ran out: try a smaller"),
-    (2, OSError(28, "No space left on device"), 1, "No space left on device): is there room"),
-    (1, KeyboardInterrupt(), 130, "Stopped before anything was kept."),
-    (2, KeyboardInterrupt(), 130, "The same command goes on from"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "step, error, code, said",
+    [
+        (1, torch.OutOfMemoryError("CUDA out of memory."), 1, "Memory ran out: try a smaller"),
+        (2, OSError(28, "No space left on device"), 1, "No space left on device): is there room"),
+        (1, KeyboardInterrupt(), 130, "Stopped before anything was kept."),
+        (2, KeyboardInterrupt(), 130, "The same command goes on from"),
+    ],
+)
 def test_what_ends_a_run_is_one_sentence(
     data, tmp_path, capsys, monkeypatch, step: int, error: BaseException, code: int, said: str
 ) -> None:
@@ -276,12 +294,28 @@ def test_processes_share_a_step(data, tmp_path) -> None:
         "records, validation = start.records_of(made, data)\n"
         "model, tokenizer = start.begin(made, records, out, here)\n"
         "loop.Trainer(model, tokenizer, made, records, validation, out, here).run()\n"
-        "world.leave(here)\n", encoding="utf-8",
-    )  # fmt: skip
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-               "2", str(script), str(data), str(tmp_path / "two")]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+        "world.leave(here)\n",
+        encoding="utf-8",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        str(script),
+        str(data),
+        str(tmp_path / "two"),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert [float(a) for a, _ in losses(tmp_path / "two")] == pytest.approx(alone, rel=1e-4)
 
@@ -297,8 +331,9 @@ def test_the_best_model_is_kept(data, tmp_path, monkeypatch) -> None:
 
     made.validate = validate
     made.run()
-    kept = LongT5ForConditionalGeneration.from_pretrained(tmp_path / "model", device="cpu",
-                                                          dtype="float32")  # fmt: skip
+    kept = LongT5ForConditionalGeneration.from_pretrained(
+        tmp_path / "model", device="cpu", dtype="float32"
+    )
     assert torch.equal(kept.shared.weight, weights[1])
 
 
@@ -332,35 +367,50 @@ def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:
     assert 'pip install ".[train]"' in (curves.draw(trained / "log.csv", tmp_path / "x.png") or "")
 
 
-@pytest.mark.parametrize("text, said", [
-    ("steps = [", "is no TOML"),
-    ("[[stages]]\nsteps = 1", "needs init"),
-    ("init = 'x'", "no [[stages]]"),
-    ("init = 'x'\n[[stages]]\nstep = 1", "no field stages.step"),
-    ("init = 'x'\nlearning = 1\n[[stages]]\nsteps = 1", "no field learning"),
-    ("init = 'x'\n[[stages]]\nsteps = 1\nobjectives = {magic = 1}", "'magic' is none of"),
-    ("init = 'x'\n[[stages]]\nsteps = 'ten'", "steps is 'ten'; it must be of type int"),
-    ("init = 'x'\n[optimizer]\nname = 'sgd'\n[[stages]]\nsteps = 1", "one of adamw, adafactor"),
-    ("init = 'x'\n[stages]\nsteps = 1", "double brackets: [[stages]]"),
-    ("init = 'x'\n[[stages]]\nsteps = 0", "steps is 0; it must be 1 or more"),
-    ("init = 'x'\n[[stages]]\nsteps = 1\nmax_target = 0", "max_target is 0; it must be 2"),
-    ("init = 'x'\nvalidate_every = 0\n[[stages]]\nsteps = 1", "validate_every is 0"),
-    ("init = 'x'\naccumulation = 0\n[[stages]]\nsteps = 1", "accumulation is 0"),
-    ("init = 'x'\ndropout = 1.5\n[[stages]]\nsteps = 1", "dropout is 1.5"),
-    ("init = 'x'\n[data]\nlimit = -1\n[[stages]]\nsteps = 1", "limit is -1"),
-    ("init = 'x'\n[optimizer]\nlr = -1.0\n[[stages]]\nsteps = 1", "lr is -1.0"),
-    ("init = 'x'\n[optimizer]\nbetas = [0.9]\n[[stages]]\nsteps = 1", "betas are [0.9]"),
-    ("init = 'x'\n[generation]\nmax_new_token = 9\n[[stages]]\nsteps = 1", "max_new_token."),
-    ("init = 'x'\n[generation]\nnum_return_sequences = 2\n[[stages]]\nsteps = 1", "cannot exceed"),
-    ("init = 'x'\n[[stages]]\nsteps = 1", "no training data"),
-    ("init = '/none'\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1", "no checkpoint"),
-    ("[model]\nd_modell = 8\n[vocabulary]\nsize = 300\n[data]\ntrain = ['pairs.jsonl']\n"
-     "[[stages]]\nsteps = 1", "d_modell"),
-    ("[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1",
-     "give more text or a smaller vocabulary.size"),
-    ("[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n[vocabulary]\nsize = 270\n[[stages]]\n"
-     "steps = 1", "give a larger vocabulary.size"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("steps = [", "is no TOML"),
+        ("[[stages]]\nsteps = 1", "needs init"),
+        ("init = 'x'", "no [[stages]]"),
+        ("init = 'x'\n[[stages]]\nstep = 1", "no field stages.step"),
+        ("init = 'x'\nlearning = 1\n[[stages]]\nsteps = 1", "no field learning"),
+        ("init = 'x'\n[[stages]]\nsteps = 1\nobjectives = {magic = 1}", "'magic' is none of"),
+        ("init = 'x'\n[[stages]]\nsteps = 'ten'", "steps is 'ten'; it must be of type int"),
+        ("init = 'x'\n[optimizer]\nname = 'sgd'\n[[stages]]\nsteps = 1", "one of adamw, adafactor"),
+        ("init = 'x'\n[stages]\nsteps = 1", "double brackets: [[stages]]"),
+        ("init = 'x'\n[[stages]]\nsteps = 0", "steps is 0; it must be 1 or more"),
+        ("init = 'x'\n[[stages]]\nsteps = 1\nmax_target = 0", "max_target is 0; it must be 2"),
+        ("init = 'x'\nvalidate_every = 0\n[[stages]]\nsteps = 1", "validate_every is 0"),
+        ("init = 'x'\naccumulation = 0\n[[stages]]\nsteps = 1", "accumulation is 0"),
+        ("init = 'x'\ndropout = 1.5\n[[stages]]\nsteps = 1", "dropout is 1.5"),
+        ("init = 'x'\n[data]\nlimit = -1\n[[stages]]\nsteps = 1", "limit is -1"),
+        ("init = 'x'\n[optimizer]\nlr = -1.0\n[[stages]]\nsteps = 1", "lr is -1.0"),
+        ("init = 'x'\n[optimizer]\nbetas = [0.9]\n[[stages]]\nsteps = 1", "betas are [0.9]"),
+        ("init = 'x'\n[generation]\nmax_new_token = 9\n[[stages]]\nsteps = 1", "max_new_token."),
+        (
+            "init = 'x'\n[generation]\nnum_return_sequences = 2\n[[stages]]\nsteps = 1",
+            "cannot exceed",
+        ),
+        ("init = 'x'\n[[stages]]\nsteps = 1", "no training data"),
+        ("init = '/none'\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1", "no checkpoint"),
+        (
+            "[model]\nd_modell = 8\n[vocabulary]\nsize = 300\n[data]\ntrain = ['pairs.jsonl']\n"
+            "[[stages]]\nsteps = 1",
+            "d_modell",
+        ),
+        (
+            "[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n[[stages]]\nsteps = 1",
+            "give more text or a smaller vocabulary.size",
+        ),
+        (
+            "[model]\nd_model = 8\n[data]\ntrain = ['pairs.jsonl']\n"
+            "[vocabulary]\nsize = 270\n[[stages]]\n"
+            "steps = 1",
+            "give a larger vocabulary.size",
+        ),
+    ],
+)
 def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said: str) -> None:
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
     argv = ["fine-tune", "--config", str(tmp_path / "r.toml"), "--data", str(data)]

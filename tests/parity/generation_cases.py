@@ -124,9 +124,12 @@ def models(key: tuple[int, int, str]):
     """
     seed, vocab, attention = key
     theirs = reference_model(
-        seed, vocab_size=vocab, encoder_attention_type=attention, tie_word_embeddings=False,
+        seed,
+        vocab_size=vocab,
+        encoder_attention_type=attention,
+        tie_word_embeddings=False,
         **(COMPILED if seed % 2 else {}),
-    )  # fmt: skip
+    )
     torch.manual_seed(seed + 100)
     theirs.lm_head.weight = nn.Parameter(torch.randn(vocab, 32) * (0.3, 0.6, 1.0, 2.0)[seed])
     # transformers warns of every pair of lengths that it finds contradictory.
@@ -149,9 +152,13 @@ def theirs(case: Case):
     torch.manual_seed(SAMPLE_SEED)
     try:
         return model.generate(
-            input_ids=ids, attention_mask=mask, return_dict_in_generate=True,
-            output_scores=True, output_logits=True, **case.options,
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=mask,
+            return_dict_in_generate=True,
+            output_scores=True,
+            output_logits=True,
+            **case.options,
+        )
     except RuntimeError as error:
         if "multinomial" not in str(error) and "probability tensor" not in str(error):
             raise

@@ -66,9 +66,10 @@ def test_defaults_are_transformers() -> None:
 
 def test_values_that_decide_nothing_are_no_contradiction() -> None:
     for given in (
-        {"temperature": 0.0, "do_sample": False}, {"top_p": 0.0},
+        {"temperature": 0.0, "do_sample": False},
+        {"top_p": 0.0},
         {"max_length": 1, "max_new_tokens": 8},
-    ):  # fmt: skip
+    ):
         GenerationConfig.from_dict(given)
     assert GenerationConfig().merged(top_k=None, early_stopping=None) == GenerationConfig()
     assert GenerationConfig(max_new_tokens=5).merged(max_new_tokens=None).max_new_tokens is None
@@ -93,8 +94,15 @@ def test_words_outside_the_vocabulary_are_no_words() -> None:
 
 
 def test_a_file_of_options_is_read_and_written(tmp_path) -> None:
-    options = {"num_beams": 3, "max_new_tokens": 7, "bad_words_ids": [[4, 5]], "typical_p": 0.9,
-               "num_beam_groups": 1, "diversity_penalty": 0.0, "sequence_bias": None}  # fmt: skip
+    options = {
+        "num_beams": 3,
+        "max_new_tokens": 7,
+        "bad_words_ids": [[4, 5]],
+        "typical_p": 0.9,
+        "num_beam_groups": 1,
+        "diversity_penalty": 0.0,
+        "sequence_bias": None,
+    }
     (tmp_path / "generation_config.json").write_text(json.dumps(options))
     with pytest.warns(UserWarning, match="sets typical_p, which"):
         config = GenerationConfig.from_pretrained(tmp_path)
@@ -170,9 +178,12 @@ def test_ids_or_kept_states_but_not_both() -> None:
 def test_sources_joined_decode_as_if_alone(beams: int) -> None:
     _, ours = models(KEY)
     options = {
-        "num_beams": beams, "max_new_tokens": 14, "no_repeat_ngram_size": 2,
-        "encoder_no_repeat_ngram_size": 3, "encoder_repetition_penalty": 1.5,
-    }  # fmt: skip
+        "num_beams": beams,
+        "max_new_tokens": 14,
+        "no_repeat_ngram_size": 2,
+        "encoder_no_repeat_ngram_size": 3,
+        "encoder_repetition_penalty": 1.5,
+    }
     states = [ours.encode(padded_batch([n], 40, seed=n)[0]) for n in (50, 8, 31)]
     together = ours.generate(encoded=generation.join(states), **options)
     for row, state in enumerate(states):
@@ -197,9 +208,14 @@ def test_draws_follow_the_distribution() -> None:
     ids, _ = padded_batch([12], 16)
     logits = theirs(input_ids=ids, decoder_input_ids=torch.tensor([[0]])).logits[0, -1] / 1.5
     drawn = ours.generate(
-        ids, do_sample=True, temperature=1.5, top_k=0, seed=7, max_new_tokens=1,
+        ids,
+        do_sample=True,
+        temperature=1.5,
+        top_k=0,
+        seed=7,
+        max_new_tokens=1,
         num_return_sequences=20_000,
-    ).sequences[:, 1]  # fmt: skip
+    ).sequences[:, 1]
     share = torch.bincount(drawn, minlength=16) / len(drawn)
     # Five standard errors of a share of 20,000 draws.
     assert float((share - logits.softmax(-1)).abs().max()) < 5 * (0.25 / 20_000) ** 0.5

@@ -125,17 +125,34 @@ def test_places_without_a_token_count_for_nothing() -> None:
 
 def test_rules_come_in_transformers_order() -> None:
     config = GenerationConfig(
-        do_sample=True, temperature=0.5, top_p=0.9, repetition_penalty=2.0,
-        encoder_repetition_penalty=2.0, no_repeat_ngram_size=2, encoder_no_repeat_ngram_size=2,
-        bad_words_ids=((3,),), min_length=3, forced_bos_token_id=4, forced_eos_token_id=1,
+        do_sample=True,
+        temperature=0.5,
+        top_p=0.9,
+        repetition_penalty=2.0,
+        encoder_repetition_penalty=2.0,
+        no_repeat_ngram_size=2,
+        encoder_no_repeat_ngram_size=2,
+        bad_words_ids=((3,),),
+        min_length=3,
+        forced_bos_token_id=4,
+        forced_eos_token_id=1,
         suppress_tokens=(5,),
-    )  # fmt: skip
+    )
     built = ours.build(config, SOURCE, 2, VOCAB, START, [1], CPU)
     assert [type(p).__name__ for p in built] == [
-        "EncoderRepetitionPenalty", "RepetitionPenalty", "NoRepeatNgram", "EncoderNoRepeatNgram",
-        "BadWords", "MinLength", "Forced", "Forced", "SuppressTokens", "Temperature", "TopK",
+        "EncoderRepetitionPenalty",
+        "RepetitionPenalty",
+        "NoRepeatNgram",
+        "EncoderNoRepeatNgram",
+        "BadWords",
+        "MinLength",
+        "Forced",
+        "Forced",
+        "SuppressTokens",
+        "Temperature",
+        "TopK",
         "TopP",
-    ]  # fmt: skip
+    ]
 
 
 def test_options_left_alone_cost_nothing() -> None:

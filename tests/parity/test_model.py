@@ -98,9 +98,7 @@ def test_attentions_are_transformers(attention: str) -> None:
     theirs.set_attn_implementation("eager")
     ids, mask = padded_batch([150], 96)
     target = torch.randint(2, 96, (1, 5))
-    a = theirs(
-        input_ids=ids, attention_mask=mask, decoder_input_ids=target, output_attentions=True
-    )
+    a = theirs(input_ids=ids, attention_mask=mask, decoder_input_ids=target, output_attentions=True)
     b = ours(ids, mask, target, output_attentions=True)
     for name in ("decoder_attentions", "cross_attentions"):
         for mine, reference_ in zip(getattr(b, name), getattr(a, name), strict=True):
@@ -141,9 +139,9 @@ def test_kernels_equal_masked_full_attention(attention, radius, block, lengths, 
     monkeypatch.setattr(chunked, "CHUNK_FLOATS", 5_000)
     torch.manual_seed(3)
     config = LongT5Config.from_dict(
-        TINY | {"encoder_attention_type": attention, "local_radius": radius,
-                "global_block_size": block}
-    )  # fmt: skip
+        TINY
+        | {"encoder_attention_type": attention, "local_radius": radius, "global_block_size": block}
+    )
     layer = LongAttention(config, has_bias=True)
     _, mask = padded_batch(lengths, 96)
     x = torch.randn(*mask.shape, config.d_model)
@@ -405,8 +403,9 @@ def test_a_model_can_be_pickled() -> None:
         assert torch.equal(again.encode(ids).last_hidden_state, ours.encode(ids).last_hidden_state)
 
 
-@pytest.mark.parametrize("name, value", [
-    ("num_layers", 0), ("num_decoder_layers", 0), ("d_ff", 0), ("local_radius", -1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, value", [("num_layers", 0), ("num_decoder_layers", 0), ("d_ff", 0), ("local_radius", -1)]
+)
 def test_shapes_without_sense_are_refused(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least"):
         LongT5Config.from_dict(TINY | {name: value})

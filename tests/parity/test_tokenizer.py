@@ -42,9 +42,16 @@ def plain_folder(tmp_path_factory) -> Path:
     text = [" ".join(words[i:] + words[:i]) + f" {i * 37} café {chr(97 + i)}." for i in range(14)]
     (folder / "text.txt").write_text("\n".join(text * 20), encoding="utf-8")
     sentencepiece.SentencePieceTrainer.train(
-        input=str(folder / "text.txt"), model_prefix=str(folder / "spiece"), vocab_size=120,
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2, hard_vocab_limit=False,
-    )  # fmt: skip
+        input=str(folder / "text.txt"),
+        model_prefix=str(folder / "spiece"),
+        vocab_size=120,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+        hard_vocab_limit=False,
+    )
     return folder
 
 

@@ -258,8 +258,12 @@ def test_tied_head_follows_every_move() -> None:
     ids=["base", "large-32100", "xl", "mlongt5", "local-large"],
 )
 def test_published_shapes_have_transformers_parameters(fields: dict) -> None:
-    fields = {"encoder_attention_type": "transient-global", "feed_forward_proj": "gated-gelu",
-              "tie_word_embeddings": False, **fields}  # fmt: skip
+    fields = {
+        "encoder_attention_type": "transient-global",
+        "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False,
+        **fields,
+    }
     with torch.device("meta"):
         theirs = transformers.LongT5ForConditionalGeneration(transformers.LongT5Config(**fields))
         ours = LongT5ForConditionalGeneration(LongT5Config.from_dict(fields))

@@ -71,8 +71,10 @@ def test_links_and_pictures_lead_somewhere() -> None:
     for text in (README, DEVELOPING):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert (ROOT / target).exists(), target
-        headings = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-")
-                    for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}  # fmt: skip
+        headings = {
+            re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-")
+            for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        }
         assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
@@ -92,9 +94,13 @@ def run_example(marker: str, unlike: str = "\0") -> list[str]:
     examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (code,) = [c for c in examples if marker in c and unlike not in c]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()
 
@@ -108,5 +114,3 @@ def test_the_jax_example_runs() -> None:
 def test_the_library_example_runs() -> None:
     streamed, generated = run_example("longt5", unlike="longt5.flax")
     assert streamed and generated.startswith("['") and streamed[:40] in generated
-
-

@@ -96,8 +96,10 @@ def test_importing_does_nothing_heavy() -> None:
 
 
 def test_the_engine_stands_alone(tmp_path) -> None:
-    code = "import sys, longt5; print([n for n in sys.modules if n.split('.')[0] in " \
-           "('app', 'gradio', 'jax', 'transformers')])"  # fmt: skip
+    code = (
+        "import sys, longt5; print([n for n in sys.modules if n.split('.')[0] in "
+        "('app', 'gradio', 'jax', 'transformers')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

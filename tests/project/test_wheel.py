@@ -46,8 +46,10 @@ def installed(tmp_path_factory) -> Path:
     python = folder / "env" / scripts / ("python.exe" if os.name == "nt" else "python")
     where = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        check=True, capture_output=True, text=True,
-    ).stdout.strip()  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     (Path(where) / "libraries.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     (wheel,) = folder.glob("*.whl")
     shutil.unpack_archive(wheel, where, "zip")
@@ -57,9 +59,14 @@ def installed(tmp_path_factory) -> Path:
 def run(python: Path, folder: Path, *argv: str) -> str:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [python, *argv], cwd=folder, env=environment, capture_output=True, text=True,
-        encoding="utf-8", timeout=600,
-    )  # fmt: skip
+        [python, *argv],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -68,15 +75,30 @@ def test_the_wheel_summarizes_the_example(installed, tmp_path) -> None:
     where = run(installed, tmp_path, "-c", "import app; print(app.__file__)").strip()
     assert ROOT not in Path(where).parents
     example = Path(where).parent / "assets" / "examples" / "merrow-report.pdf"
-    out = run(installed, tmp_path, "-m", "app", "summarize", str(example), "--pages", "6-9",
-              "--length", "short", "--format", "json")  # fmt: skip
+    out = run(
+        installed,
+        tmp_path,
+        "-m",
+        "app",
+        "summarize",
+        str(example),
+        "--pages",
+        "6-9",
+        "--length",
+        "short",
+        "--format",
+        "json",
+    )
     summary = json.loads(out)
     assert summary["pages"] == 29 and summary["model"] == "bundled" and summary["summary"]
 
 
 def test_the_wheel_carries_the_page(installed, tmp_path) -> None:
-    out = run(installed, tmp_path, "-c",
-              "from app.settings import assets_dir as a; "
-              "print(sorted(p.name for p in a().iterdir()))")  # fmt: skip
+    out = run(
+        installed,
+        tmp_path,
+        "-c",
+        "from app.settings import assets_dir as a; print(sorted(p.name for p in a().iterdir()))",
+    )
     for name in ("style.css", "page.js", "favicon.svg", "model", "examples"):
         assert name in out

@@ -13,22 +13,28 @@ def doubts(sentence: str, source: str) -> list[tuple[str, str]]:
     return [(flag.kind, sentence[slice(*flag.span)]) for flag in found]
 
 
-@pytest.mark.parametrize("sentence, source", [
-    ("The library has 742 members.", "There are 742 of them."),
-    ("It rose by 69 per cent.", "It rose by 68.9 % in May."),
-    ("It cost 3 million euros.", "The cost was 3,000,000 euros."),
-    ("图书馆有742名会员。", "图书馆有742名会员。"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sentence, source",
+    [
+        ("The library has 742 members.", "There are 742 of them."),
+        ("It rose by 69 per cent.", "It rose by 68.9 % in May."),
+        ("It cost 3 million euros.", "The cost was 3,000,000 euros."),
+        ("图书馆有742名会员。", "图书馆有742名会员。"),
+    ],
+)
 def test_what_stands_there_is_not_doubted(sentence: str, source: str) -> None:
     assert doubts(sentence, source) == []
 
 
-@pytest.mark.parametrize("sentence, source, doubted", [
-    ("The library has 999 members.", "The library has 742 members.", "999"),
-    ("It rose by 68.0 per cent.", "It rose by 68.9 per cent.", "68.0 per cent"),
-    ("图书馆有999名会员。", "图书馆有742名会员。", "999"),
-    ("図書館の会員は999人です。", "図書館の会員は742人です。", "999"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sentence, source, doubted",
+    [
+        ("The library has 999 members.", "The library has 742 members.", "999"),
+        ("It rose by 68.0 per cent.", "It rose by 68.9 per cent.", "68.0 per cent"),
+        ("图书馆有999名会员。", "图书馆有742名会员。", "999"),
+        ("図書館の会員は999人です。", "図書館の会員は742人です。", "999"),
+    ],
+)
 def test_another_number_is_doubted(sentence: str, source: str, doubted: str) -> None:
     assert doubts(sentence, source) == [("number", doubted)]
 

@@ -59,15 +59,21 @@ def test_what_headings_say() -> None:
     body = "The tools are lent to everybody in the town. Some of them are kept by their finders."
     text = f"On lending tools\n\n{body}\n\nSummary\n\n{body}\n\nReferences\n\n{body}"
     assert [line for _, line in heading_places(text)] == [
-        "On lending tools", "Summary", "References"
-    ]  # fmt: skip
+        "On lending tools",
+        "Summary",
+        "References",
+    ]
     spans = [s for s in whole_sentences(text) if text[slice(*s)].startswith(("The", "Some"))]
     names = ("in_title", "good_heading", "poor_heading", "after_heading", "later")
     rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(text, spans).features(True)]
     assert [[row[name] for name in names[1:4]] for row in rows] == [
-        [False, False, True], [False, False, False], [True, False, True], [True, False, False],
-        [False, True, True], [False, True, False],
-    ]  # fmt: skip
+        [False, False, True],
+        [False, False, False],
+        [True, False, True],
+        [True, False, False],
+        [False, True, True],
+        [False, True, False],
+    ]
     assert all(row["in_title"] > 0 for row in rows[::2])
     assert not any(row["in_title"] for row in rows[1::2])
     assert all(row["later"] == 1 for row in rows)
@@ -96,21 +102,31 @@ def test_the_network_is_the_one_that_was_learnt() -> None:
 
 def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
     for apart in (
-        "Table 3 summarizes the results of all the mills.", "*Underlined names are used in towns.",
-        "5.4 Financial performance by size and type of mill.", "† Without the parboiled kinds.",
-        "Copyright © 2024 by A. N. Author and others.", "All rights reserved by Gull Press Ltd.",
-        "If you are not the intended recipient, delete it.", "2School of Biology in Leeds.",
-        "Last modified on Tue 9 Apr 2024 11.02 BST.", "people who have had a screening test.",
-        "HANNA BRANDT: It is.", "INTERVIEWER: Thank you for coming to see us.",
+        "Table 3 summarizes the results of all the mills.",
+        "*Underlined names are used in towns.",
+        "5.4 Financial performance by size and type of mill.",
+        "† Without the parboiled kinds.",
+        "Copyright © 2024 by A. N. Author and others.",
+        "All rights reserved by Gull Press Ltd.",
+        "If you are not the intended recipient, delete it.",
+        "2School of Biology in Leeds.",
+        "Last modified on Tue 9 Apr 2024 11.02 BST.",
+        "people who have had a screening test.",
+        "HANNA BRANDT: It is.",
+        "INTERVIEWER: Thank you for coming to see us.",
         "“Business Day” means a day other than a Saturday.",
-        "$ wget https://example.org/hello-2.9 ...", "-rm -f $(BIN)/hello.1",
-        "1.2 “Deposit” means the sum of 900 euros.", "2 Sleep Centre, Utrecht.",
-        "Follow the Eastport Courier on Facebook.", "Sign up for our morning newsletter.",
+        "$ wget https://example.org/hello-2.9 ...",
+        "-rm -f $(BIN)/hello.1",
+        "1.2 “Deposit” means the sum of 900 euros.",
+        "2 Sleep Centre, Utrecht.",
+        "Follow the Eastport Courier on Facebook.",
+        "Sign up for our morning newsletter.",
         "whereℵΓ denotes the latest term in the context.",
         "1历史上还存在过 deb-make 命令，它在 dh_make 之前曾经流行过。",
         "i10 The appliance does not fill with water.",
-        "(d) the removal of goods that are left behind.", "• to show that schools can do it.",
-    ):  # fmt: skip
+        "(d) the removal of goods that are left behind.",
+        "• to show that schools can do it.",
+    ):
         assert not is_whole(apart)
     assert not is_whole("A short history of the project, team@lists.example.org, may be passed on.")
     assert is_whole("Each team @ work meets in a room of its own.")
@@ -157,16 +173,23 @@ def test_where_a_text_is_mostly_lists_their_items_are_picked() -> None:
 def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
     text = "A Short Note\n\nThe river rose in the night. It took the bridge with it."
     assert [text[a:b] for a, b in whole_sentences(text)] == [
-        "The river rose in the night.", "It took the bridge with it.",
-    ]  # fmt: skip
+        "The river rose in the night.",
+        "It took the bridge with it.",
+    ]
 
 
 def test_a_sentence_may_begin_with_a_name_in_small_letters() -> None:
     named = ["quilt is a tool for patches.", "make reads the file of rules."]
-    rests = ["effect is very hard to tell.", "care is given at every level.",
-             "and make runs the rules again.", "rules are there for all of it."]  # fmt: skip
-    others = [f"This is sentence {n} on the effect, the care, quilt, make and its rules."
-              for n in range(9)]  # fmt: skip
+    rests = [
+        "effect is very hard to tell.",
+        "care is given at every level.",
+        "and make runs the rules again.",
+        "rules are there for all of it.",
+    ]
+    others = [
+        f"This is sentence {n} on the effect, the care, quilt, make and its rules."
+        for n in range(9)
+    ]
     text = "\n\n".join([*named, *rests, *others])
     assert [text[a:b] for a, b in whole_sentences(text)] == [*named, *others]
 

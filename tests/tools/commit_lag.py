@@ -74,12 +74,18 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
         encoded = summarizer.model.encode(torch.tensor([chunk.input_ids]))
         least, longest = token_limits(words, chunk, None)
         for width in beams:
-            yield width, list(
-                summarizer.model.stream(
-                    encoded=encoded, num_beams=width, num_return_sequences=1,
-                    min_new_tokens=least, max_new_tokens=longest,
-                )
-            )  # fmt: skip
+            yield (
+                width,
+                list(
+                    summarizer.model.stream(
+                        encoded=encoded,
+                        num_beams=width,
+                        num_return_sequences=1,
+                        min_new_tokens=least,
+                        max_new_tokens=longest,
+                    )
+                ),
+            )
 
 
 def table(found: dict[tuple[str, int], list[Lags]]) -> Iterator[str]:

@@ -48,9 +48,12 @@ def originals() -> dict[str, list[bytes]]:
     )
     return {
         ".pdf": [
-            text_pdf([PROSE] * 3), text_pdf([PROSE], pageCompression=0),
-            make_pdfs.unicode_pdf(["日本語の", "文書です。"]), make_pdfs.encrypted(""),
-            make_pdfs.canvas_pdf([make_pdfs.scanned]), make_pdfs.with_missing_page(),
+            text_pdf([PROSE] * 3),
+            text_pdf([PROSE], pageCompression=0),
+            make_pdfs.unicode_pdf(["日本語の", "文書です。"]),
+            make_pdfs.encrypted(""),
+            make_pdfs.canvas_pdf([make_pdfs.scanned]),
+            make_pdfs.with_missing_page(),
             make_pdfs.glyph_names(),
         ],
         ".docx": [make_formats.word(make_formats.report)],
@@ -60,7 +63,7 @@ def originals() -> dict[str, list[bytes]]:
         ".html": [PAGE.encode(), PAGE.encode("utf-16")],
         ".md": [f"# Head\n\n{PROSE}\n\n- one\n\n|a|b|\n|-|-|\n|c|d|\n\n```\nx\n```\n<p>y".encode()],
         ".txt": [(PROSE * 20).encode(), PROSE.encode("utf-16"), "Река — ночь. ".encode() * 99],
-    }  # fmt: skip
+    }
 
 
 def _flip(data: bytes, chance: random.Random) -> bytes:
@@ -195,7 +198,7 @@ def run_case(seed: int, number: int, sources: dict[str, list[bytes]], found: Fou
 
 
 def _checked(document: Document) -> str:
-    """".pdf Document", or what is wrong with a document."""
+    """ ".pdf Document", or what is wrong with a document."""
     numbers = [page.number for page in document.pages]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
         return "pages that are not counted from 1"
@@ -243,11 +246,15 @@ def run_texts(seed: int, found: Found, examples: int = 60) -> None:
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
-        max_examples=examples, deadline=None, database=None,
+        max_examples=examples,
+        deadline=None,
+        database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(st.lists(st.one_of(st.text(max_size=600), st.binary(max_size=600)),
-                               min_size=1, max_size=5), st.integers(8, 90))  # fmt: skip
+    @hypothesis.given(
+        st.lists(st.one_of(st.text(max_size=600), st.binary(max_size=600)), min_size=1, max_size=5),
+        st.integers(8, 90),
+    )
     def each(texts: list[str | bytes], window: int) -> None:
         decoded = [text.decode(t)[0] if isinstance(t, bytes) else text.scrub(t) for t in texts]
         cleaned = clean_pages(decoded).pages

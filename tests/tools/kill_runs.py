@@ -60,9 +60,13 @@ def start(data: Path, job_id: str = "") -> subprocess.Popen[str]:
     """The process, its folder being `data`."""
     command = [sys.executable, "-m", "tests.tools.kill_runs", "--work", job_id]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
         env={**os.environ, "SUMMARIZER_DATA_DIR": str(data), "PYTHONUTF8": "1"},
-    )  # fmt: skip
+    )
 
 
 def lines(process: subprocess.Popen[str]) -> Iterator[list[str]]:

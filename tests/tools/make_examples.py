@@ -1,6 +1,6 @@
 """Typesets the example report from its text, byte for byte the same every time.
 
-    python -m tests.tools.make_examples [FOLDER]
+python -m tests.tools.make_examples [FOLDER]
 """
 
 from __future__ import annotations
@@ -43,8 +43,15 @@ STYLES = {
         "chapter", BODY, fontName="Times-Bold", fontSize=19, leading=24, spaceAfter=16, alignment=0
     ),
     "section": ParagraphStyle(
-        "section", BODY, fontName="Times-Bold", fontSize=12.5, leading=16, spaceBefore=10,
-        spaceAfter=5, alignment=0, keepWithNext=1,
+        "section",
+        BODY,
+        fontName="Times-Bold",
+        fontSize=12.5,
+        leading=16,
+        spaceBefore=10,
+        spaceAfter=5,
+        alignment=0,
+        keepWithNext=1,
     ),
     "caption": ParagraphStyle(
         "caption", BODY, fontName="Times-Italic", fontSize=9.5, spaceBefore=8, keepWithNext=1
@@ -55,7 +62,7 @@ STYLES = {
     "subtitle": ParagraphStyle(
         "subtitle", BODY, fontName="Times-Italic", fontSize=14, leading=20, alignment=TA_CENTER
     ),
-}  # fmt: skip
+}
 
 
 class Report(BaseDocTemplate):
@@ -63,10 +70,17 @@ class Report(BaseDocTemplate):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            str(path), pagesize=SIZE, invariant=1, title=TITLE, author="The Merrow Partnership",
-            subject=SUBTITLE, leftMargin=22 * mm, rightMargin=22 * mm, topMargin=24 * mm,
+            str(path),
+            pagesize=SIZE,
+            invariant=1,
+            title=TITLE,
+            author="The Merrow Partnership",
+            subject=SUBTITLE,
+            leftMargin=22 * mm,
+            rightMargin=22 * mm,
+            topMargin=24 * mm,
             bottomMargin=22 * mm,
-        )  # fmt: skip
+        )
         frame = Frame(self.leftMargin, self.bottomMargin, self.width, self.height, 0, 0, 0, 0)
         self.addPageTemplates(
             [PageTemplate("plain", [frame]), PageTemplate("text", [frame], onPage=self.furniture)]
@@ -122,16 +136,19 @@ def table(rows: list[str]) -> Table:
     width = max(map(len, cells))
     cells = [row + [""] * (width - len(row)) for row in cells]
     return Table(
-        cells, hAlign="LEFT", spaceAfter=10,
+        cells,
+        hAlign="LEFT",
+        spaceAfter=10,
         style=[
             ("FONT", (0, 0), (-1, -1), "Times-Roman", 9.5),
             ("FONT", (0, 0), (-1, 0), "Times-Bold", 9.5),
             ("LINEABOVE", (0, 0), (-1, 0), 0.8, colors.black),
             ("LINEBELOW", (0, 0), (-1, 0), 0.4, colors.black),
             ("LINEBELOW", (0, -1), (-1, -1), 0.8, colors.black),
-            ("TOPPADDING", (0, 0), (-1, -1), 2), ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+            ("TOPPADDING", (0, 0), (-1, -1), 2),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
         ],
-    )  # fmt: skip
+    )
 
 
 def story(text: str) -> Iterator[Any]:
@@ -176,11 +193,20 @@ def front() -> Iterator[Any]:
     yield Paragraph("Contents", STYLES["chapter"])
     contents = TableOfContents(dotsMinLevel=0, formatter=label_of)
     contents.levelStyles = [
-        ParagraphStyle("toc0", BODY, fontName="Times-Bold", fontSize=9.5, leading=11, spaceBefore=2,
-                       spaceAfter=0, alignment=0),
-        ParagraphStyle("toc1", BODY, fontSize=9, leading=10, leftIndent=12, spaceAfter=0,
-                       alignment=0),
-    ]  # fmt: skip
+        ParagraphStyle(
+            "toc0",
+            BODY,
+            fontName="Times-Bold",
+            fontSize=9.5,
+            leading=11,
+            spaceBefore=2,
+            spaceAfter=0,
+            alignment=0,
+        ),
+        ParagraphStyle(
+            "toc1", BODY, fontSize=9, leading=10, leftIndent=12, spaceAfter=0, alignment=0
+        ),
+    ]
     yield contents
     yield PageBreak()
 

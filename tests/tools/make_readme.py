@@ -1,6 +1,6 @@
 """Write the README's generated parts: help texts and the tree of the house.
 
-    python -m tests.tools.make_readme
+python -m tests.tools.make_readme
 """
 
 from __future__ import annotations
@@ -67,12 +67,16 @@ def render(text: str) -> str:
     """The README with its generated parts as they must be."""
     text = re.sub(
         r"(<!-- help:(\w+) -->\n).*?(<!-- /help -->)",
-        lambda m: f"{m[1]}{help_of(m[2])}\n{m[3]}", text, flags=re.DOTALL,
-    )  # fmt: skip
+        lambda m: f"{m[1]}{help_of(m[2])}\n{m[3]}",
+        text,
+        flags=re.DOTALL,
+    )
     return re.sub(
         r"(<!-- tree -->\n).*?(<!-- /tree -->)",
-        lambda m: f"{m[1]}{tree()}\n{m[2]}", text, flags=re.DOTALL,
-    )  # fmt: skip
+        lambda m: f"{m[1]}{tree()}\n{m[2]}",
+        text,
+        flags=re.DOTALL,
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def rows_of(readme: str) -> Rows:
 
 
 def _first(cell: str) -> list[float]:
-    """"1.02 / 3.12 and 1.07 / 3.09" -> [1.02, 3.12]"""
+    """ "1.02 / 3.12 and 1.07 / 3.09" -> [1.02, 3.12]"""
     ours, theirs = re.findall(r"[\d,.]+", cell)[:2]
     return [float(ours.replace(",", "")), float(theirs.replace(",", ""))]
 
@@ -57,10 +57,15 @@ def _panel(axis, rows: Rows, column: int, title: str, said: str) -> None:
             costs = [row[column][who] for row in of_dtype]
             axis.plot(tokens, costs, dash, color=colour, marker="o", markersize=4, linewidth=2)
             axis.annotate(
-                f"{name} {dtype}, {said.format(costs[-1])}", (tokens[-1], costs[-1]),
-                xytext=(8, 0), textcoords="offset points", va="center", fontsize=9,
-                color=colour if who == 0 else INK, annotation_clip=False,
-            )  # fmt: skip
+                f"{name} {dtype}, {said.format(costs[-1])}",
+                (tokens[-1], costs[-1]),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=colour if who == 0 else INK,
+                annotation_clip=False,
+            )
     axis.set_title(title, loc="left", fontsize=11, color=INK)
     axis.set_xlabel("tokens", color=INK)
     axis.set_xscale("log", base=2)

@@ -74,14 +74,17 @@ def summaries(path: Path, summarizer: Any, most: int) -> Iterator[Copied]:
         summary = [t for t in sequence[0, 1:].tolist() if t not in (0, 1)]
         with torch.no_grad():
             output = model(
-                decoder_input_ids=torch.tensor([[0, *summary[:-1]]]), encoder_outputs=state,
+                decoder_input_ids=torch.tensor([[0, *summary[:-1]]]),
+                encoder_outputs=state,
                 output_attentions=True,
-            )  # fmt: skip
+            )
         pages = [(s.token_start, s.token_end) for s in chunk.spans]
         yield Copied(
-            torch.cat(output.cross_attentions), copied_places(ids, summary),
-            sentence_spans(chunk.text, offsets), pages,
-        )  # fmt: skip
+            torch.cat(output.cross_attentions),
+            copied_places(ids, summary),
+            sentence_spans(chunk.text, offsets),
+            pages,
+        )
 
 
 def right(weights: Tensor, places: dict[int, int], spans: Sequence[tuple[int, int]]) -> list[bool]:

@@ -33,14 +33,15 @@ from app.summary.summarizer import Options, Summarizer
 RUN = 6
 METHODS = ("attention", "overlap", "both")
 SYNONYMS = dict(
-    pair.split(":") for pair in
-    "large:big small:little began:started begin:start show:reveal shows:reveals used:employed "
+    pair.split(":")
+    for pair in "large:big small:little began:started begin:start show:reveal "
+    "shows:reveals used:employed "
     "use:employ found:discovered find:discover many:numerous important:significant help:aid "
     "need:require needs:requires said:stated get:obtain give:provide gives:provides make:create "
     "made:created because:since about:around also:too people:persons work:labour new:recent "
     "year:twelvemonth years:twelvemonths before:prior after:following high:elevated "
     "increase:rise increased:risen reduce:lower reduced:lowered".split()
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -150,9 +151,10 @@ def rewritten(summarizer: Summarizer, document: Any, per_chunk: int = 12) -> Sco
         passages = find_passages(chunk, offsets)
         citer = Citer(passages)
         known = [
-            p for p in passages
+            p
+            for p in passages
             if len(p.pages) == 1 and 12 <= len(words_of(chunk.text[p.start : p.end])) <= 60
-        ]  # fmt: skip
+        ]
         encoded = model.encode(torch.tensor([chunk.input_ids]))
         for passage in chance.sample(known, min(per_chunk, len(known))):
             said = reworded(chunk.text[passage.start : passage.end], chance)
@@ -168,9 +170,7 @@ def attention_of(
     model: Any, encoded: Any, tokens: list[int], passages: Sequence[Passage]
 ) -> list[float]:
     """The share of attention on each passage while the model reads these tokens."""
-    output = model(
-        encoder_outputs=encoded, labels=torch.tensor([tokens]), output_attentions=True
-    )
+    output = model(encoder_outputs=encoded, labels=torch.tensor([tokens]), output_attentions=True)
     heads = model.generation_config.alignment_heads
     layers = output.cross_attentions
     if heads is None:
@@ -205,11 +205,15 @@ def main() -> None:
     documents = list(documents_of(chosen.paths))
     head = f"{'':38} sentences" + "".join(f"{m:>15}" for m in METHODS)
     for title, measure in (
-        ("Copied sentences: right page, % (within one page, %)",
-         lambda d: copied(summarizer, d, chosen.length)),
-        ("Reworded sentences: right page, % (within one page, %)",
-         lambda d: rewritten(summarizer, d)),
-    ):  # fmt: skip
+        (
+            "Copied sentences: right page, % (within one page, %)",
+            lambda d: copied(summarizer, d, chosen.length),
+        ),
+        (
+            "Reworded sentences: right page, % (within one page, %)",
+            lambda d: rewritten(summarizer, d),
+        ),
+    ):
         print(f"\n{title}\n{head}")
         whole = Score()
         for document in documents:

@@ -67,8 +67,9 @@ def main() -> None:
     count = max(map(len, rows.values()), default=0)
     print(f"{f'{count} documents':28}" + "".join(f"{name:>9}" for name in (*SCORES, "words")))
     for name, found in rows.items():
-        print(f"{name:28}" + "".join(f"{mean(f[s] for f in found):9.1f}"
-                                     for s in (*SCORES, "words")))  # fmt: skip
+        print(
+            f"{name:28}" + "".join(f"{mean(f[s] for f in found):9.1f}" for s in (*SCORES, "words"))
+        )
 
 
 if __name__ == "__main__":

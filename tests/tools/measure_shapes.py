@@ -107,8 +107,10 @@ def main() -> None:
     chosen = parser.parse_args()
     records = read(chosen.data, chosen.limit)
     document = load_document(assets_dir() / "examples" / "merrow-report.pdf")
-    print("| model (width, layers, feed-forward, rows of the vocabulary) | parameters | MB bf16 / "
-          "int8 | loss bf16 / int8 | first words / summary, s |")  # fmt: skip
+    print(
+        "| model (width, layers, feed-forward, rows of the vocabulary) | parameters | MB bf16 / "
+        "int8 | loss bf16 / int8 | first words / summary, s |"
+    )
     print("|---|---|---|---|---|")
     for folder in chosen.models:
         print(row(folder, records, document), flush=True)

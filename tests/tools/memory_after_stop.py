@@ -1,6 +1,6 @@
 """What a stopped run leaves in memory after five seconds, in a process of its own.
 
-    python -m tests.tools.memory_after_stop
+python -m tests.tools.memory_after_stop
 """
 
 from __future__ import annotations

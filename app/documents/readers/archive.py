@@ -33,9 +33,7 @@ class Archive:
         is_bomb = (
             len(members) > limits.ZIP_MEMBERS
             or unpacked > limits.ZIP_BYTES
-            or any(
-                m.file_size > max(_SMALL, limits.ZIP_RATIO * m.compress_size) for m in members
-            )
+            or any(m.file_size > max(_SMALL, limits.ZIP_RATIO * m.compress_size) for m in members)
         )
         if is_bomb:
             raise NotReadable(
@@ -74,9 +72,14 @@ def parse_xml(data: bytes, name: str) -> Any:
     """The root element, without entities, outside files or network."""
     forbid_entities(data, name)
     parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, recover=True,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        recover=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
     root = etree.fromstring(data, parser) if data.strip() else None
     if root is None:
         raise NotReadable(f"“{name}” is damaged or cut off: download or export it again.")

@@ -16,9 +16,7 @@ _BINARY = re.compile(f"[{_NO_TEXT}]")
 _CONTROL = re.compile(rf"[{_NO_TEXT}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?|\x85")
 _NOT_UTF8 = re.compile(r"[\ud800-\udfff]")  # as Python holds such bytes of a file's name
-_WESTERN = frozenset(
-    "äöüÄÖÜßéèçàêâîôûëïñãõåæœÉÈÀÇÊÑÅÆŒáíóúÁÍÓÚ¿¡“”‘’„‚–—…«»€£°§·•´\u00a0©®™½¼×±²³"
-)
+_WESTERN = frozenset("äöüÄÖÜßéèçàêâîôûëïñãõåæœÉÈÀÇÊÑÅÆŒáíóúÁÍÓÚ¿¡“”‘’„‚–—…«»€£°§·•´\u00a0©®™½¼×±²³")
 _NAMES = {  # what is guessed among, as people know it
     "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
     "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255",
@@ -64,9 +62,11 @@ def read_text(path: Path, name: str) -> dict[str, Any]:
     content, warning = decoded(path.read_bytes())
     document = document_from_text(content, name)
     return {
-        "unit": "part", "pages": [[p.label, p.text, p.status] for p in document.pages],
-        "outline": [], "warnings": [*([warning] if warning else []), *document.warnings],
-    }  # fmt: skip
+        "unit": "part",
+        "pages": [[p.label, p.text, p.status] for p in document.pages],
+        "outline": [],
+        "warnings": [*([warning] if warning else []), *document.warnings],
+    }
 
 
 def _legacy(data: bytes) -> tuple[str, str]:

@@ -22,9 +22,7 @@ _ENC = "{http://www.w3.org/2001/04/xmlenc#}"
 _TEXTS = ("application/xhtml+xml", "text/html", "application/xml", "text/xml")
 
 
-def read_epub(
-    path: Path, name: str, on_progress: Callable[[int, int], None]
-) -> dict[str, Any]:
+def read_epub(path: Path, name: str, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
     """{"unit", "pages", "outline", "contents", "warnings"}: one page for each spine item."""
     book = _Book(Archive(path, name))
     on_progress(0, len(book.spine))
@@ -42,9 +40,12 @@ def read_epub(
     outline = book.outline() or found
     contents = [n for n, member in enumerate(book.spine, 1) if member == book.nav]
     return {
-        "unit": "chapter", "pages": pages, "outline": outline[: limits.MAX_OUTLINE],
-        "contents": contents, "warnings": [],
-    }  # fmt: skip
+        "unit": "chapter",
+        "pages": pages,
+        "outline": outline[: limits.MAX_OUTLINE],
+        "contents": contents,
+        "warnings": [],
+    }
 
 
 class _Book:

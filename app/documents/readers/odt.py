@@ -21,9 +21,15 @@ _TEXT, _TABLE, _OFFICE, _STYLE, _MANIFEST = (
 _PARAGRAPHS = (_TEXT + "p", _TEXT + "h")
 _CONTENTS = tuple(
     _TEXT + name
-    for name in ("table-of-content", "alphabetical-index", "illustration-index", "table-index",
-                 "object-index", "user-index")
-)  # fmt: skip
+    for name in (
+        "table-of-content",
+        "alphabetical-index",
+        "illustration-index",
+        "table-index",
+        "object-index",
+        "user-index",
+    )
+)
 # What was deleted, remarks in the margin, notes, and what only a reading aid says.
 _APART = (
     _TEXT + "tracked-changes", _TEXT + "note", _TEXT + "ruby-text", _OFFICE + "annotation",

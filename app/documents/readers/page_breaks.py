@@ -49,10 +49,11 @@ def _numbered(lines: Sequence[str]) -> list[int]:
             runs.append([index])
         last = number
     return [
-        index for run in runs
+        index
+        for run in runs
         if len(run) >= ROW and sum(_is_inside(lines, i) for i in run) >= INSIDE * len(run)
         for index in run
-    ]  # fmt: skip
+    ]
 
 
 def _is_inside(lines: Sequence[str], index: int) -> bool:

@@ -30,9 +30,7 @@ _LISTS = (PP_PLACEHOLDER.BODY, PP_PLACEHOLDER.OBJECT, PP_PLACEHOLDER.VERTICAL_BO
 MAX_GROUPS = 50  # within each other
 
 
-def read_pptx(
-    path: Path, name: str, on_progress: Callable[[int, int], None]
-) -> dict[str, Any]:
+def read_pptx(path: Path, name: str, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
     """{"unit", "pages", "outline", "warnings"}: one page for each slide, its notes at its end."""
     Archive(path, name).forbid_entities()
     try:
@@ -57,8 +55,11 @@ def read_pptx(
         on_progress(number, count)
     warnings = [f"{NOTES_READ} with their slides."] if have_notes else []
     return {
-        "unit": "slide", "pages": pages, "outline": _outline(deck, titles), "warnings": warnings,
-    }  # fmt: skip
+        "unit": "slide",
+        "pages": pages,
+        "outline": _outline(deck, titles),
+        "warnings": warnings,
+    }
 
 
 def _status(slide: Any, text: str) -> str:

@@ -63,9 +63,17 @@ def page_marks(textpage: Any) -> Marks:
         if key:
             left = line.left / line.size
             mark = Mark(
-                line.size, line.is_bold, left, room, gap, line.is_row, i, line.lead,
-                line.is_set_off, above is not None and _is_beside(above, line),
-            )  # fmt: skip
+                line.size,
+                line.is_bold,
+                left,
+                room,
+                gap,
+                line.is_row,
+                i,
+                line.lead,
+                line.is_set_off,
+                above is not None and _is_beside(above, line),
+            )
             marks[key] = (*marks.get(key, ()), mark)
     return marks
 
@@ -123,9 +131,16 @@ def _line(letters: list[tuple[int, str, Any]], handle: Any) -> _Line:
     if first and not others[-1]:
         lead, is_set_off = _lead([_is_bold(handle, index) for index, _, _ in letters], boxes)
     return _Line(
-        text, left, right, bottoms[1], sizes[1], first and all(others), is_row,
-        len(line_key(text[:lead])), is_set_off,
-    )  # fmt: skip
+        text,
+        left,
+        right,
+        bottoms[1],
+        sizes[1],
+        first and all(others),
+        is_row,
+        len(line_key(text[:lead])),
+        is_set_off,
+    )
 
 
 def _lead(bold: list[bool], boxes: list[Any]) -> tuple[int, bool]:

@@ -27,16 +27,22 @@ def page_image(
 ) -> bytes:
     """PNG of a physical page (1-based), ``passages`` marked. Raises NotReadable."""
     request = {
-        "path": str(Path(path).resolve()), "page": page, "passages": list(passages),
+        "path": str(Path(path).resolve()),
+        "page": page,
+        "passages": list(passages),
         "password": password,
-    }  # fmt: skip
+    }
     try:
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-m", f"{__package__}.page_image"],
-            input=json.dumps(request), cwd=Path(__file__).resolve().parents[4],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8",
-            timeout=SECONDS, check=True,
-        )  # fmt: skip
+            input=json.dumps(request),
+            cwd=Path(__file__).resolve().parents[4],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=SECONDS,
+            check=True,
+        )
         return base64.b64decode(json.loads(done.stdout)["png"])
     except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
         raise NotReadable(f"Page {page} cannot be drawn: open the file itself.") from error

@@ -70,10 +70,12 @@ def read_pdf(
         named = headings_in_text("\n\n".join(cleaned.pages))
         outline = typeset if len(typeset) >= max(MIN_TITLES, MORE * len(named)) else outline
     return {
-        "unit": "page", "pages": pages, "outline": outline,
+        "unit": "page",
+        "pages": pages,
+        "outline": outline,
         "contents": [index + 1 for index in cleaned.contents],
         "warnings": drawn.warnings(labels) if drawn else [],
-    }  # fmt: skip
+    }
 
 
 def _cleaned(readings: list[Reading]) -> Cleaned:
@@ -90,9 +92,11 @@ def _pictures_under_headers(
     return [
         index
         for index, (reading, text) in enumerate(zip(readings, cleaned.pages, strict=True))
-        if reading.status == "ok" and not text and index not in cleaned.contents
+        if reading.status == "ok"
+        and not text
+        and index not in cleaned.contents
         and _picture_share(pdfium, index) >= PICTURE
-    ]  # fmt: skip
+    ]
 
 
 def _picture_share(document: pypdfium2.PdfDocument | None, index: int) -> float:
@@ -194,9 +198,7 @@ def _open_pypdf(path: Path, password: str | None, name: str) -> pypdf.PdfReader 
         return None
 
 
-def _open_pdfium(
-    path: Path, password: str | None
-) -> tuple[pypdfium2.PdfDocument | None, bool]:
+def _open_pdfium(path: Path, password: str | None) -> tuple[pypdfium2.PdfDocument | None, bool]:
     """(the document or None, is it the password that it lacks?)"""
     is_locked = False
     for secret in dict.fromkeys((None, password)):
