@@ -59,6 +59,39 @@ class Document:
         return {"name": self.name, "unit": self.unit, "pages": pages, "warnings": warnings}
 
 
+@dataclass(frozen=True)
+class PageSpan:
+    """The part of a chunk that lies on one page.
+
+    `start` and `end` are characters of the chunk's text, `token_start` and `token_end` positions
+    in its `input_ids`.
+    """
+
+    page: int
+    start: int
+    end: int
+    token_start: int
+    token_end: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The part of a document that one encoder pass reads.
+
+    `input_ids` ends with `</s>`. `cut` names the boundary at the chunk's end: "end" (of the
+    document), "section", "paragraph", "sentence" or "token". The first `overlap` characters repeat
+    the end of the chunk before. `title` joins the titles of the chunk's sections.
+    """
+
+    input_ids: list[int]
+    pages: tuple[int, int]
+    text: str
+    spans: tuple[PageSpan, ...]
+    cut: str
+    overlap: int = 0
+    title: str = ""
+
+
 def select_pages(document: Document, spec: str) -> Document:
     """Keeps the pages named as in "1-5,9"; the others are skipped. Raises BadOption."""
     if not spec.strip():

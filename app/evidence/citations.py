@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from longt5.text.sentences import split_sentences
 from longt5.tokenizer import token_range
 
-from ..summary.chunking import Chunk
+from ..documents.model import Chunk
 
 ATTENTION_WEIGHT = 0.35  # of the share of attention, beside the share of words
 PAIR_WEIGHT = 1.0  # of a pair of neighbouring words, beside a single one

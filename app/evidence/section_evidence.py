@@ -10,8 +10,8 @@ from longt5.text.claims import Facts, check
 from longt5.text.prose import whole_ones
 from longt5.text.sentences import split_sentences, without_headings
 
+from ..documents.model import Chunk
 from ..events import Sentence
-from ..summary.chunking import Chunk
 from .citations import Citer, Passage, find_passages
 from .coverage import cite_pages, labels_of
 

@@ -25,6 +25,7 @@ from ..documents.headings import (
     join_pages,
     split_at_headings,
 )
+from ..documents.model import Chunk, Document, PageSpan
 
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
@@ -38,32 +39,6 @@ SENTENCE_END = re.compile(
     rf"[{STOPS}]{CLOSING}\s+(?=[\"'“‘«(\[]?[^\W_a-zß-ÿ])|[{DENSE_STOPS}]+[{CLOSED}]*\s*"
 )
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
-
-
-@dataclass(frozen=True)
-class PageSpan:
-    """Where one page lies in a chunk: characters of `text` and tokens of `input_ids`."""
-
-    page: int
-    start: int
-    end: int
-    token_start: int
-    token_end: int
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """One pass of the model. `input_ids` ends with `</s>`; `cut` says how the chunk ends:
-    "end" (of the document), "section", "paragraph", "sentence" or "token"; its first `overlap`
-    characters are also the last ones of the chunk before. `title` names its sections."""
-
-    input_ids: list[int]
-    pages: tuple[int, int]
-    text: str
-    spans: tuple[PageSpan, ...]
-    cut: str
-    overlap: int = 0
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +57,7 @@ class Piece:
     parts: int = 1
 
 
-def chunk_document(document: Any, tokenizer: Any, max_input_tokens: int) -> list[Chunk]:
+def chunk_document(document: Document, tokenizer: Any, max_input_tokens: int) -> list[Chunk]:
     """Cut a Document into chunks of at most `max_input_tokens` ids, `</s>` counted."""
     text, pages = join_pages(document)
     if not text.strip():
@@ -129,7 +104,9 @@ def gather(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, int]]
         groups[pair : pair + 2] = [(groups[pair][0], groups[pair + 1][1], size)]
 
 
-def cut_places(text: str, document: Any, pages: list[tuple[int, int, int]]) -> dict[str, list[int]]:
+def cut_places(
+    text: str, document: Document, pages: list[tuple[int, int, int]]
+) -> dict[str, list[int]]:
     """Character positions, sorted, at which a new chunk may begin, by kind of cut."""
     found = {match.start() for match in HEADING.finditer(text)}
     found |= {heading.start for heading in headings_of_outline(text, document.outline, pages)}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from longt5.text.sentences import count_words
 
+from ..documents.model import Chunk
 from ..settings import LENGTH_WORDS
-from .chunking import Chunk
 
 ONE_SENTENCE = 40  # words; a target below it is met by a sentence, or what is planned
 SENTENCE_WORDS = 20  # the least a section gets: about one sentence

@@ -9,11 +9,11 @@ from longt5.text.sentences import count_words
 
 from ..documents.headings import chosen_part
 from ..documents.load import require_text
-from ..documents.model import Document
+from ..documents.model import Chunk, Document
 from ..events import Planned
 from ..evidence.coverage import without_references
 from ..wording import counted
-from .chunking import Chunk, chunk_document
+from .chunking import chunk_document
 from .lengths import share_words, tokens_per_word
 from .memory_estimate import in_words, run_bytes
 from .models import window

@@ -10,9 +10,9 @@ from typing import Any
 from longt5.text.salience import Salience
 from longt5.text.sentences import ended, headings_of, settled, without_headings
 
+from ..documents.model import Chunk
 from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
 from ..evidence.section_evidence import SentenceWriter, Source
-from .chunking import Chunk
 from .lengths import ONE_SENTENCE, token_limits
 
 

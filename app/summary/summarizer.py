@@ -13,6 +13,7 @@ from longt5.text.prose import NEVER
 from longt5.text.salience import Salience
 from longt5.text.sentences import count_words
 
+from ..documents.model import Chunk
 from ..errors import AppError, BadOption, ModelNotFound
 from ..events import (
     Event,
@@ -30,7 +31,6 @@ from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
 from ..evidence.section_evidence import Source
 from ..settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
 from ..wording import places
-from .chunking import Chunk
 from .encoder_cache import KeptStates, Key, encode
 from .lengths import due_words
 from .memory_estimate import in_words

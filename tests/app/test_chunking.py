@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.documents.headings import join_pages, sections_of
 from app.documents.load import document_from_text, load_document
-from app.documents.model import Document, OutlineItem, Page
-from app.summary.chunking import OVERLAP, Chunk, chunk_document, gather
+from app.documents.model import Chunk, Document, OutlineItem, Page
+from app.summary.chunking import OVERLAP, chunk_document, gather
 from app.summary.models import window
 from longt5 import Tokenizer
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.documents.load import document_from_text, load_document
+from app.documents.model import Chunk
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
 from app.runs.requests import ModelKeeper
 from app.settings import LENGTH_WORDS, Settings
-from app.summary.chunking import Chunk
 from app.summary.lengths import due_words, share_words, token_limits
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
