@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from longt5.text.sentences import IMPRINT, count_words
+from longt5.text.sentences import IMPRINT
+from longt5.text.words import count_words
 
 _OWN = (  # words of the law, rare in other texts
     r"copyrights?|licen[cs]e[ds]?|licensing|permissions?|reproduc\w+|redistribut\w+|ISBN|ISSN"

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from longt5.text.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS, count_words
+from longt5.text.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS
+from longt5.text.words import count_words
 
 from ..errors import BadOption
 from .model import Document, OutlineItem, number_ranges, select_pages, with_pages

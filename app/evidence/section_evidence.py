@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from longt5.text.claims import Facts, check
-from longt5.text.prose import whole_ones
+from longt5.text.prose import select_candidates
 from longt5.text.sentences import split_sentences, without_headings
 
 from ..documents.model import Chunk
@@ -49,7 +49,7 @@ class SentenceWriter:
         """The sentences of the source, without headings and scraps; with scraps where there are
         too few."""
         spans = [(passage.start, passage.end) for passage in self._passages]
-        whole = set(whole_ones(self._chunk.text, spans))
+        whole = set(select_candidates(self._chunk.text, spans))
         return [p for p in self._passages if (p.start, p.end) in whole]
 
     def sentences(

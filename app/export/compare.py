@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 from ..errors import BadOption
 from ..events import SectionSummary, Sentence, Summary

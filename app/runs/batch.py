@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 from ..documents.model import Document
 from ..documents.readers.encoding import shown_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 from ..documents.model import Chunk
 from ..settings import LENGTH_WORDS

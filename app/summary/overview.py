@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from longt5.text.sentences import DENSE_STOPS, STOPS, count_words
+from longt5.text.sentences import DENSE_STOPS, STOPS
+from longt5.text.words import count_words
 
 from ..events import SectionSummary, Sentence
 from ..evidence.citations import features

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 from ..documents.headings import chosen_part
 from ..documents.load import require_text

@@ -9,6 +9,7 @@ from typing import Any
 
 from longt5.text.salience import Salience
 from longt5.text.sentences import ended, headings_of, settled, without_headings
+from longt5.text.source import SourceText
 
 from ..documents.model import Chunk
 from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
@@ -93,7 +94,9 @@ class SectionWriter:
         tokens = self._chunk.input_ids
         spans = [(passage.start, passage.end) for passage in found]
         later = self._place[0] > 1
-        ranking = self._salience.of(text, spans, words, later) if self._salience else None
+        ranking = None
+        if self._salience:
+            ranking = self._salience.rank(SourceText.of(text), words, later, spans)
         plan = ranking.plan if ranking else frozenset()
         sentences = tidied(
             [(text[p.start : p.end], tokens[slice(*p.tokens)]) for p in found],

@@ -11,7 +11,7 @@ from typing import Any
 
 from longt5.text.prose import NEVER
 from longt5.text.salience import Salience
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 from ..documents.model import Chunk
 from ..errors import AppError, BadOption, ModelNotFound

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 from ..documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
 from ..documents.model import Document

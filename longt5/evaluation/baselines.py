@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..text.overlap import Growing, words_of
-from ..text.prose import Span, picked, whole_sentences
-from ..text.sentences import count_words
+from ..text.overlap import Growing
+from ..text.prose import Span, candidate_spans, picked
+from ..text.words import count_words, words_of
 from ..training.corpus import Record
 
 MAX_RANKED = 2000  # sentences that TextRank and LexRank compare, each with each
@@ -19,7 +19,7 @@ MAX_RANKED = 2000  # sentences that TextRank and LexRank compare, each with each
 
 def lead(record: Record, words: int) -> str:
     """The first sentences."""
-    spans = whole_sentences(record.document)
+    spans = candidate_spans(record.document)
     return _filled(record.document, spans, range(len(spans)), words)
 
 
@@ -40,7 +40,7 @@ def lexrank(record: Record, words: int) -> str:
 def oracle(record: Record, words: int) -> str:
     """The sentences that greedily raise ROUGE-1 F against the reference, as long as one does.
     ``words`` is not used."""
-    spans = whole_sentences(record.document)
+    spans = candidate_spans(record.document)
     growing = Growing([words_of(record.summary or "")], 1)
     profiles = [growing.profile(words_of(record.document[a:b])) for a, b in spans]
     left = list(range(len(spans)))
@@ -86,7 +86,7 @@ def _ranked(method: Any, text: str, words: int) -> str:
     from sumy.nlp.stemmers import Stemmer
     from sumy.utils import get_stop_words
 
-    spans = [s for s in whole_sentences(text)[:MAX_RANKED] if words_of(text[slice(*s)])]
+    spans = [s for s in candidate_spans(text)[:MAX_RANKED] if words_of(text[slice(*s)])]
     summarizer = method(Stemmer("english"))
     summarizer.stop_words = get_stop_words("english")
     sentences = [Sentence(text[start:end], _Words()) for start, end in spans]

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..errors import UserError, reason
 from ..quantization import is_quantized
-from ..text.prose import NEVER, whole_sentences
+from ..text.prose import NEVER
 from ..text.salience import Ranking, Salience
+from ..text.source import SourceText
 from ..tokenizer import token_range
 
 DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
@@ -131,18 +132,19 @@ class Checkpoint:
         """(ids of what is read, with ``</s>``; its whole sentences as ids; their ranking)."""
         ids, offsets = self.tokenizer.encode_with_offsets(text, add_eos=False)
         ids = ids[: self.window - 1]
-        places = [(span, token_range(text, offsets, *span)) for span in whole_sentences(text)]
+        source = SourceText.of(text)
+        places = [(span, token_range(text, offsets, *span)) for span in source.candidates]
         read = [(span, ids[a:b]) for span, (a, b) in places if b <= len(ids)]
-        source = [*ids, self.tokenizer.eos_token_id]
+        row = [*ids, self.tokenizer.eos_token_id]
         if not read or not self.copy_penalty:
-            return source, [ids], None
+            return row, [ids], None
         from ..copy_processor import tidied
 
         spans = [span for span, _ in read]
-        ranking = self.salience.of(text, spans, self.words) if self.salience else None
+        ranking = self.salience.rank(source, self.words, spans=spans) if self.salience else None
         sentences = [(text[slice(*span)], tokens) for span, tokens in read]
         encode = partial(self.tokenizer.encode, add_eos=False)
-        return source, tidied(sentences, encode, ranking.plan if ranking else ()), ranking
+        return row, tidied(sentences, encode, ranking.plan if ranking else ()), ranking
 
     def _rules(
         self, sentences: Sequence[list[Sequence[int]]], rankings: Sequence[Ranking | None]

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from ..text.claims import check
-from ..text.overlap import Gram, ngrams, words_of
-from ..text.sentences import count_words, last_sentence_end, split_sentences
+from ..text.overlap import Gram, ngrams
+from ..text.sentences import last_sentence_end, split_sentences
+from ..text.words import count_words, words_of
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 SIZES = (1, 2, 4)  # of the n-grams looked up in the source

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..text.sentences import count_words
+from ..text.words import count_words
 from ..training.corpus import Record
 from .baselines import MAX_RANKED
 from .bootstrap import LEVEL, SAMPLES, interval

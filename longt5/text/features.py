@@ -8,20 +8,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from .overlap import words_of
-from .sentences import heading_places
+from .source import SourceText
+from .words import STOPWORDS, words_of
 
 FREE = 6  # words that a sentence has more in a mean: the means of short ones vary most
 SHORT, LONG = 8, 45  # words
-STOPWORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being "
-    "below between both but by can could did do does doing down during each few for from further "
-    "had has have having he her here hers him his how i if in into is it its itself just may me "
-    "might more most must my no nor not now of off on once one only or other our out over own same "
-    "shall she should so some such than that the their them then there these they this those "
-    "through to too two under until up upon us very was we were what when where which while who "
-    "whom why will with would you your".split()
-)
 DANGLING = re.compile(
     r"(?:It|This|That|These|Those|They|He|She|Its|Their|His|Her|Such|There|Here|Both|Another"
     r"|One|Some|And|But|Or|So|Then|Which|Who|Because)\b"
@@ -73,8 +64,11 @@ def content_words(text: str) -> list[str]:
 class Sentences:
     """The sentences of a text: what can be counted in each, and how alike two of them are."""
 
-    def __init__(self, text: str, spans: Sequence[Span]) -> None:
-        self.text, self.spans = text, spans
+    def __init__(self, source: SourceText, spans: Sequence[Span] | None = None) -> None:
+        """Count the words of ``spans``, by default those of the source's candidates."""
+        self.source, self.text = source, source.text
+        self.spans = spans = source.candidates if spans is None else spans
+        text = source.text
         self.words = [content_words(text[a:b]) for a, b in spans]
         self.dangles = [DANGLING.match(text, a, b) is not None for a, b in spans]
         counts = [Counter(words) for words in self.words]
@@ -143,7 +137,7 @@ class Sentences:
 
     def _of_headings(self) -> Iterator[tuple[float, ...]]:
         """For each sentence, what the headings say of it."""
-        found = heading_places(self.text)
+        found = self.source.headings
         places = [place for place, _ in found]
         title = set(content_words(found[0][1]) if found and places[0] < TITLE_WITHIN else ())
         all_words = {word for _, line in found for word in content_words(line)}

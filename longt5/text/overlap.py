@@ -7,24 +7,12 @@ numbers are those of rouge-score without a stemmer, except that no n-gram spans 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-WORD = re.compile(r"[^\W_]+")
-
 Gram = tuple[str, ...]
-
-
-def words_of(text: str) -> list[str]:
-    """Lower-case runs of letters and digits.
-
-    >>> words_of("Don't stop: 3.5 km!")
-    ['don', 't', 'stop', '3', '5', 'km']
-    """
-    return WORD.findall(text.lower())
 
 
 def ngrams(words: Sequence[str], n: int) -> Counter[Gram]:

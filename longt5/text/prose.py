@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
-from .features import STOPWORDS
 from .sentences import (
     BLANK,
     IMPRINT,
     LABEL,
     REST,
-    count_words,
     is_apart,
     is_listing,
     is_wrapped,
@@ -19,6 +18,7 @@ from .sentences import (
     split_sentences,
 )
 from .tidying import BULLET
+from .words import STOPWORDS, count_words
 
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
 # The price of leaving a sentence where none may be left: more than the 1e9 by which a search marks
@@ -57,14 +57,16 @@ def _by_lines(text: str, start: int, end: int) -> list[Span]:
     return spans
 
 
-def whole_sentences(text: str) -> list[Span]:
-    """The sentences that may be picked; scraps too where whole ones are few."""
-    return whole_ones(text, sentence_spans(text))
+def candidate_spans(text: str) -> list[Span]:
+    """Return the (start, end) of each sentence of a text that a summary may quote."""
+    return select_candidates(text, sentence_spans(text))
 
 
-def whole_ones(text: str, spans: list[Span]) -> list[Span]:
-    """The whole ones of some sentences; where these are few, and not most of the text, its scraps
-    too, but no listings, captions and the like; where the text is mostly lists, their items."""
+def select_candidates(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Return the sentences among ``spans`` that a summary may quote.
+
+    Fall back to fragments, then to list items, when a text has few full sentences.
+    """
     imprints = _imprints(text)
     whole = [
         (start, end)
@@ -78,7 +80,7 @@ def whole_ones(text: str, spans: list[Span]) -> list[Span]:
     if len(whole) >= FEW:
         told = set(whole)
         return [s for s in spans if s in told or _is_item(text[slice(*s)])]
-    return [s for s in spans if _is_scrap(text[slice(*s)])] or spans
+    return [s for s in spans if _is_scrap(text[slice(*s)])] or list(spans)
 
 
 def _is_scrap(piece: str) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from ..checkpoint import read_object, replacing, typed
 from ..errors import reason
 from .features import FEATURES, Sentences, Span
+from .source import SourceText
 
 FILE = "salience.json"
 ORDER = 15.0  # log-probability: the price of passing over a sentence of the plan
@@ -78,10 +79,18 @@ class Salience:
         wide = (out * max(0.0, _dot(row, x) + bias) for row, bias, out in units)
         return _dot(self.linear, x) + sum(wide)
 
-    def of(self, text: str, spans: Sequence[Span], words: int, later: bool = False) -> Ranking:
-        """The ranking of a text's sentences for a summary of about ``words``; ``later``: the
-        text goes on from an earlier part of its document."""
-        sentences = Sentences(text, spans)
+    def rank(
+        self,
+        source: SourceText,
+        words: int,
+        later: bool = False,
+        spans: Sequence[Span] | None = None,
+    ) -> Ranking:
+        """Rank the candidates of a source, or ``spans``, for a summary of about ``words``.
+
+        ``later``: the text continues an earlier part of its document.
+        """
+        sentences = Sentences(source, spans)
         scores = list(map(self.score, sentences.features(later)))
         return Ranking(self, sentences, scores, words)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import chain
 
+from .words import count_words
+
 MAX_HEADING = 90  # characters
 WRAPPED = 120  # characters; a longer line is a paragraph, not a line of wrapped text
 ENTRIES, MAX_ENTRY = 4, 4  # of a listing at least, and words of one on average
@@ -94,13 +96,6 @@ REST = re.compile(  # before Chinese, Latin words are names
 )
 BESIDE = (CAPTION, NOTE, REST, COMMAND, DEFINITION, ASKED, CALL)
 LABEL = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")  # who speaks
-CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-
-
-def count_words(text: str) -> int:
-    """Words as a reader counts them; scripts without spaces count two characters as one."""
-    dense = len(CJK.findall(text))
-    return len(CJK.sub(" ", text).split()) + dense // 2
 
 
 def sentence_ends(text: str) -> list[int]:

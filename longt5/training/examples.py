@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from ..text.prose import whole_sentences
 from ..text.salience import Salience
 from ..text.sentences import last_sentence_end, sentence_ends
+from ..text.source import SourceText
 from ..text.tidying import tidy
 from .corpus import Record
 from .extractive import Extractive, extract
@@ -60,12 +60,12 @@ def ranked(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -
     if limits.salience is None:
         raise UserError("The objective ranked needs a ranking: set salience to its folder.")
     text = _part(record, tokenizer, rng, limits)
-    spans = whole_sentences(text)
-    if not spans:
+    source = SourceText.of(text)
+    if not source.candidates:
         return None
     later = not record.document.lstrip().startswith(text[:SEARCHED])
-    plan = limits.salience.of(text, spans, rng.randint(*RANKED_WORDS), later).plan
-    chosen = [tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan)]
+    plan = limits.salience.rank(source, rng.randint(*RANKED_WORDS), later).plan
+    chosen = [tidy(source.sentence(source.candidates[i]), i - 1 in plan) for i in sorted(plan)]
     ids = tokenizer.encode(" ".join(chosen), add_eos=False)
     if len(ids) >= limits.target:
         return None

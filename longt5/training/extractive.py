@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..text.features import DANGLING, FREE, STOPWORDS
-from ..text.overlap import Growing, words_of
+from ..text.features import DANGLING, FREE
+from ..text.overlap import Growing
 from ..text.sentences import split_sentences
 from ..text.tidying import tidy
+from ..text.words import STOPWORDS, words_of
 
 MIN_WORDS, MAX_WORDS = 8, 48  # of a sentence worth repeating
 MIN_LETTERS = 0.75  # share of a sentence's characters that are letters or spaces

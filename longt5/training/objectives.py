@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..text.overlap import Remainder, words_of
+from ..text.overlap import Remainder
 from ..text.sentences import split_sentences
+from ..text.words import words_of
 
 EOS = 1
 

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..text.features import FEATURES, Sentences
-from ..text.overlap import words_of
-from ..text.prose import whole_sentences
 from ..text.salience import Row, Salience
 from ..text.sentences import sentence_ends
+from ..text.source import SourceText
+from ..text.words import words_of
 from .corpus import Record
 from .extractive import Overlap
 
@@ -105,12 +105,13 @@ def _part(document: str, later: bool) -> str:
 
 def _pair(record: Record, later: bool) -> Pair | None:
     text = _part(record.document, later)
-    spans = whole_sentences(text)
+    source = SourceText.of(text)
+    spans = source.candidates
     if record.summary is None or len(spans) < FEWEST:
         return None
     worth = Overlap([words_of(text[a:b]) for a, b in spans], record.summary, [0.0] * len(spans))
     gains = torch.tensor([worth.gain(i) for i in range(len(spans))])
     if not gains.any():
         return None
-    features = torch.tensor(Sentences(text, spans).features(later), dtype=torch.float32)
+    features = torch.tensor(Sentences(source).features(later), dtype=torch.float32)
     return features, (SHARPNESS * gains / gains.max()).softmax(0)

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from ..text.overlap import rouge_n, words_of
+from ..text.overlap import rouge_n
 from ..text.salience import Salience
+from ..text.words import words_of
 from .batches import collate, salience_of
 from .corpus import Record
 from .examples import OBJECTIVES, Limits

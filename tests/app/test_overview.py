@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app.events import SectionSummary, Sentence
 from app.summary import overview
 from app.summary.overview import MAX_WORDS, STRETCHES, overview_of
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 
 FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)
 

@@ -25,7 +25,6 @@ from app.summary.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
 from longt5.text.sentences import (
-    count_words,
     ended,
     headings_of,
     sentence_ends,
@@ -33,6 +32,7 @@ from longt5.text.sentences import (
     split_sentences,
     without_headings,
 )
+from longt5.text.words import count_words
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
 from tests.parity.reference import TINY
 

@@ -84,9 +84,9 @@ def test_an_interval_is_that_of_the_normal_theory() -> None:
 def test_headings_and_scraps_are_no_candidates() -> None:
     line = "A whole sentence of enough words number {}."
     text = "\n".join(["A Heading", *map(line.format, range(9)), "Too short.", "x" * 150])
-    spans = candidates.whole_sentences(text)
+    spans = candidates.candidate_spans(text)
     assert [text[a:b] for a, b in spans] == [line.format(n) for n in range(9)]
-    assert len(candidates.whole_sentences("Few. Are all taken.")) == 2
+    assert len(candidates.candidate_spans("Few. Are all taken.")) == 2
 
 
 def sentences(text: str) -> list[str]:

@@ -13,8 +13,8 @@ from rouge_score.rouge_scorer import RougeScorer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration, Tokenizer
 from longt5.errors import UserError
 from longt5.text import overlap
-from longt5.text.prose import whole_sentences
 from longt5.text.salience import Salience
+from longt5.text.source import SourceText
 from longt5.text.tidying import tidy
 from longt5.training import (
     batches,
@@ -178,8 +178,9 @@ def test_extracts_follow_the_reference_or_the_document() -> None:
 
 def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
     text = " ".join(line for line in TEXT.splitlines() if line.endswith("."))
-    spans = whole_sentences(text)
-    plans = {SALIENCE.of(text, spans, words).plan for words in range(*RANKED_WORDS)}
+    source = SourceText.of(text)
+    spans = source.candidates
+    plans = {SALIENCE.rank(source, words).plan for words in range(*RANKED_WORDS)}
     texts = {
         " ".join(tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan))
         for plan in plans

@@ -16,9 +16,10 @@ from app.summary.summarizer import Summarizer
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, Reading
 from longt5.text.features import FEATURES, Sentences
-from longt5.text.prose import is_whole, whole_sentences
+from longt5.text.prose import candidate_spans, is_whole
 from longt5.text.salience import FILE, Ranking, Salience
 from longt5.text.sentences import heading_places, is_listing
+from longt5.text.source import SourceText
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
 from longt5.training.corpus import Record
@@ -33,7 +34,8 @@ STORY = (
     "We propose that the library of every town lends tools. "
     "The library of the town lends its tools to every household."
 )
-SPANS = whole_sentences(STORY)
+SOURCE = SourceText.of(STORY)
+SPANS = SOURCE.candidates
 WORDS = st.lists(st.sampled_from("tools library dog lake winter town".split()), min_size=1)
 
 
@@ -45,7 +47,7 @@ def bundled() -> Salience:
 
 
 def test_what_is_counted() -> None:
-    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(STORY, SPANS).features()]
+    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(SOURCE).features()]
     assert len(rows) == len(SPANS)
     assert rows[0]["opening"] == 1 and rows[0]["late"] == 0 and rows[0]["paragraph"]
     assert not rows[1]["paragraph"] and rows[1]["dangling"] and rows[1]["digits"] > 0
@@ -63,9 +65,12 @@ def test_what_headings_say() -> None:
         "Summary",
         "References",
     ]
-    spans = [s for s in whole_sentences(text) if text[slice(*s)].startswith(("The", "Some"))]
+    source = SourceText.of(text)
+    spans = [s for s in source.candidates if source.sentence(s).startswith(("The", "Some"))]
     names = ("in_title", "good_heading", "poor_heading", "after_heading", "later")
-    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(text, spans).features(True)]
+    rows = [
+        dict(zip(FEATURES, row, strict=True)) for row in Sentences(source, spans).features(True)
+    ]
     assert [[row[name] for name in names[1:4]] for row in rows] == [
         [False, False, True],
         [False, False, False],
@@ -148,7 +153,7 @@ def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
 def test_what_stands_beside_a_copyright_line_is_no_sentence_to_repeat() -> None:
     imprint = "First published in Britain by Gull Press, St. Ives. ISBN 978-0. Typeset by Word."
     text = f"{STORY}\n\n{imprint}\n\nThe museum shows maps of the river."
-    said = [text[a:b] for a, b in whole_sentences(text)]
+    said = [text[a:b] for a, b in candidate_spans(text)]
     assert said[-1].startswith("The museum") and not any("Gull" in s for s in said)
 
 
@@ -156,23 +161,23 @@ def test_where_sentences_are_few_scraps_are_picked_but_no_commands() -> None:
     scraps = ["Costs and benefits of the new wall", "Three sites, two of them tidal"]
     beside = ["Costs", "$ head -n1 Makefile prefix = /usr", "Table 3 lists it."]
     text = "\n\n".join([*scraps, *beside, "We start."])
-    assert [text[a:b] for a, b in whole_sentences(text)] == [*scraps, "We start."]
+    assert [text[a:b] for a, b in candidate_spans(text)] == [*scraps, "We start."]
     only = "$ cd tides\n\n$ make -j"
-    assert [only[a:b] for a, b in whole_sentences(only)] == ["$ cd tides", "$ make -j"]
+    assert [only[a:b] for a, b in candidate_spans(only)] == ["$ cd tides", "$ make -j"]
 
 
 def test_where_a_text_is_mostly_lists_their_items_are_picked() -> None:
     items = [f"• Led the team that repaired {n} bridges in the valley" for n in range(20)]
     said = [f"She has led {n} of them." for n in range(9)]
     text = "\n\n".join([*said, "Experience in the valley", "\n".join(items), "• None"])
-    assert [text[a:b] for a, b in whole_sentences(text)] == [*said, *items]
+    assert [text[a:b] for a, b in candidate_spans(text)] == [*said, *items]
     text = "\n\n".join([*said, *said, "\n".join(items[:4])])
-    assert [text[a:b] for a, b in whole_sentences(text)] == [*said, *said]
+    assert [text[a:b] for a, b in candidate_spans(text)] == [*said, *said]
 
 
 def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
     text = "A Short Note\n\nThe river rose in the night. It took the bridge with it."
-    assert [text[a:b] for a, b in whole_sentences(text)] == [
+    assert [text[a:b] for a, b in candidate_spans(text)] == [
         "The river rose in the night.",
         "It took the bridge with it.",
     ]
@@ -191,7 +196,7 @@ def test_a_sentence_may_begin_with_a_name_in_small_letters() -> None:
         for n in range(9)
     ]
     text = "\n\n".join([*named, *rests, *others])
-    assert [text[a:b] for a, b in whole_sentences(text)] == [*named, *others]
+    assert [text[a:b] for a, b in candidate_spans(text)] == [*named, *others]
 
 
 def test_listings_are_no_sentences_to_repeat() -> None:
@@ -210,14 +215,14 @@ def test_listings_are_no_sentences_to_repeat() -> None:
 
 def test_what_a_table_shows_is_no_sentence_to_repeat() -> None:
     text = STORY + " Table 3 summarizes the loans of a year. Tables are lent to members as well."
-    said = [text[a:b] for a, b in whole_sentences(text)]
+    said = [text[a:b] for a, b in candidate_spans(text)]
     assert said == [STORY[a:b] for a, b in SPANS] + ["Tables are lent to members as well."]
 
 
 @given(st.lists(WORDS, min_size=2, max_size=5))
 def test_likeness_is_symmetric_and_a_share(sentences) -> None:
     text = " ".join(" ".join(words).capitalize() + "." for words in sentences)
-    found = Sentences(text, whole_sentences(text))
+    found = Sentences(SourceText.of(text))
     for i in range(len(found.spans)):
         for j in range(len(found.spans)):
             assert -1e-9 <= found.alike(i, j) <= 1 + 1e-9
@@ -226,7 +231,7 @@ def test_likeness_is_symmetric_and_a_share(sentences) -> None:
 
 @pytest.mark.parametrize("words", [5, 20, 45, 500])
 def test_the_plan_has_the_length_and_its_order_is_the_cheapest(bundled, words: int) -> None:
-    ranking = bundled.of(STORY, SPANS, words)
+    ranking = bundled.rank(SOURCE, words)
     sizes = [len(STORY[a:b].split()) for a, b in SPANS]
     total = sum(sizes[i] for i in ranking.plan)
     assert abs(total - words) <= max(sizes) or len(ranking.plan) in (1, len(SPANS))
@@ -243,15 +248,15 @@ def test_the_plan_has_the_length_and_its_order_is_the_cheapest(bundled, words: i
 
 @given(st.lists(st.floats(-5, 5), min_size=9, max_size=9), st.integers(1, 200))
 def test_no_plan_begins_with_a_word_that_points_to_a_sentence_left_out(scores, words) -> None:
-    sentences = Sentences(STORY, SPANS)
+    sentences = Sentences(SOURCE)
     plan = Ranking(Salience((0.0,) * len(FEATURES)), sentences, scores, words).plan
     assert plan and (len(plan) == 1 or min(plan) == 0 or not sentences.dangles[min(plan)])
 
 
 def test_what_was_said_already_costs(bundled) -> None:
     """The last sentence is the first one in other words: the plan has no two such."""
-    plain = replace(bundled, repetition=0.0).of(STORY, SPANS, 30)
-    wary = replace(bundled, repetition=50.0).of(STORY, SPANS, 30)
+    plain = replace(bundled, repetition=0.0).rank(SOURCE, 30)
+    wary = replace(bundled, repetition=50.0).rank(SOURCE, 30)
     assert not {0, 8} <= wary.plan
     assert sum(plain.scores[i] for i in plain.plan) >= sum(wary.scores[i] for i in wary.plan)
 
@@ -293,8 +298,7 @@ def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
     assert command.main(["salience", "--data", str(data), "--out", str(tmp_path / "out")]) == 0
     learnt = Salience.load(tmp_path / "out")
     assert learnt is not None
-    spans = whole_sentences(records[0]["document"])
-    assert learnt.of(records[0]["document"], spans, 10).plan == {7}
+    assert learnt.rank(SourceText.of(records[0]["document"]), 10).plan == {7}
 
 
 def test_a_ranking_that_is_none_is_said(tmp_path) -> None:

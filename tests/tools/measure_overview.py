@@ -20,7 +20,7 @@ from app.summary.overview import MAX_WORDS
 from app.summary.summarizer import Options, Summarizer
 from longt5.evaluation.baselines import lead
 from longt5.evaluation.metrics import rouge_scorer
-from longt5.text.sentences import count_words
+from longt5.text.words import count_words
 from longt5.training.corpus import read
 
 SCORES = ("rouge1", "rouge2", "rougeL")

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longt5.text.sentences import CAPTION, MAX_HEADING, count_words
+from longt5.text.sentences import CAPTION, MAX_HEADING
+from longt5.text.words import count_words
 
 from .paragraphs import LARGE, Mark, Marks, body_of, line_key
 
