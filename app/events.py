@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
+from .warning import AppWarning
+
 Stage = Literal["reading", "loading", "encoding", "decoding"]
 
 
@@ -54,7 +56,7 @@ class Summary:
     options: dict[str, Any]
     summary: str
     sections: tuple[SectionSummary, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[AppWarning, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
     coverage: tuple[tuple[int, str], ...] = ()
@@ -86,7 +88,7 @@ class Summary:
             ],
             "overview": [sentence.to_dict() for sentence in self.overview],
             "coverage": [{"page": page, "status": status} for page, status in self.coverage],
-            "warnings": list(self.warnings),
+            "warnings": [warning.message for warning in self.warnings],
             "stopped": self.stopped,
             "timings": {
                 key: self.timings.get(key, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import NotReadable
+from ..warning import AppWarning, WarningKind
 from .readers import encoding as text
 
 SUFFIXES = {
@@ -57,7 +58,7 @@ _LOCKABLE = {".docx": "Word", ".pptx": "PowerPoint"}
 _ANY = "save it as PDF, DOCX or plain text, or choose another file"
 
 
-def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
+def kind_of(data: bytes, name: str) -> tuple[str, AppWarning | None]:
     """(a key of SUFFIXES, a warning when the name says another). NotReadable says what else the
     file looks like."""
     suffix = Path(name).suffix.lower()
@@ -71,7 +72,8 @@ def kind_of(data: bytes, name: str) -> tuple[str, str | None]:
     others = [other for other, ends in SUFFIXES.items() if suffix in ends and other != kind]
     if not others or (kind == "text" and others == ["html"]):
         return kind, None
-    return kind, f"By its content the file is {_NAMES[kind]}, not {_NAMES[others[0]]} as named."
+    message = f"By its content the file is {_NAMES[kind]}, not {_NAMES[others[0]]} as named."
+    return kind, AppWarning(WarningKind.MISNAMED_FILE, message)
 
 
 def _by_content(data: bytes, suffix: str) -> tuple[str | None, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EmptyFile, NoTextLayer, NotReadable, TooLong
+from ..warning import AppWarning, WarningKind
 from ..wording import capital, places
 from . import limits
 from .child import read_in_child
@@ -55,9 +56,11 @@ def load_document(
         for given, page, level in found["outline"]
         if (title := text.one_line(given))
     )
-    warnings = (*found["warnings"], *_warnings(pages, contents, imprint, found["unit"]))
-    if misnamed:
-        warnings = (misnamed, *warnings)
+    warnings = (
+        *((misnamed,) if misnamed else ()),
+        *map(AppWarning.from_dict, found["warnings"]),
+        *_warnings(pages, contents, imprint, found["unit"]),
+    )
     return Document(name, digest, found["unit"], pages, warnings, outline, contents, imprint, ocr)
 
 
@@ -141,30 +144,31 @@ def _bytes_of(path: Path, name: str) -> bytes:
     return data
 
 
-# These begin warnings that are no cause for worry.
-CONTENTS_LEFT_OUT = "The table of contents"
-IMPRINT_LEFT_OUT = "What is an imprint, a licence or thanks"
-NOTES_READ = "The speaker’s notes are read"
-
-
 def _warnings(
     pages: tuple[Page, ...], contents: Sequence[int], imprint: Sequence[int], unit: str
-) -> tuple[str, ...]:
+) -> tuple[AppWarning, ...]:
     found, labels = [], [page.label for page in pages]
     if imprint:
-        found.append(f"{IMPRINT_LEFT_OUT} ({places(imprint, unit, labels)}) is left out.")
+        where = places(imprint, unit, labels)
+        message = f"What is an imprint, a licence or thanks ({where}) is left out."
+        found.append(AppWarning(WarningKind.FRONT_MATTER_LEFT_OUT, message))
     if contents:
         where = places(contents, unit, labels)
         index = " or index" if contents[-1] > len(pages) / 2 else ""
-        found.append(f"{CONTENTS_LEFT_OUT}{index} ({where}) is left out.")
-    for status, sentence in (
-        ("failed", "could not be read"),
-        ("scanned", "no text layer, so pictures of text there need OCR first"),
-        ("garbled", "the text is unreadable glyphs"),
+        message = f"The table of contents{index} ({where}) is left out."
+        found.append(AppWarning(WarningKind.CONTENTS_LEFT_OUT, message))
+    for status, kind, reason in (
+        ("failed", WarningKind.PAGES_FAILED, "could not be read"),
+        (
+            "scanned",
+            WarningKind.PAGES_SCANNED,
+            "no text layer, so pictures of text there need OCR first",
+        ),
+        ("garbled", WarningKind.PAGES_GARBLED, "the text is unreadable glyphs"),
     ):
         numbers = [page.number for page in pages if page.status == status]
         if numbers:
             which = capital(places(numbers, unit, labels))
             verb = "is" if len(numbers) == 1 else "are"
-            found.append(f"{which} {verb} left out ({sentence}).")
+            found.append(AppWarning(kind, f"{which} {verb} left out ({reason})."))
     return tuple(found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import BadOption
+from ..warning import AppWarning
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Document:
     sha256: str
     unit: str  # page | slide | chapter | part
     pages: tuple[Page, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[AppWarning, ...]
     outline: tuple[OutlineItem, ...] = ()
     contents: tuple[int, ...] = ()  # chosen pages that lost a table of contents
     imprint: tuple[int, ...] = ()  # chosen pages that were an imprint, a licence or thanks
@@ -55,7 +56,7 @@ class Document:
             {"number": p.number, "label": p.label, "text": p.text, "status": p.status}
             for p in self.pages
         ]
-        warnings = list(self.warnings)
+        warnings = [warning.message for warning in self.warnings]
         return {"name": self.name, "unit": self.unit, "pages": pages, "warnings": warnings}
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def _limit_memory(spare: int = limits.SPARE_ADDRESSES) -> None:
 def _say(message: dict[str, Any]) -> None:
     out = sys.__stdout__
     assert out is not None
-    out.write(json.dumps(message) + "\n")
+    out.write(json.dumps(message, default=asdict) + "\n")
     out.flush()
 
 

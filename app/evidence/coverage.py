@@ -13,6 +13,7 @@ from ..documents.back_matter import Entry, find_references
 from ..documents.headings import headings_of_outline
 from ..documents.model import Document
 from ..events import Summary
+from ..warning import AppWarning, WarningKind
 from ..wording import capital, counted, places, ranges
 
 # What became of a page, as people read it; "read" is the first.
@@ -58,12 +59,10 @@ def _entries(document: Document, pages: Sequence[str]) -> list[Entry]:
     return found
 
 
-LEFT_OUT = "The list of references"
-
-
-def references_left_out(where: str) -> str:
-    """The sentence that says so; the page offers to include them where it stands."""
-    return f"{LEFT_OUT} ({where}) is left out; it can be included."
+def references_left_out(where: str) -> AppWarning:
+    """Return the warning that the list of references on the named pages is left out."""
+    message = f"The list of references ({where}) is left out; it can be included."
+    return AppWarning(WarningKind.REFERENCES_LEFT_OUT, message)
 
 
 def coverage_of(document: Document, references: Sequence[int], reached: int | None) -> Coverage:

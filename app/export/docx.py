@@ -38,7 +38,7 @@ def to_docx(summary: Summary) -> bytes:
         else:
             _turn(document.add_paragraph(_plain(section.text)))
     for warning in summary.warnings:
-        document.add_paragraph(_plain(warning), style="List Bullet")
+        document.add_paragraph(_plain(warning.message), style="List Bullet")
     if summary.coverage:
         document.add_paragraph(_plain(coverage_line(summary) + "."))
     document.add_paragraph(_plain(provenance(summary)))

@@ -175,7 +175,7 @@ def ending(fmt: str, summary: Summary) -> str:
         read = f"{read}\n" if read else ""
         facts = "".join(f"\n- {label}: {inert(value)}" for label, value in rows)
         facts = f"\n{facts}\n" if facts else "\n"
-        notes = "".join(f"- {inert(warning)}\n" for warning in summary.warnings)
+        notes = "".join(f"- {inert(warning.message)}\n" for warning in summary.warnings)
         return (
             short
             + (f"**Note**\n\n{notes}\n" if notes else "")
@@ -183,7 +183,7 @@ def ending(fmt: str, summary: Summary) -> str:
         )
     return (
         short
-        + "".join(f"Note: {w}\n" for w in summary.warnings)
+        + "".join(f"Note: {w.message}\n" for w in summary.warnings)
         + (f"{read}{provenance(summary)}\n" + "".join(f"{a}: {b}\n" for a, b in rows))
     )
 

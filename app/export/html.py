@@ -41,7 +41,7 @@ def to_html(summary: Summary) -> str:
         for s in section.sentences
         for flag in s.flags
     ]
-    warnings = "".join(f"<li>{escape(w)}</li>" for w in [*summary.warnings, *doubts])
+    warnings = "".join(f"<li>{escape(w)}</li>" for w in [*map(str, summary.warnings), *doubts])
     rows = "".join(
         f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in details(summary.provenance)
     )

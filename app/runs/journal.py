@@ -24,8 +24,9 @@ from ..errors import BadOption, Busy
 from ..events import SectionSummary, Sentence, Summary
 from ..files import write_whole
 from ..settings import private_folder
+from ..warning import AppWarning
 
-VERSION = 2
+VERSION = 3
 MAX_TRIES = 3  # a run that ends the program again and again at one section is given up
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 log = logging.getLogger(__name__)
@@ -195,7 +196,9 @@ class JobFolder:
 
     def summaries(self) -> list[Summary | None]:
         """One for each document, None where it failed; nothing before all have ended."""
-        job = self._read("job.json") or {"documents": 0}
+        job = self._read("job.json")
+        if job is None or job["version"] != VERSION:
+            return []
         ended = [self.ended(number) for number in range(1, job["documents"] + 1)]
         return [] if None in ended else [e if isinstance(e, Summary) else None for e in ended]
 
@@ -313,7 +316,7 @@ def document_of(values: dict[str, Any]) -> Document:
         **{
             **values,
             "pages": tuple(Page(**page) for page in values["pages"]),
-            "warnings": tuple(values["warnings"]),
+            "warnings": tuple(map(AppWarning.from_dict, values["warnings"])),
             "contents": tuple(values["contents"]),
             "imprint": tuple(values.get("imprint", ())),
             "outline": tuple(OutlineItem(**item) for item in values["outline"]),
@@ -340,7 +343,7 @@ def summary_of(values: dict[str, Any]) -> Summary:
         **{
             **values,
             "sections": tuple(section_of(s) for s in values["sections"]),
-            "warnings": tuple(values["warnings"]),
+            "warnings": tuple(map(AppWarning.from_dict, values["warnings"])),
             "coverage": tuple((page, status) for page, status in values["coverage"]),
             "overview": tuple(sentence_of(s) for s in values["overview"]),
             "labels": tuple(values.get("labels", ())),  # those of earlier versions have none

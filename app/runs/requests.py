@@ -29,6 +29,7 @@ from ..summary.memory_estimate import require_room, require_room_for_weights
 from ..summary.models import resolve_model
 from ..summary.options import Options
 from ..summary.summarizer import Summarizer
+from ..warning import AppWarning, WarningKind
 from .journal import Asked, CannotResume, JobFolder
 
 USUAL_TOKENS = 256  # written in a section, for an estimate
@@ -328,10 +329,13 @@ class DocumentRun:
             self.folder.add(self.number, event.section, event.result)
 
     def _noted(self, summary: Summary) -> Summary:
-        said = [self.note] if self.note else []
+        added = []
+        if self.note:
+            added.append(AppWarning(WarningKind.DEVICE_LOST, self.note))
         if self.notes:
-            said.append(f"Memory was short: {', then '.join(self.notes)}.")
-        return replace(summary, warnings=(*summary.warnings, *said)) if said else summary
+            message = f"Memory was short: {', then '.join(self.notes)}."
+            added.append(AppWarning(WarningKind.MEMORY_SHORT, message))
+        return replace(summary, warnings=(*summary.warnings, *added))
 
 
 def _is_encoding(last: Event | None) -> bool:

@@ -20,6 +20,7 @@ from ..events import (
     Sentence,
     Summary,
 )
+from ..warning import AppWarning, WarningKind
 
 ENCODING_SHARE = 0.5  # of a section's bar; the rest is decoding
 
@@ -45,7 +46,7 @@ class DocumentBoard:
     summary: Summary | None = None
     error: str = ""
     planned: Planned | None = None
-    notices: list[str] = field(default_factory=list)
+    notices: list[AppWarning] = field(default_factory=list)
 
     @property
     def committed(self) -> str:
@@ -94,7 +95,7 @@ class Board:
         elif isinstance(event, Planned):
             document.planned, document.notices = event, []
         elif isinstance(event, Notice):
-            document.notices.append(event.message)
+            document.notices.append(AppWarning(WarningKind.ENGINE_NOTICE, event.message))
         elif isinstance(event, Finished):
             document.summary = event.summary
         elif isinstance(event, DocumentFailed):
@@ -124,7 +125,7 @@ class Board:
             options=options,
             summary="\n\n".join(section.text for section in sections),
             sections=sections,
-            warnings=("Stopped before the end.",),
+            warnings=(AppWarning(WarningKind.STOPPED, "Stopped before the end."),),
             stopped=True,
         )
 

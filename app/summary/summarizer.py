@@ -30,6 +30,7 @@ from ..evidence.coverage import coverage_of, references_left_out
 from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
 from ..evidence.section_evidence import Source
 from ..settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
+from ..warning import AppWarning, WarningKind
 from ..wording import places
 from .encoder_cache import KeptStates, Key, encode
 from .lengths import due_words
@@ -368,11 +369,12 @@ class _Run:
             labels=document.labels,
         )
 
-    def _warnings(self) -> tuple[str, ...]:
+    def _warnings(self) -> tuple[AppWarning, ...]:
         warnings = list(self.plan.document.warnings)
         if len(self.done) < len(self.chunks):
             first = self._named(self.chunks[len(self.done)].pages[:1])
-            warnings.append(f"Stopped: what follows from {first} on is not summarized.")
+            message = f"Stopped: what follows from {first} on is not summarized."
+            warnings.append(AppWarning(WarningKind.STOPPED, message))
         if self.plan.references:
             warnings.append(references_left_out(self._named(self.plan.references)))
         return tuple(warnings)

@@ -10,12 +10,10 @@ from html import escape
 
 from longt5.text.words import count_words
 
-from ..documents.load import CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
 from ..documents.model import Document
 from ..events import Sentence, Summary
 from ..evidence.coverage import (
     FEW_CELLS,
-    LEFT_OUT,
     STATUSES,
     cell_title,
     cite_pages,
@@ -26,6 +24,7 @@ from ..export.compare import described, plain, rows_of, said_by_both
 from ..export.formats import IN_SHORT, heading_of, pieces, provenance
 from ..runs.run_state import Board, DocumentBoard, SectionBoard
 from ..summary.throughput import duration
+from ..warning import AppWarning, WarningKind
 from ..wording import counted, ranges
 
 STAGES = {
@@ -128,11 +127,12 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     return f"<article>{html}</article>"
 
 
-def _warnings(warnings: Sequence[str]) -> str:
+def _warnings(warnings: Sequence[AppWarning]) -> str:
     """What a reader must know, with the way to the references where they are left out."""
     button = ' <button type="button" class="include">Include it now</button>'
     items = "".join(
-        f"<li>{escape(w)}{button if w.startswith(LEFT_OUT) else ''}</li>" for w in warnings
+        f"<li>{escape(w.message)}{button if w.kind is WarningKind.REFERENCES_LEFT_OUT else ''}</li>"
+        for w in warnings
     )
     return f'<ul class="warnings">{items}</ul>' if items else ""
 
@@ -309,13 +309,14 @@ def facts(documents: Sequence[Document]) -> str:
     for document in documents:
         pages = counted(len(document.pages), document.unit)
         words = counted(sum(count_words(page.text) for page in document.pages), "word")
-        warnings = "".join(f"<br><small{_mood(w)}>{escape(w)}</small>" for w in document.warnings)
+        warnings = "".join(
+            f"<br><small{_mood(w)}>{escape(w.message)}</small>" for w in document.warnings
+        )
         items.append(
             f"<li><strong>{escape(document.name)}</strong> · {pages} · {words}{warnings}</li>"
         )
     return f'<ul class="facts">{"".join(items)}</ul>'
 
 
-def _mood(warning: str) -> str:
-    quiet = CONTENTS_LEFT_OUT, IMPRINT_LEFT_OUT, NOTES_READ
-    return ' class="quiet"' if warning.startswith(quiet) else ""
+def _mood(warning: AppWarning) -> str:
+    return ' class="quiet"' if warning.is_informational else ""

@@ -91,7 +91,9 @@ def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
         assert "Page 2, 4 of the file: not reached" in html and "<i>" not in html
     assert "Page 4: " in render.coverage(0, replace(summary, labels=()))
     assert label_of(Section("Tides", 0, 9, (2, 4), 1), document) == "Tides · pages ii-2 · 1 word"
-    assert document_warnings(pages[:1], [1], (), "page")[0].endswith("(page <i>) is left out.")
+    assert document_warnings(pages[:1], [1], (), "page")[0].message.endswith(
+        "(page <i>) is left out."
+    )
     assert document.labels and not paged(*"abc").labels
 
 

@@ -23,6 +23,7 @@ from app.events import SectionSummary, Sentence, Summary
 from app.evidence.provenance import ModelIdentity, command, provenance_of
 from app.export import formats as export
 from app.summary.summarizer import Options
+from app.warning import AppWarning, WarningKind
 from longt5.text.sentences import settled
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
@@ -39,7 +40,7 @@ def summary_of(*texts: str, **changes) -> Summary:
         "options": {"length": "short"},
         "summary": "\n\n".join(texts),
         "sections": sections,
-        "warnings": ("Page 3 is a picture.",),
+        "warnings": (AppWarning(WarningKind.PAGES_SCANNED, "Page 3 is a picture."),),
         "timings": {"read_s": 1.0, "encode_s": 2.0, "decode_s": 3.0, "total_s": 6.0},
     }
     return Summary(**{**values, **changes})

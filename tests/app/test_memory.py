@@ -114,7 +114,7 @@ def test_beams_stay_where_the_encoder_runs_short(bundled, short, monkeypatch) ->
     options = Options("short", num_beams=2, max_new_tokens=8, max_input_tokens=1_500)
     keeper = service_of(bundled).keeper
     events = list(summarize_all(Request((short,), options, "bundled"), keeper))
-    assert events[-1].summary.warnings[-1] == (
+    assert events[-1].summary.warnings[-1].message == (
         "Memory was short: read 1,024 instead of 1,500 tokens per pass."
     )
 
@@ -147,7 +147,7 @@ def test_fewer_beams_finish_what_more_cannot(
         board.apply(event)
         events.append(event)
     summary = events[-1].summary
-    assert summary.warnings[-1] == (
+    assert summary.warnings[-1].message == (
         "Memory was short: searched with 2 instead of 4 beams, then searched with 1 instead of "
         "2 beams."
     )

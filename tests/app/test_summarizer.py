@@ -159,7 +159,7 @@ def test_stop_while_encoding_ends_with_a_sentence_that_says_so(bundled) -> None:
         if isinstance(event, Progress) and event.stage == "encoding":
             stop.set()
     assert event.summary.stopped and not event.summary.sections
-    assert "part 1" in event.summary.warnings[-1]
+    assert "part 1" in event.summary.warnings[-1].message
 
 
 def test_closing_the_stream_ends_the_encoder_thread(bundled) -> None:

@@ -174,7 +174,9 @@ def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
     fails_after(monkeypatch, own.model, 20)
     job = service.submit(Request((short, short), OPTIONS, "bundled"))
     board, last = ended(job.events())
-    assert len(board.documents) == 2 and board.documents[0].summary.warnings[-1] == FAILED_ONCE
+    assert (
+        len(board.documents) == 2 and board.documents[0].summary.warnings[-1].message == FAILED_ONCE
+    )
     first = replace(board.documents[0].summary, warnings=whole.warnings)
     assert plain(first) == plain(whole)
     finished = [e for e in job.events() if isinstance(e, SectionDone)]
@@ -201,7 +203,7 @@ def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
     monkeypatch.setattr("app.runs.service.summarize_apart", lost)
     job = service.submit(Request((short,), OPTIONS, "bundled"))
     summary = ended(job.events())[1].summary
-    assert summary.sections == whole.sections and summary.warnings[-1] == FAILED_AGAIN
+    assert summary.sections == whole.sections and summary.warnings[-1].message == FAILED_AGAIN
 
 
 def test_h19_a_process_that_dies_counts_as_a_lost_device(short, monkeypatch) -> None:  # noqa: F811
@@ -223,7 +225,7 @@ def test_h19_stop_and_errors_cross_the_processes(article) -> None:
     for event in events:
         if isinstance(event, DraftText):
             stop.set()
-    assert event.summary.stopped and "A note." in event.summary.warnings
+    assert event.summary.stopped and "A note." in map(str, event.summary.warnings)
     with pytest.raises(AppError, match="no model called"):
         list(
             apart.summarize_apart(

@@ -43,6 +43,7 @@ from app.ui.exports import exports_folder, write_exports
 from app.ui.form import Form
 from app.ui.handlers import Handlers
 from app.ui.layout import _sources, component_updates, control_updates
+from app.warning import AppWarning, WarningKind
 from tests.app.test_export import HOSTILE, summary_of
 from tests.conftest import EXAMPLE_TEXT
 
@@ -118,7 +119,9 @@ def test_progress_only_grows() -> None:
 
 
 def test_everything_from_a_document_is_escaped() -> None:
-    summary = summary_of(HOSTILE, name=HOSTILE, warnings=(HOSTILE,))
+    summary = summary_of(
+        HOSTILE, name=HOSTILE, warnings=(AppWarning(WarningKind.STOPPED, HOSTILE),)
+    )
     board = board_of(
         DocumentStarted(1, 2, HOSTILE), SectionStarted(1, 1, (1, 1)), DraftText(1, HOSTILE, HOSTILE)
     )

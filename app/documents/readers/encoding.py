@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ...warning import AppWarning, WarningKind
+
 _ANSI = re.compile(  # colours, window titles and the like, in both of their spellings
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\f\x1b\x9c\x9d]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[@-_]"
@@ -33,26 +35,28 @@ _BOMS = (
 )
 
 
-def decode(data: bytes) -> tuple[str, str | None]:
+def decode(data: bytes) -> tuple[str, AppWarning | None]:
     """Text of the bytes, and a warning when the encoding was only a guess."""
     content, warning = decoded(data)
     return scrub(content), warning
 
 
-def decoded(data: bytes) -> tuple[str, str | None]:
+def decoded(data: bytes) -> tuple[str, AppWarning | None]:
     """The same with what :func:`scrub` takes away."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return data[len(bom) :].decode(encoding, "replace"), None
     guess = _utf16_by_nuls(data)
     if guess:
-        return data.decode(guess, "replace"), f"The text was read as {guess.upper()}."
+        message = f"The text was read as {guess.upper()}."
+        return data.decode(guess, "replace"), AppWarning(WarningKind.ENCODING_GUESSED, message)
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:
         pass
     text, name = _legacy(data)
-    return text, f"The text is not UTF-8; it was read as {name}, so check its letters."
+    message = f"The text is not UTF-8; it was read as {name}, so check its letters."
+    return text, AppWarning(WarningKind.ENCODING_GUESSED, message)
 
 
 def read_text(path: Path, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from longt5.text.prose import is_whole, sentence_spans
 
 from ...errors import EmptyFile, TooLong
+from ...warning import AppWarning, WarningKind
 from .. import limits
 from . import encoding as text
 from . import web
@@ -39,7 +40,8 @@ def read_markdown(path: Path, name: str) -> dict[str, Any]:
     warnings = [warning] if warning else []
     if left_out:
         what = "1 block of code is" if left_out == 1 else f"{left_out} blocks of code are"
-        warnings.append(f"{what} left out of “{name}”.")
+        message = f"{what} left out of “{name}”."
+        warnings.append(AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, message))
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from lxml import etree
 
 from ...errors import NotReadable
+from ...warning import AppWarning, WarningKind
 from ..cleaning import characters
 from .archive import Archive
 from .parts import Block, join_blocks, outline_of, pack, row_of
@@ -58,9 +59,11 @@ def read_odt(path: Path, name: str) -> dict[str, Any]:
         pages = [["1", "", "scanned" if has_picture else "empty"]]
     warnings = []
     if next(body.iter(*_CONTENTS), None) is not None:
-        warnings.append("The table of contents is left out.")
+        message = "The table of contents is left out."
+        warnings.append(AppWarning(WarningKind.CONTENTS_LEFT_OUT, message))
     if notes := sum(1 for _ in body.iter(_TEXT + "note")):
-        warnings.append(f"Its footnotes ({notes}) are left out.")
+        message = f"Its footnotes ({notes}) are left out."
+        warnings.append(AppWarning(WarningKind.FOOTNOTES_LEFT_OUT, message))
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from longt5.text.sentences import WRAPPED
 
+from ...warning import AppWarning, WarningKind
 from .parts import Block, paragraphs_of
 from .pdf.interrupted_sentences import put_together
 from .pdf.paragraphs import join_lines
@@ -35,14 +36,14 @@ MESSAGES = 3  # of an exported chat at least
 LABEL = 6  # characters at the start of a line: the gap after a number is no table's
 
 
-def blocks_of(content: str) -> tuple[list[Block], list[str]]:
+def blocks_of(content: str) -> tuple[list[Block], list[AppWarning]]:
     """The paragraphs of a text, each on one line, with the rows of its tables; and what to say of
     that which is left out."""
     from ..cleaning import Hyphens, characters
     from .page_breaks import without_pages
 
     if is_subtitles(content):
-        return speech_of(content), ["The numbers and times of the subtitles are left out."]
+        return speech_of(content), [_left_out("The numbers and times of the subtitles are")]
     book, is_framed = _book(content)
     lines, is_chat = _chat(book.split("\n"))
     quoted, signatures = _letters(without_pages("\n".join(lines)).split("\n"))
@@ -51,13 +52,17 @@ def blocks_of(content: str) -> tuple[list[Block], list[str]]:
     found = [Block(b.text, 0, _CELL in b.text) for b in paragraphs_of(joined)]
     if not found:
         return paragraphs_of(content.replace(BREAK, "\n\n")), []
-    said = ["What Project Gutenberg says around the book is left out."] if is_framed else []
+    left_out = ["What Project Gutenberg says around the book is"] if is_framed else []
     if signatures:
         what = "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"
-        said.append(f"{what} left out.")
+        left_out.append(what)
     if is_chat:
-        said.append("The times of the messages, and what the chat itself says, are left out.")
-    return found, said
+        left_out.append("The times of the messages, and what the chat itself says, are")
+    return found, list(map(_left_out, left_out))
+
+
+def _left_out(what: str) -> AppWarning:
+    return AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, f"{what} left out.")
 
 
 def _chat(lines: list[str]) -> tuple[list[str], bool]:

@@ -12,9 +12,9 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
 from pptx.exc import PackageNotFoundError
 
 from ...errors import NotReadable, TooLong
+from ...warning import AppWarning, WarningKind
 from .. import limits
 from ..cleaning import characters
-from ..load import NOTES_READ
 from .archive import Archive, parse_xml
 from .parts import MAX_TITLE, Block, join_blocks, row_of
 
@@ -53,7 +53,8 @@ def read_pptx(path: Path, name: str, on_progress: Callable[[int, int], None]) ->
         titles.append(next((block.text for block in shown if block.level), ""))
         have_notes = have_notes or bool(notes)
         on_progress(number, count)
-    warnings = [f"{NOTES_READ} with their slides."] if have_notes else []
+    message = "The speaker’s notes are read with their slides."
+    warnings = [AppWarning(WarningKind.SPEAKER_NOTES_READ, message)] if have_notes else []
     return {
         "unit": "slide",
         "pages": pages,

@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from longt5.text.sentences import CAPTION
 
 from ...errors import NotReadable
+from ...warning import AppWarning, WarningKind
 from ..cleaning import characters
 from . import encoding as text
 from .parts import Block, join_blocks, outline_of, pack
@@ -69,11 +70,11 @@ def read_html(path: Path, name: str) -> dict[str, Any]:
     pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
     warnings = [note] if note else []
     if left_out:
-        warnings.append(LEFT_OUT)
+        warnings.append(AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, LEFT_OUT))
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 
-def decode(data: bytes) -> tuple[str, str | None]:
+def decode(data: bytes) -> tuple[str, AppWarning | None]:
     """Markup of the bytes by mark, declaration or guess; a warning when it was a guess."""
     declared = _CHARSET.search(data[:2048])
     if declared and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):

@@ -12,6 +12,7 @@ from docx.enum.style import WD_STYLE_TYPE
 from lxml import etree
 
 from ...errors import NotReadable
+from ...warning import AppWarning, WarningKind
 from ..cleaning import characters
 from .archive import Archive, parse_xml
 from .parts import Block, join_blocks, outline_of, pack, row_of
@@ -42,9 +43,13 @@ def read_docx(path: Path, name: str) -> dict[str, Any]:
     if not pages:
         has_picture = body is not None and next(body.iter(*_PICTURES), None) is not None
         pages = [["1", "", "scanned" if has_picture else "empty"]]
-    warnings = ["The table of contents is left out."] if reader.had_contents else []
+    warnings = []
+    if reader.had_contents:
+        message = "The table of contents is left out."
+        warnings.append(AppWarning(WarningKind.CONTENTS_LEFT_OUT, message))
     if notes := _count_notes(document, name):
-        warnings.append(f"Its footnotes ({notes}) are left out.")
+        message = f"Its footnotes ({notes}) are left out."
+        warnings.append(AppWarning(WarningKind.FOOTNOTES_LEFT_OUT, message))
     return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
 
 

@@ -13,6 +13,7 @@ import pypdf
 import pypdfium2
 
 from ....errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
+from ....warning import AppWarning, WarningKind
 from ....wording import capital, places
 from ... import limits
 from ...cleaning import Cleaned, clean_pages
@@ -140,16 +141,21 @@ class _Drawn:
         self._pages.append(index + 1)
         return Reading(text, "ok", {})
 
-    def warnings(self, labels: Sequence[str]) -> list[str]:
+    def warnings(self, labels: Sequence[str]) -> list[AppWarning]:
         """What the person must know about text that was guessed from pictures."""
         found = []
-        for pages, what in (
-            (self._pages, "read by OCR, so letters and numbers may be wrong there"),
-            (self._failed, "too much for OCR"),
+        for kind, pages, what in (
+            (
+                WarningKind.OCR_USED,
+                self._pages,
+                "read by OCR, so letters and numbers may be wrong there",
+            ),
+            (WarningKind.OCR_FAILED, self._failed, "too much for OCR"),
         ):
             if pages:
                 verb = "was" if len(pages) == 1 else "were"
-                found.append(f"{capital(places(pages, 'page', labels))} {verb} {what}.")
+                message = f"{capital(places(pages, 'page', labels))} {verb} {what}."
+                found.append(AppWarning(kind, message))
         return found
 
 
