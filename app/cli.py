@@ -36,9 +36,9 @@ from .settings import (
     dims_text,
     moves_cursor,
 )
-from .summary.models import CATALOGUE, is_present
+from .summary.models import CATALOGUE, is_local
 from .summary.options import Options
-from .summary.plan import in_a_line
+from .summary.plan import describe_planned
 from .terminal import ProgressLine, SummaryWriter
 from .wording import counted, places
 
@@ -395,7 +395,7 @@ def show(
                 progress.show(event)
             continue
         if isinstance(event, Planned):
-            progress.say(f"{in_a_line(event)}.")
+            progress.say(f"{describe_planned(event)}.")
         elif isinstance(event, Notice):
             progress.say(event.message)
         progress.clear()
@@ -446,7 +446,7 @@ def run_models(chosen: argparse.Namespace) -> int:
     """A table of the catalogue."""
     rows = [("NAME", "SIZE", "WINDOW", "LICENCE", "PRESENT", "")]
     rows += [
-        (c.name, c.size, f"{c.window:,}", c.licence, "yes" if is_present(c) else "no", c.about)
+        (c.name, c.size, f"{c.window:,}", c.licence, "yes" if is_local(c) else "no", c.about)
         for c in CATALOGUE
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]

@@ -19,7 +19,7 @@ from .events import (
 )
 from .export import formats as export
 from .runs.run_state import fraction_of
-from .summary.throughput import duration
+from .summary.throughput import format_duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
@@ -83,7 +83,7 @@ class ProgressLine:
             share = fraction_of(event)
         full = round(BAR * share)
         left = event.remaining_s
-        wait = f", about {duration(left)} left" if left is not None else ""
+        wait = f", about {format_duration(left)} left" if left is not None else ""
         parts = [f"[{'#' * full}{'.' * (BAR - full)}] {100 * share:3.0f} %", text + wait, self.file]
         width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be cleared
         self._write(f"{CLEAR_LINE}{fitting('  '.join(filter(None, parts)), width)}")

@@ -92,7 +92,7 @@ class AttentionRecord:
         return found
 
 
-def checked(spans: Spans, batch: int, source: int) -> Spans:
+def validate_spans(spans: Spans, batch: int, source: int) -> Spans:
     """The spans. Raises ValueError when they do not fit a [batch, source] input."""
     if len(spans) != batch:
         raise ValueError(f"There are spans for {len(spans)} sources, but {batch} sources.")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from . import logits_processors
-from .attention_record import AttentionRecord, Spans, checked
+from .attention_record import AttentionRecord, Spans, validate_spans
 from .beam_search import BeamSearch, SearchOptions
 from .generation_config import GenerationConfig, check_options, special_ids
 from .greedy_search import GreedySearch
@@ -303,7 +303,7 @@ def _record(
     layers, heads = len(model.decoder.block), model.config.num_heads
     every = tuple((layer, head) for layer in range(layers) for head in range(heads))
     return AttentionRecord(
-        checked(spans, batch, source),
+        validate_spans(spans, batch, source),
         config.alignment_heads or every,
         config.rows_per_source,
         model.device,

@@ -29,7 +29,7 @@ STATUSES = {
     "skipped": "not chosen",
     "stopped": "not reached",
 }
-FEW_CELLS = 40  # of a strip, that may be wide
+MAX_WIDE_CELLS = 40  # of a strip, that may be wide
 UNIT = re.compile(r"(slide|part|chapter) (\S.*)")  # of what has no pages
 Coverage = tuple[tuple[int, str], ...]
 
@@ -59,7 +59,7 @@ def _entries(document: Document, pages: Sequence[str]) -> list[Entry]:
     return found
 
 
-def references_left_out(where: str) -> AppWarning:
+def references_warning(where: str) -> AppWarning:
     """Return the warning that the list of references on the named pages is left out."""
     message = f"The list of references ({where}) is left out; it can be included."
     return AppWarning(WarningKind.REFERENCES_LEFT_OUT, message)
@@ -82,7 +82,7 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
     return tuple(cells)
 
 
-def drawn_on(summary: Summary) -> Counter[int]:
+def citations_per_page(summary: Summary) -> Counter[int]:
     """How many sentences of a summary came from each page."""
     sentences = (s for section in summary.sections for s in section.sentences)
     return Counter(page for sentence in sentences for page in sentence.pages)
@@ -102,7 +102,7 @@ def coverage_line(summary: Summary) -> str:
     return "; ".join(parts)
 
 
-def cell_title(summary: Summary, pages: Sequence[int], status: str) -> str:
+def page_status_title(summary: Summary, pages: Sequence[int], status: str) -> str:
     """`Page iv, 4 of the file: read`."""
     where, numbers = places(pages, summary.unit, summary.labels), ranges(pages)
     is_said = where.endswith((f" {numbers}", f"[{numbers} of the file]"))
@@ -110,7 +110,7 @@ def cell_title(summary: Summary, pages: Sequence[int], status: str) -> str:
     return f"{capital(where)}{physical}: {STATUSES[status]}"
 
 
-def labels_of(document: Document, pages: Sequence[int]) -> tuple[str, ...]:
+def page_labels(document: Document, pages: Sequence[int]) -> tuple[str, ...]:
     """What is printed on pages; where a document has none, `part 3` or `chapter 3`."""
     unit = "" if document.unit == "page" else f"{document.unit} "
     return tuple(f"{unit}{document.pages[page - 1].label}" for page in pages)
@@ -120,7 +120,7 @@ def cite_pages(labels: Sequence[str]) -> str:
     """`p. 12`, `pp. 12-13`, `pp. 3, 9` or `part 3` for the labels of pages in order."""
     if not labels:
         return ""
-    unit, names = named(labels)
+    unit, names = split_unit(labels)
     one, many = (f"{unit} ", f"{unit}s ") if unit else ("p. ", "pp. ")
     if len(names) == 1:
         return one + names[0]
@@ -128,7 +128,7 @@ def cite_pages(labels: Sequence[str]) -> str:
     return many + (ranges(numbers) if len(numbers) == len(names) else ", ".join(names))
 
 
-def named(labels: Sequence[int | str]) -> tuple[str, list[str]]:
+def split_unit(labels: Sequence[int | str]) -> tuple[str, list[str]]:
     """("part", ["3", "4"]) of `part 3`, `part 4`; the unit is empty for pages."""
     found = [UNIT.match(str(label)) for label in labels]
     units = {match[1] for match in found if match}

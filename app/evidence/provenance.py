@@ -41,11 +41,11 @@ def weights_digest(folder: Path) -> str:
     for pattern in WEIGHTS:
         files = sorted(folder.glob(pattern))
         if files:
-            return digest_of(*files)
+            return sha256_of_files(*files)
     return ""
 
 
-def digest_of(*paths: Path) -> str:
+def sha256_of_files(*paths: Path) -> str:
     """SHA-256 over files, read piece by piece."""
     digest = hashlib.sha256()
     for path in paths:
@@ -70,11 +70,11 @@ def provenance_of(
         "decoding": {**model.decoding, **asdict(options)},
         "app_version": APP_VERSION,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": command(document.name, options, model, document.ocr),
+        "command": rerun_command(document.name, options, model, document.ocr),
     }
 
 
-def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) -> str:
+def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) -> str:
     """The command line that makes the summary again; "" where no file can be named."""
     if name == PASTED:
         return ""
@@ -103,7 +103,7 @@ def command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) ->
     return shlex.join(words)
 
 
-def details(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     """(label, value) of what a reader wants to see of it, for exports."""
     if not provenance:
         return []
@@ -119,12 +119,12 @@ def details(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     return [*rows, ("Again", p["command"])] if p["command"] else rows
 
 
-def mark_of(name: str, sha256: str) -> tuple[str, str]:
-    """What `made_of` finds in the exports of a document."""
+def export_mark(name: str, sha256: str) -> tuple[str, str]:
+    """What `read_export_mark` finds in the exports of a document."""
     return name[len(name.rstrip(string.ascii_letters + string.digits + ".")) :], sha256
 
 
-def made_of(path: Path) -> tuple[str, str] | None:
+def read_export_mark(path: Path) -> tuple[str, str] | None:
     """The mark of the document that an export of any format is of; None where it is no export."""
     try:
         data = _docx_text(path) if path.suffix.lower() == ".docx" else path.read_bytes()

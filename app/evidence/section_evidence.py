@@ -13,10 +13,10 @@ from longt5.text.sentences import split_sentences, without_headings
 from ..documents.model import Chunk
 from ..events import Sentence
 from .citations import Citer, Passage, find_passages
-from .coverage import cite_pages, labels_of
+from .coverage import cite_pages, page_labels
 
 
-class Source:
+class CitedDocument:
     """What citations need of a document: the text and the printed label of each page."""
 
     def __init__(self, document: Any) -> None:
@@ -24,18 +24,18 @@ class Source:
         self._document = document
         self.whole = Facts("\n\n".join(self.texts.values()))
 
-    def labels_of(self, pages: Sequence[int]) -> tuple[str, ...]:
+    def page_labels(self, pages: Sequence[int]) -> tuple[str, ...]:
         """What is printed on pages."""
-        return labels_of(self._document, pages)
+        return page_labels(self._document, pages)
 
 
-class SentenceWriter:
+class SectionEvidence:
     """Collects the attention of a section's tokens, then cites and checks its sentences.
 
     ``spans``: the tokens of each passage. ``attention``: a share per passage for each token.
     """
 
-    def __init__(self, chunk: Chunk, tokenizer: Any, source: Source) -> None:
+    def __init__(self, chunk: Chunk, tokenizer: Any, source: CitedDocument) -> None:
         _, offsets = tokenizer.encode_with_offsets(chunk.text)
         self._chunk, self._tokenizer, self._source = chunk, tokenizer, source
         self._passages = find_passages(chunk, offsets)
@@ -70,7 +70,7 @@ class SentenceWriter:
 
     def _cited(self, text: str, shares: Sequence[float] | None) -> Sentence:
         citation = self._citer.cite(text, shares)
-        labels = self._source.labels_of(citation.pages)
+        labels = self._source.page_labels(citation.pages)
         near = "\n".join(self._source.texts[page] for page in citation.pages)
         flags = check(text, near, self._source.whole, cite_pages(labels))
         body = self._chunk.text

@@ -10,7 +10,7 @@ from unicodedata import bidirectional
 
 from ..events import Sentence, Summary
 from ..evidence.coverage import coverage_line
-from ..evidence.provenance import details
+from ..evidence.provenance import provenance_rows
 from .formats import IN_SHORT, heading_of, pieces, provenance, support
 
 # What XML 1.0 has no way to write.
@@ -42,7 +42,7 @@ def to_docx(summary: Summary) -> bytes:
     if summary.coverage:
         document.add_paragraph(_plain(coverage_line(summary) + "."))
     document.add_paragraph(_plain(provenance(summary)))
-    for label, value in details(summary.provenance):
+    for label, value in provenance_rows(summary.provenance):
         document.add_paragraph(_plain(f"{label}: {value}"))
     out = BytesIO()
     document.save(out)

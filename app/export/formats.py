@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import Protocol
 
 from ..events import SectionSummary, Sentence, Summary
-from ..evidence.coverage import cite_pages, coverage_line, named
-from ..evidence.provenance import details
+from ..evidence.coverage import cite_pages, coverage_line, split_unit
+from ..evidence.provenance import provenance_rows
 from ..wording import counted, span
 
 FORMATS = ("md", "txt", "json", "html", "docx")
@@ -170,7 +170,7 @@ def ending(fmt: str, summary: Summary) -> str:
     short = cited(fmt, summary.overview)
     if short:
         short = (f"## {IN_SHORT}\n\n" if fmt == "md" else f"[{IN_SHORT}]\n") + short + "\n\n"
-    rows = details(summary.provenance)
+    rows = provenance_rows(summary.provenance)
     if fmt == "md":
         read = f"{read}\n" if read else ""
         facts = "".join(f"\n- {label}: {inert(value)}" for label, value in rows)
@@ -199,7 +199,7 @@ def inert(text: str) -> str:
 
 def page_range(pages: Sequence[int | str]) -> str:
     """`Page 3`, `Pages 3-7` or `Part 3`."""
-    unit, names = named(pages)
+    unit, names = split_unit(pages)
     word, first, last = (unit or "page").capitalize(), names[0], names[-1]
     return f"{word}{'' if first == last else 's'} {span(first, last)}"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from ..events import SectionSummary, Sentence, Summary
-from ..evidence.coverage import FEW_CELLS, cell_title, coverage_line, drawn_on
-from ..evidence.provenance import details
+from ..evidence.coverage import MAX_WIDE_CELLS, citations_per_page, coverage_line, page_status_title
+from ..evidence.provenance import provenance_rows
 from .formats import IN_SHORT, heading_of, pieces, provenance, support
 
 STYLE = """
@@ -43,7 +43,7 @@ def to_html(summary: Summary) -> str:
     ]
     warnings = "".join(f"<li>{escape(w)}</li>" for w in [*map(str, summary.warnings), *doubts])
     rows = "".join(
-        f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in details(summary.provenance)
+        f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in provenance_rows(summary.provenance)
     )
     name = escape(summary.name)
     return (
@@ -84,10 +84,10 @@ def _sentence(sentence: Sentence) -> str:
 def _strip(summary: Summary) -> str:
     if not summary.coverage:
         return ""
-    cited = drawn_on(summary)
+    cited = citations_per_page(summary)
     cells = "".join(
         f'<span class="{status}{" drawn" if cited[page] else ""}" '
-        f'title="{escape(cell_title(summary, [page], status), quote=True)}"></span>'
+        f'title="{escape(page_status_title(summary, [page], status), quote=True)}"></span>'
         for page, status in summary.coverage
     )
     line = escape(coverage_line(summary))
@@ -96,5 +96,5 @@ def _strip(summary: Summary) -> str:
     notes += ["Grey: left out."] if there - {"read", "stopped"} else []
     notes += ["Empty: not reached."] if "stopped" in there else []
     legend = " ".join([f"{line}.", *notes])
-    few = " few" if len(summary.coverage) <= FEW_CELLS else ""
+    few = " few" if len(summary.coverage) <= MAX_WIDE_CELLS else ""
     return f'<p class="facts">{legend}</p><div class="strip{few}" aria-hidden="true">{cells}</div>'

@@ -20,7 +20,7 @@ from ..documents.model import Document
 from ..documents.readers.encoding import shown_name
 from ..errors import UNEXPECTED, AppError, BadOption, Cancelled
 from ..events import Finished, Progress
-from ..evidence.provenance import digest_of, made_of, mark_of
+from ..evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from ..export import formats as export
 from ..files import write_whole
 from ..settings import READABLE
@@ -82,7 +82,7 @@ def _is_made(path: Path, folder: Path, out: Path) -> bool:
     if place not in Path(os.path.realpath(path)).parents:  # a link in a circle leads somewhere too
         return False
     return folder.resolve() in place.parents or (
-        path.stem.endswith("-summary") and made_of(path) is not None
+        path.stem.endswith("-summary") and read_export_mark(path) is not None
     )
 
 
@@ -159,8 +159,8 @@ def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
     there = [p for p in sorted(folder / n for n in names if name.fullmatch(n)) if _is_used(p)]
     if there and path.is_file():
         with contextlib.suppress(OSError):  # reading it will say why
-            mark = mark_of(shown_name(path.name), digest_of(path))
-            for summary in (p for p in there if made_of(p) == mark):
+            mark = export_mark(shown_name(path.name), sha256_of_files(path))
+            for summary in (p for p in there if read_export_mark(p) == mark):
                 return summary, True
     target, number = folder / base, 1
     while _is_used(target):

@@ -25,16 +25,15 @@ from ..events import (
     Summary,
 )
 from ..settings import Settings
-from ..summary.memory_estimate import require_room, require_room_for_weights
+from ..summary.memory_estimate import require_memory, require_memory_for_weights
 from ..summary.models import resolve_model
 from ..summary.options import Options
-from ..summary.summarizer import Summarizer
+from ..summary.summarizer import UNFINISHED_REASONS, Summarizer
 from ..warning import AppWarning, WarningKind
 from .journal import Asked, CannotResume, JobFolder
 
 USUAL_TOKENS = 256  # written in a section, for an estimate
 SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing
-UNFINISHED = ("stopped", "deadline")
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class ModelKeeper:
             chosen = dtype or s.dtype, device or s.device
             where = resolve_model(name)
             if os.path.isdir(where):
-                require_room_for_weights(Path(where))
+                require_memory_for_weights(Path(where))
             held = Summarizer.load(
                 name,
                 revision=s.revision if name == s.model else None,
@@ -134,7 +133,7 @@ class ModelKeeper:
         """Let go of what is kept of documents for another length: their text, in tokens."""
         summarizer = self._summarizer
         if summarizer is not None:
-            summarizer.forget()
+            summarizer.clear_cache()
 
     def lose(self) -> None:
         """The device has failed: what lies on it is gone."""
@@ -241,7 +240,7 @@ class DocumentRun:
             summarizer = keeper.get(self.model, dtype=means.dtype, device=means.device)
             means = replace(means, window=means.window or summarizer.window)
             options = means.options
-            require_room(
+            require_memory(
                 summarizer.model,
                 sum(len(page.text) for page in self.document.pages),
                 means.window,
@@ -264,7 +263,7 @@ class DocumentRun:
                 keeper.lose()
                 raise DeviceLost()
             device = summarizer.model.device.type
-            summarizer.forget()
+            summarizer.clear_cache()
             del summarizer
             release_memory()
             means = self._humbler(means, device, _is_encoding(self.last))
@@ -322,7 +321,7 @@ class DocumentRun:
             yield event
 
     def _keep(self, event: SectionDone) -> None:
-        if event.result.finish_reason in UNFINISHED or event.section <= len(self.done):
+        if event.result.finish_reason in UNFINISHED_REASONS or event.section <= len(self.done):
             return
         self.done.append(event.result)
         if self.folder is not None:

@@ -30,7 +30,7 @@ from ..documents.model import Chunk, Document, PageSpan
 CUTS = ("section", "paragraph", "sentence", "token")
 # A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
 REACH = {"section": 0.25, "paragraph": 0.15, "sentence": 0.5}
-OVERLAP = 1 / 16  # the most of a window that repeats what the chunk before holds
+OVERLAP_SHARE = 1 / 16  # the most of a window that repeats what the chunk before holds
 LEAST = 1 / 2  # of a window; a shorter piece shares its chunk with a neighbour where both fit
 SPARE = 16  # tokens; pieces tokenize to a few more when they stand together
 TITLES = 80  # characters of titles that are written one after another
@@ -75,11 +75,11 @@ def chunk_document(document: Document, tokenizer: Any, max_input_tokens: int) ->
         for piece in cutter.pieces(section)
     ]
     room = max_input_tokens - 1
-    groups = gather([piece.size for piece in pieces], int(room * LEAST), room - SPARE)
+    groups = merge_short([piece.size for piece in pieces], int(room * LEAST), room - SPARE)
     return [_chunk(text, pieces[first:last], pages, tokenizer) for first, last in groups]
 
 
-def gather(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
+def merge_short(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
     """Neighbours put together: [(first, last)) over `sizes`, in order and without a gap.
 
     The smallest group below `least` joins its smaller neighbour, as long as both together are
@@ -183,7 +183,7 @@ class _Cutter:
     def _restart(self, begin: int, end: int, stop: int) -> int:
         """Where the piece after a cut inside a sentence begins: with that sentence when it is
         short, else with a word a little before the cut."""
-        repeated = int((self.most - 1) * OVERLAP)
+        repeated = int((self.most - 1) * OVERLAP_SHARE)
         if repeated < 1 or end >= stop:
             return end
         low = max(begin + 1, self.starts[max(0, bisect_left(self.starts, end) - repeated)])

@@ -1,4 +1,4 @@
-"""Encoder states: made beside the caller, kept within limits for another length or beam width."""
+"""A cache of encoder states: another length or beam width needs no second encoder pass."""
 
 from __future__ import annotations
 
@@ -8,73 +8,82 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-MOST_DROPPED = 10_000  # remembered to have been dropped
-Key = tuple[int, ...]  # the ids that were read
+# Hashes of evicted keys, remembered for the notice about them. A run has a few hundred passes at
+# most, and the set of hashes stays under a megabyte.
+MAX_EVICTED_KEYS = 10_000
+InputIds = tuple[int, ...]
 
 
-class KeptStates:
-    """The states of the latest passes by the ids that were read, at most `limit_bytes` of them.
+class EncoderCache:
+    """An LRU cache of encoder states by input ids, at most `limit_bytes` in size.
 
-    A pass of the run at hand pushes out those of other runs, never of its own: going through a
-    document again from its beginning would else find none of them.
+    Storing a pass evicts states of other runs, never of the current one. A run goes through its
+    document in order: were its own oldest states evicted, a second run over the same document
+    would find none of them.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._kept: OrderedDict[Key, Any] = OrderedDict()
-        self._dropped: set[int] = set()
-        self._lock = threading.RLock()  # a run keeps while somebody forgets
+        self._states: OrderedDict[InputIds, Any] = OrderedDict()
+        self._evicted: set[int] = set()
+        self._lock = threading.RLock()  # the cache may be cleared while a run stores its states
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._kept
+    def __contains__(self, key: InputIds) -> bool:
+        return key in self._states
 
-    def was_dropped(self, key: Key) -> bool:
-        """Whether these ids were read before and their states had to go."""
-        return hash(key) in self._dropped and key not in self._kept
+    def was_evicted(self, key: InputIds) -> bool:
+        """Return True if the states of these ids were once computed and found no room."""
+        return hash(key) in self._evicted and key not in self._states
 
-    def size_bytes(self, keys: Iterable[Key]) -> int:
-        """Of those that are kept among these."""
-        return sum(_size(self._kept[key]) for key in set(keys) & self._kept.keys())
+    def size_bytes(self, keys: Iterable[InputIds]) -> int:
+        """Return the size of the cached states among these keys."""
+        return sum(_size(self._states[key]) for key in set(keys) & self._states.keys())
 
-    def get(self, key: Key) -> Any | None:
-        """The states of these ids, or None."""
+    def get(self, key: InputIds) -> Any | None:
+        """Return the states of these ids, or None."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+            if key in self._states:
+                self._states.move_to_end(key)
+            return self._states.get(key)
 
-    def keep(self, key: Key, states: Any, run: Collection[Key] = ()) -> None:
-        """Keep the states of these ids if there is room; `run` are the ids of the run at hand."""
+    def put(self, key: InputIds, states: Any, current_run: Collection[InputIds] = ()) -> None:
+        """Store states if they fit, evicting none of the keys of the current run."""
         room = self.limit_bytes - _size(states)
         with self._lock:
-            for other in [k for k in self._kept if k not in run]:
-                if self.size_bytes(self._kept) <= room:
+            for other in [k for k in self._states if k not in current_run]:
+                if self.size_bytes(self._states) <= room:
                     break
-                self._drop(other)
-            if self.size_bytes(self._kept) <= room:
-                self._kept[key] = states
+                self._evict(other)
+            if self.size_bytes(self._states) <= room:
+                self._states[key] = states
             else:
-                self._dropped.add(hash(key))
+                self._remember_evicted(key)
 
     def clear(self) -> None:
-        """Let go of all, also of what was dropped: not the limit is why it must be read again."""
-        with self._lock:
-            self._kept.clear()
-            self._dropped.clear()
+        """Remove all states, and the memory of evicted ones.
 
-    def _drop(self, key: Key) -> None:
-        del self._kept[key]
-        if len(self._dropped) > MOST_DROPPED:
-            self._dropped.clear()
-        self._dropped.add(hash(key))
+        After that a second pass is not due to the limit, so no notice may blame it.
+        """
+        with self._lock:
+            self._states.clear()
+            self._evicted.clear()
+
+    def _evict(self, key: InputIds) -> None:
+        del self._states[key]
+        self._remember_evicted(key)
+
+    def _remember_evicted(self, key: InputIds) -> None:
+        if len(self._evicted) > MAX_EVICTED_KEYS:
+            self._evicted.clear()
+        self._evicted.add(hash(key))
 
 
 def _size(states: Any) -> int:
     return int(states.last_hidden_state.nbytes)
 
 
-class _Either(threading.Event):
-    """Set when either the caller's event or its own is."""
+class _EitherEvent(threading.Event):
+    """An event that is set when it or another event is set."""
 
     def __init__(self, other: threading.Event | None) -> None:
         super().__init__()
@@ -84,45 +93,50 @@ class _Either(threading.Event):
         return super().is_set() or (self.other is not None and self.other.is_set())
 
 
-def encode(model: Any, key: Key, stop_event: threading.Event | None) -> Iterator[Any]:
-    """Yields (layers done, layers) as tuples, then the states; nothing more when stopped."""
-    stop = _Either(stop_event)
-    news: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    # A callback cannot yield, so the encoder runs beside us and reports its layers here.
-    worker = threading.Thread(
-        target=_encode_beside, args=(model, key, stop, news), name="encode", daemon=True
+def encode_with_progress(
+    model: Any, input_ids: InputIds, stop_event: threading.Event | None
+) -> Iterator[Any]:
+    """Yield (layers done, layers) as tuples, then the encoder states; nothing more when stopped."""
+    stop = _EitherEvent(stop_event)
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    # A progress callback cannot yield, so the encoder runs in a thread that sends messages.
+    thread = threading.Thread(
+        target=_encode_in_thread,
+        args=(model, input_ids, stop, messages),
+        name="encode",
+        daemon=True,
     )
-    worker.start()
+    thread.start()
     try:
         while True:
-            kind, value = news.get()
+            kind, value = messages.get()
             if kind != "layer":
                 break
             yield value
     finally:
         stop.set()
-        worker.join()
+        thread.join()
     if kind == "error":
         raise value
     if kind == "done":
         yield value
 
 
-def _encode_beside(
-    model: Any, key: Key, stop: threading.Event, news: queue.SimpleQueue[Any]
+def _encode_in_thread(
+    model: Any, input_ids: InputIds, stop: threading.Event, messages: queue.SimpleQueue[Any]
 ) -> None:
     from longt5 import Stopped
 
     try:
         # The app never imports torch: the model makes the tensor of ids [1, S].
-        ids = next(iter(model.parameters())).new_empty(0).long().new_tensor([key])
+        ids = next(iter(model.parameters())).new_empty(0).long().new_tensor([input_ids])
         states = model.encode(
             ids,
-            on_progress=lambda done, total: news.put(("layer", (done, total))),
+            on_progress=lambda done, total: messages.put(("layer", (done, total))),
             stop_event=stop,
         )
-        news.put(("done", states))
+        messages.put(("done", states))
     except Stopped:
-        news.put(("stopped", None))
+        messages.put(("stopped", None))
     except BaseException as error:
-        news.put(("error", error))
+        messages.put(("error", error))

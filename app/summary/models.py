@@ -1,4 +1,4 @@
-"""The checkpoints we offer by name, and where a chosen one lies."""
+"""The catalogue of checkpoints, and the folder or hub id of a chosen model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longt5.text.prose import NEVER
-
 from ..errors import BadOption, ModelNotFound
 from ..settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """One line of the catalogue; `hub_id` is None for the bundled one."""
+class CatalogueEntry:
+    """A model offered by name. `hub_id` is None for the bundled one.
+
+    An extractive model quotes sentences of the document, any other writes in its own words.
+    """
 
     name: str
     size: str
@@ -24,20 +25,20 @@ class Checkpoint:
     licence: str
     hub_id: str | None
     about: str
-    copy_penalty: float = 0.0  # for a model that copies: the price of leaving a sentence
+    is_extractive: bool = False
 
 
 CATALOGUE = (
-    Checkpoint(
+    CatalogueEntry(
         "bundled",
         "17.7 M",
         4_096,
         "Apache-2.0",
         None,
         "selects and lightly tidies the document's own key sentences; English; no download",
-        copy_penalty=NEVER,
+        is_extractive=True,
     ),
-    Checkpoint(
+    CatalogueEntry(
         "pszemraj/long-t5-tglobal-base-16384-book-summary",
         "247.5 M (990 MB)",
         16_384,
@@ -45,7 +46,7 @@ CATALOGUE = (
         "pszemraj/long-t5-tglobal-base-16384-book-summary",
         "rewrites in its own words; trained on books",
     ),
-    Checkpoint(
+    CatalogueEntry(
         "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps",
         "783 M (3.1 GB)",
         16_384,
@@ -57,13 +58,15 @@ CATALOGUE = (
 
 
 def resolve_model(name: str, revision: str | None = None) -> str:
-    """A folder's path, or the hub id, for what a person chose. Raises ModelNotFound, and BadOption
-    for a revision of what has none."""
+    """Return the folder or the hub id of a model.
+
+    Raises ModelNotFound, and BadOption for a revision of a local folder.
+    """
     where = _folder_or_hub_id(name)
     if revision and os.path.isdir(where):
         raise BadOption(
-            f"The model {name or 'bundled'} lies on this machine and has no revisions: leave "
-            "--revision out, or name a checkpoint of the hub."
+            f"The model {name or 'bundled'} is a folder on this machine and has no revisions: "
+            "leave --revision out, or name a checkpoint of the hub."
         )
     return where
 
@@ -94,13 +97,13 @@ def _folder_or_hub_id(name: str) -> str:
     return name
 
 
-def copy_penalty(label: str) -> float:
-    """The price for a model of this label, 0 for those that write in their own words."""
-    return next((c.copy_penalty for c in CATALOGUE if c.name == label), 0.0)
+def is_extractive(label: str) -> bool:
+    """Return True if the catalogue marks the model of this label as extractive."""
+    return any(entry.is_extractive for entry in CATALOGUE if entry.name == label)
 
 
 def model_label(name: str) -> str:
-    """What summaries and screens call a model: never the path to it."""
+    """Return the name of a model for display, without its path."""
     if name in ("", "bundled"):
         return "bundled"
     path = _folder(name)
@@ -108,14 +111,18 @@ def model_label(name: str) -> str:
 
 
 def _folder(name: str) -> Path | None:
-    """The folder of this name if it is one; any text may be asked for, too long a one as well."""
+    """Return the folder of this name, or None."""
     path = os.path.expanduser(name)
+    # os.path.isdir, unlike Path.is_dir, accepts any text, also one too long for a path.
     return Path(path) if os.path.isdir(path) else None
 
 
-def window(tokenizer: Any, max_input_tokens: int | None = None) -> int:
-    """Most tokens, `</s>` counted, of one pass: what was asked for, else what the tokenizer's
-    `model_max_length` says when it is sane, else 16,384. Raises BadOption."""
+def window_tokens(tokenizer: Any, max_input_tokens: int | None = None) -> int:
+    """Return the most tokens of one pass, `</s>` included.
+
+    That is `max_input_tokens`, else the tokenizer's `model_max_length` if it is within
+    WINDOW_RANGE (some tokenizers state 1e30), else 16,384. Raises BadOption.
+    """
     if max_input_tokens is not None:
         if max_input_tokens < WINDOW_RANGE[0]:
             raise BadOption(
@@ -123,19 +130,19 @@ def window(tokenizer: Any, max_input_tokens: int | None = None) -> int:
                 f"{max_input_tokens}: choose a larger --max-input-tokens."
             )
         return max_input_tokens
-    said = getattr(tokenizer, "model_max_length", None)
-    if isinstance(said, (int, float)) and WINDOW_RANGE[0] <= said <= WINDOW_RANGE[1]:
-        return int(said)
+    limit = getattr(tokenizer, "model_max_length", None)
+    if isinstance(limit, (int, float)) and WINDOW_RANGE[0] <= limit <= WINDOW_RANGE[1]:
+        return int(limit)
     return DEFAULT_WINDOW
 
 
-def is_present(checkpoint: Checkpoint, cached: Callable[..., Any] | None = None) -> bool:
-    """Whether it can be loaded with no download; never touches the network."""
-    if checkpoint.hub_id is None:
+def is_local(entry: CatalogueEntry, cached: Callable[..., Any] | None = None) -> bool:
+    """Return True if a model needs no download. Never uses the network."""
+    if entry.hub_id is None:
         return (assets_dir() / "model" / "config.json").is_file()
     if cached is None:
         from huggingface_hub import try_to_load_from_cache
 
         cached = try_to_load_from_cache
     names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-    return any(isinstance(cached(checkpoint.hub_id, name), str) for name in names)
+    return any(isinstance(cached(entry.hub_id, name), str) for name in names)

@@ -1,4 +1,4 @@
-"""What a person may choose for one run, refused with a sentence where it contradicts itself."""
+"""The options of one run, and their validation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from ..settings import (
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose for one run. `max_new_tokens` limits each section; `sections`
-    are named by number, as in "1,3-4", or by title."""
+    """The options of one run.
+
+    `max_new_tokens` limits each section. `pages` is a list as in "1-5,9"; `sections` are named by
+    number, as in "1,3-4", or by title.
+    """
 
     length: str = DEFAULT_LENGTH
     num_beams: int = DEFAULT_BEAMS
@@ -29,7 +32,7 @@ class Options:
     sections: str = ""
 
     def check(self) -> None:
-        """Raises BadOption naming the option, before anything is computed."""
+        """Raise BadOption for the first value out of range."""
         if self.length not in LENGTH_WORDS:
             raise BadOption(
                 f"There is no length called {self.length}: choose {', '.join(LENGTH_WORDS)}."

@@ -15,25 +15,26 @@ from longt5.text.words import count_words
 from ..events import SectionSummary, Sentence
 from ..evidence.citations import features
 
-MAX_WORDS = 120
+OVERVIEW_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves
-WORTH = 1.5  # a summary of less than this many times MAX_WORDS needs no overview
-STRETCHES = 10  # of neighbouring sections, where there is no room for half of the sections
+WORTH = 1.5  # a summary of less than this many times OVERVIEW_WORDS needs no overview
+OVERVIEW_GROUPS = 10  # of neighbouring sections, where there is no room for half of the sections
 PART = re.compile(r" \(\d+ of \d+\)$")  # what a section cut in parts has behind its title
 SENTENCE = (6, 40)  # words of a sentence that stands well alone
 FIRST = 3.0  # what the first section has before the others: it says what the document is about
 
 
 def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
-    """At most MAX_WORDS from at least half of the sections, in their order, citations kept; what
-    room that leaves goes to the best of the other sentences.
+    """Return the sentences of the overview, in document order, with their citations.
 
-    Where so many sections do not fit, it is half of the chapters, else of STRETCHES stretches of
-    neighbours. Sentences are as the sections have them, so nothing is said that is not there.
-    Empty when the summary is short, or when its sentences are too long for that.
+    They come from at least half of the sections and have at most OVERVIEW_WORDS together; the
+    best of the other sentences fill the room left. Where half of the sections do not fit, half of
+    the chapters must be represented, else half of OVERVIEW_GROUPS groups of neighbours. Sentences
+    are quoted from the sections unchanged. The overview is empty when the summary is short, or
+    when its sentences are too long.
     """
     words = sum(count_words(section.text) for section in sections)
-    if len(sections) < MIN_SECTIONS or words < WORTH * MAX_WORDS:
+    if len(sections) < MIN_SECTIONS or words < WORTH * OVERVIEW_WORDS:
         return ()
     shared = Counter(word for section in sections for word in _words(section.text))
     ranked = [_ranked(i, section, shared) for i, section in enumerate(sections)]
@@ -44,7 +45,7 @@ def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
             return (chosen[0].sentence,)
         if chosen:
             left = [r for rest in ranked for r in rest if r not in chosen and r.is_sure]
-            chosen += _fitting(sorted(left, key=_score), MAX_WORDS - sum(map(_length, chosen)))
+            chosen += _fitting(sorted(left, key=_score), OVERVIEW_WORDS - sum(map(_length, chosen)))
             return tuple(found.sentence for found in sorted(chosen, key=lambda r: r.at))
     return ()
 
@@ -74,8 +75,8 @@ def _groupings(sections: Sequence[SectionSummary]) -> Iterator[list[list[int]]]:
     chapters = [list(group) for _, group in groupby(numbers, chapter)]
     if MIN_SECTIONS <= len(chapters) < len(sections):
         yield chapters
-    if len(sections) > STRETCHES:
-        yield [list(g) for _, g in groupby(numbers, lambda i: i * STRETCHES // len(sections))]
+    if len(sections) > OVERVIEW_GROUPS:
+        yield [list(g) for _, g in groupby(numbers, lambda i: i * OVERVIEW_GROUPS // len(sections))]
 
 
 def _score(found: Ranked) -> float:
@@ -109,7 +110,7 @@ def _one_each(order: Sequence[list[Ranked]], needed: int) -> list[Ranked]:
     enough groups in."""
     least = [min(map(_length, options)) for options in order]
     chosen: list[Ranked] = []
-    room = MAX_WORDS
+    room = OVERVIEW_WORDS
     for place, options in enumerate(order):
         still = sum(sorted(least[place + 1 :])[: max(0, needed - len(chosen) - 1)])
         fitting = next((found for found in options if _length(found) + still <= room), None)

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from longt5.text.prose import NEVER
 from longt5.text.salience import Salience
 from longt5.text.sentences import ended, headings_of, settled, without_headings
 from longt5.text.source import SourceText
 
 from ..documents.model import Chunk
 from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
-from ..evidence.section_evidence import SentenceWriter, Source
+from ..evidence.section_evidence import CitedDocument, SectionEvidence
 from .lengths import ONE_SENTENCE, token_limits
 
 
@@ -29,15 +30,15 @@ class SectionWriter:
         model: Any,
         tokenizer: Any,
         chunk: Chunk,
-        source: Source,
+        source: CitedDocument,
         place: tuple[int, int],
-        copy_penalty: float,
+        is_extractive: bool,
         salience: Salience | None = None,
     ) -> None:
         self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
-        self._place, self._copy_penalty, self._salience = place, copy_penalty, salience
-        self._cites = SentenceWriter(chunk, tokenizer, source)
-        self._labels = source.labels_of(chunk.pages)
+        self._place, self._is_extractive, self._salience = place, is_extractive, salience
+        self._cites = SectionEvidence(chunk, tokenizer, source)
+        self._labels = source.page_labels(chunk.pages)
         self._headings = headings_of(chunk.text)
 
     def events(
@@ -88,7 +89,7 @@ class SectionWriter:
         to the salient ones; and the tokens of each sentence that these are likely to be."""
         from longt5.copy_processor import CopyPenalty, tidied
 
-        if not self._copy_penalty:
+        if not self._is_extractive:
             return [], []
         found, text = self._cites.source_sentences(), self._chunk.text
         tokens = self._chunk.input_ids
@@ -105,7 +106,7 @@ class SectionWriter:
         )
         return [
             CopyPenalty(
-                self._copy_penalty,
+                NEVER,
                 [sentences],
                 num_beams,
                 self._tokenizer.eos_token_id,

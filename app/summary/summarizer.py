@@ -1,4 +1,4 @@
-"""Documents become a stream of events; the blocking call drains the stream."""
+"""Summarize documents as a stream of events; the blocking call drains the stream."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from longt5.text.prose import NEVER
 from longt5.text.salience import Salience
 from longt5.text.words import count_words
 
-from ..documents.model import Chunk
+from ..documents.model import Chunk, Document
 from ..errors import AppError, BadOption, ModelNotFound
 from ..events import (
     Event,
@@ -26,39 +25,34 @@ from ..events import (
     SectionSummary,
     Summary,
 )
-from ..evidence.coverage import coverage_of, references_left_out
+from ..evidence.coverage import coverage_of, references_warning
 from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
-from ..evidence.section_evidence import Source
+from ..evidence.section_evidence import CitedDocument
 from ..settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
 from ..warning import AppWarning, WarningKind
 from ..wording import places
-from .encoder_cache import KeptStates, Key, encode
+from .encoder_cache import EncoderCache, InputIds, encode_with_progress
 from .lengths import due_words
-from .memory_estimate import in_words
-from .models import copy_penalty, model_label, resolve_model, window
+from .memory_estimate import format_bytes
+from .models import is_extractive, model_label, resolve_model, window_tokens
 from .options import Options
 from .overview import overview_of
-from .plan import Plan
+from .plan import SummaryPlan, make_plan
 from .section_writer import SectionWriter
-from .throughput import Forecast, Pace, calibrate
+from .throughput import Forecast, SpeedStore, calibrate
 
-UNFINISHED = ("stopped", "deadline")
-NOW = "{sections} must be read again: what was kept of them was dropped, as {limit} is the limit."
-LATER = (
-    "Another length will read {sections} again: {limit} is the limit of what is kept for instant "
+# Finish reasons of a section that ended before its search did.
+UNFINISHED_REASONS = ("stopped", "deadline")
+REREAD_NOTICE = (
+    "{sections} must be read again: {limit} is the limit of what is cached, and more was needed."
+)
+WILL_REREAD_NOTICE = (
+    "Another length will read {sections} again: {limit} is the limit of what is cached for quick "
     "changes."
 )
+# Given the identity of a run, return the sections that an earlier run of the same identity has
+# finished.
 Resume = Callable[[dict[str, Any]], Sequence[SectionSummary]]
-
-
-@dataclass
-class _Clock:
-    """Tokens read and written in a run, and the seconds that took."""
-
-    encode_s: float = 0.0
-    decode_s: float = 0.0
-    read: int = 0
-    written: int = 0
 
 
 class Summarizer:
@@ -72,11 +66,11 @@ class Summarizer:
         self.salience = salience
         self.identity = identity
         self.name = identity.name
-        # A ranking of sentences lies beside a model that copies them.
-        self.copy_penalty = NEVER if salience else copy_penalty(self.name)
-        self.window = window(tokenizer)
-        self.kept = KeptStates(KEPT_STATES_BYTES)
-        self.pace = Pace(data_dir() / "speed.json")
+        # A checkpoint folder with a ranking of sentences holds an extractive model.
+        self.is_extractive = salience is not None or is_extractive(self.name)
+        self.window = window_tokens(tokenizer)
+        self.encoder_cache = EncoderCache(KEPT_STATES_BYTES)
+        self.speeds = SpeedStore(data_dir() / "speed.json")
 
     @classmethod
     def load(
@@ -88,7 +82,10 @@ class Summarizer:
         dtype: str = "auto",
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Summarizer:
-        """Load a checkpoint by name, folder or hub id. Raises ModelNotFound, BadOption."""
+        """Load a checkpoint by name, folder or hub id.
+
+        `on_progress` receives (steps done, steps). Raises ModelNotFound and BadOption.
+        """
         where = resolve_model(model, revision)
         if on_progress:
             on_progress(0, 2)
@@ -116,7 +113,7 @@ class Summarizer:
         except AppError:
             raise
         except Exception as error:
-            raise _cannot_load(model, device, dtype, error) from error
+            raise _load_error(model, device, dtype, error) from error
         network.eval()
         if on_progress:
             on_progress(2, 2)
@@ -131,23 +128,26 @@ class Summarizer:
 
     def stream(
         self,
-        document: Any,
+        document: Document,
         options: Options | None = None,
         *,
         stop_event: threading.Event | None = None,
         read_s: float = 0.0,
         resume: Resume | None = None,
     ) -> Iterator[Event]:
-        """Summarize a Document. Raises BadOption and NoTextLayer at once; ends with Finished,
-        also when `stop_event` was set, then with what there is. `resume` is told the plan of the
-        run and returns the sections that an earlier run of the same plan has finished."""
-        plan = Plan.of(document, options or Options(), self.tokenizer)
-        return _Run(self, plan, stop_event, read_s).events(resume)
+        """Summarize a document.
 
-    def planned(self, plan: Plan) -> Planned:
-        """What a run of a plan will be, from what is known of this machine."""
+        The events end with Finished, also when `stop_event` is set, then with the sections so far.
+        `read_s` is the time that reading the document took. `resume` returns the finished sections
+        of an earlier run. Raises BadOption and NoTextLayer at once, before the first event.
+        """
+        plan = make_plan(document, options or Options(), self.tokenizer)
+        return _SummaryRun(self, plan, stop_event, read_s).events(resume)
+
+    def planned(self, plan: SummaryPlan) -> Planned:
+        """Return the forecast of a plan: its size, and the time and memory it will take."""
         work = self.work_of(plan)
-        speed = self.pace.of(self.pace_key(plan.options.num_beams))
+        speed = self.speeds.get(self.speed_key(plan.options.num_beams))
         return Planned(
             plan.pages,
             plan.document.unit,
@@ -155,100 +155,116 @@ class Summarizer:
             plan.tokens,
             len(plan.chunks),
             sum(speed.seconds(*pair) for pair in work) if speed else None,
-            plan.memory_bytes(self.model, self.kept.limit_bytes),
+            plan.memory_bytes(self.model, self.encoder_cache.limit_bytes),
             sum(plan.targets),
             LENGTH_WORDS[plan.options.length],
         )
 
-    def work_of(self, plan: Plan) -> list[tuple[float, float]]:
-        """Tokens that each section of a plan has to read and to write."""
+    def work_of(self, plan: SummaryPlan) -> list[tuple[float, float]]:
+        """Return (tokens to read, tokens to write) of each section; cached ones are not read."""
         return [
-            (0 if tuple(chunk.input_ids) in self.kept else len(chunk.input_ids), tokens)
-            for chunk, tokens in zip(plan.chunks, plan.written(), strict=True)
+            (0 if tuple(chunk.input_ids) in self.encoder_cache else len(chunk.input_ids), tokens)
+            for chunk, tokens in zip(plan.chunks, plan.tokens_out(), strict=True)
         ]
 
-    def pace_key(self, num_beams: int) -> str:
-        """What a speed is true of."""
+    def speed_key(self, num_beams: int) -> str:
+        """Return the key of everything that a measured speed depends on."""
         device = self.model.device.type
         return f"{self.name} {device} {self.dtype} {num_beams} {self.model.config.d_model}"
 
     def calibrate(self, num_beams: int) -> None:
-        """Measure this machine, in a moment, unless its speed is known."""
-        key = self.pace_key(num_beams)
-        if self.pace.of(key) is None:
-            self.pace.learn(key, *calibrate(self.model, num_beams))
+        """Measure the speed of this machine, unless it is known."""
+        key = self.speed_key(num_beams)
+        if self.speeds.get(key) is None:
+            self.speeds.record(key, *calibrate(self.model, num_beams))
 
     @property
     def dtype(self) -> str:
-        """The number format that it computes in; int8 is one of the processor's only."""
+        """The number format of the computation; int8 exists on the CPU only."""
         if self.identity.dtype == "int8" and self.model.device.type == "cpu":
             return "int8"
         return str(self.model.dtype).removeprefix("torch.")
 
-    def summarize(self, document: Any, options: Options | None = None) -> Summary:
-        """The blocking call: the stream, drained."""
+    def summarize(self, document: Document, options: Options | None = None) -> Summary:
+        """Drain the stream and return the summary."""
         *_, last = self.stream(document, options)
         assert isinstance(last, Finished)
         return last.summary
 
-    def forget(self) -> None:
-        """Let go of the encoder states that were kept for another run."""
-        self.kept.clear()
+    def clear_cache(self) -> None:
+        """Remove all cached encoder states."""
+        self.encoder_cache.clear()
 
 
 @dataclass
-class _Run:
-    """One document on its way: what it is read with, and what is done so far."""
+class _Work:
+    """The tokens read and written in a run, and the seconds they took."""
+
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    read: int = 0
+    written: int = 0
+
+
+@dataclass
+class _SummaryRun:
+    """One document being summarized: its plan, the finished sections, the work done."""
 
     summarizer: Summarizer
-    plan: Plan
+    plan: SummaryPlan
     stop_event: threading.Event | None
     read_s: float
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
-        self.clock = _Clock()
+        self.work = _Work()
         self.done: list[SectionSummary] = []
         self.chunks = self.plan.chunks
-        self.keys = [tuple(chunk.input_ids) for chunk in self.chunks]
+        self.input_ids = [tuple(chunk.input_ids) for chunk in self.chunks]
         self.forecast = Forecast([], None)
-        self.told: set[str] = set()
+        self.emitted_notices: set[str] = set()
 
     def events(self, resume: Resume | None) -> Iterator[Event]:
-        """What is planned, every section in turn, then Finished."""
-        kept = list(resume(self._identity()))[: len(self.chunks)] if resume else []
+        """Yield Planned, the events of every section, then Finished."""
+        resumed = list(resume(self._identity()))[: len(self.chunks)] if resume else []
         yield self.summarizer.planned(self.plan)
-        yield from self._notices(NOW)
+        yield from self._eviction_notices(REREAD_NOTICE)
         work = self.summarizer.work_of(self.plan)
-        speed = self.summarizer.pace.of(self._pace_key())
-        self.forecast = Forecast([(0, 0)] * len(kept) + work[len(kept) :], speed)
-        source = Source(self.plan.document)
+        speed = self.summarizer.speeds.get(self._speed_key())
+        self.forecast = Forecast([(0, 0)] * len(resumed) + work[len(resumed) :], speed)
+        document = CitedDocument(self.plan.document)
         for number, chunk in enumerate(self.chunks, start=1):
             if self._is_stopped():
                 break
             yield SectionStarted(
-                number, len(self.chunks), chunk.pages, chunk.title, source.labels_of(chunk.pages)
+                number,
+                len(self.chunks),
+                chunk.pages,
+                chunk.title,
+                document.page_labels(chunk.pages),
             )
-            if number <= len(kept):
-                self.done.append(kept[number - 1])
+            if number <= len(resumed):
+                self.done.append(resumed[number - 1])
                 yield SectionDone(number, self.done[-1])
             else:
-                yield from self._section(number, chunk, source)
+                yield from self._section_events(number, chunk, document)
                 yield from self._engine_notices()
-            if len(self.done) < number or self.done[-1].finish_reason in UNFINISHED:
+            if len(self.done) < number or self.done[-1].finish_reason in UNFINISHED_REASONS:
                 break
-        self._learn()
-        yield from self._notices(LATER)
+        self._record_speed()
+        yield from self._eviction_notices(WILL_REREAD_NOTICE)
         yield Finished(self._summary())
 
     def _is_stopped(self) -> bool:
         return self.stop_event is not None and self.stop_event.is_set()
 
-    def _section(self, number: int, chunk: Chunk, source: Source) -> Iterator[Event]:
-        """Read and write one section; when it is stopped while reading, it is not in `done`."""
+    def _section_events(
+        self, number: int, chunk: Chunk, document: CitedDocument
+    ) -> Iterator[Event]:
+        """Read and write one section; a section stopped while it is read is not added to `done`."""
         encoded = None
         place = (number, len(self.chunks))
-        for item in self._encoded(self.keys[number - 1], place):
+        for item in self._encode(self.input_ids[number - 1], place):
             if isinstance(item, Progress):
                 yield item
             else:
@@ -258,71 +274,74 @@ class _Run:
         began = time.monotonic()
         s = self.summarizer
         writer = SectionWriter(
-            s.model, s.tokenizer, chunk, source, place, s.copy_penalty, s.salience
+            s.model, s.tokenizer, chunk, document, place, s.is_extractive, s.salience
         )
         words = due_words(self.plan.targets, [count_words(done.text) for done in self.done])
         for event in writer.events(encoded, words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):
                 self.done.append(event.result)
-                self.clock.decode_s += time.monotonic() - began
-                self.clock.written += event.result.tokens_out
-            yield self._told(event) if isinstance(event, Progress) else event
+                self.work.decode_s += time.monotonic() - began
+                self.work.written += event.result.tokens_out
+            yield self._with_eta(event) if isinstance(event, Progress) else event
 
-    def _encoded(self, key: Key, place: tuple[int, int]) -> Iterator[Any]:
-        """Yields Progress before the first layer and after each, then the encoder states; nothing
-        more when stopped."""
-        states = self.summarizer.kept.get(key)
+    def _encode(self, input_ids: InputIds, place: tuple[int, int]) -> Iterator[Any]:
+        """Yield Progress before the first layer and after each, then the encoder states.
+
+        Nothing more follows when the run is stopped.
+        """
+        states = self.summarizer.encoder_cache.get(input_ids)
         if states is not None:
             yield states
             return
-        yield self._told(Progress("encoding", 0, self.summarizer.model.config.num_layers, *place))
+        layers = self.summarizer.model.config.num_layers
+        yield self._with_eta(Progress("encoding", 0, layers, *place))
         began = time.monotonic()
-        for item in encode(self.summarizer.model, key, self.stop_event):
+        for item in encode_with_progress(self.summarizer.model, input_ids, self.stop_event):
             if isinstance(item, tuple):
                 done, total = item
-                yield self._told(Progress("encoding", done, total, *place))
+                yield self._with_eta(Progress("encoding", done, total, *place))
             else:
-                self.clock.encode_s += time.monotonic() - began
-                self.clock.read += len(key)
-                self.summarizer.kept.keep(key, item, frozenset(self.keys))
+                self.work.encode_s += time.monotonic() - began
+                self.work.read += len(input_ids)
+                self.summarizer.encoder_cache.put(input_ids, item, frozenset(self.input_ids))
                 yield item
 
-    def _told(self, progress: Progress) -> Progress:
-        """The same with the time that is left."""
+    def _with_eta(self, progress: Progress) -> Progress:
+        """Return the progress with the seconds left in the run."""
         share = progress.done / max(1, progress.total)
         read, written = (share, 0.0) if progress.stage == "encoding" else (1.0, share)
         elapsed = time.monotonic() - self.began
         left = self.forecast.remaining(progress.section, read, written, elapsed)
         return replace(progress, remaining_s=left)
 
-    def _pace_key(self) -> str:
-        return self.summarizer.pace_key(self.plan.options.num_beams)
+    def _speed_key(self) -> str:
+        return self.summarizer.speed_key(self.plan.options.num_beams)
 
-    def _learn(self) -> None:
-        clock = self.clock
-        self.summarizer.pace.learn(
-            self._pace_key(), (clock.read, clock.encode_s), (clock.written, clock.decode_s)
+    def _record_speed(self) -> None:
+        work = self.work
+        self.summarizer.speeds.record(
+            self._speed_key(), (work.read, work.encode_s), (work.written, work.decode_s)
         )
 
-    def _notices(self, when: str) -> Iterator[Notice]:
-        """Which sections have to be read again, because their states could not be kept."""
-        kept = self.summarizer.kept
-        count = sum(map(kept.was_dropped, self.keys))
+    def _eviction_notices(self, template: str) -> Iterator[Notice]:
+        """Yield a notice when sections must be read again because their states were evicted."""
+        cache = self.summarizer.encoder_cache
+        count = sum(map(cache.was_evicted, self.input_ids))
         if count:
-            sections = "1 section" if count == 1 else f"{count} of {len(self.keys)} sections"
-            limit = in_words(kept.limit_bytes)
-            yield Notice(when.format(sections=sections, limit=limit))
+            sections = "1 section" if count == 1 else f"{count} of {len(self.input_ids)} sections"
+            limit = format_bytes(cache.limit_bytes)
+            yield Notice(template.format(sections=sections, limit=limit))
 
     def _engine_notices(self) -> Iterator[Notice]:
-        """What the engine found out about this machine while it worked, each once a run."""
+        """Yield the engine's notices about this machine, each once a run."""
         from longt5 import kernel_notices
 
-        new = [message for message in kernel_notices() if message not in self.told]
-        self.told.update(new)
+        new = [message for message in kernel_notices() if message not in self.emitted_notices]
+        self.emitted_notices.update(new)
         yield from map(Notice, new)
 
     def _identity(self) -> dict[str, Any]:
-        """All that a finished section depends on: whoever has the same gets the same words."""
+        """Return all that a finished section depends on; equal identities give equal sections."""
         s = self.summarizer
         return {
             "options": asdict(self.plan.options),
@@ -345,10 +364,10 @@ class _Run:
         }
 
     def _summary(self) -> Summary:
-        """What there is, complete or not."""
+        """Return the summary of the finished sections."""
         s, document, done = self.summarizer, self.plan.document, self.done
         stopped = len(done) < len(self.chunks) or any(
-            section.finish_reason in UNFINISHED for section in done
+            section.finish_reason in UNFINISHED_REASONS for section in done
         )
         reached = self.chunks[len(done) - 1].pages[1] if done else 0
         coverage = coverage_of(document, self.plan.references, reached if stopped else None)
@@ -372,26 +391,27 @@ class _Run:
     def _warnings(self) -> tuple[AppWarning, ...]:
         warnings = list(self.plan.document.warnings)
         if len(self.done) < len(self.chunks):
-            first = self._named(self.chunks[len(self.done)].pages[:1])
-            message = f"Stopped: what follows from {first} on is not summarized."
+            first = self._name_pages(self.chunks[len(self.done)].pages[:1])
+            message = f"Stopped: nothing is summarized from {first} on."
             warnings.append(AppWarning(WarningKind.STOPPED, message))
         if self.plan.references:
-            warnings.append(references_left_out(self._named(self.plan.references)))
+            warnings.append(references_warning(self._name_pages(self.plan.references)))
         return tuple(warnings)
 
-    def _named(self, pages: Sequence[int]) -> str:
+    def _name_pages(self, pages: Sequence[int]) -> str:
         return places(pages, self.plan.document.unit, self.plan.document.labels)
 
     def _timings(self) -> dict[str, float]:
         return {
             "read_s": round(self.read_s, 3),
-            "encode_s": round(self.clock.encode_s, 3),
-            "decode_s": round(self.clock.decode_s, 3),
+            "encode_s": round(self.work.encode_s, 3),
+            "decode_s": round(self.work.decode_s, 3),
             "total_s": round(self.read_s + time.monotonic() - self.began, 3),
         }
 
 
-def _cannot_load(model: str, device: str, dtype: str, error: Exception) -> AppError:
+def _load_error(model: str, device: str, dtype: str, error: Exception) -> AppError:
+    """Return the error that says what to do about a model that could not be loaded."""
     reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
     if isinstance(error, (FileNotFoundError, OSError)):
         return ModelNotFound(

@@ -37,7 +37,7 @@ from ..runs.requests import Request
 from ..runs.run_state import Board
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES
-from ..summary.throughput import duration
+from ..summary.throughput import format_duration
 from ..wording import counted
 from . import render
 from .earlier import Earlier
@@ -420,7 +420,7 @@ def status(board: Board, job: Job) -> str:
     if board.stage != "waiting" or not job.ahead:
         return render.status(board, job.ahead)
     wait = job.wait_s
-    about = "" if wait is None else f", about {duration(wait)}"
+    about = "" if wait is None else f", about {format_duration(wait)}"
     return render.bar("waiting", 0.0, f"{job.ahead} before this one{about}")
 
 

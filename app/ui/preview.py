@@ -16,7 +16,7 @@ from ..errors import AppError, BadOption
 from ..events import Planned
 from ..runs.reading import Reader
 from ..runs.service import Service
-from ..summary.plan import Plan, in_a_line
+from ..summary.plan import describe_planned, make_plan
 from ..wording import counted, places
 from . import render
 from .form import Form
@@ -62,13 +62,13 @@ def forecast(service: Service, reader: Reader, form: Form, session: str = "") ->
         summarizer = _loaded(service, form.chosen_model(service.settings))
         if summarizer is None:
             return render.forecast("How long it takes is known once the model is loaded.")
-        plans = [Plan.of(document, options, summarizer.tokenizer) for document in documents]
+        plans = [make_plan(document, options, summarizer.tokenizer) for document in documents]
     except BadOption as error:
         return render.error(str(error))
     except AppError:  # which a run says
         return ""
     whole = together([summarizer.planned(plan) for plan in plans])
-    return render.forecast(f"{in_a_line(whole, brief=True)}.")
+    return render.forecast(f"{describe_planned(whole, brief=True)}.")
 
 
 def _loaded(service: Service, model: str) -> Any | None:

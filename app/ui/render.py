@@ -13,17 +13,17 @@ from longt5.text.words import count_words
 from ..documents.model import Document
 from ..events import Sentence, Summary
 from ..evidence.coverage import (
-    FEW_CELLS,
+    MAX_WIDE_CELLS,
     STATUSES,
-    cell_title,
+    citations_per_page,
     cite_pages,
     coverage_line,
-    drawn_on,
+    page_status_title,
 )
 from ..export.compare import described, plain, rows_of, said_by_both
 from ..export.formats import IN_SHORT, heading_of, pieces, provenance
 from ..runs.run_state import Board, DocumentBoard, SectionBoard
-from ..summary.throughput import duration
+from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
 from ..wording import counted, ranges
 
@@ -84,7 +84,7 @@ def status(board: Board, ahead: int = 0) -> str:
     if p is not None and p.sections > 1:
         parts.append(f"section {p.section} of {p.sections}")
     if p is not None and p.remaining_s is not None:
-        parts.append(f"about {duration(p.remaining_s)} left")
+        parts.append(f"about {format_duration(p.remaining_s)} left")
     return bar(board.stage, board.fraction, ", ".join(parts))
 
 
@@ -186,7 +186,7 @@ def coverage(number: int, summary: Summary) -> str:
     where the summary draws on it."""
     if not summary.coverage:
         return ""
-    cited = drawn_on(summary)
+    cited = citations_per_page(summary)
     step = -(-len(summary.coverage) // MAX_CELLS)
     cells = []
     for begin in range(0, len(summary.coverage), step):
@@ -194,14 +194,16 @@ def coverage(number: int, summary: Summary) -> str:
         status = next((s for _, s in run if s != "read"), "read")
         uses = sum(cited[page] for page, _ in run)
         drawn = f", {counted(uses, 'sentence')} from here" if uses else ""
-        title = escape(cell_title(summary, [page for page, _ in run], status) + drawn, quote=True)
+        title = escape(
+            page_status_title(summary, [page for page, _ in run], status) + drawn, quote=True
+        )
         cells.append(
             f'<button type="button" class="cell {status}" data-document="{number}" '
             f'data-page="{run[0][0]}" data-uses="{min(uses, 3)}" data-passages="[]" '
             f'title="{title}" aria-label="{title}" tabindex="{-1 if begin else 0}"></button>'
         )
     line = escape(coverage_line(summary), quote=True)
-    few = " few" if len(cells) <= FEW_CELLS else ""
+    few = " few" if len(cells) <= MAX_WIDE_CELLS else ""
     if len(cells) == 1:  # there is nothing to tell apart
         return f'<div class="coverage"><p>{line}</p></div>'
     return (

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import UserError, positive, reason, require
 from ..training.corpus import read
 from .baselines import BASELINES
-from .checkpoints import Checkpoint, Reading
+from .checkpoints import Checkpoint, InputSettings
 from .report import LSUM, build, markdown, run, save
 
 DECODING = {
@@ -113,7 +113,7 @@ def evaluate(chosen: argparse.Namespace) -> None:
         raise UserError(f"{chosen.data} has no document with a summary: nothing to score.")
     if chosen.out:
         _make(chosen.out)
-    reading = Reading(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty)
+    reading = InputSettings(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty)
     options = {name: getattr(chosen, name) for name in DECODING}
 
     def load(name: str) -> Checkpoint:

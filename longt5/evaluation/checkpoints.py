@@ -20,7 +20,7 @@ TOKENS_PER_WORD = 1.25
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputSettings:
     """How documents are read: the first ``window`` tokens (None: the tokenizer's limit), padded
     to the "longest" of a batch or to "max_length" (the window); ``copy_penalty`` as in
     :mod:`longt5.copy_processor` (None: what the checkpoint's folder says)."""
@@ -37,15 +37,15 @@ class Checkpoint:
         self,
         model: Any,
         tokenizer: Any,
-        reading: Reading,
+        reading: InputSettings,
         options: Mapping[str, Any],
         salience: Salience | None = None,
     ) -> None:
         self.salience = salience
         self.model, self.tokenizer, self.padding = model, tokenizer, reading.padding
-        self.window = reading.window or own_window(tokenizer)
+        self.window = reading.window or window_of(tokenizer)
         self.copy_penalty = reading.copy_penalty or 0.0
-        self.options = decoding(model.generation_config, options, self.copy_penalty)
+        self.options = decoding_options(model.generation_config, options, self.copy_penalty)
         self.config = model.generation_config.merged(**self.options)
         # A model that copies ends with the first sentence after its least length.
         least = self.config.min_new_tokens or self.config.longest // 2
@@ -55,7 +55,7 @@ class Checkpoint:
     def load(
         cls,
         name: str,
-        reading: Reading,
+        reading: InputSettings,
         options: Mapping[str, Any],
         *,
         revision: str | None = None,
@@ -74,8 +74,8 @@ class Checkpoint:
                 folder, device=device, dtype=dtype
             )
             if reading.copy_penalty is None:
-                penalty = NEVER if salience else penalty_of_card(folder)
-                reading = Reading(reading.window, reading.padding, penalty)
+                penalty = NEVER if salience else copy_penalty_of_card(folder)
+                reading = InputSettings(reading.window, reading.padding, penalty)
             return cls(model, tokenizer, reading, options, salience)
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
@@ -157,14 +157,16 @@ class Checkpoint:
         return [CopyPenalty(self.copy_penalty, sentences, rows, eos, rankings=rankings)]
 
 
-def own_window(tokenizer: Any) -> int:
+def window_of(tokenizer: Any) -> int:
     """Tokens of a pass: the tokenizer's own limit if sane, else 16,384."""
     said = tokenizer.model_max_length
     sane = said is not None and SANE_WINDOW[0] <= said <= SANE_WINDOW[1]
     return int(said) if sane else DEFAULT_WINDOW
 
 
-def decoding(config: Any, options: Mapping[str, Any], copy_penalty: float) -> dict[str, Any]:
+def decoding_options(
+    config: Any, options: Mapping[str, Any], copy_penalty: float
+) -> dict[str, Any]:
     """The decoding options over a checkpoint's own: a limit that is given replaces its limits,
     and the rule for copying replaces that against repeated n-grams, since whole sentences
     repeat names and the rule lets none come twice."""
@@ -180,7 +182,7 @@ def decoding(config: Any, options: Mapping[str, Any], copy_penalty: float) -> di
     return {**chosen, "num_return_sequences": 1}  # one summary is scored for each document
 
 
-def penalty_of_card(folder: Path) -> float:
+def copy_penalty_of_card(folder: Path) -> float:
     """NEVER where the checkpoint's card is tagged ``extractive``, else 0. Raises ValueError."""
     from huggingface_hub import metadata_load
 

@@ -9,7 +9,7 @@ import pytest
 
 from app import cli
 from app.errors import BadOption
-from app.evidence.provenance import digest_of, made_of, mark_of
+from app.evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from app.export import formats as export
 from app.runs.batch import files_in, keep, place_of
 from app.summary.summarizer import Summarizer
@@ -124,7 +124,7 @@ def export_of(path: Path, fmt: str = "md") -> bytes:
     """A summary of a file, as a run writes it."""
     made = {
         "file": path.name,
-        "sha256": digest_of(path),
+        "sha256": sha256_of_files(path),
         "pages_used": "1",
         "model": "bundled",
         "revision": None,
@@ -164,9 +164,9 @@ def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
     source, target = tmp_path / name, tmp_path / f"x-summary.{fmt}"
     source.write_text("The ferry left at nine.", encoding="utf-8")
     target.write_bytes(export_of(source, fmt))
-    assert made_of(target) == mark_of(name, digest_of(source))
+    assert read_export_mark(target) == export_mark(name, sha256_of_files(source))
     target.write_text("A user's own.", encoding="utf-8")
-    assert made_of(target) is None
+    assert read_export_mark(target) is None
 
 
 @pytest.mark.parametrize("fmt", export.FORMATS)

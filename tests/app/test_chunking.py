@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from app.documents.headings import join_pages, sections_of
 from app.documents.load import document_from_text, load_document
 from app.documents.model import Chunk, Document, OutlineItem, Page
-from app.summary.chunking import OVERLAP, chunk_document, gather
-from app.summary.models import window
+from app.summary.chunking import OVERLAP_SHARE, chunk_document, merge_short
+from app.summary.models import window_tokens
 from longt5 import Tokenizer
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -144,7 +144,7 @@ def test_a_document_that_fits_is_one_chunk(bundled) -> None:
 
 @pytest.mark.parametrize("spare", [1, 0])
 def test_exactly_16384_ids_in_one_pass(tiny, spare) -> None:
-    limit = window(tiny)
+    limit = window_tokens(tiny)
     assert limit == 16_384
     text = "the" + " tide" * (limit // (2 * tiny.count(" tide")))
     while tiny.count(text + " tide") <= limit - 1 - spare:
@@ -179,7 +179,7 @@ def test_sections_are_preferred_then_paragraphs_then_sentences() -> None:
 
 @given(st.lists(st.integers(1, 120), max_size=30), st.integers(1, 60), st.integers(60, 150))
 def test_short_neighbours_are_put_together_and_long_ones_left(sizes, least, most) -> None:
-    groups = gather(sizes, least, most)
+    groups = merge_short(sizes, least, most)
     assert [i for first, last in groups for i in range(first, last)] == list(range(len(sizes)))
     sums = [sum(sizes[first:last]) for first, last in groups]
     for size, (first, last) in zip(sums, groups, strict=True):
@@ -189,8 +189,8 @@ def test_short_neighbours_are_put_together_and_long_ones_left(sizes, least, most
 
 
 def test_gathering_is_even() -> None:
-    assert gather([10, 90, 10, 10, 90, 10], 50, 100) == [(0, 2), (2, 4), (4, 6)]
-    assert gather([], 5, 9) == [] and gather([3], 5, 9) == [(0, 1)]
+    assert merge_short([10, 90, 10, 10, 90, 10], 50, 100) == [(0, 2), (2, 4), (4, 6)]
+    assert merge_short([], 5, 9) == [] and merge_short([3], 5, 9) == [(0, 1)]
 
 
 CHAPTERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90)), min_size=3, max_size=8)
@@ -247,7 +247,7 @@ def test_only_a_cut_sentence_is_repeated_and_only_a_little() -> None:
     assert all(c.overlap for c in chunks[1:])
     for chunk in chunks[1:]:
         repeated = chunk.text[: chunk.overlap]
-        assert 0 < len(repeated.split()) <= 128 * OVERLAP
+        assert 0 < len(repeated.split()) <= 128 * OVERLAP_SHARE
     assert not any(c.overlap for c in check(make("It rose. " * 900), Words(), 128))
 
 

@@ -15,11 +15,11 @@ from app.documents.load import document_from_text
 from app.documents.model import OutlineItem
 from app.events import SectionSummary, Sentence, Summary
 from app.evidence.coverage import (
+    citations_per_page,
     cite_pages,
     coverage_line,
-    drawn_on,
-    labels_of,
-    named,
+    page_labels,
+    split_unit,
     without_references,
 )
 from app.export import formats as export
@@ -50,8 +50,8 @@ def test_pages_are_cited_as_people_do(labels, said) -> None:
 def test_labels_keep_their_number(numbers) -> None:
     for unit in ("page", "part", "chapter"):
         document = replace(paged(*"x" * 40), unit=unit)
-        labels = labels_of(document, numbers)
-        assert named(labels) == ("" if unit == "page" else unit, [str(n) for n in numbers])
+        labels = page_labels(document, numbers)
+        assert split_unit(labels) == ("" if unit == "page" else unit, [str(n) for n in numbers])
 
 
 def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
@@ -60,8 +60,8 @@ def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
         replace(p, label=label) for p, label in zip(document.pages, ("i", "1", "2"), strict=True)
     )
     document = replace(document, pages=pages)
-    assert labels_of(document, (1, 3)) == ("i", "2")
-    html = render._sentence(0, Sentence("Three.", (3,), labels_of(document, (3,))))
+    assert page_labels(document, (1, 3)) == ("i", "2")
+    html = render._sentence(0, Sentence("Three.", (3,), page_labels(document, (3,))))
     assert 'data-page="3"' in html and ">p. 2<" in html and "page 3 of the file" in html
     same = render._sentence(0, Sentence("Three.", (3,), ("3",)))
     assert ">p. 3<" in same and "of the file" not in same
@@ -126,7 +126,7 @@ def test_parts_and_chapters_are_called_so() -> None:
     document = document_from_text("The ferry left at nine. " * 400)
     assert document.unit == "part" and len(document.pages) > 2
     assert "part 2 of" in render.source_page(0, 2, document, "")
-    labels = labels_of(document, (1, 3))
+    labels = page_labels(document, (1, 3))
     section = SectionSummary((1, 3), "It left.", 9, 3, title="Ferry", labels=labels)
     assert export.heading_of(section) == "Ferry, parts 1-3"
     coverage = ((1, "read"), (2, "read"), (3, "stopped"))
@@ -161,7 +161,7 @@ def test_the_map_draws_each_sentence_over_its_page(cited, pages) -> None:
     )
     step = -(-pages // render.MAX_CELLS)
     assert len(cells) == -(-pages // step) <= render.MAX_CELLS
-    counts = drawn_on(summary)
+    counts = citations_per_page(summary)
     assert sum(counts.values()) == sum(map(len, cited))
     for first, uses, title in cells:
         there = sum(counts[p] for p in range(int(first), int(first) + step))

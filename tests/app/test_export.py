@@ -20,7 +20,7 @@ from app.cli import build_parser
 from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.events import SectionSummary, Sentence, Summary
-from app.evidence.provenance import ModelIdentity, command, provenance_of
+from app.evidence.provenance import ModelIdentity, provenance_of, rerun_command
 from app.export import formats as export
 from app.summary.summarizer import Options
 from app.warning import AppWarning, WarningKind
@@ -239,7 +239,7 @@ def test_the_command_makes_it_again() -> None:
 
 @pytest.mark.parametrize("name", ["-draft.md", "--help", "a -b.md"])
 def test_a_name_is_never_taken_for_an_option(name: str) -> None:
-    words = shlex.split(command(name, Options(), ModelIdentity("bundled", dtype="int8")))
+    words = shlex.split(rerun_command(name, Options(), ModelIdentity("bundled", dtype="int8")))
     chosen = build_parser().parse_args(words[3:])
     assert chosen.files[0].removeprefix("./") == name and chosen.dtype == "int8"
 

@@ -25,7 +25,7 @@ from app.runs.run_state import Board
 from app.runs.service import Service
 from app.settings import Settings, data_dir
 from app.summary.summarizer import Options
-from app.summary.throughput import duration
+from app.summary.throughput import format_duration
 from app.ui import render
 from app.ui.exports import exports_folder
 from app.ui.form import Form
@@ -328,7 +328,7 @@ def test_memory_is_given_back_to_the_system_when_a_run_is_stopped(
 def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
     bundled, article, monkeypatch
 ) -> None:
-    bundled.forget()
+    bundled.clear_cache()
     states = watched(monkeypatch, bundled.model, "encode")
     service = service_with(bundled)
     job = service.submit(Request((article,), Options(max_input_tokens=2_000), "bundled"))
@@ -362,18 +362,18 @@ def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     held = weakref.ref(document)
     job = service.submit(Request((document,), Options(max_new_tokens=4), "bundled"))
     list(job.events())
-    keys = list(bundled.kept._kept)
+    keys = list(bundled.encoder_cache._states)
     assert keys
     service.forget(job.id)
     del document, job
     until(lambda: gc.collect() is not None and held() is None)
-    assert not [key for key in keys if key in bundled.kept]  # a key is the text in tokens
+    assert not [key for key in keys if key in bundled.encoder_cache]  # a key is the text in tokens
 
 
 def test_a_pass_that_ends_while_its_run_is_forgotten_is_not_kept(
     bundled, article, monkeypatch
 ) -> None:
-    bundled.forget()
+    bundled.clear_cache()
     service, encode = service_with(bundled), bundled.model.encode
     submitted = threading.Event()
 
@@ -388,7 +388,7 @@ def test_a_pass_that_ends_while_its_run_is_forgotten_is_not_kept(
     job = service.submit(request)
     submitted.set()
     list(job.events())
-    assert not bundled.kept._kept
+    assert not bundled.encoder_cache._states
 
 
 def handlers_with(model, loader) -> Handlers:
@@ -622,7 +622,11 @@ def test_waiting_is_said_in_words(bundled) -> None:
     assert "2 before this one, about 3 min" in status(Board(), job)
     job.expect(1, None)
     assert "1 before this one<" in status(Board(), job)
-    assert (duration(0.2), duration(37), duration(61)) == ("1 s", "40 s", "2 min")
+    assert (format_duration(0.2), format_duration(37), format_duration(61)) == (
+        "1 s",
+        "40 s",
+        "2 min",
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")

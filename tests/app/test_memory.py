@@ -74,7 +74,7 @@ def test_what_clearly_does_not_fit_is_refused_with_numbers(bundled, article, mon
     with pytest.raises(BadOption, match="35 MB and 3 MB"):
         Service(Settings()).keeper.get("bundled")
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
-    memory.require_room(bundled.model, 10**9, 10**6, 16, 10**4)  # nobody knows: let it try
+    memory.require_memory(bundled.model, 10**9, 10**6, 16, 10**4)  # nobody knows: let it try
 
 
 def test_the_machine_tells_what_is_free(tmp_path, monkeypatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.events import SectionSummary, Sentence
 from app.summary import overview
-from app.summary.overview import MAX_WORDS, STRETCHES, overview_of
+from app.summary.overview import OVERVIEW_GROUPS, OVERVIEW_WORDS, overview_of
 from longt5.text.words import count_words
 
 FLAG = ({"span": [0, 3], "kind": "name", "reason": "It stands nowhere."},)
@@ -31,12 +31,12 @@ def test_it_is_short_and_covers_half_where_that_is_possible(shape) -> None:
     overview = overview_of(sections)
     everything = {s for one in sections for s in one.sentences}
     assert set(overview) <= everything
-    assert sum(count_words(s.text) for s in overview) <= MAX_WORDS
+    assert sum(count_words(s.text) for s in overview) <= OVERVIEW_WORDS
     usable = [[w for w in lengths if 6 <= w <= 40] for lengths in shape]
     shortest = sorted(min(lengths) for lengths in usable if lengths)
     needed = max(-(-len(shortest) // 2), min(2, len(shortest)))
-    long_enough = sum(map(sum, shape)) >= 1.5 * MAX_WORDS
-    fits = needed and sum(shortest[-needed:]) <= MAX_WORDS
+    long_enough = sum(map(sum, shape)) >= 1.5 * OVERVIEW_WORDS
+    fits = needed and sum(shortest[-needed:]) <= OVERVIEW_WORDS
     if long_enough and fits:
         assert len({s.pages for s in overview}) >= needed
         assert [s.pages for s in overview] == sorted(s.pages for s in overview)
@@ -59,14 +59,14 @@ def test_of_many_sections_it_covers_half_of_the_chapters() -> None:
     sections = parts(8, 4, 24)  # half of 32 sections would be 384 words
     overview = overview_of(sections)
     assert len({s.pages[0] // 4 for s in overview}) >= 4
-    assert sum(count_words(s.text) for s in overview) <= MAX_WORDS
+    assert sum(count_words(s.text) for s in overview) <= OVERVIEW_WORDS
 
 
 def test_of_many_chapters_it_covers_half_of_their_stretches() -> None:
     for count in (30, 31, 47):
         overview = overview_of([section(n, said(n, 22)) for n in range(count)])
-        tenths = {s.pages[0] * STRETCHES // count for s in overview}
-        assert len(tenths) == len(overview) == MAX_WORDS // 22
+        tenths = {s.pages[0] * OVERVIEW_GROUPS // count for s in overview}
+        assert len(tenths) == len(overview) == OVERVIEW_WORDS // 22
 
 
 def test_doubtful_sentences_come_last() -> None:
@@ -82,7 +82,7 @@ def test_room_that_is_left_goes_to_what_the_document_opens_with() -> None:
     chosen = overview_of(sections)
     assert sum(s.pages == (1,) for s in chosen) == 3 and len({s.pages for s in chosen}) >= 2
     assert [s.pages for s in chosen] == sorted(s.pages for s in chosen)
-    assert MAX_WORDS - 12 < sum(count_words(s.text) for s in chosen) <= MAX_WORDS
+    assert OVERVIEW_WORDS - 12 < sum(count_words(s.text) for s in chosen) <= OVERVIEW_WORDS
 
 
 def test_halves_of_quotations_and_of_lists_do_not_stand_alone() -> None:

@@ -1,4 +1,4 @@
-"""Speeds and what they promise: learnt, kept in a file, corrected while a run goes."""
+"""Throughput: measured, stored in a file, turned into an ETA; the cache of encoder states."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from hypothesis import strategies as st
 
 from app.documents.load import document_from_text
 from app.events import Notice, Planned, Progress
-from app.summary.encoder_cache import KeptStates
+from app.summary.encoder_cache import EncoderCache
 from app.summary.options import Options
-from app.summary.plan import in_a_line
-from app.summary.throughput import Forecast, Pace, Speed, calibrate, duration
+from app.summary.plan import describe_planned
+from app.summary.throughput import Forecast, Speed, SpeedStore, calibrate, format_duration
 
 
 def test_speeds_are_kept_and_the_latest_counts_most(tmp_path) -> None:
     path = tmp_path / "new" / "speed.json"
-    pace = Pace(path)
-    assert pace.of("a") is None
-    pace.learn("a", (1_000, 10.0), (10, 2.0))
-    pace.learn("a", (1_000, 30.0), (0, 0.0))
-    again = Pace(path).of("a")
+    speeds = SpeedStore(path)
+    assert speeds.get("a") is None
+    speeds.record("a", (1_000, 10.0), (10, 2.0))
+    speeds.record("a", (1_000, 30.0), (0, 0.0))
+    again = SpeedStore(path).get("a")
     assert again is not None
     assert (again.read_s, again.write_s) == pytest.approx((0.024, 0.2))
     assert again.seconds(100, 10) == pytest.approx(4.4)
 
 
 def test_a_run_of_a_few_words_does_not_tell_how_fast_a_machine_is() -> None:
-    pace = Pace()
-    pace.learn("a", (1_000, 0.2), (100, 1.0))
-    pace.learn("a", (4, 0.1), (3, 0.5))  # "Rain."
-    assert pace.of("a").seconds(10_000, 100) < 1.5 * 3.0
+    speeds = SpeedStore()
+    speeds.record("a", (1_000, 0.2), (100, 1.0))
+    speeds.record("a", (4, 0.1), (3, 0.5))  # "Rain."
+    assert speeds.get("a").seconds(10_000, 100) < 1.5 * 3.0
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": [1]}', "\x00"])
 def test_a_damaged_file_is_as_good_as_none(tmp_path, content) -> None:
     (tmp_path / "speed.json").write_text(content)
-    assert Pace(tmp_path / "speed.json").of("a") is None
+    assert SpeedStore(tmp_path / "speed.json").get("a") is None
 
 
 def test_what_was_not_measured_is_not_learnt() -> None:
-    pace = Pace()
-    pace.learn("a", (100, 1.0), (0, 0.0))
-    assert pace.of("a") is None
+    speeds = SpeedStore()
+    speeds.record("a", (100, 1.0), (0, 0.0))
+    assert speeds.get("a") is None
 
 
 WORK = st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 300)), min_size=1, max_size=6)
@@ -90,7 +90,7 @@ def test_what_is_kept_costs_nothing_again() -> None:
 
 
 def test_durations_are_never_less_than_the_truth() -> None:
-    assert [duration(s) for s in (0, 4.2, 12, 54, 56, 130)] == [
+    assert [format_duration(s) for s in (0, 4.2, 12, 54, 56, 130)] == [
         "1 s",
         "5 s",
         "15 s",
@@ -119,7 +119,7 @@ def test_calibration_gives_a_gpu_something_to_do() -> None:
 
 
 def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
-    bundled.pace = Pace(tmp_path / "speed.json")
+    bundled.speeds = SpeedStore(tmp_path / "speed.json")
     document = document_from_text("The ferry left at nine and came back at noon. " * 60)
     options = Options(length="short", num_beams=1)
     events = list(bundled.stream(document, options))
@@ -137,18 +137,19 @@ def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
 
 def test_the_line_before_a_run() -> None:
     planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000, 199)
-    assert in_a_line(planned) == (
+    assert describe_planned(planned) == (
         "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 200 words in 6 s, with 160 MB "
         "of memory"
     )
-    assert in_a_line(planned, brief=True).startswith("13,163 tokens in 5 sections; about")
+    assert describe_planned(planned, brief=True).startswith("13,163 tokens in 5 sections; about")
     many = replace(planned, sections=27, summary_words=538, asked_words=200)
-    assert "; about 540 words (not 200, since each section gets a sentence) in 6 s" in in_a_line(
-        many, brief=True
+    assert (
+        "; about 540 words (not 200, since each section gets a sentence) in 6 s"
+        in describe_planned(many, brief=True)
     )
-    assert "not 200" not in in_a_line(replace(many, summary_words=240))
+    assert "not 200" not in describe_planned(replace(many, summary_words=240))
     one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000, 10)
-    assert in_a_line(one) == (
+    assert describe_planned(one) == (
         "1 part, 1 word, 9 tokens in 1 section; about 10 words, with 1.5 GB of memory"
     )
 
@@ -166,31 +167,31 @@ SIZES = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 40)), max_size=30)
 
 @given(SIZES, st.integers(1, 100))
 def test_kept_states_stay_within_their_limit(entries, limit) -> None:
-    kept, last = KeptStates(limit), {}
+    cache, last = EncoderCache(limit), {}
     for number, size in entries:
-        kept.keep((number,), States(size))
+        cache.put((number,), States(size))
         last[number] = size
-        assert kept.size_bytes([(n,) for n in last]) <= limit
-        assert ((number,) in kept) == (size <= limit)
-        assert kept.was_dropped((number,)) == (size > limit)
+        assert cache.size_bytes([(n,) for n in last]) <= limit
+        assert ((number,) in cache) == (size <= limit)
+        assert cache.was_evicted((number,)) == (size > limit)
 
 
 def test_a_run_does_not_push_out_its_own_states() -> None:
-    kept, run = KeptStates(100), {(1,), (2,), (3,)}
-    kept.keep((9,), States(60))
+    cache, run = EncoderCache(100), {(1,), (2,), (3,)}
+    cache.put((9,), States(60))
     for key in sorted(run):
-        kept.keep(key, States(40), run)
-    assert (1,) in kept and (2,) in kept
-    assert [key for key in [(9,), *sorted(run)] if kept.was_dropped(key)] == [(9,), (3,)]
+        cache.put(key, States(40), run)
+    assert (1,) in cache and (2,) in cache
+    assert [key for key in [(9,), *sorted(run)] if cache.was_evicted(key)] == [(9,), (3,)]
 
 
 def test_what_was_let_go_on_purpose_was_not_dropped_for_the_limit() -> None:
-    kept = KeptStates(100)
+    cache = EncoderCache(100)
     for number in (1, 2):
-        kept.keep((number,), States(60))
-    assert kept.was_dropped((1,)) and (2,) in kept
-    kept.clear()
-    assert not [n for n in (1, 2) if kept.was_dropped((n,)) or (n,) in kept]
+        cache.put((number,), States(60))
+    assert cache.was_evicted((1,)) and (2,) in cache
+    cache.clear()
+    assert not [n for n in (1, 2) if cache.was_evicted((n,)) or (n,) in cache]
 
 
 def test_a_run_after_forgetting_blames_no_limit(bundled, article) -> None:
@@ -198,11 +199,11 @@ def test_a_run_after_forgetting_blames_no_limit(bundled, article) -> None:
     for _ in range(2):
         said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
         assert said == []
-        bundled.forget()
+        bundled.clear_cache()
 
 
 def test_dropped_states_are_said(bundled, article) -> None:
-    before, bundled.kept = bundled.kept, KeptStates(1_000_000)
+    before, bundled.encoder_cache = bundled.encoder_cache, EncoderCache(1_000_000)
     try:
         options = Options(length="short", num_beams=1, max_input_tokens=600, max_new_tokens=4)
         said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
@@ -211,4 +212,4 @@ def test_dropped_states_are_said(bundled, article) -> None:
         said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
         assert len(said) == 2 and "must be read again" in said[0]
     finally:
-        bundled.kept = before
+        bundled.encoder_cache = before

@@ -8,11 +8,11 @@ import pytest
 
 from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, Planned, SectionSummary
-from app.evidence.coverage import cell_title
+from app.evidence.coverage import page_status_title
 from app.export import formats as export
 from app.export.compare import described
 from app.runs.run_state import Board
-from app.summary.plan import in_a_line
+from app.summary.plan import describe_planned
 from app.ui import render
 from app.wording import counted, places, ranges
 from tests.app.test_export import summary_of
@@ -47,7 +47,7 @@ def test_a_number_that_is_printed_twice_is_told_apart() -> None:
     assert places([1], labels=labels) == "page 1 [1 of the file]"
     assert places([5, 6], labels=labels) == "pages 1-2"
     summary = replace(summary_of("Rain."), labels=labels)
-    titles = [cell_title(summary, [page], "read") for page in (1, 2, 5)]
+    titles = [page_status_title(summary, [page], "read") for page in (1, 2, 5)]
     assert titles == [
         "Page 1 [1 of the file]: read",
         "Page i [2 of the file]: read",
@@ -66,7 +66,7 @@ def test_one_word_is_no_words() -> None:
         render.facts([document_from_text("Rain.", "a.txt")]),
         described(summary),
         export.provenance(summary),
-        in_a_line(Planned(1, "part", 1, 1, 1, None, 0)),
+        describe_planned(Planned(1, "part", 1, 1, 1, None, 0)),
     ]
     for one in ("1 word in", "1 part · 1 word<", "1 beam, 1 word", "1 page;", "1 word, 1 token in"):
         assert sum(one in line for line in said) == 1, one

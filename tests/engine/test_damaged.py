@@ -16,7 +16,7 @@ from app.errors import ModelNotFound
 from app.summary.summarizer import Summarizer
 from longt5 import GenerationConfig, LongT5ForConditionalGeneration, Tokenizer
 from longt5.errors import UserError
-from longt5.evaluation.checkpoints import Checkpoint, Reading
+from longt5.evaluation.checkpoints import Checkpoint, InputSettings
 from longt5.text.salience import Salience
 from tests.conftest import ROOT
 
@@ -203,12 +203,12 @@ def test_a_card_that_cannot_be_read_is_said(folder, card: str) -> None:
     (folder / "salience.json").unlink()
     (folder / "README.md").write_text(f"---\n{card}\n---\nA model.\n")
     with pytest.raises(UserError, match=r"give --copy-penalty, or mend .*README.md, which"):
-        Checkpoint.load(str(folder), Reading(), {}, device="cpu", dtype="float32")
+        Checkpoint.load(str(folder), InputSettings(), {}, device="cpu", dtype="float32")
 
 
 def test_tags_of_a_card_may_be_anything(folder) -> None:
     (folder / "salience.json").unlink()
     for tags, copies in ("3", False), ("extractive", True), ("[extractive]", True):
         (folder / "README.md").write_text(f"---\ntags: {tags}\n---\nA model.\n")
-        made = Checkpoint.load(str(folder), Reading(), {}, device="cpu", dtype="float32")
+        made = Checkpoint.load(str(folder), InputSettings(), {}, device="cpu", dtype="float32")
         assert bool(made.copy_penalty) == copies

@@ -14,7 +14,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from longt5 import errors
 from longt5.evaluation import baselines, bootstrap, metrics
 from longt5.evaluation.__main__ import main
-from longt5.evaluation.checkpoints import Checkpoint, Reading, decoding
+from longt5.evaluation.checkpoints import Checkpoint, InputSettings, decoding_options
 from longt5.generation import GenerationConfig
 from longt5.text import prose as candidates
 from longt5.training.corpus import Record
@@ -118,11 +118,11 @@ def test_ranking_is_capped(monkeypatch) -> None:
 
 def test_a_given_limit_replaces_those_of_the_checkpoint() -> None:
     own = GenerationConfig(max_new_tokens=220, min_new_tokens=110, no_repeat_ngram_size=6)
-    merged = own.merged(**decoding(own, {"max_length": 64, "num_beams": None}, 0.0))
+    merged = own.merged(**decoding_options(own, {"max_length": 64, "num_beams": None}, 0.0))
     assert (merged.longest, merged.shortest, merged.no_repeat_ngram_size) == (64, 64, 6)
-    assert decoding(own, {}, 30.0)["no_repeat_ngram_size"] == 0
+    assert decoding_options(own, {}, 30.0)["no_repeat_ngram_size"] == 0
     several = GenerationConfig(num_beams=4, num_return_sequences=2)
-    assert several.merged(**decoding(several, {}, 0.0)).num_return_sequences == 1
+    assert several.merged(**decoding_options(several, {}, 0.0)).num_return_sequences == 1
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_batches_and_padding_change_nothing(bundled) -> None:
 
     def write(**reading) -> Checkpoint:
         return Checkpoint(
-            bundled.model, bundled.tokenizer, Reading(copy_penalty=30.0, **reading), options
+            bundled.model, bundled.tokenizer, InputSettings(copy_penalty=30.0, **reading), options
         )
 
     alone = [write().write([text])[0] for text in texts]

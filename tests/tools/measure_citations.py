@@ -25,7 +25,7 @@ import torch
 from app.documents.load import load_document
 from app.errors import AppError
 from app.evidence.citations import WORD, Citer, Passage, find_passages
-from app.evidence.section_evidence import SentenceWriter
+from app.evidence.section_evidence import SectionEvidence
 from app.settings import assets_dir
 from app.summary.chunking import chunk_document
 from app.summary.summarizer import Options, Summarizer
@@ -113,14 +113,14 @@ def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
     """The first table: the model's own summary."""
     score = Score()
 
-    class Recorder(SentenceWriter):
+    class Recorder(SectionEvidence):
         def _cited(self, text, shares):
             truth = longest_runs(text, self._passages, self._chunk.text)
             if truth:
                 score.add(truth, cited_by(self._citer, text, shares))
             return super()._cited(text, shares)
 
-    with mock.patch("app.summary.section_writer.SentenceWriter", Recorder):
+    with mock.patch("app.summary.section_writer.SectionEvidence", Recorder):
         summarizer.summarize(document, Options(length=length))
     return score
 

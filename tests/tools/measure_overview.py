@@ -16,7 +16,7 @@ from statistics import mean
 
 from app.documents.load import document_from_text
 from app.events import Sentence, Summary
-from app.summary.overview import MAX_WORDS
+from app.summary.overview import OVERVIEW_WORDS
 from app.summary.summarizer import Options, Summarizer
 from longt5.evaluation.baselines import lead
 from longt5.evaluation.metrics import rouge_scorer
@@ -30,7 +30,7 @@ def fitting(sentences: Iterable[Sentence]) -> str:
     """The first sentences that have room."""
     said: list[str] = []
     for sentence in sentences:
-        if count_words(" ".join([*said, sentence.text])) > MAX_WORDS:
+        if count_words(" ".join([*said, sentence.text])) > OVERVIEW_WORDS:
             break
         said.append(sentence.text)
     return " ".join(said)
@@ -60,7 +60,10 @@ def main() -> None:
         assert record.summary is not None
         summary = summarizer.summarize(document_from_text(record.document), Options())
         if summary.overview:
-            said = {**beginnings(summary), "document's first sentences": lead(record, MAX_WORDS)}
+            said = {
+                **beginnings(summary),
+                "document's first sentences": lead(record, OVERVIEW_WORDS),
+            }
             for name, text in said.items():
                 found = {**score(record.summary, text), "words": count_words(text)}
                 rows.setdefault(name, []).append(found)

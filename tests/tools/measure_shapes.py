@@ -64,7 +64,7 @@ def seconds(folder: str, document: Any, times: int = 3) -> tuple[float, float]:
     summarizer.salience = Salience.load(assets_dir() / "model")
     found = []
     for _ in range(times + 1):
-        summarizer.forget()
+        summarizer.clear_cache()
         began, first = time.perf_counter(), 0.0
         for event in summarizer.stream(document):
             if not first and isinstance(event, DraftText) and event.committed:
