@@ -23,6 +23,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from . import device as devices
 from . import weights
 from .config import LongT5Config
 from .kernels import select
@@ -100,7 +101,7 @@ class Ours:
     name = "longt5"
 
     def __init__(self, folder: Path, dtype: str, device: str) -> None:
-        self.device = weights.choose_device(device)
+        self.device = devices.choose_device(device, LongT5ForConditionalGeneration)
         wanted = DTYPES.get(dtype, dtype)
         self.model = LongT5ForConditionalGeneration.from_pretrained(
             folder, device=self.device, dtype=wanted
@@ -140,7 +141,7 @@ class Transformers:
 
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
-        self.device = weights.choose_device(device)
+        self.device = devices.choose_device(device, LongT5ForConditionalGeneration)
         self.dtype = dtype
         model: Any = transformers.LongT5ForConditionalGeneration
         self.model = model.from_pretrained(folder, dtype=DTYPES[dtype]).to(self.device).eval()
@@ -673,7 +674,7 @@ def parser() -> argparse.ArgumentParser:
 
 def check_table(device: torch.device) -> tuple[str, bool]:
     """Every kernel of this machine beside the reference, and whether all agree."""
-    rows = select.check_all(device)
+    rows = select.compare_all(device, LongT5ForConditionalGeneration)
     lines = ["| kernel | device | dtype | error | limit | verdict |", "|---|---|---|---|---|---|"]
     for r in rows:
         kind = str(r.dtype).removeprefix("torch.")
@@ -681,8 +682,8 @@ def check_table(device: torch.device) -> tuple[str, bool]:
         lines.append(
             f"| {r.kernel} | {r.device} | {kind} | {r.error:.1e} | {r.limit:.0e} | {verdict} |"
         )
-    fast = "faster" if weights.has_fast_bfloat16(device) else "not faster"
-    kind = str(weights.choose_dtype("auto", device)).removeprefix("torch.")
+    fast = "faster" if devices.has_fast_bfloat16(device) else "not faster"
+    kind = str(devices.choose_dtype("auto", device)).removeprefix("torch.")
     lines += ["", f"bfloat16 is {fast} than float32 on {machine_name(device)}: auto is {kind}."]
     return "\n".join([*lines, *select.kernel_notices()]), all(r.passed for r in rows)
 
@@ -694,7 +695,9 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(run_worker(json.loads(arguments.worker))))
         return 0
     if arguments.check:
-        text, right = check_table(weights.choose_device(arguments.device))
+        text, right = check_table(
+            devices.choose_device(arguments.device, LongT5ForConditionalGeneration)
+        )
         print(text)
         return 0 if right else 1
     if arguments.train:

@@ -1,4 +1,4 @@
-"""Failures that a person can act on, and optional libraries that are missing."""
+"""Errors that a person can act on, and checks for optional libraries."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from importlib.util import find_spec
 
 
 class UserError(Exception):
-    """`str(error)` says what happened and what to do next; it is shown without a traceback."""
+    """An error whose message says what happened and what to do next; shown without a traceback."""
 
 
 def require(extra: str, *modules: str) -> None:
-    """Raises UserError with the pip command when one of these modules is not installed."""
+    """Raise UserError with the pip command when one of these modules is not installed."""
     missing = [name.replace("_", "-") for name in modules if find_spec(name) is None]
     if missing:
         raise UserError(
@@ -20,12 +20,18 @@ def require(extra: str, *modules: str) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number of 1 or more, as a type of argparse. Raises ValueError."""
+    """Return a whole number of 1 or more, as a type of argparse. Raises ValueError."""
     if int(text) < 1:
         raise ValueError(text)
     return int(text)
 
 
 def reason(error: Exception) -> str:
-    """What an exception says, on one line and without a full stop."""
+    """Return an exception's message on one line, without its full stop."""
     return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+
+
+def first_line(error: Exception) -> str:
+    """Return an exception's type and the first line of its message; compilers add pages."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:200].rstrip(" .:")

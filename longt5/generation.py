@@ -21,9 +21,12 @@ from .beam_search import BeamSearch, SearchOptions
 from .generation_config import GenerationConfig, check_options, special_ids
 from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN, Processor
+from .outputs import EncoderStates
 
 if TYPE_CHECKING:
-    from .model import EncoderStates, LongT5ForConditionalGeneration, Progress
+    from .model import LongT5ForConditionalGeneration
+
+Progress = Callable[[int, int], None]  # (layers done, layers)
 
 
 class Stopped(Exception):
@@ -159,7 +162,6 @@ def generate(
 
 def join(states: Sequence[EncoderStates]) -> EncoderStates:
     """Kept states of several sources as one batch: decoded together, each as if alone."""
-    from .model import EncoderStates
 
     def pad(rows: Iterable[Tensor], value: float) -> Tensor:
         return torch.nn.utils.rnn.pad_sequence(list(rows), True, value)

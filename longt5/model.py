@@ -9,66 +9,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import weights
+from . import generation, weights
 from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSNorm, safe_linear
 from .blocks import MASKED, mask_bias
 from .cache import DecoderCache
 from .config import LongT5Config, check_batch, check_mask
+from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select
 from .kernels.linear import Fused, Linear, gated_gelu, plain
 from .memory import kept_memory, synchronize
+from .outputs import DecoderStates, EncoderStates, Seq2SeqOutput
 
-if TYPE_CHECKING:
-    from .generation import Draft, GenerationOutput
-
-Progress = Callable[[int, int], None]
 IGNORED = -100  # a label that is no target
 MATRICES = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo", "lm_head")
 Self = TypeVar("Self", bound="PreTrained")
-
-
-@dataclass
-class EncoderStates:
-    """What the encoder made of a source: states [B, S, D], mask [B, S] (1 token, 0 padding)."""
-
-    last_hidden_state: Tensor
-    attention_mask: Tensor
-    input_ids: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-
-    def masked(self, attention_mask: Tensor | None) -> EncoderStates:
-        """These states with another mask, None for their own. Raises ValueError for one that
-        does not fit."""
-        if attention_mask is None:
-            return self
-        check_mask(attention_mask.shape, self.last_hidden_state.shape[:2])
-        return replace(self, attention_mask=attention_mask.to(self.last_hidden_state.device))
-
-
-@dataclass
-class Seq2SeqOutput:
-    """Outputs of encoder and decoder under transformers' names."""
-
-    last_hidden_state: Tensor
-    encoder_last_hidden_state: Tensor
-    logits: Tensor | None = None
-    loss: Tensor | None = None
-    decoder_hidden_states: tuple[Tensor, ...] | None = None
-    decoder_attentions: tuple[Tensor, ...] | None = None
-    cross_attentions: tuple[Tensor, ...] | None = None
-    encoder_hidden_states: tuple[Tensor, ...] | None = None
-    encoder_attentions: tuple[Tensor, ...] | None = None
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -356,16 +319,6 @@ def _step_weights(block: Block) -> joined.Weights:
     return joined.Weights([sub.layer_norm.weight for sub in block.layer], matrices, scales)
 
 
-@dataclass
-class DecoderStates:
-    """Hidden states [B, T, D], and per layer states and weights [B, H, T, T or S]."""
-
-    last_hidden_state: Tensor
-    hidden_states: tuple[Tensor, ...]
-    attentions: tuple[Tensor, ...]
-    cross_attentions: tuple[Tensor, ...]
-
-
 def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
     """Relative bias with the future (and padding) masked: [H, T], [B, T] -> [B or 1, H, T, T]."""
     position = torch.arange(by_distance.shape[-1], device=by_distance.device)
@@ -432,7 +385,15 @@ class PreTrained(nn.Module):
         local_files_only: bool = False,
     ) -> Self:
         """Load a checkpoint in evaluation mode; see :func:`longt5.weights.load`."""
-        return weights.load(cls, folder_or_hub_id, revision, device, dtype, local_files_only)
+        return weights.load(
+            cls,
+            folder_or_hub_id,
+            revision,
+            device,
+            dtype,
+            local_files_only,
+            LongT5ForConditionalGeneration,
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json``, ``model.safetensors``, ``generation_config.json``."""
@@ -614,7 +575,6 @@ class LongT5ForConditionalGeneration(LongT5Model):
         ``on_progress(layers done, layers)``; a set ``stop_event`` raises
         :class:`longt5.Stopped` at the next layer. In training mode it drops out, as forward does.
         """
-        from .generation import Stopped
 
         def on_layer(done: int, total: int) -> None:
             synchronize(self.device)  # a GPU is only told what to do
@@ -649,7 +609,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
 
         if recorded is None:
             fits = max_length <= graph.LONGEST and graph.usable(self.device)
-            recorded = fits and select.verified("graph", self.dtype, str(self.device))
+            recorded = fits and self._is_verified("graph")
 
         def store() -> list[Tensor]:
             # A recorded step looks at every place: a weight of 0 times what is no number is none.
@@ -681,9 +641,13 @@ class LongT5ForConditionalGeneration(LongT5Model):
         needed = ["native step"]
         if any(scale is not None for layer in layers for part in layer.scales for scale in part):
             needed.append("native int8")
-        if checked and not all(select.verified(n, self.dtype, "cpu") for n in needed):
+        if checked and not all(map(self._is_verified, needed)):
             return None
         return joined.DecoderStep(layers, cache, self.config.layer_norm_epsilon)
+
+    def _is_verified(self, kernel: str) -> bool:
+        where = self.dtype, str(self.device)
+        return select.is_verified(kernel, *where, LongT5ForConditionalGeneration)
 
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
@@ -714,7 +678,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         try:
             fixed.record(partial(self._fixed_step, cache))
         except Exception as problem:
-            select.give_up("graph", self.device, problem)
+            select.disable("graph", self.device, problem)
             cache.fixed = None
 
     def _fixed_step(
@@ -735,14 +699,10 @@ class LongT5ForConditionalGeneration(LongT5Model):
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any
     ) -> GenerationOutput:
         """See :func:`longt5.generation.generate`."""
-        from . import generation
-
         return generation.generate(self, input_ids, attention_mask, **options)
 
     def stream(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any
     ) -> Iterator[Draft]:
         """See :func:`longt5.generation.stream`."""
-        from . import generation
-
         return generation.stream(self, input_ids, attention_mask, **options)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import pickle
-import re
-import sys
-import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,101 +26,17 @@ from .checkpoint import (
     write_json,
 )
 from .config import LongT5Config
+from .device import INT8, choose_device, choose_dtype
 from .generation_config import GenerationConfig, check_options, file_content
+from .kernels.checks import ModelClass
+from .kernels.select import notify
 from .memory import is_out_of_memory, release_memory
+from .quantization import quantize_decoder
 
 if TYPE_CHECKING:
     from .model import PreTrained
 
-# A dtype that computes at least this much faster than float32 is worth its rounding.
-WORTHWHILE = 1.3
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-INT8 = "int8"
-
-
 Tensors = dict[str, "Tensor | Stored"]
-
-
-def choose_device(device: str | torch.device) -> torch.device:
-    """ "auto" takes CUDA, else MPS, else the CPU; a GPU only if it computes as the CPU does.
-    Raises ValueError for one that is not here."""
-    if isinstance(device, torch.device):
-        return device
-    has_mps = torch.backends.mps.is_available()
-    if device == "auto":
-        best = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-        return torch.device(best if best == "cpu" or _computes(best) else "cpu")
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-        raise ValueError(f"The device {device!r} is not known; use auto, cpu, cuda, cuda:N or mps.")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("There is no CUDA device here; use --device cpu or auto.")
-    number, count = int(device.partition(":")[2] or 0), torch.cuda.device_count()
-    if device.startswith("cuda") and number >= count:
-        raise ValueError(f"There is no {device} here; the last one is cuda:{count - 1}.")
-    if device == "mps" and not has_mps:
-        raise ValueError("There is no MPS device here; use --device cpu or auto.")
-    return torch.device(device)
-
-
-def _computes(device: str) -> bool:
-    from .kernels import select
-
-    # Where a GPU is lent per call there is none yet.
-    return "spaces" in sys.modules or select.computes(device)
-
-
-def choose_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    """ "auto" takes bfloat16 only where the hardware multiplies it fast, else float32.
-
-    "int8" is the same with int8 weights in the decode steps of a CPU.
-    """
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype in ("auto", INT8):
-        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
-    if dtype not in DTYPES:
-        known = ", ".join(("auto", *DTYPES))
-        raise ValueError(f"The dtype {dtype!r} is not known; use {known} or {INT8}.")
-    return DTYPES[dtype]
-
-
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """CPU: AMX, or AVX512-BF16 that proves faster. CUDA: capability 8.0. MPS: not relied upon."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu":
-        return False
-    # Private names: absent ones mean "not known to be fast".
-    if getattr(torch.cpu, "_is_amx_tile_supported", bool)():
-        return True
-    return getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() and _bfloat16_gain() > WORTHWHILE
-
-
-@functools.lru_cache(maxsize=1)
-@torch.no_grad()
-def _bfloat16_gain() -> float:
-    """How much faster a product is in bfloat16 than in float32 here (some 25 ms, once).
-
-    Small products of one thread, in turn: the best of each is no other program's doing, so that
-    a busy machine chooses what it chooses when it is idle.
-    """
-    from .kernels.linear import linear
-
-    both = [torch.ones(512, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        rounds = [[_seconds(linear, x) for x in both] for _ in range(12)]
-    finally:
-        torch.set_num_threads(threads)
-    full, half = map(min, zip(*rounds, strict=True))
-    return full / half
-
-
-def _seconds(product: Callable[[Tensor, Tensor], Tensor], x: Tensor) -> float:
-    start = time.perf_counter()
-    product(x, x)
-    return time.perf_counter() - start
 
 
 @torch.no_grad()
@@ -272,15 +184,14 @@ def load(
     device: str | torch.device,
     dtype: str | torch.dtype,
     local_files_only: bool,
+    model_class: ModelClass,
 ) -> Any:
     """A model of class ``cls`` from a Hugging Face folder or hub id, in evaluation mode.
 
     Raises FileNotFoundError (no such checkpoint) or ValueError (it does not fit). A GPU that was
     not asked for and is too small gives way to the CPU.
     """
-    from .kernels.select import tell
-
-    where = choose_device(device)
+    where = choose_device(device, model_class)
     kind = choose_dtype(dtype, where)
     folder = locate(folder_or_hub_id, revision, local_files_only)
     config = LongT5Config.from_pretrained(folder)
@@ -297,8 +208,6 @@ def load(
         model.generation_config = GenerationConfig.from_pretrained(folder)
         check_options(config, model.generation_config)
     if dtype == INT8 and model.has_head:
-        from .quantization import quantize_decoder
-
         quantize_decoder(model)
     try:
         return model.to(where).eval()
@@ -307,8 +216,8 @@ def load(
             raise
     del model
     release_memory()
-    tell(f"The device {where} has no room for the model; the processor is used instead.")
-    return load(cls, folder, None, "cpu", dtype, True)
+    notify(f"The device {where} has no room for the model; the processor is used instead.")
+    return load(cls, folder, None, "cpu", dtype, True, model_class)
 
 
 def save(model: PreTrained, folder: str | Path) -> None:

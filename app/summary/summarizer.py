@@ -91,10 +91,10 @@ class Summarizer:
             on_progress(0, 2)
         from longt5 import LongT5ForConditionalGeneration, Tokenizer
         from longt5.checkpoint import commit_of, locate
-        from longt5.weights import choose_device, choose_dtype
+        from longt5.device import choose_device, choose_dtype
 
         try:
-            choose_dtype(dtype, choose_device(device))
+            choose_dtype(dtype, choose_device(device, LongT5ForConditionalGeneration))
         except ValueError as error:
             raise BadOption(str(error)) from error
         local = where != model or model_label(model) != model

@@ -12,13 +12,8 @@ if find_spec("jax") is None:
     raise ImportError('longt5.flax needs JAX: pip install ".[jax]"')
 
 from .cache import DecoderCache
-from .model import (
-    DecoderOutput,
-    EncoderStates,
-    FlaxLongT5ForConditionalGeneration,
-    FlaxLongT5Model,
-    Seq2SeqOutput,
-)
+from .functional import DecoderOutput, EncoderStates, Seq2SeqOutput
+from .model import FlaxLongT5ForConditionalGeneration, FlaxLongT5Model
 
 __all__ = [
     "DecoderCache",

@@ -20,9 +20,9 @@ from ..config import LongT5Config, check_mask
 from ..generation_config import GenerationConfig, check_options, special_ids
 from . import beam_search, greedy_search, logits_processors
 from .beam_search import BeamSearch, SearchOptions
+from .functional import EncoderStates, decode, init_cache, logits
 from .greedy_search import GreedySearch
 from .layers import Params
-from .model import EncoderStates, decode, init_cache, logits
 
 if TYPE_CHECKING:
     from .model import FlaxLongT5ForConditionalGeneration

@@ -71,7 +71,7 @@ def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
         and rows <= native.THIN_ROWS
         and all(size % (2 * native.LANES) == 0 for size in (*sizes, heads * width))
         and dense
-        and all(isinstance(states, native.CrossStates) for states in cache.cross)
+        and all(isinstance(states, native.PackedCrossStates) for states in cache.cross)
     )
 
 

@@ -113,9 +113,9 @@ class Fused:
             return tuple(F.linear(x, w) for w in weights)
         if self.quantized:
             wholes, scales = self.matrices(*weights)
-            kernel = native if select.thin(x, wholes) else int8
+            kernel = native if select.uses_native_product(x, wholes) else int8
             return kernel.thin_product(x, wholes, scales)
-        if select.thin(x, weights):
+        if select.uses_native_product(x, weights):
             return native.thin_product(x, weights)
         if not by_onednn("cpu", first.dtype):
             return tuple(few_rows(x, w) for w in weights)

@@ -29,7 +29,7 @@ SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared",
          "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
 NARROW = ["-mno-avx512f"]  # and all that builds on it
-DTYPES = torch.float32, torch.bfloat16
+KERNEL_DTYPES = torch.float32, torch.bfloat16
 LANES = 16
 MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # more rows are a product like any other
@@ -153,7 +153,7 @@ def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> b
     if torch.compiler.is_compiling():  # which cannot see what they read and write
         return False
     even = width % LANES == 0 and length % LANES == 0
-    return device.type == "cpu" and dtype in DTYPES and even and library() is not None
+    return device.type == "cpu" and dtype in KERNEL_DTYPES and even and library() is not None
 
 
 def pointer(x: Tensor | None) -> int | None:
@@ -228,7 +228,7 @@ def fits_thin(rows: int, weights: Sequence[Tensor]) -> bool:
         rows <= THIN_ROWS
         and len(weights) <= MATRICES
         and first.device.type == "cpu"
-        and first.dtype in (*DTYPES, torch.int8)
+        and first.dtype in (*KERNEL_DTYPES, torch.int8)
         and first.shape[1] % (2 * LANES) == 0
         and all(w.shape[0] % 4 == 0 and w.is_contiguous() for w in weights)
         and library() is not None
@@ -277,7 +277,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return out
 
 
-class CrossStates(decode.CrossStates):
+class PackedCrossStates(decode.CrossStates):
     """Keys and values of one layer's cross-attention, laid out to be streamed once a step."""
 
     def __init__(self, batch: int, source: int, heads: int, width: int, dtype: torch.dtype) -> None:

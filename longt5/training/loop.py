@@ -25,11 +25,11 @@ from tqdm import tqdm
 
 from ..attention import LongAttention, RMSNorm
 from ..checkpoint import replacing
+from ..device import DTYPES, has_fast_bfloat16
 from ..errors import UserError, reason
 from ..generation_config import GenerationConfig
 from ..memory import is_out_of_memory
 from ..model import FeedForward, LongT5ForConditionalGeneration
-from ..weights import DTYPES, has_fast_bfloat16
 from . import optimizer as optimizers
 from .batches import Batch, Batches, Position, collate
 from .corpus import Record

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
+from ..checkpoint import locate
 from ..config import LongT5Config
 from ..errors import UserError, reason
 from ..memory import is_out_of_memory
 from ..model import LongT5ForConditionalGeneration
 from ..tokenizer import Tokenizer
-from ..weights import locate
 from . import copy_circuit, vocabulary
 from .corpus import Record, read
 from .recipe import Recipe

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..weights import choose_device
+from ..device import choose_device
+from ..model import LongT5ForConditionalGeneration
 
 # The first process validates and makes the vocabulary while the others wait.
 PATIENCE = timedelta(hours=12)
@@ -51,10 +52,10 @@ class World:
 def join(device: str = "auto") -> World:
     """The world that torchrun made, else one process."""
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
-        return World(0, 1, choose_device(device))
+        return World(0, 1, choose_device(device, LongT5ForConditionalGeneration))
     # Without the trial that "auto" makes: every process would make it on the first GPU.
     is_cuda = device == "auto" and torch.cuda.is_available()
-    chosen = choose_device("cuda" if is_cuda else device)
+    chosen = choose_device("cuda" if is_cuda else device, LongT5ForConditionalGeneration)
     if not distributed.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=PATIENCE)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from longt5 import benchmark
-from longt5.kernels import select
+from longt5.kernels import checks, select
 
 TINY = ["--preset", "tiny", "--tokens", "150", "--new-tokens", "4", "--num-beams", "2"]
 ROW = {"engine", "dtype", "preset", "tokens", "num_beams", "new_tokens", "encode_s", "step_ms",
@@ -114,8 +114,8 @@ def test_check_prints_every_kernel(capsys, monkeypatch) -> None:
     assert benchmark.main(["--check", "--device", "cpu"]) == 0
     out = capsys.readouterr().out
     assert "| chunked | cpu | float32 |" in out and "auto is" in out
-    wrong = [select.Check("bad", "cpu", torch.float32, 1.0)]
-    monkeypatch.setattr(select, "check_all", lambda device: wrong)
+    wrong = [checks.CheckResult("bad", "cpu", torch.float32, 1.0)]
+    monkeypatch.setattr(select, "compare_all", lambda device, model_class: wrong)
     assert benchmark.main(["--check", "--device", "cpu"]) == 1
     assert "NOT used" in capsys.readouterr().out
 

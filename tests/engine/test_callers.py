@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from longt5 import LongT5ForConditionalGeneration
 from longt5.kernels import linear, native, select
 from tests.parity.reference import padded_batch, pair
 
@@ -46,7 +47,14 @@ def trained(model) -> list[torch.Tensor]:
 
 def checked(model) -> list[torch.Tensor]:
     """Which kernels pass their check."""
-    return [torch.tensor([row.passed for row in select.check_all(torch.device("cpu"))])]
+    return [
+        torch.tensor(
+            [
+                row.passed
+                for row in select.compare_all(torch.device("cpu"), LongT5ForConditionalGeneration)
+            ]
+        )
+    ]
 
 
 def same(got: list[torch.Tensor], expected: list[torch.Tensor]) -> None:

@@ -18,8 +18,8 @@ from torch.utils._pytree import tree_leaves
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration, beam_search, blocks
 from longt5.copy_processor import CopyPenalty
-from longt5.kernels import graph, native, select
-from longt5.weights import choose_device, load
+from longt5.device import choose_device
+from longt5.kernels import checks, graph, native, select
 
 aten = torch.ops.aten
 COPIES = (aten._to_copy.default, aten.copy_.default)
@@ -91,7 +91,7 @@ def _place() -> str:
 @pytest.fixture
 def model(monkeypatch):
     """On the device, where every kernel passes its check."""
-    monkeypatch.setattr(select, "_agrees", lambda *_: True)
+    monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
     monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "meta"))
     shape = LongT5Config(
         vocab_size=64,
@@ -175,7 +175,7 @@ def test_a_step_brings_one_answer_back(model, monkeypatch, options, is_recorded)
     border.to_host.pop("logits_processors.py", 0)  # the source, once, for its n-grams
     search = "greedy_search.py" if options["num_beams"] == 1 else "beam_search.py"
     assert border.to_host.pop(search) == steps
-    assert border.to_host.pop("evidence.py") <= 2 * steps  # of tokens that became certain
+    assert border.to_host.pop("attention_record.py") <= 2 * steps  # of tokens that became certain
     assert not border.to_host and border.doubles <= {"beam_search.py"}
     assert len(results) == is_recorded
     for logits, shares in results:
@@ -262,8 +262,8 @@ def test_a_layer_is_told_when_it_is_done(model, monkeypatch) -> None:
 
 @pytest.mark.parametrize("fault", ["", "raises", "wrong", "full"])
 def test_auto_takes_a_gpu_that_computes(monkeypatch, capsys, fault) -> None:
-    def error(name, dtype, device):
-        assert (name, dtype, device.type) == ("device", torch.float32, "cuda")
+    def error(case):
+        assert (case.name, case.dtype, case.device.type) == ("device", torch.float32, "cuda")
         if fault == "raises":
             raise torch.AcceleratorError("CUDA error: no kernel image is available\nCompile with")
         if fault == "full":
@@ -271,31 +271,33 @@ def test_auto_takes_a_gpu_that_computes(monkeypatch, capsys, fault) -> None:
         return 0.5 if fault == "wrong" else 1e-6
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    choose = partial(choose_device, model_class=LongT5ForConditionalGeneration)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setitem(select.CHECKS, "device", error)
+    monkeypatch.setitem(checks.CHECKS, "device", error)
     monkeypatch.setattr(select, "_notices", [])
-    select.computes.cache_clear()
+    select.device_computes.cache_clear()
     try:
-        assert choose_device("auto").type == ("cpu" if fault else "cuda")
-        assert choose_device("auto").type == ("cpu" if fault else "cuda")
+        assert choose("auto").type == ("cpu" if fault else "cuda")
+        assert choose("auto").type == ("cpu" if fault else "cuda")
         notices = select.kernel_notices()
         assert len(notices) == bool(fault) and "Compile with" not in capsys.readouterr().err
         assert all(n.endswith("the processor is used instead.") for n in notices)
-        assert choose_device("cuda:0").type == "cuda"  # was asked for
+        assert choose("cuda:0").type == "cuda"  # was asked for
         with pytest.raises(ValueError, match="There is no cuda:1 here; the last one is cuda:0"):
-            choose_device("cuda:1")
+            choose("cuda:1")
         monkeypatch.setitem(__import__("sys").modules, "spaces", object())
-        select.computes.cache_clear()
-        assert choose_device("auto").type == "cuda"  # lent later: there is nothing to try it on
+        select.device_computes.cache_clear()
+        assert choose("auto").type == "cuda"  # lent later: there is nothing to try it on
     finally:
-        select.computes.cache_clear()
+        select.device_computes.cache_clear()
 
 
 def test_the_check_of_a_device_sees_a_wrong_one(monkeypatch) -> None:
     def fails() -> None:
         raise AssertionError("it needs no compiler")
 
-    check = partial(select.check, "device", torch.float32, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    check = partial(select.compare, "device", torch.float32, cpu, LongT5ForConditionalGeneration)
     monkeypatch.setattr(native, "library", lambda: None)
     result = check()
     assert result.passed and result.error < 1e-5
@@ -304,7 +306,8 @@ def test_the_check_of_a_device_sees_a_wrong_one(monkeypatch) -> None:
     assert not check().passed
     # The processor's side compiles nothing, which a GPU does not need.
     monkeypatch.setattr(native, "library", fails)
-    monkeypatch.setattr(select, "_steps", lambda model, encoded, **_: [torch.zeros(4, 64)] * 3)
+    zeros = [torch.zeros(4, 64)] * 3
+    monkeypatch.setattr(checks, "_logits_of_steps", lambda model, encoded, **_: zeros)
     monkeypatch.setattr(LongT5ForConditionalGeneration, "encode", lambda self, ids: None)
     assert not check().problem
 
@@ -323,12 +326,12 @@ def test_a_gpu_too_small_for_the_weights_gives_way(model, monkeypatch, tmp_path)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(select, "computes", lambda device: True)
+    monkeypatch.setattr(select, "device_computes", lambda *_: True)
     monkeypatch.setattr(select, "_notices", [])
-    loaded = load(LongT5ForConditionalGeneration, tmp_path, None, "auto", "auto", True)
+    loaded = LongT5ForConditionalGeneration.from_pretrained(tmp_path)
     assert loaded.device.type == "cpu"
     assert select.kernel_notices() == [
         "The device cuda has no room for the model; the processor is used instead."
     ]
     with pytest.raises(torch.OutOfMemoryError):
-        load(LongT5ForConditionalGeneration, tmp_path, None, "cuda", "auto", True)
+        LongT5ForConditionalGeneration.from_pretrained(tmp_path, device="cuda")

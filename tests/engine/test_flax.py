@@ -15,11 +15,14 @@ jax = pytest.importorskip("jax")
 msgpack = pytest.importorskip("msgpack")
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration, blocks  # noqa: E402
-from longt5.flax import FlaxLongT5ForConditionalGeneration, FlaxLongT5Model  # noqa: E402
+from longt5.flax import (  # noqa: E402
+    FlaxLongT5ForConditionalGeneration,
+    FlaxLongT5Model,
+    functional,  # noqa: E402
+)
 from longt5.flax import attention as flax_attention  # noqa: E402
 from longt5.flax import blocks as flax_blocks  # noqa: E402
 from longt5.flax import logits_processors as flax_processors  # noqa: E402
-from longt5.flax import model as flax_model  # noqa: E402
 from longt5.flax import weights as flax_weights  # noqa: E402
 from tests.conftest import EXAMPLE_TEXT, ROOT  # noqa: E402
 from tests.parity.generation_cases import models, random_case, source  # noqa: E402
@@ -483,10 +486,10 @@ def test_functions_are_pure() -> None:
 
     @jax.jit
     def whole(params, ids):
-        encoded = flax_model.encode(params, config, ids, jax.numpy.ones_like(ids))
-        cache = flax_model.init_cache(params, config, encoded, 1, 3)
-        output = flax_model.decode(params, config, ids[:, :3], cache)
-        return flax_model.logits(params, config, output.last_hidden_state)
+        encoded = functional.encode(params, config, ids, jax.numpy.ones_like(ids))
+        cache = functional.init_cache(params, config, encoded, 1, 3)
+        output = functional.decode(params, config, ids[:, :3], cache)
+        return functional.logits(params, config, output.last_hidden_state)
 
     expected = theirs(ids, None, ids[:, :3]).logits
     np.testing.assert_allclose(whole(theirs.params, ids), expected, rtol=1e-4, atol=1e-5)

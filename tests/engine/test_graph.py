@@ -41,7 +41,7 @@ def recorded(monkeypatch):
 
     monkeypatch.setattr(graph, "record", record)
     monkeypatch.setattr(graph, "usable", lambda device: True)
-    monkeypatch.setattr(select, "verified", lambda *_: True)
+    monkeypatch.setattr(select, "is_verified", lambda *_: True)
     return runs
 
 
@@ -84,10 +84,10 @@ def test_recorded_steps_show_their_attention(model, recorded, monkeypatch) -> No
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_check_of_recordings_sees_a_wrong_one(recorded, monkeypatch, dtype) -> None:
     cpu = torch.device("cpu")
-    assert select.check("graph", dtype, cpu).passed
+    assert select.compare("graph", dtype, cpu, LongT5ForConditionalGeneration).passed
     # A recording that forgot to put the beams in order:
     monkeypatch.setattr("longt5.cache.DecoderCache.reorder_all", lambda self, parents: None)
-    assert not select.check("graph", dtype, cpu).passed
+    assert not select.compare("graph", dtype, cpu, LongT5ForConditionalGeneration).passed
 
 
 def test_recordings_are_for_cuda_and_not_for_a_lent_gpu(monkeypatch) -> None:
@@ -178,8 +178,8 @@ def fake_cuda(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(graph.Recording, "_free", {})
     monkeypatch.setattr(graph, "usable", lambda device: True)
-    monkeypatch.setattr(select, "_agrees", lambda *_: True)
-    monkeypatch.setattr(select, "_given_up", set())
+    monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
+    monkeypatch.setattr(select, "_failed", set())
     monkeypatch.setattr(select, "_notices", [])
     return seen
 

@@ -19,7 +19,7 @@ import torch
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
-from longt5.kernels import chunked, cuda, decode, native, reference, select, training
+from longt5.kernels import checks, chunked, cuda, decode, native, reference, select, training
 from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
 from longt5.kernels.threads import PATIENCE, Pace
@@ -159,9 +159,9 @@ def test_a_compiled_kernel_that_fails_at_work_is_given_up(monkeypatch, capsys) -
 
     Compiled.attend = staticmethod(attend)  # type: ignore[attr-defined]
     monkeypatch.setattr(select, "KERNELS", {"cuda": Compiled, "chunked": chunked})
-    monkeypatch.setattr(select, "_agrees", lambda *_: True)
+    monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
     monkeypatch.setattr(select, "_notices", [])
-    monkeypatch.setattr(select, "_given_up", set())
+    monkeypatch.setattr(select, "_failed", set())
     case = attention_case("transient-global", 15, 4, [40], "right")
     expected = chunked.attend(*case)
     assert torch.equal(select.attend(*case), expected) and not asked
@@ -175,27 +175,27 @@ def test_a_compiled_kernel_that_fails_at_work_is_given_up(monkeypatch, capsys) -
     assert select.kernel_notices() == [notice] and capsys.readouterr().err == notice + "\n"
     memory = torch.OutOfMemoryError("CUDA out of memory.")
     with pytest.raises(torch.OutOfMemoryError):
-        select.give_up("cuda", CPU, memory)
+        select.disable("cuda", CPU, memory)
     ending = RuntimeError("CUDA error: operation failed due to a previous error during capture")
     ending.__context__ = memory
     with pytest.raises(torch.OutOfMemoryError):
-        select.give_up("cuda", CPU, ending)
+        select.disable("cuda", CPU, ending)
 
 
 def test_each_device_is_checked_for_itself(monkeypatch) -> None:
     checked = []
 
-    def check(name, dtype, device):
+    def check(name, dtype, device, model_class):
         checked.append(device)
-        return select.Check(name, str(device), dtype, 0.0)
+        return checks.CheckResult(name, str(device), dtype, 0.0)
 
-    monkeypatch.setattr(select, "check", check)
-    select._agrees.cache_clear()
+    monkeypatch.setattr(select, "compare", check)
+    select._matches_reference.cache_clear()
     try:
         for device in ("cuda:0", "cuda:1", "cuda:1"):
-            assert select.verified("chunked", torch.float32, device)
+            assert select.is_verified("chunked", torch.float32, device)
     finally:
-        select._agrees.cache_clear()
+        select._matches_reference.cache_clear()
     assert checked == [torch.device("cuda:0"), torch.device("cuda:1")]
 
 
@@ -203,9 +203,9 @@ def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(select, "_long_error", full)
+    monkeypatch.setattr(chunked, "attend", full)
     with pytest.raises(torch.OutOfMemoryError):
-        select.check("chunked", torch.float32, CPU)
+        select.compare("chunked", torch.float32, CPU)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
     ],
 )
 def test_chunks_get_smaller_where_memory_runs_out(monkeypatch, error) -> None:
-    arguments = select.sample(torch.float32)
+    arguments = checks.attention_sample(torch.float32)
     expected = chunked.attend(*arguments)
     attend, tried = chunked._attend, []
 
@@ -249,7 +249,7 @@ def test_cross_attention(dtype: torch.dtype, source: int, beams: int) -> None:
     bound = BOUNDS[dtype] if dtype is torch.float32 else 3 * BOUNDS[dtype]
     stores = [decode.CrossStates(batch, source, heads, width, dtype, CPU)]
     if native.fits(width, 16, dtype, CPU):
-        stores.append(native.CrossStates(batch, source, heads, width, dtype))
+        stores.append(native.PackedCrossStates(batch, source, heads, width, dtype))
     for store in stores:
         for begin in range(0, source, 1024):
             store.put(begin, k[:, begin : begin + 1024], v[:, begin : begin + 1024])
@@ -283,7 +283,7 @@ def test_self_attention_and_norm(dtype: torch.dtype, length: int) -> None:
 
 
 def test_what_this_machine_runs_passes_its_first_use_check() -> None:
-    rows = select.check_all(CPU)
+    rows = select.compare_all(CPU, LongT5ForConditionalGeneration)
     assert {"chunked", "torch cross"} <= {row.kernel for row in rows}
     assert all(row.passed for row in rows), rows
     if native.library() is not None:
@@ -371,7 +371,11 @@ def test_products_by_matrix_registers(monkeypatch) -> None:
 
 
 def native_checks_pass() -> bool:
-    rows = [row for row in select.check_all(CPU) if row.kernel.startswith("native")]
+    rows = [
+        row
+        for row in select.compare_all(CPU, LongT5ForConditionalGeneration)
+        if row.kernel.startswith("native")
+    ]
     return len({row.kernel for row in rows}) == 7 and all(row.passed for row in rows)
 
 
@@ -411,7 +415,7 @@ def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) ->
     Broken.attend = staticmethod(attend)  # type: ignore[attr-defined]
     monkeypatch.setattr(select, "KERNELS", {"broken": Broken, "chunked": chunked})
     monkeypatch.setattr(select, "_notices", [])
-    select._agrees.cache_clear()
+    select._matches_reference.cache_clear()
     ours = ours_like(reference_model())
     ids, _ = padded_batch([200], 96)
     states = ours.encode(ids).last_hidden_state
@@ -421,7 +425,7 @@ def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) ->
     assert any("broken" in notice for notice in select.kernel_notices())
     ours.encode(ids)
     assert capsys.readouterr().err == ""  # said once
-    select._agrees.cache_clear()
+    select._matches_reference.cache_clear()
     monkeypatch.undo()
     assert relative_error(states, ours.encode(ids).last_hidden_state) < 1e-5
 
@@ -595,8 +599,8 @@ def test_inference_mode_from_the_first_line(dtype: str, tmp_path) -> None:
 @needs_native
 def test_the_compiled_products_take_no_other_widths() -> None:
     whole = torch.ones(8, 64, dtype=torch.int8)
-    assert select.thin(torch.ones(2, 64), [whole])
-    assert not select.thin(torch.ones(2, 64, dtype=torch.float16), [whole])
+    assert select.uses_native_product(torch.ones(2, 64), [whole])
+    assert not select.uses_native_product(torch.ones(2, 64, dtype=torch.float16), [whole])
 
 
 @torch.no_grad()
@@ -692,7 +696,7 @@ def test_dropout_in_training_goes_back_as_it_came() -> None:
 
 def test_autocast_around_a_check_does_not_round_the_reference() -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        assert select.check("chunked", torch.float32, CPU).passed
+        assert select.compare("chunked", torch.float32, CPU).passed
 
 
 JOINED = {"d_kv": 16, "num_heads": 2, "d_ff": 64}  # sizes that one call computes
@@ -740,7 +744,7 @@ def test_int8_layers_in_one_call_need_right_int8_products(monkeypatch) -> None:
     ids, _ = padded_batch([40], 96)
     encoded = ours.encode(ids)
     assert ours.init_cache(encoded, 2, 4).layers is not None
-    monkeypatch.setattr(select, "verified", lambda name, *where: name != "native int8")
+    monkeypatch.setattr(select, "is_verified", lambda name, *where: name != "native int8")
     assert ours.init_cache(encoded, 2, 4).layers is None
 
 

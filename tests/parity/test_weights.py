@@ -16,9 +16,9 @@ from longt5 import (
     LongT5EncoderModel,
     LongT5ForConditionalGeneration,
     LongT5Model,
-    weights,
 )
-from longt5.weights import choose_device, choose_dtype
+from longt5 import device as devices
+from longt5.device import choose_device, choose_dtype
 from tests.parity.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 
@@ -214,7 +214,7 @@ def test_errors_say_what_is_wrong(tmp_path) -> None:
 
 
 def test_auto_takes_what_the_machine_is_fast_at(monkeypatch) -> None:
-    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("cpu", LongT5ForConditionalGeneration) == torch.device("cpu")
     for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda fast=fast: fast)
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
@@ -223,7 +223,7 @@ def test_auto_takes_what_the_machine_is_fast_at(monkeypatch) -> None:
     with pytest.raises(ValueError, match="int3"):
         choose_dtype("int3", torch.device("cpu"))
     with pytest.raises(ValueError, match="not known"):
-        choose_device("tpu")
+        choose_device("tpu", LongT5ForConditionalGeneration)
 
 
 def test_other_programs_do_not_choose_the_number_format(monkeypatch) -> None:
@@ -236,8 +236,8 @@ def test_other_programs_do_not_choose_the_number_format(monkeypatch) -> None:
         return waited + {torch.float32: 0.8, torch.bfloat16: 0.4}[x.dtype]
 
     before = torch.get_num_threads()
-    monkeypatch.setattr(weights, "_seconds", seconds)
-    assert weights._bfloat16_gain.__wrapped__() == 2
+    monkeypatch.setattr(devices, "_time_product", seconds)
+    assert devices._bfloat16_speedup.__wrapped__() == 2
     assert set(threads) == {1} and torch.get_num_threads() == before
 
 
