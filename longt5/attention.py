@@ -13,12 +13,13 @@ from torch.nn import functional as F
 
 from . import blocks
 from .config import LongT5Config
-from .kernels import Geometry, SideBias, decode, reference, select, training
+from .kernels import Geometry, SideBias, decode, reference, select, training, widen_float16
 from .kernels.decode import CrossStates
-from .kernels.linear import Fused, Linear, linear, plain
+from .kernels.linear import Fused, Linear, linear, needs_plain_torch
 
-# Rows of encoder states projected at once; a multiple of every packed layout's run.
-CROSS_SLAB = 2048
+# Rows of encoder states projected at once: large products, without a second copy of all states.
+# A multiple of 16, the run of keys in the native layout.
+CROSS_CHUNK_ROWS = 2048
 
 
 class RMSNorm(nn.Module):
@@ -34,7 +35,7 @@ class RMSNorm(nn.Module):
 
 
 def safe_linear(x: Tensor, weight: Tensor) -> Tensor:
-    """``x @ weight.T`` that cannot overflow in float16; float32 out for half-width weights.
+    """Return ``x @ weight.T`` without overflow in float16, then as float32.
 
     Each row is scaled to at most 1 before the product and back after it, in float32.
     """
@@ -45,7 +46,7 @@ def safe_linear(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class Projections(nn.Module):
-    """The four matrices of an attention layer, and heads in and out."""
+    """The four matrices of an attention layer, and splitting and merging of heads."""
 
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()
@@ -55,15 +56,15 @@ class Projections(nn.Module):
         self.k = Linear(config.d_model, config.inner_dim)
         self.v = Linear(config.d_model, config.inner_dim)
         self.o = Linear(config.inner_dim, config.d_model)
-        # Decode steps multiply few rows: packed matrices, one product where the input is one.
+        # For decode steps, which multiply few rows: matrices of one input become one product.
         self.fused_in, self.fused_out = Fused(), Fused()
 
     def split(self, x: Tensor) -> Tensor:
-        """[..., H*d] -> [..., H, d]."""
+        """Split heads: [..., H*d] -> [..., H, d]."""
         return x.unflatten(-1, (self.heads, self.width))
 
     def merge(self, x: Tensor) -> Tensor:
-        """[..., H, d] -> [..., D], through the output matrix."""
+        """Merge heads through the output matrix: [..., H, d] -> [..., D]."""
         return safe_linear(x.flatten(-2), self.o.weight)
 
     def merge_step(self, x: Tensor) -> Tensor:
@@ -74,9 +75,12 @@ class Projections(nn.Module):
         return self.fused_out(x.flatten(-2), weight)[0]
 
 
-def by_bucket(table: nn.Embedding, buckets: Tensor) -> Tensor:
-    """Float32 biases [H, n] of buckets [n], which the CPU finds for all devices: where a distance
-    lies on the edge of one, the last digit of a logarithm decides."""
+def bucket_bias(table: nn.Embedding, buckets: Tensor) -> Tensor:
+    """Return float32 biases [H, n] of buckets [n].
+
+    Buckets come from the CPU on all devices: for a distance on the edge of one, the last digit of
+    a logarithm decides.
+    """
     return F.embedding(buckets.to(table.weight.device), table.weight.float()).T
 
 
@@ -88,8 +92,8 @@ class LongAttention(Projections):
 
     def __init__(self, config: LongT5Config, has_bias: bool) -> None:
         super().__init__(config)
-        # Whether training compiles its attention, and whether inference on a CUDA GPU does.
-        self.config, self.compiled, self.flex = config, False, False
+        # Compile the attention in training, and in inference on a CUDA GPU.
+        self.config, self.compiled, self.use_flex_attention = config, False, False
         if has_bias:
             buckets = config.relative_attention_num_buckets
             self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
@@ -99,7 +103,7 @@ class LongAttention(Projections):
             self.global_input_layer_norm = RMSNorm(config)
 
     def geometry(self, mask: Tensor) -> Geometry:
-        """Masks and biases for a [B, S] mask, shared by all layers. First layer only."""
+        """Return masks and biases for a [B, S] mask, shared by all layers. First layer only."""
         c = self.config
         offsets = torch.arange(1 - 2 * c.block_len, 2 * c.block_len)
         local = self._bias(self.relative_attention_bias, offsets)
@@ -107,7 +111,8 @@ class LongAttention(Projections):
         local = local.masked_fill(far, blocks.MASKED)
         geometry = Geometry(mask, c.block_len, local, c.global_block_size, self._side_bias(mask))
         if torch.is_grad_enabled():
-            _ = geometry.local_bias, geometry.side_bias  # outside of layers computed again
+            # Here, not in a layer, where gradient checkpointing would compute them again.
+            _ = geometry.local_bias, geometry.side_bias
         return geometry
 
     def _side_bias(self, mask: Tensor) -> SideBias | None:
@@ -122,24 +127,24 @@ class LongAttention(Projections):
         return SideBias(table, rows, blocks.side_validity(ids).sum(-1))
 
     def _bias(self, table: nn.Embedding, offsets: Tensor) -> Tensor:
-        """Float32 bias of every offset: [n] -> [H, n]."""
+        """Return the float32 bias of every offset: [n] -> [H, n]."""
         buckets = blocks.relative_position_bucket(
             offsets,
             bidirectional=True,
             num_buckets=self.config.relative_attention_num_buckets,
             max_distance=self.config.relative_attention_max_distance,
         )
-        return by_bucket(table, buckets).contiguous()
+        return bucket_bias(table, buckets).contiguous()
 
     def forward(
         self, x: Tensor, geometry: Geometry, want_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """[B, S, D] -> [B, S, D] and, on request, weights [B, N, H, L, 3L + G]."""
+        """Attend [B, S, D] -> [B, S, D] and, on request, weights [B, N, H, L, 3L + G]."""
         q, k, v = self.split(self.q(x)), self.split(self.k(x)), self.split(self.v(x))
         side = self._side(x, geometry)
         if not want_weights:
-            if not (plain() or self.training):
-                out = select.attend(q, k, v, side, geometry, self.flex)
+            if not (needs_plain_torch() or self.training):
+                out = select.attend(q, k, v, side, geometry, self.use_flex_attention)
                 return self.merge(out), None
             dropout = self.dropout if self.training else 0.0
             out = training.attend(q, k, v, side, geometry, dropout, self.compiled)
@@ -149,7 +154,7 @@ class LongAttention(Projections):
         return self.merge(reference.apply_weights(weights, v, side, geometry)), weights
 
     def _side(self, x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor] | None:
-        """Keys and values of the global tokens: block sums of the layer's own input, normed."""
+        """Return keys and values [B, G, H, d] of the global tokens: normed block sums of x."""
         if geometry.side is None:
             return None
         ids = blocks.global_blocks(geometry.mask, geometry.block_size)
@@ -169,22 +174,22 @@ class DecoderSelfAttention(Projections):
             self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
 
     def bias(self, length: int) -> Tensor:
-        """Bias of the distance ``query - key`` = 0 .. length-1: float32 [H, length]."""
+        """Return the bias of the distances ``query - key`` = 0 .. length-1: float32 [H, length]."""
         buckets = blocks.relative_position_bucket(
             -torch.arange(length),
             bidirectional=False,
             num_buckets=self.config.relative_attention_num_buckets,
             max_distance=self.config.relative_attention_max_distance,
         )
-        return by_bucket(self.relative_attention_bias, buckets)
+        return bucket_bias(self.relative_attention_bias, buckets)
 
     def forward(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """All positions at once: x [B, T, D], bias [B or 1, H, T, T] with the mask inside."""
+        """Attend at all positions: x [B, T, D], bias [B or 1, H, T, T] with the mask inside."""
         q, k, v = (self.split(m(x)).transpose(1, 2) for m in (self.q, self.k, self.v))
         return self._finish(q, k, v, bias)
 
     def step(self, x: Tensor, keys: Tensor, values: Tensor, at: int, bias: Tensor) -> Tensor:
-        """One position: x [R, D]; keys, values [R, H, T, d] are written at ``at``.
+        """Attend at one position: x [R, D]; write keys, values [R, H, T, d] at ``at``.
 
         ``bias`` [H, at + 1] runs from the first position to the current one.
         """
@@ -196,8 +201,10 @@ class DecoderSelfAttention(Projections):
     def fixed_step(
         self, x: Tensor, keys: Tensor, values: Tensor, at: Tensor, bias: Tensor
     ) -> Tensor:
-        """:meth:`step` at a position that is a number on the device ([1]): all places of the
-        cache are looked at, and ``bias`` [H, T] masks those to come."""
+        """Attend as :meth:`step`, at a position that is a tensor on the device ([1]).
+
+        All T positions of the cache are read; ``bias`` [H, T] masks those to come.
+        """
         fused = self.fused_in(x, self.q.weight, self.k.weight, self.v.weight)
         q, k, v = map(self.split, fused)
         keys.index_copy_(2, at, k[:, :, None])
@@ -211,25 +218,24 @@ class DecoderSelfAttention(Projections):
 
 
 class CrossAttention(Projections):
-    """Decoder attention over the encoder's states: no bias, padding masked."""
+    """Decoder attention over the encoder's states: no relative bias, padding masked."""
 
     def keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, S, D] -> keys [B, H, d, S] and values [B, H, S, d]."""
+        """Project states: [B, S, D] -> keys [B, H, d, S] and values [B, H, S, d]."""
         keys = self.split(self.k(states)).permute(0, 2, 3, 1)
         return keys, self.split(self.v(states)).transpose(1, 2)
 
     def cross_states(self, states: Tensor) -> CrossStates:
-        """[B, S, D] -> keys and values, projected a slab at a time and kept for every step, in
-        the dtype of the layer."""
+        """Project states [B, S, D] to keys and values for all steps, in the layer's dtype."""
         states = states.to(self.k.weight.dtype)
         batch, source, _ = states.shape
-        store = select.cross_states(
+        cross = select.cross_states(
             batch, source, self.heads, self.width, states.dtype, states.device
         )
-        for begin in range(0, source, CROSS_SLAB):
-            rows = states[:, begin : begin + CROSS_SLAB]
-            store.put(begin, self.split(self.k(rows)), self.split(self.v(rows)))
-        return store
+        for begin in range(0, source, CROSS_CHUNK_ROWS):
+            rows = states[:, begin : begin + CROSS_CHUNK_ROWS]
+            cross.put(begin, self.split(self.k(rows)), self.split(self.v(rows)))
+        return cross
 
     def step(
         self,
@@ -238,9 +244,9 @@ class CrossAttention(Projections):
         bias: Tensor | None,
         watch: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
-        """One position of K beams: x [B, K, D] -> [B, K, D]; bias [B, 1, 1, S] or None.
+        """Attend at one position of K beams: x [B, K, D] -> [B, K, D]; bias [B, 1, 1, S] or None.
 
-        ``watch`` is shown the weights [B, H, K, S].
+        ``watch`` receives the weights [B, H, K, S].
         """
         (q,) = self.fused_in(x.flatten(0, 1), self.q.weight)
         q = self.split(q).unflatten(0, x.shape[:2])
@@ -252,12 +258,9 @@ class CrossAttention(Projections):
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """x [B, T, D] (T positions, or K beams as rows), bias [B, 1, 1, S] float32 or None."""
+        """Attend with x [B, T, D] over keys, values; bias [B, 1, 1, S] float32 or None."""
         q = self.split(self.q(x)).transpose(1, 2)
-        if q.dtype is torch.float16:
-            # Products of float16 can overflow before they are summed.
-            q, keys = q.float(), keys.float()
-        scores = (q @ keys).float()
+        scores = (widen_float16(q) @ widen_float16(keys)).float()
         if bias is not None:
             scores = scores + bias
         weights = F.dropout(scores.softmax(-1), self.dropout, self.training)

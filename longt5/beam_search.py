@@ -1,7 +1,7 @@
-"""Which hypotheses live: transformers' fixed-shape beam search, and what of it is certain.
+"""Transformers' fixed-shape beam search, and the part of its answer that is certain.
 
 Never sees the model. B sources, K beams, C candidates per source, T longest sequence.
-Everything here is tiny and lives on the CPU; one transfer per step brings the candidates.
+All tensors here are tiny and on the CPU; one transfer per step brings the candidates.
 A hypothesis is a [2, T] pair: its tokens and, for each, the model row that produced it.
 """
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-WORST = -1.0e9
-WITH_DOUBLES = ("cpu", "cuda")  # devices that have float64
+WORST = -1.0e9  # transformers' score of a hypothesis that cannot win
+DEVICES_WITH_FLOAT64 = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What decides a search: lengths count the start token; ``early_stopping`` True, False or
-    "never"; ``fill`` stands after the end of each sequence; ``generator`` None is torch's own."""
+    """Options of a search: lengths count the start token; ``early_stopping`` is True, False or
+    "never"; ``fill`` pads each sequence after its end; ``generator`` None is torch's own."""
 
     num_beams: int
     max_length: int
@@ -33,7 +33,7 @@ class SearchOptions:
 
 
 class BeamSearch:
-    """State of the search over B sources; ``step`` takes log-probs and gives tokens, parents."""
+    """State of the search over B sources; ``step`` takes log-probs and returns tokens, parents."""
 
     def __init__(self, batch: int, options: SearchOptions) -> None:
         self.options = options
@@ -55,11 +55,11 @@ class BeamSearch:
 
     @property
     def candidates(self) -> int:
-        """C: enough that K unfinished ones remain even if every EOS is among them."""
+        """Return C: enough that K unfinished candidates remain even if all EOS are among them."""
         return max(2, 1 + len(self.options.eos)) * self.options.num_beams
 
     def step(self, log_probs: Tensor) -> tuple[list[int], list[int]]:
-        """Processed log-probs [B*K, V] -> token and flat parent row of each running beam."""
+        """Take processed log-probs [B*K, V]; return token and flat parent row of each beam."""
         batch, beams = self.running_scores.shape
         scores, parents, tokens = self._candidates(log_probs)
         hypotheses = _gather(self.running, parents)
@@ -77,7 +77,7 @@ class BeamSearch:
         return tokens.flatten().tolist(), flat.flatten().tolist()
 
     def _candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The C best (or sampled) continuations: scores, parent beams and tokens, [B, C]."""
+        """Return the C best (or sampled) continuations: scores, parents and tokens, [B, C]."""
         batch, beams = self.running_scores.shape
         vocab = log_probs.shape[-1]
         running = self.running_scores.to(log_probs.device)
@@ -85,7 +85,7 @@ class BeamSearch:
         if self.options.do_sample:
             generator = self.options.generator
             indices = torch.multinomial(total.softmax(-1), self.candidates, generator=generator)
-            # Drawn in any order, ranked like the best: what ranks first may finish.
+            # Sampling returns any order, but only candidates that rank first may finish.
             scores, order = torch.gather(total, 1, indices).sort(dim=-1, descending=True)
             indices = torch.gather(indices, 1, order)
         else:
@@ -118,13 +118,13 @@ class BeamSearch:
         self.lengths = torch.gather(torch.cat([self.lengths, lengths], 1), 1, kept)
 
     def _closed(self) -> Tensor:
-        """[B, 1]: the pool takes no more, being full under ``early_stopping=True``."""
+        """Return [B, 1]: the pool is full under ``early_stopping=True`` and takes no more."""
         return self.is_finished.all(-1, keepdim=True) & (self.options.early_stopping is True)
 
     def _update_done(self, ended: Tensor) -> None:
         o = self.options
-        generous = o.early_stopping == "never" and o.length_penalty > 0
-        length = (o.max_length if generous else self.length) - 1
+        uses_longest = o.early_stopping == "never" and o.length_penalty > 0
+        length = (o.max_length if uses_longest else self.length) - 1
         best = self.running_scores[:, :1] / length**o.length_penalty
         lowest = self.finished_scores.amin(1, keepdim=True)
         worst = torch.where(self.is_finished, lowest, WORST)
@@ -133,7 +133,7 @@ class BeamSearch:
         self.done = not self.improvable.any() or all_closed or bool(ended.all())
 
     def draft(self, row: int) -> tuple[list[int], list[int]]:
-        """(committed, provisional): what is certain, and the best hypothesis beyond it.
+        """Return (committed, provisional): the certain tokens, and the best hypothesis beyond.
 
         Committed is the longest prefix shared by all that can still win: the best finished
         hypothesis and each running beam whose best possible score is not strictly below it.
@@ -143,7 +143,7 @@ class BeamSearch:
         rivals = [self.running[row, k, 0] for k in running]
         if self.is_finished[row, 0]:
             rivals.append(self.finished[row, 0, 0])
-        if not rivals:  # a dead end: the rules forbade every token, and nothing has finished
+        if not rivals:  # processors forbade every token, and nothing has finished
             return list(self.texts[row]), []
         begin = self.committed[row]
         stop = self.length if running else self.options.max_length
@@ -155,7 +155,7 @@ class BeamSearch:
         return list(self.texts[row]), self._until_eos(best)
 
     def _best(self, row: int, running: list[int]) -> Tensor:
-        """[2, T]: the best by normalised score among those that can still win."""
+        """Return [2, T], the best by normalized score among those that can still win."""
         if not running:
             return self.finished[row, 0]
         penalty = max(1, self.length - 1) ** self.options.length_penalty
@@ -165,22 +165,22 @@ class BeamSearch:
         return self.running[row, running[0]]
 
     def _contenders(self, row: int) -> list[int]:
-        """Running beams that may still become the answer, best first."""
+        """Return the running beams that may still become the answer, best first."""
         if self.settled(row):
             return []
         o = self.options
-        # The kindest length: the longest for a positive penalty, else the very next one.
+        # The most favourable length: the longest for a positive penalty, else the next one.
         length = o.max_length - 1 if o.length_penalty > 0 else self.length
         bound = self.running_scores[row] / length**o.length_penalty
         if bool(self.is_finished[row, 0]):
             able = bound >= self.finished_scores[row, 0]
         else:
-            # A beam that met only forbidden tokens ranks below an empty place of the pool.
+            # A beam with only forbidden continuations ranks below an empty slot of the pool.
             able = ~self.running_scores[row].isinf()
         return torch.nonzero(able).flatten().tolist()
 
     def settled(self, row: int) -> bool:
-        """Whether the answer of this source is final; others may go on."""
+        """Return whether the answer of this source is final; others may go on."""
         return self.done or bool(self._closed()[row]) or not bool(self.improvable[row])
 
     def _until_eos(self, tokens: Tensor) -> list[int]:
@@ -188,34 +188,34 @@ class BeamSearch:
         return found[: next((i for i, t in enumerate(found) if t in self.options.eos), None)]
 
     def origins(self, row: int, begin: int, stop: int) -> list[int]:
-        """The model row that produced each of the tokens ``begin .. stop - 1`` of the draft."""
+        """Return the model row that produced each token ``begin .. stop - 1`` of the draft."""
         return self._best(row, self._contenders(row))[1, 1 + begin : 1 + stop].tolist()
 
     def result(self, keep: int) -> tuple[Tensor, Tensor]:
-        """The ``keep`` best of each source: sequences [B*keep, L] and scores [B*keep]."""
+        """Return the ``keep`` best of each source: sequences [B*keep, L] and scores [B*keep]."""
         sequences = self.finished[:, :keep, 0].flatten(0, 1)
         longest = 1 + int(self.lengths[:, :keep].max())
         return sequences[:, :longest], self.finished_scores[:, :keep].flatten()
 
     def hit_eos(self, row: int) -> bool:
-        """Whether the best answer ends in EOS (else it was cut at the longest length)."""
+        """Return whether the best answer ends in EOS, and not at the longest length."""
         return int(self.finished[row, 0, 0, int(self.lengths[row, 0])]) in self.options.eos
 
 
 def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Both on the CPU: in one transfer, as float64, which holds either exactly, where the device
-    has that (Apple's have not)."""
-    if scores.device.type not in WITH_DOUBLES:
+    """Move both to the CPU, in one transfer where the device has float64, which holds both exactly
+    (Apple's GPUs have none)."""
+    if scores.device.type not in DEVICES_WITH_FLOAT64:
         return scores.cpu(), indices.cpu()
     packed = torch.stack([scores.double(), indices.double()]).cpu()
     return packed[0].float(), packed[1].long()
 
 
 def _best_first(scores: Tensor, keep: int) -> Tensor:
-    """[B, N] -> indices [B, keep] of the best; of two that share the first place, the earlier one.
+    """Return indices [B, keep] of the best of [B, N]; of two equal best ones, the earlier first.
 
-    ``topk`` as in transformers would put them in any order, and the earlier of two hypotheses that
-    finished with equal scores may be committed already. All else is as transformers has it.
+    ``topk`` as in transformers returns ties in any order, and the earlier of two hypotheses that
+    finished with equal scores may be committed already. Lower ranks are as in transformers.
     """
     ranked, stable = scores.sort(dim=1, descending=True, stable=True)
     tied = (ranked[:, :1] == ranked[:, 1:2]) & (ranked[:, :1] > WORST)
@@ -223,5 +223,5 @@ def _best_first(scores: Tensor, keep: int) -> Tensor:
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:
-    """x [B, C, 2, T], index [B, K] -> [B, K, 2, T]."""
+    """Select hypotheses: x [B, C, 2, T], index [B, K] -> [B, K, 2, T]."""
     return torch.take_along_dim(x, index[:, :, None, None], dim=1)

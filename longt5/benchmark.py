@@ -31,7 +31,7 @@ from .kernels.linear import linear
 from .memory import synchronize
 from .model import EncoderStates, LongT5ForConditionalGeneration
 
-SHAPE = {
+COMMON_SHAPE = {
     "feed_forward_proj": "gated-gelu",
     "encoder_attention_type": "transient-global",
     "dropout_rate": 0.0,
@@ -49,9 +49,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "base": {"d_model": 768, "num_heads": 12, "d_ff": 2048, "num_layers": 12},
     "large": {"d_model": 1024, "num_heads": 16, "d_ff": 2816, "num_layers": 24},
 }  # fmt: skip
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPE_FLAGS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # What keeps torch, its libraries and our compiled kernel to the instructions of lesser processors.
-LIMITS = {
+INSTRUCTION_LIMITS = {
     "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
              "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }  # fmt: skip
@@ -62,7 +62,7 @@ REPEAT_SECONDS, REPEATS = 12.0, 5
 
 def config_of(preset: str) -> LongT5Config:
     """The shape of a published checkpoint: small (bundled), base or large."""
-    return LongT5Config(**{**SHAPE, **PRESETS[preset]})
+    return LongT5Config(**{**COMMON_SHAPE, **PRESETS[preset]})
 
 
 def write_checkpoint(folder: Path, preset: str, seed: int) -> None:
@@ -102,11 +102,11 @@ class Ours:
 
     def __init__(self, folder: Path, dtype: str, device: str) -> None:
         self.device = devices.choose_device(device, LongT5ForConditionalGeneration)
-        wanted = DTYPES.get(dtype, dtype)
+        wanted = DTYPE_FLAGS.get(dtype, dtype)
         self.model = LongT5ForConditionalGeneration.from_pretrained(
             folder, device=self.device, dtype=wanted
         )
-        kinds = {kind: name for name, kind in DTYPES.items()}
+        kinds = {kind: name for name, kind in DTYPE_FLAGS.items()}
         is_int8 = dtype == "int8" and self.device.type == "cpu"
         self.dtype = "int8" if is_int8 else kinds[self.model.dtype]
 
@@ -144,7 +144,7 @@ class Transformers:
         self.device = devices.choose_device(device, LongT5ForConditionalGeneration)
         self.dtype = dtype
         model: Any = transformers.LongT5ForConditionalGeneration
-        self.model = model.from_pretrained(folder, dtype=DTYPES[dtype]).to(self.device).eval()
+        self.model = model.from_pretrained(folder, dtype=DTYPE_FLAGS[dtype]).to(self.device).eval()
         self.base: Any = transformers.StoppingCriteria
 
     @torch.inference_mode()
@@ -321,7 +321,7 @@ def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
     losses: list[float] = []
 
     def step() -> None:
-        kind = DTYPES[job["dtype"]]
+        kind = DTYPE_FLAGS[job["dtype"]]
         with torch.autocast(device.type, kind, enabled=kind != torch.float32):
             loss = model(input_ids=ids, labels=labels).loss
         loss.backward()
@@ -460,7 +460,7 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
     engine: Engine = make(folder, kind, job["device"])  # type: ignore[assignment]
     if isinstance(engine, Ours) and job.get("compile"):
         for block in engine.model.encoder.block:
-            block.layer[0].inner.flex = True
+            block.layer[0].inner.use_flex_attention = True
     if job["task"] == "train":
         return {**measure_training(engine, job), "machine": machine_name(engine.device)}
     if job["task"] == "profile":
@@ -475,7 +475,7 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
 def in_child(job: dict[str, Any]) -> dict[str, Any]:
     """Run one job in a fresh process. Raises RuntimeError with its last words if it fails."""
     command = [sys.executable, "-m", "longt5.benchmark", "--worker", json.dumps(job)]
-    environment = os.environ | LIMITS.get(job.get("limit") or "", {})
+    environment = os.environ | INSTRUCTION_LIMITS.get(job.get("limit") or "", {})
     done = subprocess.run(
         command, capture_output=True, text=True, encoding="utf-8", env=environment
     )
@@ -484,7 +484,7 @@ def in_child(job: dict[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def compare(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def compare_engines(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Ratios (transformers over ours) and how far the outputs agree."""
     ours, theirs = results["longt5"], results.get("transformers")
     if theirs is None:
@@ -513,7 +513,7 @@ def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
     return results["longt5"]["tokens"] == results[name]["tokens"]
 
 
-def run(arguments: argparse.Namespace) -> dict[str, Any]:
+def benchmark_inference(arguments: argparse.Namespace) -> dict[str, Any]:
     """The whole comparison: the content of ``--json``."""
     fields = (
         "preset",
@@ -546,7 +546,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             "machine": results["longt5"]["machine"],
             "torch": torch.__version__,
             "rows": [results[name]["row"] for name in ENGINES if name in results],
-            **compare(results),
+            **compare_engines(results),
             "jax_same_tokens": same_tokens(results, "jax"),
             "roofline": results["longt5"]["roofline"],
         }
@@ -556,7 +556,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def run_training(arguments: argparse.Namespace) -> dict[str, Any]:
+def benchmark_training(arguments: argparse.Namespace) -> dict[str, Any]:
     """Training steps of both engines: rows, and the ratio of tokens per second."""
     fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype", "limit", "compile")
     job = {name: getattr(arguments, name) for name in fields}
@@ -575,7 +575,7 @@ def run_training(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def training_table(report: dict[str, Any]) -> str:
-    """The report of :func:`run_training` for people."""
+    """The report of :func:`benchmark_training` for people."""
     lines = [
         f"{report['machine']}; torch {report['torch']}",
         "",
@@ -592,7 +592,7 @@ def training_table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def table(report: dict[str, Any]) -> str:
+def inference_table(report: dict[str, Any]) -> str:
     """The report for people."""
     lines = [f"{report['machine']}; torch {report['torch']}", ""]
     heads = (
@@ -640,7 +640,7 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join([*lines, report.get("profile", "")]).rstrip()
 
 
-def parser() -> argparse.ArgumentParser:
+def benchmark_parser() -> argparse.ArgumentParser:
     """The options of the command."""
     p = argparse.ArgumentParser(prog="python -m longt5.benchmark", description=__doc__)
     p.add_argument("--preset", choices=sorted(PRESETS), default="base")
@@ -649,12 +649,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--new-tokens", type=int, default=32)
     p.add_argument("--against", choices=["transformers"])
     p.add_argument("--with-jax", action="store_true", help="a row for the JAX classes, on the CPU")
-    p.add_argument("--dtype", choices=["auto", *DTYPES, "int8"], default="fp32")
-    p.add_argument("--against-dtype", choices=[*DTYPES], help="default: the same as --dtype")
+    p.add_argument("--dtype", choices=["auto", *DTYPE_FLAGS, "int8"], default="fp32")
+    p.add_argument("--against-dtype", choices=[*DTYPE_FLAGS], help="default: the same as --dtype")
     p.add_argument("--device", default="auto")
     p.add_argument(
         "--limit",
-        choices=[*LIMITS],
+        choices=[*INSTRUCTION_LIMITS],
         help="keep both engines to these instructions of the processor",
     )
     p.add_argument("--seed", type=int, default=0)
@@ -690,7 +690,7 @@ def check_table(device: torch.device) -> tuple[str, bool]:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and give the exit code."""
-    arguments = parser().parse_args(argv)
+    arguments = benchmark_parser().parse_args(argv)
     if arguments.worker:
         print(json.dumps(run_worker(json.loads(arguments.worker))))
         return 0
@@ -701,13 +701,13 @@ def main(argv: list[str] | None = None) -> int:
         print(text)
         return 0 if right else 1
     if arguments.train:
-        if arguments.dtype not in DTYPES:
-            parser().error(f"--train takes --dtype {', '.join(DTYPES)}")
-        report = run_training(arguments)
+        if arguments.dtype not in DTYPE_FLAGS:
+            benchmark_parser().error(f"--train takes --dtype {', '.join(DTYPE_FLAGS)}")
+        report = benchmark_training(arguments)
         print(json.dumps(report) if arguments.json else training_table(report))
         return 0
-    report = run(arguments)
-    print(json.dumps(report) if arguments.json else table(report))
+    report = benchmark_inference(arguments)
+    print(json.dumps(report) if arguments.json else inference_table(report))
     return 0
 
 

@@ -17,9 +17,9 @@ MASKED = -1e10
 
 
 def mask_bias(visible: Tensor) -> Tensor:
-    """What a boolean mask adds to scores: 0 where True, else MASKED; any shape in, same out.
+    """Return a mask as additive scores: 0 where True, else MASKED; the shape stays.
 
-    Float32 whatever torch's default is, since compiled kernels read it as such.
+    Float32 whatever torch's default dtype is, since compiled kernels read it as such.
     """
     return torch.zeros_like(visible, dtype=torch.float32).masked_fill_(~visible, MASKED)
 
@@ -27,7 +27,7 @@ def mask_bias(visible: Tensor) -> Tensor:
 def relative_position_bucket(
     relative_position: Tensor, *, bidirectional: bool, num_buckets: int, max_distance: int
 ) -> Tensor:
-    """Bucket of each ``key - query`` distance (T5 paper, section 2.1): any shape in, same out.
+    """Return the bucket of each ``key - query`` distance (T5 paper, section 2.1); the shape stays.
 
     Half of the (one-sided) buckets are exact; the rest grow logarithmically to max_distance.
 
@@ -57,7 +57,7 @@ def relative_position_bucket(
 
 
 def three_block_offsets(block_len: int) -> Tensor:
-    """``key - query`` for a block's queries over its left, own and right block: [L, 3L].
+    """Return ``key - query`` for a block's queries over its left, own and right block: [L, 3L].
 
     >>> three_block_offsets(2).tolist()
     [[-2, -1, 0, 1, 2, 3], [-3, -2, -1, 0, 1, 2]]
@@ -75,7 +75,7 @@ def pad_to_blocks(x: Tensor, block_len: int) -> Tensor:
 
 
 def three_blocks(x: Tensor, block_len: int) -> Tensor:
-    """Each block beside its neighbours: [B, N*L, ...] -> [B, N, 3L, ...], zeros at the ends.
+    """Join each block with its neighbours: [B, N*L, ...] -> [B, N, 3L, ...], zeros at the ends.
 
     >>> three_blocks(torch.tensor([[1, 2, 3, 4]]), 2).tolist()
     [[[0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 0, 0]]]
@@ -88,9 +88,9 @@ def three_blocks(x: Tensor, block_len: int) -> Tensor:
 
 @dataclass(frozen=True)
 class GlobalBlocks:
-    """Which global block each token belongs to.
+    """Assignment of tokens to global blocks.
 
-    ``ids`` [B, S]: the block of a token, -1 for padding and when the row has no full block;
+    ``ids`` [B, S]: the block of a token, -1 for padding and in a row without a full block;
     orphan tokens (the tail shorter than a block) join the last full block.
     ``count`` [B]: full blocks per row; ``total``: G, the same for all rows.
     """
@@ -100,7 +100,7 @@ class GlobalBlocks:
     total: int
 
     def row_ids(self, rows: int, block_size: int) -> Tensor:
-        """The block id shared by each run of ``block_size`` positions: [B, rows].
+        """Return the block id that each run of ``block_size`` positions shares: [B, rows].
 
         Padding positions get an id too; their output is never read.
         """
@@ -141,13 +141,13 @@ def global_aggregates(x: Tensor, mask: Tensor, blocks: GlobalBlocks, block_size:
     if full < source:
         runs = torch.cat([runs, x[:, full:].sum(1, keepdim=True, dtype=torch.float32)], 1)
     ids = blocks.row_ids(runs.shape[1], block_size)
-    # One slot more than there are blocks takes the runs that belong to none.
+    # An additional slot collects the runs that belong to no block.
     slot = torch.where(ids >= 0, ids, blocks.total)[..., None].expand(-1, -1, width)
     sums = torch.zeros(batch, blocks.total + 1, width, dtype=torch.float32, device=x.device)
     return sums.scatter_add(1, slot, runs)[:, :-1]
 
 
 def side_validity(blocks: GlobalBlocks) -> Tensor:
-    """Which global tokens a row's real tokens may see: [B, G], True = visible."""
+    """Return which global tokens a row's real tokens may see: [B, G], True = visible."""
     position = torch.arange(blocks.total, device=blocks.ids.device)
     return position[None, :] <= blocks.ids.amax(-1, keepdim=True)

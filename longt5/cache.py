@@ -1,4 +1,4 @@
-"""Keys and values of one decode: made by the loop, passed as an argument, dropped with it."""
+"""Keys and values of one decode; the decoding loop makes them and drops them at its end."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from .attention_record import Watcher
 from .kernels.decode import CrossStates
-from .kernels.graph import FixedStep
+from .kernels.graph import RecordedStep
 from .kernels.joined import DecoderStep
-from .kernels.threads import Pace
+from .kernels.threads import ThreadTuner
 
 
 @dataclass
@@ -21,10 +21,11 @@ class DecoderCache:
     ``self_keys``, ``self_values``: per layer [R, H, T, d], preallocated to the longest target.
     ``cross``: per layer the encoder's keys and values, shared by the K beams of a source.
     ``cross_bias``: [B, 1, 1, S] float32, None without padding. ``self_bias``: [H, T].
-    ``pace``: how many threads a step takes.
-    ``watch``: who is shown the cross-attention weights [B, H, K, S] of a layer at each step.
-    ``fixed``: the recorded step, where steps are recorded; ``layers``: all of them in one call,
-    which knows itself where each row's positions lie, so that nothing is moved.
+    ``threads``: chooses the number of threads of each step.
+    ``watch``: by layer, what receives its cross-attention weights [B, H, K, S] at each step.
+    ``recorded_step``: the step recorded on a GPU, None where steps are not recorded.
+    ``joined_step``: all layers as one call, which tracks where each row's positions lie, so that
+    :meth:`reorder` moves no keys and values; None where layers run one after the other.
     """
 
     self_keys: list[Tensor]
@@ -34,18 +35,20 @@ class DecoderCache:
     self_bias: Tensor
     num_beams: int
     length: int = 0
-    pace: Pace = field(default_factory=Pace)
+    threads: ThreadTuner = field(default_factory=ThreadTuner)
     watch: dict[int, Watcher] = field(default_factory=dict)
-    fixed: FixedStep | None = None
-    layers: DecoderStep | None = None
+    recorded_step: RecordedStep | None = None
+    joined_step: DecoderStep | None = None
 
     @property
     def capacity(self) -> int:
         return self.self_keys[0].shape[2]
 
     def check(self, tokens: Tensor) -> None:
-        """Raises ValueError unless there is one token for each row, and room for them: a compiled
-        step would write past the end."""
+        """Raise ValueError unless there is one token for each row and room for them.
+
+        A compiled step would write past the end.
+        """
         rows = self.self_keys[0].shape[0]
         if tokens.shape != (rows,):
             raise ValueError(
@@ -55,15 +58,15 @@ class DecoderCache:
             raise ValueError(f"The cache holds {self.capacity} positions and is full.")
 
     def reorder(self, parents: Tensor) -> None:
-        """Make row ``i`` continue row ``parents[i]`` ([R] flat indices, best on the CPU)."""
-        if self.fixed is not None:
-            self.fixed.parents.copy_(parents)
+        """Make row ``i`` continue row ``parents[i]`` ([R] flat indices, fastest on the CPU)."""
+        if self.recorded_step is not None:
+            self.recorded_step.parents.copy_(parents)
             return
         identity = torch.arange(len(parents), device=parents.device)
         if self.length == 0 or torch.equal(parents, identity):
             return
-        if self.layers is not None:
-            self.layers.reorder(parents, self.length)
+        if self.joined_step is not None:
+            self.joined_step.reorder(parents, self.length)
             return
         parents = parents.to(self.self_keys[0].device)
         for store in (*self.self_keys, *self.self_values):
@@ -71,6 +74,7 @@ class DecoderCache:
             used.copy_(used.index_select(0, parents))
 
     def reorder_all(self, parents: Tensor) -> None:
-        """:meth:`reorder` of every place, written or not: the same work whatever the length."""
+        """Reorder all positions, written or not: the same work at every length, as a recording
+        needs."""
         for store in (*self.self_keys, *self.self_values):
             store.copy_(store.index_select(0, parents))

@@ -13,9 +13,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from .errors import reason
 
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
-FILES = ["*.json", "*.safetensors", "spiece.model", "tokenizer.json"]
+SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME = "model.safetensors", "model.safetensors.index.json"
+WEIGHTS_NAME, WEIGHTS_INDEX_NAME = "pytorch_model.bin", "pytorch_model.bin.index.json"
+DOWNLOADED_FILES = ["*.json", "*.safetensors", "spiece.model", "tokenizer.json"]
 
 # Names in published files that are not parameters of ours. A copy of the embedding must equal
 # it; None marks what is dropped, with the reason beside it.
@@ -47,7 +47,7 @@ def locate(
         raise FileNotFoundError(f"There is no checkpoint folder at {name}.")
     try:
         if revision is None and not local_files_only:
-            kept = _kept(name, old_files)
+            kept = _cached_snapshot(name, old_files)
             if kept is not None:
                 return kept
         return _snapshot(name, revision, local_files_only, old_files)
@@ -66,19 +66,21 @@ def commit_of(folder: Path) -> str | None:
 def _snapshot(name: str, revision: str | None, local: bool, old_files: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    patterns = FILES
+    patterns = DOWNLOADED_FILES
     while True:
         path = Path(
             snapshot_download(
                 name, revision=revision, local_files_only=local, allow_patterns=patterns
             )
         )
-        if patterns != FILES or any((path / f).is_file() for f in (SINGLE, INDEX)):
+        if patterns != DOWNLOADED_FILES or any(
+            (path / f).is_file() for f in (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME)
+        ):
             return path
-        patterns = [*FILES, old_files]
+        patterns = [*DOWNLOADED_FILES, old_files]
 
 
-def _kept(name: str, old_files: str) -> Path | None:
+def _cached_snapshot(name: str, old_files: str) -> Path | None:
     """What an earlier run fetched, when all of it is there."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -86,10 +88,10 @@ def _kept(name: str, old_files: str) -> Path | None:
         path = _snapshot(name, None, True, old_files)
     except LocalEntryNotFoundError:
         return None
-    for index in (path / INDEX, *path.glob("*.index.json")):
+    for index in (path / SAFE_WEIGHTS_INDEX_NAME, *path.glob("*.index.json")):
         if index.is_file():
             return path if all((path / s).is_file() for s in _shards(index).values()) else None
-    weights = (path / SINGLE, *path.glob(old_files))
+    weights = (path / SAFE_WEIGHTS_NAME, *path.glob(old_files))
     whole = (path / "config.json").is_file() and any(f.is_file() for f in weights)
     return path if whole else None
 
@@ -109,7 +111,7 @@ def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, An
         tensors.update(load(folder / shard))
     absent = sorted(set(weight_map) - set(tensors))
     if absent:
-        raise ValueError(f"The shards lack tensors that the index lists: {some(absent)}.")
+        raise ValueError(f"The shards lack tensors that the index lists: {abbreviated(absent)}.")
     return tensors
 
 
@@ -135,12 +137,12 @@ def check_fit(found: Shapes, expected: Shapes) -> None:
         if found[k] != expected[k]
     ]
     labelled = (("unknown", unknown), ("missing", missing), ("of the wrong shape", misshapen))
-    problems = [f"{label}: {some(keys)}" for label, keys in labelled if keys]
+    problems = [f"{label}: {abbreviated(keys)}" for label, keys in labelled if keys]
     if problems:
         raise ValueError("The checkpoint does not fit its config: " + "; ".join(problems) + ".")
 
 
-def some(keys: Iterable[str], limit: int = 8) -> str:
+def abbreviated(keys: Iterable[str], limit: int = 8) -> str:
     """The first of the keys, and how many more there are."""
     keys = list(keys)
     return ", ".join(keys[:limit]) + (f" and {len(keys) - limit} more" if keys[limit:] else "")
@@ -164,32 +166,32 @@ def read_object(path: Path) -> dict[str, Any]:
     return values
 
 
-def typed(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked_types(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values from JSON as those of ``kind``'s fields, lists as tuples. Raises ValueError naming
     the first that is of another type."""
-    found = {name: frozen(value) for name, value in values.items()}
+    found = {name: as_tuples(value) for name, value in values.items()}
     for name, hint in get_type_hints(kind).items():
-        if name in found and not _is(found[name], hint):
+        if name in found and not _is_instance(found[name], hint):
             wanted = hint.__name__ if isinstance(hint, type) else hint
             raise ValueError(f"{name} must be {wanted}, not {values[name]!r}")
     return found
 
 
-def frozen(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """Lists, and lists in them, as tuples."""
-    return tuple(map(frozen, value)) if isinstance(value, (list, tuple)) else value
+    return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _is(value: Any, hint: Any) -> bool:
+def _is_instance(value: Any, hint: Any) -> bool:
     """isinstance for a hint of plain types, unions and tuples; a whole number is a float too."""
     inner = get_args(hint)
     if get_origin(hint) in (Union, UnionType):
-        return any(_is(value, one) for one in inner)
+        return any(_is_instance(value, one) for one in inner)
     if get_origin(hint) is tuple:
         if not isinstance(value, tuple):
             return False
         kinds = inner[:1] * len(value) if Ellipsis in inner else inner
-        return len(kinds) == len(value) and all(map(_is, value, kinds))
+        return len(kinds) == len(value) and all(map(_is_instance, value, kinds))
     if hint in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, (int, float) if hint is float else hint)

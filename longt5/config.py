@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .checkpoint import Shapes, read_object, typed
+from .checkpoint import Shapes, checked_types, read_object
 
 ATTENTION_TYPES = ("local", "transient-global")
 # How a tensor's name ends, and what its two sizes are.
-SIZES = (
+WEIGHT_DIMENSIONS = (
     ("shared.weight", ("vocab_size", "d_model")),
     ("embed_tokens.weight", ("vocab_size", "d_model")),
     ("relative_attention_bias.weight", ("relative_attention_num_buckets", "num_heads")),
@@ -145,7 +145,7 @@ class LongT5Config:
         for optional in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):
             if given.get(optional, 0) is None:
                 del given[optional]
-        return cls(**typed(cls, given))
+        return cls(**checked_types(cls, given))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> LongT5Config:
@@ -160,7 +160,7 @@ class LongT5Config:
         before so much is made room for. What else does not fit, check_fit says."""
         file = f"config.json in {folder}"
         for name, shape in found.items():
-            fields = next((own for end, own in SIZES if name.endswith(end)), ())
+            fields = next((own for end, own in WEIGHT_DIMENSIONS if name.endswith(end)), ())
             for field, size in zip(fields, shape, strict=False):
                 if (asked := getattr(self, field)) > size:
                     said = "d_kv times num_heads" if field == "inner_dim" else field

@@ -9,7 +9,7 @@ class UserError(Exception):
     """An error whose message says what happened and what to do next; shown without a traceback."""
 
 
-def require(extra: str, *modules: str) -> None:
+def require_modules(extra: str, *modules: str) -> None:
     """Raise UserError with the pip command when one of these modules is not installed."""
     missing = [name.replace("_", "-") for name in modules if find_spec(name) is None]
     if missing:

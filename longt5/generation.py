@@ -1,4 +1,4 @@
-"""The decoding loop: options, ``stream()`` and ``generate()``, which only drains it.
+"""The decoding loop: ``stream()``, and ``generate()``, which only drains it.
 
 The search is transformers' (greedy, beams), exact in float32. What streams is exact too:
 ``Draft.committed`` is a prefix of the final answer at every step and only grows.
@@ -18,7 +18,7 @@ from torch import Tensor
 from . import logits_processors
 from .attention_record import AttentionRecord, Spans, validate_spans
 from .beam_search import BeamSearch, SearchOptions
-from .generation_config import GenerationConfig, check_options, special_ids
+from .generation_config import GenerationConfig, check_options, special_token_ids
 from .greedy_search import GreedySearch
 from .logits_processors import NO_TOKEN, Processor
 from .outputs import EncoderStates
@@ -60,7 +60,7 @@ class Draft:
 
 
 class Search(Protocol):
-    """What the loop needs of a search."""
+    """The interface of a search to the loop."""
 
     done: bool
     length: int
@@ -73,8 +73,8 @@ class Search(Protocol):
     def result(self, keep: int) -> tuple[Tensor, Tensor | None]: ...
 
 
-class _Stop(threading.Event):
-    """Set when the caller's event is, or when the time is over."""
+class _StopOrDeadline(threading.Event):
+    """An event that is set with the caller's event, or when the deadline passes."""
 
     def __init__(self, event: threading.Event | None, deadline: float | None) -> None:
         super().__init__()
@@ -92,14 +92,14 @@ class _Stop(threading.Event):
 
 
 @dataclass
-class _Run:
-    """One decode: the search, its rules, and what may end it early."""
+class _Decoding:
+    """State of one decode: the search, its processors, and what may end it early."""
 
     config: GenerationConfig
     search: Search
     processors: list[Processor]
     start: int
-    stop: _Stop | None
+    stop: _StopOrDeadline | None
     record: AttentionRecord | None = None
 
 
@@ -119,22 +119,22 @@ def stream(
 ) -> Iterator[Draft]:
     """Decode one source or a batch, a :class:`Draft` per row and step; the last has ``done``.
 
-    Give ids [B, S] or kept ``encoded`` states. ``stop_event`` and ``deadline`` (seconds from
+    Give ids [B, S] or ``encoded`` states. ``stop_event`` and ``deadline`` (seconds from
     the call) end the run within one decode step, with the best text so far in ``provisional``;
     closing the iterator frees the cache. ``record_attention`` needs ``spans``: for each source
     its (start, end) token positions, pages or sentences; memory is a float per span, beam and
-    uncommitted token. ``logits_processor``: rules of your own, after the others, made for this
-    run; log-probs must stay at most 0. Raises ValueError for unknown options, Stopped when
+    uncommitted token. ``logits_processor``: your own processors, applied last; use each for one
+    run, and return log-probs of at most 0. Raises ValueError for unknown options, Stopped when
     stopped while still encoding.
     """
     config = model.generation_config.merged(**options)
     check_options(model.config, config)
     if record_attention != (spans is not None):
         raise ValueError("record_attention needs spans, and spans need record_attention.")
-    stop = _Stop(stop_event, deadline)
+    stop = _StopOrDeadline(stop_event, deadline)
 
     def encode() -> EncoderStates:
-        return _encoded(model, input_ids, attention_mask, encoded, stop, on_encode_progress)
+        return _encoder_states(model, input_ids, attention_mask, encoded, stop, on_encode_progress)
 
     return _stream(model, config, encode, stop, spans, logits_processor)
 
@@ -148,12 +148,12 @@ def generate(
     logits_processor: Sequence[Processor] = (),
     **options: Any,
 ) -> GenerationOutput:
-    """Decode to the end: the same loop as :func:`stream`, drained."""
+    """Decode to the end, by the loop of :func:`stream`."""
     config = model.generation_config.merged(**options)
     check_options(model.config, config)
-    encoded = _encoded(model, input_ids, attention_mask, encoded, None, None)
+    encoded = _encoder_states(model, input_ids, attention_mask, encoded, None, None)
     run = _prepare(model, config, encoded, None, logits_processor)
-    for _ in _steps(model, run, encoded):
+    for _ in _decode_steps(model, run, encoded):
         pass
     sequences, scores = run.search.result(config.num_return_sequences)
     scores = None if scores is None else scores.to(model.device)
@@ -161,7 +161,7 @@ def generate(
 
 
 def join(states: Sequence[EncoderStates]) -> EncoderStates:
-    """Kept states of several sources as one batch: decoded together, each as if alone."""
+    """Join states of several sources into one batch, in which each decodes as if alone."""
 
     def pad(rows: Iterable[Tensor], value: float) -> Tensor:
         return torch.nn.utils.rnn.pad_sequence(list(rows), True, value)
@@ -172,7 +172,7 @@ def join(states: Sequence[EncoderStates]) -> EncoderStates:
     return EncoderStates(hidden, mask, pad(ids, NO_TOKEN) if len(ids) == len(hidden) else None)
 
 
-def _encoded(
+def _encoder_states(
     model: LongT5ForConditionalGeneration,
     input_ids: Tensor | None,
     attention_mask: Tensor | None,
@@ -192,11 +192,11 @@ def _prepare(
     model: LongT5ForConditionalGeneration,
     config: GenerationConfig,
     encoded: EncoderStates,
-    stop: _Stop | None,
-    extra: Sequence[Processor] = (),
-) -> _Run:
+    stop: _StopOrDeadline | None,
+    extra_processors: Sequence[Processor] = (),
+) -> _Decoding:
     shape = model.config
-    eos, pad, start = special_ids(shape, config)
+    eos, pad, start = special_token_ids(shape, config)
     generator = None
     if config.seed is not None:
         generator = torch.Generator(model.device).manual_seed(config.seed)
@@ -219,7 +219,7 @@ def _prepare(
         if config.num_beams == 1
         else BeamSearch(batch, options)
     )
-    processors = logits_processors.build(
+    processors = logits_processors.build_processors(
         config,
         encoded.input_ids,
         batch * config.rows_per_source,
@@ -228,13 +228,13 @@ def _prepare(
         eos,
         model.device,
     )
-    return _Run(config, search, [*processors, *extra], start, stop)
+    return _Decoding(config, search, [*processors, *extra_processors], start, stop)
 
 
-def _steps(
-    model: LongT5ForConditionalGeneration, run: _Run, encoded: EncoderStates
+def _decode_steps(
+    model: LongT5ForConditionalGeneration, run: _Decoding, encoded: EncoderStates
 ) -> Iterator[str | None]:
-    """Advance the search one token per turn; yields why it was interrupted, or None."""
+    """Advance the search by one token per turn; yield why it was interrupted, or None."""
     per_source, search = run.config.rows_per_source, run.search
     rows = encoded.last_hidden_state.shape[0] * per_source
     cache = model.init_cache(encoded, per_source, run.config.longest)
@@ -264,16 +264,16 @@ def _stream(
     model: LongT5ForConditionalGeneration,
     config: GenerationConfig,
     encode: Callable[[], EncoderStates],
-    stop: _Stop,
+    stop: _StopOrDeadline,
     spans: Spans | None,
-    extra: Sequence[Processor],
+    extra_processors: Sequence[Processor],
 ) -> Iterator[Draft]:
     encoded = encode()
-    run = _prepare(model, config, encoded, stop, extra)
+    run = _prepare(model, config, encoded, stop, extra_processors)
     if spans is not None:
-        run.record = _record(model, config, encoded, spans)
+        run.record = _new_record(model, config, encoded, spans)
     unsettled = list(range(encoded.last_hidden_state.shape[0]))
-    for reason in _steps(model, run, encoded):
+    for reason in _decode_steps(model, run, encoded):
         for row in list(unsettled):
             draft = _draft(run, row, reason)
             if draft.done:
@@ -281,7 +281,7 @@ def _stream(
             yield draft
 
 
-def _draft(run: _Run, row: int, interrupted: str | None) -> Draft:
+def _draft(run: _Decoding, row: int, interrupted: str | None) -> Draft:
     search, attention = run.search, None
     committed, provisional = search.draft(row)
     ended = interrupted
@@ -295,7 +295,7 @@ def _draft(run: _Run, row: int, interrupted: str | None) -> Draft:
     return Draft(committed, provisional, ended is not None, ended, row, attention)
 
 
-def _record(
+def _new_record(
     model: LongT5ForConditionalGeneration,
     config: GenerationConfig,
     encoded: EncoderStates,

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .checkpoint import frozen, read_object, typed
+from .checkpoint import as_tuples, checked_types, read_object
 
 if TYPE_CHECKING:
     from .config import LongT5Config
 
 DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
 # What transformers' search knows besides our options, each with a value that changes nothing.
-NOT_APPLIED: dict[str, Any] = dict.fromkeys(
+UNSUPPORTED_OPTIONS: dict[str, Any] = dict.fromkeys(
     (
         "diversity_penalty",
         "min_p",
@@ -78,7 +78,7 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            object.__setattr__(self, name, frozen(value))
+            object.__setattr__(self, name, as_tuples(value))
         for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
             given = getattr(self, name)
             self._check(name, given is None or given >= 1, "must be at least 1")
@@ -144,7 +144,7 @@ class GenerationConfig:
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
         """Read the keys that we know; warn of others that would change transformers' search."""
         known = {field.name for field in dataclasses.fields(cls)}
-        lost = [k for k, same in NOT_APPLIED.items() if values.get(k) and values[k] != same]
+        lost = [k for k, same in UNSUPPORTED_OPTIONS.items() if values.get(k) and values[k] != same]
         if lost:
             warnings.warn(
                 f"The checkpoint sets {', '.join(lost)}, which this engine does not "
@@ -152,7 +152,7 @@ class GenerationConfig:
                 stacklevel=2,
             )
         given = {k: v for k, v in values.items() if k in known and v is not None}
-        return cls(**typed(cls, given))
+        return cls(**checked_types(cls, given))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> GenerationConfig:
@@ -170,7 +170,9 @@ class GenerationConfig:
         return {k: v for k, v in values.items() if v != getattr(default, k)}
 
 
-def special_ids(shape: LongT5Config, config: GenerationConfig) -> tuple[tuple[int, ...], int, int]:
+def special_token_ids(
+    shape: LongT5Config, config: GenerationConfig
+) -> tuple[tuple[int, ...], int, int]:
     """(EOS, pad, start): those of the decoding options, else of the model."""
     eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
     pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
@@ -178,10 +180,10 @@ def special_ids(shape: LongT5Config, config: GenerationConfig) -> tuple[tuple[in
     return eos, pad, shape.decoder_start_token_id if start is None else start
 
 
-def file_content(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any]:
+def to_file_dict(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any]:
     """A ``generation_config.json`` with the special ids, which transformers looks for nowhere
     else."""
-    eos, pad, start = special_ids(shape, config)
+    eos, pad, start = special_token_ids(shape, config)
     return dataclasses.replace(
         config,
         eos_token_id=eos[0] if len(eos) == 1 else eos,
@@ -192,7 +194,7 @@ def file_content(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any
 
 def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
     """Raises ValueError for options that name ids or heads which the model does not have."""
-    eos, pad, start = special_ids(shape, config)
+    eos, pad, start = special_token_ids(shape, config)
     named = {
         # A negative one never comes, as in transformers.
         "eos_token_id": tuple(token for token in eos if token >= 0),

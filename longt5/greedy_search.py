@@ -1,4 +1,4 @@
-"""One hypothesis per row: its best or a sampled token at each step, certain at once.
+"""Greedy search and sampling: one hypothesis per row, each token certain at once.
 
 Never sees the model. R = B * N rows: B sources, N samples of each; V vocabulary.
 """
@@ -12,9 +12,9 @@ from .beam_search import SearchOptions
 
 
 class GreedySearch:
-    """State of R rows; ``step`` takes processed logits and gives tokens and parents.
+    """State of R rows; ``step`` takes processed logits and returns tokens and parents.
 
-    ``draft`` and ``settled`` speak of the first sample of a source.
+    ``draft``, ``settled``, ``hit_eos`` and ``origins`` concern the first sample of a source.
     """
 
     def __init__(self, batch: int, options: SearchOptions, samples: int = 1) -> None:
@@ -26,7 +26,7 @@ class GreedySearch:
         self.ended = [False] * rows
 
     def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
-        """Processed logits [R, V] -> token of each row; every row continues itself."""
+        """Take processed logits [R, V]; return the token of each row, which continues itself."""
         chosen = self._choose(logits)
         tokens = [self.options.fill if e else t for e, t in zip(self.ended, chosen, strict=True)]
         for i, token in enumerate(tokens):
@@ -42,25 +42,25 @@ class GreedySearch:
         if not self.options.do_sample:
             return logits.argmax(-1).tolist()
         # Ended rows draw too, as in transformers, so that a seed gives the same tokens.
-        chances = logits.softmax(-1)
-        return torch.multinomial(chances, 1, generator=self.options.generator)[:, 0].tolist()
+        probabilities = logits.softmax(-1)
+        return torch.multinomial(probabilities, 1, generator=self.options.generator)[:, 0].tolist()
 
     def draft(self, row: int) -> tuple[list[int], list[int]]:
-        """(committed, provisional): all is certain."""
+        """Return (committed, provisional); every token is certain."""
         return list(self.texts[row * self.samples]), []
 
     def settled(self, row: int) -> bool:
-        """Whether the answer of this source is final."""
+        """Return whether the answer of this source is final."""
         return self.done or self.ended[row * self.samples]
 
     def hit_eos(self, row: int) -> bool:
-        """Whether the answer ended in EOS (else it was cut at the longest length)."""
+        """Return whether the answer ended in EOS, and not at the longest length."""
         return self.ended[row * self.samples]
 
     def origins(self, row: int, begin: int, stop: int) -> list[int]:
-        """The row that produced each of the tokens ``begin .. stop - 1`` of the draft."""
+        """Return the row that produced each token ``begin .. stop - 1`` of the draft."""
         return [row * self.samples] * (stop - begin)
 
     def result(self, keep: int) -> tuple[Tensor, None]:
-        """Sequences [R, L] with start token, EOS and fill; such a search has no scores."""
+        """Return sequences [R, L] with start token, EOS and fill; there are no scores."""
         return torch.tensor(self.rows), None

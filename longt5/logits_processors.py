@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .generation_config import GenerationConfig, as_ids
 
-FORBIDDEN = -float("inf")
+FORBIDDEN_SCORE = -float("inf")
 NO_TOKEN = -1  # where a joined source is shorter than its neighbours
 
 
@@ -101,7 +101,7 @@ def ban(scores: Tensor, banned: Sequence[Sequence[int]]) -> Tensor:
         return scores
     columns = [token for tokens in banned for token in tokens]
     scores = scores.clone()
-    scores[rows, columns] = FORBIDDEN
+    scores[rows, columns] = FORBIDDEN_SCORE
     return scores
 
 
@@ -188,7 +188,7 @@ class MinLength(Processor):
         if length >= self.minimum:
             return scores
         scores = scores.clone()
-        scores[:, self.eos] = FORBIDDEN
+        scores[:, self.eos] = FORBIDDEN_SCORE
         return scores
 
 
@@ -201,7 +201,7 @@ class Forced(Processor):
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         if length != self.at:
             return scores
-        scores = torch.full_like(scores, FORBIDDEN)
+        scores = torch.full_like(scores, FORBIDDEN_SCORE)
         scores[:, self.tokens] = 0.0
         return scores
 
@@ -214,7 +214,7 @@ class SuppressTokens(Processor):
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         scores = scores.clone()
-        scores[:, self.tokens] = FORBIDDEN
+        scores[:, self.tokens] = FORBIDDEN_SCORE
         return scores
 
 
@@ -236,7 +236,7 @@ class TopK(Processor):
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         kept = torch.topk(scores, min(self.k, scores.shape[-1]))[0][:, -1:]
-        return scores.masked_fill(scores < kept, FORBIDDEN)
+        return scores.masked_fill(scores < kept, FORBIDDEN_SCORE)
 
 
 class TopP(Processor):
@@ -249,10 +249,10 @@ class TopP(Processor):
         rising, order = torch.sort(scores)
         unlikely = rising.softmax(-1).cumsum(-1) <= 1 - self.p
         unlikely[:, -self.at_least :] = False
-        return scores.masked_fill(unlikely.scatter(1, order, unlikely), FORBIDDEN)
+        return scores.masked_fill(unlikely.scatter(1, order, unlikely), FORBIDDEN_SCORE)
 
 
-def build(
+def build_processors(
     config: GenerationConfig,
     source: Tensor | None,
     rows: int,

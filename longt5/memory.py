@@ -11,16 +11,27 @@ from collections.abc import Iterator
 
 import torch
 
-_SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+_OUT_OF_MEMORY_MESSAGES = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "alloc_failed",
+)
 
 # glibc's names for what mallopt sets, from its malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 # What these come to by themselves in a process that has freed large pieces: mallopt(3).
 _TRIMMED, _LARGE, _MAPPED = 64 * 2**20, 32 * 2**20, 65_536
-_keepers: set[object] = set()
-_keepers_lock = threading.Lock()
+_reusers: set[object] = set()
+_reusers_lock = threading.Lock()
 
-_LOST = ("cuda error", "cublas_status", "cudnn_status", "device-side assert", "hip error")
+_LOST_DEVICE_MESSAGES = (
+    "cuda error",
+    "cublas_status",
+    "cudnn_status",
+    "device-side assert",
+    "hip error",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -28,7 +39,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     said = str(error).lower() if isinstance(error, RuntimeError) else ""
-    return any(sign in said for sign in _SIGNS)
+    return any(sign in said for sign in _OUT_OF_MEMORY_MESSAGES)
 
 
 def is_device_lost(error: BaseException) -> bool:
@@ -37,28 +48,30 @@ def is_device_lost(error: BaseException) -> bool:
     if is_out_of_memory(error) or not isinstance(error, RuntimeError):
         return False
     said = str(error).lower()
-    return isinstance(error, torch.AcceleratorError) or any(sign in said for sign in _LOST)
+    return isinstance(error, torch.AcceleratorError) or any(
+        sign in said for sign in _LOST_DEVICE_MESSAGES
+    )
 
 
 @contextlib.contextmanager
-def kept_memory() -> Iterator[None]:
+def reuse_freed_memory() -> Iterator[None]:
     """Within it, and in any thread, this process uses again what it has freed.
 
     Each layer frees what the next one asks for. By default glibc returns large pieces to the
     system, which clears every page before it hands it out again: a tenth of an encode or more.
     Training gains nothing by it and would hold nearly twice the memory.
     """
-    keeper = object()
-    with _keepers_lock:
-        _keepers.add(keeper)
+    reuser = object()
+    with _reusers_lock:
+        _reusers.add(reuser)
         _glibc("mallopt", _MMAP_MAX, 0)
         _glibc("mallopt", _TRIM_THRESHOLD, -1)
     try:
         yield
     finally:
-        with _keepers_lock:
-            _keepers.discard(keeper)
-            if not _keepers:
+        with _reusers_lock:
+            _reusers.discard(reuser)
+            if not _reusers:
                 _glibc("mallopt", _MMAP_MAX, _MAPPED)
                 _glibc("mallopt", _MMAP_THRESHOLD, _LARGE)
                 _glibc("mallopt", _TRIM_THRESHOLD, _TRIMMED)

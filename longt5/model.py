@@ -1,4 +1,4 @@
-"""LongT5 as the paper and its documentation describe it: encoder, decoder, head, four classes.
+"""LongT5 as in its paper: encoder, decoder, head, and the model classes of transformers.
 
 Parameter names are those of the published checkpoints.
 B batch, S source, T target, K beams, R = B*K rows, H heads, D model dim, V vocabulary.
@@ -24,14 +24,14 @@ from .cache import DecoderCache
 from .config import LongT5Config, check_batch, check_mask
 from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
-from .kernels import Geometry, graph, joined, select
-from .kernels.linear import Fused, Linear, gated_gelu, plain
-from .memory import kept_memory, synchronize
+from .kernels import Geometry, graph, joined, select, widen_float16
+from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
+from .memory import reuse_freed_memory, synchronize
 from .outputs import DecoderStates, EncoderStates, Seq2SeqOutput
 
-IGNORED = -100  # a label that is no target
-MATRICES = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo", "lm_head")
-Self = TypeVar("Self", bound="PreTrained")
+IGNORE_INDEX = -100  # labels of this value have no loss
+MATRIX_NAMES = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo", "lm_head")
+Self = TypeVar("Self", bound="LongT5PreTrainedModel")
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -42,8 +42,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-# Rows whose hidden layer is computed at once: large products, but never the whole source.
-HIDDEN_SLAB, GPU_HIDDEN_SLAB = 4096, 32_768
+# Rows of a feed-forward layer computed at once: enough for large products, while the wide hidden
+# layer of a whole source would need gigabytes.
+FEED_FORWARD_ROWS, GPU_FEED_FORWARD_ROWS = 4096, 32_768
 
 
 class FeedForward(nn.Module):
@@ -65,7 +66,7 @@ class FeedForward(nn.Module):
         self.fused_in, self.fused_out = Fused(), Fused()
 
     def step(self, x: Tensor) -> Tensor:
-        """:meth:`forward` for the few rows of a decode step, which drops nothing: x [R, D]."""
+        """Compute :meth:`forward` for the few rows of a decode step, without dropout: x [R, D]."""
         if self.wo.weight.dtype is torch.float16:
             return safe_linear(self._hidden(x), self.wo.weight)
         if self.gated:
@@ -83,13 +84,8 @@ class FeedForward(nn.Module):
         if self.gated and self.kind == "gelu_new" and x.dtype is not torch.float16:
             return gated_gelu(x, self.wi_0.weight, self.wi_1.weight)
         if self.gated:
-            return self.activation(self.wi_0(x)) * _wide(self.wi_1(x))
-        return self.activation(_wide(self.wi(x)))
-
-
-def _wide(x: Tensor) -> Tensor:
-    """float16 widened to float32, where a product could overflow."""
-    return x.float() if x.dtype is torch.float16 else x
+            return self.activation(self.wi_0(x)) * widen_float16(self.wi_1(x))
+        return self.activation(widen_float16(self.wi(x)))
 
 
 class Sublayer(nn.Module):
@@ -106,26 +102,26 @@ class Sublayer(nn.Module):
         return getattr(self, self.name)
 
     def add(self, residual: Tensor, branch: Tensor) -> Tensor:
-        # The residual stays float32 in every dtype: half-width sums overflow or lose the tail.
+        # The residual stays float32 in every dtype: half-width sums overflow or lose small terms.
         return residual + F.dropout(branch, self.dropout, self.training).float()
 
     def add_to(self, residual: Tensor, branch: Tensor) -> Tensor:
-        """:meth:`add`, in place where nothing needs the old value."""
-        if plain() or self.training:
+        """Add a branch, in place where nothing needs the old residual."""
+        if needs_plain_torch() or self.training:
             return self.add(residual, branch)
         return residual.add_(branch)
 
     def add_by_rows(self, x: Tensor) -> Tensor:
-        """``x + inner(norm(x))`` of a row-wise layer, its wide hidden rows a slab at a time."""
-        if plain() or self.training:
+        """Return ``x + inner(norm(x))`` of a row-wise layer, computed some rows at a time."""
+        if needs_plain_torch() or self.training:
             return self.add(x, self.inner(self.layer_norm(x)))
-        slab = HIDDEN_SLAB if x.device.type == "cpu" else GPU_HIDDEN_SLAB
-        for rows in x.view(-1, x.shape[-1]).split(slab):
+        size = FEED_FORWARD_ROWS if x.device.type == "cpu" else GPU_FEED_FORWARD_ROWS
+        for rows in x.view(-1, x.shape[-1]).split(size):
             rows.add_(self.inner(self.layer_norm(rows)))
         return x
 
 
-class Block(nn.Module):
+class LongT5Block(nn.Module):
     """One layer of a stack: attention sublayers, then feed-forward."""
 
     layer: Any  # a ModuleList, whose items torch types as Tensor | Module
@@ -135,25 +131,25 @@ class Block(nn.Module):
         self.layer = nn.ModuleList(sublayers)
 
 
-class EncoderBlock(Block):
-    """Long attention, feed-forward."""
+class EncoderBlock(LongT5Block):
+    """One encoder layer: long attention, feed-forward."""
 
     def forward(
         self, x: Tensor, geometry: Geometry, want_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """x [B, S, D] float32 -> the next x (the same, where no gradient is wanted), weights."""
+        """Return the next x [B, S, D] float32 (in place, if no gradient is needed) and weights."""
         attention, feed_forward = self.layer
         branch, weights_ = attention.inner(attention.layer_norm(x), geometry, want_weights)
         return feed_forward.add_by_rows(attention.add_to(x, branch)), weights_
 
 
-class DecoderBlock(Block):
-    """Causal self-attention, cross-attention, feed-forward."""
+class DecoderBlock(LongT5Block):
+    """One decoder layer: causal self-attention, cross-attention, feed-forward."""
 
     def forward(
         self, x: Tensor, states: Tensor, bias: Tensor, cross_bias: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """All positions: x [B, T, D], encoder states [B, S, D] -> the next x, both weights."""
+        """Compute all positions: x [B, T, D], encoder states [B, S, D] -> next x, both weights."""
         own, cross, feed_forward = self.layer
         branch, weights_ = own.inner(own.layer_norm(x), bias)
         x = own.add(x, branch)
@@ -190,7 +186,7 @@ class Encoder(nn.Module):
         want_weights: bool = False,
         on_layer: Progress | None = None,
     ) -> EncoderStates:
-        """x [B, S, D] embeddings, mask [B, S]."""
+        """Encode embeddings x [B, S, D] with mask [B, S]; ``on_layer(done, layers)``."""
         geometry = self.block[0].layer[0].inner.geometry(mask.bool())
         # A copy, because inference adds to it in place.
         x = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
@@ -232,7 +228,7 @@ class Decoder(nn.Module):
         self.dropout = config.dropout_rate
 
     def forward(self, x: Tensor, mask: Tensor | None, encoded: EncoderStates) -> DecoderStates:
-        """All target positions at once: x [B, T, D], mask [B, T] or None."""
+        """Compute all target positions at once: x [B, T, D], mask [B, T] or None."""
         target = x.shape[1]
         bias = causal_bias(self.block[0].layer[0].inner.bias(target), mask)
         cross_bias = padding_bias(encoded.attention_mask)
@@ -247,8 +243,10 @@ class Decoder(nn.Module):
         return DecoderStates(x, (*states[:-1], x), tuple(self_weights), tuple(cross_weights))
 
     def step(self, x: Tensor, cache: DecoderCache) -> Tensor:
-        """One position of every row, without dropout in any mode: x [R, D] -> [R, D]; the cache
-        grows by one."""
+        """Compute the next position of every row: x [R, D] -> [R, D]; the cache grows by one.
+
+        Never drops out, in training mode neither.
+        """
         at = cache.length
         bias = cache.self_bias[:, : at + 1].flip(-1)
 
@@ -256,16 +254,16 @@ class Decoder(nn.Module):
             stores = cache.self_keys[i], cache.self_values[i]
             return own.inner.step(own.layer_norm(x), *stores, at, bias)
 
-        if cache.layers is not None:
-            x = self.final_layer_norm(cache.layers(x, at, bias, cache.watch))
+        if cache.joined_step is not None:
+            x = self.final_layer_norm(cache.joined_step(x, at, bias, cache.watch))
         else:
             x = self._step(x, cache, own_step, cache.watch)
         cache.length = at + 1
         return x
 
     def step_weights(self) -> list[joined.Weights] | None:
-        """What :class:`longt5.kernels.joined.DecoderStep` needs; None where it lacks the
-        activation."""
+        """Return the weights for :class:`longt5.kernels.joined.DecoderStep`, None for an activation
+        that it does not compute."""
         wide = self.block[0].layer[2].inner
         if (wide.gated, wide.kind) not in ((True, "gelu_new"), (False, "relu")):
             return None
@@ -274,8 +272,10 @@ class Decoder(nn.Module):
     def fixed_step(
         self, x: Tensor, cache: DecoderCache, at: Tensor, parents: Tensor, watch: joined.Watch
     ) -> Tensor:
-        """:meth:`step` as work that is the same at every position ``at`` [1], after the rows
-        have become those of their ``parents`` [R]: what can be recorded."""
+        """Reorder the rows by ``parents`` [R], then compute :meth:`step` at position ``at`` [1].
+
+        The work is the same at every position, so that it can be recorded.
+        """
         cache.reorder_all(parents)
         distance = at - torch.arange(cache.capacity, device=x.device)
         bias = cache.self_bias.index_select(1, distance.clamp(min=0))
@@ -294,7 +294,7 @@ class Decoder(nn.Module):
         own_step: Callable[[Sublayer, Tensor, int], Tensor],
         watch: joined.Watch,
     ) -> Tensor:
-        """All layers of a step, whose self-attention ``own_step`` computes."""
+        """Compute all layers of a step; ``own_step`` computes their self-attention."""
         x = x.float()
         for i, block in enumerate(self.block):
             own, cross, feed_forward = block.layer
@@ -307,7 +307,7 @@ class Decoder(nn.Module):
         return self.final_layer_norm(x)
 
 
-def _step_weights(block: Block) -> joined.Weights:
+def _step_weights(block: LongT5Block) -> joined.Weights:
     own, cross, wide = (sublayer.inner for sublayer in block.layer)
     into = (own.q, own.k, own.v), (cross.q,), (wide.wi_0, wide.wi_1) if wide.gated else (wide.wi,)
     matrices, scales = [], []
@@ -320,7 +320,8 @@ def _step_weights(block: Block) -> joined.Weights:
 
 
 def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
-    """Relative bias with the future (and padding) masked: [H, T], [B, T] -> [B or 1, H, T, T]."""
+    """Return the relative bias with the future (and padding) masked: [H, T], [B, T] ->
+    [B or 1, H, T, T]."""
     position = torch.arange(by_distance.shape[-1], device=by_distance.device)
     distance = position[:, None] - position[None, :]
     bias = by_distance[:, distance.clamp(min=0)].masked_fill(distance < 0, MASKED)[None]
@@ -330,29 +331,30 @@ def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def padding_bias(mask: Tensor) -> Tensor | None:
-    """[B, S] -> additive [B, 1, 1, S] float32, or None when nothing is padding."""
+    """Return a mask [B, S] as additive [B, 1, 1, S] float32, None when nothing is padding."""
     visible = mask.bool()
     return None if bool(visible.all()) else mask_bias(visible)[:, None, None, :]
 
 
 def _refuse_adapters(model: nn.Module) -> None:
-    """Steps read matrices as they lie, so what is put around one would be passed over."""
+    """Raise TypeError for a wrapped matrix: decode steps read matrices, not modules, and would
+    ignore an adapter."""
     for name, module in model.named_modules():
-        if name.rpartition(".")[2] in MATRICES and not isinstance(module, Linear):
+        if name.rpartition(".")[2] in MATRIX_NAMES and not isinstance(module, Linear):
             raise TypeError(
                 f"{name} is of the type {type(module).__name__}, but a search reads the matrix "
                 "itself: merge adapters into the weights first (merge_and_unload() of peft)."
             )
 
 
-def as_they_are() -> torch.autocast:
-    """Within it the caller's autocast rounds nothing on the CPU, where the compiled kernels of a
-    decode step read all that they are given in the dtype of the weights."""
+def without_autocast() -> torch.autocast:
+    """Disable the caller's autocast on the CPU: the compiled kernels of a decode step expect the
+    dtype of the weights."""
     return torch.autocast("cpu", enabled=False)
 
 
-class PreTrained(nn.Module):
-    """What the three models share: embeddings, encoder, loading and saving."""
+class LongT5PreTrainedModel(nn.Module):
+    """Base of the model classes: embeddings, encoder, loading and saving."""
 
     has_decoder = True
     has_head = False
@@ -384,8 +386,8 @@ class PreTrained(nn.Module):
         dtype: str | torch.dtype = "auto",
         local_files_only: bool = False,
     ) -> Self:
-        """Load a checkpoint in evaluation mode; see :func:`longt5.weights.load`."""
-        return weights.load(
+        """Load a checkpoint in evaluation mode; see :func:`longt5.weights.load_pretrained`."""
+        return weights.load_pretrained(
             cls,
             folder_or_hub_id,
             revision,
@@ -397,7 +399,7 @@ class PreTrained(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json``, ``model.safetensors``, ``generation_config.json``."""
-        weights.save(self, folder)
+        weights.save_pretrained(self, folder)
 
     def _encode(
         self,
@@ -418,14 +420,16 @@ class PreTrained(nn.Module):
             attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
         check_mask(attention_mask.shape, x.shape[:2])
         churns = x.device.type == "cpu" and not torch.is_grad_enabled()
-        with kept_memory() if churns else nullcontext():
+        with reuse_freed_memory() if churns else nullcontext():
             encoded = self.encoder(x, attention_mask, **options)
         encoded.input_ids = input_ids
         return encoded
 
     def _check_ids(self, ids: Tensor | None, what: str) -> None:
-        """Raises ValueError for what is no batch of ids, and for ids that have no embedding,
-        where looking waits for no GPU."""
+        """Raise ValueError for anything but a batch of ids, and for ids outside the vocabulary.
+
+        Ids on a GPU are not checked, which would wait for it.
+        """
         if ids is None:
             return
         check_batch(what, ids.shape)
@@ -433,7 +437,7 @@ class PreTrained(nn.Module):
             self.config.check_ids(what, *(int(end) for end in ids.aminmax()))
 
 
-class LongT5EncoderModel(PreTrained):
+class LongT5EncoderModel(LongT5PreTrainedModel):
     """The encoder alone."""
 
     has_decoder = False
@@ -447,7 +451,7 @@ class LongT5EncoderModel(PreTrained):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> EncoderStates:
-        """ids or embeddings [B, S(, D)] -> states [B, S, D]."""
+        """Encode ids or embeddings [B, S(, D)] -> states [B, S, D]."""
         return self._encode(
             input_ids,
             attention_mask,
@@ -457,7 +461,7 @@ class LongT5EncoderModel(PreTrained):
         )
 
 
-class LongT5Model(PreTrained):
+class LongT5Model(LongT5PreTrainedModel):
     """Encoder and decoder without a head."""
 
     def forward(
@@ -472,7 +476,7 @@ class LongT5Model(PreTrained):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> Seq2SeqOutput:
-        """Source [B, S] and target [B, T] -> decoder states [B, T, D]."""
+        """Compute decoder states [B, T, D] of a source [B, S] and a target [B, T]."""
         if decoder_input_ids is None:
             raise ValueError("decoder_input_ids are needed (the target shifted right).")
         if encoder_outputs is not None:
@@ -526,9 +530,9 @@ class LongT5ForConditionalGeneration(LongT5Model):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> Seq2SeqOutput:
-        """Adds ``logits`` [B, T, V] and, with ``labels`` [B, T] (-100 ignored), ``loss``."""
+        """Compute ``logits`` [B, T, V] and, with ``labels`` [B, T] (-100 ignored), ``loss``."""
         if labels is not None:
-            self._check_ids(labels.masked_fill(labels == IGNORED, 0), "labels")
+            self._check_ids(labels.masked_fill(labels == IGNORE_INDEX, 0), "labels")
             if decoder_input_ids is None:
                 decoder_input_ids = self.shift_right(labels)
         output = super().forward(
@@ -544,15 +548,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
         output.logits = self._logits(output.last_hidden_state)
         if labels is not None:
             output.loss = F.cross_entropy(
-                output.logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
+                output.logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORE_INDEX
             )
         return output
 
     def shift_right(self, labels: Tensor) -> Tensor:
-        """Decoder input for labels [B, T]: the start token, then all but the last label."""
+        """Return decoder input for labels [B, T]: the start token, then all but the last label."""
         shifted = torch.roll(labels, 1, dims=-1)
         shifted[..., 0] = self.config.decoder_start_token_id
-        return shifted.masked_fill(shifted == IGNORED, self.config.pad_token_id)
+        return shifted.masked_fill(shifted == IGNORE_INDEX, self.config.pad_token_id)
 
     def _scaled(self, states: Tensor) -> Tensor:
         scaled = self.config.scale_decoder_outputs
@@ -570,14 +574,14 @@ class LongT5ForConditionalGeneration(LongT5Model):
         on_progress: Progress | None = None,
         stop_event: threading.Event | None = None,
     ) -> EncoderStates:
-        """Run the encoder once: ids [B, S] -> states to keep and decode as often as wanted.
+        """Encode ids [B, S] once -> states that can be decoded any number of times.
 
         ``on_progress(layers done, layers)``; a set ``stop_event`` raises
-        :class:`longt5.Stopped` at the next layer. In training mode it drops out, as forward does.
+        :class:`longt5.Stopped` at the next layer. Training mode has dropout, as in forward.
         """
 
         def on_layer(done: int, total: int) -> None:
-            synchronize(self.device)  # a GPU is only told what to do
+            synchronize(self.device)  # a GPU's work is only queued
             if on_progress is not None:
                 on_progress(done, total)
             if stop_event is not None and stop_event.is_set():
@@ -596,11 +600,11 @@ class LongT5ForConditionalGeneration(LongT5Model):
         recorded: bool | None = None,
         joined: bool | None = None,
     ) -> DecoderCache:
-        """An empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
+        """Return an empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
 
-        ``recorded``: whether steps are recorded once and replayed; ``joined``: whether all layers
-        of a step are one call of the compiled kernel (None: where that is right). TypeError where
-        an adapter wraps a matrix.
+        ``recorded``: record a step once and replay it; ``joined``: compute all layers of a step
+        in one call of the compiled kernel (None: where it is available and verified). Raises
+        TypeError where an adapter wraps a matrix.
         """
         _refuse_adapters(self)
         c = self.config
@@ -608,16 +612,16 @@ class LongT5ForConditionalGeneration(LongT5Model):
         states = encoded.last_hidden_state
 
         if recorded is None:
-            fits = max_length <= graph.LONGEST and graph.usable(self.device)
+            fits = max_length <= graph.MAX_RECORDED_LENGTH and graph.can_record(self.device)
             recorded = fits and self._is_verified("graph")
 
         def store() -> list[Tensor]:
-            # A recorded step looks at every place: a weight of 0 times what is no number is none.
+            # A recorded step reads every position, and NaN times a weight of 0 is NaN.
             make = states.new_zeros if recorded else states.new_empty
             shape, kind = (rows, c.num_heads, max_length, c.d_kv), cross[0].keys.dtype
             return [make(shape, dtype=kind) for _ in cross]
 
-        with as_they_are():
+        with without_autocast():
             cross = [block.layer[1].inner.cross_states(states) for block in self.decoder.block]
         cache = DecoderCache(
             self_keys=store(),
@@ -628,13 +632,13 @@ class LongT5ForConditionalGeneration(LongT5Model):
             num_beams=num_beams,
         )
         if recorded:
-            cache.fixed = graph.FixedStep(rows, self.device)
+            cache.recorded_step = graph.RecordedStep(rows, self.device)
         elif joined is not False:
-            cache.layers = self._joined(cache, checked=joined is None)
+            cache.joined_step = self._joined_step(cache, checked=joined is None)
         return cache
 
-    def _joined(self, cache: DecoderCache, checked: bool) -> joined.DecoderStep | None:
-        """All layers in one call, where the kernel computes them (and is right here)."""
+    def _joined_step(self, cache: DecoderCache, checked: bool) -> joined.DecoderStep | None:
+        """Return all layers as one call, None where the kernel lacks them or is not verified."""
         layers = self.decoder.step_weights() if self.device.type == "cpu" else None
         if layers is None or not joined.fits(layers, cache):
             return None
@@ -653,18 +657,18 @@ class LongT5ForConditionalGeneration(LongT5Model):
     def decode_step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
         """Feed one token per row ([R]) -> float32 logits [R, V]; the cache grows by one.
 
-        No dropout, in training mode neither. Raises ValueError when the cache is full.
+        Never drops out, in training mode neither. Raises ValueError when the cache is full.
         """
         cache.check(tokens)
-        if cache.fixed is not None and cache.fixed.replay is None:
+        if cache.recorded_step is not None and cache.recorded_step.replay is None:
             self._record(cache)
-        if cache.fixed is not None:
-            logits, shares = cache.fixed(tokens, cache.length)
+        if cache.recorded_step is not None:
+            logits, reduced = cache.recorded_step(tokens, cache.length)
             cache.length += 1
-            for layer, share in shares.items():
+            for layer, share in reduced.items():
                 cache.watch[layer].add(share)
             return logits
-        with cache.pace.step(), as_they_are():
+        with cache.threads.step(), without_autocast():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
             return self._step_logits(states)
 
@@ -672,28 +676,30 @@ class LongT5ForConditionalGeneration(LongT5Model):
         return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
 
     def _record(self, cache: DecoderCache) -> None:
-        """Record the step of a new cache; where that fails, each step is computed as on a CPU."""
-        fixed = cache.fixed
+        """Record the step of a new cache; where that fails, steps run kernel by kernel."""
+        fixed = cache.recorded_step
         assert fixed is not None
         try:
             fixed.record(partial(self._fixed_step, cache))
         except Exception as problem:
             select.disable("graph", self.device, problem)
-            cache.fixed = None
+            cache.recorded_step = None
 
     def _fixed_step(
         self, cache: DecoderCache, tokens: Tensor, at: Tensor, parents: Tensor
-    ) -> graph.Result:
-        """What :class:`graph.FixedStep` records: what is watched of the weights of a layer, which
-        are themselves too large to be kept for all layers at once."""
-        shares: dict[int, Tensor] = {}
+    ) -> graph.StepResult:
+        """Compute the step that :class:`graph.RecordedStep` records.
+
+        Weights of watched layers are reduced at once: those of all layers would be too large.
+        """
+        reduced: dict[int, Tensor] = {}
 
         def keep(layer: int, weights: Tensor) -> None:
-            shares[layer] = cache.watch[layer].reduce(weights)
+            reduced[layer] = cache.watch[layer].reduce(weights)
 
         watch: joined.Watch = {layer: partial(keep, layer) for layer in cache.watch}
         states = self.decoder.fixed_step(self.shared(tokens), cache, at, parents, watch)
-        return self._step_logits(states), shares
+        return self._step_logits(states), reduced
 
     def generate(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any

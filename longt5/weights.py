@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints to models and back, strict both ways; safetensors first."""
+"""Load Hugging Face checkpoints into models and save them, strictly; safetensors first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from .checkpoint import (
     ALIASES,
-    INDEX,
-    PICKLED,
-    PICKLED_INDEX,
-    SINGLE,
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_INDEX_NAME,
+    WEIGHTS_NAME,
     check_fit,
     damaged,
     locate,
@@ -27,21 +27,21 @@ from .checkpoint import (
 )
 from .config import LongT5Config
 from .device import INT8, choose_device, choose_dtype
-from .generation_config import GenerationConfig, check_options, file_content
+from .generation_config import GenerationConfig, check_options, to_file_dict
 from .kernels.checks import ModelClass
 from .kernels.select import notify
 from .memory import is_out_of_memory, release_memory
 from .quantization import quantize_decoder
 
 if TYPE_CHECKING:
-    from .model import PreTrained
+    from .model import LongT5PreTrainedModel
 
-Tensors = dict[str, "Tensor | Stored"]
+Tensors = dict[str, "Tensor | StoredTensor"]
 
 
 @torch.no_grad()
 def initialize(model: nn.Module) -> None:
-    """T5's initialisation (Mesh TensorFlow): normal, by fan-in, times ``initializer_factor``."""
+    """Initialize as T5 does (Mesh TensorFlow): normal, by fan-in, times ``initializer_factor``."""
     config: LongT5Config = model.config  # type: ignore[assignment]
     inner, factor = config.inner_dim, config.initializer_factor
     std = {
@@ -58,8 +58,8 @@ def initialize(model: nn.Module) -> None:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A tensor still in its safetensors file, so that loading holds one of them at a time."""
+class StoredTensor:
+    """A tensor in its safetensors file, so that loading holds one tensor at a time in memory."""
 
     path: Path
     name: str
@@ -68,13 +68,13 @@ class Stored:
     def read(self) -> Tensor:
         from safetensors import safe_open
 
-        # Opened anew each time: a file kept open keeps all that was read of it in memory.
+        # Opened each time: an open file would hold all that was read of it in memory.
         with safe_open(self.path, framework="pt") as file:
             return file.get_tensor(self.name)
 
 
-def stored_tensors(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file, unread. Raises ValueError for what is none."""
+def stored_tensors(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of a safetensors file, unread. Raises ValueError for a damaged file."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -83,46 +83,48 @@ def stored_tensors(path: Path) -> dict[str, Stored]:
             shapes = [torch.Size(file.get_slice(name).get_shape()) for name in names]
     except SafetensorError as error:
         raise damaged(path, error) from error
-    return {n: Stored(path, n, shape) for n, shape in zip(names, shapes, strict=True)}
+    return {n: StoredTensor(path, n, shape) for n, shape in zip(names, shapes, strict=True)}
 
 
-def _value(tensor: Tensor | Stored) -> Tensor:
-    return tensor.read() if isinstance(tensor, Stored) else tensor
+def _read_value(tensor: Tensor | StoredTensor) -> Tensor:
+    return tensor.read() if isinstance(tensor, StoredTensor) else tensor
 
 
-def _equal(a: Tensor | Stored, b: Tensor | Stored) -> bool:
-    return a is b or torch.equal(_value(a), _value(b))
+def _equal(a: Tensor | StoredTensor, b: Tensor | StoredTensor) -> bool:
+    return a is b or torch.equal(_read_value(a), _read_value(b))
 
 
 def read_tensors(folder: Path) -> Tensors:
-    """All tensors of a checkpoint folder. Raises FileNotFoundError when it holds no weights."""
-    if (folder / SINGLE).is_file():
-        return {**stored_tensors(folder / SINGLE)}
-    if (folder / INDEX).is_file():
-        return read_shards(folder, INDEX, stored_tensors)
-    for name in (PICKLED, PICKLED_INDEX):
+    """Return all tensors of a checkpoint folder. Raises FileNotFoundError if it has no weights."""
+    if (folder / SAFE_WEIGHTS_NAME).is_file():
+        return {**stored_tensors(folder / SAFE_WEIGHTS_NAME)}
+    if (folder / SAFE_WEIGHTS_INDEX_NAME).is_file():
+        return read_shards(folder, SAFE_WEIGHTS_INDEX_NAME, stored_tensors)
+    for name in (WEIGHTS_NAME, WEIGHTS_INDEX_NAME):
         if (folder / name).is_file():
             warnings.warn(
                 f"{name} is an old pickle file, read with weights_only=True; "
                 "save the model again to get safetensors.",
                 stacklevel=3,
             )
-            if name == PICKLED:
+            if name == WEIGHTS_NAME:
                 return {**_load_bin(folder / name)}
-            return read_shards(folder, PICKLED_INDEX, _load_bin)
-    raise FileNotFoundError(f"There is no {SINGLE} (nor an index of shards) in {folder}.")
+            return read_shards(folder, WEIGHTS_INDEX_NAME, _load_bin)
+    raise FileNotFoundError(
+        f"There is no {SAFE_WEIGHTS_NAME} (nor an index of shards) in {folder}."
+    )
 
 
 def _load_bin(path: Path) -> dict[str, Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # What torch says advises to let the file run its code.
+        # Torch's own message advises to let the file run code.
         raise ValueError(
             f"{path.name} in {path.parent} is refused in PyTorch's weights-only mode: it is "
             "damaged, or holds more than weights; fetch it again, or choose another checkpoint."
         ) from error
-    except Exception as error:  # of any kind: the bytes decide what is called
+    except Exception as error:  # of any type: the bytes decide what is called
         if is_out_of_memory(error):
             raise
         raise damaged(path, error) from error
@@ -133,17 +135,21 @@ def _load_bin(path: Path) -> dict[str, Tensor]:
     raise ValueError(f"{path.name} in {path.parent} holds no weights by name; fetch it again")
 
 
-def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
-    """Put a checkpoint's tensors into a model. Raises ValueError naming every key that is
-    unknown, missing or of the wrong shape."""
+def assign_tensors(
+    model: LongT5PreTrainedModel, tensors: Mapping[str, Tensor | StoredTensor]
+) -> None:
+    """Copy a checkpoint's tensors into a model.
+
+    Raises ValueError naming every key that is unknown, missing or of the wrong shape.
+    """
     tensors = dict(tensors)
-    _drop_other_classes(model, tensors)
+    _drop_unused_parts(model, tensors)
     for alias, target in ALIASES.items():
         value = tensors.pop(alias, None)
         if value is None or target is None:
             continue
-        kept = tensors.setdefault(target, value)
-        if not _equal(kept, value):
+        embedding = tensors.setdefault(target, value)
+        if not _equal(embedding, value):
             raise ValueError(f"{alias} differs from {target}; this model shares one embedding.")
     if model.has_head and "lm_head.weight" in tensors:
         head = tensors["lm_head.weight"]
@@ -152,14 +158,14 @@ def assign(model: PreTrained, tensors: Mapping[str, Tensor | Stored]) -> None:
     expected = dict(model.named_parameters())
     if model.has_head and "lm_head.weight" not in expected:
         tensors.pop("lm_head.weight", None)
-    check_fit(_shapes(tensors), _shapes(expected))
+    check_fit(_tensor_shapes(tensors), _tensor_shapes(expected))
     with torch.no_grad():
         for name, parameter in expected.items():
-            parameter.copy_(_value(tensors[name]))
+            parameter.copy_(_read_value(tensors[name]))
 
 
-def _drop_other_classes(model: PreTrained, tensors: Tensors) -> None:
-    """A headless or encoder-only model reads a full checkpoint and leaves the rest of it."""
+def _drop_unused_parts(model: LongT5PreTrainedModel, tensors: Tensors) -> None:
+    """Drop the decoder or head of a full checkpoint where a model has none."""
     for name in list(tensors):
         if (name.startswith("decoder.") and not model.has_decoder) or (
             name == "lm_head.weight" and not model.has_head
@@ -167,17 +173,17 @@ def _drop_other_classes(model: PreTrained, tensors: Tensors) -> None:
             del tensors[name]
 
 
-def _shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _tensor_shapes(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def untie(model: PreTrained) -> None:
-    """Give the head a matrix of its own."""
+def untie(model: LongT5PreTrainedModel) -> None:
+    """Give the head its own matrix, a copy of the embedding."""
     head: nn.Linear = model.lm_head  # type: ignore[assignment]
     head.weight = nn.Parameter(model.shared.weight.detach().clone())
 
 
-def load(
+def load_pretrained(
     cls: type[Any],
     folder_or_hub_id: str | Path,
     revision: str | None,
@@ -186,23 +192,24 @@ def load(
     local_files_only: bool,
     model_class: ModelClass,
 ) -> Any:
-    """A model of class ``cls`` from a Hugging Face folder or hub id, in evaluation mode.
+    """Load a model of class ``cls`` from a Hugging Face folder or hub id, in evaluation mode.
 
-    Raises FileNotFoundError (no such checkpoint) or ValueError (it does not fit). A GPU that was
-    not asked for and is too small gives way to the CPU.
+    ``device`` "auto" falls back to the CPU if the GPU is too small; ``model_class`` builds the
+    tiny model that is tried on it (see :func:`.device.choose_device`). Raises FileNotFoundError
+    (no such checkpoint) or ValueError (it does not fit).
     """
     where = choose_device(device, model_class)
     kind = choose_dtype(dtype, where)
     folder = locate(folder_or_hub_id, revision, local_files_only)
     config = LongT5Config.from_pretrained(folder)
     tensors = read_tensors(folder)
-    config.check_shapes(_shapes(tensors), folder)
+    config.check_shapes(_tensor_shapes(tensors), folder)
     with torch.device("meta"):
         model = cls(config)
     model = model.to(kind).to_empty(device="cpu")
     if model.has_head:
         model.lm_head.weight = model.shared.weight
-    assign(model, tensors)
+    assign_tensors(model, tensors)
     del tensors
     if model.has_head:
         model.generation_config = GenerationConfig.from_pretrained(folder)
@@ -217,12 +224,14 @@ def load(
     del model
     release_memory()
     notify(f"The device {where} has no room for the model; the processor is used instead.")
-    return load(cls, folder, None, "cpu", dtype, True, model_class)
+    return load_pretrained(cls, folder, None, "cpu", dtype, True, model_class)
 
 
-def save(model: PreTrained, folder: str | Path) -> None:
-    """Write the Hugging Face layout; the files load in transformers 4 and 5 and here. What was in
-    the folder stays until a file is whole."""
+def save_pretrained(model: LongT5PreTrainedModel, folder: str | Path) -> None:
+    """Write the Hugging Face layout, which loads in transformers 4 and 5 and here.
+
+    Each file replaces an existing one only when it is complete.
+    """
     from safetensors.torch import save_file
 
     folder = Path(folder)
@@ -234,9 +243,9 @@ def save(model: PreTrained, folder: str | Path) -> None:
         head: nn.Linear = model.lm_head  # type: ignore[assignment]
         tensors["lm_head.weight"] = head.weight.detach().cpu().clone()
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
-    with replacing(folder / SINGLE) as part:
+    with replacing(folder / SAFE_WEIGHTS_NAME) as part:
         save_file(tensors, part, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     if model.has_head:
-        options = file_content(model.config, model.generation_config)
+        options = to_file_dict(model.config, model.generation_config)
         write_json(folder / "generation_config.json", options)

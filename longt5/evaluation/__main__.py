@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError, positive, reason, require
-from ..training.corpus import read
+from ..errors import UserError, positive, reason, require_modules
+from ..training.corpus import read_records
 from .baselines import BASELINES
 from .checkpoints import Checkpoint, InputSettings
-from .report import LSUM, build, markdown, run, save
+from .report import LSUM_SENTENCES, build_report, markdown, score_systems, write_report
 
 DECODING = {
     "num_beams": int, "max_length": int, "max_new_tokens": int, "min_new_tokens": int,
@@ -27,7 +27,7 @@ The example of the LongT5 documentation, as one command (needs pip install ".[hu
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def evaluation_parser() -> argparse.ArgumentParser:
     """The options of the command."""
     p = argparse.ArgumentParser(
         prog="python -m longt5.evaluation",
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         )
     p.add_argument(
         "--lsum",
-        choices=list(LSUM),
+        choices=list(LSUM_SENTENCES),
         default="sentences",
         help="sentences of ROUGE-Lsum; lines: as the evaluate package",
     )
@@ -105,14 +105,14 @@ def evaluate(chosen: argparse.Namespace) -> None:
         raise UserError(
             f"{chosen.model} is a baseline, and --model a checkpoint: name it after --compare."
         )
-    require("eval", "rouge_score")
+    require_modules("eval", "rouge_score")
     if {"textrank", "lexrank"} & set(names):
-        require("eval", "sumy")
-    records = read(chosen.data, chosen.limit, chosen.subset, chosen.split, paired=True)
+        require_modules("eval", "sumy")
+    records = read_records(chosen.data, chosen.limit, chosen.subset, chosen.split, paired=True)
     if not records:
         raise UserError(f"{chosen.data} has no document with a summary: nothing to score.")
     if chosen.out:
-        _make(chosen.out)
+        _make_report_folder(chosen.out)
     reading = InputSettings(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty)
     options = {name: getattr(chosen, name) for name in DECODING}
 
@@ -124,8 +124,8 @@ def evaluate(chosen: argparse.Namespace) -> None:
 
     systems = {name: BASELINES.get(name) or load(name) for name in names}
     checkpoints = {n: s for n, s in systems.items() if isinstance(s, Checkpoint)}
-    scores, summaries = run(records, systems, chosen.batch_size, chosen.lsum)
-    report = build(
+    scores, summaries = score_systems(records, systems, chosen.batch_size, chosen.lsum)
+    report = build_report(
         chosen.model,
         chosen.data,
         records,
@@ -137,12 +137,12 @@ def evaluate(chosen: argparse.Namespace) -> None:
     print(markdown(report))
     if chosen.out:
         try:
-            save(chosen.out, report, records, summaries)
+            write_report(chosen.out, report, records, summaries)
         except OSError as error:
             raise UserError(f"The report is not in {chosen.out}: {reason(error)}.") from error
 
 
-def _make(folder: Path) -> None:
+def _make_report_folder(folder: Path) -> None:
     """The folder of a report, before hours are spent on it. Raises UserError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ def _make(folder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Score, print the table, and give the exit code."""
-    chosen = parser().parse_args(argv)
+    chosen = evaluation_parser().parse_args(argv)
     try:
         evaluate(chosen)
     except UserError as error:

@@ -20,21 +20,21 @@ MAX_RANKED = 2000  # sentences that TextRank and LexRank compare, each with each
 def lead(record: Record, words: int) -> str:
     """The first sentences."""
     spans = candidate_spans(record.document)
-    return _filled(record.document, spans, range(len(spans)), words)
+    return _fill_to_length(record.document, spans, range(len(spans)), words)
 
 
 def textrank(record: Record, words: int) -> str:
     """The sentences that share most words with the others (Mihalcea and Tarau 2004; sumy)."""
     from sumy.summarizers.text_rank import TextRankSummarizer
 
-    return _ranked(TextRankSummarizer, record.document, words)
+    return _rank_with_sumy(TextRankSummarizer, record.document, words)
 
 
 def lexrank(record: Record, words: int) -> str:
     """The sentences most like the others by tf-idf cosine (Erkan and Radev 2004; sumy)."""
     from sumy.summarizers.lex_rank import LexRankSummarizer
 
-    return _ranked(LexRankSummarizer, record.document, words)
+    return _rank_with_sumy(LexRankSummarizer, record.document, words)
 
 
 def oracle(record: Record, words: int) -> str:
@@ -60,7 +60,7 @@ BASELINES: dict[str, Callable[[Record, int], str]] = {
 }  # fmt: skip
 
 
-def _filled(text: str, spans: list[Span], ranking: Sequence[int], words: int) -> str:
+def _fill_to_length(text: str, spans: list[Span], ranking: Sequence[int], words: int) -> str:
     """The first of a ranking, at least one, as long as each brings the length nearer."""
     chosen: list[int] = []
     total = 0
@@ -73,14 +73,14 @@ def _filled(text: str, spans: list[Span], ranking: Sequence[int], words: int) ->
     return picked(text, [spans[i] for i in sorted(chosen)])
 
 
-class _Words:
+class _WordTokenizer:
     """What sumy asks of a tokenizer, without NLTK's data."""
 
     def to_words(self, text: str) -> tuple[str, ...]:
         return tuple(words_of(text))
 
 
-def _ranked(method: Any, text: str, words: int) -> str:
+def _rank_with_sumy(method: Any, text: str, words: int) -> str:
     """The summary of a ranking by sumy, with its English stemmer and stop words."""
     from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
     from sumy.nlp.stemmers import Stemmer
@@ -89,7 +89,7 @@ def _ranked(method: Any, text: str, words: int) -> str:
     spans = [s for s in candidate_spans(text)[:MAX_RANKED] if words_of(text[slice(*s)])]
     summarizer = method(Stemmer("english"))
     summarizer.stop_words = get_stop_words("english")
-    sentences = [Sentence(text[start:end], _Words()) for start, end in spans]
+    sentences = [Sentence(text[start:end], _WordTokenizer()) for start, end in spans]
     ranking: list[int] = []
 
     def keep(infos: Sequence[Any]) -> Sequence[Any]:
@@ -97,4 +97,4 @@ def _ranked(method: Any, text: str, words: int) -> str:
         return infos
 
     summarizer(ObjectDocumentModel([Paragraph(sentences)]), keep)
-    return _filled(text, spans, ranking, words)
+    return _fill_to_length(text, spans, ranking, words)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SAMPLES = 1000
-LEVEL = 0.95
+BOOTSTRAP_SAMPLES = 1000
+CONFIDENCE_LEVEL = 0.95
 
 Interval = tuple[float, float, float]
 
@@ -19,8 +19,8 @@ def interval(values: Sequence[float], seed: int = 0) -> Interval:
         raise ValueError("There is no document to take a mean of.")
     table = np.asarray(values, dtype=np.float64)
     generator = np.random.default_rng(seed)
-    drawn = generator.integers(0, len(table), (SAMPLES, len(table)))
-    edge = 100 * (1 - LEVEL) / 2
+    drawn = generator.integers(0, len(table), (BOOTSTRAP_SAMPLES, len(table)))
+    edge = 100 * (1 - CONFIDENCE_LEVEL) / 2
     low, high = np.percentile(table[drawn].mean(1), [edge, 100 - edge])
     mean = float(table.mean())
     # Rounding may put the mean of equal values a hair outside their own percentiles.

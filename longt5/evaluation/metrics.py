@@ -13,7 +13,7 @@ from ..text.sentences import last_sentence_end, split_sentences
 from ..text.words import count_words, words_of
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-SIZES = (1, 2, 4)  # of the n-grams looked up in the source
+NGRAM_SIZES = (1, 2, 4)  # of the n-grams looked up in the source
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ METRICS = {
 }
 
 
-class Source:
+class SourceDocument:
     """What scores need of a document: its n-grams, made once for all systems."""
 
     def __init__(self, text: str) -> None:
@@ -63,7 +63,7 @@ class Source:
     def ngrams(self) -> dict[int, set[Gram]]:
         """The n-grams of each size."""
         words = words_of(self.text)
-        return {size: set(ngrams(words, size)) for size in SIZES}
+        return {size: set(ngrams(words, size)) for size in NGRAM_SIZES}
 
 
 def rouge_scorer(lsum: str = "sentences") -> Callable[[str, str], dict[str, float]]:
@@ -97,24 +97,24 @@ def sentence_lines(text: str) -> str:
     return "\n".join(" ".join(text[a:b].split()) for a, b in split_sentences(text))
 
 
-def shape(source: Source, prediction: str) -> dict[str, float]:
+def summary_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
     """Length, copying, repetition, support and end of a summary; shares are percentages."""
     return {
         "words": float(count_words(prediction)),
-        **copying(source, prediction),
-        **support(source, prediction),
+        **copying_scores(source, prediction),
+        **support_scores(source, prediction),
         "finished": 100.0 * _is_finished(prediction),
     }
 
 
-def copying(source: Source, prediction: str) -> dict[str, float]:
+def copying_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
     """How much of a summary stands in the source, and how much of it was said before.
 
     Every occurrence counts. A summary too short for an n-gram has copied and repeated none.
     """
     words = words_of(prediction)
     known, said = {}, {}
-    for size in SIZES:
+    for size in NGRAM_SIZES:
         counts = ngrams(words, size)
         said[size] = sum(counts.values())
         known[size] = sum(n for gram, n in counts.items() if gram in source.ngrams[size])
@@ -127,7 +127,7 @@ def copying(source: Source, prediction: str) -> dict[str, float]:
     }
 
 
-def support(source: Source, prediction: str) -> dict[str, float]:
+def support_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
     """The number and name check of :mod:`longt5.text.claims` against the whole document."""
     flags = check(prediction, source.text, source.text)
     sentences = split_sentences(prediction)

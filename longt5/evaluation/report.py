@@ -14,9 +14,9 @@ from tqdm import tqdm
 from ..text.words import count_words
 from ..training.corpus import Record
 from .baselines import MAX_RANKED
-from .bootstrap import LEVEL, SAMPLES, interval
+from .bootstrap import BOOTSTRAP_SAMPLES, CONFIDENCE_LEVEL, interval
 from .checkpoints import Checkpoint
-from .metrics import METRICS, Source, rouge_scorer, shape
+from .metrics import METRICS, SourceDocument, rouge_scorer, summary_scores
 
 Scores = dict[str, float]
 Systems = Mapping[str, "Checkpoint | Callable[[Record, int], str]"]
@@ -26,10 +26,13 @@ TABLES = (
     ("copied_words", "copied_4grams", "novel_2grams", "repeated_4grams"),
     ("supported", "wrong_numbers", "wrong_names", "finished"),
 )
-LSUM = {"sentences": "its own sentence splitter", "lines": "the lines of the texts as they are"}
+LSUM_SENTENCES = {
+    "sentences": "its own sentence splitter",
+    "lines": "the lines of the texts as they are",
+}
 
 
-def run(
+def score_systems(
     records: Sequence[Record], systems: Systems, batch_size: int, lsum: str
 ) -> tuple[list[dict[str, Scores]], list[dict[str, str]]]:
     """(scores, summaries) of each record by system. The first system's length in words is what
@@ -40,16 +43,16 @@ def run(
     bar = tqdm(total=len(records), unit="doc", disable=None)
     for begin in range(0, len(records), batch_size):
         batch = records[begin : begin + batch_size]
-        written = _write(batch, systems)
+        written = _summarize_batch(batch, systems)
         for at, record in enumerate(batch):
-            source = Source(record.document)
+            source = SourceDocument(record.document)
             texts = {name: rows[at][0] for name, rows in written.items()}
             summaries.append(texts)
             scores.append(
                 {
                     name: {
                         **rouge(record.summary or "", text),
-                        **shape(source, text),
+                        **summary_scores(source, text),
                         "seconds": written[name][at][1],
                     }
                     for name, text in texts.items()
@@ -60,7 +63,9 @@ def run(
     return scores, summaries
 
 
-def _write(batch: Sequence[Record], systems: Systems) -> dict[str, list[tuple[str, float]]]:
+def _summarize_batch(
+    batch: Sequence[Record], systems: Systems
+) -> dict[str, list[tuple[str, float]]]:
     """(summary, seconds) of each record by system; a batch shares its seconds."""
     written: dict[str, list[tuple[str, float]]] = {}
     lengths: list[int] = []
@@ -84,7 +89,7 @@ def intervals(scores: Sequence[dict[str, Scores]]) -> dict[str, dict[str, list[f
     }
 
 
-def build(
+def build_report(
     model: str,
     data: str,
     records: Sequence[Record],
@@ -126,16 +131,17 @@ def markdown(report: Mapping[str, Any]) -> str:
     """The report for people."""
     parts = [
         f"# {report['model']} on {report['data']}",
-        f"{report['n']} documents. Mean and {LEVEL:.0%} interval ({SAMPLES:,} bootstrap draws of "
-        f"documents). ROUGE by rouge-score; ROUGE-Lsum by {LSUM[report['lsum']]}. The baselines "
-        "pick sentences up to the length of the first system's summary, the oracle as many as "
+        f"{report['n']} documents. Mean and {CONFIDENCE_LEVEL:.0%} interval "
+        f"({BOOTSTRAP_SAMPLES:,} bootstrap draws of documents). ROUGE by rouge-score; ROUGE-Lsum "
+        f"by {LSUM_SENTENCES[report['lsum']]}. The baselines pick sentences up to the length of "
+        "the first system's summary, the oracle as many as "
         f"raise ROUGE-1; TextRank and LexRank read the first {MAX_RANKED:,} sentences.",
-        *(_table(report["scores"], metrics) for metrics in TABLES),
+        *(_markdown_table(report["scores"], metrics) for metrics in TABLES),
     ]
     for name, part in report["sources"].items():
         parts += [
             f"## {name}: {part['n']}",
-            _table(part["scores"], ("rouge1", "rouge2", "rougeLsum", "words")),
+            _markdown_table(part["scores"], ("rouge1", "rouge2", "rougeLsum", "words")),
         ]
     parts += [
         "\n".join(f"- {metric.label}: {metric.about}" for metric in METRICS.values()),
@@ -144,23 +150,25 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(scores: Mapping[str, Mapping[str, Sequence[float]]], metrics: Sequence[str]) -> str:
+def _markdown_table(
+    scores: Mapping[str, Mapping[str, Sequence[float]]], metrics: Sequence[str]
+) -> str:
     lines = [
         "| | " + " | ".join(METRICS[m].label for m in metrics) + " |",
         "|---" * (len(metrics) + 1) + "|",
     ]
     for system, row in scores.items():
-        cells = [_cell(row[m], METRICS[m].digits) for m in metrics]
+        cells = [_format_interval(row[m], METRICS[m].digits) for m in metrics]
         lines.append("| " + " | ".join([system, *cells]) + " |")
     return "\n".join(lines)
 
 
-def _cell(value: Sequence[float], digits: int) -> str:
+def _format_interval(value: Sequence[float], digits: int) -> str:
     mean, low, high = (f"{number:.{digits}f}" for number in value)
     return mean if low == high else f"{mean} ({low}–{high})"
 
 
-def save(
+def write_report(
     folder: Path,
     report: Mapping[str, Any],
     records: Sequence[Record],

@@ -1,7 +1,7 @@
 """The tensor geometry of ``longt5/blocks.py`` in JAX: same names, same worked examples.
 
-What depends on lengths alone is computed by numpy while a function is traced, so that rounding
-at the edges of buckets is T5's on every device. B batch, S source tokens, N blocks, L block
+Functions of lengths alone run in numpy while a function is traced, so that rounding at the edges
+of buckets is T5's on every device. B batch, S source tokens, N blocks, L block
 length, G global tokens, H heads, R global rows.
 """
 
@@ -21,7 +21,7 @@ MASKED = -1e10
 def relative_position_bucket(
     relative_position: np.ndarray, *, bidirectional: bool, num_buckets: int, max_distance: int
 ) -> np.ndarray:
-    """Bucket of each ``key - query`` distance (T5 paper, section 2.1): any shape in, same out.
+    """Return the bucket of each ``key - query`` distance (T5 paper, section 2.1); the shape stays.
 
     Half of the (one-sided) buckets are exact; the rest grow logarithmically to max_distance.
 
@@ -48,7 +48,7 @@ def relative_position_bucket(
 
 
 def three_block_offsets(block_len: int) -> np.ndarray:
-    """``key - query`` for a block's queries over its left, own and right block: [L, 3L].
+    """Return ``key - query`` for a block's queries over its left, own and right block: [L, 3L].
 
     >>> three_block_offsets(2).tolist()
     [[-2, -1, 0, 1, 2, 3], [-3, -2, -1, 0, 1, 2]]
@@ -64,7 +64,7 @@ def pad_to_blocks(x: Array, block_len: int) -> Array:
 
 
 def three_blocks(x: Array, block_len: int) -> Array:
-    """Each block beside its neighbours: [B, N*L, ...] -> [B, N, 3L, ...], zeros at the ends.
+    """Join each block with its neighbours: [B, N*L, ...] -> [B, N, 3L, ...], zeros at the ends.
 
     >>> three_blocks(jnp.array([[1, 2, 3, 4]]), 2).tolist()
     [[[0, 0, 1, 2, 3, 4], [1, 2, 3, 4, 0, 0]]]
@@ -75,7 +75,7 @@ def three_blocks(x: Array, block_len: int) -> Array:
 
 
 def windows(x: Array, block_len: int) -> Array:
-    """Every run of three blocks: [B, (N+2)*L, ...] -> [B, N, 3L, ...].
+    """Return every run of three blocks: [B, (N+2)*L, ...] -> [B, N, 3L, ...].
 
     >>> windows(jnp.array([[1, 2, 3, 4]]), 1).tolist()
     [[[1, 2, 3], [2, 3, 4]]]
@@ -86,9 +86,9 @@ def windows(x: Array, block_len: int) -> Array:
 
 @dataclass(frozen=True)
 class GlobalBlocks:
-    """Which global block each token belongs to.
+    """Assignment of tokens to global blocks.
 
-    ``ids`` [B, S]: the block of a token, -1 for padding and when the row has no full block;
+    ``ids`` [B, S]: the block of a token, -1 for padding and in a row without a full block;
     orphan tokens (the tail shorter than a block) join the last full block.
     ``count`` [B]: full blocks per row; ``total``: G, the same for all rows.
     """
@@ -98,7 +98,7 @@ class GlobalBlocks:
     total: int
 
     def row_ids(self, rows: int, block_size: int) -> Array:
-        """The block id shared by each run of ``block_size`` positions: [B, rows].
+        """Return the block id that each run of ``block_size`` positions shares: [B, rows].
 
         Padding positions get an id too; their output is never read.
         """
@@ -137,12 +137,12 @@ def global_aggregates(x: Array, mask: Array, blocks: GlobalBlocks, block_size: i
     if full < source:
         runs = jnp.concatenate([runs, x[:, full:].sum(1, keepdims=True)], 1)
     ids = blocks.row_ids(runs.shape[1], block_size)
-    # One slot more than there are blocks takes the runs that belong to none.
+    # An additional slot collects the runs that belong to no block.
     slot = jnp.where(ids >= 0, ids, blocks.total)
     sums = jnp.zeros((batch, blocks.total + 1, width), jnp.float32)
     return sums.at[jnp.arange(batch)[:, None], slot].add(runs)[:, :-1]
 
 
 def side_validity(blocks: GlobalBlocks) -> Array:
-    """Which global tokens a row's real tokens may see: [B, G], True = visible."""
+    """Return which global tokens a row's real tokens may see: [B, G], True = visible."""
     return jnp.arange(blocks.total)[None, :] <= blocks.ids.max(-1, keepdims=True)

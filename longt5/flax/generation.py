@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from ..config import LongT5Config, check_mask
-from ..generation_config import GenerationConfig, check_options, special_ids
+from ..generation_config import GenerationConfig, check_options, special_token_ids
 from . import beam_search, greedy_search, logits_processors
 from .beam_search import BeamSearch, SearchOptions
 from .functional import EncoderStates, decode, init_cache, logits
@@ -82,7 +82,7 @@ def _result(state: BeamSearch | GreedySearch, config: GenerationConfig) -> Gener
 
 def search_options(shape: LongT5Config, config: GenerationConfig) -> SearchOptions:
     """What the search needs of both configurations."""
-    eos, pad, start = special_ids(shape, config)
+    eos, pad, start = special_token_ids(shape, config)
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
     fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
     return SearchOptions(
@@ -111,7 +111,7 @@ def search(
     rows = batch * config.rows_per_source
     beams = config.num_beams > 1
     step: Any = beam_search.step if beams else greedy_search.step
-    processors = logits_processors.build(
+    processors = logits_processors.build_processors(
         config, encoded.input_ids, rows, shape.vocab_size, options.eos
     )
     cache = init_cache(params, shape, encoded, rows, options.max_length - 1)

@@ -15,7 +15,7 @@ from jax import Array
 
 from ..generation_config import GenerationConfig, as_ids
 
-FORBIDDEN = -jnp.inf
+FORBIDDEN_SCORE = -jnp.inf
 
 Processor = Callable[[Array, Array, Array], Array]
 
@@ -28,7 +28,7 @@ def discount(scores: Array, seen: Array, penalty: float) -> Array:
 def ban(scores: Array, tokens: Array, where: Array) -> Array:
     """Forbid ``tokens`` [R, n] in their rows, those only that ``where`` [R, n] says."""
     rows = jnp.arange(scores.shape[0])[:, None]
-    return scores.at[rows, tokens].min(jnp.where(where, FORBIDDEN, jnp.inf))
+    return scores.at[rows, tokens].min(jnp.where(where, FORBIDDEN_SCORE, jnp.inf))
 
 
 def ends_in(sequences: Array, length: Array, size: int) -> tuple[Array, Array]:
@@ -122,7 +122,7 @@ def forced(at: int, tokens: Sequence[int]) -> Processor:
     """At one length only the given tokens are possible, with score 0."""
 
     def process(scores: Array, sequences: Array, length: Array) -> Array:
-        only = jnp.full_like(scores, FORBIDDEN).at[:, np.array(tokens)].set(0.0)
+        only = jnp.full_like(scores, FORBIDDEN_SCORE).at[:, np.array(tokens)].set(0.0)
         return jnp.where(length == at, only, scores)
 
     return process
@@ -132,7 +132,7 @@ def suppress_tokens(tokens: Sequence[int]) -> Processor:
     """Forbid the given tokens always."""
     # One below 0 would be another name of the last ones.
     columns = np.array([token for token in tokens if token >= 0], int)
-    return lambda scores, sequences, length: scores.at[:, columns].set(FORBIDDEN)
+    return lambda scores, sequences, length: scores.at[:, columns].set(FORBIDDEN_SCORE)
 
 
 def temperature(value: float) -> Processor:
@@ -145,7 +145,7 @@ def top_k(k: int) -> Processor:
 
     def process(scores: Array, sequences: Array, length: Array) -> Array:
         kept = jax.lax.top_k(scores, min(k, scores.shape[-1]))[0][:, -1:]
-        return jnp.where(scores < kept, FORBIDDEN, scores)
+        return jnp.where(scores < kept, FORBIDDEN_SCORE, scores)
 
     return process
 
@@ -163,7 +163,7 @@ def top_p(p: float, at_least: int) -> Processor:
     return process
 
 
-def build(
+def build_processors(
     config: GenerationConfig, source: Array | None, rows: int, vocab: int, eos: Sequence[int]
 ) -> list[Processor]:
     """The processors that ``config`` asks for, in transformers' order; source [B, S] or None."""

@@ -63,11 +63,11 @@ class FlaxLongT5Model:
 
         ``dtype`` (float32 or bfloat16) is that of the parameters and of the products.
         """
-        return weights.load(cls, folder_or_hub_id, revision, dtype, local_files_only)
+        return weights.load_pretrained(cls, folder_or_hub_id, revision, dtype, local_files_only)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors``, which the PyTorch classes load."""
-        weights.save(self, folder)
+        weights.save_pretrained(self, folder)
 
     def __call__(
         self,

@@ -17,8 +17,8 @@ from jax import Array
 
 from ..checkpoint import (
     ALIASES,
-    INDEX,
-    SINGLE,
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
     check_fit,
     damaged,
     locate,
@@ -27,7 +27,7 @@ from ..checkpoint import (
     write_json,
 )
 from ..config import LongT5Config
-from ..generation_config import GenerationConfig, check_options, file_content
+from ..generation_config import GenerationConfig, check_options, to_file_dict
 from .layers import Params
 
 if TYPE_CHECKING:
@@ -165,17 +165,19 @@ def name_of(path: str) -> str:
 
 def read_params(folder: Path) -> Flat:
     """All parameters of a checkpoint folder by path. Raises FileNotFoundError without weights."""
-    if (folder / SINGLE).is_file():
-        return _read_safetensors(folder / SINGLE)
-    if (folder / INDEX).is_file():
-        by_name = read_shards(folder, INDEX, lambda p: _named(_read_safetensors(p)))
+    if (folder / SAFE_WEIGHTS_NAME).is_file():
+        return _read_safetensors(folder / SAFE_WEIGHTS_NAME)
+    if (folder / SAFE_WEIGHTS_INDEX_NAME).is_file():
+        by_name = read_shards(
+            folder, SAFE_WEIGHTS_INDEX_NAME, lambda p: _named(_read_safetensors(p))
+        )
         return {path_of(name): value for name, value in by_name.items()}
     if (folder / MSGPACK).is_file():
         return _read_msgpack(folder / MSGPACK)
     if (folder / MSGPACK_INDEX).is_file():
         return read_shards(folder, MSGPACK_INDEX, _read_msgpack)
     raise FileNotFoundError(
-        f"There is no {SINGLE} and no {MSGPACK} in {folder}. "
+        f"There is no {SAFE_WEIGHTS_NAME} and no {MSGPACK} in {folder}. "
         "Load other files with the PyTorch class and save them again."
     )
 
@@ -248,7 +250,7 @@ def _equal(a: Any, b: Any) -> bool:
     return a is b or (a.shape == b.shape and bool((a == b).all()))
 
 
-def load(
+def load_pretrained(
     cls: type[Any],
     folder_or_hub_id: str | Path,
     revision: str | None,
@@ -276,8 +278,8 @@ def load(
     return model
 
 
-def save(model: FlaxLongT5Model, folder: str | Path) -> None:
-    """Write the PyTorch layout of :func:`longt5.weights.save`, which loads there and here."""
+def save_pretrained(model: FlaxLongT5Model, folder: str | Path) -> None:
+    """Write the layout of :func:`longt5.weights.save_pretrained`, which loads there and here."""
     from safetensors.numpy import save_file
 
     folder = Path(folder)
@@ -290,12 +292,12 @@ def save(model: FlaxLongT5Model, folder: str | Path) -> None:
         flat[HEAD] = flat["shared/embedding"].T
     config["torch_dtype"] = model.dtype.name
     tensors = {name_of(path): _stored(path, value) for path, value in flat.items()}
-    with replacing(folder / SINGLE) as part:
+    with replacing(folder / SAFE_WEIGHTS_NAME) as part:
         save_file(tensors, part, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     generation = getattr(model, "generation_config", None)
     if generation is not None:
-        write_json(folder / "generation_config.json", file_content(model.config, generation))
+        write_json(folder / "generation_config.json", to_file_dict(model.config, generation))
 
 
 def _stored(path: str, value: Array) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Long attention a few blocks at a time, so that scores stay small and memory is linear in S.
+"""Long attention a few blocks at a time, with memory linear in S.
 
-The same sums as the reference; keys and values of the globals are never copied per block, and
+Computes the sums of the reference. Keys and values of the globals are never copied per block;
 their bias is added once per run of 16 queries through a view.
 """
 
@@ -12,24 +12,23 @@ from torch.nn import functional as F
 
 from ..blocks import MASKED
 from ..memory import is_out_of_memory
-from . import Geometry, Side
+from . import Geometry, Side, widen_float16
 
-# Scores of one chunk, in floats; they are gone over several times, so few enough to stay near a
-# core.
+# Scores of one chunk, in floats. Several passes go over them, so they should fit a core's cache.
 CHUNK_FLOATS = 1_000_000
-# A GPU wants large products; 256 MiB of scores.
+# A GPU needs large products to be busy: 256 MiB of scores.
 GPU_CHUNK_FLOATS = 64_000_000
 
 
 def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
-    """Everywhere."""
+    """Return True: plain torch computes all shapes everywhere."""
     return True
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """See :mod:`longt5.kernels`. For inference: works in place, so gradients do not flow.
+    """Compute long attention; see :mod:`longt5.kernels`. In place, so without gradients.
 
-    Out of GPU memory means smaller chunks, down to one block.
+    Where GPU memory runs out, chunks become smaller.
     """
     floats = CHUNK_FLOATS if q.device.type == "cpu" else GPU_CHUNK_FLOATS
     while True:
@@ -45,14 +44,14 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, flo
     batch, source, heads, width = q.shape
     length = geometry.block_len
     blocks = -(-source // length)
-    queries = _blocks_first(q, 0, blocks * length - source)
-    keys = _blocks_first(k, length, (blocks + 1) * length - source)
-    values = _blocks_first(v, length, (blocks + 1) * length - source)
+    queries = heads_first(q, 0, blocks * length - source)
+    keys = heads_first(k, length, (blocks + 1) * length - source)
+    values = heads_first(v, length, (blocks + 1) * length - source)
     hidden = F.pad(~geometry.mask, (length, (blocks + 1) * length - source), value=True)
-    padding = _padding(hidden, geometry)
+    padding = _padded_blocks(hidden, geometry)
     side_keys = side_values = None
     if side is not None:
-        side = _wide(side[0]), _wide(side[1])
+        side = widen_float16(side[0]), widen_float16(side[1])
         side_keys = side[0].permute(0, 2, 3, 1).contiguous()
         side_values = side[1].transpose(1, 2).contiguous()
     out = q.new_empty(batch, heads, blocks * length, width)
@@ -63,9 +62,9 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, flo
         span = slice(first * length, last * length)
         wide = slice(first * length, (last + 2) * length)
         out[:, :, span] = _attend_chunk(
-            _wide(queries[:, :, span]),
-            _wide(keys[:, :, wide]),
-            _wide(values[:, :, wide]),
+            widen_float16(queries[:, :, span]),
+            widen_float16(keys[:, :, wide]),
+            widen_float16(values[:, :, wide]),
             hidden[:, wide],
             padding,
             side_keys,
@@ -76,24 +75,21 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, flo
     return out[:, :, :source].transpose(1, 2)
 
 
-def _wide(x: Tensor) -> Tensor:
-    """float16 as float32: its products can overflow before they are summed."""
-    return x.float() if x.dtype is torch.float16 else x
-
-
-def _blocks_first(x: Tensor, before: int, after: int) -> Tensor:
-    """[B, S, H, d] -> [B, H, before + S + after, d], zero-padded."""
+def heads_first(x: Tensor, before: int, after: int) -> Tensor:
+    """Pad with zeros: [B, S, H, d] -> [B, H, before + S + after, d]."""
     return F.pad(x, (0, 0, 0, 0, before, after)).transpose(1, 2).contiguous()
 
 
-def _padding(hidden: Tensor, geometry: Geometry) -> list[int]:
-    """The blocks whose windows have padding, few as a rule. Asked once for all layers: a GPU
-    would have to be waited for each time."""
-    if "chunked" not in geometry.kept:
+def _padded_blocks(hidden: Tensor, geometry: Geometry) -> list[int]:
+    """Return the blocks whose windows have padding.
+
+    Computed once for all layers, because it waits for a GPU.
+    """
+    if "chunked" not in geometry.prepared:
         windows = hidden.unfold(1, 3 * geometry.block_len, geometry.block_len)
         found = windows.any(-1).any(0).nonzero().flatten().tolist()
-        geometry.kept["chunked"] = found
-    return geometry.kept["chunked"]
+        geometry.prepared["chunked"] = found
+    return geometry.prepared["chunked"]
 
 
 def _attend_chunk(
@@ -107,7 +103,7 @@ def _attend_chunk(
     geometry: Geometry,
     first: int,
 ) -> Tensor:
-    """Blocks ``first`` and on: q [B, H, n*L, d], k and v one block wider on both sides."""
+    """Attend in n blocks from ``first``: q [B, H, n*L, d], k, v one block wider on both sides."""
     length = geometry.block_len
     batch, heads, rows, width = q.shape
     n = rows // length
@@ -123,7 +119,7 @@ def _attend_chunk(
             shown = hidden_windows[:, None, block - first, None]
             local[:, :, block - first].masked_fill_(shown, MASKED)
     if side_keys is not None:
-        bias = _side_bias(geometry, first, n)
+        bias = _chunk_side_bias(geometry, first, n)
         runs = (n, bias.shape[3], length // bias.shape[3])
         torch.add(
             (q @ side_keys).unflatten(2, runs),
@@ -138,8 +134,8 @@ def _attend_chunk(
     return out
 
 
-def _side_bias(geometry: Geometry, first: int, n: int) -> Tensor:
-    """Bias of ``n`` blocks from ``first`` on: [B, H, n, L / r, 1, G], a row per r queries.
+def _chunk_side_bias(geometry: Geometry, first: int, n: int) -> Tensor:
+    """Return the bias of ``n`` blocks from ``first``: [B, H, n, L / r, 1, G], a row per r queries.
 
     r is the global block size where that divides the local block (every published shape).
     """

@@ -1,9 +1,9 @@
 """Long attention on a CUDA GPU, on request: a compiled flex attention over [local | global] keys.
 
-It is compiled for seconds at each new size, for a small part of one a pass.
-Scores of a query block against its three local blocks and all global tokens, nothing else; the
-block mask is built directly, because torch's own builder would look at every pair.
-The functions are the same when not compiled, which is how the tests run them on a CPU.
+It compiles for seconds at each new size, to save a fraction of a second per pass.
+Scores are those of a query block against its three local blocks and all global tokens, nothing
+else; the block mask is built directly, because torch's own builder evaluates every pair.
+Tests run the same functions uncompiled on a CPU.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from ..blocks import MASKED
 from . import Geometry, Side
 
 # Lengths are rounded up to this times a power of two: few compiled kernels serve all documents.
-BUCKET = 1024
-BLOCK = 128
+BUCKET_LENGTH = 1024
+BLOCK_LENGTH = 128
 
 
 def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
-    """CUDA with a Triton compiler and the published block length; heads of a power of two.
+    """Return True on CUDA with Triton, for the published block length and heads of 2^n.
 
     Not where the GPU is lent per call (a Space): each call would compile again.
     """
     power = width >= 16 and width & (width - 1) == 0
-    if device.type != "cuda" or length != BLOCK or not power or "spaces" in sys.modules:
+    if device.type != "cuda" or length != BLOCK_LENGTH or not power or "spaces" in sys.modules:
         return False
     return importlib.util.find_spec("triton") is not None
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled() -> Callable[..., Tensor]:
+def _compiled_flex_attention() -> Callable[..., Tensor]:
     from torch.nn.attention.flex_attention import flex_attention
 
-    # Whole or not at all: beyond torch's limit of compilations it would otherwise be run piece by
-    # piece, and hold the score of every pair.
+    # fullgraph: beyond torch's limit of compilations the function would otherwise run uncompiled,
+    # and hold the score of every pair.
     return torch.compile(  # type: ignore[return-value]
         flex_attention, dynamic=False, fullgraph=True
     )
@@ -51,7 +51,7 @@ def _compiled() -> Callable[..., Tensor]:
 def attend(
     q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry, compiled: bool = True
 ) -> Tensor:
-    """See :mod:`longt5.kernels`."""
+    """Compute long attention; see :mod:`longt5.kernels`."""
     from torch.nn.attention.flex_attention import flex_attention
 
     source, length = q.shape[1], geometry.block_len
@@ -61,32 +61,33 @@ def attend(
     if side is not None:
         keys = torch.cat([keys, _padded(side[0], room)], dim=2)
         values = torch.cat([values, _padded(side[1], room)], dim=2)
-    if "flex" not in geometry.kept:
+    if "flex" not in geometry.prepared:
         score_mod, mask_mod = modifiers(geometry, padded, padded + room)
         mask = block_mask(geometry, padded, padded + room, mask_mod)
-        geometry.kept["flex"] = {"score_mod": score_mod, "block_mask": mask}
-    run: Any = _compiled() if compiled else flex_attention
-    out = run(queries, keys, values, scale=1.0, **geometry.kept["flex"])
+        geometry.prepared["flex"] = {"score_mod": score_mod, "block_mask": mask}
+    run: Any = _compiled_flex_attention() if compiled else flex_attention
+    out = run(queries, keys, values, scale=1.0, **geometry.prepared["flex"])
     return out[:, :, :source].transpose(1, 2)
 
 
 def bucket(source: int) -> int:
-    """
+    """Return the length that a source is padded to.
+
     >>> [bucket(n) for n in (1, 1024, 1025, 9000)]
     [1024, 1024, 2048, 16384]
     """
-    return BUCKET << (-(-source // BUCKET) - 1).bit_length()
+    return BUCKET_LENGTH << (-(-source // BUCKET_LENGTH) - 1).bit_length()
 
 
 def _padded(x: Tensor, rows: int) -> Tensor:
-    """[B, n, H, d] -> [B, H, rows, d], zeros at the end."""
+    """Pad with zeros at the end: [B, n, H, d] -> [B, H, rows, d]."""
     return F.pad(x, (0, 0, 0, 0, 0, rows - x.shape[1])).transpose(1, 2).contiguous()
 
 
 def modifiers(geometry: Geometry, padded: int, total: int) -> tuple[Callable[..., Tensor], Any]:
-    """(bias, visibility) of a query and key; keys from ``padded`` on are the global tokens.
+    """Return (score_mod, mask_mod) of flex attention; keys from ``padded`` on are global tokens.
 
-    Everything is padded to its bucket: a shape that varied would compile again.
+    All tensors are padded to their bucket: another shape would compile again.
     """
     length, size, mask = geometry.block_len, geometry.block_size, geometry.mask
     local, side, room = geometry.local_table, geometry.side, total - padded
@@ -97,7 +98,7 @@ def modifiers(geometry: Geometry, padded: int, total: int) -> tuple[Callable[...
     if side is not None:
         runs = -(-padded // size)
         rows = F.pad(side.rows[:, :runs], (0, max(0, runs - side.rows.shape[1])))
-        # Distance zero stays at one place whatever the number of globals.
+        # Distance zero stays at the same index whatever the number of globals.
         table = F.pad(side.table, (room - globals_, room - globals_)).contiguous()
         seen = side.seen
 
@@ -116,10 +117,10 @@ def modifiers(geometry: Geometry, padded: int, total: int) -> tuple[Callable[...
 
 
 def block_mask(geometry: Geometry, padded: int, keys: int, mask_mod: Any) -> Any:
-    """Which key blocks a query block looks into: its neighbours, itself, and all global ones.
+    """Return the key blocks of each query block: its neighbours, itself, and all global blocks.
 
-    Block n of N sees n - 1, n, n + 1 (those there are) and ``padded / L`` and on; what is only
-    padding of the bucket sees nothing and is seen by nothing.
+    Block n of N sees n - 1, n, n + 1 (where they exist) and all from ``padded / L``; blocks that
+    are only padding of the bucket see nothing and are seen by none.
     """
     from torch.nn.attention.flex_attention import BlockMask
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from . import widen_float16
+
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """T5's layer norm of float32 x [..., D]: float32 throughout, then the weight's dtype."""
+    """Return T5's layer norm of float32 x [..., D] in the weight's dtype, computed in float32."""
     variance = x.pow(2).mean(-1, keepdim=True)
     return (x * torch.rsqrt(variance + eps) * weight.float()).to(weight.dtype)
 
 
 def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: Tensor) -> Tensor:
-    """q [R, H, d] over the first ``length`` of keys, values [R, H, T, d] -> [R, H, d].
+    """Attend with q [R, H, d] over the first ``length`` of keys, values [R, H, T, d] -> [R, H, d].
 
     ``bias`` [H, length] float32.
     """
@@ -44,7 +46,7 @@ class CrossStates:
         self.values = torch.empty(shape, dtype=dtype, device=device)
 
     def put(self, begin: int, k: Tensor, v: Tensor) -> None:
-        """Rows ``begin`` and on: k, v [B, n, H, d]."""
+        """Write rows from ``begin``: k, v [B, n, H, d]."""
         rows = slice(begin, begin + k.shape[1])
         self.keys[:, :, rows] = k.transpose(1, 2)
         self.values[:, :, rows] = v.transpose(1, 2)
@@ -52,11 +54,11 @@ class CrossStates:
     def attend(
         self, q: Tensor, bias: Tensor | None, want_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """q [B, K, H, d], bias [B, 1, 1, S] -> [B, K, H, d], and weights [B, H, K, S] float32."""
-        keys = self.keys
-        if q.dtype is torch.float16:
-            # Products of float16 can overflow before they are summed.
-            q, keys = q.float(), keys.float()
+        """Attend with q [B, K, H, d], bias [B, 1, 1, S] -> [B, K, H, d].
+
+        On request also return the weights [B, H, K, S] float32.
+        """
+        q, keys = widen_float16(q), widen_float16(self.keys)
         scores = (q.transpose(1, 2) @ keys.transpose(-1, -2)).float()
         if bias is not None:
             scores = scores + bias

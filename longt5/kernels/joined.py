@@ -1,7 +1,7 @@
 """All layers of one decode step in a single call of the compiled kernel.
 
-A step is a hundred small pieces of work: between them, calling from Python costs as much time as
-they do where the model is small. Optional: the layers, one piece after another, are the twin.
+A step is a hundred small operations; in a small model, calling them from Python takes as long as
+they do. Optional: the layers called one after the other compute the same.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from ..cache import DecoderCache
 
 Watch = Mapping[int, Callable[[Tensor], None]]
-OWN, CROSS, WIDE = 4, 2, 3  # matrices of self-attention, cross-attention and feed-forward
+# Matrices of self-attention (q k v o), cross-attention (q o), feed-forward (gate, up, down).
+SELF_MATRICES, CROSS_MATRICES, FEED_FORWARD_MATRICES = 4, 2, 3
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One layer: its three norms [D]; matrices q k v o, then q o, then (gate,) up and down, as
-    they lie; and the scales of those that are int8."""
+    """One layer's three norms [D]; matrices q k v o, then q o, then (gate,) up and down, unpacked;
+    and the scales of int8 matrices."""
 
     norms: Sequence[Tensor]
     matrices: Sequence[Sequence[Tensor]]
@@ -36,12 +37,12 @@ class Weights:
 class _Layer(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("own_norm", "cross_norm", "wide_norm")),
-        ("own", ctypes.c_void_p * OWN),
-        ("cross", ctypes.c_void_p * CROSS),
-        ("wide", ctypes.c_void_p * WIDE),
-        ("own_scale", ctypes.c_void_p * OWN),
-        ("cross_scale", ctypes.c_void_p * CROSS),
-        ("wide_scale", ctypes.c_void_p * WIDE),
+        ("own", ctypes.c_void_p * SELF_MATRICES),
+        ("cross", ctypes.c_void_p * CROSS_MATRICES),
+        ("wide", ctypes.c_void_p * FEED_FORWARD_MATRICES),
+        ("own_scale", ctypes.c_void_p * SELF_MATRICES),
+        ("cross_scale", ctypes.c_void_p * CROSS_MATRICES),
+        ("wide_scale", ctypes.c_void_p * FEED_FORWARD_MATRICES),
         *((name, ctypes.c_void_p) for name in ("keys", "values")),
         *((name, ctypes.c_void_p) for name in ("cross_keys", "cross_values", "seen")),
     ]
@@ -56,7 +57,7 @@ class _Step(ctypes.Structure):
 
 
 def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
-    """Whether the kernel computes these layers for this cache."""
+    """Return whether the kernel computes these layers for this cache."""
     rows, heads, _, width = cache.self_keys[0].shape
     kind = cache.self_keys[0].dtype
     sizes = {size for layer in layers for part in layer.matrices for w in part for size in w.shape}
@@ -76,10 +77,10 @@ def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
 
 
 class DecoderStep:
-    """The layers of a decoder over one cache; weights and stores must stay where they are.
-    It does not hold the cache, which holds it: both go when the decode ends.
+    """The layers of a decoder over one cache, whose tensors and weights must keep their addresses.
 
-    ``held`` [R, capacity] int32: the row of the stores that holds each position of each row.
+    Has no reference to the cache, which refers to this step: both are freed when a decode ends.
+    ``held`` [R, capacity] int32: the cache row that holds each position of each beam row.
     """
 
     def __init__(self, layers: Sequence[Weights], cache: DecoderCache, eps: float) -> None:
@@ -123,26 +124,26 @@ class DecoderStep:
         stores = cache.self_keys[number], cache.self_values[number], states.keys, states.values
         return _Layer(
             *map(native.pointer, self.norms[number]),
-            (ctypes.c_void_p * OWN)(*own),
-            (ctypes.c_void_p * CROSS)(*cross),
-            (ctypes.c_void_p * WIDE)(*_with_gate(wide)),
-            (ctypes.c_void_p * OWN)(*own_scale),
-            (ctypes.c_void_p * CROSS)(*cross_scale),
-            (ctypes.c_void_p * WIDE)(*_with_gate(wide_scale)),
+            (ctypes.c_void_p * SELF_MATRICES)(*own),
+            (ctypes.c_void_p * CROSS_MATRICES)(*cross),
+            (ctypes.c_void_p * FEED_FORWARD_MATRICES)(*_with_gate(wide)),
+            (ctypes.c_void_p * SELF_MATRICES)(*own_scale),
+            (ctypes.c_void_p * CROSS_MATRICES)(*cross_scale),
+            (ctypes.c_void_p * FEED_FORWARD_MATRICES)(*_with_gate(wide_scale)),
             *map(native.pointer, stores),
             None,
         )
 
     def reorder(self, parents: Tensor, length: int) -> None:
-        """Make row ``i`` continue row ``parents[i]``: keys and values stay where they are, and
-        beams with the same beginning read the same ones."""
+        """Make row ``i`` continue row ``parents[i]``. Keys and values are not moved: beams with a
+        common beginning read the same ones."""
         held = self.held[:, :length]
         held.copy_(held.index_select(0, parents))
 
     def __call__(self, x: Tensor, at: int, bias: Tensor, watch: Watch) -> Tensor:
-        """x [R, D] float32 at position ``at``, which is written; bias [H, at + 1] -> [R, D].
+        """Run all layers on x [R, D] float32 at position ``at``, bias [H, at + 1] -> [R, D].
 
-        ``watch``: who is shown the cross-attention weights of which layers.
+        ``watch``: by layer, what receives its cross-attention weights.
         """
         kernels: Any = native.library()
         x, bias = x.float().clone(), bias.contiguous()
@@ -159,7 +160,7 @@ class DecoderStep:
 
     @property
     def shape_of_weights(self) -> tuple[int, ...]:
-        """[B, H, K, S]."""
+        """Return [B, H, K, S]."""
         batch, beams, heads, source = self.shape
         return batch, heads, beams, source
 
@@ -169,5 +170,5 @@ def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:
 
 
 def _with_gate(pointers: list[int | None]) -> list[int | None]:
-    """gate, up, down; where nothing is gated the first is what is activated, the second none."""
-    return pointers if len(pointers) == WIDE else [pointers[0], None, pointers[1]]
+    """Return pointers of gate, up, down; without a gate those of up, null, down."""
+    return pointers if len(pointers) == FEED_FORWARD_MATRICES else [pointers[0], None, pointers[1]]

@@ -1,6 +1,6 @@
-"""Fused attention on the CPU, compiled once from ``native.cpp`` where a C++ compiler is found.
+"""Fused kernels on the CPU, compiled once from ``native.cpp`` where a C++ compiler is found.
 
-Optional: without a compiler, or if anything at all goes wrong, :mod:`.chunked` does the work.
+Optional: without a compiler, or if compiling fails, plain torch computes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from . import Geometry, Side, decode
 SOURCE = Path(__file__).with_name("native.cpp")
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared",
          "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
-NARROW = ["-mno-avx512f"]  # and all that builds on it
+NO_AVX512_FLAGS = ["-mno-avx512f"]  # turns off all of AVX-512, since the rest depends on it
 KERNEL_DTYPES = torch.float32, torch.bfloat16
+# Head widths, block lengths and inner sizes must be multiples of it: floats in an AVX-512 register.
 LANES = 16
-MATRICES = 3  # of one input, multiplied in one go
-THIN_ROWS = 32  # more rows are a product like any other
-COMPILE_SECONDS = 120
-KEPT_SECONDS = 60 * 86_400
+MAX_FUSED_MATRICES = 3  # of one input, multiplied in one go
+THIN_ROWS = 32  # with more rows a product is bound by arithmetic, not by reading weights
+COMPILE_TIMEOUT_SECONDS = 120  # compiling takes some ten seconds; more on a busy machine
+UNUSED_KERNEL_SECONDS = 60 * 86_400  # then a cached kernel is deleted
 LOG2E = math.log2(math.e)
 
 
@@ -64,11 +65,11 @@ class _Own(ctypes.Structure):
 class _Thin(ctypes.Structure):
     _fields_ = [
         ("x", ctypes.c_void_p),
-        ("weights", ctypes.c_void_p * MATRICES),
-        ("scales", ctypes.c_void_p * MATRICES),
+        ("weights", ctypes.c_void_p * MAX_FUSED_MATRICES),
+        ("scales", ctypes.c_void_p * MAX_FUSED_MATRICES),
         ("out", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("rows", "inputs", "count")),
-        ("outputs", ctypes.c_int64 * MATRICES),
+        ("outputs", ctypes.c_int64 * MAX_FUSED_MATRICES),
         *((name, ctypes.c_int64) for name in ("brain", "threads")),
     ]
 
@@ -83,25 +84,29 @@ class _Norm(ctypes.Structure):
 
 @functools.lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels, None where they cannot be had. Compiles at first use (seconds)."""
+    """Return the compiled kernels, None where there are none. Compiles at first use (seconds)."""
     compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None or not _worthwhile() or not SOURCE.is_file():
+    if compiler is None or not _is_supported_processor() or not SOURCE.is_file():
         return None
     try:
         path = _cache_folder() / f"native-{_fingerprint(compiler)}.so"
         if path.is_file():
-            with contextlib.suppress(OSError):  # a folder that may only be read
+            with contextlib.suppress(OSError):  # a read-only folder
                 path.touch()
         else:
-            _compile(compiler, path)
-            _sweep(path.parent)
+            _compile_library(compiler, path)
+            _delete_unused_kernels(path.parent)
         return ctypes.CDLL(str(path))
-    except (OSError, RuntimeError, subprocess.SubprocessError):  # no home, no space, no luck
+    except (
+        OSError,
+        RuntimeError,
+        subprocess.SubprocessError,
+    ):  # no home, full disk, compiler failed
         return None
 
 
-def _worthwhile() -> bool:
-    """Linux on a processor with AVX2 or better; on others torch's own routines are as fast."""
+def _is_supported_processor() -> bool:
+    """Return True on Linux with AVX2 or better; elsewhere torch's own routines are as fast."""
     info = Path("/proc/cpuinfo")
     return sys.platform.startswith("linux") and info.is_file() and "avx2" in info.read_text("utf-8")
 
@@ -112,17 +117,19 @@ def _cache_folder() -> Path:
     return folder
 
 
-def _sweep(folder: Path) -> None:
-    """Delete what no process has loaded for long: kernels of earlier versions, and of processors
-    that are gone. A process that has loaded one keeps it."""
+def _delete_unused_kernels(folder: Path) -> None:
+    """Delete kernels that no process has loaded for long, of earlier versions or other machines.
+
+    A process that has loaded one is not affected.
+    """
     for path in folder.glob("native-*.so"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > KEPT_SECONDS:
+            if time.time() - path.stat().st_mtime > UNUSED_KERNEL_SECONDS:
                 path.unlink()
 
 
 def _fingerprint(compiler: str) -> str:
-    """Changes with the source, the compiler and the processor the code is made for."""
+    """Return a hash of the source, the compiler, its flags and the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.is_file() else [platform.processor()]
     features = sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})
@@ -131,54 +138,58 @@ def _fingerprint(compiler: str) -> str:
 
 
 def _flags() -> list[str]:
-    """For the instructions that torch uses here: ATEN_CPU_CAPABILITY may say that they be fewer."""
-    return FLAGS + NARROW if torch.backends.cpu.get_cpu_capability() == "AVX2" else FLAGS
+    """Return flags for the instructions that torch uses, which ATEN_CPU_CAPABILITY may limit."""
+    return FLAGS + NO_AVX512_FLAGS if torch.backends.cpu.get_cpu_capability() == "AVX2" else FLAGS
 
 
-def _compile(compiler: str, path: Path) -> None:
-    """Into a temporary name first, so that two processes cannot meet in a half-written file."""
+def _compile_library(compiler: str, path: Path) -> None:
+    """Compile under a temporary name first, so that no process loads a half-written file."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         subprocess.run(
             [compiler, *_flags(), str(SOURCE), "-o", str(made)],
             check=True,
             capture_output=True,
-            timeout=COMPILE_SECONDS,
+            timeout=COMPILE_TIMEOUT_SECONDS,
         )
         made.replace(path)
 
 
 def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether heads of this width and blocks of this length are computed here."""
-    if torch.compiler.is_compiling():  # which cannot see what they read and write
+    """Return whether heads of this width and blocks of this length are computed here."""
+    if torch.compiler.is_compiling():  # it cannot trace what the kernels read and write
         return False
     even = width % LANES == 0 and length % LANES == 0
     return device.type == "cpu" and dtype in KERNEL_DTYPES and even and library() is not None
 
 
 def pointer(x: Tensor | None) -> int | None:
-    """Where a tensor's numbers lie."""
+    """Return the address of a tensor's data, None without a tensor."""
     return None if x is None else x.data_ptr()
 
 
-def _rows(x: Tensor) -> Tensor:
-    """[B, S, H, d] with heads side by side and rows evenly spaced, copied only if it is not."""
+def _evenly_spaced_rows(x: Tensor) -> Tensor:
+    """Return [B, S, H, d] with adjacent heads and evenly spaced rows; copy only if it is not."""
     batch, source, heads, width = x.shape
     even = x.stride(2) == width and x.stride(3) == 1
     return x if even and (batch == 1 or x.stride(0) == source * x.stride(1)) else x.contiguous()
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """See :mod:`longt5.kernels`; blocks must be multiples of 16 long."""
+    """Compute long attention; see :mod:`longt5.kernels`. Block lengths are multiples of 16."""
     kernels: Any = library()
     batch, source, heads, width = q.shape
-    q, k, v = _rows(q), _rows(k), _rows(v)
-    side_k, side_v = (None, None) if side is None else (_rows(side[0]), _rows(side[1]))
+    q, k, v = _evenly_spaced_rows(q), _evenly_spaced_rows(k), _evenly_spaced_rows(v)
+    side_k, side_v = (
+        (None, None)
+        if side is None
+        else (_evenly_spaced_rows(side[0]), _evenly_spaced_rows(side[1]))
+    )
     table = rows = seen = None
     if side is not None and geometry.side is not None:
         far = geometry.side
         table, rows, seen = LOG2E * far.table, far.rows.contiguous(), far.seen.contiguous()
-    # The kernel takes powers of two, which are cheaper than those of e.
+    # The kernel computes powers of two, which are cheaper than those of e.
     local_table = LOG2E * geometry.local_table
     mask = None if geometry.mask.all() else geometry.mask.bool().contiguous()
     out = torch.empty(batch, source, heads, width, dtype=q.dtype)
@@ -200,7 +211,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> T
 
 
 def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: Tensor) -> Tensor:
-    """See :func:`longt5.kernels.decode.self_attention`; the stores must be contiguous."""
+    """See :func:`longt5.kernels.decode.self_attention`; keys and values are contiguous."""
     kernels: Any = library()
     rows, heads, width = q.shape
     if q.stride(1) != width or q.stride(2) != 1:
@@ -222,11 +233,11 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
 
 
 def fits_thin(rows: int, weights: Sequence[Tensor]) -> bool:
-    """Whether :func:`thin_product` computes these matrices for so many rows."""
+    """Return whether :func:`thin_product` computes these matrices for so many rows."""
     first = weights[0]
     return (
         rows <= THIN_ROWS
-        and len(weights) <= MATRICES
+        and len(weights) <= MAX_FUSED_MATRICES
         and first.device.type == "cpu"
         and first.dtype in (*KERNEL_DTYPES, torch.int8)
         and first.shape[1] % (2 * LANES) == 0
@@ -238,11 +249,11 @@ def fits_thin(rows: int, weights: Sequence[Tensor]) -> bool:
 def thin_product(
     x: Tensor, weights: Sequence[Tensor], scales: Sequence[Tensor] = ()
 ) -> tuple[Tensor, ...]:
-    """x [R, I] times each of weights [O_i, I] as they lie -> [R, O_i] in x's dtype.
+    """Multiply x [R, I] by each of weights [O_i, I], unpacked -> [R, O_i] in x's dtype.
 
-    Memory is read once and in order, which is all that a decode step can ask for. Weights are
-    of x's dtype, or int8 with float32 ``scales`` [O_i]; then x is taken in whole steps of about
-    1/32767 of a row's largest value.
+    Memory is read once and in order, which bounds the time of a decode step. Weights are of x's
+    dtype, or int8 with float32 ``scales`` [O_i]; then x is quantized to 16 bits, in steps of
+    about 1/32767 of a row's largest value.
     """
     kernels: Any = library()
     x = x.contiguous()
@@ -250,13 +261,13 @@ def thin_product(
     out = torch.empty(rows * sum(sizes), dtype=x.dtype)
     call = _Thin(
         pointer(x),
-        (ctypes.c_void_p * MATRICES)(*map(pointer, weights)),
-        (ctypes.c_void_p * MATRICES)(*map(pointer, scales)),
+        (ctypes.c_void_p * MAX_FUSED_MATRICES)(*map(pointer, weights)),
+        (ctypes.c_void_p * MAX_FUSED_MATRICES)(*map(pointer, scales)),
         pointer(out),
         rows,
         x.shape[1],
         len(sizes),
-        (ctypes.c_int64 * MATRICES)(*sizes),
+        (ctypes.c_int64 * MAX_FUSED_MATRICES)(*sizes),
         x.dtype is torch.bfloat16,
         torch.get_num_threads(),
     )
@@ -266,7 +277,7 @@ def thin_product(
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """x [..., D] float32 -> the same shape in the weight's dtype; D a multiple of 16."""
+    """Normalize x [..., D] float32 -> the same shape in the weight's dtype; D a multiple of 16."""
     kernels: Any = library()
     x = x.contiguous()
     scale = weight.float()
@@ -278,7 +289,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 class PackedCrossStates(decode.CrossStates):
-    """Keys and values of one layer's cross-attention, laid out to be streamed once a step."""
+    """Keys and values of one layer's cross-attention, packed to be read in order once a step."""
 
     def __init__(self, batch: int, source: int, heads: int, width: int, dtype: torch.dtype) -> None:
         self.shape, self.dtype = (batch, source, heads, width), dtype
@@ -286,7 +297,7 @@ class PackedCrossStates(decode.CrossStates):
         self.keys, self.values = torch.empty(size, dtype=dtype), torch.empty(size, dtype=dtype)
 
     def put(self, begin: int, k: Tensor, v: Tensor) -> None:
-        """Rows ``begin`` and on: k, v [B, n, H, d]; n a multiple of 16 but for the last rows."""
+        """Write rows from ``begin``: k, v [B, n, H, d]; n a multiple of 16 except at the end."""
         kernels: Any = library()
         batch, source, heads, width = self.shape
         k, v = k.contiguous(), v.contiguous()
@@ -300,7 +311,7 @@ class PackedCrossStates(decode.CrossStates):
     def attend(
         self, q: Tensor, bias: Tensor | None, want_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """q [B, K, H, d] -> [B, K, H, d], and weights [B, H, K, S] float32 on request."""
+        """Attend q [B, K, H, d] -> [B, K, H, d], and weights [B, H, K, S] float32 on request."""
         kernels: Any = library()
         batch, source, heads, width = self.shape
         q, beams = q.contiguous(), q.shape[1]

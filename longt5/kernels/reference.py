@@ -1,4 +1,4 @@
-"""Long attention as the paper draws it: all blocks at once, one softmax. The slow twin."""
+"""Long attention as the paper defines it: all blocks at once, one softmax; slow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import Geometry, Side
 
 
 def attention_weights(q: Tensor, k: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """Softmax weights over [local | global] keys in float32: [B, N, H, L, 3L + G]."""
+    """Return softmax weights over [local | global] keys in float32: [B, N, H, L, 3L + G]."""
     length, batch = geometry.block_len, q.shape[0]
     queries = pad_to_blocks(q, length).unflatten(1, (-1, length)).float()
     keys = three_blocks(pad_to_blocks(k, length), length).float()
@@ -29,7 +29,7 @@ def attention_weights(q: Tensor, k: Tensor, side: Side, geometry: Geometry) -> T
 
 
 def apply_weights(weights: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """Weighted sum of the values: [B, N, H, L, 3L + G] -> [B, S, H, d]."""
+    """Return the weighted sum of the values: [B, N, H, L, 3L + G] -> [B, S, H, d]."""
     length, source = geometry.block_len, v.shape[1]
     values = three_blocks(pad_to_blocks(v, length), length)
     weights = weights.to(v.dtype)
@@ -40,5 +40,5 @@ def apply_weights(weights: Tensor, v: Tensor, side: Side, geometry: Geometry) ->
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, side: Side, geometry: Geometry) -> Tensor:
-    """See :mod:`longt5.kernels`."""
+    """Compute long attention; see :mod:`longt5.kernels`."""
     return apply_weights(attention_weights(q, k, side, geometry), v, side, geometry)

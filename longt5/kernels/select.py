@@ -159,7 +159,7 @@ def compare_all(device: torch.device, model_class: ModelClass) -> list[CheckResu
         if native.fits(64, 128, dtype, device):
             names += [f"native {part}" for part in (*checks.STEP_PARTS, "step")]
         names += [f"torch {part}" for part in checks.STEP_PARTS]
-        names += ["graph"] if graph.usable(device) else []
+        names += ["graph"] if graph.can_record(device) else []
         names += ["device"] if device.type != "cpu" and dtype is torch.float32 else []
         results += [compare(name, dtype, device, model_class) for name in names]
     return results

@@ -1,7 +1,7 @@
-"""How many threads a decode step takes: all, or one while other programs hold the cores.
+"""Choose the threads of a decode step: all, or one while other programs use the cores.
 
-A step is a hundred short parallel pieces, and each waits for its slowest thread: where a core is
-busy elsewhere, one thread alone is many times faster. The numbers are the same either way.
+A step is a hundred short parallel sections, and each waits for its slowest thread: where a core
+is busy elsewhere, one thread is many times faster. The results are the same either way.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from contextlib import contextmanager
 
 import torch
 
-# A step this much slower than the best so far is a reason to try one thread.
-SUSPICIOUS = 2.0
-# Steps with one thread after which all of them are tried again.
-PATIENCE = 24
+# A step this much slower than the best so far is a reason to try one thread; chosen by hand. Less
+# would react to noise, more would wait through busy phases.
+SLOW_STEP_RATIO = 2.0
+# Steps with one thread after which all are tried again; a wrong choice lasts at most so long.
+STEPS_WITH_ONE_THREAD = 24
 
 
-class Pace:
-    """Chooses the threads of each step of one decode by the time that the last ones took."""
+class ThreadTuner:
+    """Chooses the number of threads of each step of one decode by the times of earlier steps."""
 
     def __init__(self) -> None:
         self.all = torch.get_num_threads()
@@ -30,7 +31,7 @@ class Pace:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Around one step; the caller's number of threads is back afterwards."""
+        """Time one step with the chosen threads, and restore the caller's number of threads."""
         if self.all == 1:
             yield
             return
@@ -40,25 +41,25 @@ class Pace:
             yield
         finally:
             torch.set_num_threads(self.all)
-        self.took(time.perf_counter() - start)
+        self.record(time.perf_counter() - start)
 
-    def took(self, seconds: float) -> None:
-        """Note a step's time and choose for the next one."""
+    def record(self, seconds: float) -> None:
+        """Record a step's time and choose the threads of the next one."""
         self.steps += 1
         self.since += 1
-        if self.steps == 1:  # packs weights: no measure of anything
+        if self.steps == 1:  # the first step also packs weights
             return
         self.last[self.now] = seconds
         if self.now != self.all:
             slower = seconds > self.last.get(self.all, float("inf"))
-            if slower or self.since >= PATIENCE:
-                self._take(self.all)
+            if slower or self.since >= STEPS_WITH_ONE_THREAD:
+                self._use(self.all)
             return
         self.best = min(self.best, seconds)
         known = self.last.get(1)
-        worth_a_try = known is None or seconds > SUSPICIOUS * self.best
-        if worth_a_try or (known is not None and known < seconds):
-            self._take(1)
+        one_may_be_faster = known is None or seconds > SLOW_STEP_RATIO * self.best
+        if one_may_be_faster or (known is not None and known < seconds):
+            self._use(1)
 
-    def _take(self, threads: int) -> None:
+    def _use(self, threads: int) -> None:
         self.now, self.since = threads, 0

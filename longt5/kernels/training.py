@@ -1,9 +1,9 @@
-"""Long attention with gradients, a few blocks at a time: scores are made again going back.
+"""Long attention with gradients, a few blocks at a time; the backward pass recomputes scores.
 
-The same sums as the reference. Kept for the way back are q, k, v, the output and one number per
-query (the log of its weights' sum), so memory is linear in S; a chunk's scores stay in the cache
-from product to product. What lies between the products is two pure functions, which may be
-compiled. Source: FlashAttention (Dao 2022), sections 3.1 and B.2, for the algebra.
+Computes the sums of the reference. Saved for the backward pass are q, k, v, the output and one
+number per query (the log of its weights' sum), so memory is linear in S; a chunk's scores stay in
+the processor's cache from product to product. The work between products is two pure functions,
+which may be compiled. Source: FlashAttention (Dao 2022), sections 3.1 and B.2, for the algebra.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ..blocks import mask_bias
 from . import Geometry, Side
-from .chunked import CHUNK_FLOATS, GPU_CHUNK_FLOATS, _blocks_first
+from .chunked import CHUNK_FLOATS, GPU_CHUNK_FLOATS, heads_first
 
 
 def attend(
@@ -32,20 +32,20 @@ def attend(
     dropout: float = 0.0,
     compiled: bool = False,
 ) -> Tensor:
-    """See :mod:`longt5.kernels`; differentiable, once, in q, k, v, side and the biases."""
+    """Compute long attention, differentiable once in q, k, v, side and the biases."""
     batch, source, heads, _ = q.shape
     length = geometry.block_len
     blocks = -(-source // length)
     after = blocks * length - source
 
     def split(x: Tensor, before: int, after: int) -> Tensor:
-        return _blocks_first(x, before, after).unflatten(2, (-1, length))
+        return heads_first(x, before, after).unflatten(2, (-1, length))
 
     windows = F.pad(geometry.mask, (length, length + after)).unfold(1, 3 * length, length)
-    side_bias = None if side is None else _side_bias(geometry, blocks)
+    side_bias = None if side is None else _run_bias(geometry, blocks)
     globals_ = 0 if side is None else side[0].shape[1]
     floats = CHUNK_FLOATS if q.device.type == "cpu" else GPU_CHUNK_FLOATS
-    plan = Plan(
+    plan = ChunkPlan(
         max(1, floats // (batch * heads * length * (3 * length + globals_))),
         dropout,
         int(torch.randint(2**62, ())) if dropout else 0,
@@ -65,9 +65,8 @@ def attend(
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How many blocks are taken at a time, which weights are dropped, and whether what lies
-    between the products is compiled."""
+class ChunkPlan:
+    """Blocks per chunk, dropout of weights, and whether the work between products is compiled."""
 
     step: int
     dropout: float
@@ -78,11 +77,13 @@ class Plan:
         for first in range(0, blocks, self.step):
             yield slice(first, min(first + self.step, blocks))
 
-    def kept(
+    def dropout_factors(
         self, scores: tuple[Tensor, Tensor | None], chunk: slice
     ) -> tuple[Tensor | None, Tensor | None]:
-        """What each weight of a chunk is multiplied with: 0, or the inverse of the share kept.
-        The same both ways."""
+        """Return the dropout factors of a chunk's weights: 0, or the inverse of the share kept.
+
+        The seed makes them equal in the forward and the backward pass.
+        """
         if not self.dropout:
             return None, None
         device = scores[0].device
@@ -99,7 +100,7 @@ class Plan:
 
 class _Attention(torch.autograd.Function):
     """Queries [B, H, N, L, d] over windows of keys [B, H, N + 2, L, d] and globals
-    [B, H, G, d]; ``bias`` of both (:func:`_side_bias`), ``hidden`` [B, 1, N, 1, 3L] additive."""
+    [B, H, G, d]; ``bias`` of both (:func:`_run_bias`), ``hidden`` [B, 1, N, 1, 3L] additive."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -112,15 +113,15 @@ class _Attention(torch.autograd.Function):
         local_bias: Tensor,
         side_bias: Tensor | None,
         hidden: Tensor,
-        plan: Plan,
+        plan: ChunkPlan,
     ) -> Tensor:
-        weigh = _compiled(_weights) if plan.compiled else _weights
+        weigh = _compiled_function(_weights) if plan.compiled else _weights
         out, log_totals = torch.empty_like(q), []
         for chunk in plan.chunks(q.shape[2]):
             products = _products(q, _window(k, chunk), side_k, chunk)
-            masks = plan.kept(products, chunk)
+            masks = plan.dropout_factors(products, chunk)
             local, side, total, log_total = weigh(
-                *products, local_bias, _of(side_bias, chunk), hidden[:, :, chunk], *masks
+                *products, local_bias, _chunk_of(side_bias, chunk), hidden[:, :, chunk], *masks
             )
             part = local @ _window(v, chunk)
             if side is not None and side_v is not None:
@@ -137,10 +138,12 @@ class _Attention(torch.autograd.Function):
     @once_differentiable  # the saved log of the sums is a constant to a second derivative
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         q, k, v, side_k, side_v, local_bias, side_bias, hidden, out, log_total = ctx.saved_tensors
-        differentiate: Any = _compiled(_gradients) if ctx.plan.compiled else _gradients
+        differentiate: Any = _compiled_function(_gradients) if ctx.plan.compiled else _gradients
         inner = (grad.float() * out.float()).sum(-1, keepdim=True)
         grad, dq = grad.to(q.dtype), torch.empty_like(q)
-        dk, dv, d_side_k, d_side_v, d_local_bias = map(_sum, (k, v, side_k, side_v, local_bias))
+        dk, dv, d_side_k, d_side_v, d_local_bias = map(
+            _zeros_like, (k, v, side_k, side_v, local_bias)
+        )
         d_side_biases = []
         for chunk in ctx.plan.chunks(q.shape[2]):
             keys, values = _window(k, chunk), _window(v, chunk)
@@ -148,23 +151,23 @@ class _Attention(torch.autograd.Function):
             local, d_local, side, d_side, d_bias, d_side_bias = differentiate(
                 *products,
                 local_bias,
-                _of(side_bias, chunk),
+                _chunk_of(side_bias, chunk),
                 hidden[:, :, chunk],
-                *ctx.plan.kept(products, chunk),
+                *ctx.plan.dropout_factors(products, chunk),
                 log_total[:, :, chunk],
                 *_products(grad, values, side_v, chunk),
                 inner[:, :, chunk],
             )
-            asked, given = q[:, :, chunk], grad[:, :, chunk]
+            queries, out_grad = q[:, :, chunk], grad[:, :, chunk]
             dq[:, :, chunk] = d_local @ keys
-            _add_windows(dk, d_local.mT @ asked, chunk)
-            _add_windows(dv, local.mT @ given, chunk)
+            _add_windows(dk, d_local.mT @ queries, chunk)
+            _add_windows(dv, local.mT @ out_grad, chunk)
             d_local_bias += d_bias
             if side_k is not None:
                 side, d_side = side.flatten(2, 3), d_side.flatten(2, 3)
-                dq[:, :, chunk] += (d_side @ side_k).view_as(asked)
-                d_side_k += d_side.mT @ asked.flatten(2, 3)
-                d_side_v += side.mT @ given.flatten(2, 3)
+                dq[:, :, chunk] += (d_side @ side_k).view_as(queries)
+                d_side_k += d_side.mT @ queries.flatten(2, 3)
+                d_side_v += side.mT @ out_grad.flatten(2, 3)
                 d_side_biases.append(d_side_bias)
         like = ((dk, k), (dv, v), (d_side_k, side_k), (d_side_v, side_v))
         return (
@@ -177,20 +180,20 @@ class _Attention(torch.autograd.Function):
         )
 
 
-def _sum(like: Tensor | None) -> Any:
-    """Room for a gradient, in float32 whatever the dtype: it is a sum over many chunks."""
+def _zeros_like(like: Tensor | None) -> Any:
+    """Return zeros for a gradient, in float32 because it sums over many chunks."""
     return None if like is None else torch.zeros_like(like, dtype=torch.float32)
 
 
 @cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled_function(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, dynamic=True)
 
 
 def _products(
     x: Tensor, windows: Tensor, side: Tensor | None, chunk: slice
 ) -> tuple[Tensor, Tensor | None]:
-    """A chunk's rows of x times its windows and the globals: [B, H, n, L, 3L and G]."""
+    """Multiply a chunk's rows of x with its windows and the globals: [B, H, n, L, 3L and G]."""
     rows = x[:, :, chunk]
     local = rows @ windows.mT
     if side is None:
@@ -198,12 +201,12 @@ def _products(
     return local, (rows.flatten(2, 3) @ side.mT).unflatten(2, rows.shape[2:4])
 
 
-def _of(x: Tensor | None, chunk: slice) -> Tensor | None:
+def _chunk_of(x: Tensor | None, chunk: slice) -> Tensor | None:
     return None if x is None else x[:, :, chunk]
 
 
-def _side_bias(geometry: Geometry, blocks: int) -> Tensor:
-    """Bias of every block over the globals: [B, H, N, r, 1, G], a row per L / r queries."""
+def _run_bias(geometry: Geometry, blocks: int) -> Tensor:
+    """Return the bias of blocks over the globals: [B, H, N, r, 1, G], a row per L / r queries."""
     size, length, bias = geometry.block_size, geometry.block_len, geometry.side_bias
     assert bias is not None
     if length % size:
@@ -212,12 +215,12 @@ def _side_bias(geometry: Geometry, blocks: int) -> Tensor:
 
 
 def _window(x: Tensor, chunk: slice) -> Tensor:
-    """Each block of a chunk with its neighbours: [B, H, N + 2, L, d] -> [B, H, n, 3L, d]."""
+    """Join each block of a chunk with its neighbours: [B, H, N + 2, L, d] -> [B, H, n, 3L, d]."""
     return torch.cat([x[:, :, chunk.start + i : chunk.stop + i] for i in range(3)], 3)
 
 
 def _add_windows(total: Tensor, windows: Tensor, chunk: slice) -> None:
-    """The way back of :func:`_window`."""
+    """Add the gradients of :func:`_window` to those of its input."""
     for i, part in enumerate(windows.chunk(3, 3)):
         total[:, :, chunk.start + i : chunk.stop + i] += part
 
@@ -225,7 +228,7 @@ def _add_windows(total: Tensor, windows: Tensor, chunk: slice) -> None:
 def _scores(
     local: Tensor, side: Tensor | None, local_bias: Tensor, side_bias: Tensor | None, hidden: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    """Scores in float32 with their biases: [B, H, n, L, 3L] and [B, H, n, L, G]."""
+    """Add biases to scores in float32: [B, H, n, L, 3L] and [B, H, n, L, G]."""
     local = local.float() + local_bias + hidden
     if side is None or side_bias is None:
         return local, None
@@ -242,7 +245,7 @@ def _weights(
     kept_local: Tensor | None,
     kept_side: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-    """Weights before they are divided by their sum, that sum, and its log with the maximum."""
+    """Return unnormalized weights of both parts, their sum, and the log of the true sum."""
     dtype = local.dtype
     local, side = _scores(local, side, local_bias, side_bias, hidden)
     top = local.amax(-1, keepdim=True)
@@ -271,23 +274,23 @@ def _gradients(
     out_side: Tensor | None,
     inner: Tensor,
 ) -> tuple[Any, ...]:
-    """(weights, gradients of the scores) of both parts, then the gradients of both biases.
+    """Return (weights, gradients of the scores) of both parts, then gradients of both biases.
 
     ``out_*``: gradients of the weights; ``inner``: the product of the output and its gradient.
     """
     dtype = local.dtype
     local, side = _scores(local, side, local_bias, side_bias, hidden)
-    weights, grad = _part((local - log_total).exp(), out_local, inner, kept_local)
+    weights, grad = _weights_and_gradient((local - log_total).exp(), out_local, inner, kept_local)
     local_parts = weights.to(dtype), grad.to(dtype)
     local_grad = grad.sum((0, 2))[:, None]
     if side is None or side_bias is None or out_side is None:
         return *local_parts, None, None, local_grad, None
-    weights, grad = _part((side - log_total).exp(), out_side, inner, kept_side)
+    weights, grad = _weights_and_gradient((side - log_total).exp(), out_side, inner, kept_side)
     side_grad = grad.unflatten(3, (side_bias.shape[3], -1)).sum(4, keepdim=True)
     return *local_parts, weights.to(dtype), grad.to(dtype), local_grad, side_grad
 
 
-def _part(
+def _weights_and_gradient(
     weights: Tensor, out: Tensor, inner: Tensor, kept: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     out = out.float()

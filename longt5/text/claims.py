@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, getcontext
 from functools import cached_property
 
-from ..tokenizer import UNSPACED
+from ..tokenizer import UNSPACED_SCRIPTS
 from .sentences import sentence_ends
 
 MONTHS = (
@@ -26,7 +26,7 @@ DATE = re.compile(
 )
 # A digit that touches a word belongs to it, but for words of scripts without spaces.
 NUMBER = re.compile(
-    rf"(?:(?<![\w.])|(?<={UNSPACED.pattern}))"
+    rf"(?:(?<![\w.])|(?<={UNSPACED_SCRIPTS.pattern}))"
     r"[-−]?(?:\d{1,3}(?:[,\u202f ]\d{3})+|\d+)(?:\.\d+)?(?![\d])"
 )
 SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}

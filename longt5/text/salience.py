@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..checkpoint import read_object, replacing, typed
+from ..checkpoint import checked_types, read_object, replacing
 from ..errors import reason
 from .features import FEATURES, Sentences, Span
 from .source import SourceText
@@ -56,7 +56,7 @@ class Salience:
         if values.pop("features", None) != list(FEATURES):
             raise ValueError(f"{path} does not have the features of this version")
         try:
-            made = cls(**typed(cls, values))
+            made = cls(**checked_types(cls, values))
             made.score([0.0] * len(FEATURES))
             return made
         except (TypeError, ValueError) as error:

@@ -17,7 +17,7 @@ COMMANDS = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def training_parser() -> argparse.ArgumentParser:
     """The options of the commands."""
     p = argparse.ArgumentParser(
         prog="python -m longt5.training",
@@ -66,32 +66,32 @@ def parser() -> argparse.ArgumentParser:
 def learn_salience(chosen: argparse.Namespace) -> None:
     """Fit and write the ranking. Raises UserError."""
     from . import salience
-    from .corpus import read
+    from .corpus import read_records
 
     chosen.out.mkdir(parents=True, exist_ok=True)
-    salience.fit(read(chosen.data, chosen.limit, paired=True)).save(chosen.out)
+    salience.fit(read_records(chosen.data, chosen.limit, paired=True)).save(chosen.out)
 
 
-def train(chosen: argparse.Namespace) -> None:
+def train_model(chosen: argparse.Namespace) -> None:
     """Run what was asked for. Raises UserError."""
     from . import loop, start, world
 
-    recipe = recipes.load(chosen.config, COMMANDS[chosen.command][0])
+    recipe = recipes.load_recipe(chosen.config, COMMANDS[chosen.command][0])
     if chosen.trial:
-        recipe = recipes.shortened(recipe, chosen.trial)
+        recipe = recipes.shorten(recipe, chosen.trial)
     try:
-        here = world.join(chosen.device)
+        here = world.join_processes(chosen.device)
     except ValueError as error:
         raise UserError(str(error)) from error
     try:
-        records, validation = start.records_of(recipe, chosen.data)
-        model, tokenizer = start.begin(recipe, records, chosen.out, here)
+        records, validation = start.load_records(recipe, chosen.data)
+        model, tokenizer = start.prepare_model(recipe, records, chosen.out, here)
         loop.Trainer(model, tokenizer, recipe, records, validation, chosen.out, here).run()
     finally:
-        world.leave(here)
+        world.leave_processes(here)
 
 
-def _failure(error: Exception, out: Path) -> str | None:
+def _explain_failure(error: Exception, out: Path) -> str | None:
     """What the person is told where memory or the disk gave out; None for other errors."""
     from ..memory import is_out_of_memory
 
@@ -102,11 +102,11 @@ def _failure(error: Exception, out: Path) -> str | None:
         )
     if isinstance(error, OSError):
         said = f"The run ended ({reason(error)}): is there room in {out}, and may it be written?"
-        return f"{said} {_goes_on(out)}".rstrip()
+        return f"{said} {_resume_hint(out)}".rstrip()
     return None
 
 
-def _goes_on(out: Path) -> str:
+def _resume_hint(out: Path) -> str:
     """What is said of a state, "" without one."""
     state = out / "state.pt"
     return f"The same command goes on from {state}." if state.is_file() else ""
@@ -114,22 +114,22 @@ def _goes_on(out: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, and give the exit code."""
-    chosen = parser().parse_args(argv)
+    chosen = training_parser().parse_args(argv)
     try:
         if chosen.command == "salience":
             learn_salience(chosen)
             print(f"The ranking lies in {chosen.out / 'salience.json'}.")
             return 0
-        train(chosen)
+        train_model(chosen)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        went = chosen.command != "salience" and _goes_on(chosen.out)
+        went = chosen.command != "salience" and _resume_hint(chosen.out)
         print(f"Stopped. {went}" if went else "Stopped before anything was kept.", file=sys.stderr)
         return 130
     except (MemoryError, OSError, RuntimeError) as error:
-        said = _failure(error, chosen.out)
+        said = _explain_failure(error, chosen.out)
         if said is None:
             raise
         print(said, file=sys.stderr)

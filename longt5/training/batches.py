@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError, reason
-from ..model import IGNORED
+from ..model import IGNORE_INDEX
 from ..text.salience import Salience
 from .corpus import Record
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe
 
-POOL = 256  # most examples that are sorted by length together
+MAX_POOL_SIZE = 256  # most examples that are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Batch:
     @property
     def targets(self) -> int:
         """Tokens to predict."""
-        return int((self.labels != IGNORED).sum())
+        return int((self.labels != IGNORE_INDEX).sum())
 
     @property
     def sources(self) -> int:
@@ -68,14 +68,14 @@ def collate(examples: Sequence[Example], pad: int = 0) -> Batch:
 
     sources = [example.source for example in examples]
     mask = padded([[1] * len(source) for source in sources], 0)
-    return Batch(padded(sources, pad), mask, padded([e.target for e in examples], IGNORED))
+    return Batch(padded(sources, pad), mask, padded([e.target for e in examples], IGNORE_INDEX))
 
 
-def by_length(examples: Sequence[Example], budget: int) -> list[list[Example]]:
+def group_by_length(examples: Sequence[Example], budget: int) -> list[list[Example]]:
     """Groups of like length, each of at most ``budget`` tokens with its padding; an example
     that is larger alone has a group of its own.
 
-    >>> sizes = by_length([Example([1] * n, [1]) for n in (9, 2, 8, 1)], 20)
+    >>> sizes = group_by_length([Example([1] * n, [1]) for n in (9, 2, 8, 1)], 20)
     >>> [[len(e.source) for e in group] for group in sizes]
     [[1, 2, 8], [9]]
     """
@@ -95,8 +95,8 @@ class Batches:
 
     def __init__(self, records: Sequence[Record], tokenizer: Any, recipe: Recipe) -> None:
         self.records, self.tokenizer, self.recipe = records, tokenizer, recipe
-        self.size = min(POOL, len(records))
-        self.salience = salience_of(recipe)
+        self.size = min(MAX_POOL_SIZE, len(records))
+        self.salience = load_salience(recipe)
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def after(self, position: Position) -> Iterator[tuple[Position, list[Example]]]:
@@ -122,14 +122,14 @@ class Batches:
                 f"None of {self.size} records gave an example ({names}): check what the data has; "
                 "summary needs pairs, the others a few whole sentences."
             )
-        groups = by_length(examples, self.recipe.batch_tokens)
+        groups = group_by_length(examples, self.recipe.batch_tokens)
         random.Random(f"{self.recipe.seed} {stage} {number}").shuffle(groups)
         return groups
 
     def _example(self, stage: int, number: int) -> Example | None:
         kind = self.recipe.stages[stage]
         rng = random.Random(f"{self.recipe.seed} {stage} example {number}")
-        objective, source = _drawn(kind.objectives, rng), _drawn(kind.sources, rng)
+        objective, source = _draw(kind.objectives, rng), _draw(kind.sources, rng)
         epoch, at = divmod(number, len(self.records))
         record = self.records[self._order(epoch)[at]]
         limits = Limits(int(source), kind.max_target, self.salience)
@@ -141,7 +141,7 @@ class Batches:
         return order
 
 
-def salience_of(recipe: Recipe) -> Salience | None:
+def load_salience(recipe: Recipe) -> Salience | None:
     """What ranks sentences for the objective that needs it. Raises UserError where there is
     none."""
     if not recipe.salience:
@@ -155,5 +155,5 @@ def salience_of(recipe: Recipe) -> Salience | None:
     return found
 
 
-def _drawn(shares: Mapping[str, float], rng: random.Random) -> str:
+def _draw(shares: Mapping[str, float], rng: random.Random) -> str:
     return rng.choices(list(shares), list(shares.values()))[0]

@@ -16,27 +16,34 @@ from ..config import LongT5Config
 from ..errors import UserError
 from ..model import LongT5ForConditionalGeneration
 
-SHARES = (20, 16, 14, 14)  # of 64: directions that hold the last token, the one before it, ...
+SUBSPACE_SHARES = (
+    20,
+    16,
+    14,
+    14,
+)  # of 64: directions that hold the last token, the one before it, ...
 ENCODER_BIAS, DECODER_BIAS = 10.0, 9.0  # towards the one position that a head looks at
-WRITTEN, RELAYED, SHARPNESS, UNUSED = 2.0, 1.5, 0.13, 0.1
+WRITE_STRENGTH, RELAY_STRENGTH, QUERY_SCALE, UNUSED_VALUE_SCALE = 2.0, 1.5, 0.13, 0.1
 
 
 @torch.no_grad()
 def wire(model: LongT5ForConditionalGeneration, seed: int = 0) -> None:
     """Write the circuit into a freshly initialised model. Raises UserError for a shape that has
     no room for it."""
-    _check(model.config)
+    _check_shape(model.config)
     generator = torch.Generator().manual_seed(seed)
-    sizes = _sizes(model.config.d_kv)
-    codes = _directions(sizes, model.config.d_model, generator)
-    *stores, relay, last_relay = _directions([*sizes, *sizes[2:]], model.config.d_model, generator)
-    own = [codes[0], *_directions(sizes[1:], model.config.d_model, generator)]
+    sizes = _subspace_sizes(model.config.d_kv)
+    codes = _orthonormal_subspaces(sizes, model.config.d_model, generator)
+    *stores, relay, last_relay = _orthonormal_subspaces(
+        [*sizes, *sizes[2:]], model.config.d_model, generator
+    )
+    own = [codes[0], *_orthonormal_subspaces(sizes[1:], model.config.d_model, generator)]
     _wire_encoder(model, codes, stores, [relay, last_relay])
     _wire_decoder(model, codes, own)
     _wire_matching(model, codes, stores, own, generator)
 
 
-def _check(c: LongT5Config) -> None:
+def _check_shape(c: LongT5Config) -> None:
     fits = (
         c.num_layers >= 2
         and (c.num_decoder_layers or 0) >= 2
@@ -52,19 +59,21 @@ def _check(c: LongT5Config) -> None:
         )
 
 
-def _sizes(width: int) -> list[int]:
+def _subspace_sizes(width: int) -> list[int]:
     """Directions for each of the four tokens, together a head's width."""
-    later = [width * share // sum(SHARES) for share in SHARES[1:]]
+    later = [width * share // sum(SUBSPACE_SHARES) for share in SUBSPACE_SHARES[1:]]
     return [width - sum(later), *later]
 
 
-def _directions(sizes: list[int], width: int, generator: torch.Generator) -> list[Tensor]:
+def _orthonormal_subspaces(
+    sizes: list[int], width: int, generator: torch.Generator
+) -> list[Tensor]:
     """Subspaces of the residual stream, orthonormal to each other: [size, D] each."""
     square = torch.randn(width, sum(sizes), generator=generator)
     return list(torch.linalg.qr(square)[0].T.split(sizes))
 
 
-def _towards(
+def _attend_to_offset(
     table: Tensor, head: int, offset: int, bias: float, c: LongT5Config, bidirectional: bool
 ) -> None:
     """Make a head look at the position ``offset`` from its own."""
@@ -77,13 +86,13 @@ def _towards(
     table[bucket, head] += bias
 
 
-def _pass_on(
+def _copy_subspace(
     attention: Projections, head: int, read: Tensor, write: Tensor, strength: float
 ) -> None:
     """Make a head carry what lies along ``read`` [n, D] to ``write`` [n, D]."""
     width = attention.width
     rows = slice(head * width, head * width + len(read))
-    attention.v.weight[head * width : (head + 1) * width] *= UNUSED
+    attention.v.weight[head * width : (head + 1) * width] *= UNUSED_VALUE_SCALE
     attention.v.weight[rows] = read
     attention.o.weight[:, rows] = strength * write.T
 
@@ -98,12 +107,12 @@ def _wire_encoder(
     layer 1 hands two of these on by one and two positions."""
     first, second = (model.encoder.block[i].layer[0].inner for i in (0, 1))
     table = first.relative_attention_bias.weight
-    _towards(table, 0, -1, ENCODER_BIAS, model.config, bidirectional=True)
-    _towards(table, 1, -2, ENCODER_BIAS, model.config, bidirectional=True)
-    _pass_on(first, 0, codes[0], stores[0], WRITTEN)
-    _pass_on(first, 1, torch.cat(codes[1:]), torch.cat([stores[1], *relays]), WRITTEN)
-    _pass_on(second, 0, relays[0], stores[2], RELAYED)
-    _pass_on(second, 1, relays[1], stores[3], RELAYED)
+    _attend_to_offset(table, 0, -1, ENCODER_BIAS, model.config, bidirectional=True)
+    _attend_to_offset(table, 1, -2, ENCODER_BIAS, model.config, bidirectional=True)
+    _copy_subspace(first, 0, codes[0], stores[0], WRITE_STRENGTH)
+    _copy_subspace(first, 1, torch.cat(codes[1:]), torch.cat([stores[1], *relays]), WRITE_STRENGTH)
+    _copy_subspace(second, 0, relays[0], stores[2], RELAY_STRENGTH)
+    _copy_subspace(second, 1, relays[1], stores[3], RELAY_STRENGTH)
 
 
 def _wire_decoder(
@@ -113,8 +122,8 @@ def _wire_decoder(
     layer = model.decoder.block[0].layer[0].inner
     for head in range(3):
         table = layer.relative_attention_bias.weight
-        _towards(table, head, -1 - head, DECODER_BIAS, model.config, bidirectional=False)
-        _pass_on(layer, head, codes[head + 1], own[head + 1], WRITTEN)
+        _attend_to_offset(table, head, -1 - head, DECODER_BIAS, model.config, bidirectional=False)
+        _copy_subspace(layer, head, codes[head + 1], own[head + 1], WRITE_STRENGTH)
 
 
 def _wire_matching(
@@ -127,7 +136,7 @@ def _wire_matching(
     """Every head of one cross-attention layer matches both, and writes the token found."""
     cross, c = model.decoder.block[1].layer[1].inner, model.config
     cross.k.weight.copy_(torch.cat(stores).repeat(c.num_heads, 1))
-    cross.q.weight.copy_(SHARPNESS * torch.cat(own).repeat(c.num_heads, 1))
-    (found,) = _directions([c.inner_dim], c.d_model, generator)
+    cross.q.weight.copy_(QUERY_SCALE * torch.cat(own).repeat(c.num_heads, 1))
+    (found,) = _orthonormal_subspaces([c.inner_dim], c.d_model, generator)
     cross.v.weight.copy_(found)
-    cross.o.weight.copy_(WRITTEN * found.T)
+    cross.o.weight.copy_(WRITE_STRENGTH * found.T)

@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import UserError, reason, require
+from ..errors import UserError, reason, require_modules
 
-FIELDS = (("document", "summary"), ("article", "abstract"), ("source", "target"))
+FIELD_PAIRS = (("document", "summary"), ("article", "abstract"), ("source", "target"))
 HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
-ENDINGS = (".jsonl", ".json", ".xz", ".gz", ".txt")
+FILE_SUFFIXES = (".jsonl", ".json", ".xz", ".gz", ".txt")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Record:
     source: str = ""
 
 
-def read(
+def read_records(
     data: str | Path,
     limit: int | None = None,
     subset: str | None = None,
@@ -43,10 +43,10 @@ def read(
     UserError."""
     path = Path(data).expanduser()
     if path.is_file():
-        records = list(_records(_lines(path), path.name, paired))
+        records = list(_records(_read_json_lines(path), path.name, paired))
         count = len(records) if limit is None else min(limit, len(records))
         return [records[i * len(records) // count] for i in range(count)]
-    if not HUB_NAME.fullmatch(str(data)) or path.suffix in ENDINGS:
+    if not HUB_NAME.fullmatch(str(data)) or path.suffix in FILE_SUFFIXES:
         raise UserError(f"There is no file {data}: check the path.")
     rows = _hub_rows(str(data), subset, split)
     return list(islice(_records(rows, str(data), paired), limit))
@@ -56,27 +56,27 @@ def _records(
     rows: Iterable[tuple[int, Mapping[str, Any]]], name: str, paired: bool
 ) -> Iterator[Record]:
     for number, row in rows:
-        document, summary, source = _fields(number, row, name)
+        document, summary, source = _parse_row(number, row, name)
         wanted = not paired if summary is None else bool(summary.strip())
         if wanted and document.strip():
             yield Record(str(row.get("id", number)), document, summary, source)
 
 
-def _fields(number: int, row: Mapping[str, Any], name: str) -> tuple[str, str | None, str]:
-    for fields in FIELDS:
+def _parse_row(number: int, row: Mapping[str, Any], name: str) -> tuple[str, str | None, str]:
+    for fields in FIELD_PAIRS:
         if set(fields) <= set(row):
             source = "" if "source" in fields else str(row.get("source") or "")
-            document, summary = (_text(row[field]) for field in fields)
+            document, summary = (_clean_text(row[field]) for field in fields)
             return document, summary, source
     if "text" in row:
-        return _text(row["text"]), None, str(row.get("source") or "")
+        return _clean_text(row["text"]), None, str(row.get("source") or "")
     raise UserError(
         f"Row {number} of {name} has the fields {', '.join(map(str, row)) or 'none'}: it needs "
         "document and summary, article and abstract, source and target, or text."
     )
 
 
-def _text(value: Any) -> str:
+def _clean_text(value: Any) -> str:
     """A text, or the sentences of one as some data sets keep it. Half a surrogate pair, which
     JSON can hold and no tokenizer takes, becomes a question mark."""
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -84,10 +84,10 @@ def _text(value: Any) -> str:
     return str(value or "").encode(errors="replace").decode()
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _read_json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     number = 0
     try:
-        with _opened(path) as file:
+        with _open_text(path) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     row = json.loads(line)
@@ -102,13 +102,13 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         ) from error
 
 
-def _opened(path: Path) -> IO[str]:
+def _open_text(path: Path) -> IO[str]:
     opener: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     return opener(path, "rt", encoding="utf-8")
 
 
 def _hub_rows(name: str, subset: str | None, split: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    require("hub", "datasets")
+    require_modules("hub", "datasets")
     import datasets
 
     try:

@@ -10,7 +10,17 @@ from typing import Any
 
 from ..checkpoint import replacing
 
-FIELDS = ("step", "stage", "loss", "lr", "norm", "tokens_per_s", "val_loss", "rouge1", "rouge2")
+LOG_COLUMNS = (
+    "step",
+    "stage",
+    "loss",
+    "lr",
+    "norm",
+    "tokens_per_s",
+    "val_loss",
+    "rouge1",
+    "rouge2",
+)
 
 
 class Log:
@@ -18,19 +28,19 @@ class Log:
 
     def __init__(self, path: Path, steps_done: int) -> None:
         self.path = path
-        rows = [row for row in read(path) if int(row["step"]) <= steps_done]
+        rows = [row for row in read_log(path) if int(row["step"]) <= steps_done]
         with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
+            writer = csv.DictWriter(file, LOG_COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
 
     def add(self, **values: Any) -> None:
         """One step; floats in full, so that two runs can be compared."""
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, FIELDS).writerow(values)
+            csv.DictWriter(file, LOG_COLUMNS).writerow(values)
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read_log(path: Path) -> list[dict[str, str]]:
     """The whole lines of a log, [] without one."""
     if not path.is_file():
         return []
@@ -38,7 +48,7 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
 
-def draw(log: Path, picture: Path) -> str | None:
+def plot_curves(log: Path, picture: Path) -> str | None:
     """Loss and validation curves as a PNG; without matplotlib a sentence that says so."""
     if find_spec("matplotlib") is None:
         return 'No picture of the curves without matplotlib: pip install ".[train]".'
@@ -48,7 +58,7 @@ def draw(log: Path, picture: Path) -> str | None:
     figure = Figure(figsize=(8, 6), layout="constrained")
     FigureCanvasAgg(figure)
     losses, scores = figure.subplots(2, sharex=True)
-    rows = read(log)
+    rows = read_log(log)
     for axis, name in (
         (losses, "loss"),
         (losses, "val_loss"),

@@ -16,11 +16,17 @@ from .corpus import Record
 from .extractive import Extractive, extract
 from .objectives import Example, gap_sentences, span_copying, span_corruption
 
-CHARACTERS = 8  # more than a token has on average: what is encoded before it is cut
-LATER = 0.15  # share of the long documents with a summary that are read from a later place
-SEARCHED = 2000  # characters after a random place in which a sentence is looked for
-CORRUPTED = 0.21  # tokens of a target, sentinels counted, for each of a source with spans cut out
-RANKED_WORDS = (50, 150)  # of a target that a ranking chooses: any length in between
+MAX_CHARACTERS_PER_TOKEN = 8  # more than a token has on average: what is encoded before it is cut
+LATER_START_SHARE = (
+    0.15  # share of the long documents with a summary that are read from a later place
+)
+SENTENCE_SEARCH_CHARACTERS = (
+    2000  # characters after a random place in which a sentence is looked for
+)
+TARGET_TOKENS_PER_SOURCE_TOKEN = (
+    0.21  # tokens of a target, sentinels counted, for each of a source with spans cut out
+)
+RANKED_TARGET_WORDS = (50, 150)  # of a target that a ranking chooses: any length in between
 
 
 @dataclass(frozen=True)
@@ -32,97 +38,111 @@ class Limits:
     salience: Salience | None = None
 
 
-def summary(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+def summary_example(
+    record: Record, tokenizer: Any, rng: random.Random, limits: Limits
+) -> Example | None:
     """The given target for the given source: any sequence-to-sequence task."""
     if record.summary is None:
         return None
-    source = tokenizer.encode(record.document[: limits.source * CHARACTERS], add_eos=False)
-    return _ended(source, tokenizer.encode(record.summary, add_eos=False), tokenizer, limits)
+    source = tokenizer.encode(
+        record.document[: limits.source * MAX_CHARACTERS_PER_TOKEN], add_eos=False
+    )
+    return _with_eos(source, tokenizer.encode(record.summary, add_eos=False), tokenizer, limits)
 
 
-def extractive(
+def extractive_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
     """The document's own sentences that a summary should repeat, tidied."""
-    text = _part(record, tokenizer, rng, limits)
+    text = _take_source(record, tokenizer, rng, limits)
     target = extract(text, record.summary, Extractive())
     if target is None:
         return None
     ids = tokenizer.encode(target, add_eos=False)
     if len(ids) >= limits.target:
         return None  # half a sentence is no target
-    return _ended(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
+    return _with_eos(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
 
 
-def ranked(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+def ranked_example(
+    record: Record, tokenizer: Any, rng: random.Random, limits: Limits
+) -> Example | None:
     """The sentences that a ranking plans, tidied: what can be counted in a document becomes what
     is read in it, for any document. Raises UserError without a ranking."""
     if limits.salience is None:
         raise UserError("The objective ranked needs a ranking: set salience to its folder.")
-    text = _part(record, tokenizer, rng, limits)
+    text = _take_source(record, tokenizer, rng, limits)
     source = SourceText.of(text)
     if not source.candidates:
         return None
-    later = not record.document.lstrip().startswith(text[:SEARCHED])
-    plan = limits.salience.rank(source, rng.randint(*RANKED_WORDS), later).plan
+    later = not record.document.lstrip().startswith(text[:SENTENCE_SEARCH_CHARACTERS])
+    plan = limits.salience.rank(source, rng.randint(*RANKED_TARGET_WORDS), later).plan
     chosen = [tidy(source.sentence(source.candidates[i]), i - 1 in plan) for i in sorted(plan)]
     ids = tokenizer.encode(" ".join(chosen), add_eos=False)
     if len(ids) >= limits.target:
         return None
-    return _ended(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
+    return _with_eos(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
 
 
-def gaps(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+def gap_sentences_example(
+    record: Record, tokenizer: Any, rng: random.Random, limits: Limits
+) -> Example | None:
     """PEGASUS' objective as LongT5 used it."""
-    text = _part(record, tokenizer, rng, limits)
+    text = _take_source(record, tokenizer, rng, limits)
     return gap_sentences(text, tokenizer, rng, limits.source, limits.target)
 
 
-def spans(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+def span_corruption_example(
+    record: Record, tokenizer: Any, rng: random.Random, limits: Limits
+) -> Example | None:
     """T5's objective. Raises UserError where the vocabulary has no sentinels."""
     if not tokenizer.sentinels:
         raise UserError(
             "The objective span-corruption needs extra ids, which this vocabulary has not: set "
             "vocabulary.extra_ids to 100, or choose another objective."
         )
-    ids = tokenizer.encode(_part(record, tokenizer, rng, limits), add_eos=False)
-    most = int(limits.target / CORRUPTED)
+    ids = tokenizer.encode(_take_source(record, tokenizer, rng, limits), add_eos=False)
+    most = int(limits.target / TARGET_TOKENS_PER_SOURCE_TOKEN)
     return span_corruption(ids[: min(limits.source - 1, most)], tokenizer, rng)
 
 
-def copying(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> Example | None:
+def span_copying_example(
+    record: Record, tokenizer: Any, rng: random.Random, limits: Limits
+) -> Example | None:
     """Spans of the source as they stand."""
-    ids = tokenizer.encode(_part(record, tokenizer, rng, limits), add_eos=False)
+    ids = tokenizer.encode(_take_source(record, tokenizer, rng, limits), add_eos=False)
     made = span_copying(ids, rng, window=limits.source)
-    return made and _ended(made.source[:-1], made.target[:-1], tokenizer, limits)
+    return made and _with_eos(made.source[:-1], made.target[:-1], tokenizer, limits)
 
 
 Objective = Callable[[Record, Any, random.Random, Limits], "Example | None"]
 OBJECTIVES: dict[str, Objective] = {
-    "summary": summary,
-    "extractive": extractive,
-    "ranked": ranked,
-    "gap-sentences": gaps,
-    "span-corruption": spans,
-    "span-copying": copying,
+    "summary": summary_example,
+    "extractive": extractive_example,
+    "ranked": ranked_example,
+    "gap-sentences": gap_sentences_example,
+    "span-corruption": span_corruption_example,
+    "span-copying": span_copying_example,
 }
 
 
-def _ended(source: list[int], target: list[int], tokenizer: Any, limits: Limits) -> Example | None:
+def _with_eos(
+    source: list[int], target: list[int], tokenizer: Any, limits: Limits
+) -> Example | None:
     if not source or not target:
         return None
     eos = tokenizer.eos_token_id
     return Example([*source[: limits.source - 1], eos], [*target[: limits.target - 1], eos])
 
 
-def _part(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> str:
+def _take_source(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> str:
     """Whole sentences of the document that fit: mostly its beginning where there is a summary of
     it, else from a sentence anywhere."""
-    text, room = record.document, limits.source * CHARACTERS
-    anywhere = record.summary is None or rng.random() < LATER
+    text, room = record.document, limits.source * MAX_CHARACTERS_PER_TOKEN
+    anywhere = record.summary is None or rng.random() < LATER_START_SHARE
     if anywhere and len(text) > room // 2:
         at = rng.randrange(len(text) - room // 2 + 1)
-        ends = sentence_ends(text[at : at + SEARCHED])
+        ends = sentence_ends(text[at : at + SENTENCE_SEARCH_CHARACTERS])
         text = text[at + ends[0] :] if at and ends else text
     text = text[:room].strip()
     _, offsets = tokenizer.encode_with_offsets(text, add_eos=False)

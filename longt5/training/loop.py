@@ -33,7 +33,7 @@ from ..model import FeedForward, LongT5ForConditionalGeneration
 from . import optimizer as optimizers
 from .batches import Batch, Batches, Position, collate
 from .corpus import Record
-from .curves import Log, draw
+from .curves import Log, plot_curves
 from .recipe import Recipe
 from .validation import Validate, validator
 from .world import World
@@ -90,7 +90,7 @@ class Trainer:
         model.generation_config = GenerationConfig.from_dict(options)
         adapt(model, recipe)
         self.wrapped: Any = world.wrapped(model)
-        self.optimizer = optimizers.build(model, recipe.optimizer)
+        self.optimizer = optimizers.build_optimizer(model, recipe.optimizer)
         self.batches, self.data = Batches(records, tokenizer, recipe), _digest(records)
         self.step, self.position, self.best = 0, Position(), -math.inf
         wanted, fast = recipe.precision, has_fast_bfloat16(world.device)
@@ -216,7 +216,7 @@ class Trainer:
         }
         with replacing(self.out / "state.pt") as part:
             torch.save(state, part)
-        told = draw(self.out / "log.csv", self.out / "curves.png")
+        told = plot_curves(self.out / "log.csv", self.out / "curves.png")
         if told and self.step == self.recipe.steps:
             tqdm.write(told)
 

@@ -10,7 +10,7 @@ from torch import nn
 from .recipe import Optimizer
 
 
-def build(model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
     """AdamW or Adafactor over all parameters; vectors are not decayed."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError, reason, require
+from ..errors import UserError, reason, require_modules
 from ..generation_config import GenerationConfig
 from .examples import OBJECTIVES
 
@@ -28,7 +28,7 @@ class Data:
     validation_split: str = "validation"
 
     def __post_init__(self) -> None:
-        _at_least(0, self, "limit")
+        _check_minimum(0, self, "limit")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Optimizer:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        _at_least(0, self, "lr", "weight_decay", "warmup", "final", "clip")
+        _check_minimum(0, self, "lr", "weight_decay", "warmup", "final", "clip")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are {list(self.betas)}; they must be two from 0 to below 1")
 
@@ -71,8 +71,8 @@ class Stage:
     max_target: int = 910
 
     def __post_init__(self) -> None:
-        _at_least(1, self, "steps")
-        _at_least(2, self, "max_target")
+        _check_minimum(1, self, "steps")
+        _check_minimum(2, self, "max_target")
         unknown = sorted(set(self.objectives) - set(OBJECTIVES))
         if unknown:
             raise ValueError(f"objective {unknown[0]!r} is none of {', '.join(OBJECTIVES)}")
@@ -121,7 +121,7 @@ class Recipe:
         for name, (value, allowed) in choices.items():
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
-        _at_least(1, self, "batch_tokens", "accumulation", "validate_every", "save_every")
+        _check_minimum(1, self, "batch_tokens", "accumulation", "validate_every", "save_every")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be from 0 to below 1")
         GenerationConfig().merged(**self.generation)  # refuses what is no option
@@ -144,24 +144,24 @@ class Recipe:
         return len(self.stages) - 1
 
 
-def load(path: Path, objective: str = "summary") -> Recipe:
+def load_recipe(path: Path, objective: str = "summary") -> Recipe:
     """Read a recipe; ``objective`` is that of stages that name none. Raises UserError."""
-    return build(_table(path), objective, path.name)
+    return parse_recipe(_read_toml(path), objective, path.name)
 
 
-def build(values: Mapping[str, Any], objective: str, name: str = "The recipe") -> Recipe:
+def parse_recipe(values: Mapping[str, Any], objective: str, name: str = "The recipe") -> Recipe:
     """A recipe from its TOML tables. Raises UserError naming the field that is wrong."""
     try:
         given = values.get("stages", [])
         if not isinstance(given, list):
             raise ValueError("a stage is a table in double brackets: [[stages]]")
         stages = [{"objectives": {objective: 1.0}, **stage} for stage in given]
-        return _build(Recipe, {**values, "stages": stages}, "")
+        return _from_table(Recipe, {**values, "stages": stages}, "")
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} cannot be used: {reason(error)}. Correct it.") from error
 
 
-def shortened(recipe: Recipe, steps: int) -> Recipe:
+def shorten(recipe: Recipe, steps: int) -> Recipe:
     """The same with at most that many steps a stage, to see that it runs."""
     stages = tuple(
         dataclasses.replace(stage, steps=min(stage.steps, steps)) for stage in recipe.stages
@@ -175,11 +175,11 @@ def shortened(recipe: Recipe, steps: int) -> Recipe:
     )
 
 
-def _table(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
-        require("train", "tomli")
+        require_modules("train", "tomli")
         import tomli as tomllib
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -189,7 +189,7 @@ def _table(path: Path) -> dict[str, Any]:
         raise UserError(f"{path.name} is no TOML: {reason(error)}.") from error
 
 
-def _build(cls: type[Any], values: Mapping[str, Any], place: str) -> Any:
+def _from_table(cls: type[Any], values: Mapping[str, Any], place: str) -> Any:
     """A dataclass from a table, its own dataclasses from tables within."""
     types_ = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(types_))
@@ -199,17 +199,17 @@ def _build(cls: type[Any], values: Mapping[str, Any], place: str) -> Any:
         required = f.default is f.default_factory is dataclasses.MISSING
         if required and f.name not in values:
             raise ValueError(f"{place}{f.name} is missing")
-    return cls(**{k: _value(types_[k], v, place + k) for k, v in values.items()})
+    return cls(**{k: _convert(types_[k], v, place + k) for k, v in values.items()})
 
 
-def _value(kind: Any, value: Any, place: str) -> Any:
+def _convert(kind: Any, value: Any, place: str) -> Any:
     """A TOML value as its field's type. Raises ValueError naming the place."""
     if dataclasses.is_dataclass(kind):
-        return _build(typing.cast(type, kind), value, place + ".")
+        return _from_table(typing.cast(type, kind), value, place + ".")
     origin = typing.get_origin(kind)
     if origin is tuple:
         inner = typing.get_args(kind)[0]
-        return tuple(_value(inner, v, place) for v in _expect(list, value, place))
+        return tuple(_convert(inner, v, place) for v in _expect(list, value, place))
     if origin is not None and issubclass(origin, Mapping):
         return dict(_expect(dict, value, place))
     if kind is float and type(value) is int:
@@ -217,7 +217,7 @@ def _value(kind: Any, value: Any, place: str) -> Any:
     return _expect(kind, value, place)
 
 
-def _at_least(least: int, table: Any, *names: str) -> None:
+def _check_minimum(least: int, table: Any, *names: str) -> None:
     """Raises ValueError naming the first of these fields that is less (or no number)."""
     for name in names:
         if not getattr(table, name) >= least:

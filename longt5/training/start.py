@@ -15,15 +15,15 @@ from ..memory import is_out_of_memory
 from ..model import LongT5ForConditionalGeneration
 from ..tokenizer import Tokenizer
 from . import copy_circuit, vocabulary
-from .corpus import Record, read
+from .corpus import Record, read_records
 from .recipe import Recipe
 from .world import World
 
-TOKENIZER = ("spiece.model", "tokenizer.json", "tokenizer_config.json")
-MULTIPLE = 64  # the embedding's rows are padded to one, which products like
+TOKENIZER_FILES = ("spiece.model", "tokenizer.json", "tokenizer_config.json")
+VOCAB_SIZE_MULTIPLE = 64  # the embedding's rows are padded to one, which products like
 
 
-def records_of(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[Record]]:
+def load_records(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[Record]]:
     """(training, validation) records; names are looked up in ``folder`` first. Raises UserError
     when there are none."""
     data = recipe.data
@@ -33,7 +33,9 @@ def records_of(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[
         return str(inside) if inside.is_file() else name
 
     train = [
-        r for name in data.train for r in read(named(name), None, data.subset or None, data.split)
+        r
+        for name in data.train
+        for r in read_records(named(name), None, data.subset or None, data.split)
     ]
     if not data.train:
         raise UserError("The recipe names no training data: set data.train.")
@@ -41,13 +43,13 @@ def records_of(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[
         raise UserError(f"There is no text in {', '.join(data.train)}: look at its rows.")
     if not data.validation:
         return train, []
-    validation = read(
+    validation = read_records(
         named(data.validation), data.limit, data.subset or None, data.validation_split
     )
     return train, validation
 
 
-def begin(
+def prepare_model(
     recipe: Recipe, records: Sequence[Record], out: Path, world: World
 ) -> tuple[LongT5ForConditionalGeneration, Tokenizer]:
     """The model in float32 and the tokenizer, whose files lie in ``out/model`` afterwards.
@@ -78,18 +80,18 @@ def _write_tokenizer(
     if source is not None and source.resolve() == folder.resolve():
         return  # it goes on from its own model
     if source is not None:
-        made = tuple(name for name in TOKENIZER if (source / name).is_file())
+        made = tuple(name for name in TOKENIZER_FILES if (source / name).is_file())
         for name in made:
             shutil.copyfile(source / name, folder / name)
     else:
         texts = (text for r in records for text in (r.document, r.summary) if text)
-        made = vocabulary.train(texts, recipe.vocabulary, folder)
-    for name in set(TOKENIZER) - set(made):  # of an earlier run of another recipe
+        made = vocabulary.train_vocabulary(texts, recipe.vocabulary, folder)
+    for name in set(TOKENIZER_FILES) - set(made):  # of an earlier run of another recipe
         (folder / name).unlink(missing_ok=True)
 
 
 def _new_model(recipe: Recipe, tokenizer: Tokenizer) -> LongT5ForConditionalGeneration:
-    rows = -(-tokenizer.vocab_size // MULTIPLE) * MULTIPLE
+    rows = -(-tokenizer.vocab_size // VOCAB_SIZE_MULTIPLE) * VOCAB_SIZE_MULTIPLE
     torch.manual_seed(recipe.seed)
     values = {"vocab_size": rows, "dropout_rate": recipe.dropout, **recipe.model}
     model = LongT5ForConditionalGeneration(LongT5Config(**values))

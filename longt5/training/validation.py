@@ -11,7 +11,7 @@ import torch
 from ..text.overlap import rouge_n
 from ..text.salience import Salience
 from ..text.words import words_of
-from .batches import collate, salience_of
+from .batches import collate, load_salience
 from .corpus import Record
 from .examples import OBJECTIVES, Limits
 from .objectives import Example
@@ -24,7 +24,7 @@ def validator(records: Sequence[Record], tokenizer: Any, recipe: Recipe) -> Vali
     """What scores a model on these records by the last stage's main objective; None without an
     example. ROUGE (:mod:`longt5.text.overlap`) is against the record's summary where it has one."""
     stage = recipe.stages[-1]
-    salience = salience_of(recipe)
+    salience = load_salience(recipe)
     made = [(record, _example(record, tokenizer, stage, salience)) for record in records]
     pairs = [(_wanted(r, e, tokenizer), e) for r, e in made if e is not None]
     options = {**recipe.generation, "num_beams": 1, "num_return_sequences": 1}

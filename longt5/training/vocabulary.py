@@ -14,7 +14,7 @@ MADE = "spiece.model", "tokenizer_config.json"
 LINE = 1000  # characters of a text that SentencePiece sees at once
 
 
-def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str, ...]:
+def train_vocabulary(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str, ...]:
     """Write the files of a tokenizer; their names. Raises UserError when the texts are too few
     for that many pieces, or have more characters than that."""
     import sentencepiece
@@ -22,7 +22,7 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str,
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_lines(texts, options.characters),
+            sentence_iterator=_training_lines(texts, options.characters),
             model_writer=model,
             model_type="unigram",
             vocab_size=options.size,
@@ -58,7 +58,7 @@ def train(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str,
     return MADE
 
 
-def _lines(texts: Iterable[str], characters: int) -> Iterator[str]:
+def _training_lines(texts: Iterable[str], characters: int) -> Iterator[str]:
     for text in texts:
         for begin in range(0, len(text), LINE):
             if characters <= 0:

@@ -13,7 +13,7 @@ from ..device import choose_device
 from ..model import LongT5ForConditionalGeneration
 
 # The first process validates and makes the vocabulary while the others wait.
-PATIENCE = timedelta(hours=12)
+BARRIER_TIMEOUT = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class World:
             distributed.barrier()
 
 
-def join(device: str = "auto") -> World:
+def join_processes(device: str = "auto") -> World:
     """The world that torchrun made, else one process."""
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
         return World(0, 1, choose_device(device, LongT5ForConditionalGeneration))
@@ -58,7 +58,7 @@ def join(device: str = "auto") -> World:
     chosen = choose_device("cuda" if is_cuda else device, LongT5ForConditionalGeneration)
     if not distributed.is_initialized():
         backend = "nccl" if chosen.type == "cuda" else "gloo"
-        distributed.init_process_group(backend, timeout=PATIENCE)
+        distributed.init_process_group(backend, timeout=BARRIER_TIMEOUT)
     rank = distributed.get_rank()
     if chosen.type == "cuda":
         chosen = torch.device("cuda", rank % torch.cuda.device_count())
@@ -66,7 +66,7 @@ def join(device: str = "auto") -> World:
     return World(rank, distributed.get_world_size(), chosen)
 
 
-def leave(world: World) -> None:
-    """End what :func:`join` began."""
+def leave_processes(world: World) -> None:
+    """End what :func:`join_processes` began."""
     if world.size > 1:
         distributed.destroy_process_group()

@@ -190,7 +190,7 @@ def test_a_stopped_run_gives_its_memory_back_within_seconds() -> None:
 
 CHURN = """
 import resource, torch
-from longt5.memory import kept_memory, release_memory
+from longt5.memory import reuse_freed_memory, release_memory
 
 def faults(times):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -202,8 +202,8 @@ def resident():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 
 returned = faults(4)
-with kept_memory():
-    with kept_memory():
+with reuse_freed_memory():
+    with reuse_freed_memory():
         faults(16)
     kept, held = faults(4), resident()
 release_memory()

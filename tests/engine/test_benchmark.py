@@ -94,7 +94,7 @@ def test_the_table_holds_the_figures() -> None:
         "total_s": 3.0,
         "peak_gib": 1.25,
     }
-    text = benchmark.table(
+    text = benchmark.inference_table(
         {
             "machine": "a machine",
             "torch": "2",
@@ -174,7 +174,9 @@ def test_presets_are_released_shapes(preset: str) -> None:
 
 def test_flags_are_those_of_the_documentation() -> None:
     line = "--preset base --tokens 16384 --num-beams 4 --new-tokens 32 --against transformers"
-    got = benchmark.parser().parse_args([*line.split(), "--dtype", "bf16", "--json", "--profile"])
+    got = benchmark.benchmark_parser().parse_args(
+        [*line.split(), "--dtype", "bf16", "--json", "--profile"]
+    )
     assert isinstance(got, argparse.Namespace)
     assert (got.preset, got.tokens, got.num_beams, got.new_tokens) == ("base", 16384, 4, 32)
     assert got.against == "transformers" and got.dtype == "bf16" and got.json and got.profile

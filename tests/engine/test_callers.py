@@ -76,7 +76,7 @@ def test_the_default_dtype_changes_nothing(kind: torch.dtype, outcome) -> None:
 def test_autocast_leaves_a_search_on_the_cpu_as_it_is(onednn: bool, monkeypatch) -> None:
     """Where oneDNN does not multiply float32 (AVX2 alone), autocast reaches the products."""
     if not onednn:
-        monkeypatch.setattr(linear, "by_onednn", lambda *_: False)
+        monkeypatch.setattr(linear, "uses_onednn", lambda *_: False)
     _, ours = pair(scale=3.0, **SHAPE)
     encoded = ours.encode(IDS, MASK)
     options = {"num_beams": 18, "max_new_tokens": 8}  # more rows than thin products take

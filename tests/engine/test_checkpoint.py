@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from app.summary.summarizer import Summarizer
-from longt5.checkpoint import INDEX, SINGLE, commit_of, locate
+from longt5.checkpoint import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, commit_of, locate
 from tests.conftest import ROOT
 
 NAME = "somebody/long-t5"
@@ -22,7 +22,7 @@ class Hub:
     def __init__(self, cache: Path) -> None:
         self.newest, self.asked = "1" * 40, 0
         self.cache, self.main = cache / "snapshots", ""
-        self.files = {"config.json": "{}", SINGLE: "weights"}
+        self.files = {"config.json": "{}", SAFE_WEIGHTS_NAME: "weights"}
 
     def download(self, name, *, revision, local_files_only, allow_patterns) -> str:
         assert name == NAME
@@ -57,7 +57,7 @@ def test_a_name_stays_at_the_commit_that_was_fetched_first(hub) -> None:
     assert commit_of(locate(NAME, "2" * 40, False)) == "2" * 40
 
 
-@pytest.mark.parametrize("gone", [SINGLE, "config.json"])
+@pytest.mark.parametrize("gone", [SAFE_WEIGHTS_NAME, "config.json"])
 def test_a_broken_download_is_fetched_again(hub, gone) -> None:
     (locate(NAME, None, False) / gone).unlink()
     assert (locate(NAME, None, False) / gone).is_file()
@@ -65,7 +65,7 @@ def test_a_broken_download_is_fetched_again(hub, gone) -> None:
 
 def test_every_shard_must_be_there(hub) -> None:
     index = json.dumps({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}})
-    hub.files = {"config.json": "{}", INDEX: index, "model-1.safetensors": "1"}
+    hub.files = {"config.json": "{}", SAFE_WEIGHTS_INDEX_NAME: index, "model-1.safetensors": "1"}
     locate(NAME, None, False)
     asked = hub.asked
     locate(NAME, None, False)
@@ -81,7 +81,7 @@ def test_pickled_weights_come_only_where_there_are_no_others(hub) -> None:
     hub.files = {"config.json": "{}", "pytorch_model.bin": "old"}
     assert (locate(NAME, None, False) / "pytorch_model.bin").is_file()
     hub.newest, hub.main = "3" * 40, ""
-    hub.files[SINGLE] = "new"
+    hub.files[SAFE_WEIGHTS_NAME] = "new"
     assert not (locate(NAME, None, False) / "pytorch_model.bin").exists()
 
 

@@ -33,7 +33,7 @@ def write(path, opener=open) -> None:
 )
 def test_every_kind_of_row_and_compression(tmp_path, name, opener) -> None:
     write(tmp_path / name, opener)
-    assert corpus.read(tmp_path / name) == [
+    assert corpus.read_records(tmp_path / name) == [
         corpus.Record("a", "One.", "1.", "made/x (CC0)"),
         corpus.Record("3", "Two.\nThree.", "2."),
         corpus.Record("5", "vier", "four"),
@@ -44,8 +44,8 @@ def test_every_kind_of_row_and_compression(tmp_path, name, opener) -> None:
 def test_a_limit_is_spread_over_a_file(tmp_path) -> None:
     path = tmp_path / "n.jsonl"
     path.write_text("".join(json.dumps({"text": str(n)}) + "\n" for n in range(10)), "utf-8")
-    assert [r.document for r in corpus.read(path, 4)] == ["0", "2", "5", "7"]
-    assert len(corpus.read(path, 99)) == 10
+    assert [r.document for r in corpus.read_records(path, 4)] == ["0", "2", "5", "7"]
+    assert len(corpus.read_records(path, 99)) == 10
 
 
 def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
@@ -53,8 +53,8 @@ def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
     rows = [{"text": str(n)} if n % 2 else {"document": str(n), "summary": "x"} for n in range(16)]
     path = tmp_path / "mixed.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    assert [r.document for r in corpus.read(path, 4, paired=True)] == ["0", "4", "8", "12"]
-    assert len(corpus.read(path)) == 16
+    assert [r.document for r in corpus.read_records(path, 4, paired=True)] == ["0", "4", "8", "12"]
+    assert len(corpus.read_records(path)) == 16
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
 def test_damage_names_the_line(tmp_path, content: bytes, said: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=said):
-        corpus.read(tmp_path / "x.jsonl")
+        corpus.read_records(tmp_path / "x.jsonl")
 
 
 def test_half_a_surrogate_pair_becomes_a_question_mark(tmp_path) -> None:
     """JSON can hold one, and no tokenizer takes it."""
     path = tmp_path / "x.jsonl"
     path.write_text('{"document": "A \\ud800 b \\ud83d\\ude00.", "summary": ["\\udc00"]}\n')
-    assert corpus.read(path) == [corpus.Record("1", "A ? b 😀.", "?")]
+    assert corpus.read_records(path) == [corpus.Record("1", "A ? b 😀.", "?")]
 
 
 def test_damage_inside_a_gzip_file_is_said(tmp_path) -> None:
@@ -87,7 +87,7 @@ def test_damage_inside_a_gzip_file_is_said(tmp_path) -> None:
         damaged[at] ^= 0xFF
     path.write_bytes(damaged)
     with pytest.raises(UserError, match="is it whole"):
-        corpus.read(path)
+        corpus.read_records(path)
 
 
 def test_a_file_cut_short_is_said(tmp_path) -> None:
@@ -95,9 +95,9 @@ def test_a_file_cut_short_is_said(tmp_path) -> None:
     write(path, lzma.open)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match="is it whole"):
-        corpus.read(path)
+        corpus.read_records(path)
     with pytest.raises(UserError, match="There is no file nowhere.jsonl"):
-        corpus.read("nowhere.jsonl")
+        corpus.read_records("nowhere.jsonl")
 
 
 def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch) -> None:
@@ -114,7 +114,7 @@ def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch) -> None:
     module.load_dataset = load_dataset  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", module)
     monkeypatch.setattr(errors, "find_spec", lambda name: True)
-    got = corpus.read("someone/papers", 2, "pubmed", "validation")
+    got = corpus.read_records("someone/papers", 2, "pubmed", "validation")
     assert [r.document for r in got] == ["A.", "B."]
     assert calls == [("someone/papers", "pubmed", "validation", True)]
 
@@ -124,4 +124,4 @@ def test_a_missing_library_names_the_pip_command(monkeypatch) -> None:
     with pytest.raises(UserError, match=r'rouge-score: run pip install "\.\[eval\]"'):
         errors.require("eval", "rouge_score")
     with pytest.raises(UserError, match=r'pip install "\.\[hub\]"'):
-        corpus.read("someone/papers")
+        corpus.read_records("someone/papers")

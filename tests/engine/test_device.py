@@ -108,9 +108,9 @@ def model(monkeypatch):
     return LongT5ForConditionalGeneration(shape).to("meta").eval()
 
 
-def recorded(monkeypatch, border: Border) -> list[graph.Result]:
+def recorded(monkeypatch, border: Border) -> list[graph.StepResult]:
     """Steps are recorded, within which nothing may cross; the results."""
-    results: list[graph.Result] = []
+    results: list[graph.StepResult] = []
 
     def record(run, device):
         border.recording = True
@@ -120,7 +120,7 @@ def recorded(monkeypatch, border: Border) -> list[graph.Result]:
         border.recording = False
         return lambda: results[-1]
 
-    monkeypatch.setattr(graph, "usable", lambda device: True)
+    monkeypatch.setattr(graph, "can_record", lambda device: True)
     monkeypatch.setattr(graph, "record", record)
     return results
 

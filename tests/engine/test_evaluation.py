@@ -48,21 +48,21 @@ def test_rouge_lsum_splits_sentences_by_itself() -> None:
 
 
 def test_copying_counts_every_occurrence() -> None:
-    source = metrics.Source("a b c d e f")
-    assert metrics.copying(source, "a b c d. A b c d") == {
+    source = metrics.SourceDocument("a b c d e f")
+    assert metrics.copying_scores(source, "a b c d. A b c d") == {
         "copied_words": 100,
         "copied_4grams": 100 * 2 / 5,
         "novel_2grams": 100 / 7,
         "repeated_4grams": 20,
     }
-    assert set(metrics.copying(source, "").values()) == {0}
+    assert set(metrics.copying_scores(source, "").values()) == {0}
 
 
 def test_support_is_the_number_and_name_check() -> None:
-    source = metrics.Source("Ann Lee paid 40 euros in Paris.")
-    got = metrics.support(source, "Then Ann Lee paid 41 euros. She was in Rome and Paris.")
+    source = metrics.SourceDocument("Ann Lee paid 40 euros in Paris.")
+    got = metrics.support_scores(source, "Then Ann Lee paid 41 euros. She was in Rome and Paris.")
     assert got == {"supported": 0, "wrong_numbers": 1, "wrong_names": 1}
-    assert metrics.support(source, "It cost 40 euros.")["supported"] == 100
+    assert metrics.support_scores(source, "It cost 40 euros.")["supported"] == 100
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=30))

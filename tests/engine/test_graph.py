@@ -40,7 +40,7 @@ def recorded(monkeypatch):
         return replay
 
     monkeypatch.setattr(graph, "record", record)
-    monkeypatch.setattr(graph, "usable", lambda device: True)
+    monkeypatch.setattr(graph, "can_record", lambda device: True)
     monkeypatch.setattr(select, "is_verified", lambda *_: True)
     return runs
 
@@ -60,7 +60,7 @@ def test_recorded_steps_write_the_same(model, recorded, monkeypatch, options) ->
 
     ours = write()
     assert len(recorded) >= 8
-    monkeypatch.setattr(graph, "usable", lambda device: False)
+    monkeypatch.setattr(graph, "can_record", lambda device: False)
     assert torch.equal(ours, write())
 
 
@@ -74,7 +74,7 @@ def test_recorded_steps_show_their_attention(model, recorded, monkeypatch) -> No
         return [row for draft in drafts for row in draft.attention or []]
 
     ours = attention()
-    monkeypatch.setattr(graph, "usable", lambda device: False)
+    monkeypatch.setattr(graph, "can_record", lambda device: False)
     plain = attention()
     assert len(ours) == len(plain)
     for a, b in zip(ours, plain, strict=True):
@@ -91,17 +91,17 @@ def test_the_check_of_recordings_sees_a_wrong_one(recorded, monkeypatch, dtype) 
 
 
 def test_recordings_are_for_cuda_and_not_for_a_lent_gpu(monkeypatch) -> None:
-    assert not graph.usable(torch.device("cpu"))
-    assert graph.usable(torch.device("cuda"))
+    assert not graph.can_record(torch.device("cpu"))
+    assert graph.can_record(torch.device("cuda"))
     monkeypatch.setitem(__import__("sys").modules, "spaces", object())
-    assert not graph.usable(torch.device("cuda"))
+    assert not graph.can_record(torch.device("cuda"))
 
 
 def test_steps_of_a_very_long_answer_are_not_recorded(model, recorded) -> None:
     """Each would go over all places of the cache, also those that are never written."""
     encoded = model.encode(IDS)
-    assert model.init_cache(encoded, 1, graph.LONGEST).fixed is not None
-    assert model.init_cache(encoded, 1, graph.LONGEST + 1).fixed is None
+    assert model.init_cache(encoded, 1, graph.MAX_RECORDED_LENGTH).recorded_step is not None
+    assert model.init_cache(encoded, 1, graph.MAX_RECORDED_LENGTH + 1).recorded_step is None
 
 
 def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) -> None:
@@ -177,7 +177,7 @@ def fake_cuda(monkeypatch):
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(graph.Recording, "_free", {})
-    monkeypatch.setattr(graph, "usable", lambda device: True)
+    monkeypatch.setattr(graph, "can_record", lambda device: True)
     monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
     monkeypatch.setattr(select, "_failed", set())
     monkeypatch.setattr(select, "_notices", [])
@@ -223,7 +223,7 @@ def test_a_step_that_cannot_be_recorded_is_computed(
     (notice,) = select.kernel_notices()
     assert notice.startswith("The graph kernel failed on cpu (RuntimeError: CUDA error: ")
     assert capsys.readouterr().err == notice + "\n"
-    monkeypatch.setattr(graph, "usable", lambda device: False)
+    monkeypatch.setattr(graph, "can_record", lambda device: False)
     assert all(torch.equal(x, model.generate(IDS, **options).sequences) for x in ours)
 
 

@@ -22,7 +22,7 @@ from longt5.attention import LongAttention
 from longt5.kernels import checks, chunked, cuda, decode, native, reference, select, training
 from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
-from longt5.kernels.threads import PATIENCE, Pace
+from longt5.kernels.threads import STEPS_WITH_ONE_THREAD, ThreadTuner
 from longt5.quantization import quantize_decoder
 from tests.parity.generation_cases import models
 from tests.parity.reference import TINY, ours_like, padded_batch, reference_model, relative_error
@@ -326,7 +326,7 @@ def test_what_is_no_number_stays_in_its_row() -> None:
     assert keeps_what_is_no_number_in_its_row()
 
 
-NARROW = native.NARROW[0]
+NO_AVX512_FLAGS = native.NO_AVX512_FLAGS[0]
 needs_wide = pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() != "AVX512", reason="the processor has no AVX-512"
 )
@@ -382,7 +382,7 @@ def native_checks_pass() -> bool:
 @needs_native
 @needs_wide
 @pytest.mark.parametrize(
-    "fewer", [[NARROW], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]]
+    "fewer", [[NO_AVX512_FLAGS], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]]
 )
 def test_the_compiled_kernel_is_right_on_lesser_processors(fewer) -> None:
     """What the machine at hand can do more is left out when compiling."""
@@ -395,9 +395,9 @@ def test_the_compiled_kernel_is_right_on_lesser_processors(fewer) -> None:
 
 def test_fewer_instructions_where_torch_is_told_to_use_fewer(monkeypatch) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    assert NARROW in native._flags()
+    assert NO_AVX512_FLAGS in native._flags()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    assert NARROW not in native._flags()
+    assert NO_AVX512_FLAGS not in native._flags()
 
 
 @pytest.mark.parametrize("fault", ["wrong", "raises", "nan"])
@@ -460,7 +460,7 @@ def test_without_a_compiler_nothing_is_said(no_compiler, capsys) -> None:
 
 @needs_native
 def test_kernels_that_nobody_uses_are_deleted_and_no_others(monkeypatch, tmp_path) -> None:
-    old = time.time() - native.KEPT_SECONDS - 60
+    old = time.time() - native.UNUSED_KERNEL_SECONDS - 60
     for name in ("native-1.so", "native-2.so", "other.so"):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (old, old if name != "native-2.so" else time.time()))
@@ -471,13 +471,13 @@ def test_kernels_that_nobody_uses_are_deleted_and_no_others(monkeypatch, tmp_pat
         path.write_bytes(Path(whole).read_bytes())
 
     monkeypatch.setattr(native, "_cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(native, "_compile", copies)
+    monkeypatch.setattr(native, "_compile_library", copies)
     assert native.library.__wrapped__() is not None
     assert {p.name for p in tmp_path.iterdir()} == {"native-2.so", "other.so", made[0].name}
     # One that is loaded counts as new, so that no other program's compiler deletes it.
     os.utime(made[0], (old, old))
     assert native.library.__wrapped__() is not None
-    native._sweep(tmp_path)
+    native._delete_unused_kernels(tmp_path)
     assert made[0].is_file() and len(made) == 1
 
 
@@ -564,7 +564,7 @@ def test_fused_products_follow_their_weights(width: int) -> None:
 @pytest.mark.parametrize("rows", [1, 4, 8])
 @torch.no_grad()
 def test_few_rows_without_onednn_equal_torch(rows, width, no_compiler, monkeypatch) -> None:
-    monkeypatch.setattr(linear_, "by_onednn", lambda *_: False)
+    monkeypatch.setattr(linear_, "uses_onednn", lambda *_: False)
     fused, x = Fused(), torch.randn(rows, width)
     a, b = torch.randn(8, width), torch.randn(24, width)
     for got, weight in zip(fused(x, a, b), (a, b), strict=True):
@@ -627,7 +627,7 @@ def test_steps_do_not_depend_on_the_threads() -> None:
         cache = ours.init_cache(encoded, 2, 8)
         steps = []
         for _ in range(8):
-            cache.pace.all, cache.pace.now = 2, number
+            cache.threads.all, cache.threads.now = 2, number
             steps.append(ours.decode_step(torch.tensor([5, 9]), cache))
         return torch.stack(steps)
 
@@ -638,23 +638,23 @@ def test_steps_do_not_depend_on_the_threads() -> None:
 
 
 def test_one_thread_while_cores_are_busy_and_all_of_them_again() -> None:
-    pace = Pace()
+    pace = ThreadTuner()
     pace.all = pace.now = 4
     for _ in range(2):
-        pace.took(0.010)
+        pace.record(0.010)
     assert pace.now == 1  # tried once
-    pace.took(0.016)
+    pace.record(0.016)
     assert pace.now == 4  # quiet: all threads are faster
     for _ in range(5):
-        pace.took(0.010)
+        pace.record(0.010)
     assert pace.now == 4
-    pace.took(0.200)
+    pace.record(0.200)
     assert pace.now == 1
-    for _ in range(PATIENCE):
+    for _ in range(STEPS_WITH_ONE_THREAD):
         assert pace.now == 1
-        pace.took(0.020)
+        pace.record(0.020)
     assert pace.now == 4  # tried again
-    pace.took(0.200)
+    pace.record(0.200)
     assert pace.now == 1
 
 
@@ -705,7 +705,7 @@ JOINED = {"d_kv": 16, "num_heads": 2, "d_ff": 64}  # sizes that one call compute
 @needs_native
 def test_random_cases_reach_the_layers_in_one_call() -> None:
     ours = models((1, 40, "local"))[1]
-    assert ours.init_cache(ours.encode(padded_batch([9], 40)[0]), 2, 4).layers is not None
+    assert ours.init_cache(ours.encode(padded_batch([9], 40)[0]), 2, 4).joined_step is not None
 
 
 @needs_native
@@ -721,7 +721,7 @@ def test_layers_in_one_call_are_those_one_after_the_other(kind, dtype, bound, in
     ids, mask = padded_batch([300, 170], 96)
     encoded, rng = ours.encode(ids, mask), random.Random(0)
     caches = [ours.init_cache(encoded, 3, 20, joined=joined) for joined in (None, False)]
-    assert caches[0].layers is not None and caches[1].layers is None
+    assert caches[0].joined_step is not None and caches[1].joined_step is None
     seen: list[list[torch.Tensor]] = [[], []]
     for cache, shown in zip(caches, seen, strict=True):
         cache.watch = {1: shown.append}
@@ -743,9 +743,9 @@ def test_int8_layers_in_one_call_need_right_int8_products(monkeypatch) -> None:
     quantize_decoder(ours)
     ids, _ = padded_batch([40], 96)
     encoded = ours.encode(ids)
-    assert ours.init_cache(encoded, 2, 4).layers is not None
+    assert ours.init_cache(encoded, 2, 4).joined_step is not None
     monkeypatch.setattr(select, "is_verified", lambda name, *where: name != "native int8")
-    assert ours.init_cache(encoded, 2, 4).layers is None
+    assert ours.init_cache(encoded, 2, 4).joined_step is None
 
 
 @needs_native
@@ -754,5 +754,5 @@ def test_what_one_call_lacks_is_computed_piece_by_piece(change) -> None:
     ours = ours_like(reference_model(**{**JOINED, **change}))
     ids, _ = padded_batch([40], 96)
     cache = ours.init_cache(ours.encode(ids), 2, 4)
-    assert cache.layers is None
+    assert cache.joined_step is None
     assert ours.decode_step(torch.tensor([5, 6]), cache).isfinite().all()

@@ -26,7 +26,7 @@ from longt5.training import (
     vocabulary,
 )
 from longt5.training.corpus import Record
-from longt5.training.examples import OBJECTIVES, RANKED_WORDS, Limits, ranked
+from longt5.training.examples import OBJECTIVES, RANKED_TARGET_WORDS, Limits, ranked_example
 from longt5.training.objectives import Example
 from tests.conftest import EXAMPLE_TEXT, ROOT
 
@@ -180,7 +180,7 @@ def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
     text = " ".join(line for line in TEXT.splitlines() if line.endswith("."))
     source = SourceText.of(text)
     spans = source.candidates
-    plans = {SALIENCE.rank(source, words).plan for words in range(*RANKED_WORDS)}
+    plans = {SALIENCE.rank(source, words).plan for words in range(*RANKED_TARGET_WORDS)}
     texts = {
         " ".join(tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan))
         for plan in plans
@@ -188,7 +188,7 @@ def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
     assert len(texts) > 3
     for seed in range(4):
         limits = Limits(4096, 400, SALIENCE)
-        made = ranked(Record("1", text, "Any."), tokenizer, random.Random(seed), limits)
+        made = ranked_example(Record("1", text, "Any."), tokenizer, random.Random(seed), limits)
         assert made is not None and tokenizer.decode(made.source) == text
         assert tokenizer.decode(made.target) in texts
 
@@ -197,16 +197,16 @@ def test_blanks_before_a_document_change_no_ranking(tokenizer) -> None:
     """It begins all the same, and is no later part of one."""
     limits, text = Limits(1000, 400, SALIENCE), TEXT.strip()
     one, other = (
-        ranked(Record("1", blanks + text, "Any."), tokenizer, random.Random(1), limits)
+        ranked_example(Record("1", blanks + text, "Any."), tokenizer, random.Random(1), limits)
         for blanks in ("", "\n  ")
     )
     assert one is not None and one == other
-    assert ranked(Record("1", " ", "Any."), tokenizer, random.Random(0), limits) is None
+    assert ranked_example(Record("1", " ", "Any."), tokenizer, random.Random(0), limits) is None
 
 
 def test_without_a_ranking_nothing_is_ranked(tokenizer) -> None:
     with pytest.raises(UserError, match="salience"):
-        ranked(Record("1", TEXT, None), tokenizer, random.Random(0), Limits(500, 200))
+        ranked_example(Record("1", TEXT, None), tokenizer, random.Random(0), Limits(500, 200))
 
 
 def test_without_extra_ids_no_span_is_corrupted(tokenizer, monkeypatch) -> None:
@@ -242,7 +242,7 @@ def test_examples_keep_their_limits(tokenizer, name: str, summary: str | None) -
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), min_size=1, max_size=40))
 def test_batches_keep_their_budget_and_lose_nothing(sizes) -> None:
     examples = [Example([1] * s, [1] * t) for s, t in sizes]
-    groups = batches.by_length(examples, 200)
+    groups = batches.group_by_length(examples, 200)
     assert sorted(map(id, examples)) == sorted(id(e) for group in groups for e in group)
     for group in groups:
         batch = batches.collate(group)

@@ -53,7 +53,7 @@ def data(tmp_path_factory) -> Path:
 
 
 def trainer(data: Path, out: Path, **changes) -> loop.Trainer:
-    made = recipe.build({**TINY, **changes}, "summary")
+    made = recipe.parse_recipe({**TINY, **changes}, "summary")
     here = world.World(0, 1, torch.device("cpu"))
     records, validation = start.records_of(made, data)
     model, tokenizer = start.begin(made, records, out, here)
@@ -92,7 +92,7 @@ def test_the_folder_is_that_of_a_checkpoint(trained) -> None:
 
 
 def test_the_log_and_the_curves(trained) -> None:
-    rows = curves.read(trained / "log.csv")
+    rows = curves.read_log(trained / "log.csv")
     assert [int(row["step"]) for row in rows] == list(range(1, len(rows) + 1))
     assert float(rows[-1]["loss"]) < 0.1 < 3 < float(rows[0]["loss"])
     checked = [row for row in rows if row["rouge1"]]
@@ -223,7 +223,7 @@ def test_a_full_disk_leaves_the_state_before_it(data, tmp_path, capsys, monkeypa
     assert "goes on from" in capsys.readouterr().err
     monkeypatch.setattr(torch, "save", save)
     assert command(data, tmp_path) == 0
-    assert [row["step"] for row in curves.read(tmp_path / "log.csv")] == ["1", "2"]
+    assert [row["step"] for row in curves.read_log(tmp_path / "log.csv")] == ["1", "2"]
 
 
 @pytest.mark.parametrize("kept", [0, 5_000])
@@ -240,7 +240,7 @@ def test_a_line_of_the_log_that_was_cut_is_no_step(data, tmp_path) -> None:
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1,0,2.5e-")  # of step 12, when the disk was full
     assert command(data, tmp_path) == 0
-    assert [row["step"] for row in curves.read(tmp_path / "log.csv")] == ["1", "2"]
+    assert [row["step"] for row in curves.read_log(tmp_path / "log.csv")] == ["1", "2"]
 
 
 def test_a_loss_that_is_no_number_gives_advice_that_can_be_followed(
@@ -288,13 +288,13 @@ def test_processes_share_a_step(data, tmp_path) -> None:
     script.write_text(
         "import sys; from pathlib import Path; from longt5.training import loop, recipe, start, "
         "world\nfrom tests import test_training as t\n"
-        "here = world.join('cpu'); data, out = map(Path, sys.argv[1:])\n"
-        "made = recipe.build({**t.TINY, 'batch_tokens': 120, 'stages': [{'steps': 3, "
+        "here = world.join_processes('cpu'); data, out = map(Path, sys.argv[1:])\n"
+        "made = recipe.parse_recipe({**t.TINY, 'batch_tokens': 120, 'stages': [{'steps': 3, "
         "'sources': {'64': 1.0}}]}, 'summary')\n"
         "records, validation = start.records_of(made, data)\n"
         "model, tokenizer = start.begin(made, records, out, here)\n"
         "loop.Trainer(model, tokenizer, made, records, validation, out, here).run()\n"
-        "world.leave(here)\n",
+        "world.leave_processes(here)\n",
         encoding="utf-8",
     )
     command = [
@@ -364,7 +364,9 @@ def test_a_checkpoint_goes_on(trained, data, tmp_path) -> None:
 
 def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(curves, "find_spec", lambda name: None)
-    assert 'pip install ".[train]"' in (curves.draw(trained / "log.csv", tmp_path / "x.png") or "")
+    assert 'pip install ".[train]"' in (
+        curves.plot_curves(trained / "log.csv", tmp_path / "x.png") or ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -443,14 +445,14 @@ def test_a_vocabulary_that_cannot_be_made_leaves_the_one_that_was_there(data, tm
 
 def test_data_without_text_is_not_called_unnamed(tmp_path) -> None:
     (tmp_path / "blank.jsonl").write_text('{"source": " ", "target": "x"}\n')
-    made = recipe.build({**TINY, "data": {"train": ["blank.jsonl"]}}, "summary")
+    made = recipe.parse_recipe({**TINY, "data": {"train": ["blank.jsonl"]}}, "summary")
     with pytest.raises(UserError, match="no text in blank.jsonl"):
         start.records_of(made, tmp_path)
 
 
 def test_the_bundled_recipes_lead_to_the_bundled_model() -> None:
     names = ("bundled-start", "bundled", "shapes")
-    first, second, shapes = (recipe.load(RECIPES / f"{name}.toml") for name in names)
+    first, second, shapes = (recipe.load_recipe(RECIPES / f"{name}.toml") for name in names)
     folder = ROOT / "assets" / "model"
     bundled, decoding = (
         json.loads((folder / f"{n}.json").read_text("utf-8"))

@@ -138,7 +138,7 @@ def test_rules_come_in_transformers_order() -> None:
         forced_eos_token_id=1,
         suppress_tokens=(5,),
     )
-    built = ours.build(config, SOURCE, 2, VOCAB, START, [1], CPU)
+    built = ours.build_processors(config, SOURCE, 2, VOCAB, START, [1], CPU)
     assert [type(p).__name__ for p in built] == [
         "EncoderRepetitionPenalty",
         "RepetitionPenalty",
@@ -156,4 +156,4 @@ def test_rules_come_in_transformers_order() -> None:
 
 
 def test_options_left_alone_cost_nothing() -> None:
-    assert ours.build(GenerationConfig(), SOURCE, 2, VOCAB, START, [1], CPU) == []
+    assert ours.build_processors(GenerationConfig(), SOURCE, 2, VOCAB, START, [1], CPU) == []

@@ -317,11 +317,11 @@ def test_half_widths_stay_finite_and_close(kind, tolerance: float, attention: st
 def test_encoder_model_and_headless_model_agree() -> None:
     full = ours_like(reference_model())
     tensors = {k: v.detach() for k, v in full.named_parameters()}
-    from longt5.weights import assign
+    from longt5.weights import assign_tensors
 
     encoder, headless = LongT5EncoderModel(full.config), LongT5Model(full.config)
-    assign(encoder, tensors)
-    assign(headless, tensors)
+    assign_tensors(encoder, tensors)
+    assign_tensors(headless, tensors)
     ids, mask = padded_batch([60], 96)
     target = torch.randint(2, 96, (1, 3))
     with torch.no_grad():

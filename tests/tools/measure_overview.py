@@ -21,7 +21,7 @@ from app.summary.summarizer import Options, Summarizer
 from longt5.evaluation.baselines import lead
 from longt5.evaluation.metrics import rouge_scorer
 from longt5.text.words import count_words
-from longt5.training.corpus import read
+from longt5.training.corpus import read_records
 
 SCORES = ("rouge1", "rouge2", "rougeL")
 
@@ -56,7 +56,7 @@ def main() -> None:
     chosen = parser.parse_args()
     summarizer, score = Summarizer.load("bundled", device="cpu"), rouge_scorer()
     rows: dict[str, list[dict[str, float]]] = {}
-    for record in read(chosen.data, limit=chosen.limit, paired=True):
+    for record in read_records(chosen.data, limit=chosen.limit, paired=True):
         assert record.summary is not None
         summary = summarizer.summarize(document_from_text(record.document), Options())
         if summary.overview:

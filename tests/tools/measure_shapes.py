@@ -27,7 +27,7 @@ from app.summary.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer
 from longt5.text.salience import Salience
 from longt5.training.batches import Batch, collate
-from longt5.training.corpus import Record, read
+from longt5.training.corpus import Record, read_records
 from longt5.training.examples import OBJECTIVES, Limits
 
 WINDOW, TARGET = 4096, 320  # tokens, as in the recipe
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--limit", type=int, default=64)
     chosen = parser.parse_args()
-    records = read(chosen.data, chosen.limit)
+    records = read_records(chosen.data, chosen.limit)
     document = load_document(assets_dir() / "examples" / "merrow-report.pdf")
     print(
         "| model (width, layers, feed-forward, rows of the vocabulary) | parameters | MB bf16 / "
