@@ -19,8 +19,9 @@ from typing import Any
 from ..errors import UNEXPECTED, AppError, Busy, class_and_place
 from ..events import DraftText, Progress, SectionDone
 from ..settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
+from .stop import StopReason, StopSignal
 
-Work = Callable[[threading.Event], Iterator[Any]]
+Work = Callable[[StopSignal], Iterator[Any]]
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 SPEEDS = 8  # how many of the latest runs tell the speed
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Job:
         self.forgotten = False  # who watches it shows and keeps nothing of it any more
         self._linger_s = linger_s
         self._changed = threading.Condition()
-        self._stop = _StopSignal(self)
+        self._stop = StopSignal(self._abandoned)
         self._log: list[tuple[int, Any]] = []
         self._count = 0
         self._watchers = 0
@@ -54,25 +55,24 @@ class Job:
         return self.state in (DONE, FAILED)
 
     @property
-    def stop_event(self) -> threading.Event:
-        """Set when the run must end."""
+    def stop_event(self) -> StopSignal:
+        """Return the signal that is set when the run must end."""
         return self._stop
 
     @property
     def cut_off(self) -> bool:
-        """Whether it ended because it was left or the program closed: it may be taken up again."""
-        return self.finished and self._stop.is_set() and not self._stop.by_hand
+        """Return True when the run ended early and can be resumed."""
+        return self.finished and self._stop.is_set() and self._stop.is_resumable
 
     @property
     def wait_s(self) -> float | None:
         """Seconds until it will probably start; None when nothing is known of the speed."""
         return None if self._starts_at is None else max(0.0, self._starts_at - time.monotonic())
 
-    def stop(self, by_hand: bool = True) -> None:
+    def stop(self, reason: StopReason = StopReason.PERSON) -> None:
         """End the run within one step; what it has written so far stays."""
         with self._changed:
-            self._stop.by_hand = self._stop.by_hand or by_hand
-            self._stop.set()
+            self._stop.set(reason)
             self._changed.notify_all()
 
     def expect(self, ahead: int, wait_s: float | None) -> None:
@@ -152,20 +152,6 @@ class Job:
         if self._linger_s is None or self._watchers:
             return False
         return time.monotonic() - self._left_at > self._linger_s
-
-
-class _StopSignal(threading.Event):
-    """Set by hand, when the program closes, or when the last watcher has been gone too long."""
-
-    def __init__(self, job: Job) -> None:
-        super().__init__()
-        self._job = job
-        self.by_hand = False
-
-    def is_set(self) -> bool:
-        if not super().is_set() and self._job._abandoned():
-            self.set()  # who comes back later does not undo it
-        return super().is_set()
 
 
 def new_id() -> str:
@@ -271,7 +257,7 @@ class JobRunner:
         """Cut every job off and do not wait."""
         with self._changed:
             for job in self._jobs.values():
-                job.stop(by_hand=False)
+                job.stop(StopReason.SHUTDOWN)
 
     def _of(self, session: str) -> list[Job]:
         """What a session has running and waiting; a job of the program's own has no session."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from ..summary.options import Options
 from ..summary.summarizer import UNFINISHED_REASONS, Summarizer
 from ..warning import AppWarning, WarningKind
 from .journal import Asked, CannotResume, JobFolder
+from .stop import StopSignal
 
 USUAL_TOKENS = 256  # written in a section, for an estimate
 SMALLEST_WINDOW = 1_024  # tokens; a smaller pass saves next to nothing
@@ -144,7 +144,7 @@ class ModelKeeper:
 def summarize_all(
     request: Request,
     keeper: ModelKeeper,
-    stop_event: threading.Event | None = None,
+    stop_event: StopSignal | None = None,
     folder: JobFolder | None = None,
     note: str = "",
 ) -> Iterator[Event]:
@@ -229,7 +229,7 @@ class DocumentRun:
         self.notes: list[str] = []
         self.last: Event | None = None
 
-    def events(self, keeper: ModelKeeper, stop: threading.Event | None) -> Iterator[Event]:
+    def events(self, keeper: ModelKeeper, stop: StopSignal | None) -> Iterator[Event]:
         """Everything that happens; memory that runs short makes the run humbler, not fail."""
         from longt5 import is_device_lost, is_out_of_memory, release_memory
 
@@ -299,7 +299,7 @@ class DocumentRun:
         return step[0]
 
     def _attempt(
-        self, summarizer: Summarizer, means: Means, stop: threading.Event | None
+        self, summarizer: Summarizer, means: Means, stop: StopSignal | None
     ) -> Iterator[Event]:
         def resume(plan: dict[str, Any]) -> list[SectionSummary]:
             if self.folder is not None:
@@ -315,8 +315,8 @@ class DocumentRun:
                 self._keep(event)
             elif isinstance(event, Finished):
                 event = Finished(self._noted(event.summary))
-                by_hand = getattr(stop, "by_hand", True)
-                if self.folder is not None and (by_hand or not event.summary.stopped):
+                is_resumable = stop is not None and stop.is_resumable
+                if self.folder is not None and not (event.summary.stopped and is_resumable):
                     self.folder.end(self.number, event.summary)
             yield event
 

@@ -15,7 +15,8 @@ from .jobs import Job, JobRunner, new_id
 from .journal import Asked, JobFolder, Journal
 from .requests import ModelKeeper, Request, replay, summarize_all
 from .run_state import Board
-from .subprocess_run import summarize_apart
+from .stop import StopReason, StopSignal
+from .subprocess_run import summarize_in_subprocess
 
 IDLE_S = 0.5
 SWEEP_S = 600.0
@@ -112,18 +113,18 @@ class Service:
         """Who was to watch a job has gone. A run that the watcher drives and had not begun yet
         would wait for ever, and its folder be held."""
         if self._lent_gpu is not None and not job.finished:
-            job.stop(by_hand=False)
+            job.stop(StopReason.DISCONNECTED)
             job.run(lambda stop: _stopped(request))
             self._close(job.id)
 
     def _start(self, request: Request, folder: JobFolder | None, session: str, job_id: str) -> Job:
-        def work(stop: threading.Event) -> Iterator[Event]:
+        def work(stop: StopSignal) -> Iterator[Event]:
             try:
                 if stop.is_set():  # while it waited
                     yield from _stopped(request)
                 else:
                     yield from self._computed(request, stop, folder)
-                if folder is not None and (not stop.is_set() or getattr(stop, "by_hand", True)):
+                if folder is not None and not (stop.is_set() and stop.is_resumable):
                     folder.finish()
             except AppError as error:
                 if folder is not None:
@@ -173,7 +174,7 @@ class Service:
         return job
 
     def _computed(
-        self, request: Request, stop: threading.Event, folder: JobFolder | None
+        self, request: Request, stop: StopSignal, folder: JobFolder | None
     ) -> Iterator[Event]:
         """Here; in a new process once the device of this one has failed; on the processor when it
         fails there too."""
@@ -184,7 +185,7 @@ class Service:
             except DeviceLost:
                 log.warning("the device has failed: from now on runs have a process of their own")
         try:
-            yield from summarize_apart(request, self.settings, stop, folder, FAILED_ONCE)
+            yield from summarize_in_subprocess(request, self.settings, stop, folder, FAILED_ONCE)
         except DeviceLost:
             log.warning("the device has failed again: this run goes on on the processor")
             dtype = "auto" if self.settings.dtype == "float16" else self.settings.dtype
@@ -192,7 +193,7 @@ class Service:
             yield from summarize_all(request, keeper, stop, folder, FAILED_AGAIN)
 
     def _borrow(
-        self, request: Request, folder: JobFolder | None, stop: threading.Event
+        self, request: Request, folder: JobFolder | None, stop: StopSignal
     ) -> Iterator[Any]:
         """Run in the process that holds the GPU; closing its generator ends it."""
         assert self._lent_gpu is not None

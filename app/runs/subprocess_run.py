@@ -1,4 +1,4 @@
-"""A run in a process of its own: where a GPU has failed, only a new process can use it again."""
+"""A run in a new process: after a GPU has failed, only a new process can use it again."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from ..errors import AppError, DeviceLost
 from ..events import Event
 from ..settings import Settings
 from .journal import JobFolder
 from .requests import ModelKeeper, Request, summarize_all
+from .stop import StopReason, StopSignal
 
-LOOK_S = 0.05  # between two looks at the stop
+POLL_S = 0.05  # between two looks at the stop signal
 
 
 @dataclass(frozen=True)
-class Order:
-    """What the process is to do; `folder` is held by the one that asks for it."""
+class SubprocessTask:
+    """What the process computes; `folder` stays locked by the parent process."""
 
     settings: Settings
     request: Request
@@ -29,40 +29,43 @@ class Order:
     note: str
 
 
-def summarize_apart(
+def summarize_in_subprocess(
     request: Request,
     settings: Settings,
-    stop: threading.Event,
+    stop: StopSignal,
     folder: JobFolder | None,
     note: str = "",
 ) -> Iterator[Event]:
-    """What `summarize_all` yields and raises, computed in a new process that ends with it. Raises
-    DeviceLost when that process loses its device too, or dies."""
+    """Yield and raise what `summarize_all` does, computed in a new process that ends with it.
+
+    Raises DeviceLost when that process loses its device too, or dies.
+    """
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    order = Order(settings, request, folder.path if folder else None, note)
-    process = context.Process(target=_work, args=(there, order), name="summarize", daemon=True)
+    ours, theirs = context.Pipe()
+    task = SubprocessTask(settings, request, folder.path if folder else None, note)
+    process = context.Process(target=_work, args=(theirs, task), name="summarize", daemon=True)
     process.start()
-    there.close()
+    theirs.close()
     try:
-        yield from _heard(here, stop)
+        yield from _relay(ours, stop)
     except (EOFError, OSError) as error:
         raise DeviceLost() from error
     finally:
         process.kill()
         process.join()
-        here.close()
+        ours.close()
 
 
-def _heard(here: Connection, stop: threading.Event) -> Iterator[Event]:
-    told = False
+def _relay(connection: Connection, stop: StopSignal) -> Iterator[Event]:
+    """Yield the events of the process and send it the stop signal once."""
+    is_stop_sent = False
     while True:
-        if stop.is_set() and not told:
-            told = True
-            here.send(getattr(stop, "by_hand", True))
-        if not here.poll(LOOK_S):
+        if stop.is_set() and not is_stop_sent:
+            is_stop_sent = True
+            connection.send(stop.reason)
+        if not connection.poll(POLL_S):
             continue
-        kind, value = here.recv()
+        kind, value = connection.recv()
         if kind == "end":
             return
         if kind == "error":
@@ -70,33 +73,25 @@ def _heard(here: Connection, stop: threading.Event) -> Iterator[Event]:
         yield value
 
 
-def _work(there: Connection, order: Order) -> None:
-    """The other process."""
-    stop = _Told(there)
-    folder = JobFolder(order.folder) if order.folder else None
+def _work(connection: Connection, task: SubprocessTask) -> None:
+    """Run the task in the new process."""
+    stop = StopSignal()
+    threading.Thread(target=_listen, args=(connection, stop), daemon=True).start()
+    folder = JobFolder(task.folder) if task.folder else None
     try:
-        keeper = ModelKeeper(order.settings)
-        for event in summarize_all(order.request, keeper, stop, folder, order.note):
-            there.send(("event", event))
-        there.send(("end", None))
+        keeper = ModelKeeper(task.settings)
+        for event in summarize_all(task.request, keeper, stop, folder, task.note):
+            connection.send(("event", event))
+        connection.send(("end", None))
     except AppError as error:
-        there.send(("error", error))
+        connection.send(("error", error))
     except Exception as error:  # its message may hold the document's text
-        there.send(("error", RuntimeError(type(error).__name__)))
+        connection.send(("error", RuntimeError(type(error).__name__)))
 
 
-class _Told(threading.Event):
-    """Set when the other side says so, or is gone."""
-
-    by_hand = False
-
-    def __init__(self, there: Connection) -> None:
-        super().__init__()
-        threading.Thread(target=self._listen, args=(there,), daemon=True).start()
-
-    def _listen(self, there: Any) -> None:
-        try:
-            self.by_hand = bool(there.recv())
-        except (EOFError, OSError):
-            self.by_hand = False
-        self.set()
+def _listen(connection: Connection, stop: StopSignal) -> None:
+    """Set the signal when the parent process sends it, or is gone."""
+    try:
+        stop.set(connection.recv())
+    except (EOFError, OSError):
+        stop.set(StopReason.DISCONNECTED)

@@ -6,7 +6,6 @@ import argparse
 import importlib.util
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from ..runs.service import Service
+    from ..runs.stop import StopSignal
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -269,7 +269,7 @@ def _lent_gpu(settings: Settings) -> Callable[..., Iterator[Any]] | None:
 def _warm(service: Service) -> None:
     """Load the model, and measure the machine once, while the person is still choosing a file."""
 
-    def load(stop: threading.Event) -> Iterator[Any]:
+    def load(stop: StopSignal) -> Iterator[Any]:
         settings = service.settings
         service.keeper.get(settings.model).calibrate(settings.num_beams)
         return iter(())

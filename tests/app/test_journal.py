@@ -30,6 +30,7 @@ from app.runs.journal import (
 from app.runs.reading import Reader
 from app.runs.requests import Request, summarize_all
 from app.runs.service import GIVEN_UP, Service
+from app.runs.stop import StopReason, StopSignal
 from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summary.summarizer import Options
 from app.ui.form import Form
@@ -75,18 +76,12 @@ def sections_of(events) -> list:
     return [e.result for e in events if isinstance(e, SectionDone)]
 
 
-class Cut(threading.Event):
-    """A program that closes: a stop that nobody asked for."""
-
-    by_hand = False
-
-
 def run_until(bundled, folder, document, sections: int) -> None:
     """A run that is cut off after so many finished sections."""
-    keeper, stop = service_of(bundled).keeper, Cut()
+    keeper, stop = service_of(bundled).keeper, StopSignal()
     for event in summarize_all(Request((document,), OPTIONS, "bundled"), keeper, stop, folder):
         if isinstance(event, SectionDone) and event.section == sections:
-            stop.set()
+            stop.set(StopReason.SHUTDOWN)
 
 
 def test_what_is_kept_comes_back_equal(bundled, short) -> None:
@@ -265,11 +260,11 @@ def test_a_finished_run_is_told_again_after_a_restart(bundled, service, short) -
 
 def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, article) -> None:
     runs = []
-    for by_hand in (False, True):
+    for reason in (StopReason.SHUTDOWN, StopReason.PERSON):
         job = service.submit(Request((article,), OPTIONS, "bundled"))
         for event in job.events():
             if isinstance(event, SectionDone) and event.section == 2:
-                job.stop(by_hand=by_hand)
+                job.stop(reason)
         runs.append(job)
     assert [service.journal.find(job.id).outcome() for job in runs] == [None, ""]
     later = service_of(bundled)
@@ -279,7 +274,7 @@ def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, arti
         job = later.find(runs[0].id)
         seen = iter(job.events())
         assert isinstance(next(e for e in seen if isinstance(e, SectionDone)), SectionDone)
-        job.stop(by_hand=False)
+        job.stop(StopReason.SHUTDOWN)
         list(seen)
     later.find(runs[0].id).stop()
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,13 @@ import torch
 from app import cli
 from app.errors import AppError, DeviceLost, NotReadable
 from app.events import DocumentStarted, DraftText, Finished, SectionDone
-from app.runs import batch
-from app.runs import subprocess_run as apart
-from app.runs.journal import Journal
+from app.runs import batch, subprocess_run
+from app.runs.journal import JobFolder, Journal
 from app.runs.reading import Reader
 from app.runs.requests import Request, in_words, summarize_all
 from app.runs.run_state import Board
 from app.runs.service import FAILED_AGAIN, FAILED_ONCE, Service
+from app.runs.stop import StopSignal
 from app.settings import Settings
 from app.summary.summarizer import Options, Summarizer
 from app.ui import handlers
@@ -200,26 +199,28 @@ def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
     def lost(*arguments):
         raise DeviceLost()
 
-    monkeypatch.setattr("app.runs.service.summarize_apart", lost)
+    monkeypatch.setattr("app.runs.service.summarize_in_subprocess", lost)
     job = service.submit(Request((short,), OPTIONS, "bundled"))
     summary = ended(job.events())[1].summary
     assert summary.sections == whole.sections and summary.warnings[-1].message == FAILED_AGAIN
 
 
 def test_h19_a_process_that_dies_counts_as_a_lost_device(short, monkeypatch) -> None:  # noqa: F811
-    events = apart.summarize_apart(
-        Request((short,), OPTIONS, "bundled"), Settings(device="cpu"), threading.Event(), None
+    events = subprocess_run.summarize_in_subprocess(
+        Request((short,), OPTIONS, "bundled"), Settings(device="cpu"), StopSignal(), None
     )
     assert isinstance(next(events), DocumentStarted)
-    (child,) = [c for c in apart.multiprocessing.active_children() if c.name == "summarize"]
+    (child,) = [
+        c for c in subprocess_run.multiprocessing.active_children() if c.name == "summarize"
+    ]
     child.kill()
     with pytest.raises(DeviceLost, match="--device cpu"):
         list(events)
 
 
 def test_h19_stop_and_errors_cross_the_processes(article) -> None:
-    settings, stop = Settings(device="cpu", dtype="float32"), threading.Event()
-    events = apart.summarize_apart(
+    settings, stop = Settings(device="cpu", dtype="float32"), StopSignal()
+    events = subprocess_run.summarize_in_subprocess(
         Request((article,), Options(length="long"), "bundled"), settings, stop, None, "A note."
     )
     for event in events:
@@ -228,11 +229,11 @@ def test_h19_stop_and_errors_cross_the_processes(article) -> None:
     assert event.summary.stopped and "A note." in map(str, event.summary.warnings)
     with pytest.raises(AppError, match="no model called"):
         list(
-            apart.summarize_apart(
-                Request((article,), OPTIONS, "no such model"), settings, threading.Event(), None
+            subprocess_run.summarize_in_subprocess(
+                Request((article,), OPTIONS, "no such model"), settings, StopSignal(), None
             )
         )
-    assert not apart.multiprocessing.active_children()
+    assert not subprocess_run.multiprocessing.active_children()
 
 
 def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> None:
@@ -256,7 +257,7 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
                     lambda p: cli.load_document(p),
                     lambda: own,
                     OPTIONS,
-                    threading.Event(),
+                    StopSignal(),
                     lambda progress: None,
                 )
             )
@@ -285,7 +286,7 @@ def test_h20_where_a_gpu_is_lent_what_a_request_finished_is_shown_again(
     keeper = service_of(bundled).keeper
 
     def lent(request, path):
-        yield from summarize_all(request, keeper, None, apart.JobFolder(path) if path else None)
+        yield from summarize_all(request, keeper, None, JobFolder(path) if path else None)
 
     def service() -> Service:
         return Service(Settings(on_space=True, zero_gpu=True), lent)
