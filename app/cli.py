@@ -307,13 +307,13 @@ class Run:
         return read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
 
     def _one(self, path: str, out: TextIO) -> None:
-        from .runs.requests import in_words
+        from .runs.device_errors import translate_device_errors
 
         began = time.monotonic()
         document = self._read(path)
         read_s = time.monotonic() - began
         self.load().calibrate(self.options.num_beams)
-        events = in_words(
+        events = translate_device_errors(
             self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
         )
         summary = show(events, self.chosen.format, document.name, out, self.progress)

@@ -45,6 +45,11 @@ class SectionSummary:
     title: str = ""
     labels: tuple[str, ...] = ()
 
+    @property
+    def is_complete(self) -> bool:
+        """Return False when the search was ended before it was done."""
+        return self.finish_reason not in ("stopped", "deadline")
+
 
 @dataclass(frozen=True)
 class Summary:

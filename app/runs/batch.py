@@ -98,7 +98,7 @@ def run_batch(
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
 ) -> Iterator[Outcome]:
     """Summarize every file that has no summary yet. Raises BadOption when there is none."""
-    from .requests import in_words
+    from .device_errors import translate_device_errors
 
     files = files_in(paths, out)
     if not files:
@@ -117,7 +117,9 @@ def run_batch(
             document = read(str(path))
             summarizer = summarizer or load()
             summary = None
-            for event in in_words(summarizer.stream(document, options, stop_event=stop)):
+            for event in translate_device_errors(
+                summarizer.stream(document, options, stop_event=stop)
+            ):
                 if isinstance(event, Progress):
                     on_progress(event)
                 elif isinstance(event, Finished):

@@ -1,8 +1,8 @@
-"""Runs kept on disk: a private folder per job, each finished section safe before it is shown.
+"""Runs on disk: a private folder per job, each finished section stored before it is shown.
 
-`job.json` says what was asked, `document-N.json` is the text that was read, `source-N` a copy of
-the file, `plan-N.json` how the text was cut and by which weights it is summarized; then a file
-per finished section, and `end-N.json`. A file appears whole or not at all. No password is kept.
+`job.json` holds the request, `document-N.json` the text that was read, `source-N` a copy of the
+file, `plan-N.json` the chunks of the text and the identity of the model; then a file per finished
+section, and `end-N.json`. A file is either complete or absent. Passwords are not stored.
 """
 
 from __future__ import annotations
@@ -17,29 +17,34 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from ..documents.model import Document, OutlineItem, Page
+import msgspec
+
+from ..documents.model import Document
 from ..errors import BadOption, Busy
-from ..events import SectionSummary, Sentence, Summary
+from ..events import SectionSummary, Summary
 from ..files import write_whole
 from ..settings import private_folder
-from ..warning import AppWarning
+from ..summary.options import Options
+from .request import Request
 
-VERSION = 3
-MAX_TRIES = 3  # a run that ends the program again and again at one section is given up
+VERSION = 3  # of the folder's format; folders of another version are not resumed
+MAX_ATTEMPTS = 3  # a run that crashes the program again and again at one section is given up
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class CannotResume(BadOption):
-    """A run cannot go on where it was, since something that shapes its words has changed."""
+    """A run cannot be resumed, since something that its text depends on has changed."""
 
 
-class Lock:
-    """A file that one process holds; the system lets go of it when the process dies."""
+class FileLock:
+    """A lock file that one process holds; the system releases it when the process dies."""
 
     def __init__(self, path: Path) -> None:
+        """Raise Busy when another process holds the lock."""
         self._file: IO[bytes] | None = path.open("a+b")
         try:
             _lock(self._file)
@@ -51,7 +56,7 @@ class Lock:
             ) from error
 
     def release(self) -> None:
-        """Let others in; twice is as good as once."""
+        """Release the lock; releasing it twice is harmless."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -70,84 +75,132 @@ def _lock(file: IO[bytes]) -> None:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a job was asked to do, as its folder tells it."""
+class _Version:
+    """The field of `job.json` that all versions have."""
 
-    documents: tuple[Document, ...]
-    options: dict[str, Any]
+    version: int
+
+
+@dataclass(frozen=True)
+class _StoredRequest:
+    """`job.json`: a request without its documents, its files by their names in the folder."""
+
+    version: int
+    documents: int
+    options: Options
     model: str
     read_s: tuple[float, ...]
-    sources: tuple[Path | None, ...]  # the private copies of the files
-    unread: tuple[tuple[str, str], ...] = ()  # the names of other files, and why not
+    sources: tuple[str | None, ...]
+    unread: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """The fields of `plan-N.json` from which a resumed run takes its settings."""
+
+    options: Options
+    device: str
+    dtype: str
+    notes: tuple[str, ...]  # the fallbacks that were taken when memory ran short
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """`end-N.json`: the summary of a document, or why there is none."""
+
+    summary: Summary | None
+    failure: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """`done.json`: why the whole run failed, or nothing."""
+
+    failure: str
+
+
+@dataclass(frozen=True)
+class _Attempts:
+    """`tries.json`: how often a run was resumed since a section was last finished."""
+
+    sections: int
+    count: int
 
 
 class JobFolder:
-    """The folder of one job, held by this process from `Journal.begin` or `take` to `release`.
+    """The folder of one job, locked by this process from `Journal.begin` or `acquire` on.
 
-    A disk that fails does not end a run: `broken` then says why it is no longer kept.
+    A failing disk does not end a run: `write_error` then says why nothing is stored any more.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.broken = ""
-        self._held: Lock | None = None
+        self.write_error = ""
+        self._lock: FileLock | None = None
         self._writing = threading.Lock()
 
-    def take(self) -> None:
-        """Hold the folder. Raises Busy when another process does."""
-        if self._held is None:
-            self._held = Lock(self.path / "lock")
+    def acquire(self) -> None:
+        """Lock the folder. Raises Busy when another process has."""
+        if self._lock is None:
+            self._lock = FileLock(self.path / "lock")
 
     def release(self) -> None:
-        """Let another process have it."""
-        if self._held is not None:
-            self._held.release()
-            self._held = None
+        """Unlock the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
-    def ask(self, asked: Asked) -> None:
-        """Write down what is to be done, the copies of the files first."""
-        sources = []
-        for number, source in enumerate(asked.sources, 1):
+    def stop_writing(self, reason: str) -> None:
+        """Store nothing from now on; return after a write in progress has ended."""
+        with self._writing:
+            self.write_error = reason
+
+    def write_request(self, request: Request) -> None:
+        """Store a request, the copies of its files first."""
+        names = []
+        for number, source in enumerate(request.sources or (None,) * len(request.documents), 1):
             name = f"source-{number}{source.suffix.lower()}" if source else None
             if source and name:
                 shutil.copyfile(source, self.path / name)
-            sources.append(name)
-        for number, document in enumerate(asked.documents, 1):
+            names.append(name)
+        for number, document in enumerate(request.documents, 1):
             self._write(f"document-{number}.json", asdict(document))
-        self._write(
-            "job.json",
-            {
-                "version": VERSION,
-                "documents": len(asked.documents),
-                "options": asked.options,
-                "model": asked.model,
-                "read_s": list(asked.read_s),
-                "sources": sources,
-                "unread": asked.unread,
-            },
+        stored = _StoredRequest(
+            VERSION,
+            len(request.documents),
+            request.options,
+            request.model,
+            request.read_s,
+            tuple(names),
+            request.unread,
+        )
+        self._write("job.json", asdict(stored))
+
+    def request(self) -> Request | None:
+        """Return the request; None when the folder is incomplete or of another version."""
+        stored = self._stored_request()
+        if stored is None:
+            return None
+        numbers = range(1, stored.documents + 1)
+        found = [self._read(f"document-{number}.json", Document) for number in numbers]
+        documents = tuple(document for document in found if document is not None)
+        if len(documents) < stored.documents:
+            return None
+        sources = tuple(self.path / name if name else None for name in stored.sources)
+        return Request(
+            documents, stored.options, stored.model, stored.read_s, sources, stored.unread
         )
 
-    def asked(self) -> Asked | None:
-        """What is to be done; None when the folder is not whole or of another version."""
-        job = self._read("job.json")
-        if job is None or job["version"] != VERSION:
-            return None
-        documents = [self._read(f"document-{n}.json") for n in range(1, job["documents"] + 1)]
-        if None in documents:
-            return None
-        sources = tuple(self.path / name if name else None for name in job["sources"])
-        found = tuple(document_of(values) for values in documents if values is not None)
-        unread = tuple((name, why) for name, why in job.get("unread", ()))
-        return Asked(found, job["options"], job["model"], tuple(job["read_s"]), sources, unread)
+    def plan(self, number: int) -> StoredPlan | None:
+        """Return the plan of document `number` (1-based), or None before `fix_plan`."""
+        return self._read(f"plan-{number}.json", StoredPlan)
 
-    def plan(self, number: int) -> dict[str, Any] | None:
-        """How document `number` (1-based) is cut and by what it is summarized, once fixed."""
-        return self._read(f"plan-{number}.json")
+    def fix_plan(self, number: int, plan: dict[str, Any]) -> list[SectionSummary]:
+        """Store the plan of a document, or compare it with the one that is stored.
 
-    def agree(self, number: int, plan: dict[str, Any]) -> list[SectionSummary]:
-        """Fix the plan of a document, or go by the one there is; returns the sections that are
-        finished. Raises CannotResume with the reason when the two differ."""
-        before = self.plan(number)
+        Return the finished sections. Raises CannotResume with the reason when the plans differ.
+        """
+        before = self._read(f"plan-{number}.json", dict[str, Any])
         if before is None:
             self._write(f"plan-{number}.json", plan)
             return self.sections(number)
@@ -157,124 +210,127 @@ class JobFolder:
         for key in plan:
             if key not in free and before.get(key) != plan[key]:
                 raise CannotResume(
-                    f"This run cannot go on where it ended, because {_difference(key)}: what is "
-                    "finished stays; summarize again for the rest."
+                    f"This run cannot be resumed because {_difference(key)}: its finished sections "
+                    "stay; summarize again for the rest."
                 )
         return self.sections(number)
 
-    def replan(self, number: int, keep_sections: bool) -> None:
-        """Forget the plan of a document, and the sections that came of it unless they stay."""
+    def drop_plan(self, number: int, keep_sections: bool) -> None:
+        """Delete the plan of a document, and its finished sections unless they are kept."""
         if not keep_sections:
             for path in self.path.glob(f"section-{number}-*.json"):
                 path.unlink(missing_ok=True)
         (self.path / f"plan-{number}.json").unlink(missing_ok=True)
 
-    def add(self, number: int, section: int, result: SectionSummary) -> None:
-        """Keep a finished section (1-based); it is on the disk when this returns."""
+    def add_section(self, number: int, section: int, result: SectionSummary) -> None:
+        """Store a finished section (1-based); it is on the disk when this returns."""
         name = f"section-{number}-{section:05}.json"
         if not (self.path / name).exists():
             self._write(name, asdict(result))
 
     def sections(self, number: int) -> list[SectionSummary]:
-        """The finished sections of a document, from the first to the last without a gap."""
+        """Return the finished sections of a document, from the first up to the first gap."""
         found: list[SectionSummary] = []
-        while values := self._read(f"section-{number}-{len(found) + 1:05}.json"):
-            found.append(section_of(values))
+        while section := self._read(f"section-{number}-{len(found) + 1:05}.json", SectionSummary):
+            found.append(section)
         return found
 
-    def end(self, number: int, summary: Summary | None, failure: str = "") -> None:
-        """A document has ended, with a summary or with a sentence that says why not."""
-        values = asdict(summary) if summary else None
-        self._write(f"end-{number}.json", {"summary": values, "failure": failure})
+    def end_document(self, number: int, summary: Summary | None, failure: str = "") -> None:
+        """Store the summary of a document, or the sentence that says why it failed."""
+        self._write(f"end-{number}.json", asdict(_Ending(summary, failure)))
 
-    def ended(self, number: int) -> Summary | str | None:
-        """The summary of a document, or why it failed; None while it has not ended."""
-        values = self._read(f"end-{number}.json")
-        if values is None:
-            return None
-        return summary_of(values["summary"]) if values["summary"] else str(values["failure"])
+    def ending(self, number: int) -> Summary | str | None:
+        """Return the summary of a document, or why it failed; None while it has not ended."""
+        ending = self._read(f"end-{number}.json", _Ending)
+        return None if ending is None else ending.summary or ending.failure
 
     def summaries(self) -> list[Summary | None]:
-        """One for each document, None where it failed; nothing before all have ended."""
-        job = self._read("job.json")
-        if job is None or job["version"] != VERSION:
+        """Return a summary per document, None where it failed; [] before all have ended."""
+        stored = self._stored_request()
+        if stored is None:
             return []
-        ended = [self.ended(number) for number in range(1, job["documents"] + 1)]
-        return [] if None in ended else [e if isinstance(e, Summary) else None for e in ended]
+        endings = [self.ending(number) for number in range(1, stored.documents + 1)]
+        return [] if None in endings else [e if isinstance(e, Summary) else None for e in endings]
 
     def finish(self, failure: str = "") -> None:
-        """The whole run is over: nothing is left to resume."""
-        self._write("done.json", {"failure": failure})
+        """Mark the whole run as over: it will not be resumed."""
+        self._write("done.json", asdict(_Outcome(failure)))
 
     def outcome(self) -> str | None:
-        """None while there is something to resume, else why the run failed or nothing."""
-        done = self._read("done.json")
-        return None if done is None else str(done["failure"])
+        """Return why the run failed, "" when it did not, None while it can be resumed."""
+        done = self._read("done.json", _Outcome)
+        return None if done is None else done.failure
 
-    def try_again(self) -> bool:
-        """Count a resumption; False when too many of them brought nothing new."""
+    def count_attempt(self) -> bool:
+        """Count a resumption; return False when too many finished no further section."""
         done = len(list(self.path.glob("section-*.json")))
-        before = self._read("tries.json") or {}
-        count = before.get("count", 0) + 1 if before.get("sections") == done else 1
-        self._write("tries.json", {"sections": done, "count": count})
-        return bool(count <= MAX_TRIES)
+        before = self._read("tries.json", _Attempts)
+        count = before.count + 1 if before and before.sections == done else 1
+        self._write("tries.json", asdict(_Attempts(done, count)))
+        return count <= MAX_ATTEMPTS
+
+    def _stored_request(self) -> _StoredRequest | None:
+        found = self._read("job.json", _Version)
+        if found is None or found.version != VERSION:
+            return None
+        return self._read("job.json", _StoredRequest)
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
         with self._writing:
-            if self.broken:
+            if self.write_error:
                 return
+            # Half a surrogate pair, which UTF-8 cannot hold, is stored as a question mark.
             data = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
             try:
                 write_whole(self.path / name, data)
             except OSError as error:
-                self.broken = (error.strerror or "unknown reason").lower()
-                log.warning("job %s is no longer kept: %s", self.path.name, type(error).__name__)
+                self.write_error = (error.strerror or "unknown reason").lower()
+                log.warning("job %s is no longer stored: %s", self.path.name, type(error).__name__)
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def _read(self, name: str, kind: type[T]) -> T | None:
+        """Return the value in a file; None when it is absent, damaged or of another type."""
         try:
-            values = json.loads((self.path / name).read_bytes())
-        except (OSError, ValueError):
+            return msgspec.convert(json.loads((self.path / name).read_bytes()), kind)
+        except (OSError, ValueError, RecursionError, msgspec.ValidationError):
             return None
-        return values if isinstance(values, dict) else None
 
 
 class Journal:
-    """All jobs of one user. `kept_s`: how long a folder stays after its last change."""
+    """The folders of all jobs of one user, deleted `kept_s` seconds after their last change."""
 
     def __init__(self, root: Path, kept_s: float) -> None:
         self.root, self.kept_s = root, kept_s
 
-    def begin(self, job_id: str, asked: Asked) -> JobFolder | None:
-        """A folder for a new job, held by this process; None when the disk says no."""
+    def begin(self, job_id: str, request: Request) -> JobFolder | None:
+        """Return a locked folder for a new job; None when the disk cannot be written."""
         self.sweep()
         folder = JobFolder(self.root / job_id)
         try:
             private_folder(self.root)
             private_folder(folder.path)
-            folder.take()
-            folder.ask(asked)
+            folder.acquire()
+            folder.write_request(request)
         except (OSError, BadOption) as error:
-            log.warning("job %s is not kept: %s", job_id, type(error).__name__)
-            folder.broken = "x"
-        if folder.broken:
-            folder.release()
-            shutil.rmtree(folder.path, ignore_errors=True)
-            return None
-        return folder
+            log.warning("job %s is not stored: %s", job_id, type(error).__name__)
+        else:
+            if not folder.write_error:
+                return folder
+        folder.release()
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return None
 
     def find(self, job_id: str) -> JobFolder | None:
-        """The folder of a job, not yet held; None when there is none, or it is too old."""
+        """Return the folder of a job, not yet locked; None when there is none, or it expired."""
         if not JOB_ID.fullmatch(job_id):
             return None
         path = self.root / job_id
-        return JobFolder(path) if path.is_dir() and not self._is_old(path) else None
+        return JobFolder(path) if path.is_dir() and not self._has_expired(path) else None
 
-    def forget(self, folder: JobFolder) -> None:
-        """Delete all that is kept of a job, now."""
-        with folder._writing:  # what is half written would outlast the folder's deletion
-            folder.broken = "forgotten"
+    def delete(self, folder: JobFolder) -> None:
+        """Delete all that is stored of a job, now."""
+        folder.stop_writing("deleted")  # a write in progress would outlast the deletion
         folder.release()
-        # By another name, or a process that still computes it would go on writing into it.
+        # Renamed first: another process that still computes the job would go on writing to it.
         gone = self.root / secrets.token_hex(12)
         with contextlib.suppress(OSError):
             folder.path.rename(gone)
@@ -282,14 +338,14 @@ class Journal:
             shutil.rmtree(path, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Delete the folders that have been kept long enough and that nobody holds."""
+        """Delete the folders that have expired and that no process has locked."""
         for path in self.root.glob("*") if self.root.is_dir() else ():
-            if JOB_ID.fullmatch(path.name) and path.is_dir() and self._is_old(path):
+            if JOB_ID.fullmatch(path.name) and path.is_dir() and self._has_expired(path):
                 with contextlib.suppress(Busy, OSError):
-                    Lock(path / "lock").release()
+                    FileLock(path / "lock").release()
                     shutil.rmtree(path, ignore_errors=True)
 
-    def _is_old(self, path: Path) -> bool:
+    def _has_expired(self, path: Path) -> bool:
         with contextlib.suppress(OSError):
             newest = max(
                 (p.stat().st_mtime for p in path.iterdir() if p.name != "lock"),
@@ -308,44 +364,3 @@ def _difference(key: str) -> str:
         "app_version": "this is another version of the program",
         "chunks": "the text is now cut into other sections",
     }.get(key, f"its {key} is not what it was")
-
-
-def document_of(values: dict[str, Any]) -> Document:
-    """A Document from its JSON."""
-    return Document(
-        **{
-            **values,
-            "pages": tuple(Page(**page) for page in values["pages"]),
-            "warnings": tuple(map(AppWarning.from_dict, values["warnings"])),
-            "contents": tuple(values["contents"]),
-            "imprint": tuple(values.get("imprint", ())),
-            "outline": tuple(OutlineItem(**item) for item in values["outline"]),
-        }
-    )
-
-
-def sentence_of(values: dict[str, Any]) -> Sentence:
-    """A Sentence from its JSON."""
-    made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return Sentence(**made)
-
-
-def section_of(values: dict[str, Any]) -> SectionSummary:
-    """A SectionSummary from its JSON."""
-    sentences = tuple(sentence_of(s) for s in values["sentences"])
-    pairs = {key: tuple(values[key]) for key in ("pages", "labels")}
-    return SectionSummary(**{**values, **pairs, "sentences": sentences})
-
-
-def summary_of(values: dict[str, Any]) -> Summary:
-    """A Summary from its JSON."""
-    return Summary(
-        **{
-            **values,
-            "sections": tuple(section_of(s) for s in values["sections"]),
-            "warnings": tuple(map(AppWarning.from_dict, values["warnings"])),
-            "coverage": tuple((page, status) for page, status in values["coverage"]),
-            "overview": tuple(sentence_of(s) for s in values["overview"]),
-            "labels": tuple(values.get("labels", ())),  # those of earlier versions have none
-        }
-    )

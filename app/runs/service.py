@@ -1,4 +1,4 @@
-"""What the page and the API ask for: documents in, a job to watch out, kept until forgotten."""
+"""The entry point of the page and the API: submit a request, watch its job, delete it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from ..errors import AppError, DeviceLost, class_and_place
 from ..events import DocumentStarted, Event, Finished
 from ..settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
 from .jobs import Job, JobRunner, new_id
-from .journal import Asked, JobFolder, Journal
-from .requests import ModelKeeper, Request, replay, summarize_all
+from .journal import JobFolder, Journal
+from .model_cache import ModelCache
+from .request import Request
+from .request_run import replay, summarize_all
 from .run_state import Board
 from .stop import StopReason, StopSignal
 from .subprocess_run import summarize_in_subprocess
 
-IDLE_S = 0.5
-SWEEP_S = 600.0
+IDLE_S = 0.5  # a watcher hears from a silent job this often
+SWEEP_S = 600.0  # between two deletions of what has expired
 GIVEN_UP = (
-    "The program ended several times at this section of the run, which is therefore given up: "
-    "try fewer tokens per pass, or another model."
+    "The program ended several times at this section, so the run was given up: try fewer tokens "
+    "per pass, or another model."
 )
 FAILED_ONCE = "The GPU failed, so this was computed in a new process."
 FAILED_AGAIN = "The GPU failed, so this was computed on the processor; the words may differ."
@@ -37,21 +39,21 @@ class Service:
     ) -> None:
         self.settings = settings
         self.kept_hours = KEPT_HOURS_ON_SPACE if settings.on_space else KEPT_HOURS
-        self.keeper = ModelKeeper(settings)
+        self.models = ModelCache(settings)
         linger_s = settings.linger_s if settings.on_space else None
         self.runner = JobRunner(settings.max_waiting, linger_s)
         self.journal = Journal(data_dir() / "jobs", self.kept_hours * 3600)
         self._lent_gpu = lent_gpu
         self._open: dict[str, JobFolder] = {}
-        self._reviving = threading.Lock()
+        self._resuming = threading.Lock()
 
     def submit(self, request: Request, session: str = "", keep: bool = True) -> Job:
-        """Queue a request; watch it with `watch`. Raises BadOption, NoTextLayer, Busy."""
+        """Queue a request; follow it with `watch`. Raises BadOption, NoTextLayer, Busy."""
         request.check()
         if self._lent_gpu is None:
             self.runner.admit(session)
         job_id = new_id()
-        folder = self.journal.begin(job_id, _asked(request)) if keep else None
+        folder = self.journal.begin(job_id, request) if keep else None
         if self._lent_gpu is not None:
             if folder is not None:
                 self._open[job_id] = folder
@@ -59,30 +61,31 @@ class Service:
         return self._start(request, folder, session, job_id)
 
     def find(self, job_id: str, session: str = "") -> Job | None:
-        """The job with this id: at hand, or taken up where an earlier process left it; where a GPU
-        is lent to a request, what that request has finished. Raises Busy when another process
-        runs it, or the queue is full."""
-        with self._reviving:
+        """Return the job with this id, resumed or replayed from its folder where needed.
+
+        Where a GPU is lent per call, nothing is resumed: what was finished is replayed. Raises
+        Busy when another process runs the job, or the queue is full.
+        """
+        with self._resuming:
             job = self.runner.get(job_id)
             if job is not None and not (job.cut_off and self._lent_gpu is None):
                 return job
-            return self._revive(job_id, session, known=job is not None) or job
+            return self._resume(job_id, session, known=job is not None) or job
 
     def folder(self, job_id: str) -> JobFolder | None:
-        """What is kept of a job."""
+        """Return the folder of a job, or None when nothing of it is stored."""
         return self._open.get(job_id) or self.journal.find(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Stop a job and delete all that is kept of it, now."""
+        """Stop a job and delete all that is stored of it, now."""
         folder = self.folder(job_id)
         self.runner.forget(job_id)
-        self.keeper.forget()
+        self.models.forget_documents()
         if folder is not None:
-            self.journal.forget(folder)
+            self.journal.delete(folder)
 
     def tidy(self, *others: Callable[[float], None]) -> None:
-        """From now on, delete in the background what has been kept long enough; `others` are
-        told the age in seconds."""
+        """Start a thread that deletes what has expired; it calls `others` with the age in s."""
 
         def sweep() -> None:
             while True:
@@ -90,40 +93,42 @@ class Service:
                     try:
                         expire(self.journal.kept_s)
                     except Exception as error:  # or nothing would be deleted from then on
-                        log.error("tidying failed: %s", class_and_place(error))
+                        log.error("deleting what has expired failed: %s", class_and_place(error))
                 pause.wait(SWEEP_S)
 
         pause = threading.Event()
         threading.Thread(target=sweep, name="tidy", daemon=True).start()
 
     def watch(self, job: Job, request: Request) -> Iterator[Event | None]:
-        """The job's events; None when it only waits."""
+        """Yield the job's events, and None every `IDLE_S` in which nothing happens."""
         if self._lent_gpu is None:
             yield from job.events(IDLE_S)
             return
         folder = self._open.get(job.id)
         try:
-            yield from job.steps(lambda stop: self._borrow(request, folder, stop))
+            yield from job.steps(lambda stop: self._run_on_lent_gpu(request, folder, stop))
         finally:
             self._close(job.id)
         if job.error is not None:
             raise job.error
 
     def leave(self, job: Job, request: Request) -> None:
-        """Who was to watch a job has gone. A run that the watcher drives and had not begun yet
-        would wait for ever, and its folder be held."""
+        """End a job whose watcher was to drive it and is gone before it began.
+
+        It would wait forever, and its folder would stay locked.
+        """
         if self._lent_gpu is not None and not job.finished:
             job.stop(StopReason.DISCONNECTED)
-            job.run(lambda stop: _stopped(request))
+            job.run(lambda stop: _stopped_run(request))
             self._close(job.id)
 
     def _start(self, request: Request, folder: JobFolder | None, session: str, job_id: str) -> Job:
         def work(stop: StopSignal) -> Iterator[Event]:
             try:
                 if stop.is_set():  # while it waited
-                    yield from _stopped(request)
+                    yield from _stopped_run(request)
                 else:
-                    yield from self._computed(request, stop, folder)
+                    yield from self._compute(request, stop, folder)
                 if folder is not None and not (stop.is_set() and stop.is_resumable):
                     folder.finish()
             except AppError as error:
@@ -132,9 +137,9 @@ class Service:
                 raise
             finally:
                 self._close(job_id)
-                if self.runner.get(job_id) is None:  # forgotten, perhaps while a pass was read
-                    self.keeper.forget()
-                self._give_back()
+                if self.runner.get(job_id) is None:  # deleted, perhaps during a pass
+                    self.models.forget_documents()
+                self._release_memory()
 
         if folder is not None:
             self._open[job_id] = folder
@@ -149,50 +154,51 @@ class Service:
         if folder is not None:
             folder.release()
 
-    def _give_back(self) -> None:
-        """The memory of a run that is over."""
+    def _release_memory(self) -> None:
         from longt5 import release_memory
 
-        if not self.keeper.has_lost_device:
+        if not self.models.has_lost_device:
             release_memory()
 
-    def _revive(self, job_id: str, session: str, known: bool) -> Job | None:
-        """A run taken up again; one that this process cut off itself (`known`) ended no program."""
+    def _resume(self, job_id: str, session: str, known: bool) -> Job | None:
+        """Return a job made from its folder. `known`: this process cut it off, so no crash did."""
         folder = self.journal.find(job_id)
-        asked = folder.asked() if folder else None
-        if folder is None or asked is None:
+        request = folder.request() if folder else None
+        if folder is None or request is None:
             return None
         if folder.outcome() is None and self._lent_gpu is None:
             self.runner.admit(session)
-            folder.take()
-            if known or folder.try_again():
-                return self._start(Request.of(asked), folder, session, job_id)
+            folder.acquire()
+            if known or folder.count_attempt():
+                return self._start(request, folder, session, job_id)
             folder.finish(GIVEN_UP)
             folder.release()
         job = self.runner.adopt(session, job_id)
-        job.run(lambda stop: replay(folder, asked))
+        job.run(lambda stop: replay(folder, request))
         return job
 
-    def _computed(
+    def _compute(
         self, request: Request, stop: StopSignal, folder: JobFolder | None
     ) -> Iterator[Event]:
-        """Here; in a new process once the device of this one has failed; on the processor when it
-        fails there too."""
-        if not self.keeper.has_lost_device:
+        """Run here; in a new process after the device failed; on the processor if it fails again.
+
+        What an attempt has stored in the folder, the next one does not compute again.
+        """
+        if not self.models.has_lost_device:
             try:
-                yield from summarize_all(request, self.keeper, stop, folder)
+                yield from summarize_all(request, self.models, stop, folder)
                 return
             except DeviceLost:
-                log.warning("the device has failed: from now on runs have a process of their own")
+                log.warning("the device has failed: each run gets its own process from now on")
         try:
             yield from summarize_in_subprocess(request, self.settings, stop, folder, FAILED_ONCE)
         except DeviceLost:
-            log.warning("the device has failed again: this run goes on on the processor")
+            log.warning("the device has failed again: this run continues on the processor")
             dtype = "auto" if self.settings.dtype == "float16" else self.settings.dtype
-            keeper = ModelKeeper(replace(self.settings, device="cpu", dtype=dtype))
-            yield from summarize_all(request, keeper, stop, folder, FAILED_AGAIN)
+            models = ModelCache(replace(self.settings, device="cpu", dtype=dtype))
+            yield from summarize_all(request, models, stop, folder, FAILED_AGAIN)
 
-    def _borrow(
+    def _run_on_lent_gpu(
         self, request: Request, folder: JobFolder | None, stop: StopSignal
     ) -> Iterator[Any]:
         """Run in the process that holds the GPU; closing its generator ends it."""
@@ -208,22 +214,10 @@ class Service:
                 return
 
 
-def _stopped(request: Request) -> Iterator[Event]:
-    """What there is to say of a run that was stopped while it waited."""
+def _stopped_run(request: Request) -> Iterator[Event]:
+    """Yield the events of a run that was stopped while it waited."""
     board = Board()
-    begun = DocumentStarted(1, len(request.documents), request.documents[0].name)
-    board.apply(begun)
-    yield begun
+    started = DocumentStarted(1, len(request.documents), request.documents[0].name)
+    board.apply(started)
+    yield started
     yield Finished(board.stopped_summary(request.model, asdict(request.options)))
-
-
-def _asked(request: Request) -> Asked:
-    sources = request.sources or (None,) * len(request.documents)
-    return Asked(
-        request.documents,
-        asdict(request.options),
-        request.model,
-        request.read_s,
-        sources,
-        request.unread,
-    )

@@ -13,7 +13,9 @@ from ..errors import AppError, DeviceLost
 from ..events import Event
 from ..settings import Settings
 from .journal import JobFolder
-from .requests import ModelKeeper, Request, summarize_all
+from .model_cache import ModelCache
+from .request import Request
+from .request_run import summarize_all
 from .stop import StopReason, StopSignal
 
 POLL_S = 0.05  # between two looks at the stop signal
@@ -79,8 +81,8 @@ def _work(connection: Connection, task: SubprocessTask) -> None:
     threading.Thread(target=_listen, args=(connection, stop), daemon=True).start()
     folder = JobFolder(task.folder) if task.folder else None
     try:
-        keeper = ModelKeeper(task.settings)
-        for event in summarize_all(task.request, keeper, stop, folder, task.note):
+        models = ModelCache(task.settings)
+        for event in summarize_all(task.request, models, stop, folder, task.note):
             connection.send(("event", event))
         connection.send(("end", None))
     except AppError as error:

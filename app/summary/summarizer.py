@@ -42,7 +42,6 @@ from .section_writer import SectionWriter
 from .throughput import Forecast, SpeedStore, calibrate
 
 # Finish reasons of a section that ended before its search did.
-UNFINISHED_REASONS = ("stopped", "deadline")
 REREAD_NOTICE = (
     "{sections} must be read again: {limit} is the limit of what is cached, and more was needed."
 )
@@ -249,7 +248,7 @@ class _SummaryRun:
             else:
                 yield from self._section_events(number, chunk, document)
                 yield from self._engine_notices()
-            if len(self.done) < number or self.done[-1].finish_reason in UNFINISHED_REASONS:
+            if len(self.done) < number or not self.done[-1].is_complete:
                 break
         self._record_speed()
         yield from self._eviction_notices(WILL_REREAD_NOTICE)
@@ -366,9 +365,7 @@ class _SummaryRun:
     def _summary(self) -> Summary:
         """Return the summary of the finished sections."""
         s, document, done = self.summarizer, self.plan.document, self.done
-        stopped = len(done) < len(self.chunks) or any(
-            section.finish_reason in UNFINISHED_REASONS for section in done
-        )
+        stopped = len(done) < len(self.chunks) or any(not section.is_complete for section in done)
         reached = self.chunks[len(done) - 1].pages[1] if done else 0
         coverage = coverage_of(document, self.plan.references, reached if stopped else None)
         return Summary(

@@ -14,7 +14,7 @@ from ..documents.model import Document
 from ..errors import AppError, EmptyFile
 from ..events import Finished
 from ..runs.reading import Reader
-from ..runs.requests import Request
+from ..runs.request import Request
 from ..runs.run_state import Board
 from ..runs.service import Service
 from ..summary.options import Options

@@ -33,7 +33,7 @@ from ..events import Event
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
 from ..runs.reading import Reader
-from ..runs.requests import Request
+from ..runs.request import Request
 from ..runs.run_state import Board
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES
@@ -180,8 +180,7 @@ class Handlers:
         if job_id in self.requests:
             return self.requests[job_id]
         folder = self.service.folder(job_id)
-        asked = folder.asked() if folder else None
-        return Request.of(asked) if asked else None
+        return folder.request() if folder else None
 
     def _documents(self, form: Form, session: str) -> Iterator[str | Shown | tuple[str, str]]:
         """Status HTML while reading, then for each file what can be shown of it, or its name and
@@ -303,7 +302,7 @@ class Handlers:
         """The documents of a run, from memory or from its folder."""
         if job_id not in self.shown:
             folder = self.service.folder(job_id)
-            asked = folder.asked() if folder else None
+            asked = folder.request() if folder else None
             if asked is None:
                 return []
             found = zip(asked.documents, asked.sources, strict=True)
@@ -433,6 +432,6 @@ def keeping(service: Service, job_id: str) -> str:
             f"{hours} at most. Download what you need."
         )
     folder = service.folder(job_id)
-    if folder is None or folder.broken:
+    if folder is None or folder.write_error:
         return "This run is not kept on disk, which is full or cannot be written."
     return f"Your documents and this summary are kept for {hours} in {folder.path}."

@@ -271,7 +271,7 @@ def _warm(service: Service) -> None:
 
     def load(stop: StopSignal) -> Iterator[Any]:
         settings = service.settings
-        service.keeper.get(settings.model).calibrate(settings.num_beams)
+        service.models.get(settings.model).calibrate(settings.num_beams)
         return iter(())
 
     service.runner.submit(load)

@@ -74,7 +74,7 @@ def forecast(service: Service, reader: Reader, form: Form, session: str = "") ->
 def _loaded(service: Service, model: str) -> Any | None:
     """The model if it is at hand; the one that the page begins with may be on its way."""
     deadline = time.monotonic() + LOADING_S
-    while (found := service.keeper.at_hand(model)) is None:
+    while (found := service.models.peek(model)) is None:
         if model != service.settings.model or time.monotonic() > deadline:
             break
         time.sleep(0.1)

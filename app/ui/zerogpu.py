@@ -13,17 +13,19 @@ import spaces  # first: it prepares CUDA for the imports below
 
 from ..events import Event
 from ..runs.journal import JobFolder
-from ..runs.requests import ModelKeeper, Request, summarize_all
+from ..runs.model_cache import ModelCache
+from ..runs.request import Request
+from ..runs.request_run import summarize_all
 from ..settings import GPU_SECONDS, Settings
 
-_keeper: ModelKeeper | None = None
+_models: ModelCache | None = None
 
 
 def prepare(settings: Settings) -> None:
     """Load the default model and move it to the GPU, before the page starts."""
-    global _keeper
-    _keeper = ModelKeeper(settings)
-    _keeper.get(settings.model)
+    global _models
+    _models = ModelCache(settings)
+    _models.get(settings.model)
 
 
 def seconds_for(request: Request, folder: Path | None = None) -> int:
@@ -36,5 +38,5 @@ def seconds_for(request: Request, folder: Path | None = None) -> int:
 def summarize_on_gpu(request: Request, folder: Path | None = None) -> Iterator[Event]:
     """Every event of a request, one per decode step and encoder layer; what is finished is kept
     in the folder, which the process that asks holds."""
-    assert _keeper is not None
-    yield from summarize_all(request, _keeper, None, JobFolder(folder) if folder else None)
+    assert _models is not None
+    yield from summarize_all(request, _models, None, JobFolder(folder) if folder else None)

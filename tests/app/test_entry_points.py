@@ -70,7 +70,7 @@ def test_page(bundled, expected) -> None:
     from app.ui.handlers import Handlers
 
     handlers = Handlers(Service(Settings(device="cpu", dtype="float32")))
-    handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
+    handlers.service.models._summarizer, handlers.service.models._name = bundled, "bundled"
     form = Form("text", text=TEXT, length="short")
     for view in handlers.run(form, SimpleNamespace(session_hash="s")):
         if view["exports"]:

@@ -19,8 +19,9 @@ import pytest
 from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
 from app.runs.jobs import DONE, FAILED, WAITING, JobRunner
+from app.runs.model_cache import ModelCache
 from app.runs.reading import Reader
-from app.runs.requests import ModelKeeper, Request
+from app.runs.request import Request
 from app.runs.run_state import Board
 from app.runs.service import Service
 from app.settings import Settings, data_dir
@@ -273,7 +274,7 @@ def test_finished_runs_expire_and_forgotten_ones_end() -> None:
 
 def service_with(model) -> Service:
     made = Service(Settings(device="cpu", dtype="float32"))
-    made.keeper._summarizer, made.keeper._name = model, "bundled"
+    made.models._summarizer, made.models._name = model, "bundled"
     return made
 
 
@@ -553,7 +554,7 @@ def test_a_lent_gpu_is_not_waited_for_by_who_has_gone(bundled, article) -> None:
     last = list(handlers.reattach(job, page_of("t")))[-1]
     assert "Stopped" in last["status"] and not last["running"]
     folder = handlers.service.journal.find(job)
-    folder.take()  # nobody holds it any more
+    folder.acquire()  # nobody holds it any more
     folder.release()
     handlers.forget(job)
 
@@ -603,7 +604,7 @@ def test_a_run_that_is_only_looked_at_again_expires_too(bundled, article) -> Non
 
 
 def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> None:
-    class Keeper(ModelKeeper):
+    class Emptied(ModelCache):
         """A run lets go of the model after each look."""
 
         looks = [bundled]
@@ -611,9 +612,9 @@ def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> N
             lambda self: self.looks.pop() if self.looks else None, lambda self, model: None
         )
 
-    keeper = Keeper(Settings(device="cpu", dtype="float32"))
-    keeper._name = "bundled"
-    assert keeper.at_hand("bundled") is bundled and keeper.at_hand("bundled") is None
+    models = Emptied(Settings(device="cpu", dtype="float32"))
+    models._name = "bundled"
+    assert models.peek("bundled") is bundled and models.peek("bundled") is None
 
 
 def test_waiting_is_said_in_words(bundled) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import sys
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,17 +19,10 @@ from app.documents.load import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
 from app.files import write_whole
-from app.runs.journal import (
-    MAX_TRIES,
-    Asked,
-    CannotResume,
-    JobFolder,
-    Journal,
-    document_of,
-    summary_of,
-)
+from app.runs.journal import MAX_ATTEMPTS, VERSION, CannotResume, JobFolder, Journal
 from app.runs.reading import Reader
-from app.runs.requests import Request, summarize_all
+from app.runs.request import Request
+from app.runs.request_run import summarize_all
 from app.runs.service import GIVEN_UP, Service
 from app.runs.stop import StopReason, StopSignal
 from app.settings import Settings, data_dir, private_folder, upload_dir
@@ -57,7 +51,7 @@ def service(bundled, tmp_path, monkeypatch):
 
 def service_of(bundled) -> Service:
     made = Service(Settings(device="cpu", dtype="float32"))
-    made.keeper._summarizer, made.keeper._name = bundled, "bundled"
+    made.models._summarizer, made.models._name = bundled, "bundled"
     return made
 
 
@@ -67,9 +61,9 @@ def short(article):
     return replace(article, pages=article.pages[:2])
 
 
-def asked(*documents, **changes) -> Asked:
+def request_for(*documents, **changes) -> Request:
     sources = (None,) * len(documents)
-    return replace(Asked(documents, asdict(OPTIONS), "bundled", (0.0,), sources), **changes)
+    return replace(Request(documents, OPTIONS, "bundled", (0.0,), sources), **changes)
 
 
 def sections_of(events) -> list:
@@ -78,34 +72,34 @@ def sections_of(events) -> list:
 
 def run_until(bundled, folder, document, sections: int) -> None:
     """A run that is cut off after so many finished sections."""
-    keeper, stop = service_of(bundled).keeper, StopSignal()
-    for event in summarize_all(Request((document,), OPTIONS, "bundled"), keeper, stop, folder):
+    models, stop = service_of(bundled).models, StopSignal()
+    for event in summarize_all(Request((document,), OPTIONS, "bundled"), models, stop, folder):
         if isinstance(event, SectionDone) and event.section == sections:
             stop.set(StopReason.SHUTDOWN)
 
 
-def test_what_is_kept_comes_back_equal(bundled, short) -> None:
-    import json
-
+def test_what_is_kept_comes_back_equal(bundled, journal, short) -> None:
     summary = bundled.summarize(short, OPTIONS)
-    assert summary_of(json.loads(json.dumps(asdict(summary)))).to_dict() == summary.to_dict()
-    assert summary_of(json.loads(json.dumps(asdict(summary)))).sections == summary.sections
-    assert document_of(json.loads(json.dumps(asdict(short)))) == short
+    folder = journal.begin(JOB, request_for(short))
+    folder.end_document(1, summary)
+    assert folder.request() == request_for(short)
+    stored = folder.ending(1)
+    assert stored.to_dict() == summary.to_dict() and stored.warnings == summary.warnings
+    assert stored.sections == summary.sections
 
 
 def test_a_cut_run_goes_on_and_ends_the_same(bundled, journal, short) -> None:
     whole = bundled.summarize(short, OPTIONS)
     assert len(whole.sections) > 2
-    folder = journal.begin(JOB, asked(short))
+    folder = journal.begin(JOB, request_for(short))
     run_until(bundled, folder, short, 2)
     assert folder.outcome() is None and len(folder.sections(1)) == 2
     before = {p.name: p.stat().st_mtime_ns for p in folder.path.glob("section-*")}
     folder.release()
 
     again = journal.find(JOB)
-    again.take()
-    request = Request(again.asked().documents, Options(**again.asked().options), "bundled")
-    events = list(summarize_all(request, service_of(bundled).keeper, None, again))
+    again.acquire()
+    events = list(summarize_all(again.request(), service_of(bundled).models, None, again))
     assert plain(events[-1].summary) == plain(whole)
     for name, changed in before.items():
         assert (again.path / name).stat().st_mtime_ns == changed  # not computed again
@@ -130,28 +124,28 @@ def test_another_model_or_text_is_refused_and_said(journal, short, key, value, w
         "chunks": [1],
         "notes": [],
     }
-    folder = journal.begin(JOB, asked(short))
-    assert folder.agree(1, plan) == folder.agree(1, plan) == []
+    folder = journal.begin(JOB, request_for(short))
+    assert folder.fix_plan(1, plan) == folder.fix_plan(1, plan) == []
     with pytest.raises(CannotResume, match=words):
-        folder.agree(1, {**plan, key: value})
+        folder.fix_plan(1, {**plan, key: value})
 
 
 def test_a_run_of_a_gpu_may_go_on_on_the_processor(journal, short) -> None:
     plan = {"weights_sha256": "ab", "dtype": "bfloat16", "device": "cuda", "notes": []}
-    folder = journal.begin(JOB, asked(short))
-    folder.agree(1, plan)
-    assert folder.agree(1, {**plan, "device": "cpu", "dtype": "float32"}) == []
+    folder = journal.begin(JOB, request_for(short))
+    folder.fix_plan(1, plan)
+    assert folder.fix_plan(1, {**plan, "device": "cpu", "dtype": "float32"}) == []
 
 
 def test_a_refused_run_shows_what_is_finished(bundled, service, short) -> None:
-    folder = service.journal.begin(JOB, asked(short))
+    folder = service.journal.begin(JOB, request_for(short))
     run_until(bundled, folder, short, 1)
-    plan = folder.plan(1)
+    plan = json.loads((folder.path / "plan-1.json").read_bytes())
     folder._write("plan-1.json", {**plan, "weights_sha256": "others"})
     folder.release()
     for _ in range(2):  # the run, then its replay by another process
         seen = []
-        with pytest.raises(AppError, match="cannot go on"):
+        with pytest.raises(AppError, match="cannot be resumed"):
             for event in service.find(JOB).events():
                 seen.append(event)
         assert len(sections_of(seen)) == 1
@@ -172,31 +166,31 @@ def test_a_file_is_whole_or_absent(tmp_path, monkeypatch) -> None:
 
 
 def test_half_a_character_is_kept_as_a_question_mark(journal) -> None:
-    folder = journal.begin(JOB, asked(paged("One \ud800 river.")))
-    assert folder is not None and folder.asked().documents[0].pages[0].text == "One ? river."
+    folder = journal.begin(JOB, request_for(paged("One \ud800 river.")))
+    assert folder is not None and folder.request().documents[0].pages[0].text == "One ? river."
 
 
 def test_a_full_disk_does_not_end_the_run(bundled, journal, short, monkeypatch, caplog) -> None:
-    folder = journal.begin(JOB, asked(short))
+    folder = journal.begin(JOB, request_for(short))
 
     def fails(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("app.runs.journal.write_whole", fails)
-    keeper = service_of(bundled).keeper
-    events = list(summarize_all(Request((short,), OPTIONS, "bundled"), keeper, None, folder))
+    models = service_of(bundled).models
+    events = list(summarize_all(Request((short,), OPTIONS, "bundled"), models, None, folder))
     assert isinstance(events[-1], Finished) and not events[-1].summary.stopped
-    assert "no space" in folder.broken and "no longer kept" in caplog.text
+    assert "no space" in folder.write_error and "no longer stored" in caplog.text
     monkeypatch.setattr("app.runs.journal.shutil.copyfile", fails)
-    assert journal.begin("another-job-of-a-test", asked(short)) is None
+    assert journal.begin("another-job-of-a-test", request_for(short)) is None
 
 
 def test_only_one_process_at_a_time(journal, short) -> None:
-    folder = journal.begin(JOB, asked(short))
+    folder = journal.begin(JOB, request_for(short))
     with pytest.raises(Busy, match="Another window or process"):
-        journal.find(JOB).take()
+        journal.find(JOB).acquire()
     folder.release()
-    journal.find(JOB).take()
+    journal.find(JOB).acquire()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
@@ -214,15 +208,15 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path, monkeypatch) -> None:
 def test_nobody_else_may_look(journal, short, tmp_path) -> None:
     source = tmp_path / "a.txt"
     source.write_text("text")
-    folder = journal.begin(JOB, asked(short, sources=(source,)))
+    folder = journal.begin(JOB, request_for(short, sources=(source,)))
     for path in (journal.root, folder.path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
-    assert folder.asked().sources[0].read_text() == "text"
+    assert folder.request().sources[0].read_text() == "text"
     assert source.exists()
 
 
 def test_old_folders_go_and_held_ones_stay(journal, short) -> None:
-    folders = [journal.begin(f"{JOB}{n}", asked(short)) for n in range(3)]
+    folders = [journal.begin(f"{JOB}{n}", request_for(short)) for n in range(3)]
     folders[1].release()
     folders[2].release()
     for folder in folders[:2]:
@@ -240,10 +234,34 @@ def test_names_from_outside_never_leave_the_folder(journal, tmp_path) -> None:
 
 
 def test_half_a_folder_is_no_job(journal, service, short) -> None:
-    folder = service.journal.begin(JOB, asked(short))
+    folder = service.journal.begin(JOB, request_for(short))
     folder.release()
     (folder.path / "document-1.json").write_bytes(b'{"name": "cut')
     assert service.find(JOB) is None
+
+
+def test_a_folder_of_an_earlier_version_is_not_resumed(bundled, service, short) -> None:
+    folder = service.journal.begin(JOB, request_for(short))
+    folder.end_document(1, bundled.summarize(short, OPTIONS))
+    folder.release()
+    job = json.loads((folder.path / "job.json").read_bytes())
+    ending = json.loads((folder.path / "end-1.json").read_bytes())
+    ending["summary"]["warnings"] = ["A sentence."]
+    (folder.path / "end-1.json").write_text(json.dumps(ending))
+    (folder.path / "job.json").write_text(json.dumps({**job, "version": VERSION - 1}))
+    assert service.find(JOB) is None and folder.summaries() == []
+    (folder.path / "job.json").write_text(json.dumps(job))
+    assert folder.ending(1) is None and folder.summaries() == []
+
+
+def test_a_file_with_a_value_of_another_type_counts_as_damaged(service, short) -> None:
+    folder = service.journal.begin(JOB, request_for(short))
+    folder.release()
+    document = json.loads((folder.path / "document-1.json").read_bytes())
+    for key, value in (("pages", "text"), ("name", None), ("warnings", [{"kind": "unknown"}])):
+        damaged = json.dumps({**document, key: value})
+        (folder.path / "document-1.json").write_text(damaged)
+        assert folder.request() is None and service.find(JOB) is None
 
 
 def test_a_finished_run_is_told_again_after_a_restart(bundled, service, short) -> None:
@@ -251,7 +269,7 @@ def test_a_finished_run_is_told_again_after_a_restart(bundled, service, short) -
     events = list(first.events())
     assert service.journal.find(first.id).outcome() == ""
     later = service_of(bundled)
-    later.keeper._summarizer = None  # nothing may be computed
+    later.models._summarizer = None  # nothing may be computed
     told = list(later.find(first.id).events())
     ends = [[plain(e.summary) for e in run if isinstance(e, Finished)] for run in (events, told)]
     assert ends[0] == ends[1] and len(ends[0]) == 2
@@ -270,7 +288,7 @@ def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, arti
     later = service_of(bundled)
     stopped = list(later.find(runs[1].id).events())
     assert stopped[-1].summary.stopped and len(sections_of(stopped)) >= 2
-    for _ in range(MAX_TRIES + 2):  # cut off in this process: no try of a program that ended
+    for _ in range(MAX_ATTEMPTS + 2):  # cut off in this process: no try of a program that ended
         job = later.find(runs[0].id)
         seen = iter(job.events())
         assert isinstance(next(e for e in seen if isinstance(e, SectionDone)), SectionDone)
@@ -280,14 +298,14 @@ def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, arti
 
 
 def test_a_run_that_ends_the_program_again_and_again_is_given_up(service, short) -> None:
-    service.journal.begin(JOB, asked(short)).release()
-    for _ in range(MAX_TRIES):
-        assert service.journal.find(JOB).try_again()
+    service.journal.begin(JOB, request_for(short)).release()
+    for _ in range(MAX_ATTEMPTS):
+        assert service.journal.find(JOB).count_attempt()
     with pytest.raises(AppError, match=GIVEN_UP[:30]):
         list(service.find(JOB).events())
-    folder = service.journal.begin("another-job-of-a-test", asked(short))
-    for number in range(1, MAX_TRIES + 3):
-        assert folder.try_again()
+    folder = service.journal.begin("another-job-of-a-test", request_for(short))
+    for number in range(1, MAX_ATTEMPTS + 3):
+        assert folder.count_attempt()
         (folder.path / f"section-1-{number:05}.json").touch()  # it got further each time
 
 
@@ -305,15 +323,15 @@ def test_failures_among_several_are_kept(bundled, service, short) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="a folder that is written into is not renamed")
 def test_forget_leaves_nothing_that_another_process_writes(journal, short, monkeypatch) -> None:
-    folder = journal.begin(JOB, asked(short))
+    folder = journal.begin(JOB, request_for(short))
     other, remove = JobFolder(folder.path), os.rmdir
 
     def written_meanwhile(*arguments, **options):
-        other.add(1, 1, SectionSummary((1, 1), "The ferry left at nine.", 9, 9))
+        other.add_section(1, 1, SectionSummary((1, 1), "The ferry left at nine.", 9, 9))
         remove(*arguments, **options)
 
     monkeypatch.setattr(os, "rmdir", written_meanwhile)
-    journal.forget(folder)
+    journal.delete(folder)
     assert not list(journal.root.iterdir())
 
 
@@ -528,4 +546,4 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path) -> None:
 
 def test_a_folder_on_its_own_knows_nothing() -> None:
     folder = JobFolder(Path("no such folder"))
-    assert folder.asked() is None and folder.plan(1) is None and folder.sections(1) == []
+    assert folder.request() is None and folder.plan(1) is None and folder.sections(1) == []

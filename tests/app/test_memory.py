@@ -13,14 +13,15 @@ import torch
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, SectionDone
 from app.runs.journal import Journal
-from app.runs.requests import Means, Request, summarize_all
+from app.runs.request import Request
+from app.runs.request_run import RunSettings, next_fallback, summarize_all
 from app.runs.run_state import Board
 from app.runs.service import Service
 from app.settings import Settings
 from app.summary import memory_estimate as memory
 from app.summary.summarizer import Options
 from longt5 import LongT5Config, free_memory, is_out_of_memory, release_memory
-from tests.app.test_journal import JOB, asked, plain, service_of, short  # noqa: F401
+from tests.app.test_journal import JOB, plain, request_for, service_of, short  # noqa: F401
 from tests.conftest import ROOT
 
 BASE = LongT5Config(
@@ -72,7 +73,7 @@ def test_what_clearly_does_not_fit_is_refused_with_numbers(bundled, article, mon
     with pytest.raises(AppError, match=r"need about \d+ MB of memory and 3 MB are free"):
         list(job.events())
     with pytest.raises(BadOption, match="35 MB and 3 MB"):
-        Service(Settings()).keeper.get("bundled")
+        Service(Settings()).models.get("bundled")
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
     memory.require_memory(bundled.model, 10**9, 10**6, 16, 10**4)  # nobody knows: let it try
 
@@ -88,18 +89,18 @@ def test_the_machine_tells_what_is_free(tmp_path, monkeypatch) -> None:
 
 
 def test_each_step_down_needs_less_until_there_is_none() -> None:
-    means, said = Means(Options(num_beams=4), 4_096), []
-    while (step := means.step_down("cuda")) is not None:
-        means = step[0]
-        said.append(step[1])
-    assert said == [
+    settings, notes = RunSettings(num_beams=4), []
+    while fallback := next_fallback(settings, settings.max_input_tokens or 4_096, "cuda"):
+        settings, note = fallback
+        notes.append(note)
+    assert notes == [
         "searched with 2 instead of 4 beams",
         "searched with 1 instead of 2 beams",
         "read 2,048 instead of 4,096 tokens per pass",
         "read 1,024 instead of 2,048 tokens per pass",
         "computed on the processor, not on cuda",
     ]
-    assert means.options.num_beams == 1 and means.device == "cpu"
+    assert settings == RunSettings(1, 1_024, "cpu")
 
 
 def test_beams_stay_where_the_encoder_runs_short(bundled, short, monkeypatch) -> None:  # noqa: F811
@@ -112,8 +113,8 @@ def test_beams_stay_where_the_encoder_runs_short(bundled, short, monkeypatch) ->
 
     monkeypatch.setattr(bundled.model, "encode", encode_little)
     options = Options("short", num_beams=2, max_new_tokens=8, max_input_tokens=1_500)
-    keeper = service_of(bundled).keeper
-    events = list(summarize_all(Request((short,), options, "bundled"), keeper))
+    models = service_of(bundled).models
+    events = list(summarize_all(Request((short,), options, "bundled"), models))
     assert events[-1].summary.warnings[-1].message == (
         "Memory was short: read 1,024 instead of 1,500 tokens per pass."
     )
@@ -139,11 +140,11 @@ def test_fewer_beams_finish_what_more_cannot(
     monkeypatch,  # noqa: F811
 ) -> None:
     short_of_memory(monkeypatch, bundled.model, too_many=2, after=20)
-    folder = Journal(tmp_path, 3600).begin(JOB, asked(short))
+    folder = Journal(tmp_path, 3600).begin(JOB, request_for(short))
     options = Options(num_beams=4, max_new_tokens=12, max_input_tokens=256)
     board, events = Board(), []
-    keeper = service_of(bundled).keeper
-    for event in summarize_all(Request((short,), options, "bundled"), keeper, None, folder):
+    models = service_of(bundled).models
+    for event in summarize_all(Request((short,), options, "bundled"), models, None, folder):
         board.apply(event)
         events.append(event)
     summary = events[-1].summary
@@ -157,16 +158,16 @@ def test_fewer_beams_finish_what_more_cannot(
     assert summary.sections[0] == first  # finished before memory ran short: not done again
     assert any(isinstance(e, DraftText) for e in events)
     folder.release()
-    again = list(summarize_all(Request((short,), options, "bundled"), keeper, None, folder))
+    again = list(summarize_all(Request((short,), options, "bundled"), models, None, folder))
     assert isinstance(again[-1], Finished) and plain(again[-1].summary) == plain(summary)
 
 
 def test_when_nothing_helps_it_is_said(bundled, short, monkeypatch) -> None:  # noqa: F811
     short_of_memory(monkeypatch, bundled.model, too_many=1, after=0)
     options = Options(num_beams=2, max_new_tokens=8, max_input_tokens=256)
-    keeper = service_of(bundled).keeper
+    models = service_of(bundled).models
     with pytest.raises(AppError, match="too small for"):
-        list(summarize_all(Request((short,), options, "bundled"), keeper))
+        list(summarize_all(Request((short,), options, "bundled"), models))
 
 
 def test_other_errors_are_not_taken_for_it(bundled, short, monkeypatch) -> None:  # noqa: F811
@@ -174,9 +175,9 @@ def test_other_errors_are_not_taken_for_it(bundled, short, monkeypatch) -> None:
         raise RuntimeError("shape mismatch")
 
     monkeypatch.setattr(bundled.model, "decode_step", fails)
-    keeper = service_of(bundled).keeper
+    models = service_of(bundled).models
     with pytest.raises(RuntimeError, match="shape"):
-        list(summarize_all(Request((short,), Options(), "bundled"), keeper))
+        list(summarize_all(Request((short,), Options(), "bundled"), models))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems keep freed pages")

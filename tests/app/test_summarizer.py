@@ -17,7 +17,7 @@ from app.documents.load import document_from_text, load_document
 from app.documents.model import Chunk
 from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
-from app.runs.requests import ModelKeeper
+from app.runs.model_cache import ModelCache
 from app.settings import LENGTH_WORDS, Settings
 from app.summary.lengths import due_words, share_words, token_limits
 from app.summary.options import Options
@@ -86,13 +86,13 @@ def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
 
 
 def test_int8_is_said_where_it_is_used() -> None:
-    keeper = ModelKeeper(Settings(device="cpu", dtype="int8"))
-    loaded = keeper.get("bundled")
+    models = ModelCache(Settings(device="cpu", dtype="int8"))
+    loaded = models.get("bundled")
     document = document_from_text("The ferry left at nine.", "a.txt")
     made = loaded.summarize(document, Options(num_beams=1, max_new_tokens=4)).provenance
     assert made["dtype"] == "int8" and " --dtype int8" in made["command"]
-    assert keeper.holds("bundled") and keeper.holds("bundled", "int8", "cpu")
-    assert not any(keeper.holds("bundled", dtype) for dtype in ("float32", "bfloat16", "auto"))
+    assert models.peek("bundled") and models.peek("bundled", "int8", "cpu")
+    assert not any(models.peek("bundled", dtype) for dtype in ("float32", "bfloat16", "auto"))
     loaded.model = SimpleNamespace(device=SimpleNamespace(type="cuda"), dtype="torch.bfloat16")
     assert loaded.dtype == "bfloat16"  # a GPU has no int8 products
 

@@ -17,9 +17,11 @@ from app import cli
 from app.errors import AppError, DeviceLost, NotReadable
 from app.events import DocumentStarted, DraftText, Finished, SectionDone
 from app.runs import batch, subprocess_run
+from app.runs.device_errors import translate_device_errors
 from app.runs.journal import JobFolder, Journal
 from app.runs.reading import Reader
-from app.runs.requests import Request, in_words, summarize_all
+from app.runs.request import Request
+from app.runs.request_run import summarize_all
 from app.runs.run_state import Board
 from app.runs.service import FAILED_AGAIN, FAILED_ONCE, Service
 from app.runs.stop import StopSignal
@@ -27,7 +29,7 @@ from app.settings import Settings
 from app.summary.summarizer import Options, Summarizer
 from app.ui import handlers
 from longt5 import is_device_lost
-from tests.app.test_journal import JOB, OPTIONS, asked, service_of, short  # noqa: F401
+from tests.app.test_journal import JOB, OPTIONS, request_for, service_of, short  # noqa: F401
 from tests.app.test_ui import run
 from tests.conftest import EXAMPLE_PDF, ROOT
 from tests.tools.kill_runs import kill_runs, plain
@@ -180,7 +182,7 @@ def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
     assert plain(first) == plain(whole)
     finished = [e for e in job.events() if isinstance(e, SectionDone)]
     assert finished[0].result == whole.sections[0]  # finished before the failure, told again
-    assert service.keeper.at_hand("bundled") is None and service.keeper.has_lost_device
+    assert service.models.peek("bundled") is None and service.models.has_lost_device
     assert service.folder(job.id).outcome() == ""
     again = service.submit(Request((short,), OPTIONS, "bundled"), keep=False)
     assert ended(again.events())[1].summary.sections == whole.sections
@@ -263,7 +265,7 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
             )
             assert words in outcomes[0].status
     with pytest.raises(ZeroDivisionError):
-        list(in_words(1 / 0 for _ in range(1)))
+        list(translate_device_errors(1 / 0 for _ in range(1)))
 
 
 # H20: kill -9, a closed tab
@@ -283,10 +285,10 @@ def test_h20_where_a_gpu_is_lent_what_a_request_finished_is_shown_again(
     monkeypatch,  # noqa: F811
 ) -> None:
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
-    keeper = service_of(bundled).keeper
+    models = service_of(bundled).models
 
     def lent(request, path):
-        yield from summarize_all(request, keeper, None, JobFolder(path) if path else None)
+        yield from summarize_all(request, models, None, JobFolder(path) if path else None)
 
     def service() -> Service:
         return Service(Settings(on_space=True, zero_gpu=True), lent)
@@ -355,9 +357,9 @@ def test_a_lost_journal_folder_is_not_needed(bundled, short, tmp_path) -> None: 
     """A folder that somebody deletes while it is used ends nothing."""
     import shutil
 
-    folder = Journal(tmp_path, 3600).begin(JOB, asked(short))
-    keeper = service_of(bundled).keeper
-    for event in summarize_all(Request((short,), OPTIONS, "bundled"), keeper, None, folder):
+    folder = Journal(tmp_path, 3600).begin(JOB, request_for(short))
+    models = service_of(bundled).models
+    for event in summarize_all(Request((short,), OPTIONS, "bundled"), models, None, folder):
         if isinstance(event, SectionDone) and event.section == 1:
             shutil.rmtree(folder.path)
-    assert isinstance(event, Finished) and not event.summary.stopped and folder.broken
+    assert isinstance(event, Finished) and not event.summary.stopped and folder.write_error

@@ -32,7 +32,7 @@ from app.events import (
     SectionStarted,
 )
 from app.runs.reading import Reader
-from app.runs.requests import Request
+from app.runs.request import Request
 from app.runs.run_state import Board
 from app.runs.service import Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
@@ -146,7 +146,7 @@ def test_everything_from_a_document_is_escaped() -> None:
 @pytest.fixture
 def handlers(bundled):
     made = Handlers(Service(Settings(device="cpu", dtype="float32")))
-    made.service.keeper._summarizer, made.service.keeper._name = bundled, "bundled"
+    made.service.models._summarizer, made.service.models._name = bundled, "bundled"
     yield made
     made.service.runner.close()
 
@@ -239,7 +239,7 @@ def test_ocr_is_offered_where_pages_are_pictures_and_asked_for_by_a_switch(bundl
     assert switch(["a.pdf"], True)["visible"]  # it can be turned off again
     assert asked == [("a.pdf", False), ("b.pdf", False), ("a.pdf", True)]
     assert switch(None, True) == {**gr.update(visible=False, value=False)}
-    handlers.service.keeper._summarizer, handlers.service.keeper._name = bundled, "bundled"
+    handlers.service.models._summarizer, handlers.service.models._name = bundled, "bundled"
     assert "OCR" in run(handlers, ["a.pdf"])[-1]["status"]
     last = run(handlers, ["a.pdf"], ocr=True)[-1]
     assert len(asked) == 3  # what was read with the switch on is not read again

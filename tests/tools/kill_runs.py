@@ -34,7 +34,7 @@ def work(job_id: str) -> None:
     """What the process does: begin a run, or take one up; a line for each thing that happens."""
     from app.documents.load import document_from_text
     from app.events import Finished, SectionDone
-    from app.runs.requests import Request
+    from app.runs.request import Request
     from app.runs.service import Service
     from app.settings import Settings
     from app.summary.summarizer import Options

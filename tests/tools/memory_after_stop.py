@@ -17,7 +17,7 @@ import torch
 
 from app.documents.load import load_document
 from app.events import Progress
-from app.runs.requests import Request
+from app.runs.request import Request
 from app.runs.service import Service
 from app.settings import Settings
 from app.summary.options import Options
