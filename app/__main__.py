@@ -1,4 +1,4 @@
-"""`python -m app`."""
+"""Run the command line: `python -m app`, or `python -m longt5_summarizer` once installed."""
 
 import sys
 
