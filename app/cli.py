@@ -32,6 +32,7 @@ from .settings import (
     DEFAULT_LENGTH,
     LENGTH_WORDS,
     MAX_BEAMS,
+    PROGRAM,
     Settings,
     dims_text,
     moves_cursor,
@@ -43,11 +44,11 @@ from .terminal import ProgressLine, SummaryWriter
 from .wording import counted, places
 
 PASSWORD_TRIES = 3
-EXAMPLES = """examples:
-  python -m app summarize report.pdf
-  python -m app summarize report.pdf --length short --format json -o report.json
-  python -m app extract report.pdf --format json
-  python -m app serve --port 7860
+EXAMPLES = f"""examples:
+  {PROGRAM} summarize report.pdf
+  {PROGRAM} summarize report.pdf --length short --format json -o report.json
+  {PROGRAM} extract report.pdf --format json
+  {PROGRAM} serve --port 7860
 """
 
 
@@ -95,7 +96,7 @@ def _say(sentence: str) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options; every default is read from the settings."""
     parser = Parser(
-        prog="python -m app",
+        prog=PROGRAM,
         description="Summarize long documents on this machine with LongT5.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -12,6 +12,7 @@ from pathlib import Path
 from .errors import BadOption
 
 APP_VERSION = "0.1.0"
+PROGRAM = f"python -m {__name__.partition('.')[0]}"  # app, or longt5_summarizer once installed
 LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}
 DEFAULT_LENGTH = "medium"
 DEFAULT_MODEL = "bundled"

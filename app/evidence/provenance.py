@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH
+from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH, PROGRAM
 from ..wording import ranges
 from .coverage import Coverage
 
@@ -78,7 +78,7 @@ def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = Fal
     """The command line that makes the summary again; "" where no file can be named."""
     if name == PASTED:
         return ""
-    words = ["python", "-m", "app", "summarize", f"./{name}" if name.startswith("-") else name]
+    words = [*PROGRAM.split(), "summarize", f"./{name}" if name.startswith("-") else name]
     if model.name != "bundled":
         words += ["--model", model.name]
     if model.revision:

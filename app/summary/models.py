@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadOption, ModelNotFound
-from ..settings import DEFAULT_WINDOW, WINDOW_RANGE, assets_dir
+from ..settings import DEFAULT_WINDOW, PROGRAM, WINDOW_RANGE, assets_dir
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _folder_or_hub_id(name: str) -> str:
     if not looks_like_hub or " " in name:
         raise ModelNotFound(
             f"There is no model called {name}: choose 'bundled', a folder, or a hub name "
-            "such as owner/name (see `python -m app models`)."
+            f"such as owner/name (see `{PROGRAM} models`)."
         )
     return name
 
