@@ -24,7 +24,8 @@ from .documents.model import Document
 from .documents.readers.encoding import shown_name
 from .errors import AppError, BadOption, Cancelled, NotReadable, PasswordNeeded, WrongPassword
 from .events import Finished, Notice, Planned, Progress, Summary
-from .export import formats as export
+from .export.formats import EXPORT_FORMATS, export_bytes, export_text
+from .export.json_object import to_json_line
 from .files import part_of
 from .runs.batch import Outcome, run_batch, table, unexpected, unwritable
 from .settings import (
@@ -193,7 +194,7 @@ def _add_summarize(commands: Any) -> None:
     option("--password", metavar="TEXT", help="opens a protected PDF")
     option(
         "--format",
-        choices=export.FORMATS,
+        choices=EXPORT_FORMATS,
         help="default: what the name after -o ends with, else md; docx only with -o",
     )
     option(
@@ -381,7 +382,7 @@ def _is_same(path: str, output: Path) -> bool:
 
 def _format_of(output: Path | None) -> str:
     suffix = output.suffix.lower().lstrip(".") if output is not None else ""
-    return suffix if suffix in export.FORMATS else "md"
+    return suffix if suffix in EXPORT_FORMATS else "md"
 
 
 def show(
@@ -410,11 +411,11 @@ def show(
 
 def _write(summary: Summary, fmt: str, out: TextIO) -> None:
     if fmt == "docx":
-        out.buffer.write(export.export_bytes(summary, fmt))
+        out.buffer.write(export_bytes(summary, fmt))
     elif fmt == "json":
-        out.write(export.to_json(summary, indent=None) + "\n")
+        out.write(to_json_line(summary))
     elif fmt == "html":
-        out.write(export.export(summary, fmt))
+        out.write(export_text(summary, fmt))
     out.flush()
 
 
@@ -437,9 +438,9 @@ def run_extract(chosen: argparse.Namespace) -> int:
 
 def run_compare(chosen: argparse.Namespace) -> int:
     """A table in Markdown: what both say of the same pages, and what only one does."""
-    from .export.compare import summary_from, to_markdown
+    from .export.compare import comparison_to_markdown, read_summary
 
-    print(to_markdown(*map(summary_from, chosen.files)), end="")
+    print(comparison_to_markdown(*map(read_summary, chosen.files)), end="")
     return 0
 
 

@@ -17,7 +17,7 @@ from .events import (
     Sentence,
     Summary,
 )
-from .export import formats as export
+from .export.formats import STREAMED_WRITERS
 from .runs.run_state import fraction_of
 from .summary.throughput import format_duration
 
@@ -111,7 +111,8 @@ class SummaryWriter:
     """
 
     def __init__(self, out: TextIO, fmt: str, name: str, color: bool) -> None:
-        self.out, self.fmt, self.name = out, fmt, name
+        self.out, self.name = out, name
+        self.format = STREAMED_WRITERS[fmt]
         self.is_live = color and out.isatty()
         self.written = ""  # the exact text so far, as `app.export.formats` would begin
         self.before_section = ""
@@ -121,8 +122,8 @@ class SummaryWriter:
         """Print what an event adds."""
         if isinstance(event, SectionStarted):
             if not self.written:
-                self._append(export.title(self.fmt, self.name))
-            heading = export.section_heading(self.fmt, event, event.sections > 1)
+                self._append(self.format.title(self.name))
+            heading = self.format.section_start(event, event.sections > 1)
             self.before_section = self.written + heading
             self._append(heading)
         elif isinstance(event, DraftText):
@@ -131,22 +132,22 @@ class SummaryWriter:
             self._draw(event.provisional)
         elif isinstance(event, SectionDone):
             self._erase()
-            self._extend(self.before_section + export.body(self.fmt, event.result) + "\n\n")
+            self._extend(self.before_section + self.format.section_text(event.result) + "\n\n")
         elif isinstance(event, Finished):
             self._erase()
             self._finish(event.summary)
 
     def _finish(self, summary: Summary) -> None:
-        whole = export.export(summary, self.fmt)
+        whole = self.format.whole(summary)
         if whole.startswith(self.written):
             self._extend(whole)
         else:  # stopped inside a section that left no text
-            self._append(export.ending(self.fmt, summary))
+            self._append(self.format.ending(summary))
 
     def _shown(self, text: str, sentences: tuple[Sentence, ...]) -> str:
         if sentences:
-            return export.cited(self.fmt, sentences)
-        return export.inert(text) if self.fmt == "md" else text
+            return self.format.cited(sentences)
+        return self.format.escape(text)
 
     def _extend(self, whole: str) -> None:
         self._append(whole[len(self.written) :])

@@ -1,1 +1,1 @@
-"""Finished summaries as files: Markdown, text, JSON, HTML, Word, and side by side."""
+"""Export finished summaries as Markdown, text, JSON, HTML or Word, and compare two of them."""

@@ -1,4 +1,4 @@
-"""Two summaries of one document side by side, by the same pages; what only one says is marked."""
+"""Compare two summaries of one document, side by side by the pages that they summarize."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from longt5.text.words import count_words
 from ..errors import BadOption
 from ..events import SectionSummary, Sentence, Summary
 from ..wording import counted
-from .formats import cited, heading_of, inert
+from .markdown import MarkdownWriter, escape_markdown
+from .shared import heading_with_pages
 
 
 @dataclass(frozen=True)
-class Row:
-    """What two summaries say of the same pages; `title` names them."""
+class ComparedSections:
+    """The sentences of two summaries about the same pages; `heading` names these pages."""
 
-    title: str
+    heading: str
     left: tuple[Sentence, ...]
     right: tuple[Sentence, ...]
 
 
 def require_same_document(one: Summary, two: Summary) -> None:
-    """Raises BadOption when the two are summaries of different files."""
+    """Raise BadOption when the summaries are of different files."""
     if one.provenance.get("sha256") != two.provenance.get("sha256"):
         raise BadOption(
-            f"“{one.name}” and “{two.name}” are not the same document: only summaries of one "
-            "document can be compared."
+            f"The summaries of “{one.name}” and “{two.name}” are of different documents: choose "
+            "two summaries of the same document."
         )
 
 
-def rows_of(one: Summary, two: Summary) -> list[Row]:
-    """The sections of both in order, as many together as it takes to end on the same page."""
+def align_sections(one: Summary, two: Summary) -> list[ComparedSections]:
+    """Return the sections of both in order, merged until both sides end on the same page."""
     rows = []
     left, right = list(one.sections), list(two.sections)
     while left or right:
@@ -48,25 +49,19 @@ def rows_of(one: Summary, two: Summary) -> list[Row]:
             if not rest:
                 break
             short.append(rest.pop(0))
-        rows.append(Row(_title(ours or theirs), _said(ours), _said(theirs)))
+        heading = _merged_heading(ours or theirs)
+        rows.append(ComparedSections(heading, _sentences_of(ours), _sentences_of(theirs)))
     return rows
 
 
-def _title(sections: Sequence[SectionSummary]) -> str:
+def _merged_heading(sections: Sequence[SectionSummary]) -> str:
     first, last = sections[0], sections[-1]
-    titles = list(dict.fromkeys(s.title for s in sections if s.title))
-    both = SectionSummary(
-        (first.pages[0], last.pages[1]),
-        "",
-        0,
-        0,
-        title=" · ".join(titles),
-        labels=(first.labels[:1] + last.labels[-1:]),
-    )
-    return heading_of(both)
+    titles = dict.fromkeys(section.title for section in sections if section.title)
+    labels = first.labels[:1] + last.labels[-1:]
+    return heading_with_pages(" · ".join(titles), labels or (first.pages[0], last.pages[1]))
 
 
-def _said(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
+def _sentences_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     return tuple(
         sentence
         for section in sections
@@ -74,19 +69,19 @@ def _said(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     )
 
 
-def said_by_both(rows: Sequence[Row]) -> set[str]:
-    """The sentences that stand in both, as `plain` writes them."""
-    left = {plain(s.text) for row in rows for s in row.left}
-    return left & {plain(s.text) for row in rows for s in row.right}
+def common_sentences(rows: Sequence[ComparedSections]) -> set[str]:
+    """Return the sentences that both summaries have, as `normalize_sentence` writes them."""
+    left = {normalize_sentence(s.text) for row in rows for s in row.left}
+    return left & {normalize_sentence(s.text) for row in rows for s in row.right}
 
 
-def plain(text: str) -> str:
-    """A sentence without what does not matter when it is compared."""
+def normalize_sentence(text: str) -> str:
+    """Return a sentence without differences of case and spacing."""
     return " ".join(text.casefold().split())
 
 
-def described(summary: Summary) -> str:
-    """`medium, bundled, 4 beams, 215 words, 14:32`: what tells one summary from another."""
+def describe_summary(summary: Summary) -> str:
+    """Return what sets a summary apart: `medium, bundled, 4 beams, 215 words, 14:32`."""
     options, made = summary.options, summary.provenance.get("time", "")
     beams = options.get("num_beams", 1)
     parts = [
@@ -102,27 +97,35 @@ def described(summary: Summary) -> str:
     return ", ".join(filter(None, parts))
 
 
-def to_markdown(one: Summary, two: Summary) -> str:
-    """A table with a row for each stretch of pages. Raises BadOption for different documents."""
+def comparison_to_markdown(one: Summary, two: Summary) -> str:
+    """Return a Markdown table with a row for each range of pages.
+
+    Raises BadOption when the summaries are of different documents.
+    """
     require_same_document(one, two)
-    rows = rows_of(one, two)
-    both = said_by_both(rows)
+    rows = align_sections(one, two)
+    common = common_sentences(rows)
+    writer = MarkdownWriter()
 
     def cell(sentences: Sequence[Sentence]) -> str:
-        texts = ((cited("md", [s]), plain(s.text) in both) for s in sentences)
-        line = " ".join(text if shared else f"**{text}**" for text, shared in texts)
+        texts = ((writer.cited([s]), normalize_sentence(s.text) in common) for s in sentences)
+        line = " ".join(text if is_common else f"**{text}**" for text, is_common in texts)
         return line.replace("\n", " ") or "–"
 
-    head = f"| Pages | {inert(described(one))} | {inert(described(two))} |\n|---|---|---|\n"
-    lines = (f"| {inert(r.title)} | {cell(r.left)} | {cell(r.right)} |\n" for r in rows)
+    left, right = (escape_markdown(describe_summary(summary)) for summary in (one, two))
+    head = f"| Pages | {left} | {right} |\n|---|---|---|\n"
+    lines = "".join(
+        f"| {escape_markdown(row.heading)} | {cell(row.left)} | {cell(row.right)} |\n"
+        for row in rows
+    )
     return (
-        f"# Two summaries of {inert(one.name)}\n\n{head}{''.join(lines)}\n"
+        f"# Two summaries of {escape_markdown(one.name)}\n\n{head}{lines}\n"
         "Bold: only this one says it.\n"
     )
 
 
-def summary_from(path: Path) -> Summary:
-    """The summary that an export as JSON holds. Raises BadOption."""
+def read_summary(path: Path) -> Summary:
+    """Return the summary in a file exported as JSON. Raises BadOption."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         sections = tuple(_section(section) for section in values["sections"])
@@ -137,7 +140,7 @@ def summary_from(path: Path) -> Summary:
             unit=values["unit"],
             stopped=bool(values.get("stopped")),  # exports of earlier versions do not say it
         )
-        to_markdown(summary, summary)  # what is not of its type cannot be shown
+        comparison_to_markdown(summary, summary)  # fails on values of other types
         return summary
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadOption(

@@ -1,4 +1,4 @@
-"""A finished summary as a Word document."""
+"""Write a summary as a Word document."""
 
 from __future__ import annotations
 
@@ -11,75 +11,82 @@ from unicodedata import bidirectional
 from ..events import Sentence, Summary
 from ..evidence.coverage import coverage_line
 from ..evidence.provenance import provenance_rows
-from .formats import IN_SHORT, heading_of, pieces, provenance, support
+from .shared import (
+    OVERVIEW_HEADING,
+    flagged_spans,
+    provenance_line,
+    section_heading,
+    support_notes,
+)
 
-# What XML 1.0 has no way to write.
-FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-STRONG = ("L", "R", "AL")  # what a letter can be; AL: Arabic, which runs as R does
-MAX_TITLE = 255  # characters of a property; python-docx refuses more
+# Characters that XML 1.0 cannot represent.
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+STRONG_DIRECTIONS = ("L", "R", "AL")  # Unicode classes of letters; AL (Arabic) runs as R does
+MAX_PROPERTY_CHARACTERS = 255  # python-docx refuses longer document properties
 
 
 def to_docx(summary: Summary) -> bytes:
-    """The file's bytes."""
+    """Return the content of a .docx file."""
     import docx
 
     document = docx.Document()
-    document.core_properties.title = _plain(f"Summary of {summary.name}")[:MAX_TITLE]
+    title = _xml_text(f"Summary of {summary.name}")
+    document.core_properties.title = title[:MAX_PROPERTY_CHARACTERS]
     document.core_properties.author = ""
-    document.add_heading(_plain(f"Summary of {summary.name}"), 1)
+    document.add_heading(title, 1)
     if summary.overview:
-        document.add_heading(IN_SHORT, 2)
-        _paragraph(document, summary.overview)
+        document.add_heading(OVERVIEW_HEADING, 2)
+        _add_sentences(document, summary.overview)
     for section in summary.sections:
         if len(summary.sections) > 1:
-            _turn(document.add_heading(_plain(heading_of(section)), 2))
+            _set_direction(document.add_heading(_xml_text(section_heading(section)), 2))
         if section.sentences:
-            _paragraph(document, section.sentences)
+            _add_sentences(document, section.sentences)
         else:
-            _turn(document.add_paragraph(_plain(section.text)))
+            _set_direction(document.add_paragraph(_xml_text(section.text)))
     for warning in summary.warnings:
-        document.add_paragraph(_plain(warning.message), style="List Bullet")
+        document.add_paragraph(_xml_text(warning.message), style="List Bullet")
     if summary.coverage:
-        document.add_paragraph(_plain(coverage_line(summary) + "."))
-    document.add_paragraph(_plain(provenance(summary)))
+        document.add_paragraph(_xml_text(coverage_line(summary) + "."))
+    document.add_paragraph(_xml_text(provenance_line(summary)))
     for label, value in provenance_rows(summary.provenance):
-        document.add_paragraph(_plain(f"{label}: {value}"))
+        document.add_paragraph(_xml_text(f"{label}: {value}"))
     out = BytesIO()
     document.save(out)
     return out.getvalue()
 
 
-def _paragraph(document: Any, sentences: Sequence[Sentence]) -> None:
+def _add_sentences(document: Any, sentences: Sequence[Sentence]) -> None:
     paragraph = document.add_paragraph()
     for sentence in sentences:
-        for text, reason in pieces(sentence):
-            run = paragraph.add_run(_plain(text))
+        for text, reason in flagged_spans(sentence):
+            run = paragraph.add_run(_xml_text(text))
             run.underline = bool(reason) or None
         run.add_text(" ")
-        marks = support(sentence)
-        marks += [flag["reason"].rstrip(".") for flag in sentence.flags]
-        if marks:
-            paragraph.add_run(_plain(f"({'; '.join(marks)}) ")).italic = True
-    _turn(paragraph)
+        notes = support_notes(sentence)
+        notes += [flag["reason"].rstrip(".") for flag in sentence.flags]
+        if notes:
+            paragraph.add_run(_xml_text(f"({'; '.join(notes)}) ")).italic = True
+    _set_direction(paragraph)
 
 
-def _turn(paragraph: Any) -> None:
-    """Let it run from right to left where its first letter does, which Word does not find out."""
-    if _directions(paragraph.text)[:1] != ["R"]:
+def _set_direction(paragraph: Any) -> None:
+    """Mark a paragraph as right-to-left where its first letter is; Word does not detect it."""
+    if _letter_directions(paragraph.text)[:1] != ["R"]:
         return
     from docx.oxml import OxmlElement
 
     paragraph._p.get_or_add_pPr().append(OxmlElement("w:bidi"))
     for run in paragraph.runs:
-        if "R" in _directions(run.text):
+        if "R" in _letter_directions(run.text):
             run.font.rtl = True
 
 
-def _directions(text: str) -> list[str]:
-    """L or R of each letter; what is no letter has none."""
-    found = map(bidirectional, text)
-    return ["L" if direction == "L" else "R" for direction in found if direction in STRONG]
+def _letter_directions(text: str) -> list[str]:
+    """Return "L" or "R" for each letter; other characters have no direction."""
+    classes = (bidirectional(letter) for letter in text)
+    return ["L" if c == "L" else "R" for c in classes if c in STRONG_DIRECTIONS]
 
 
-def _plain(text: str) -> str:
-    return FORBIDDEN.sub("", text)
+def _xml_text(text: str) -> str:
+    return NOT_IN_XML.sub("", text)

@@ -1,4 +1,4 @@
-"""A finished summary as one HTML file that prints well and fetches nothing."""
+"""Write a summary as one HTML file that prints well and fetches nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from html import escape
 from ..events import SectionSummary, Sentence, Summary
 from ..evidence.coverage import MAX_WIDE_CELLS, citations_per_page, coverage_line, page_status_title
 from ..evidence.provenance import provenance_rows
-from .formats import IN_SHORT, heading_of, pieces, provenance, support
+from .shared import (
+    OVERVIEW_HEADING,
+    flagged_spans,
+    provenance_line,
+    section_heading,
+    support_notes,
+)
 
 STYLE = """
 body { font: 17px/1.6 Georgia, serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
@@ -32,9 +38,9 @@ dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow
 
 
 def to_html(summary: Summary) -> str:
-    """A whole page."""
+    """Return a complete HTML page."""
     several = len(summary.sections) > 1
-    sections = "".join(_section(section, several) for section in summary.sections)
+    sections = "".join(_section_html(section, several) for section in summary.sections)
     doubts = [
         f"“{s.text[slice(*flag['span'])]}”: {flag['reason']}"
         for section in summary.sections
@@ -50,38 +56,40 @@ def to_html(summary: Summary) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Summary of {name}</title><style>{STYLE}</style></head><body><main>"
-        f"<h1>Summary of {name}</h1>{_overview(summary)}{sections}{_strip(summary)}"
+        f"<h1>Summary of {name}</h1>{_overview_html(summary)}{sections}{_coverage_html(summary)}"
         + (f'<ul class="doubts">{warnings}</ul>' if warnings else "")
-        + f'<p class="facts">{escape(provenance(summary))}</p><dl class="facts">{rows}</dl>'
+        + f'<p class="facts">{escape(provenance_line(summary))}</p><dl class="facts">{rows}</dl>'
         "</main></body></html>\n"
     )
 
 
-def _overview(summary: Summary) -> str:
+def _overview_html(summary: Summary) -> str:
     if not summary.overview:
         return ""
-    text = " ".join(map(_sentence, summary.overview))
-    return f'<section class="short"><h2>{IN_SHORT}</h2><p lang="">{text}</p></section>'
+    text = " ".join(map(_sentence_html, summary.overview))
+    return f'<section class="short"><h2>{OVERVIEW_HEADING}</h2><p lang="">{text}</p></section>'
 
 
-def _section(section: SectionSummary, several: bool) -> str:
-    heading = f"<h2>{escape(heading_of(section))}</h2>" if several else ""
-    text = " ".join(map(_sentence, section.sentences)) or escape(section.text)
+def _section_html(section: SectionSummary, several: bool) -> str:
+    heading = f"<h2>{escape(section_heading(section))}</h2>" if several else ""
+    text = " ".join(map(_sentence_html, section.sentences)) or escape(section.text)
+    # An empty lang keeps screen readers from speaking every language as English.
     return f'{heading}<p lang="">{text}</p>'
 
 
-def _sentence(sentence: Sentence) -> str:
+def _sentence_html(sentence: Sentence) -> str:
     html = "".join(
         f'<span class="flag" title="{escape(reason)}">{escape(text)}</span>'
         if reason
         else escape(text)
-        for text, reason in pieces(sentence)
+        for text, reason in flagged_spans(sentence)
     )
-    notes = (f' <span class="cite">({escape(note)})</span>' for note in support(sentence))
+    notes = (f' <span class="cite">({escape(note)})</span>' for note in support_notes(sentence))
     return html + "".join(notes)
 
 
-def _strip(summary: Summary) -> str:
+def _coverage_html(summary: Summary) -> str:
+    """Return a strip with a cell for each page: read, cited, left out or not reached."""
     if not summary.coverage:
         return ""
     cited = citations_per_page(summary)
@@ -91,10 +99,10 @@ def _strip(summary: Summary) -> str:
         for page, status in summary.coverage
     )
     line = escape(coverage_line(summary))
-    there = {status for _, status in summary.coverage}
+    statuses = {status for _, status in summary.coverage}
     notes = ["A bar: the summary draws on it."] if cited else []
-    notes += ["Grey: left out."] if there - {"read", "stopped"} else []
-    notes += ["Empty: not reached."] if "stopped" in there else []
+    notes += ["Grey: left out."] if statuses - {"read", "stopped"} else []
+    notes += ["Empty: not reached."] if "stopped" in statuses else []
     legend = " ".join([f"{line}.", *notes])
     few = " few" if len(summary.coverage) <= MAX_WIDE_CELLS else ""
     return f'<p class="facts">{legend}</p><div class="strip{few}" aria-hidden="true">{cells}</div>'

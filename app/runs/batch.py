@@ -21,7 +21,8 @@ from ..documents.readers.encoding import shown_name
 from ..errors import UNEXPECTED, AppError, BadOption, Cancelled
 from ..events import Finished, Progress
 from ..evidence.provenance import export_mark, read_export_mark, sha256_of_files
-from ..export import formats as export
+from ..export.filenames import safe_filename
+from ..export.formats import export_bytes
 from ..files import write_whole
 from ..settings import READABLE
 
@@ -126,7 +127,7 @@ def run_batch(
                     summary = event.summary
             if summary is None or summary.stopped:
                 raise Cancelled("Stopped: run the same command again to go on.")
-            keep(target, export.export_bytes(summary, fmt))
+            keep(target, export_bytes(summary, fmt))
         except Cancelled:
             raise
         except AppError as error:
@@ -153,7 +154,7 @@ def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
     Which document a summary is of, its own text says: what other files there are, their order and
     what became of them changes nothing.
     """
-    base = export.safe_filename(path.name, fmt)
+    base = safe_filename(path.name, fmt)
     kind = re.sub(r"[^A-Za-z0-9]", "", path.suffix) or "file"
     name = re.compile(rf"(?:{kind}\d*-)?{re.escape(base)}", re.IGNORECASE)
     # By name first: a look at each file there, for each document, takes minutes where are many.

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ..events import Summary
-from ..export.compare import described
+from ..export.compare import describe_summary
 from ..runs.service import Service
 from . import render
 
@@ -55,7 +55,7 @@ class Earlier:
             []
             if shown is None
             else [
-                (described(other), job)
+                (describe_summary(other), job)
                 for job in history
                 if (other := self.summary(job)) and _sha256(other) == _sha256(shown)
             ]

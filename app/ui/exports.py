@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..export import formats as export
+from ..export.filenames import safe_filename
+from ..export.formats import EXPORT_FORMATS, collection_suffix, export_collection
 from ..runs.reading import is_upload
 from ..runs.run_state import Board
 from ..settings import data_dir, private_folder, upload_dir
 
 PREFIX = "exports-"
-SEVERAL = {"json": "jsonl", "html": "html.zip", "docx": "docx.zip"}  # what holds several summaries
 
 
 def exports_folder(job_id: str) -> Path:
@@ -30,10 +30,9 @@ def write_exports(board: Board, folder: Path) -> dict[str, str]:
     paths = {}
     private_folder(folder)
     name = summaries[0].name if len(summaries) == 1 else "documents"
-    for fmt in export.FORMATS:
-        kind = SEVERAL.get(fmt, fmt) if len(summaries) > 1 else fmt
-        path = folder / export.safe_filename(name, kind)
-        path.write_bytes(export.export_all(summaries, fmt))
+    for fmt in EXPORT_FORMATS:
+        path = folder / safe_filename(name, collection_suffix(fmt, len(summaries)))
+        path.write_bytes(export_collection(summaries, fmt))
         paths[fmt] = str(path)
     return paths
 

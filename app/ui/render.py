@@ -20,8 +20,18 @@ from ..evidence.coverage import (
     coverage_line,
     page_status_title,
 )
-from ..export.compare import described, plain, rows_of, said_by_both
-from ..export.formats import IN_SHORT, heading_of, pieces, provenance
+from ..export.compare import (
+    align_sections,
+    common_sentences,
+    describe_summary,
+    normalize_sentence,
+)
+from ..export.shared import (
+    OVERVIEW_HEADING,
+    flagged_spans,
+    provenance_line,
+    section_heading,
+)
 from ..runs.run_state import Board, DocumentBoard, SectionBoard
 from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
@@ -114,16 +124,16 @@ def _document(number: int, document: DocumentBoard, several: bool) -> str:
     headed = max(planned, len(document.sections)) > 1
     if document.summary is not None and document.summary.overview:
         short = " ".join(_sentence(number, s) for s in document.summary.overview)
-        short = f'{_heading(head, IN_SHORT)}<p lang="">{short}</p>'
+        short = f'{_heading(head, OVERVIEW_HEADING)}<p lang="">{short}</p>'
         html += f'<section class="short">{short}</section>'
         html += coverage(number, document.summary)
     for section in document.sections:
-        html += _heading(head, heading_of(section)) if headed else ""
+        html += _heading(head, section_heading(section)) if headed else ""
         html += _section(number, section)
     if document.summary is not None:
         html += "" if document.summary.overview else coverage(number, document.summary)
         html += _warnings([*document.summary.warnings, *document.notices])
-        html += f'<p class="provenance">{escape(provenance(document.summary))}</p>'
+        html += f'<p class="provenance">{escape(provenance_line(document.summary))}</p>'
     return f"<article>{html}</article>"
 
 
@@ -153,7 +163,8 @@ def _section(number: int, section: SectionBoard) -> str:
 def _sentence(number: int, sentence: Sentence) -> str:
     """The sentence, doubtful spans marked, and a button that shows where it came from."""
     html = "".join(
-        _doubtful(text, reason) if reason else escape(text) for text, reason in pieces(sentence)
+        _doubtful(text, reason) if reason else escape(text)
+        for text, reason in flagged_spans(sentence)
     )
     if not sentence.pages:
         return html + (
@@ -231,22 +242,21 @@ def _legend(statuses: set[str], is_cited: bool) -> str:
 
 def comparison(one: Summary, two: Summary) -> str:
     """Two summaries of one document beside each other; what only one says stands out."""
-    rows = rows_of(one, two)
-    both = said_by_both(rows)
+    rows = align_sections(one, two)
+    both = common_sentences(rows)
 
     def side(sentences: Sequence[Sentence]) -> str:
-        return " ".join(
-            f'<span class="{"both" if plain(s.text) in both else "only"}">{_sentence(0, s)}</span>'
-            for s in sentences
-        )
+        kinds = ("both" if normalize_sentence(s.text) in both else "only" for s in sentences)
+        pairs = zip(kinds, sentences, strict=True)
+        return " ".join(f'<span class="{kind}">{_sentence(0, s)}</span>' for kind, s in pairs)
 
     body = "".join(
-        f'<tr><th colspan="2" scope="rowgroup">{escape(row.title)}</th></tr>'
+        f'<tr><th colspan="2" scope="rowgroup">{escape(row.heading)}</th></tr>'
         f"<tr><td>{side(row.left)}</td><td>{side(row.right)}</td></tr>"
         for row in rows
     )
     heads = "".join(
-        f'<th scope="col">{when}<small>{escape(described(s))}</small></th>'
+        f'<th scope="col">{when}<small>{escape(describe_summary(s))}</small></th>'
         for when, s in (("Earlier", one), ("Now", two))
     )
     return (

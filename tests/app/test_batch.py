@@ -10,7 +10,7 @@ import pytest
 from app import cli
 from app.errors import BadOption
 from app.evidence.provenance import export_mark, read_export_mark, sha256_of_files
-from app.export import formats as export
+from app.export.formats import EXPORT_FORMATS, export_bytes
 from app.runs.batch import files_in, keep, place_of
 from app.summary.summarizer import Summarizer
 from tests.app.test_export import summary_of
@@ -135,7 +135,7 @@ def export_of(path: Path, fmt: str = "md") -> bytes:
         "command": f"python -m app summarize {path.name}",
     }
     quoted = f"It says: File: x.txt, SHA-256 {'0' * 64}."
-    return export.export_bytes(summary_of(quoted, name=path.name, provenance=made), fmt)
+    return export_bytes(summary_of(quoted, name=path.name, provenance=made), fmt)
 
 
 def test_summaries_among_the_documents_are_no_documents(folder) -> None:
@@ -156,7 +156,7 @@ def test_summaries_among_the_documents_are_no_documents(folder) -> None:
     assert "more/b.txt" in inside and not any(name.startswith("out/") for name in inside)
 
 
-@pytest.mark.parametrize("fmt", export.FORMATS)
+@pytest.mark.parametrize("fmt", EXPORT_FORMATS)
 @pytest.mark.parametrize(
     "name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c", "www.txt"]
 )
@@ -169,7 +169,7 @@ def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
     assert read_export_mark(target) is None
 
 
-@pytest.mark.parametrize("fmt", export.FORMATS)
+@pytest.mark.parametrize("fmt", EXPORT_FORMATS)
 def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> None:
     out = tmp_path / "out"
     names = ["A/report.txt", "A/report.md", "B/report.txt", "B/report.pdf", "A/Copy report.txt"]
@@ -234,7 +234,7 @@ def test_a_name_that_is_no_utf8_is_shown(tmp_path, bundled, monkeypatch, capsys)
         source.write_text("The ferry left at nine. " * 9, encoding="utf-8")
     except (OSError, UnicodeError):
         pytest.skip("this file system has names in UTF-8 only")
-    for fmt in export.FORMATS:
+    for fmt in EXPORT_FORMATS:
         assert run(tmp_path, "-o", tmp_path / "out", "--format", fmt) == 0
         assert "na�ve.txt" in capsys.readouterr().out
         assert run(tmp_path, "-o", tmp_path / "out", "--format", fmt) == 0

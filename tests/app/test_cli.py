@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from app import cli
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
-from app.export import formats as export
+from app.export.formats import export_text
 from app.settings import dims_text, moves_cursor
 from app.summary.summarizer import Summarizer
 from app.terminal import ProgressLine, SummaryWriter, wrapped
@@ -445,7 +445,7 @@ def test_what_streams_is_what_is_exported(fmt) -> None:
     writer = SummaryWriter(out, fmt, "report.pdf", color=True)
     for event in EVENTS:
         writer.handle(event)
-    assert out.getvalue() == export.export(EVENTS[-1].summary, fmt)
+    assert out.getvalue() == export_text(EVENTS[-1].summary, fmt)
 
 
 def test_on_a_terminal_the_guess_is_dim_and_leaves_no_trace() -> None:
@@ -456,7 +456,7 @@ def test_on_a_terminal_the_guess_is_dim_and_leaves_no_trace() -> None:
     assert screen.was_dim and "Walls may" in screen.shown()
     for event in EVENTS[4:]:
         writer.handle(event)
-    assert screen.shown() == export.to_text(EVENTS[-1].summary).rstrip()
+    assert screen.shown() == export_text(EVENTS[-1].summary, "txt").rstrip()
 
 
 WIDE = "渡船在九点离开。" * 40

@@ -1,4 +1,4 @@
-"""Two summaries side by side: nothing lost, the same pages in a row, other documents refused."""
+"""Comparing two summaries: alignment by pages, marking, reading exports back."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from app import cli
 from app.documents.load import load_document
 from app.errors import BadOption
 from app.events import SectionSummary, Sentence, Summary
-from app.export.compare import described, rows_of, said_by_both, summary_from, to_markdown
-from app.export.formats import to_json
+from app.export.compare import (
+    align_sections,
+    common_sentences,
+    comparison_to_markdown,
+    describe_summary,
+    read_summary,
+)
+from app.export.json_object import to_json
 from app.summary.options import Options
 from tests.conftest import EXAMPLE_TEXT
 
@@ -43,48 +49,50 @@ ENDS = st.lists(st.integers(1, 30), unique=True, max_size=8).map(sorted)
 
 
 @given(ENDS, ENDS)
-def test_every_sentence_stays_in_order(one, two) -> None:
-    rows = rows_of(summary_of(one), summary_of(two, "other"))
+def test_alignment_keeps_every_sentence_in_order(one, two) -> None:
+    rows = align_sections(summary_of(one), summary_of(two, "other"))
     assert [s.text for row in rows for s in row.left] == [f"word {end}." for end in one]
     assert [s.text for row in rows for s in row.right] == [f"other {end}." for end in two]
 
 
 @given(ENDS, ENDS)
-def test_rows_end_where_both_end(one, two) -> None:
-    rows = rows_of(summary_of(one), summary_of(two))
+def test_rows_end_where_sections_of_both_end(one, two) -> None:
+    rows = align_sections(summary_of(one), summary_of(two))
     shared = sorted(set(one) & set(two))
     ends = [(r.left[-1].text, r.right[-1].text) for r in rows if r.left and r.right]
     assert [a for a, b in ends if a == b] == [f"word {end}." for end in shared]
 
 
-def test_what_both_say_is_not_marked() -> None:
+def test_common_sentences_are_not_marked() -> None:
     one, two = summary_of([3, 6]), summary_of([3, 6])
-    assert said_by_both(rows_of(one, two)) == {"word 3.", "word 6."}
-    assert "**" not in to_markdown(one, two)
-    table = to_markdown(one, summary_of([6], "other"))
+    assert common_sentences(align_sections(one, two)) == {"word 3.", "word 6."}
+    assert "**" not in comparison_to_markdown(one, two)
+    table = comparison_to_markdown(one, summary_of([6], "other"))
     assert "| Pages 1-6 | **word 3.** **word 6.** | **other 6.** |" in table
 
 
 def test_other_documents_are_refused() -> None:
-    with pytest.raises(BadOption, match="not the same document"):
-        to_markdown(summary_of([3]), summary_of([3], sha256="b"))
+    with pytest.raises(BadOption, match="of different documents"):
+        comparison_to_markdown(summary_of([3]), summary_of([3], sha256="b"))
 
 
-def test_exports_are_read_back(bundled, tmp_path, capsys) -> None:
+def test_json_exports_can_be_read_back(bundled, tmp_path, capsys) -> None:
     options = Options(length="short", num_beams=1, max_input_tokens=700, max_new_tokens=12)
     made = bundled.summarize(load_document(EXAMPLE_TEXT), options)
     path = tmp_path / "one.json"
     path.write_text(to_json(made), encoding="utf-8")
-    again = summary_from(path)
+    again = read_summary(path)
     assert [(s.title, s.labels, s.text) for s in again.sections] == [
         (s.title, s.labels, s.text) for s in made.sections
     ]
-    assert described(again) == described(made) and "short, bundled, 1 beam" in described(made)
+    assert describe_summary(again) == describe_summary(
+        made
+    ) and "short, bundled, 1 beam" in describe_summary(made)
     assert cli.main(["compare", str(path), str(path)]) == 0
-    assert capsys.readouterr().out == to_markdown(made, made)
+    assert capsys.readouterr().out == comparison_to_markdown(made, made)
     assert not again.stopped
     path.write_text(to_json(replace(made, stopped=True)), encoding="utf-8")
-    assert summary_from(path).stopped
+    assert read_summary(path).stopped
     path.write_text(json.dumps({"name": "x"}))
     assert cli.main(["compare", str(path), str(path)]) == 1
     assert "is no summary" in capsys.readouterr().err
@@ -112,7 +120,7 @@ def test_exports_are_read_back(bundled, tmp_path, capsys) -> None:
         (("sections", 0, "sentences", 0, "flags"), [{"span": "x"}]),
     ],
 )
-def test_a_file_of_other_types_is_no_summary(tmp_path, capsys, place, value) -> None:
+def test_json_with_wrong_types_is_refused(tmp_path, capsys, place, value) -> None:
     values = inner = json.loads(to_json(summary_of([3, 6])))
     for step in place[:-1]:
         inner = inner[step]

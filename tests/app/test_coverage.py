@@ -22,7 +22,8 @@ from app.evidence.coverage import (
     split_unit,
     without_references,
 )
-from app.export import formats as export
+from app.export.formats import export_text
+from app.export.shared import section_heading
 from app.ui import render
 from app.ui.preview import label_of
 from tests.conftest import paged
@@ -85,8 +86,8 @@ def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
         "2-3: not reached"
     )
     assert coverage_line(summary) == line
-    assert line in export.to_text(summary)
-    for html in (render.coverage(0, summary), export.export(summary, "html")):
+    assert line in export_text(summary, "txt")
+    for html in (render.coverage(0, summary), export_text(summary, "html")):
         assert "Page &lt;i&gt;, 1 of the file: table of contents left out" in html
         assert "Page 2, 4 of the file: not reached" in html and "<i>" not in html
     assert "Page 4: " in render.coverage(0, replace(summary, labels=()))
@@ -114,7 +115,7 @@ def test_what_was_not_reached_is_not_called_left_out(statuses, page, file) -> No
     summary = Summary("a.pdf", 2, "bundled", {}, "x", (), coverage=coverage, stopped=True)
     legend = render.coverage(0, summary).partition('class="legend"')[2]
     assert re.findall(r"</span>([^<]+)</span>", legend) == page
-    html = export.export(summary, "html")
+    html = export_text(summary, "html")
     assert re.findall(r"(?:Grey|Empty): [a-z ]+\.", html) == file
 
 
@@ -128,14 +129,14 @@ def test_parts_and_chapters_are_called_so() -> None:
     assert "part 2 of" in render.source_page(0, 2, document, "")
     labels = page_labels(document, (1, 3))
     section = SectionSummary((1, 3), "It left.", 9, 3, title="Ferry", labels=labels)
-    assert export.heading_of(section) == "Ferry, parts 1-3"
+    assert section_heading(section) == "Ferry, parts 1-3"
     coverage = ((1, "read"), (2, "read"), (3, "stopped"))
     summary = Summary(
         "a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage, unit="part"
     )
     assert coverage_line(summary) == "2 of 3 parts read; 3: not reached"
     for fmt in ("md", "txt", "html"):
-        said = export.export(summary, fmt)
+        said = export_text(summary, fmt)
         assert "2 of 3 parts read" in said and "3 parts; model" in said
     assert "Part 3: not reached" in render.coverage(0, summary)
 
@@ -196,7 +197,7 @@ def test_what_was_read_stands_right_under_what_it_is_about() -> None:
 
 
 def test_the_exported_strip_shows_where_the_summary_draws() -> None:
-    html = export.export(drawing((2,), (2, 7)), "html")
+    html = export_text(drawing((2,), (2, 7)), "html")
     assert html.count('drawn" title') == 2 and "A bar: the summary draws on it." in html
 
 

@@ -1,4 +1,4 @@
-"""Exports: what a person takes away, inert whatever the document says."""
+"""Exports: content, escaping, file names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.events import SectionSummary, Sentence, Summary
 from app.evidence.provenance import ModelIdentity, provenance_of, rerun_command
-from app.export import formats as export
+from app.export.filenames import safe_filename
+from app.export.formats import EXPORT_FORMATS, export_bytes, export_collection, export_text
+from app.export.json_object import to_json
+from app.export.markdown import MarkdownWriter, escape_markdown
+from app.export.text import TextWriter
 from app.summary.summarizer import Options
 from app.warning import AppWarning, WarningKind
 from longt5.text.sentences import settled
@@ -47,7 +51,7 @@ def summary_of(*texts: str, **changes) -> Summary:
 
 
 def test_markdown_has_title_sections_warnings_and_provenance() -> None:
-    text = export.to_markdown(summary_of("One thing.", "Another."))
+    text = MarkdownWriter().whole(summary_of("One thing.", "Another."))
     assert text.startswith("# Summary of report.pdf\n\n## Pages 1-3\n\nOne thing.\n\n## Pages 4-6")
     assert "- Page 3 is a picture." in text
     assert text.rstrip().endswith(
@@ -56,22 +60,22 @@ def test_markdown_has_title_sections_warnings_and_provenance() -> None:
 
 
 def test_one_section_needs_no_heading() -> None:
-    assert "##" not in export.to_markdown(summary_of("One thing."))
-    assert "[Page" not in export.to_text(summary_of("One thing."))
+    assert "##" not in MarkdownWriter().whole(summary_of("One thing."))
+    assert "[Page" not in TextWriter().whole(summary_of("One thing."))
 
 
 def test_text_has_no_markup_and_json_is_the_object() -> None:
     summary = summary_of("A * B.", "Café 中文.")
-    assert "A * B." in export.to_text(summary) and "#" not in export.to_text(summary)
-    assert json.loads(export.to_json(summary)) == summary.to_dict()
-    assert "中文" in export.to_json(summary)
+    assert "A * B." in TextWriter().whole(summary) and "#" not in TextWriter().whole(summary)
+    assert json.loads(to_json(summary)) == summary.to_dict()
+    assert "中文" in to_json(summary)
 
 
 def test_markup_in_a_document_stays_text() -> None:
-    text = export.inert(HOSTILE)
+    text = escape_markdown(HOSTILE)
     assert "<img" not in text and "\\[a\\](" in text
     assert "\n\\# heading" in text and "1\\. item" in text
-    assert export.inert("snake_case and 3 * 4: www.") == "snake_case and 3 \\* 4: www\\."
+    assert escape_markdown("snake_case and 3 * 4: www.") == "snake_case and 3 \\* 4: www\\."
 
 
 @pytest.mark.parametrize(
@@ -85,18 +89,18 @@ def test_markup_in_a_document_stays_text() -> None:
         "xmpp://bridge.example",
     ],
 )
-def test_a_bare_address_is_no_link(address: str) -> None:
-    text = export.inert(f"See {address} now.")
+def test_bare_addresses_become_no_links(address: str) -> None:
+    text = escape_markdown(f"See {address} now.")
     assert not re.search(r"(?i)[a-z]://|www\.", text)  # by which GitHub knows an address
     shown = MarkdownIt("gfm-like", {"linkify": False}).render(text)
     assert shown == f"<p>See {escape(address)} now.</p>\n"
 
 
 @given(st.text(alphabet="ab 1.#-_*<>\n!~&;=+:/w", max_size=40))
-def test_inert_text_is_shown_as_it_is(text: str) -> None:
+def test_escaped_text_renders_unchanged(text: str) -> None:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     text = "\n".join(filter(None, lines))
-    shown = MarkdownIt("gfm-like", {"linkify": False}).parse(export.inert(text))
+    shown = MarkdownIt("gfm-like", {"linkify": False}).parse(escape_markdown(text))
     assert [t.type for t in shown] == ["paragraph_open", "inline", "paragraph_close"][: len(shown)]
     inline = shown[1].children if shown else []
     assert {t.type for t in inline} <= {"text", "softbreak"}
@@ -116,15 +120,15 @@ def test_inert_text_is_shown_as_it_is(text: str) -> None:
         "`x` <b> [a](b) ![a](b) | * +",
     ],
 )
-def test_inert_text_that_once_was_not(text: str) -> None:
-    test_inert_text_is_shown_as_it_is.hypothesis.inner_test(text)
+def test_escaped_text_renders_unchanged_in_known_cases(text: str) -> None:
+    test_escaped_text_renders_unchanged.hypothesis.inner_test(text)
 
 
 @given(st.text(alphabet="ab 1.#-_*<>\n!~&;=+:/w", max_size=40))
-def test_inert_text_grows_with_its_sentences(text: str) -> None:
-    whole = export.inert(text)
+def test_escaping_a_prefix_gives_a_prefix(text: str) -> None:
+    whole = escape_markdown(text)
     for end in range(len(text)):
-        assert whole.startswith(export.inert(settled(text[:end])))
+        assert whole.startswith(escape_markdown(settled(text[:end])))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_inert_text_grows_with_its_sentences(text: str) -> None:
     ],
 )
 def test_file_names_are_safe_everywhere(name: str) -> None:
-    made = export.safe_filename(name, "md")
+    made = safe_filename(name, "md")
     assert made.endswith("-summary.md") and len(made.encode()) <= 120
     assert not set(made) & set('/\\:*?"<>|\u202e') and not made.startswith(".")
     assert made.split("-")[0].split(".")[0].lower() not in ("con", "nul", "")
@@ -170,7 +174,7 @@ def test_file_names_are_safe_everywhere(name: str) -> None:
     ],
 )
 def test_file_names_keep_the_letters_of_every_script_and_emoji(name: str) -> None:
-    made = export.safe_filename(f"{name}.pdf", "md").removesuffix("-summary.md")
+    made = safe_filename(f"{name}.pdf", "md").removesuffix("-summary.md")
     assert made == unicodedata.normalize("NFC", name)
 
 
@@ -202,7 +206,7 @@ def full_summary() -> Summary:
 
 @pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
 def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> None:
-    data = export.export_bytes(full_summary(), fmt)
+    data = export_bytes(full_summary(), fmt)
     if fmt == "docx":
         paragraphs = docx.Document(BytesIO(data)).paragraphs
         text = "\n".join(p.text for p in paragraphs)
@@ -210,25 +214,24 @@ def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> 
         text = data.decode("utf-8")
     read = "2 of 3 pages read; 14: a picture without text"
     facts = ("ab" * 32, "cdcdcdcdcdcdcdcd", "12-13", "float32", "Made by a machine")
-    for said in ("pp. xi, 1", "4.3 million", "no passage supports this", read, *facts):
-        assert said in text, said
+    for expected in ("pp. xi, 1", "4.3 million", "no passage supports this", read, *facts):
+        assert expected in text, expected
     assert ("<b>why" in text) == (fmt in ("txt", "docx"))
 
 
 @pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
-def test_what_is_said_in_short_is_called_so(fmt: str) -> None:
-    """Under a heading of its own: in Word and HTML it was a bold paragraph without a name."""
+def test_overview_has_a_heading(fmt: str) -> None:
     summary = replace(full_summary(), overview=(Sentence("It rose.", (12,), ("xi",)),))
-    data = export.export_bytes(summary, fmt)
+    data = export_bytes(summary, fmt)
     if fmt == "docx":
         paragraphs = docx.Document(BytesIO(data)).paragraphs
         names = [p.text for p in paragraphs if p.style.name.startswith("Heading")]
     else:
         names = re.findall(r"(?m)^(?:## |\[)([^\]\n]+)|<h2>([^<]+)<", data.decode("utf-8"))
-    assert "In short" in str(names) and "In short" not in export.export(full_summary(), "html")
+    assert "In short" in str(names) and "In short" not in export_text(full_summary(), "html")
 
 
-def test_the_command_makes_it_again() -> None:
+def test_provenance_command_repeats_the_run() -> None:
     made = full_summary().provenance
     words = shlex.split(made["command"])
     chosen = build_parser().parse_args(words[3:])
@@ -238,48 +241,50 @@ def test_the_command_makes_it_again() -> None:
 
 
 @pytest.mark.parametrize("name", ["-draft.md", "--help", "a -b.md"])
-def test_a_name_is_never_taken_for_an_option(name: str) -> None:
+def test_file_names_are_never_parsed_as_options(name: str) -> None:
     words = shlex.split(rerun_command(name, Options(), ModelIdentity("bundled", dtype="int8")))
     chosen = build_parser().parse_args(words[3:])
     assert chosen.files[0].removeprefix("./") == name and chosen.dtype == "int8"
 
 
-def test_a_pasted_text_has_no_command() -> None:
+def test_pasted_text_has_no_command() -> None:
     document = document_from_text("Some words.")
     made = provenance_of(document, Options(), ModelIdentity("bundled"), "float32", ())
     assert made["command"] == ""
-    assert "Again" not in export.to_markdown(summary_of("x", name=document.name, provenance=made))
+    assert "Again" not in MarkdownWriter().whole(
+        summary_of("x", name=document.name, provenance=made)
+    )
 
 
 def test_html_export_fetches_nothing() -> None:
-    html = export.export(full_summary(), "html")
+    html = export_text(full_summary(), "html")
     assert "http" not in html.replace("http-equiv", "") and "<script" not in html
 
 
-def test_strange_characters_do_not_break_word() -> None:
-    data = export.export_bytes(summary_of("A \x00\x0b\ud800 b."), "docx")
+def test_control_characters_are_dropped_from_word() -> None:
+    data = export_bytes(summary_of("A \x00\x0b\ud800 b."), "docx")
     assert "A  b." in "\n".join(p.text for p in docx.Document(BytesIO(data)).paragraphs)
 
 
-@pytest.mark.parametrize("fmt", export.FORMATS)
+@pytest.mark.parametrize("fmt", EXPORT_FORMATS)
 @pytest.mark.parametrize("count", [1, 2])
-def test_what_no_file_can_hold_breaks_no_export(fmt: str, count: int) -> None:
+def test_unencodable_characters_break_no_export(fmt: str, count: int) -> None:
     summary = summary_of(
         "Half \ud800 a character.",
         coverage=((1, "read"), (2, "empty")),
         labels=("\x01", "b\x00"),
         model="m\x02",
     )
-    assert export.export_all([summary] * count, fmt)
+    assert export_collection([summary] * count, fmt)
 
 
-def test_a_long_name_does_not_break_word() -> None:
+def test_long_names_do_not_break_word() -> None:
     name = "a" * 251 + ".pdf"
-    data = export.export_bytes(summary_of("A thing.", name=name), "docx")
+    data = export_bytes(summary_of("A thing.", name=name), "docx")
     assert name in docx.Document(BytesIO(data)).paragraphs[0].text
 
 
-def test_text_from_right_to_left_runs_so() -> None:
+def test_right_to_left_paragraphs_are_marked_in_word() -> None:
     hebrew = Sentence("הוועדה קבעה PDF 2.0.", (1,), ("1",))
     summary = summary_of(
         "x",
@@ -289,7 +294,7 @@ def test_text_from_right_to_left_runs_so() -> None:
             SectionSummary((2, 2), "It rained.", 9, 9),
         ),
     )
-    data = export.export_bytes(summary, "docx")
+    data = export_bytes(summary, "docx")
     turned = {
         p.text: (p._p.pPr is not None and "w:bidi" in p._p.pPr.xml, [r.font.rtl for r in p.runs])
         for p in docx.Document(BytesIO(data)).paragraphs
@@ -297,4 +302,4 @@ def test_text_from_right_to_left_runs_so() -> None:
     assert turned["מים, page 1"] == (True, [True])
     assert turned["הוועדה קבעה PDF 2.0. (p. 1) "] == (True, [True, None])
     assert turned["It rained."] == (False, [None])
-    assert "unicode-bidi: plaintext" in export.export(summary, "html")
+    assert "unicode-bidi: plaintext" in export_text(summary, "html")

@@ -9,8 +9,8 @@ import pytest
 from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, Planned, SectionSummary
 from app.evidence.coverage import page_status_title
-from app.export import formats as export
-from app.export.compare import described
+from app.export.compare import describe_summary
+from app.export.shared import provenance_line, section_heading
 from app.runs.run_state import Board
 from app.summary.plan import describe_planned
 from app.ui import render
@@ -38,7 +38,7 @@ def test_runs_of_pages() -> None:
 )
 def test_headings_and_warnings_write_pages_alike(labels, said) -> None:
     section = SectionSummary((1, 3), "It left.", 9, 3, labels=labels)
-    assert export.heading_of(section) == f"P{said}"
+    assert section_heading(section) == f"P{said}"
     assert places([1, 2, 3], labels=labels) == f"p{said}"
 
 
@@ -64,8 +64,8 @@ def test_one_word_is_no_words() -> None:
     said = [
         render.finished(board),
         render.facts([document_from_text("Rain.", "a.txt")]),
-        described(summary),
-        export.provenance(summary),
+        describe_summary(summary),
+        provenance_line(summary),
         describe_planned(Planned(1, "part", 1, 1, 1, None, 0)),
     ]
     for one in ("1 word in", "1 part · 1 word<", "1 beam, 1 word", "1 page;", "1 word, 1 token in"):

@@ -1,0 +1,77 @@
+"""Parts that several export formats and the page have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from ..events import Sentence, Summary
+from ..evidence.coverage import cite_pages, split_unit
+from ..wording import counted, span
+
+OVERVIEW_HEADING = "In short"
+UNSUPPORTED = "no passage supports this"
+
+
+class Headed(Protocol):
+    """A section that has a heading: started, being written, or finished."""
+
+    @property
+    def title(self) -> str:
+        """Title in the document; empty where it has none."""
+
+    @property
+    def pages(self) -> tuple[int, int]:
+        """First and last physical page, 1-based."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Printed page labels."""
+
+
+def section_heading(section: Headed) -> str:
+    """Return the heading of a section, such as `2 The plan, pages 3-7`."""
+    return heading_with_pages(section.title, section.labels or section.pages)
+
+
+def heading_with_pages(title: str, pages: Sequence[int | str]) -> str:
+    """Return a title followed by its pages; the pages alone where there is no title."""
+    where = page_range(pages)
+    return f"{title}, {where[0].lower()}{where[1:]}" if title else where
+
+
+def page_range(pages: Sequence[int | str]) -> str:
+    """Return `Page 3`, `Pages 3-7` or `Part 3` for the first to the last of `pages`."""
+    unit, names = split_unit(pages)
+    word, first, last = (unit or "page").capitalize(), names[0], names[-1]
+    return f"{word}{'' if first == last else 's'} {span(first, last)}"
+
+
+def support_notes(sentence: Sentence) -> list[str]:
+    """Return the citation of a sentence, or a note that no passage supports it."""
+    if sentence.labels:
+        return [cite_pages(sentence.labels)]
+    return [] if sentence.pages else [UNSUPPORTED]
+
+
+def flagged_spans(sentence: Sentence) -> Iterator[tuple[str, str]]:
+    """Yield the text of a sentence in spans, each with the reason to doubt it ("" for none)."""
+    at = 0
+    for flag in sentence.flags:
+        start, end = flag["span"]
+        if start >= at:
+            yield sentence.text[at:start], ""
+            yield sentence.text[start:end], flag["reason"]
+            at = end
+    yield sentence.text[at:], ""
+
+
+def provenance_line(summary: Summary) -> str:
+    """Return one line with the pages, the model and the length of a summary."""
+    pages = counted(summary.pages, summary.unit)
+    length = summary.options.get("length", "")
+    stopped = "; stopped before the end" if summary.stopped else ""
+    return (
+        f"{pages}; model {summary.model}{f'; length {length}' if length else ''}{stopped}. "
+        "Made by a machine: check what matters."
+    )
