@@ -190,27 +190,30 @@ def compared_messages(path: Path, prose: set[str]) -> Iterator[str]:
     for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            is_member = isinstance(node.ops[0], (ast.In, ast.NotIn))
-            searched = sides[1:] if is_member else sides
+            has_text = any(isinstance(getattr(side, "value", None), str) for side in sides)
+            reads = any(is_description(side) or (has_text and is_message(side)) for side in sides)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr not in TEXT_METHODS:
                 continue
             sides = [node.func.value, *node.args]
-            searched = sides[:1]
+            reads = is_description(sides[0]) or is_message(sides[0])
         else:
             continue
-        if any(map(is_message, searched)) or any(is_prose(side, prose) for side in sides):
+        if reads or any(is_prose(side, prose) for side in sides):
             yield ast.unparse(node)
 
 
 def is_message(node: ast.expr) -> bool:
-    """Return whether an expression holds the words of a message or the name of a class."""
-    if isinstance(node, ast.Call):
-        of_error = [a.id for a in node.args if isinstance(a, ast.Name)] in (["error"], ["exc"])
-        return isinstance(node.func, ast.Name) and node.func.id == "str" and of_error
-    if isinstance(node, ast.Attribute):
-        return node.attr == "__name__" or bool(MESSAGE_NAMES.fullmatch(node.attr))
-    return isinstance(node, ast.Name) and bool(MESSAGE_NAMES.fullmatch(node.id))
+    """Return whether an expression is named as messages are."""
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    return bool(MESSAGE_NAMES.fullmatch(name))
+
+
+def is_description(node: ast.expr) -> bool:
+    """Return whether an expression is the text of an error or the name of a class."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str":
+        return ast.unparse(node.args[0]) in ("error", "exc") if node.args else False
+    return isinstance(node, ast.Attribute) and node.attr == "__name__"
 
 
 def is_prose(node: ast.expr | None, constants: set[str]) -> bool:

@@ -1,0 +1,208 @@
+"""Measure how well sentences, quotable sentences, headings and whole files are recognised."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.documents import headings
+from app.documents.load import document_from_text, load_document
+from app.documents.model import Document
+from longt5.text.prose import is_whole
+from longt5.text.source import SourceText
+from tests.corpus import make_files
+
+CORPUS = Path(__file__).parent
+CONTEXT = 30  # characters shown around a wrong sentence boundary
+
+
+@dataclass
+class Figures:
+    """What one part of the corpus measures: figures from 0 to 1 by name, and each mistake."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
+
+
+def precision_recall_f(right: int, found: int, wanted: int) -> dict[str, float]:
+    """Return precision, recall and their harmonic mean; each is 1 where nothing is asked."""
+    precision = right / found if found else 1.0
+    recall = right / wanted if wanted else 1.0
+    both = precision + recall
+    return {"precision": precision, "recall": recall, "f": 2 * precision * recall / max(both, 1e-9)}
+
+
+def rows(path: Path) -> list[str]:
+    """Return the lines of a file that are not blank."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+# Sentences: a line of the file is a sentence, a blank line ends a paragraph.
+
+
+def running_text(path: Path) -> tuple[str, set[int]]:
+    """Return a file of sentences as running text, and where its sentences end in it.
+
+    Ends of paragraphs are not among them: a blank line always ends a sentence.
+    """
+    gap = "" if path.stem == "chinese" else " "
+    text, ends = "", set()
+    for paragraph in re.split(r"\n\s*\n", path.read_text(encoding="utf-8").strip()):
+        for sentence in paragraph.splitlines():
+            text += sentence
+            ends.add(len(text))
+            text += gap
+        ends.remove(len(text) - len(gap))
+        text = text[: len(text) - len(gap)] + "\n\n"
+    return text.rstrip(), ends
+
+
+def measure_sentences() -> dict[str, Figures]:
+    """Return precision, recall and F of sentence boundaries by kind of text, and over all."""
+    found: dict[str, Figures] = {}
+    totals = [0, 0, 0]
+    for path in sorted((CORPUS / "sentences").glob("*.txt")):
+        text, wanted = running_text(path)
+        paragraphs = {match.start() for match in re.finditer(r"\n\n|\Z", text)}
+        ends = {end for _, end in SourceText.of(text).spans} - paragraphs
+        counts = (len(ends & wanted), len(ends), len(wanted))
+        totals = [total + count for total, count in zip(totals, counts, strict=True)]
+        mistakes = [f"not split: {around(text, end)}" for end in sorted(wanted - ends)]
+        mistakes += [f"split: {around(text, end)}" for end in sorted(ends - wanted)]
+        found[f"sentences/{path.stem}"] = Figures(precision_recall_f(*counts), mistakes)
+    found["sentences"] = Figures(precision_recall_f(*totals))
+    return found
+
+
+def around(text: str, place: int) -> str:
+    """Return what stands around a place of a text, the place marked."""
+    return f"{text[max(0, place - CONTEXT) : place]}|{text[place : place + CONTEXT]}"
+
+
+# Quotable sentences: a line is yes or no, a kind, and the sentence.
+
+
+def measure_quotable() -> dict[str, Figures]:
+    """Return precision, recall and F of the sentences that a summary may quote."""
+    labelled = [line.split("\t") for line in rows(CORPUS / "quotable.tsv")]
+    mistakes, right, found, wanted = [], 0, 0, 0
+    for label, kind, sentence in labelled:
+        is_wanted, is_found = label == "yes", is_whole(sentence)
+        right += is_wanted and is_found
+        found += is_found
+        wanted += is_wanted
+        if is_wanted != is_found:
+            mistakes.append(f"{'not ' * is_wanted}quotable ({kind}): {sentence}")
+    return {"quotable": Figures(precision_recall_f(right, found, wanted), mistakes)}
+
+
+# Headings: a line that begins with @ is one.
+
+
+def plain_title(title: str) -> str:
+    """Return a heading in one line, without Markdown's signs, its apostrophes straight."""
+    return " ".join(title.strip("#@ \n").replace("’", "'").split())
+
+
+def compare_headings(document: Document, wanted: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the headings that a document is read with and those that it has."""
+    text, pages = headings.join_pages(document)
+    found = headings.headings_of(text, document.outline, pages)
+    return [plain_title(heading.title) for heading in found], [*map(plain_title, wanted)]
+
+
+def measure_headings() -> dict[str, Figures]:
+    """Return precision, recall and F of headings by document, and over all."""
+    found: dict[str, Figures] = {}
+    totals = [0, 0, 0]
+    for path in sorted((CORPUS / "headings").iterdir()):
+        marked = path.read_text(encoding="utf-8")
+        document = document_from_text(re.sub("(?m)^@", "", marked), path.name)
+        ours, theirs = compare_headings(document, re.findall("(?m)^@.*$", marked))
+        counts = ((Counter(ours) & Counter(theirs)).total(), len(ours), len(theirs))
+        totals = [total + count for total, count in zip(totals, counts, strict=True)]
+        found[f"headings/{path.stem}"] = Figures(
+            precision_recall_f(*counts), heading_mistakes(ours, theirs)
+        )
+    found["headings"] = Figures(precision_recall_f(*totals))
+    return found
+
+
+def heading_mistakes(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+    """Return a line for each heading that is missing or none."""
+    missing = (Counter(theirs) - Counter(ours)).elements()
+    wrong = (Counter(ours) - Counter(theirs)).elements()
+    return [*(f"no heading: {title}" for title in missing), *(f"heading: {t}" for t in wrong)]
+
+
+# Files: their text, its order, their headings.
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in small letters, without punctuation."""
+    return re.findall(r"[^\W_]+", text.casefold())
+
+
+def blocks_in_order(read: Sequence[str], blocks: Sequence[str]) -> tuple[int, list[str]]:
+    """Return how many blocks stand whole and in order in the words that were read, and a line for
+    each that does not stand whole."""
+    text, places, broken = f" {' '.join(read)} ", [], []
+    for block in blocks:
+        words = f" {' '.join(words_of(block))} "
+        after = text.find(words, places[-1] + 1 if places else 0)
+        place = text.find(words) if after < 0 else after
+        if place < 0:
+            broken.append(f"not whole: {block[:70]}")
+        else:
+            places.append(place)
+    tails: list[int] = []  # of the longest rising runs, by length
+    for place in places:
+        at = bisect_left(tails, place)
+        tails[at : at + 1] = [place]
+    return len(tails), broken
+
+
+def measure_file(name: str, data: bytes, expected: make_files.Expected, folder: Path) -> Figures:
+    """Return how much of a file's text is read, how much of that belongs to it, how many blocks
+    stand whole and in order, and F of its headings."""
+    path = folder / name
+    path.write_bytes(data)
+    document = load_document(path)
+    read = words_of("\n".join(page.text for page in document.pages))
+    wanted = words_of("\n".join(expected.blocks))
+    common = (Counter(read) & Counter(wanted)).total()
+    scores = precision_recall_f(common, len(read), len(wanted))
+    in_order, mistakes = blocks_in_order(read, expected.blocks)
+    values = {"precision": scores["precision"], "recall": scores["recall"]}
+    values["order"] = in_order / len(expected.blocks)
+    extra = list((Counter(read) - Counter(wanted)).elements())
+    if extra:
+        mistakes.append(f"too much: {' '.join(extra[:20])}")
+    if expected.headings:
+        ours, theirs = compare_headings(document, expected.headings)
+        right = (Counter(ours) & Counter(theirs)).total()
+        values["headings"] = precision_recall_f(right, len(ours), len(theirs))["f"]
+        mistakes += heading_mistakes(ours, theirs)
+    return Figures(values, mistakes)
+
+
+def measure_reading() -> dict[str, Figures]:
+    """Return the figures of each file."""
+    with TemporaryDirectory() as folder:
+        return {
+            f"reading/{name}": measure_file(name, data, expected, Path(folder))
+            for name, (data, expected) in make_files.all_files().items()
+        }
+
+
+MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
+    "sentences": measure_sentences,
+    "quotable": measure_quotable,
+    "headings": measure_headings,
+    "reading": measure_reading,
+}
