@@ -60,6 +60,7 @@ SHARED_NAMES = {
     "CrossStates": "the compiled kernel's states and their twin in plain torch",
     "build_parser": "the arguments of each program",
     "main": "each program",
+    "stream": "the streaming call of each package: app's yields events, longt5's drafts",
     "begin": "one search per module of longt5/flax",
     "step": "one search per module of longt5/flax",
 }
