@@ -1,10 +1,12 @@
-"""A rule for models that copy: leaving the source inside a sentence has a price.
+"""The copy rule of extractive models: a search that leaves the source's sentences pays a price.
 
 A small extractive model sometimes jumps from one sentence of the source into another where both
-share a word. Here a token that continues no run of a source sentence costs ``penalty``; where
-the source ends a sentence, any other one may begin, and only there may the answer end. Which one
-begins may have a price as well: that of the least salient ones is the highest
-(:mod:`longt5.text.salience`). Not in transformers; given to ``stream`` as a ``logits_processor``.
+share a word. With the rule, a token that continues no sentence of the source costs ``penalty``.
+Where the source ends a sentence, any other sentence may begin, and only there may the answer end.
+Beginning a sentence may cost as well: the less salient, the more (:mod:`longt5.text.salience`).
+
+:class:`CopySource` holds what may be copied from one text, :func:`copy_rule` makes the logits
+processor of a search. Not in transformers; pass it to ``stream`` as a ``logits_processor``.
 """
 
 from __future__ import annotations
@@ -17,30 +19,103 @@ import torch
 from torch import Tensor
 
 from .logits_processors import Processor
-from .text.salience import Ranking
+from .text.salience import Ranking, Salience
+from .text.source import SourceText
 from .text.tidying import tidy
+from .tokenizer import Tokenizer, token_range
 
-CONTEXT = 16  # tokens looked back at by a row that has left the source
-BEGIN, END = -1, -2  # what stands before and after each sentence
+# The penalty with which no search leaves the source: more than the 1e9 by which a search marks
+# hypotheses that do not exist. With less, an answer that left the source would count as a finished
+# one, and might end the search.
+FORBIDDING_PENALTY = 1e10
+# A row that has left the source returns where its last tokens occur in the source; so many of them
+# are compared at most. Chosen by hand: phrases that two sentences share are rarely longer.
+MAX_RECENT_TOKENS = 16
+BEGIN, END = -1, -2  # markers around each sentence; no token has these ids
 
 
-def tidied(
+@dataclass(frozen=True)
+class CopySource:
+    """The sentences of one text that a summary may copy, as tokens, and what they cost.
+
+    Without a ``ranking`` all sentences are free to begin.
+    """
+
+    sentences: Sequence[Sequence[int]]
+    ranking: Ranking | None = None
+
+    @classmethod
+    def of(
+        cls,
+        source: SourceText,
+        encoding: tuple[Sequence[int], Sequence[tuple[int, int]]],
+        tokenizer: Tokenizer,
+        salience: Salience | None,
+        words: int,
+        later: bool = False,
+    ) -> CopySource:
+        """Return the tidied candidates of a source, ranked for a summary of about ``words``.
+
+        ``encoding``: the input ids, and the (start, end) of each token in the text; candidates
+        beyond the ids are left out. ``later``: the text continues an earlier part of its document.
+        """
+        ids, offsets = encoding
+        ranges = [(span, token_range(source.text, offsets, *span)) for span in source.candidates]
+        inside = [(span, ids[begin:stop]) for span, (begin, stop) in ranges if stop <= len(ids)]
+        if not inside:
+            return cls([])
+        spans = [span for span, _ in inside]
+        ranking = salience.rank(source, words, later, spans) if salience else None
+        sentences = tidy_sentences(
+            [(source.sentence(span), tokens) for span, tokens in inside],
+            partial(tokenizer.encode, add_eos=False),
+            ranking.plan if ranking else (),
+        )
+        return cls(sentences, ranking)
+
+    @property
+    def plan(self) -> frozenset[int]:
+        """The numbers of the sentences that the ranking expects in the summary."""
+        return self.ranking.plan if self.ranking else frozenset()
+
+
+def tidy_sentences(
     sentences: Sequence[tuple[str, Sequence[int]]],
     encode: Callable[[str], Sequence[int]],
     plan: Collection[int] = (),
 ) -> list[Sequence[int]]:
-    """The tokens of each sentence as a summary should say it (:func:`longt5.text.tidying.tidy`):
-    those of the source, but where it changes. ``plan``: the sentences that are likely there.
+    """Return the tokens of each (text, tokens) as a summary should write it.
+
+    Sentences that :func:`longt5.text.tidying.tidy` changes are encoded again, the others keep
+    the tokens of the source. ``plan``: the numbers of the sentences expected in the summary.
     """
     found = []
     for number, (text, tokens) in enumerate(sentences):
-        said = tidy(text, follows=number - 1 in plan)
-        found.append(tokens if said == " ".join(text.split()) else encode(said))
+        tidied = tidy(text, follows=number - 1 in plan)
+        found.append(tokens if tidied == " ".join(text.split()) else encode(tidied))
     return found
 
 
+def copy_rule(
+    sources: Sequence[CopySource],
+    beams: int,
+    eos: int,
+    penalty: float = FORBIDDING_PENALTY,
+    most_sentences: int | None = None,
+) -> CopyPenalty:
+    """Return the logits processor that keeps each source's ``beams`` rows to its sentences."""
+    return CopyPenalty(
+        penalty,
+        [source.sentences for source in sources],
+        beams,
+        eos,
+        most_sentences,
+        [source.ranking for source in sources],
+    )
+
+
 class SourceRuns:
-    """The sentences of one source as one text, by places in it.
+    """The sentences of one source, joined into one token list; a place is an index into it.
 
     >>> runs = SourceRuns([[5, 6, 9], [5, 7]])
     >>> begun = runs.step(runs.starts, 5)
@@ -51,64 +126,64 @@ class SourceRuns:
     """
 
     def __init__(self, sentences: Iterable[Sequence[int]]) -> None:
-        self._text: list[int] = []  # all sentences, each between BEGIN and END
+        self._tokens: list[int] = []  # all sentences, each between BEGIN and END
         self._number: list[int] = []  # of the sentence at each place
-        self._places: dict[int, list[int]] = {}  # of each token in the text
+        self._places: dict[int, list[int]] = {}  # the places of each token
         for number, sentence in enumerate(sentences):
             for token in (BEGIN, *sentence, END) if len(sentence) else ():
-                self._places.setdefault(token, []).append(len(self._text))
-                self._text.append(token)
+                self._places.setdefault(token, []).append(len(self._tokens))
+                self._tokens.append(token)
                 self._number.append(number)
         self.starts = tuple(self._places.get(BEGIN, ()))
 
     def after(self, at: Iterable[int]) -> dict[int, set[int]]:
-        """The tokens that follow these places, each with the sentences where it does."""
+        """Return the tokens that follow these places, each with the sentences where it does."""
         found: dict[int, set[int]] = {}
         for place in at:
-            found.setdefault(self._text[place + 1], set()).add(self._number[place])
+            found.setdefault(self._tokens[place + 1], set()).add(self._number[place])
         return found
 
     def step(self, at: Iterable[int], token: int) -> tuple[int, ...]:
-        """The places one further where the token stands."""
-        return tuple(place + 1 for place in at if self._text[place + 1] == token)
+        """Return the next places, of those followed by ``token``."""
+        return tuple(place + 1 for place in at if self._tokens[place + 1] == token)
 
     def ending(self, recent: Sequence[int]) -> tuple[int, ...]:
-        """Where the longest end of ``recent`` that the source has ends."""
+        """Return where the longest suffix of ``recent`` that occurs in the source ends."""
         found = self._places.get(recent[-1], []) if recent else []
         for back, token in enumerate(recent[-2::-1], 1):
-            longer = [at for at in found if at >= back and self._text[at - back] == token]
+            longer = [at for at in found if at >= back and self._tokens[at - back] == token]
             if not longer:
                 break
             found = longer
         return tuple(found)
 
     def sentences(self, at: Iterable[int]) -> frozenset[int]:
-        """The numbers of the sentences that these places are in."""
+        """Return the numbers of the sentences that these places are in."""
         return frozenset(self._number[place] for place in at)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a row is: the places of the source where all of its sentence so far (all since it
-    left the source, if it has) stands; its last tokens; the sentences it may be in, those already
-    said, and how many it has begun."""
+class RowState:
+    """The position of a row of the search in its source."""
 
+    # Where the tokens of the sentence at hand end in the source; of a row that has left the
+    # source, those since then.
     at: tuple[int, ...]
-    recent: tuple[int, ...] = ()
-    left: bool = False
-    inside: frozenset[int] = frozenset()
-    said: frozenset[int] = frozenset()
-    begun: int = 1
+    recent: tuple[int, ...] = ()  # the last tokens
+    left: bool = False  # the row has left the source
+    inside: frozenset[int] = frozenset()  # the sentences that the row may be in
+    copied: frozenset[int] = frozenset()  # the sentences that may be complete
+    begun: int = 1  # the number of sentences begun
 
 
 class CopyPenalty(Processor):
-    """Take ``penalty`` from each token that continues no run of its source: scores [R, V].
+    """Lower the score of each token that continues no sentence of its source by ``penalty``.
 
-    ``sources``: for each source its sentences as tokens; ``beams``: rows of each. No sentence
-    is free to begin twice, and none after the first ``most_sentences``. ``rankings``: for each
-    source what its sentences cost to begin. What remains is normalised: a sentence does not
-    suffer for a place where the model would rather have left it. So scores are at most 0 still,
-    as the commit rule needs.
+    Scores are [R, V] with R = sources x ``beams``. ``sources``: for each source its sentences as
+    tokens. No sentence may begin twice, and none after the first ``most_sentences``.
+    ``rankings``: for each source the prices of beginning its sentences. The scores are normalised
+    afterwards, so that a sentence does not suffer for a token where the model would rather have
+    left it; they stay at most 0, which the commit rule needs.
     """
 
     def __init__(
@@ -124,75 +199,76 @@ class CopyPenalty(Processor):
         self.most_sentences = most_sentences
         self.rankings = rankings or [None] * len(sources)
         self.runs = [SourceRuns(sentences) for sentences in sources]
-        self.places = [Place(runs.starts) for runs in self.runs for _ in range(beams)]
+        self.rows = [RowState(runs.starts) for runs in self.runs for _ in range(beams)]
 
-    def _fresh(self, row: int) -> tuple[int, ...]:
-        """Where a sentence may begin after the one at hand."""
-        place, runs = self.places[row], self.runs[row // self.beams]
-        if self.most_sentences is not None and place.begun >= self.most_sentences:
+    def _next_starts(self, row: int) -> tuple[int, ...]:
+        """Return the starts of the sentences that may follow the one at hand."""
+        state, runs = self.rows[row], self.runs[row // self.beams]
+        if self.most_sentences is not None and state.begun >= self.most_sentences:
             return ()
-        told = place.said | place.inside
-        return tuple(at for at in runs.starts if told.isdisjoint(runs.sentences((at,))))
+        used = state.copied | state.inside
+        return tuple(at for at in runs.starts if used.isdisjoint(runs.sentences((at,))))
 
     def _costs(self, row: int) -> dict[int, float]:
-        """The tokens that do not leave the source, each with its price."""
-        place, runs = self.places[row], self.runs[row // self.beams]
-        follows = runs.after(place.at)
+        """Return the tokens that stay in the source, each with its price."""
+        state, runs = self.rows[row], self.runs[row // self.beams]
+        follows = runs.after(state.at)
         may_end = follows.pop(END, None) is not None
-        if place.left:
+        if state.left:
             costs = dict.fromkeys(follows, 0.0)
-        else:  # a token may narrow down which sentence was begun, to a dearer one
-            price = partial(self._price, row, place.said)
-            paid = price(place.inside) if place.recent else 0.0
+        else:  # a token may narrow down which sentence was begun, to a more expensive one
+            price = partial(self._price, row, state.copied)
+            paid = price(state.inside) if state.recent else 0.0
             costs = {t: max(0.0, price(some) - paid) for t, some in follows.items()}
         if may_end:
-            # A token may both go on and begin: the first price is that of going on.
-            for token, some in runs.after(self._fresh(row)).items():
-                costs.setdefault(token, self._price(row, place.said | place.inside, some))
+            # A token may both continue a sentence and begin one: continuing sets the price.
+            for token, some in runs.after(self._next_starts(row)).items():
+                costs.setdefault(token, self._price(row, state.copied | state.inside, some))
             costs.setdefault(self.eos, 0.0)
         return costs
 
-    def _price(self, row: int, said: Collection[int], sentences: Collection[int]) -> float:
-        """That of the cheapest of these sentences after those said."""
+    def _price(self, row: int, copied: Collection[int], sentences: Collection[int]) -> float:
+        """Return the price of the cheapest of these sentences after the ``copied`` ones."""
         ranking = self.rankings[row // self.beams]
         if ranking is None:
             return 0.0
-        prices = ranking.prices(said)
+        prices = ranking.prices(copied)
         return min((prices[i] for i in sentences), default=0.0)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         rows: list[int] = []
         columns: list[int] = []
         prices: list[float] = []
-        for row in range(len(self.places)):
+        for row in range(len(self.rows)):
             costs = self._costs(row)
             rows += [row] * len(costs)
             columns += costs
             prices += costs.values()
-        # To the device once, not again for each use.
+        # One transfer to the device instead of one per use.
         at = torch.tensor([rows, columns], dtype=torch.long, device=scores.device).unbind()
         free = scores[at] - torch.tensor(prices, dtype=scores.dtype, device=scores.device)
         lowered = (scores - self.penalty).index_put_(at, free)
         allowed = torch.full_like(scores, -torch.inf).index_put_(at, free)
-        # Where all ways lead out of the source each step pays: else a row that left stays out.
+        # Where no token stays in the source, the scores are not normalised: every step pays, else
+        # a row that has left would stay outside for free.
         inside = ~allowed.amax(-1, keepdim=True).isinf()
         return torch.where(inside, lowered.log_softmax(-1), lowered)
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
-        self.places = [
+        self.rows = [
             self._next(parent, token) for parent, token in zip(parents, tokens, strict=True)
         ]
 
-    def _next(self, row: int, token: int) -> Place:
-        place, runs = self.places[row], self.runs[row // self.beams]
-        recent = (*place.recent, token)[-CONTEXT:]
-        at = runs.step(place.at, token)
+    def _next(self, row: int, token: int) -> RowState:
+        state, runs = self.rows[row], self.runs[row // self.beams]
+        recent = (*state.recent, token)[-MAX_RECENT_TOKENS:]
+        at = runs.step(state.at, token)
         if at:
-            inside = place.inside if place.left else runs.sentences(at)
-            return replace(place, at=at, recent=recent, inside=inside)
-        if END in runs.after(place.at):
-            at = runs.step(self._fresh(row), token)
+            inside = state.inside if state.left else runs.sentences(at)
+            return replace(state, at=at, recent=recent, inside=inside)
+        if END in runs.after(state.at):
+            at = runs.step(self._next_starts(row), token)
         if at:
-            said = place.said | place.inside
-            return Place(at, (token,), False, runs.sentences(at), said, place.begun + 1)
-        return replace(place, at=runs.ending(recent), recent=recent, left=True)
+            copied = state.copied | state.inside
+            return RowState(at, (token,), False, runs.sentences(at), copied, state.begun + 1)
+        return replace(state, at=runs.ending(recent), recent=recent, left=True)

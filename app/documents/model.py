@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
+
+from longt5.text.sentences import split_sentences
+from longt5.text.source import SourceText
 
 from ..errors import BadOption
 from ..warning import AppWarning
+
+# A longer run without a sentence end, as in a transcript without punctuation, is cut into pieces
+# of this size: a passage must stay short enough to be quoted and read.
+MAX_PASSAGE_CHARS = 600
 
 
 @dataclass(frozen=True)
@@ -79,18 +87,30 @@ class PageSpan:
 class Chunk:
     """The part of a document that one encoder pass reads.
 
-    `input_ids` ends with `</s>`. `cut` names the boundary at the chunk's end: "end" (of the
-    document), "section", "paragraph", "sentence" or "token". The first `overlap` characters repeat
-    the end of the chunk before. `title` joins the titles of the chunk's sections.
+    `input_ids` ends with `</s>`; `offsets` are each token's (start, end) in `text`. `cut` names
+    the boundary at the chunk's end: "end" (of the document), "section", "paragraph", "sentence" or
+    "token". The first `overlap` characters repeat the end of the chunk before. `title` joins the
+    titles of the chunk's sections.
     """
 
     input_ids: list[int]
+    offsets: list[tuple[int, int]]
     pages: tuple[int, int]
     text: str
     spans: tuple[PageSpan, ...]
     cut: str
     overlap: int = 0
     title: str = ""
+
+    @cached_property
+    def source(self) -> SourceText:
+        """The text split into passages: sentences, and pieces of overlong ones."""
+        passages = [
+            (piece, min(end, piece + MAX_PASSAGE_CHARS))
+            for start, end in split_sentences(self.text)
+            for piece in range(start, end, MAX_PASSAGE_CHARS)
+        ]
+        return SourceText.of(self.text, passages)
 
 
 def select_pages(document: Document, spec: str) -> Document:

@@ -214,6 +214,7 @@ def _chunk(
     numbers = [span.page for span in spans] or [pages[0][0]]
     return Chunk(
         list(ids),
+        list(offsets),
         (numbers[0], numbers[-1]),
         body,
         tuple(spans),

@@ -13,7 +13,7 @@ from longt5.text.sentences import DENSE_STOPS, STOPS
 from longt5.text.words import count_words
 
 from ..events import SectionSummary, Sentence
-from ..evidence.citations import features
+from ..evidence.citations import overlap_features
 
 OVERVIEW_WORDS = 120
 MIN_SECTIONS = 3  # fewer are short enough to be read themselves
@@ -132,7 +132,7 @@ def _fitting(ranked: Sequence[Ranked], room: int) -> list[Ranked]:
 
 def _words(text: str) -> set[str]:
     """Its words, without the pairs of neighbours."""
-    return {feature for feature in features(text) if " " not in feature}
+    return {feature for feature in overlap_features(text) if " " not in feature}
 
 
 def _ranked(number: int, section: SectionSummary, shared: Counter[str]) -> list[Ranked]:

@@ -1,29 +1,33 @@
-"""A checkpoint as a system: documents in batches through the engine, summaries out."""
+"""A checkpoint as an evaluated system: batches of documents in, summaries out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError, reason
 from ..quantization import is_quantized
-from ..text.prose import NEVER
-from ..text.salience import Ranking, Salience
+from ..text.salience import Salience
 from ..text.source import SourceText
-from ..tokenizer import token_range
 
-DEFAULT_WINDOW, SANE_WINDOW = 16_384, (64, 1_000_000)  # tokens
-TOKENS_PER_WORD = 1.25
+if TYPE_CHECKING:
+    from ..copy_processor import CopySource
+
+# Tokens of a pass where the tokenizer states no plausible limit; some state 1e30.
+FALLBACK_WINDOW, PLAUSIBLE_WINDOW = 16_384, (64, 1_000_000)
+TOKENS_PER_WORD = 1.25  # of English prose in T5 vocabularies, roughly
 
 
 @dataclass(frozen=True)
 class InputSettings:
-    """How documents are read: the first ``window`` tokens (None: the tokenizer's limit), padded
-    to the "longest" of a batch or to "max_length" (the window); ``copy_penalty`` as in
-    :mod:`longt5.copy_processor` (None: what the checkpoint's folder says)."""
+    """How documents are read.
+
+    ``window``: tokens of a document that are read (None: the tokenizer's limit). ``padding``:
+    to the "longest" of a batch, or to "max_length" (the window). ``copy_penalty``: see
+    :mod:`longt5.copy_processor` (None: chosen by the checkpoint's folder).
+    """
 
     window: int | None = None
     padding: str = "longest"
@@ -31,23 +35,23 @@ class InputSettings:
 
 
 class Checkpoint:
-    """A loaded checkpoint that summarizes batches of documents, always in the same way."""
+    """A loaded checkpoint that summarizes batches of documents with fixed options."""
 
     def __init__(
         self,
         model: Any,
         tokenizer: Any,
-        reading: InputSettings,
+        inputs: InputSettings,
         options: Mapping[str, Any],
         salience: Salience | None = None,
     ) -> None:
         self.salience = salience
-        self.model, self.tokenizer, self.padding = model, tokenizer, reading.padding
-        self.window = reading.window or window_of(tokenizer)
-        self.copy_penalty = reading.copy_penalty or 0.0
+        self.model, self.tokenizer, self.padding = model, tokenizer, inputs.padding
+        self.window = inputs.window or window_of(tokenizer)
+        self.copy_penalty = inputs.copy_penalty or 0.0
         self.options = decoding_options(model.generation_config, options, self.copy_penalty)
         self.config = model.generation_config.merged(**self.options)
-        # A model that copies ends with the first sentence after its least length.
+        # A search under the copy rule ends with the first sentence after the minimum length.
         least = self.config.min_new_tokens or self.config.longest // 2
         self.words = round(least / TOKENS_PER_WORD)
 
@@ -55,7 +59,7 @@ class Checkpoint:
     def load(
         cls,
         name: str,
-        reading: InputSettings,
+        inputs: InputSettings,
         options: Mapping[str, Any],
         *,
         revision: str | None = None,
@@ -65,6 +69,7 @@ class Checkpoint:
         """Load a folder or a hub id. Raises UserError."""
         from .. import LongT5ForConditionalGeneration, Tokenizer
         from ..checkpoint import locate
+        from ..copy_processor import FORBIDDING_PENALTY
 
         try:
             folder = locate(name, revision, local_files_only=False)
@@ -73,10 +78,10 @@ class Checkpoint:
             model = LongT5ForConditionalGeneration.from_pretrained(
                 folder, device=device, dtype=dtype
             )
-            if reading.copy_penalty is None:
-                penalty = NEVER if salience else copy_penalty_of_card(folder)
-                reading = InputSettings(reading.window, reading.padding, penalty)
-            return cls(model, tokenizer, reading, options, salience)
+            if inputs.copy_penalty is None:
+                penalty = FORBIDDING_PENALTY if salience else copy_penalty_of_card(folder)
+                inputs = replace(inputs, copy_penalty=penalty)
+            return cls(model, tokenizer, inputs, options, salience)
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(
                 f"The model {name} cannot be used ({reason(error)}): check the name or the "
@@ -85,14 +90,14 @@ class Checkpoint:
 
     @property
     def dtype(self) -> str:
-        """The number format; int8 is said of the processor's decode steps, where it is used."""
+        """The number format, with int8 where the decode steps on the CPU use it."""
         kind = str(self.model.dtype).removeprefix("torch.")
         int8 = self.model.device.type == "cpu" and is_quantized(self.model)
         return f"int8, {kind}" if int8 else kind
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a report says of it."""
+        """The settings of the checkpoint, for the report."""
         return {
             "dtype": self.dtype,
             "device": self.model.device.type,
@@ -104,20 +109,22 @@ class Checkpoint:
         }
 
     def write(self, documents: Sequence[str]) -> list[str]:
-        """A summary for each document of a batch; what is beyond the window is not read.
-        Raises UserError when memory runs out."""
+        """Return a summary for each document of a batch; text beyond the window is not read.
+
+        Raises UserError when memory runs out.
+        """
         import torch
 
         from .. import is_out_of_memory
 
-        rows, sentences, rankings = zip(*map(self._read, documents), strict=True)
+        rows, sources = zip(*map(self._read, documents), strict=True)
         width = self.window if self.padding == "max_length" else max(map(len, rows))
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
         try:
             output = self.model.generate(
-                ids, mask, logits_processor=self._rules(sentences, rankings), **self.options
+                ids, mask, logits_processor=self._copy_rules(sources), **self.options
             )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -128,48 +135,44 @@ class Checkpoint:
             ) from error
         return self.tokenizer.batch_decode(output.sequences.tolist())
 
-    def _read(self, text: str) -> tuple[list[int], list[Sequence[int]], Ranking | None]:
-        """(ids of what is read, with ``</s>``; its whole sentences as ids; their ranking)."""
+    def _read(self, text: str) -> tuple[list[int], CopySource | None]:
+        """Return the ids that are read, with ``</s>``, and what a summary may copy of them."""
         ids, offsets = self.tokenizer.encode_with_offsets(text, add_eos=False)
         ids = ids[: self.window - 1]
-        source = SourceText.of(text)
-        places = [(span, token_range(text, offsets, *span)) for span in source.candidates]
-        read = [(span, ids[a:b]) for span, (a, b) in places if b <= len(ids)]
         row = [*ids, self.tokenizer.eos_token_id]
-        if not read or not self.copy_penalty:
-            return row, [ids], None
-        from ..copy_processor import tidied
+        if not self.copy_penalty:
+            return row, None
+        from ..copy_processor import CopySource
 
-        spans = [span for span, _ in read]
-        ranking = self.salience.rank(source, self.words, spans=spans) if self.salience else None
-        sentences = [(text[slice(*span)], tokens) for span, tokens in read]
-        encode = partial(self.tokenizer.encode, add_eos=False)
-        return row, tidied(sentences, encode, ranking.plan if ranking else ()), ranking
+        source = CopySource.of(
+            SourceText.of(text), (ids, offsets), self.tokenizer, self.salience, self.words
+        )
+        return row, source if source.sentences else CopySource([ids])
 
-    def _rules(
-        self, sentences: Sequence[list[Sequence[int]]], rankings: Sequence[Ranking | None]
-    ) -> list[Any]:
-        from ..copy_processor import CopyPenalty
+    def _copy_rules(self, sources: Sequence[CopySource]) -> list[Any]:
+        from ..copy_processor import copy_rule
 
         if not self.copy_penalty:
             return []
         rows, eos = self.config.rows_per_source, self.tokenizer.eos_token_id
-        return [CopyPenalty(self.copy_penalty, sentences, rows, eos, rankings=rankings)]
+        return [copy_rule(sources, rows, eos, self.copy_penalty)]
 
 
 def window_of(tokenizer: Any) -> int:
-    """Tokens of a pass: the tokenizer's own limit if sane, else 16,384."""
-    said = tokenizer.model_max_length
-    sane = said is not None and SANE_WINDOW[0] <= said <= SANE_WINDOW[1]
-    return int(said) if sane else DEFAULT_WINDOW
+    """Return the tokens of a pass: the tokenizer's limit if plausible, else FALLBACK_WINDOW."""
+    limit = tokenizer.model_max_length
+    plausible = limit is not None and PLAUSIBLE_WINDOW[0] <= limit <= PLAUSIBLE_WINDOW[1]
+    return int(limit) if plausible else FALLBACK_WINDOW
 
 
 def decoding_options(
     config: Any, options: Mapping[str, Any], copy_penalty: float
 ) -> dict[str, Any]:
-    """The decoding options over a checkpoint's own: a limit that is given replaces its limits,
-    and the rule for copying replaces that against repeated n-grams, since whole sentences
-    repeat names and the rule lets none come twice."""
+    """Return the decoding options that override the checkpoint's own.
+
+    A given limit replaces all limits of the checkpoint. The copy rule replaces the one against
+    repeated n-grams: whole sentences repeat names, and no sentence is copied twice.
+    """
     chosen = {name: value for name, value in options.items() if value is not None}
     if "max_length" in chosen:
         chosen.setdefault("max_new_tokens", None)
@@ -183,8 +186,13 @@ def decoding_options(
 
 
 def copy_penalty_of_card(folder: Path) -> float:
-    """NEVER where the checkpoint's card is tagged ``extractive``, else 0. Raises ValueError."""
+    """Return FORBIDDING_PENALTY if the checkpoint's card is tagged ``extractive``, else 0.
+
+    Raises ValueError when the card cannot be read.
+    """
     from huggingface_hub import metadata_load
+
+    from ..copy_processor import FORBIDDING_PENALTY
 
     card = folder / "README.md"
     try:
@@ -195,4 +203,5 @@ def copy_penalty_of_card(folder: Path) -> float:
             f"{reason(error)}"
         ) from error
     tags = (found or {}).get("tags")
-    return NEVER if "extractive" in (tags if isinstance(tags, list) else [tags]) else 0.0
+    is_extractive = "extractive" in (tags if isinstance(tags, list) else [tags])
+    return FORBIDDING_PENALTY if is_extractive else 0.0

@@ -21,9 +21,6 @@ from .tidying import BULLET
 from .words import STOPWORDS, count_words
 
 MIN_WORDS, MAX_CHARACTERS = 4, 600  # shorter is a scrap, longer is a table or a listing
-# The price of leaving a sentence where none may be left: more than the 1e9 by which a search marks
-# what is not there. An answer that left one would else count as ended, and might end the search.
-NEVER = 1e10
 # A name with a small letter and what it does: "systemd is a manager", "make reads the file".
 NAMED = re.compile(
     r"([a-z][a-z\d]+) (?:is|are|was|were|can|does|has|will|may|must|allows|provides|lets|reads"

@@ -101,7 +101,9 @@ def test_short_summaries_have_none() -> None:
 
 
 def test_each_text_is_looked_through_once(monkeypatch) -> None:
-    looked, real = [], overview.features
-    monkeypatch.setattr(overview, "features", lambda text: looked.append(text) or real(text))
+    looked, real = [], overview.overlap_features
+    monkeypatch.setattr(
+        overview, "overlap_features", lambda text: looked.append(text) or real(text)
+    )
     assert overview_of([section(n, said(n, 12), said(n, 14)) for n in range(1, 31)])
     assert len(looked) <= 3 * 30  # of each section and of each of its sentences

@@ -19,7 +19,8 @@ from app.errors import BadOption, ModelNotFound, NoTextLayer
 from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
 from app.runs.model_cache import ModelCache
 from app.settings import LENGTH_WORDS, Settings
-from app.summary.lengths import due_words, share_words, token_limits
+from app.summary.extractive import planned_limits
+from app.summary.lengths import due_words, length_options, share_words, token_limits
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
@@ -240,7 +241,7 @@ def test_a_pass_takes_exactly_the_window(checkpoint, monkeypatch, said) -> None:
 
 def chunk_of(words: int) -> Chunk:
     text = " ".join(["word"] * words)
-    return Chunk(list(range(words + 1)), (1, 1), text, (), "end")
+    return Chunk(list(range(words + 1)), [], (1, 1), text, (), "end")
 
 
 @given(
@@ -265,21 +266,22 @@ def test_summaries_of_the_examples_have_about_the_words_asked_for(bundled, lengt
 
 
 def test_limits_leave_room_for_a_sentence() -> None:
-    least, most = token_limits(80, chunk_of(900), None)
+    least, most = token_limits(80, chunk_of(900))
     assert 0 < least < 80 < most
-    assert token_limits(80, chunk_of(900), 5) == (5, 5)
+    assert length_options(80, (least, most), 5) == {"min_new_tokens": 5, "max_new_tokens": 5}
+    assert length_options(20, (9, 30), None)["length_penalty"] == 0.0
 
 
 @given(st.lists(st.integers(1, 80), min_size=1, max_size=5), st.integers(20, 300))
-def test_what_is_planned_is_said_and_no_shorter_answer(planned, words) -> None:
-    whole, chunk = sum(planned), chunk_of(900)
-    least, most = token_limits(words, chunk, None, planned)
-    if whole > 2 * token_limits(words, chunk, None)[1]:
-        assert (least, most) == token_limits(words, chunk, None)
+def test_limits_of_a_plan_admit_all_its_sentences(planned, words) -> None:
+    whole, unplanned = sum(planned), token_limits(words, chunk_of(900))
+    least, most = planned_limits(planned, unplanned)
+    if whole > 2 * unplanned[1]:
+        assert (least, most) == unplanned
     else:
         left_out = whole - min(planned)  # an answer without one of the sentences is too short
         assert left_out <= least <= whole < most
-    assert token_limits(words, chunk, 5, planned)[1] == 5
+    assert planned_limits([], unplanned) == unplanned
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), min_size=1, max_size=9))

@@ -8,17 +8,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import copy_processor as copying
-from longt5.copy_processor import BEGIN, CONTEXT, END, CopyPenalty, SourceRuns, tidied
+from longt5 import copy_processor
+from longt5.copy_processor import (
+    BEGIN,
+    END,
+    FORBIDDING_PENALTY,
+    MAX_RECENT_TOKENS,
+    CopyPenalty,
+    SourceRuns,
+    tidy_sentences,
+)
 from longt5.text import tidying
-from longt5.text.prose import NEVER
 from tests.parity.reference import ours_like, reference_model
 
 SENTENCES = st.lists(st.lists(st.integers(2, 12), min_size=1, max_size=9), min_size=1, max_size=5)
 
 
 def test_worked_examples() -> None:
-    assert doctest.testmod(copying).failed == doctest.testmod(tidying).failed == 0
+    assert doctest.testmod(copy_processor).failed == doctest.testmod(tidying).failed == 0
 
 
 def test_sentences_are_said_without_what_points_elsewhere() -> None:
@@ -29,10 +36,10 @@ def test_sentences_are_said_without_what_points_elsewhere() -> None:
         asked.append(text)
         return [9]
 
-    assert tidied(sentences, encode) == [[5, 6], [9]]
-    assert tidied(sentences, encode, plan={0}) == [[5, 6], [9]]
+    assert tidy_sentences(sentences, encode) == [[5, 6], [9]]
+    assert tidy_sentences(sentences, encode, plan={0}) == [[5, 6], [9]]
     assert asked == ["They divide.", "However, they divide."]
-    tidied([("• led a team of six", [5]), ("很难", [6]), ("“Done!”", [7])], encode)
+    tidy_sentences([("• led a team of six", [5]), ("很难", [6]), ("“Done!”", [7])], encode)
     assert asked[2:] == ["Led a team of six.", "很难。"]
 
 
@@ -52,9 +59,9 @@ def slow_after(sentences, recent):
     return set()
 
 
-@given(SENTENCES, st.lists(st.integers(2, 12), max_size=CONTEXT), st.booleans())
+@given(SENTENCES, st.lists(st.integers(2, 12), max_size=MAX_RECENT_TOKENS), st.booleans())
 def test_runs_are_those_of_the_slow_twin(sentences, tokens, begins) -> None:
-    recent = tuple(([BEGIN] if begins else []) + tokens)[-CONTEXT:]
+    recent = tuple(([BEGIN] if begins else []) + tokens)[-MAX_RECENT_TOKENS:]
     runs = SourceRuns(sentences)
     assert set(runs.after(runs.ending(recent))) == slow_after(sentences, recent)
 
@@ -152,7 +159,7 @@ def joins(tokens, sentences) -> bool:
 def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> None:
     """It stops when so many answers have ended as there are beams, whatever those cost."""
     sentences = [[2, 3] * 6, [4]]
-    rule = [CopyPenalty(NEVER, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
+    rule = [CopyPenalty(FORBIDDING_PENALTY, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
     answer = (
         model()
         .generate(
@@ -176,7 +183,7 @@ def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> N
 def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams) -> None:
     ids = torch.tensor([[t for s in sentences for t in s] + [1]])
     network = model()
-    rule = lambda: [CopyPenalty(NEVER, [sentences], beams, eos=1)]  # noqa: E731
+    rule = lambda: [CopyPenalty(FORBIDDING_PENALTY, [sentences], beams, eos=1)]  # noqa: E731
     options = {"num_beams": beams, "max_new_tokens": 14}
     shown: list[int] = []
     for draft in network.stream(ids, logits_processor=rule(), **options):
@@ -204,7 +211,7 @@ def free(rule: CopyPenalty) -> list[int]:
 
 def test_words_said_twice_in_a_sentence_lead_to_no_loop() -> None:
     """No way back from "1,250 tonnes of carbon, equal to 4,600 tonnes of carbon dioxide"."""
-    again = list(range(5, 5 + CONTEXT + 1))
+    again = list(range(5, 5 + MAX_RECENT_TOKENS + 1))
     rule = CopyPenalty(30.0, [[[3, *again, 4, *again, 2]]], 1, eos=1)
     for token in (3, *again):
         rule.advance([0], [token])
@@ -231,7 +238,7 @@ def test_a_sentence_begins_at_the_price_it_has_after_the_one_at_hand() -> None:
 
 
 def test_a_long_phrase_that_two_sentences_share_is_no_bridge() -> None:
-    shared = list(range(10, 10 + CONTEXT + 1))
+    shared = list(range(10, 10 + MAX_RECENT_TOKENS + 1))
     rule = CopyPenalty(30.0, [[[3, *shared, 4], [5, *shared, 6]]], 1, eos=1)
     for token in (5, *shared):
         rule.advance([0], [token])

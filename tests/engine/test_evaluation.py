@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from longt5 import errors
+from longt5.copy_processor import FORBIDDING_PENALTY
 from longt5.evaluation import baselines, bootstrap, metrics
 from longt5.evaluation.__main__ import main
 from longt5.evaluation.checkpoints import Checkpoint, InputSettings, decoding_options
@@ -162,7 +163,7 @@ def test_the_command_writes_the_report(data, tmp_path, capsys) -> None:
         assert all(low <= mean <= high for mean, low, high in row.values())
     assert set(report["sources"]) == {"a", "b"}
     assert report["scores"]["lead"]["supported"] == [100, 100, 100]
-    assert report["settings"][argv[1]]["copy_penalty"] == candidates.NEVER  # by its card
+    assert report["settings"][argv[1]]["copy_penalty"] == FORBIDDING_PENALTY  # by its card
     text = (out / "report.md").read_text("utf-8")
     assert text in capsys.readouterr().out and "| oracle |" in text and "no stemmer" in text
     row = json.loads((out / "summaries.jsonl").read_text("utf-8").splitlines()[1])

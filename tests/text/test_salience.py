@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from app.settings import assets_dir
 from app.summary.summarizer import Summarizer
+from longt5.copy_processor import FORBIDDING_PENALTY
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, InputSettings
 from longt5.text.features import FEATURES, Sentences
-from longt5.text.prose import NEVER, candidate_spans, is_whole
+from longt5.text.prose import candidate_spans, is_whole
 from longt5.text.salience import FILE, Ranking, Salience
 from longt5.text.sentences import heading_places, is_listing
 from longt5.text.source import SourceText
@@ -327,4 +328,4 @@ def test_a_folder_with_a_ranking_holds_a_model_that_copies(tmp_path) -> None:
     # A run of one is not gone on with by the other.
     assert plain.identity.decoding["salience"] != ranked.identity.decoding["salience"]
     checkpoints = Checkpoint.load(str(tmp_path), InputSettings(), {}, device="cpu")
-    assert checkpoints.copy_penalty == NEVER
+    assert checkpoints.copy_penalty == FORBIDDING_PENALTY

@@ -72,7 +72,7 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
     targets = share_words(length, chunks)
     for chunk, words in list(zip(chunks, targets, strict=True))[:most]:
         encoded = summarizer.model.encode(torch.tensor([chunk.input_ids]))
-        least, longest = token_limits(words, chunk, None)
+        least, longest = token_limits(words, chunk)
         for width in beams:
             yield (
                 width,

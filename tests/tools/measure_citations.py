@@ -24,7 +24,8 @@ import torch
 
 from app.documents.load import load_document
 from app.errors import AppError
-from app.evidence.citations import WORD, Citer, Passage, find_passages
+from app.events import Sentence
+from app.evidence.citations import WORD_PATTERN, Citer, Passage, find_passages
 from app.evidence.section_evidence import SectionEvidence
 from app.settings import assets_dir
 from app.summary.chunking import chunk_document
@@ -72,7 +73,7 @@ class Score:
 
 def words_of(text: str) -> list[str]:
     """Lower-case words, as the citations count them."""
-    return WORD.findall(text.lower())
+    return WORD_PATTERN.findall(text.lower())
 
 
 def longest_runs(sentence: str, passages: Sequence[Passage], text: str) -> set[int]:
@@ -114,11 +115,11 @@ def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
     score = Score()
 
     class Recorder(SectionEvidence):
-        def _cited(self, text, shares):
-            truth = longest_runs(text, self._passages, self._chunk.text)
+        def _cite(self, sentence: str, shares: Sequence[float] | None) -> Sentence:
+            truth = longest_runs(sentence, self._passages, self._chunk.text)
             if truth:
-                score.add(truth, cited_by(self._citer, text, shares))
-            return super()._cited(text, shares)
+                score.add(truth, cited_by(self._citer, sentence, shares))
+            return super()._cite(sentence, shares)
 
     with mock.patch("app.summary.section_writer.SectionEvidence", Recorder):
         summarizer.summarize(document, Options(length=length))
@@ -147,8 +148,7 @@ def rewritten(summarizer: Summarizer, document: Any, per_chunk: int = 12) -> Sco
     score, chance = Score(), random.Random(1)
     tokenizer, model = summarizer.tokenizer, summarizer.model
     for chunk in chunk_document(document, tokenizer, summarizer.window):
-        _, offsets = tokenizer.encode_with_offsets(chunk.text)
-        passages = find_passages(chunk, offsets)
+        passages = find_passages(chunk)
         citer = Citer(passages)
         known = [
             p
