@@ -13,7 +13,10 @@ from pathlib import Path
 from .documents.load import document_from_text, load_document
 from .errors import AppError, Busy, NotReadable
 from .events import Event, Finished, Progress, Summary
-from .runs.requests import ModelKeeper, Request, summarize_all
+from .runs.model_cache import ModelCache
+from .runs.request import Request
+from .runs.request_run import summarize_all
+from .runs.stop import StopSignal
 from .settings import DEFAULT_BEAMS, DEFAULT_LENGTH, DEFAULT_MODEL, READABLE, Settings
 from .summary.options import Options
 
@@ -155,14 +158,15 @@ def _events(
     read_s = time.monotonic() - began
     request = Request((document,), options, settings.model, (read_s,))
     request.check()
+    stop = StopSignal(stop_event.is_set) if stop_event is not None else None
     with _one_run_at_a_time():
-        yield from summarize_all(request, _model_keeper(settings), stop_event)
+        yield from summarize_all(request, _model_cache(settings), stop)
 
 
 @functools.lru_cache(maxsize=1)
-def _model_keeper(settings: Settings) -> ModelKeeper:
-    """Return the holder of the loaded model; other settings evict it."""
-    return ModelKeeper(settings)
+def _model_cache(settings: Settings) -> ModelCache:
+    """Return the cache of the loaded model; other settings evict it."""
+    return ModelCache(settings)
 
 
 _running = threading.Lock()

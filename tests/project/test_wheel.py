@@ -128,12 +128,13 @@ def test_processes_of_its_own_start(installed: Path, tmp_path: Path) -> None:
     script = tmp_path / "processes.py"
     script.write_text(
         """
-import sys, threading
+import sys
 
 from longt5_summarizer.documents.load import document_from_text
 from longt5_summarizer.documents.readers.pdf.page_image import page_image
-from longt5_summarizer.runs.requests import Request
-from longt5_summarizer.runs.subprocess_run import summarize_apart
+from longt5_summarizer.runs.request import Request
+from longt5_summarizer.runs.stop import StopSignal
+from longt5_summarizer.runs.subprocess_run import summarize_in_subprocess
 from longt5_summarizer.settings import Settings
 from longt5_summarizer.summary.options import Options
 
@@ -141,7 +142,7 @@ if __name__ == "__main__":
     print(len(page_image(sys.argv[1], 5)) > 1_000)
     document = document_from_text("Ladders are lent for a week, drills for a day.")
     request = Request((document,), Options(num_beams=1, max_new_tokens=8), "bundled")
-    *_, last = summarize_apart(request, Settings(device="cpu"), threading.Event(), None)
+    *_, last = summarize_in_subprocess(request, Settings(device="cpu"), StopSignal(), None)
     print(type(last).__name__)
 """,
         encoding="utf-8",
