@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import ends_sentence
 
 _LEADER = re.compile(r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}")
 _LEADER_RUN = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # forms to fill in, rows of tables
@@ -36,7 +36,6 @@ _RESUME = re.compile(
 _NUMBERED = re.compile(r"^(?:#{1,6}\s*)?(\d{1,3}(?:\.\d{1,2})*)[.:]?\s+(\S.*)$", re.M)
 _CHAPTER = re.compile(r"[^\W\d_a-z][^.;]{0,70}(?<![,:])")
 _IN_ENTRY = re.compile(r"[,:\d]")  # in a reference, and in few titles of chapters
-_STOP = re.compile(rf"[{STOPS}{DENSE_STOPS}]{CLOSING}$")
 FEW_TITLES = 12  # lines of contents without a page number, on a page where contents go on
 EARLY_PAGES = 25  # contents without leaders are looked for on these, or on the first fifth
 LAST_PART = 0.4  # a list of references begins after this share of the text
@@ -64,7 +63,7 @@ def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
 
 def _has_text(lines: Sequence[str]) -> bool:
     """Whether lines beside those of a table of contents are more than titles without numbers."""
-    return sum(map(bool, lines)) > FEW_TITLES or any(map(_STOP.search, lines))
+    return sum(map(bool, lines)) > FEW_TITLES or any(map(ends_sentence, lines))
 
 
 def _leader_block(lines: Sequence[str]) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from longt5.text.sentences import IMPRINT
+from longt5.text.prose import IMPRINT
 from longt5.text.words import count_words
 
 _OWN = (  # words of the law, rare in other texts

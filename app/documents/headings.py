@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from longt5.text.sentences import CLOSING, DENSE_STOPS, MAX_HEADING, STOPS
+from longt5.text.headings import MAX_HEADING_CHARACTERS
+from longt5.text.sentences import ends_clause
 from longt5.text.words import count_words
 
 from ..errors import BadOption
@@ -26,7 +27,6 @@ HEADING = re.compile(
     re.MULTILINE,
 )
 APPENDIX = re.compile(rf"^([A-Z])\.?\s+{CAPITAL}\S.{{0,70}}(?<![.;:,])$", re.MULTILINE)
-PAGE_END = re.compile(rf"[{STOPS}{DENSE_STOPS}:]{CLOSING}$")
 NUMBERS = re.compile(r"[\d\s,–-]+")
 MIN_TITLES = 3  # fewer headings of a level are the title of the whole, not sections
 MAX_TITLES = 500  # more are no overview of a document
@@ -72,7 +72,7 @@ def join_pages(document: Document) -> tuple[str, list[PageSpan]]:
             # Parts of a text and slides end where their paragraphs do.
             is_apart = document.unit in ("part", "slide") or _ends_in_title(parts[-1])
             ends = (
-                PAGE_END.search(parts[-1][-9:])
+                ends_clause(parts[-1][-9:])
                 or HEADING.match(body)
                 or (not body[0].islower() and is_apart)
             )
@@ -88,7 +88,7 @@ def _ends_in_title(page: str) -> bool:
     """Whether its last paragraph is a title or the lines of a title page, which go on nowhere:
     short, and all but the small words begin with capitals or numbers."""
     words = page[page.rfind("\n\n") + 1 :].split()
-    return len(" ".join(words)) <= MAX_HEADING and not any(
+    return len(" ".join(words)) <= MAX_HEADING_CHARACTERS and not any(
         word[0].islower() and (len(word) > SMALL or word is words[-1]) for word in words
     )
 
@@ -139,7 +139,7 @@ def _title(title: str, text: str, page: tuple[int, int], after: int) -> re.Match
 
 def is_above(text: str) -> bool:
     """Whether a text on top of a page is no more than a line over its title."""
-    return len(text) < ABOVE and not PAGE_END.search(text.rstrip())
+    return len(text) < ABOVE and not ends_clause(text.rstrip())
 
 
 def headings_in_text(text: str) -> list[Heading]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from longt5.text.claims import Facts, check
-from longt5.text.sentences import split_sentences, without_headings
+from longt5.text.headings import without_headings
+from longt5.text.sentences import split_sentences
 
 from ..documents.model import Chunk, Document
 from ..events import Sentence

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from longt5.text.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import sentence_starts
 
 from ..documents.headings import (
     HEADING,
@@ -34,10 +34,6 @@ OVERLAP_SHARE = 1 / 16  # the most of a window that repeats what the chunk befor
 LEAST = 1 / 2  # of a window; a shorter piece shares its chunk with a neighbour where both fit
 SPARE = 16  # tokens; pieces tokenize to a few more when they stand together
 TITLES = 80  # characters of titles that are written one after another
-# What goes on with a small letter may only be an abbreviation.
-SENTENCE_END = re.compile(
-    rf"[{STOPS}]{CLOSING}\s+(?=[\"'“‘«(\[]?[^\W_a-zß-ÿ])|[{DENSE_STOPS}]+[{CLOSED}]*\s*"
-)
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
 
 
@@ -113,7 +109,7 @@ def cut_places(
     return {
         "section": sorted(found),
         "paragraph": [match.end() for match in PARAGRAPH_END.finditer(text)],
-        "sentence": [match.end() for match in SENTENCE_END.finditer(text)],
+        "sentence": sentence_starts(text),
     }
 
 

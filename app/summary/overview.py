@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from longt5.text.sentences import DENSE_STOPS, STOPS
+from longt5.text.sentences import ends_sentence
 from longt5.text.words import count_words
 
 from ..events import SectionSummary, Sentence
@@ -90,7 +90,7 @@ def _length(found: Ranked) -> int:
 def _stands_alone(text: str) -> bool:
     """Whether it ends, and what it opens it also closes."""
     pairs = all(text.count(a) == text.count(b) for a, b in ("()", "“”", "[]"))
-    return text[-1:] in f'{STOPS}{DENSE_STOPS}”"’)' and pairs and text.count('"') % 2 == 0
+    return ends_sentence(text) and pairs and text.count('"') % 2 == 0
 
 
 def _spread(groups: Sequence[list[Ranked]]) -> list[Ranked]:

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from longt5.text.headings import without_headings
 from longt5.text.salience import Salience
-from longt5.text.sentences import ended, headings_of, settled, without_headings
+from longt5.text.sentences import finish_text, settled_sentences
 
 from ..documents.model import Chunk
 from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
@@ -54,7 +55,7 @@ class SectionWriter:
         )
         self._evidence = SectionEvidence(chunk, tokenizer, document)
         self._labels = document.page_labels(chunk.pages)
-        self._headings = headings_of(chunk.text)
+        self._headings = [words for _, words in chunk.source.headings]
 
     def events(
         self, encoded: Any, words: int, options: Options, stop_event: threading.Event | None
@@ -87,11 +88,13 @@ class SectionWriter:
                 break
             yield self._draft_event(committed, provisional, draft.committed)
             yield Progress("decoding", min(count, most), most, *self._place)
-        yield from self._final_events(ended(committed + provisional, reason), tokens, count, reason)
+        yield from self._final_events(
+            finish_text(committed + provisional, reason), tokens, count, reason
+        )
 
     def _draft_event(self, committed: str, provisional: str, tokens: Sequence[int]) -> DraftText:
         """Return the whole sentences that can no longer change, cited, and the rest as a guess."""
-        whole = settled(committed)
+        whole = settled_sentences(committed)
         firm = without_headings(whole, self._headings)
         guess = without_headings(committed + provisional, self._headings)[len(firm) :]
         sentences = self._evidence.cite_sentences(whole, tokens, self._headings)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..text.overlap import Growing
-from ..text.prose import Span, candidate_spans, picked
+from ..text.prose import Span, candidate_spans, join_sentences
 from ..text.words import count_words, words_of
 from ..training.corpus import Record
 
@@ -52,7 +52,7 @@ def oracle(record: Record, words: int) -> str:
         growing.add(profiles[best])
         left.remove(best)
         chosen.append(best)
-    return picked(record.document, [spans[i] for i in sorted(chosen)])
+    return join_sentences(record.document, [spans[i] for i in sorted(chosen)])
 
 
 BASELINES: dict[str, Callable[[Record, int], str]] = {
@@ -70,7 +70,7 @@ def _fill_to_length(text: str, spans: list[Span], ranking: Sequence[int], words:
             break
         chosen.append(i)
         total += size
-    return picked(text, [spans[i] for i in sorted(chosen)])
+    return join_sentences(text, [spans[i] for i in sorted(chosen)])
 
 
 class _WordTokenizer:

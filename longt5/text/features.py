@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from .sentences import Span
 from .source import SourceText
 from .words import STOPWORDS, words_of
 
@@ -51,8 +52,6 @@ QUOTATION = re.compile(r"[\"“”]")
 SAID = re.compile(r"[\"“”]|\bsaid\b")
 PERSON = re.compile(r"\b(?:I|you|your|my)\b")
 PEOPLE = re.compile(r"\b(?:he|she|him|her|his)\b")
-
-Span = tuple[int, int]
 
 
 def content_words(text: str) -> list[str]:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from ..checkpoint import checked_types, read_object, replacing
 from ..errors import reason
-from .features import FEATURES, Sentences, Span
+from .features import FEATURES, Sentences
+from .sentences import Span
 from .source import SourceText
 
 FILE = "salience.json"

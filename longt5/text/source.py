@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .prose import Span, select_candidates, sentence_spans
-from .sentences import heading_places
+from .headings import heading_places
+from .prose import select_candidates
+from .sentences import Span, sentence_spans
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 
-from .sentences import CLOSING, DENSE_STOPS, NOTES, STOPS
+from .prose import BULLET
+from .sentences import CLOSING, DENSE_STOPS, NOTE_NUMBERS, STOPS
 
 _DATE = (  # "(May 2019)" and "(Since 1990)" are no citations
     r"(?!(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
@@ -28,9 +29,10 @@ NEEDED = re.compile(
     r"|between|equations?|refs?|references?|papers?|works?))\Z",
     re.IGNORECASE,
 )
-BULLET = re.compile(r"(?:[•●○◦▪■□‣∙·➢✓\uf0b7*–—-]|\.{3,}|…+)\s+(?=\S)")
-RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}},){NOTES}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])")
-LAST_RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}})(\.{CLOSING}){NOTES}\Z")
+RAISED = re.compile(
+    rf"(?<=[^\W\d_A-Z]{{4}},){NOTE_NUMBERS}|(?<=[^\W\d_A-Z]{{4}}:)\d{{1,2}}(?=\s[A-Z])"
+)
+LAST_RAISED = re.compile(rf"(?<=[^\W\d_A-Z]{{4}})(\.{CLOSING}){NOTE_NUMBERS}\Z")
 # What has "2.5" before it may be measured: a number of three parts or with a stop is a clause's.
 LABEL = re.compile(
     r"(?:[\[(]\d{1,2}:\d\d(?::\d\d)?[\])]\s+(?=\S)|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?\s+(?=[^\sa-z]))"

@@ -28,7 +28,7 @@ from app.export.markdown import MarkdownWriter, escape_markdown
 from app.export.text import TextWriter
 from app.summary.summarizer import Options
 from app.warning import AppWarning, WarningKind
-from longt5.text.sentences import settled
+from longt5.text.sentences import settled_sentences
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
 
@@ -128,7 +128,7 @@ def test_escaped_text_renders_unchanged_in_known_cases(text: str) -> None:
 def test_escaping_a_prefix_gives_a_prefix(text: str) -> None:
     whole = escape_markdown(text)
     for end in range(len(text)):
-        assert whole.startswith(escape_markdown(settled(text[:end])))
+        assert whole.startswith(escape_markdown(settled_sentences(text[:end])))
 
 
 @pytest.mark.parametrize(

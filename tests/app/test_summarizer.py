@@ -25,14 +25,8 @@ from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
-from longt5.text.sentences import (
-    ended,
-    headings_of,
-    sentence_ends,
-    settled,
-    split_sentences,
-    without_headings,
-)
+from longt5.text.headings import heading_places, without_headings
+from longt5.text.sentences import finish_text, sentence_ends, settled_sentences, split_sentences
 from longt5.text.words import count_words
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
 from tests.parity.reference import TINY
@@ -320,15 +314,15 @@ def test_sentences_end_where_a_reader_says() -> None:
         "While 40% live.5,6",
         "It.2 See man/hello.1 Then page.3 on p. 2.12 X",
     ]
-    assert settled("One is done. Two is not.") == "One is done."
-    assert settled("He waited... and") == settled("He waited. \ufffd") == ""
-    assert ended("One is done. Two is not", "length") == "One is done."
-    assert ended("Nothing is done", "length") == "Nothing is done …"
-    assert ended("One is done. Two is", "stopped") == "One is done. Two is …"
-    assert ended("Nothing is", "eos") == "Nothing is …" and ended("", "eos") == ""
-    assert ended("One is done. Two \ufffd", "stopped") == "One is done. Two …"
-    assert ended("पानी बढ़ा। सब\ufffd\ufffd", "length") == "पानी बढ़ा।"
-    assert ended("\ufffd", "eos") == ""
+    assert settled_sentences("One is done. Two is not.") == "One is done."
+    assert settled_sentences("He waited... and") == settled_sentences("He waited. \ufffd") == ""
+    assert finish_text("One is done. Two is not", "length") == "One is done."
+    assert finish_text("Nothing is done", "length") == "Nothing is done …"
+    assert finish_text("One is done. Two is", "stopped") == "One is done. Two is …"
+    assert finish_text("Nothing is", "eos") == "Nothing is …" and finish_text("", "eos") == ""
+    assert finish_text("One is done. Two \ufffd", "stopped") == "One is done. Two …"
+    assert finish_text("पानी बढ़ा। सब\ufffd\ufffd", "length") == "पानी बढ़ा।"
+    assert finish_text("\ufffd", "eos") == ""
 
 
 @pytest.mark.parametrize(
@@ -382,7 +376,7 @@ def test_the_cells_of_a_table_are_no_one_sentence() -> None:
 
 def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
     source = "5.5 Carbon\n\nThe mud holds carbon. It stays.\n\n6 Costs\n\nWalls cost more."
-    headings = headings_of(source)
+    headings = [words for _, words in heading_places(source)]
     assert set(headings) == {"5.5 Carbon", "6 Costs"}
     copied = "5.5 Carbon The mud holds carbon. 6 Costs Walls cost more. 6 Costs rose."
     assert without_headings(copied, headings) == (
@@ -400,7 +394,7 @@ def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
     text, headings = " ".join(words), ["6 Costs", "Carbon"]
     whole = without_headings(text, headings)
     for end in range(len(text) + 1):
-        assert whole.startswith(without_headings(settled(text[:end]), headings))
+        assert whole.startswith(without_headings(settled_sentences(text[:end]), headings))
 
 
 def test_sentences_are_found_with_their_places() -> None:

@@ -17,9 +17,8 @@ from longt5.copy_processor import FORBIDDING_PENALTY
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, InputSettings
 from longt5.text.features import FEATURES, Sentences
-from longt5.text.prose import candidate_spans, is_whole
+from longt5.text.headings import heading_places
 from longt5.text.salience import FILE, Ranking, Salience
-from longt5.text.sentences import heading_places, is_listing
 from longt5.text.source import SourceText
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
@@ -104,120 +103,6 @@ def test_the_network_is_the_one_that_was_learnt() -> None:
     assert found == pytest.approx(
         (wanted - wanted[0] + found[0]).tolist(), abs=0.02
     )  # scores are relative, weights are rounded
-
-
-def test_what_stands_beside_the_text_is_no_sentence_to_repeat() -> None:
-    for apart in (
-        "Table 3 summarizes the results of all the mills.",
-        "*Underlined names are used in towns.",
-        "5.4 Financial performance by size and type of mill.",
-        "† Without the parboiled kinds.",
-        "Copyright © 2024 by A. N. Author and others.",
-        "All rights reserved by Gull Press Ltd.",
-        "If you are not the intended recipient, delete it.",
-        "2School of Biology in Leeds.",
-        "Last modified on Tue 9 Apr 2024 11.02 BST.",
-        "people who have had a screening test.",
-        "HANNA BRANDT: It is.",
-        "INTERVIEWER: Thank you for coming to see us.",
-        "“Business Day” means a day other than a Saturday.",
-        "$ wget https://example.org/hello-2.9 ...",
-        "-rm -f $(BIN)/hello.1",
-        "1.2 “Deposit” means the sum of 900 euros.",
-        "2 Sleep Centre, Utrecht.",
-        "Follow the Eastport Courier on Facebook.",
-        "Sign up for our morning newsletter.",
-        "whereℵΓ denotes the latest term in the context.",
-        "1历史上还存在过 deb-make 命令，它在 dh_make 之前曾经流行过。",
-        "i10 The appliance does not fill with water.",
-        "(d) the removal of goods that are left behind.",
-        "• to show that schools can do it.",
-    ):
-        assert not is_whole(apart)
-    assert not is_whole("A short history of the project, team@lists.example.org, may be passed on.")
-    assert is_whole("Each team @ work meets in a room of its own.")
-    assert is_whole("5.4 million people live there today.")
-    assert is_whole("2.4 GHz is what they use.") and is_whole("3.2 The Tenant shall pay the rent.")
-    assert is_whole("3.5 Millionen Menschen zogen um.")
-    assert not is_whole("3.2 The methods that we used.")
-    assert not is_whole("1.2 What is a mill made of?")
-    assert is_whole("$ 40 million was raised by the fund.")
-    assert is_whole("“Sustainability” means different things to different people.")
-    assert is_whole("dpkg-repack creates a package out of files.")
-    assert is_whole("3月5日，河水漫过了磨坊的石头地面。") and is_whole("10年来，河水没有这么高过。")
-    assert is_whole("debmake 所假设的打包情景是相对简单的。")
-    assert is_whole("Like the others on Facebook, he sold it.")
-    assert is_whole("Published in 1859, the book made its author known to all, and feared by most.")
-    assert is_whole("5.2 The Supplier shall tell the Customer of any breach of data at once.")
-
-
-def test_what_stands_beside_a_copyright_line_is_no_sentence_to_repeat() -> None:
-    imprint = "First published in Britain by Gull Press, St. Ives. ISBN 978-0. Typeset by Word."
-    text = f"{STORY}\n\n{imprint}\n\nThe museum shows maps of the river."
-    said = [text[a:b] for a, b in candidate_spans(text)]
-    assert said[-1].startswith("The museum") and not any("Gull" in s for s in said)
-
-
-def test_where_sentences_are_few_scraps_are_picked_but_no_commands() -> None:
-    scraps = ["Costs and benefits of the new wall", "Three sites, two of them tidal"]
-    beside = ["Costs", "$ head -n1 Makefile prefix = /usr", "Table 3 lists it."]
-    text = "\n\n".join([*scraps, *beside, "We start."])
-    assert [text[a:b] for a, b in candidate_spans(text)] == [*scraps, "We start."]
-    only = "$ cd tides\n\n$ make -j"
-    assert [only[a:b] for a, b in candidate_spans(only)] == ["$ cd tides", "$ make -j"]
-
-
-def test_where_a_text_is_mostly_lists_their_items_are_picked() -> None:
-    items = [f"• Led the team that repaired {n} bridges in the valley" for n in range(20)]
-    said = [f"She has led {n} of them." for n in range(9)]
-    text = "\n\n".join([*said, "Experience in the valley", "\n".join(items), "• None"])
-    assert [text[a:b] for a, b in candidate_spans(text)] == [*said, *items]
-    text = "\n\n".join([*said, *said, "\n".join(items[:4])])
-    assert [text[a:b] for a, b in candidate_spans(text)] == [*said, *said]
-
-
-def test_few_sentences_that_are_most_of_a_text_are_enough() -> None:
-    text = "A Short Note\n\nThe river rose in the night. It took the bridge with it."
-    assert [text[a:b] for a, b in candidate_spans(text)] == [
-        "The river rose in the night.",
-        "It took the bridge with it.",
-    ]
-
-
-def test_a_sentence_may_begin_with_a_name_in_small_letters() -> None:
-    named = ["quilt is a tool for patches.", "make reads the file of rules."]
-    rests = [
-        "effect is very hard to tell.",
-        "care is given at every level.",
-        "and make runs the rules again.",
-        "rules are there for all of it.",
-    ]
-    others = [
-        f"This is sentence {n} on the effect, the care, quilt, make and its rules."
-        for n in range(9)
-    ]
-    text = "\n\n".join([*named, *rests, *others])
-    assert [text[a:b] for a, b in candidate_spans(text)] == [*named, *others]
-
-
-def test_listings_are_no_sentences_to_repeat() -> None:
-    assert is_listing("CE, conjugated oestrogen; E, 17β-oestradiol; EV, valerate; EE, other.")
-    assert not is_listing("He came; he saw; he won.")
-    assert is_listing("Type of buyers Daily Weekly Trader 5% 70% 0% 6% 81% Consumer 6% 9% Publ.")
-    assert is_listing("6:00 - 6:05 Welcome 6:05 - 6:15 Report of the Chair 6:15 - 6:25 News Hello!")
-    assert is_listing("Royal Hospital for Sick Children, Yorkhill, Glasgow G3 8SJ, UK.")
-    assert not is_listing("THE SUPPLIER SHALL NOT BE LIABLE FOR LOSS OF PROFIT.")
-    assert not is_listing("Dr. Hume of St. Ives met Mrs. Aldous.")
-    assert not is_listing("The doors open at 9:30 and close at 17:00, on Fridays at 15:00.")
-    assert not is_listing("The 3 new sites have 380 ha: Abbey Marsh (150) and 2 more by 2034.")
-    long = "The first of four parts of this is long; so is the second; a third; then a last."
-    assert not is_listing(long)
-
-
-def test_what_a_table_shows_is_no_sentence_to_repeat() -> None:
-    text = STORY + " Table 3 summarizes the loans of a year. Tables are lent to members as well."
-    said = [text[a:b] for a, b in candidate_spans(text)]
-    assert said == [STORY[a:b] for a, b in SPANS] + ["Tables are lent to members as well."]
 
 
 @given(st.lists(WORDS, min_size=2, max_size=5))

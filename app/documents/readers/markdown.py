@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
-from longt5.text.prose import is_whole, sentence_spans
+from longt5.text.prose import may_be_quoted
+from longt5.text.sentences import sentence_spans
 
 from ...errors import EmptyFile, TooLong
 from ...warning import AppWarning, WarningKind
@@ -69,7 +70,9 @@ def _is_code(token: Token) -> bool:
     if token.type not in ("fence", "code_block"):
         return False
     words = token.content
-    said = sum(end - start for start, end in sentence_spans(words) if is_whole(words[start:end]))
+    said = sum(
+        end - start for start, end in sentence_spans(words) if may_be_quoted(words[start:end])
+    )
     return said < len(words.strip()) / 2
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import ends_clause
 
 from ..cleaning import drop_running_lines
 
 BREAK = "\f"
 _NUMBER = re.compile(r"(?:[-–— ]*(?:page )?|\[(?:pg|page) ?)(\d{1,4})(?:\]|[-–— ]*)", re.I)
 _FOOTER = re.compile(r"\S.* {3,}\[Page (\d{1,4})\]")  # as on the pages of an RFC
-_ENDS = re.compile(rf"[{STOPS}{DENSE_STOPS}:;]{CLOSING}$")
 LINES = 8  # that a page has at least
 ROW = 3  # numbers that follow each other at least
 TITLE = 40  # characters; a shorter last paragraph of a page goes on only with a small letter
@@ -61,7 +60,7 @@ def _is_inside(lines: Sequence[str], index: int) -> bool:
     if _FOOTER.fullmatch(lines[index].strip()):
         return True
     before = next((lines[i].rstrip() for i in range(index - 1, -1, -1) if lines[i].strip()), "")
-    return bool(before) and not _ENDS.search(before)
+    return bool(before) and not ends_clause(before)
 
 
 def _joined(pages: Sequence[str]) -> str:
@@ -69,6 +68,6 @@ def _joined(pages: Sequence[str]) -> str:
     text = ""
     for page in filter(None, pages):
         is_title = len(text.rpartition("\n\n")[2]) < TITLE and not page[0].islower()
-        goes_on = text and not _ENDS.search(text[-9:]) and not is_title
+        goes_on = text and not ends_clause(text[-9:]) and not is_title
         text += ("\n" if goes_on else "\n\n" if text else "") + page
     return text

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longt5.text.sentences import CLOSED, CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import sentence_starts
 
 from .. import limits
 
-_SENTENCE_END = re.compile(rf"[{STOPS}]{CLOSING}\s+|[{DENSE_STOPS}]+[{CLOSED}]*\s*")
 MAX_TITLE = 300
 MAX_CELL = 300  # characters; a table with longer cells only arranges the page
 
@@ -113,8 +112,8 @@ def _cut(text: str, begin: int, room: int) -> int | None:
     low, high = begin + room // 2, begin + room
     if (line := text.rfind("\n", low, high)) >= 0:
         return line + 1
-    if sentences := [match.end() for match in _SENTENCE_END.finditer(text, low, high)]:
-        return sentences[-1]
+    if starts := sentence_starts(text, low, high):
+        return starts[-1]
     if (space := text.rfind(" ", low, high)) >= 0:
         return space + 1
     following = re.compile(r"\s").search(text, high)

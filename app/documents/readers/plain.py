@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from longt5.text.sentences import WRAPPED
+from longt5.text.sentences import MAX_WRAPPED_LINE
 
 from ...warning import AppWarning, WarningKind
 from .parts import Block, paragraphs_of
@@ -112,7 +112,7 @@ def _apart(lines: list[str]) -> Iterator[str]:
             yield from ("", cells, "")
         elif _HEADING.match(body):
             yield from ("", body, "")
-        elif len(body) > WRAPPED:
+        elif len(body) > MAX_WRAPPED_LINE:
             goes_on = following.lstrip()[:1].islower()
             yield from (*([] if body[0].islower() else [""]), body, *([] if goes_on else [""]))
         elif _ENTRY.match(body):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from longt5.text.sentences import CLOSING, DENSE_STOPS, STOPS
+from longt5.text.sentences import ends_sentence
 
 from .parts import Block
 
@@ -18,7 +18,6 @@ _SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫][^♪♫]*[♪♫]?|#[^#]*
 _TURN = re.compile(r"(?:>>+|[-–—])\s*(?=\S)")  # somebody else speaks
 _NAME = re.compile(r"(?![a-zß-ÿ])[^\W\d_][\w.'’ -]{0,30}:\s")
 _FRAME = re.compile(r"WEBVTT\b(?!.*[.!?]$)|(?:NOTE|STYLE|REGION)\b", re.M)  # begins what is unsaid
-_ENDS = re.compile(rf"[{STOPS}{DENSE_STOPS}]{CLOSING}$")
 CUES = 3  # of a text that is subtitles at least
 PAUSE = 2.0  # seconds: a new paragraph, where a sentence has ended
 LONG_PAUSE = 5.0  # wherever it is
@@ -55,7 +54,7 @@ def speech_of(content: str) -> list[Block]:
             turn = _TURN.match(line)
             said = line[turn.end() :] if turn else line
             last = blocks[-1] if blocks else ""
-            has_ended = _ENDS.search(last) is not None
+            has_ended = ends_sentence(last)
             is_apart = has_ended and (pause >= PAUSE or len(last) > LONGEST)
             # "Rule number / One: never stop" names nobody.
             name = _NAME.match(said)

@@ -10,7 +10,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from longt5.text.sentences import CAPTION
+from longt5.text.prose import is_caption
 
 from ...errors import NotReadable
 from ...warning import AppWarning, WarningKind
@@ -142,7 +142,7 @@ def _is_note_mark(node: Any) -> bool:
 
 def _is_bare_caption(node: Any) -> bool:
     """Whether it is the caption of a picture that is not even numbered: it says what is seen."""
-    return node.tag == "figcaption" and not CAPTION.match(node.text().strip())
+    return node.tag == "figcaption" and not is_caption(node.text().strip())
 
 
 def _letters(blocks: list[Block]) -> int:

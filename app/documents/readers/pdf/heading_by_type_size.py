@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longt5.text.sentences import CAPTION, MAX_HEADING
+from longt5.text.headings import MAX_HEADING_CHARACTERS
+from longt5.text.prose import is_caption
 from longt5.text.words import count_words
 
 from .paragraphs import LARGE, Mark, Marks, body_of, line_key
@@ -57,9 +58,9 @@ def _large(pages: Sequence[str], marks: Sequence[Marks], size: float) -> Iterato
 
 def _mark_of(block: str, marks: Marks) -> Mark | None:
     """The mark of what may be a heading by its words, on one line or on several."""
-    if len(block) > MAX_HEADING or "\n" in block or _ENDS.search(block):
+    if len(block) > MAX_HEADING_CHARACTERS or "\n" in block or _ENDS.search(block):
         return None
-    if not _NAME.search(block) or CAPTION.match(block):
+    if not _NAME.search(block) or is_caption(block):
         return None
     key = line_key(block)
     begun = key if key in marks else max((k for k in marks if key.startswith(k)), default="")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from longt5.text.sentences import CAPTION, MAX_HEADING, REST, STOPS, is_listing
+from longt5.text.headings import MAX_HEADING_CHARACTERS
+from longt5.text.prose import REMAINDER, is_caption, is_listing
+from longt5.text.sentences import ends_sentence, sentence_ends
 
 _CUT = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
 _NOTE = re.compile(
@@ -57,7 +59,7 @@ def _is_cut(block: str) -> bool:
         _CUT.search(block) is not None
         and len(words) >= WORDS
         and not (_is_beside(block) or block[0].isdigit())
-        and (figures <= FIGURES * len(words) or re.search(rf"[{STOPS}] ", block) is not None)
+        and (figures <= FIGURES * len(words) or bool(sentence_ends(block)))
     )
 
 
@@ -67,7 +69,7 @@ def _end_of(blocks: Sequence[Block], at: int) -> int | None:
         page, block = blocks[end]
         if page > blocks[at][0] + 1:
             return None
-        if REST.match(block) and re.search(f"[{STOPS}]", block):
+        if REMAINDER.match(block) and sentence_ends(block):
             between = [aside for _, aside in blocks[at + 1 : end]]
             # A scrap alone is a heading, unless it is the rest of a page's header.
             is_cut = page > blocks[at][0] or any(
@@ -81,7 +83,7 @@ def _end_of(blocks: Sequence[Block], at: int) -> int | None:
 
 def _is_beside(block: str) -> bool:
     """Whether it stands beside the text: a caption, a note, rows."""
-    begins = any(kind.match(block) for kind in (CAPTION, _NOTE, _BESIDE))
+    begins = is_caption(block) or any(kind.match(block) for kind in (_NOTE, _BESIDE))
     return begins or "\n" in block or is_listing(block)
 
 
@@ -90,4 +92,4 @@ def _is_aside(block: str) -> bool:
     if _is_beside(block):
         return True
     begins = not block[0].islower() and not _BEGUN.match(block)
-    return len(block) <= MAX_HEADING and block[-1] not in STOPS and begins
+    return len(block) <= MAX_HEADING_CHARACTERS and not ends_sentence(block) and begins

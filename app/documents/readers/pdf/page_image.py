@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from longt5.text.sentences import DENSE_STOPS, STOPS
+from longt5.text.sentences import after_stop
 
 from ....errors import NotReadable
 
@@ -132,9 +132,7 @@ def _lower(letters: Iterable[str]) -> str:
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:
     """The span with the full stop or bracket behind it."""
-    while end < len(text) and text[end] in f"{STOPS}{DENSE_STOPS}”’\"')]":
-        end += 1
-    return start, end
+    return start, after_stop(text, end)
 
 
 def main() -> int:

@@ -13,22 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
-from longt5.text.sentences import (
-    ABBREVIATION,
-    CLOSING,
-    DENSE_STOPS,
-    MAX_HEADING,
-    STOPS,
-    VERB,
-    last_sentence_end,
-)
+from longt5.text.headings import MAX_HEADING_CHARACTERS
+from longt5.text.prose import VERB
+from longt5.text.sentences import ABBREVIATION, ends_clause, last_sentence_end
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
 _NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\])\s")
-_SENTENCE_END = re.compile(
-    rf"[{STOPS}{DENSE_STOPS}:;：；]{CLOSING}(?:\d{{1,3}}(?:[,–-]\d{{1,3}})*)?$"
-)
 _NUMBERED = re.compile(  # "3.5 million people moved" begins with no number of a heading
     r"^(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|Chapter \d+)\s+[^\W\d_a-zß-öø-ÿ]"
 )
@@ -139,7 +130,7 @@ def join_lines(
         break_ = page.break_between(before, line, following, pair) if before else "\n\n"
         heading = page.heading_in(before, line, pair)
         if heading:
-            if break_ == "" and not _SENTENCE_END.search(before):  # its first lines are above it
+            if break_ == "" and not ends_clause(before):  # its first lines are above it
                 _glue(blocks[-1], heading, join_word)
                 blocks[-1] = [_as_heading("".join(blocks[-1]))]
             else:
@@ -232,7 +223,7 @@ class _Page:
             return self._by_marks(before, one, line, two)
         if self._is_heading(line, before, following) or self._is_heading(before, "", line):
             return "\n\n"
-        ends = bool(_SENTENCE_END.search(before))
+        ends = ends_clause(before)
         if _NUMBER_BULLET.match(line) and ends:
             return "\n\n"
         if line[0].islower() or not len(before) < (0.8 if ends else 0.6) * self.width:
@@ -242,7 +233,7 @@ class _Page:
     def _by_marks(self, before: str, one: Mark, line: str, two: Mark) -> str:
         if one.is_row or two.is_row:
             return "\n" if one.is_row and two.is_row and not two.is_beside else "\n\n"
-        ends = bool(_SENTENCE_END.search(before))
+        ends = ends_clause(before)
         if two.is_beside:
             # A sentence may go on from a full line in the next column of the page.
             is_full = one.room is None or one.room <= self._first_word(line)
@@ -281,7 +272,7 @@ class _Page:
         if two is None or not two.lead or self.body.is_bold:
             return ""
         is_below_bold = one is not None and one.is_bold
-        if before and not is_below_bold and not _SENTENCE_END.search(before):
+        if before and not is_below_bold and not ends_clause(before):
             return ""
         is_full = two.room is not None and two.room < FULL
         return lead_of(line, two.lead, two.is_set_off, is_full)
@@ -292,11 +283,11 @@ class _Page:
         return LETTER * len(line.split(" ", 1)[0]) + 2
 
     def _is_heading(self, line: str, before: str, following: str) -> bool:
-        if len(line) > min(90, max(0.75 * self.width, 30)) or _SENTENCE_END.search(line):
+        if len(line) > min(90, max(0.75 * self.width, 30)) or ends_clause(line):
             return False
         if line[-1] in ",-(" or line[0].islower() or not _WORD.search(line):
             return False
-        if before and not _SENTENCE_END.search(before):
+        if before and not ends_clause(before):
             return False
         if _NUMBERED.match(line) or (line.isupper() and len(line) > 3):
             return True
@@ -308,7 +299,7 @@ def lead_of(line: str, count: int, is_set_off: bool = False, is_full: bool = Fal
     sentence in usual weight; empty where they are none."""
     end = _after(line, count)
     heading, rest = line[:end].rstrip(), line[end:].lstrip()
-    if not _WORD.search(heading) or len(heading) > MAX_HEADING or heading[-1] in ":,;":
+    if not _WORD.search(heading) or len(heading) > MAX_HEADING_CHARACTERS or heading[-1] in ":,;":
         return ""
     # "U.S." is none; "Appendix A." is.
     is_short = ABBREVIATION.search(heading) is not None and heading[-3:-2] != " "
@@ -341,7 +332,7 @@ def _after(line: str, count: int) -> int:
 def _as_heading(words: str) -> str:
     """A heading without its full stop, where it would else count as a sentence."""
     is_long = len(words.split()) >= SENTENCE
-    is_title = len(words) <= MAX_HEADING and not VERB.search(words)
+    is_title = len(words) <= MAX_HEADING_CHARACTERS and not VERB.search(words)
     is_one = is_title and not last_sentence_end(words[:-1])
     return words[:-1] if is_long and is_one and words.endswith(".") else words
 
