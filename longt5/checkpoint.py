@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint folder, without tensors: where it lies, its shards, whether it fits."""
+"""Locate, read and check a Hugging Face checkpoint folder; no tensors here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEIGHTS_NAME, WEIGHTS_INDEX_NAME = "pytorch_model.bin", "pytorch_model.bin.index
 DOWNLOADED_FILES = ["*.json", "*.safetensors", "spiece.model", "tokenizer.json"]
 
 # Names in published files that are not parameters of ours. A copy of the embedding must equal
-# it; None marks what is dropped, with the reason beside it.
+# it; None marks tensors that are dropped, with the reason beside them.
 ALIASES: dict[str, str | None] = {
     "encoder.embed_tokens.weight": "shared.weight",
     "decoder.embed_tokens.weight": "shared.weight",
@@ -33,11 +33,11 @@ def locate(
     local_files_only: bool,
     old_files: str = "pytorch_model*.bin",
 ) -> Path:
-    """The folder of a checkpoint; a name that is no folder is fetched from the hub.
+    """Return the folder of a checkpoint; fetch a name that is no folder from the hub.
 
-    Without a ``revision`` a name stays at the commit that was fetched first: what it means does
-    not change unasked. ``old_files`` are fetched only where there are no safetensors.
-    Raises FileNotFoundError in the reader's words when it is neither.
+    Without a ``revision`` a name stays at the commit that was fetched first, so that its meaning
+    does not change unasked. ``old_files`` are fetched only where there are no safetensors.
+    Raises FileNotFoundError for anything else.
     """
     folder = Path(folder_or_hub_id).expanduser()
     if folder.is_dir():
@@ -47,9 +47,9 @@ def locate(
         raise FileNotFoundError(f"There is no checkpoint folder at {name}.")
     try:
         if revision is None and not local_files_only:
-            kept = _cached_snapshot(name, old_files)
-            if kept is not None:
-                return kept
+            cached = _cached_snapshot(name, old_files)
+            if cached is not None:
+                return cached
         return _snapshot(name, revision, local_files_only, old_files)
     except Exception as error:
         raise FileNotFoundError(
@@ -59,7 +59,7 @@ def locate(
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit of a folder that was fetched from the hub, None for any other folder."""
+    """Return the commit of a folder that was fetched from the hub, None for other folders."""
     return folder.name if folder.parent.name == "snapshots" else None
 
 
@@ -81,7 +81,7 @@ def _snapshot(name: str, revision: str | None, local: bool, old_files: str) -> P
 
 
 def _cached_snapshot(name: str, old_files: str) -> Path | None:
-    """What an earlier run fetched, when all of it is there."""
+    """Return the snapshot that an earlier run fetched, None if it is incomplete."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
@@ -97,8 +97,10 @@ def _cached_snapshot(name: str, old_files: str) -> Path | None:
 
 
 def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, Any]]) -> dict:
-    """All tensors of the files that an index names. Raises ValueError or FileNotFoundError where
-    one is absent."""
+    """Return all tensors of the files that an index names.
+
+    Raises ValueError for an unusable index, FileNotFoundError for an absent shard.
+    """
     weight_map = _shards(folder / index)
     tensors: dict[str, Any] = {}
     for shard in sorted(set(weight_map.values())):
@@ -116,7 +118,7 @@ def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, An
 
 
 def _shards(index: Path) -> dict[str, str]:
-    """The file of each tensor."""
+    """Return the file of each tensor."""
     weight_map = read_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(
         isinstance(shard, str) and shard for shard in weight_map.values()
@@ -129,7 +131,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def check_fit(found: Shapes, expected: Shapes) -> None:
-    """Raises ValueError naming every key that is unknown, missing or of the wrong shape."""
+    """Raise ValueError naming every key that is unknown, missing or of the wrong shape."""
     unknown, missing = sorted(set(found) - set(expected)), sorted(set(expected) - set(found))
     misshapen = [
         f"{k} is {list(found[k])}, not {list(expected[k])}"
@@ -143,20 +145,20 @@ def check_fit(found: Shapes, expected: Shapes) -> None:
 
 
 def abbreviated(keys: Iterable[str], limit: int = 8) -> str:
-    """The first of the keys, and how many more there are."""
+    """Return the first keys as text, and how many more there are."""
     keys = list(keys)
     return ", ".join(keys[:limit]) + (f" and {len(keys) - limit} more" if keys[limit:] else "")
 
 
 def damaged(path: Path, error: Exception, kind: str = "file of weights") -> ValueError:
-    """What is said of a file that cannot be read."""
+    """Return the error for a file that cannot be read."""
     return ValueError(
         f"{path.name} in {path.parent} is no whole {kind} ({reason(error)}); fetch or copy it again"
     )
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A file that holds one JSON object. Raises ValueError for any other."""
+    """Read a file that holds one JSON object. Raises ValueError for any other content."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -167,8 +169,10 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def checked_types(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values from JSON as those of ``kind``'s fields, lists as tuples. Raises ValueError naming
-    the first that is of another type."""
+    """Return JSON values for the fields of a dataclass, with lists as tuples.
+
+    Raises ValueError naming the first value of another type than its field.
+    """
     found = {name: as_tuples(value) for name, value in values.items()}
     for name, hint in get_type_hints(kind).items():
         if name in found and not _is_instance(found[name], hint):
@@ -178,12 +182,12 @@ def checked_types(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_tuples(value: Any) -> Any:
-    """Lists, and lists in them, as tuples."""
+    """Return lists, and lists in them, as tuples; other values as they are."""
     return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _is_instance(value: Any, hint: Any) -> bool:
-    """isinstance for a hint of plain types, unions and tuples; a whole number is a float too."""
+    """Return isinstance for plain types, unions and tuples; a whole number is a float too."""
     inner = get_args(hint)
     if get_origin(hint) in (Union, UnionType):
         return any(_is_instance(value, one) for one in inner)
@@ -198,15 +202,17 @@ def _is_instance(value: Any, hint: Any) -> bool:
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """An indented UTF-8 file."""
+    """Write an indented UTF-8 file."""
     with replacing(path) as part:
         part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes the place of ``path`` when it is whole; what was there
-    stays whatever happens meanwhile. Raises OSError, whatever error a library has of its own."""
+    """Yield a path to write to, whose file replaces ``path`` when it is complete.
+
+    An existing file stays until then. Raises OSError, also for errors of the safetensors library.
+    """
     from safetensors import SafetensorError
 
     part = path.with_name(f"{path.name}.part")

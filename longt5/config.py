@@ -1,4 +1,4 @@
-"""What shape a LongT5 checkpoint has, in the checkpoint's own words."""
+"""The configuration of a LongT5 checkpoint, with the names of its ``config.json``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .checkpoint import Shapes, checked_types, read_object
 
 ATTENTION_TYPES = ("local", "transient-global")
-# How a tensor's name ends, and what its two sizes are.
+# Ends of tensor names, and the config fields that their two sizes must have.
 WEIGHT_DIMENSIONS = (
     ("shared.weight", ("vocab_size", "d_model")),
     ("embed_tokens.weight", ("vocab_size", "d_model")),
@@ -24,7 +24,7 @@ Shape = Sequence[int]
 
 
 def check_batch(what: str, shape: Shape) -> None:
-    """Raises ValueError unless it is that of a batch of ids [B, S]."""
+    """Raise ValueError unless a shape is that of a batch of ids [B, S]."""
     if len(shape) != 2:
         raise ValueError(
             f"{what} is {tuple(shape)}; it must have two dimensions, a row of ids for each source."
@@ -32,7 +32,7 @@ def check_batch(what: str, shape: Shape) -> None:
 
 
 def check_mask(mask: Shape, source: Shape) -> None:
-    """Raises ValueError unless a mask of this shape has a number for each token."""
+    """Raise ValueError unless a mask of this shape has a number for each token."""
     if tuple(mask) != tuple(source):
         raise ValueError(
             f"attention_mask is {tuple(mask)}, but the input is {tuple(source)}: it must have a "
@@ -125,7 +125,7 @@ class LongT5Config:
 
     @property
     def block_len(self) -> int:
-        """Tokens in one local-attention block: ``local_radius + 1``."""
+        """Return the tokens of a local-attention block: ``local_radius + 1``."""
         return self.local_radius + 1
 
     @property
@@ -134,7 +134,7 @@ class LongT5Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> LongT5Config:
-        """Read the keys that shape the model; other keys of the file are not ours to judge."""
+        """Read the keys that shape the model, and ignore other keys of the file."""
         if values.get("model_type", "longt5") != "longt5":
             raise ValueError(
                 f"This checkpoint is of type {values['model_type']!r}, not 'longt5'; "
@@ -156,22 +156,24 @@ class LongT5Config:
         return cls.from_dict(read_object(path))
 
     def check_shapes(self, found: Shapes, folder: str | Path) -> None:
-        """Raises ValueError naming a field that asks for more than the weights of its folder have,
-        before so much is made room for. What else does not fit, check_fit says."""
+        """Raise ValueError naming a field that exceeds the sizes of the weights in its folder.
+
+        Checked before memory is allocated; :func:`.checkpoint.check_fit` checks the rest.
+        """
         file = f"config.json in {folder}"
         for name, shape in found.items():
             fields = next((own for end, own in WEIGHT_DIMENSIONS if name.endswith(end)), ())
             for field, size in zip(fields, shape, strict=False):
-                if (asked := getattr(self, field)) > size:
-                    said = "d_kv times num_heads" if field == "inner_dim" else field
+                if (wanted := getattr(self, field)) > size:
+                    what = "d_kv times num_heads" if field == "inner_dim" else field
                     raise ValueError(
-                        f"{said} is {asked:,} in {file}, but the {name} beside it is "
+                        f"{what} is {wanted:,} in {file}, but the {name} beside it is "
                         f"{list(shape)}; fetch or copy both again"
                     )
         for field in ("num_layers", "num_decoder_layers"):
-            if (asked := getattr(self, field)) > len(found):  # each layer has several
+            if (wanted := getattr(self, field)) > len(found):  # each layer has several
                 raise ValueError(
-                    f"{field} is {asked:,} in {file}, but the weights beside it have only "
+                    f"{field} is {wanted:,} in {file}, but the weights beside it have only "
                     f"{len(found):,} tensors; fetch or copy both again"
                 )
 

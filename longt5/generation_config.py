@@ -1,4 +1,4 @@
-"""Decoding options under transformers' names, with transformers' defaults; no tensors."""
+"""Decoding options under transformers' names, with transformers' defaults."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .checkpoint import as_tuples, checked_types, read_object
 if TYPE_CHECKING:
     from .config import LongT5Config
 
-DEFAULT_NEW_TOKENS = 20  # transformers', when neither limit is given
-# What transformers' search knows besides our options, each with a value that changes nothing.
+DEFAULT_NEW_TOKENS = 20  # as in transformers, when neither limit is given
+# Options of transformers that this engine does not have, each with a value that changes nothing.
 UNSUPPORTED_OPTIONS: dict[str, Any] = dict.fromkeys(
     (
         "diversity_penalty",
@@ -44,10 +44,10 @@ class GenerationConfig:
     """Decoding options under transformers' names, with transformers' defaults.
 
     ``max_length`` and ``min_length`` count the start token; ``max_new_tokens`` and
-    ``min_new_tokens`` do not, and win over them; without a limit it is 20 new. ``do_sample``
-    draws tokens with ``seed`` (None: torch's own generator). ``alignment_heads``: the (layer,
-    head) pairs whose cross-attention shows where a token was read, None for all of them.
-    Raises ValueError for values that contradict.
+    ``min_new_tokens`` do not, and take precedence; without a limit there are 20 new tokens.
+    ``do_sample`` draws tokens with ``seed`` (None: torch's own generator). ``alignment_heads``:
+    the (layer, head) pairs whose cross-attention locates a token in the source, None for all.
+    Raises ValueError for contradictory values.
     """
 
     num_beams: int = 1
@@ -112,24 +112,24 @@ class GenerationConfig:
 
     @property
     def longest(self) -> int:
-        """Most tokens of a sequence, the start token counted."""
+        """Return the most tokens of a sequence, the start token counted."""
         if self.max_new_tokens is None and self.max_length is not None:
             return self.max_length
         return 1 + (DEFAULT_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens)
 
     @property
     def shortest(self) -> int:
-        """Tokens, the start token counted, before which EOS is forbidden."""
+        """Return the number of tokens, the start token counted, before which EOS is forbidden."""
         fewest_new = 0 if self.min_new_tokens is None else self.min_new_tokens + 1
         return max(fewest_new, self.min_length if self.min_new_tokens is None else 0)
 
     @property
     def rows_per_source(self) -> int:
-        """Decoder rows of one source: its beams, or its samples."""
+        """Return the decoder rows of one source: its beams, or its samples."""
         return self.num_beams if self.num_beams > 1 else self.num_return_sequences
 
     def merged(self, **options: Any) -> GenerationConfig:
-        """A copy with ``options`` over it; None is as if not given where it is no value.
+        """Return a copy with ``options``; None counts as not given unless it is the default.
 
         Raises ValueError naming an unknown option.
         """
@@ -142,7 +142,7 @@ class GenerationConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
-        """Read the keys that we know; warn of others that would change transformers' search."""
+        """Read known keys; warn about others that would change transformers' search."""
         known = {field.name for field in dataclasses.fields(cls)}
         lost = [k for k, same in UNSUPPORTED_OPTIONS.items() if values.get(k) and values[k] != same]
         if lost:
@@ -156,7 +156,7 @@ class GenerationConfig:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> GenerationConfig:
-        """``generation_config.json``, else the decoding keys of ``config.json``."""
+        """Read ``generation_config.json``, else the decoding keys of ``config.json``."""
         for name in ("generation_config.json", "config.json"):
             path = Path(folder) / name
             if path.is_file():
@@ -164,7 +164,7 @@ class GenerationConfig:
         return cls()
 
     def to_dict(self) -> dict[str, Any]:
-        """Only what differs from the defaults."""
+        """Return the options that differ from the defaults."""
         default = GenerationConfig()
         values = dataclasses.asdict(self)
         return {k: v for k, v in values.items() if v != getattr(default, k)}
@@ -173,7 +173,7 @@ class GenerationConfig:
 def special_token_ids(
     shape: LongT5Config, config: GenerationConfig
 ) -> tuple[tuple[int, ...], int, int]:
-    """(EOS, pad, start): those of the decoding options, else of the model."""
+    """Return the ids (EOS, pad, start) of the decoding options, else of the model."""
     eos = as_ids(config.eos_token_id) or as_ids(shape.eos_token_id)
     pad = shape.pad_token_id if config.pad_token_id is None else config.pad_token_id
     start = config.decoder_start_token_id
@@ -181,8 +181,10 @@ def special_token_ids(
 
 
 def to_file_dict(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any]:
-    """A ``generation_config.json`` with the special ids, which transformers looks for nowhere
-    else."""
+    """Return the content of a ``generation_config.json``.
+
+    It has the special ids, which transformers reads from no other file.
+    """
     eos, pad, start = special_token_ids(shape, config)
     return dataclasses.replace(
         config,
@@ -193,10 +195,10 @@ def to_file_dict(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any
 
 
 def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
-    """Raises ValueError for options that name ids or heads which the model does not have."""
+    """Raise ValueError for options that name ids or heads which the model does not have."""
     eos, pad, start = special_token_ids(shape, config)
     named = {
-        # A negative one never comes, as in transformers.
+        # A negative id is never generated, as in transformers.
         "eos_token_id": tuple(token for token in eos if token >= 0),
         "pad_token_id": (pad,),
         "decoder_start_token_id": (start,),
@@ -214,5 +216,5 @@ def check_options(shape: LongT5Config, config: GenerationConfig) -> None:
 
 
 def as_ids(value: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """One id, several or none, as a tuple."""
+    """Return one id, several or none, as a tuple."""
     return () if value is None else (value,) if isinstance(value, int) else value

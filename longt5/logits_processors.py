@@ -1,7 +1,7 @@
-"""Rules that forbid or discount tokens, each updated by one token per step.
+"""Processors that forbid or discount tokens, each updated by one token per step.
 
-R rows, V vocabulary. A processor sees scores [R, V] and the number of tokens so far; after each
-step it is told which row every row continues and which token that row got. Order and arithmetic
+R rows, V vocabulary. A processor gets scores [R, V] and the number of tokens so far; after each
+step it gets the parent and the token of every row. Order and arithmetic
 are transformers' (generation/logits_process.py).
 """
 
@@ -15,21 +15,21 @@ from torch import Tensor
 from .generation_config import GenerationConfig, as_ids
 
 FORBIDDEN_SCORE = -float("inf")
-NO_TOKEN = -1  # where a joined source is shorter than its neighbours
+NO_TOKEN = -1  # pads the shorter sources of a joined batch
 
 
 class Processor:
-    """One rule. ``length`` counts the start token."""
+    """One rule; ``length`` counts the start token."""
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         raise NotImplementedError
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
-        """Row i continues row ``parents[i]`` with ``tokens[i]``."""
+        """Let row i continue row ``parents[i]`` with ``tokens[i]``."""
 
 
 def discount(scores: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Negative scores times the penalty, positive ones divided by it, where ``seen``."""
+    """Multiply negative scores by the penalty and divide positive ones by it, where ``seen``."""
     return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
 
 
@@ -56,7 +56,7 @@ class EncoderRepetitionPenalty(Processor):
 
     def __init__(self, penalty: float, source: Tensor, beams: int, vocab: int):
         self.penalty = 1 / penalty
-        # One column more takes the places that hold no token.
+        # An additional column collects the positions without a token.
         seen = torch.zeros(source.shape[0], vocab + 1, dtype=torch.bool, device=source.device)
         seen.scatter_(1, source.where(source != NO_TOKEN, vocab), True)
         self.seen = seen[:, :vocab].repeat_interleave(beams, dim=0)
@@ -66,7 +66,7 @@ class EncoderRepetitionPenalty(Processor):
 
 
 class NgramTable:
-    """What followed each run of ``n - 1`` tokens in one growing row, the start token first."""
+    """The followers of each run of ``n - 1`` tokens in one growing row, start token included."""
 
     def __init__(self, n: int, start: int) -> None:
         self.n = n
@@ -86,7 +86,7 @@ class NgramTable:
 
 
 def followers(n: int, tokens: Sequence[int]) -> dict[tuple[int, ...], list[int]]:
-    """What follows each run of ``n - 1`` tokens in a source, each token once."""
+    """Return the followers of each run of ``n - 1`` tokens in a source, each token once."""
     found: dict[tuple[int, ...], dict[int, None]] = {}
     for at in range(len(tokens) - n + 1):
         *before, last = tokens[at : at + n]
@@ -153,8 +153,10 @@ class EncoderNoRepeatNgram(Processor):
 
 
 class BadWords(Processor):
-    """Forbid the last token of each given sequence when the row ends in the rest of it; what is
-    no sequence of the vocabulary cannot come."""
+    """Forbid the last token of each given sequence when the row ends in the rest of it.
+
+    Sequences with tokens outside the vocabulary are ignored.
+    """
 
     def __init__(
         self, words: Sequence[Sequence[int]], rows: int, start: int, eos: Sequence[int], vocab: int
@@ -193,7 +195,7 @@ class MinLength(Processor):
 
 
 class Forced(Processor):
-    """At one length only the given tokens are possible, with score 0."""
+    """Allow only the given tokens at one length, with score 0."""
 
     def __init__(self, at: int, tokens: Sequence[int]):
         self.at, self.tokens = at, list(tokens)
@@ -207,7 +209,7 @@ class Forced(Processor):
 
 
 class SuppressTokens(Processor):
-    """Forbid the given tokens always; those that are not in the vocabulary cannot come."""
+    """Forbid the given tokens always; ignore those outside the vocabulary."""
 
     def __init__(self, tokens: Sequence[int], vocab: int):
         self.tokens = [token for token in tokens if 0 <= token < vocab]
@@ -229,7 +231,7 @@ class Temperature(Processor):
 
 
 class TopK(Processor):
-    """Keep the ``k`` best tokens (Fan et al. 2018), and what ties with the last of them."""
+    """Keep the ``k`` best tokens (Fan et al. 2018), and all that tie with the last of them."""
 
     def __init__(self, k: int):
         self.k = k
@@ -240,7 +242,7 @@ class TopK(Processor):
 
 
 class TopP(Processor):
-    """Keep the fewest best tokens that hold the share ``p`` of all chances (Holtzman 2020)."""
+    """Keep the fewest best tokens with a total probability of ``p`` (Holtzman 2020)."""
 
     def __init__(self, p: float, at_least: int):
         self.p, self.at_least = p, at_least
@@ -261,7 +263,7 @@ def build_processors(
     eos: Sequence[int],
     device: torch.device,
 ) -> list[Processor]:
-    """The processors that ``config`` asks for, in transformers' order."""
+    """Return the processors of a ``config``, in transformers' order."""
     c, beams = config, config.rows_per_source
     processors: list[Processor] = []
     if source is not None and c.encoder_repetition_penalty != 1.0:
@@ -291,7 +293,10 @@ def build_processors(
 
 
 def _warpers(c: GenerationConfig, at_least: int) -> list[Processor]:
-    """What reshapes chances before a draw; beams must keep a token besides each EOS."""
+    """Return the processors that reshape probabilities before sampling.
+
+    ``at_least`` tokens stay: with beams one token besides each EOS.
+    """
     warpers: list[Processor] = []
     if c.temperature != 1.0:
         warpers.append(Temperature(c.temperature))

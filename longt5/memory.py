@@ -1,4 +1,4 @@
-"""Memory that runs out and devices that fail: how it shows, and how memory is given back."""
+"""Recognize errors of memory and devices, and release memory to the system."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _OUT_OF_MEMORY_MESSAGES = (
     "alloc_failed",
 )
 
-# glibc's names for what mallopt sets, from its malloc.h.
+# Parameters of mallopt, from glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-# What these come to by themselves in a process that has freed large pieces: mallopt(3).
+# Their values in a process that has freed large pieces, see mallopt(3): restored afterwards.
 _TRIMMED, _LARGE, _MAPPED = 64 * 2**20, 32 * 2**20, 65_536
 _reusers: set[object] = set()
 _reusers_lock = threading.Lock()
@@ -35,30 +35,32 @@ _LOST_DEVICE_MESSAGES = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on whatever device."""
+    """Return whether an error means that memory ran out, on any device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    said = str(error).lower() if isinstance(error, RuntimeError) else ""
-    return any(sign in said for sign in _OUT_OF_MEMORY_MESSAGES)
+    message = str(error).lower() if isinstance(error, RuntimeError) else ""
+    return any(part in message for part in _OUT_OF_MEMORY_MESSAGES)
 
 
 def is_device_lost(error: BaseException) -> bool:
-    """Whether an error of a GPU leaves this process unable to use it: all but running out of
-    memory do, as CUDA's own documentation says of its context."""
+    """Return whether an error of a GPU leaves this process unable to use it.
+
+    All errors but running out of memory do, as CUDA's documentation says of its context.
+    """
     if is_out_of_memory(error) or not isinstance(error, RuntimeError):
         return False
-    said = str(error).lower()
+    message = str(error).lower()
     return isinstance(error, torch.AcceleratorError) or any(
-        sign in said for sign in _LOST_DEVICE_MESSAGES
+        part in message for part in _LOST_DEVICE_MESSAGES
     )
 
 
 @contextlib.contextmanager
 def reuse_freed_memory() -> Iterator[None]:
-    """Within it, and in any thread, this process uses again what it has freed.
+    """Within this context, let the process reuse the memory that it frees, in all threads.
 
-    Each layer frees what the next one asks for. By default glibc returns large pieces to the
-    system, which clears every page before it hands it out again: a tenth of an encode or more.
+    Each layer frees what the next one allocates. By default glibc returns large pieces to the
+    system, which clears every page before it allocates it again: a tenth of an encode or more.
     Training gains nothing by it and would hold nearly twice the memory.
     """
     reuser = object()
@@ -78,7 +80,7 @@ def reuse_freed_memory() -> Iterator[None]:
 
 
 def release_memory() -> None:
-    """Give back what nothing refers to any more, to the system too."""
+    """Free unreferenced objects, and return freed memory to the system."""
     gc.collect()
     _glibc("malloc_trim", 0)
     if torch.cuda.is_available():
@@ -88,7 +90,7 @@ def release_memory() -> None:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all it was given."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -96,16 +98,16 @@ def synchronize(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device | str) -> int | None:
-    """Bytes that a device of its own has left; None where memory is the machine's."""
+    """Return the free bytes of a CUDA device, None for devices that share the machine's memory."""
     if torch.device(device).type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(torch.device(device))
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(free + kept)
+    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(free + cached)
 
 
 def _glibc(name: str, *values: int) -> None:
-    """Call what only glibc has; elsewhere nothing happens."""
+    """Call a function of glibc; do nothing where there is none."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             getattr(ctypes.CDLL(None), name)(*values)

@@ -1,6 +1,6 @@
-"""Int8 weights for the decode step: which matrices take them, and which stay as they are.
+"""Int8 weights for the matrices of the decode step.
 
-A decode step reads every decoder weight once for a handful of rows, so half the bytes is almost
+A decode step reads every decoder weight once for a handful of rows, so half the bytes take almost
 half the time. The encoder multiplies thousands of rows per weight and gains nothing by it.
 """
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .model import LongT5ForConditionalGeneration
 
-# The feed-forward's output matrix and the head see the widest ranges: they stay as they are.
-KEPT = ("wo", "lm_head")
+# Not quantized: the inputs of the feed-forward's output matrix and of the head have the widest
+# ranges, and lose the most by rounding.
+UNQUANTIZED = ("wo", "lm_head")
 
 
 def is_quantized(model: LongT5ForConditionalGeneration) -> bool:
-    """Whether any matrix of its decode steps is to be int8."""
+    """Return whether any matrix of the model's decode steps is int8."""
     return any(
         fused.quantized
         for block in model.decoder.block
@@ -26,12 +27,12 @@ def is_quantized(model: LongT5ForConditionalGeneration) -> bool:
 
 
 def quantize_decoder(
-    model: LongT5ForConditionalGeneration, keep: tuple[str, ...] = KEPT
+    model: LongT5ForConditionalGeneration, keep: tuple[str, ...] = UNQUANTIZED
 ) -> LongT5ForConditionalGeneration:
-    """Let decode steps of a model on the CPU use int8 weights, but for the matrices in ``keep``.
+    """Let decode steps of a model on the CPU use int8 weights, except for the matrices in ``keep``.
 
     Changes the model in place and returns it; its parameters, which training and the encoder
-    use, stay what they are.
+    use, do not change.
     """
     for block in model.decoder.block:
         own, cross, feed_forward = (sublayer.inner for sublayer in block.layer)

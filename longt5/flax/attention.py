@@ -1,6 +1,6 @@
 """The attention layers in JAX: local, transient-global, and the decoder's; pure functions.
 
-Long attention goes through the source a few blocks at a time, so that memory is linear in S.
+Long attention computes a few blocks at a time, so that memory is linear in S.
 B batch, S source, T target, N blocks, L block length, H heads, d head dim, G global tokens.
 """
 
@@ -19,7 +19,8 @@ from . import blocks
 from .blocks import MASKED
 from .layers import PRECISE, Dropout, Params, linear, rms_norm
 
-# Scores of one chunk, in floats: near a processor's cache, or what an accelerator wants.
+# Scores of one chunk, in floats: few enough for a processor's cache, or enough to keep an
+# accelerator busy.
 CHUNK_FLOATS, ACCELERATOR_CHUNK_FLOATS = 3_000_000, 64_000_000
 
 Side = tuple[Array, Array] | None
@@ -27,10 +28,10 @@ Side = tuple[Array, Array] | None
 
 @dataclass(frozen=True)
 class SideBias:
-    """What queries know of the global tokens: a bias by distance, and how many they may see.
+    """Bias of queries towards the global tokens by distance, and how many tokens are visible.
 
     ``table`` [H, 2G] float32: the bias of ``global - own block`` = 1 - G .. G; ``count`` [B]: full
-    blocks; ``seen`` [B]: the first that many globals.
+    blocks; ``seen`` [B]: visible globals, the first.
     """
 
     table: Array
@@ -38,7 +39,7 @@ class SideBias:
     seen: Array
 
     def bias(self, rows: Array) -> Array:
-        """Bias of queries in these global rows ([R]): [B, H, R, G], unseen globals masked."""
+        """Return the bias of queries in global rows [R]: [B, H, R, G], invisible globals masked."""
         heads, total = self.table.shape[0], self.table.shape[1] // 2
         own = jnp.minimum(rows[None, :], self.count[:, None] - 1)
         slices = jax.vmap(
@@ -50,7 +51,7 @@ class SideBias:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What is the same for every layer of one encoder pass: masks, and biases by distance.
+    """Masks and biases by distance, the same for every layer of one encoder pass.
 
     ``mask`` [B, S] True = token; ``local_bias`` [H, L, 3L] float32, masked beyond the window;
     ``side`` None for local attention. A run of ``block_size`` queries shares a row of the side
@@ -65,7 +66,7 @@ class Geometry:
 
 
 def geometry(p: Params, config: LongT5Config, mask: Array) -> Geometry:
-    """Masks and biases for a [B, S] mask (True = token), from the first layer's parameters."""
+    """Return masks and biases for a [B, S] mask (True = token) by the first layer's parameters."""
     length, size = config.block_len, config.global_block_size
     offsets = blocks.three_block_offsets(length)
     local = relative_bias(p["relative_attention_bias"], config, offsets)
@@ -82,7 +83,7 @@ def geometry(p: Params, config: LongT5Config, mask: Array) -> Geometry:
 def relative_bias(
     p: Params, config: LongT5Config, offsets: np.ndarray, bidirectional: bool = True
 ) -> Array:
-    """Float32 bias of every ``key - query``: [...] -> [H, ...]."""
+    """Return the float32 bias of every ``key - query``: [...] -> [H, ...]."""
     buckets = blocks.relative_position_bucket(
         offsets,
         bidirectional=bidirectional,
@@ -93,12 +94,12 @@ def relative_bias(
 
 
 def split(x: Array, heads: int) -> Array:
-    """[B, S, H*d] -> [B, H, S, d]."""
+    """Split heads: [B, S, H*d] -> [B, H, S, d]."""
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 
 
 def merge(p: Params, x: Array) -> Array:
-    """[B, H, S, d] -> [B, S, D], through the output matrix."""
+    """Merge heads through the output matrix: [B, H, S, d] -> [B, S, D]."""
     x = x.swapaxes(1, 2)
     return linear(p["o"], x.reshape(*x.shape[:2], -1))
 
@@ -106,7 +107,7 @@ def merge(p: Params, x: Array) -> Array:
 def long_attention(
     p: Params, config: LongT5Config, x: Array, shape: Geometry, drop: Dropout, want_weights: bool
 ) -> tuple[Array, Array | None]:
-    """Encoder self-attention over a window and, in transient-global layers, over block sums.
+    """Attend over a window and, in transient-global layers, over block sums.
 
     Paper section 3.1; no scaling of scores. [B, S, D] -> [B, S, D] and, on request, weights
     [B, N, H, L, 3L + G].
@@ -132,10 +133,9 @@ def attend(
     drop: Dropout,
     want_weights: bool = False,
 ) -> tuple[Array, Array | None]:
-    """Long attention of q, k, v [B, H, S, d] with global keys and values [B, H, G, d].
+    """Compute long attention of q, k, v [B, H, S, d] with global keys and values [B, H, G, d].
 
-    [B, H, S, d], a chunk of blocks after the other; the weights too only if they are wanted,
-    since they are quadratic in S.
+    Return [B, H, S, d], and on request the weights, which are quadratic in S.
     """
     batch, heads, source, width = q.shape
     length, total = shape.block_len, -(-source // shape.block_len)
@@ -167,14 +167,14 @@ def attend(
         out, weights = chunk(jnp.zeros((), jnp.int32))
         seen = jnp.moveaxis(weights, 1, 2) if want_weights else None
         return out[:, :, :source], seen
-    # Gradients compute a chunk's weights anew instead of keeping all of them.
+    # Gradients recompute the weights of a chunk instead of saving all of them.
     step = jax.checkpoint(lambda i: chunk(i)[0], prevent_cse=False)
     out = jax.lax.map(step, jnp.arange(chunks))
     return jnp.moveaxis(out, 0, 2).reshape(batch, heads, -1, width)[:, :, :source], None
 
 
 def _chunk_blocks(q: Array, side: Side, length: int, total: int) -> int:
-    """How many blocks to take at once."""
+    """Return how many blocks to compute at once."""
     on_cpu = jax.default_backend() == "cpu"
     floats = CHUNK_FLOATS if on_cpu else ACCELERATOR_CHUNK_FLOATS
     globals_ = 0 if side is None else side[0].shape[2]
@@ -185,7 +185,7 @@ def _chunk_blocks(q: Array, side: Side, length: int, total: int) -> int:
 def attention_weights(
     q: Array, k: Array, hidden: Array, side: Side, shape: Geometry, first: Array
 ) -> Array:
-    """Softmax weights over [local | global] keys in float32: [B, H, N, L, 3L + G].
+    """Return softmax weights over [local | global] keys in float32: [B, H, N, L, 3L + G].
 
     Queries [B, H, N*L, d] from position ``first`` on; keys, and which of them are ``hidden``
     [B, 1, ..], one block wider on both sides.
@@ -208,7 +208,7 @@ def attention_weights(
 
 
 def apply_weights(weights: Array, v: Array, side: Side, length: int) -> Array:
-    """Weighted sum of the values: [B, H, N, L, 3L + G] -> [B, H, N*L, d]."""
+    """Return the weighted sum of the values: [B, H, N, L, 3L + G] -> [B, H, N*L, d]."""
     weights = weights.astype(v.dtype)
     local = weights[..., : 3 * length]
     out = _einsum("bhnqk,bhnkd->bhnqd", local, _windows(v, length))
@@ -218,7 +218,7 @@ def apply_weights(weights: Array, v: Array, side: Side, length: int) -> Array:
 
 
 def _windows(x: Array, length: int) -> Array:
-    """[B, H, (N+2)*L, ...] -> [B, H, N, 3L, ...]."""
+    """Return every run of three blocks: [B, H, (N+2)*L, ...] -> [B, H, N, 3L, ...]."""
     flat = blocks.windows(x.reshape(-1, *x.shape[2:]), length)
     return flat.reshape(*x.shape[:2], *flat.shape[1:])
 
@@ -230,7 +230,10 @@ def _einsum(form: str, a: Array, b: Array) -> Array:
 def plain_attention(
     q: Array, k: Array, v: Array, bias: Array, drop: Dropout
 ) -> tuple[Array, Array]:
-    """q [B, H, Q, d] over k, v [B, H, T, d], bias broadcast to [B, H, Q, T]: output, weights."""
+    """Attend q [B, H, Q, d] over k, v [B, H, T, d]; bias broadcasts to [B, H, Q, T].
+
+    Return the output and the weights.
+    """
     scores = _einsum("bhqd,bhkd->bhqk", q, k) + bias
     weights = drop(jax.nn.softmax(scores, axis=-1))
     return _einsum("bhqk,bhkd->bhqd", weights.astype(v.dtype), v).astype(v.dtype), weights
@@ -246,8 +249,11 @@ def cached_attention(
     bias: Array,
     drop: Dropout,
 ) -> tuple[Array, Array, Array, Array]:
-    """Causal self-attention of the positions ``at`` ..: x [R, T, D], keys, values [R, H, C, d],
-    bias [R or 1, H, T, C]. Output, weights, and keys and values with the new ones written."""
+    """Attend causally from position ``at``: x [R, T, D], keys, values [R, H, C, d], bias
+    [R or 1, H, T, C].
+
+    Return output, weights, and keys and values with the new ones.
+    """
     q, k, v = (split(linear(p[name], x), config.num_heads) for name in "qkv")
     keys = jax.lax.dynamic_update_slice_in_dim(keys, k, at, axis=2)
     values = jax.lax.dynamic_update_slice_in_dim(values, v, at, axis=2)
@@ -264,8 +270,10 @@ def cross_attention(
     bias: Array,
     drop: Dropout,
 ) -> tuple[Array, Array]:
-    """Decoder attention over the source: x [R, T, D], keys, values [B, H, S, d], bias
-    [B, 1, 1, S]. The K = R / B rows of a source are query rows over one copy of its keys."""
+    """Attend over the source: x [R, T, D], keys, values [B, H, S, d], bias [B, 1, 1, S].
+
+    The K = R / B rows of a source are query rows over one copy of its keys.
+    """
     batch, heads, source, _ = keys.shape
     q = split(linear(p["q"], x.reshape(batch, -1, x.shape[-1])), heads)
     out, weights = plain_attention(q, keys, values, bias, drop)
@@ -274,13 +282,13 @@ def cross_attention(
 
 
 def decoder_bias(p: Params, config: LongT5Config, length: int) -> Array:
-    """Bias of the distance ``query - key`` = 0 .. length-1: float32 [H, length]."""
+    """Return the bias of the distances ``query - key`` = 0 .. length-1: float32 [H, length]."""
     return relative_bias(p["relative_attention_bias"], config, -np.arange(length), False)
 
 
 def causal_bias(by_distance: Array, at: Array, target: int, mask: Array | None) -> Array:
-    """Relative bias of the queries ``at`` .. over all T keys, with the future (and padding)
-    masked: [H, T], [B, T] -> [B or 1, H, target, T]."""
+    """Return the relative bias of queries from ``at`` over all T keys, with the future (and
+    padding) masked: [H, T], [B, T] -> [B or 1, H, target, T]."""
     position = jnp.arange(by_distance.shape[-1])
     distance = (at + jnp.arange(target))[:, None] - position[None, :]
     bias = jnp.where(distance < 0, MASKED, by_distance[:, jnp.maximum(distance, 0)])[None]
@@ -288,5 +296,5 @@ def causal_bias(by_distance: Array, at: Array, target: int, mask: Array | None) 
 
 
 def padding_bias(mask: Array) -> Array:
-    """[B, S] -> additive [B, 1, 1, S] float32."""
+    """Return a mask [B, S] as additive [B, 1, 1, S] float32."""
     return jnp.where(mask.astype(bool), 0.0, MASKED)[:, None, None, :]

@@ -18,8 +18,8 @@ WORST = -1.0e9
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What decides a search: lengths count the start token; ``early_stopping`` True, False or
-    "never"; ``fill`` stands after the end of each sequence."""
+    """Options of a search: lengths count the start token; ``early_stopping`` is True, False or
+    "never"; ``fill`` pads each sequence after its end."""
 
     num_beams: int
     max_length: int
@@ -32,16 +32,16 @@ class SearchOptions:
 
     @property
     def candidates(self) -> int:
-        """C: enough that K unfinished ones remain even if every EOS is among them."""
+        """Return C: enough that K unfinished candidates remain even if all EOS are among them."""
         return max(2, 1 + len(self.eos)) * self.num_beams
 
     def is_eos(self, tokens: Array) -> Array:
-        """Which tokens end a sequence."""
+        """Return which tokens end a sequence."""
         return jnp.isin(tokens, np.array(self.eos, int))
 
 
 class BeamSearch(NamedTuple):
-    """State of the search over B sources: what runs [B, K, T], the pool of what is finished."""
+    """State of the search over B sources: running beams [B, K, T], the pool of finished ones."""
 
     length: Array
     running: Array
@@ -55,12 +55,12 @@ class BeamSearch(NamedTuple):
 
     @property
     def sequences(self) -> Array:
-        """What runs, a row each: [R, T]."""
+        """Return the running beams as rows: [R, T]."""
         return self.running.reshape(-1, self.running.shape[-1])
 
 
 def begin(batch: int, options: SearchOptions) -> BeamSearch:
-    """Only the first beam of each source counts at first."""
+    """Return the first state, in which only the first beam of each source counts."""
     beams = options.num_beams
     running = jnp.full((batch, beams, options.max_length), options.fill, jnp.int32)
     running = running.at[:, :, 0].set(options.start)
@@ -81,7 +81,7 @@ def begin(batch: int, options: SearchOptions) -> BeamSearch:
 def step(
     state: BeamSearch, log_probs: Array, options: SearchOptions, key: Array
 ) -> tuple[BeamSearch, Array, Array]:
-    """Processed log-probs [B*K, V] -> token and flat parent row of each running beam, [R]."""
+    """Take processed log-probs [B*K, V]; return the state, tokens and flat parents [R]."""
     batch, beams = state.running_scores.shape
     scores, parents, tokens = _candidates(state, log_probs, options, key)
     hypotheses = _gather(state.running, parents).at[:, :, state.length].set(tokens)
@@ -99,13 +99,13 @@ def step(
 def _candidates(
     state: BeamSearch, log_probs: Array, options: SearchOptions, key: Array
 ) -> tuple[Array, Array, Array]:
-    """The C best (or sampled) continuations: scores, parent beams and tokens, [B, C]."""
+    """Return the C best (or sampled) continuations: scores, parents and tokens, [B, C]."""
     batch, beams = state.running_scores.shape
     vocab = log_probs.shape[-1]
     total = log_probs.reshape(batch, beams, vocab) + state.running_scores[:, :, None]
     total = total.reshape(batch, -1)
     if options.do_sample:
-        # The largest of scores with Gumbel noise are draws without replacement.
+        # The largest scores with Gumbel noise are a sample without replacement.
         drawn = total + jax.random.gumbel(key, total.shape)
         indices = jax.lax.top_k(drawn, options.candidates)[1]
         order = jnp.argsort(jnp.take_along_axis(total, indices, axis=1), axis=1, descending=True)
@@ -117,7 +117,7 @@ def _candidates(
 
 
 def _penalty(length: Array | int, options: SearchOptions) -> Array:
-    """``length ** length_penalty``, rounded as Python does it."""
+    """Return ``length ** length_penalty``, rounded as Python does it."""
     lengths = np.arange(options.max_length + 1, dtype=np.float64)
     with np.errstate(divide="ignore"):
         return jnp.asarray(lengths**options.length_penalty, jnp.float32)[length]
@@ -153,8 +153,8 @@ def _update_finished(
 
 
 def _update_done(state: BeamSearch, ended: Array, options: SearchOptions) -> BeamSearch:
-    generous = options.early_stopping == "never" and options.length_penalty > 0
-    length = options.max_length - 1 if generous else state.length - 1
+    uses_longest = options.early_stopping == "never" and options.length_penalty > 0
+    length = options.max_length - 1 if uses_longest else state.length - 1
     best = state.running_scores[:, :1] / _penalty(length, options)
     worst = jnp.where(state.is_finished, state.finished_scores.min(1, keepdims=True), WORST)
     improvable = state.improvable & (best > worst).any(-1, keepdims=True)
@@ -163,5 +163,5 @@ def _update_done(state: BeamSearch, ended: Array, options: SearchOptions) -> Bea
 
 
 def _gather(x: Array, index: Array) -> Array:
-    """x [B, C, T], index [B, K] -> [B, K, T]."""
+    """Select hypotheses: x [B, C, T], index [B, K] -> [B, K, T]."""
     return jnp.take_along_axis(x, index[:, :, None], axis=1)

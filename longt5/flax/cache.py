@@ -1,4 +1,4 @@
-"""Keys and values of one decode as a pytree: made once, passed along, replaced at each step."""
+"""Keys and values of one decode as a pytree, replaced at each step."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Layers = tuple[Array, ...] | None
 
 
 class EncoderStates(NamedTuple):
-    """What the encoder made of a source: states [B, S, D], mask [B, S] (1 token, 0 padding)."""
+    """Encoder output: states [B, S, D] and the mask [B, S] of the source (1 token, 0 padding)."""
 
     last_hidden_state: Array
     attention_mask: Array
@@ -33,7 +33,7 @@ class EncoderStates(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """States [R, T, D], logits [R, T, V] of a model with a head, and the grown cache."""
+    """Decoder output: states [R, T, D], logits [R, T, V] with a head, and the grown cache."""
 
     last_hidden_state: Array
     logits: Array | None = None
@@ -56,10 +56,10 @@ class Seq2SeqOutput(NamedTuple):
     encoder_attentions: Layers = None
 
 
-WANTS = ("config", "want_states", "want_weights")
+STATIC_ARGUMENTS = ("config", "want_states", "want_weights")
 
 
-@partial(jax.jit, static_argnames=WANTS)
+@partial(jax.jit, static_argnames=STATIC_ARGUMENTS)
 def encode(
     params: Params,
     config: LongT5Config,
@@ -69,7 +69,7 @@ def encode(
     want_weights: bool = False,
     dropout_rng: Array | None = None,
 ) -> EncoderStates:
-    """ids [B, S] -> states; memory and time linear in S (for a fixed G)."""
+    """Encode ids [B, S] -> states; memory and time are linear in S (for a fixed G)."""
     drop = Dropout(config.dropout_rate, dropout_rng)
     name = ("TransientGlobal" if config.uses_globals else "Local") + "SelfAttention"
     layers = [params["encoder"]["block"][str(i)]["layer"] for i in range(config.num_layers)]
@@ -98,7 +98,7 @@ def encode(
 def init_cache(
     params: Params, config: LongT5Config, encoded: EncoderStates, rows: int, max_length: int
 ) -> DecoderCache:
-    """An empty cache for ``rows`` = B * K rows of at most ``max_length`` positions."""
+    """Return an empty cache for ``rows`` = B * K rows of at most ``max_length`` positions."""
     states = encoded.last_hidden_state
     if rows % states.shape[0]:
         raise ValueError(f"{rows} rows cannot share {states.shape[0]} sources evenly.")
@@ -121,7 +121,7 @@ def init_cache(
     )
 
 
-@partial(jax.jit, static_argnames=WANTS)
+@partial(jax.jit, static_argnames=STATIC_ARGUMENTS)
 def decode(
     params: Params,
     config: LongT5Config,
@@ -132,7 +132,7 @@ def decode(
     want_weights: bool = False,
     dropout_rng: Array | None = None,
 ) -> DecoderOutput:
-    """The next positions of every row, [R, T] ids, after those in the cache; it grows by T.
+    """Decode the next positions of every row, ids [R, T]; the cache grows by T.
 
     ``decoder_attention_mask`` covers all positions of the cache: [R, capacity].
     """
@@ -177,7 +177,7 @@ def _decoder_layers(params: Params, config: LongT5Config) -> list[Params]:
 
 @partial(jax.jit, static_argnames=("config",))
 def logits(params: Params, config: LongT5Config, states: Array) -> Array:
-    """Decoder states [..., D] -> float32 [..., V], by the head or the shared embedding."""
+    """Return float32 logits [..., V] of decoder states [..., D], by the head or the embedding."""
     if config.scale_decoder_outputs:
         states = states * config.d_model**-0.5
     kernel = params["lm_head"]["kernel"] if "lm_head" in params else params["shared"]["embedding"].T

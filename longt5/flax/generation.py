@@ -1,4 +1,4 @@
-"""Greedy and beam search under one ``jit``: encode once, then a loop that never leaves the device.
+"""Greedy and beam search under one ``jit``: encode once, then a loop on the device.
 
 The tokens are those of ``longt5/generation.py`` (and so transformers'). Shapes are static: the
 loop works on sequences of the longest length, and the answer is cut afterwards.
@@ -44,12 +44,11 @@ def generate(
     params: Params | None = None,
     **options: Any,
 ) -> GenerationOutput:
-    """Decode ids [B, S], or kept ``encoder_outputs`` (with their own mask, where none is given),
-    to the end.
+    """Decode ids [B, S], or ``encoder_outputs`` (by default with their own mask), to the end.
 
-    Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` says nothing here).
-    A ``seed`` (0 by default) gives JAX's draws, not torch's. Compiled once per shape and set of
-    options. Raises ValueError for unknown options and ids.
+    Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` has no effect).
+    A ``seed`` (0 by default) gives JAX's random numbers, not torch's.
+    Compiled once per shape and set of options. Raises ValueError for unknown options and ids.
     """
     config = model.generation_config.merged(**options)
     check_options(model.config, config)
@@ -64,7 +63,7 @@ def generate(
         check_mask(mask.shape, encoder_outputs.last_hidden_state.shape[:2])
         encoder_outputs = encoder_outputs._replace(attention_mask=mask)
     key = jax.random.key(config.seed or 0)
-    # The seed is data: another one must not compile anew.
+    # The seed is data, so that another one does not compile again.
     fixed = dataclasses.replace(config, seed=None)
     state = search(params, model.config, fixed, encoder_outputs, key)
     return _result(state, config)
@@ -81,7 +80,7 @@ def _result(state: BeamSearch | GreedySearch, config: GenerationConfig) -> Gener
 
 
 def search_options(shape: LongT5Config, config: GenerationConfig) -> SearchOptions:
-    """What the search needs of both configurations."""
+    """Return the options of the search from both configurations."""
     eos, pad, start = special_token_ids(shape, config)
     # transformers tests the pad id for truth here, so T5's pad 0 gives way to EOS.
     fill = pad if config.num_beams == 1 else pad or (eos[0] if eos else -1)
@@ -105,7 +104,7 @@ def search(
     encoded: EncoderStates,
     key: Array,
 ) -> BeamSearch | GreedySearch:
-    """The whole search as a pure function: its last state, sequences of the longest length."""
+    """Run the whole search; return its last state, with sequences of the longest length."""
     options = search_options(shape, config)
     batch = encoded.last_hidden_state.shape[0]
     rows = batch * config.rows_per_source
@@ -128,15 +127,15 @@ def search(
         state, tokens, parents = step(state, scores, options, drawn)
         grown = output.past_key_values
         assert grown is not None
-        return state, _changing(grown.reorder(parents) if beams else grown), tokens, key
+        return state, _changing_fields(grown.reorder(parents) if beams else grown), tokens, key
 
     begin: Any = beam_search.begin if beams else greedy_search.begin
     state = begin(batch if beams else rows, options)
     first = jnp.full(rows, options.start, jnp.int32)
-    carried = (state, _changing(cache), first, key)
+    carried = (state, _changing_fields(cache), first, key)
     return jax.lax.while_loop(lambda c: ~c[0].done, advance, carried)[0]
 
 
-def _changing(cache: Any) -> dict[str, Any]:
-    """What of the cache a step replaces; the rest stays outside the loop."""
+def _changing_fields(cache: Any) -> dict[str, Any]:
+    """Return the fields of the cache that a step replaces; the others stay outside the loop."""
     return {name: getattr(cache, name) for name in ("self_keys", "self_values", "length")}

@@ -1,4 +1,4 @@
-"""One hypothesis per row in JAX: its best or a sampled token at each step.
+"""Greedy search and sampling in JAX: one hypothesis per row.
 
 Never sees the model. R rows, T longest sequence, V vocabulary.
 """
@@ -15,7 +15,7 @@ from .beam_search import SearchOptions
 
 
 class GreedySearch(NamedTuple):
-    """State of R rows: sequences [R, T], which have ended, and the length so far."""
+    """State of R rows: sequences [R, T], flags of ended rows, and the length so far."""
 
     length: Array
     sequences: Array
@@ -24,7 +24,7 @@ class GreedySearch(NamedTuple):
 
 
 def begin(rows: int, options: SearchOptions) -> GreedySearch:
-    """Every row is the start token; ``options.fill`` follows its end."""
+    """Return the first state: every row is the start token, padded with ``options.fill``."""
     sequences = jnp.full((rows, options.max_length), options.fill, jnp.int32)
     return GreedySearch(
         length=jnp.ones((), jnp.int32),
@@ -37,7 +37,8 @@ def begin(rows: int, options: SearchOptions) -> GreedySearch:
 def step(
     state: GreedySearch, logits: Array, options: SearchOptions, key: Array
 ) -> tuple[GreedySearch, Array, Array]:
-    """Processed logits [R, V] -> token of each row; every row continues itself."""
+    """Take processed logits [R, V]; return the state, and tokens of rows, which continue
+    themselves."""
     chosen = jax.random.categorical(key, logits) if options.do_sample else logits.argmax(-1)
     tokens = jnp.where(state.ended, options.fill, chosen).astype(jnp.int32)
     ended = state.ended | options.is_eos(tokens)

@@ -1,4 +1,4 @@
-"""What every JAX layer is made of: products, T5's norm, feed-forward, dropout; pure functions.
+"""Parts of all JAX layers as pure functions: products, T5's norm, feed-forward, dropout.
 
 A layer's parameters are a dict under the names of the Flax checkpoints: matrices are ``kernel``
 [in, out]. R rows of any shape, D model dim.
@@ -17,7 +17,7 @@ from ..config import LongT5Config
 
 Params = Any  # a nested dict of arrays
 
-# float32 means float32 on devices that would multiply it in halves too.
+# Some devices would multiply float32 in half precision by default.
 PRECISE = jax.lax.Precision.HIGHEST
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -29,9 +29,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Dropout:
-    """Drops a share of what it is given, each time by another key; nothing without a key.
+    """Dropout with a new key at each call; without a key it drops nothing.
 
-    Used up within one traced function: no state outlives a call.
+    To be used within one traced function, since its state does not outlive a call.
     """
 
     def __init__(self, rate: float, key: Array | None) -> None:
@@ -45,7 +45,7 @@ class Dropout:
         return jnp.where(keep, x / (1 - self.rate), 0)
 
     def next_key(self) -> Array | None:
-        """A key that nobody else gets, None without dropout."""
+        """Return an unused key, None without dropout."""
         if self.key is None:
             return None
         self.key, key = jax.random.split(self.key)
@@ -53,19 +53,19 @@ class Dropout:
 
 
 def linear(p: Params, x: Array) -> Array:
-    """``x @ kernel`` in the kernel's dtype."""
+    """Return ``x @ kernel`` in the kernel's dtype."""
     return jnp.matmul(x.astype(p["kernel"].dtype), p["kernel"], precision=PRECISE)
 
 
 def rms_norm(p: Params, x: Array, eps: float) -> Array:
-    """T5's layer norm: no mean, no bias, variance in float32; output in the weight's dtype."""
+    """Apply T5's layer norm without mean and bias, in float32; output in the weight's dtype."""
     x, weight = x.astype(jnp.float32), p["weight"]
     scale = jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + eps)
     return (x * scale * weight.astype(jnp.float32)).astype(weight.dtype)
 
 
 def feed_forward(p: Params, config: LongT5Config, x: Array, drop: Dropout) -> Array:
-    """``wo(act(wi x))`` or, gated, ``wo(act(wi_0 x) * wi_1 x)`` (Shazeer 2020)."""
+    """Return ``wo(act(wi x))`` or, gated, ``wo(act(wi_0 x) * wi_1 x)`` (Shazeer 2020)."""
     activation = ACTIVATIONS[config.dense_act_fn]
     if config.is_gated_act:
         hidden = activation(linear(p["wi_0"], x)) * linear(p["wi_1"], x)
@@ -75,16 +75,16 @@ def feed_forward(p: Params, config: LongT5Config, x: Array, drop: Dropout) -> Ar
 
 
 def normed(sublayer: Params, config: LongT5Config, x: Array) -> Array:
-    """What the inner layer of a residual branch sees of x [R, D]."""
+    """Return x [R, D] normed for the inner layer of a residual branch."""
     return rms_norm(sublayer["layer_norm"], x, config.layer_norm_epsilon)
 
 
 def add(x: Array, branch: Array, drop: Dropout) -> Array:
-    """A residual branch joins; the residual stays float32 in every dtype."""
+    """Add a residual branch; the residual stays float32 in every dtype."""
     return x + drop(branch).astype(jnp.float32)
 
 
 def add_dense(sublayer: Params, config: LongT5Config, x: Array, drop: Dropout) -> Array:
-    """``x + feed_forward(norm(x))``."""
+    """Return ``x + feed_forward(norm(x))``."""
     hidden = normed(sublayer, config, x)
     return add(x, feed_forward(sublayer["DenseReluDense"], config, hidden, drop), drop)

@@ -1,7 +1,7 @@
-"""The rules of ``longt5/logits_processors.py`` in JAX: pure functions of what was written so far.
+"""The processors of ``longt5/logits_processors.py`` in JAX: pure functions of the sequences.
 
-A processor takes scores [R, V], sequences [R, T] and how many of their tokens there are, the
-start token counted; it gives new scores. Shapes are static, lengths are not.
+A processor takes scores [R, V], sequences [R, T] and the number of their tokens, the start token
+counted; it returns new scores. Shapes are static, lengths are not.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Processor = Callable[[Array, Array, Array], Array]
 
 
 def discount(scores: Array, seen: Array, penalty: float) -> Array:
-    """Negative scores times the penalty, positive ones divided by it, where ``seen``."""
+    """Multiply negative scores by the penalty and divide positive ones by it, where ``seen``."""
     return jnp.where(seen, jnp.where(scores < 0, scores * penalty, scores / penalty), scores)
 
 
 def ban(scores: Array, tokens: Array, where: Array) -> Array:
-    """Forbid ``tokens`` [R, n] in their rows, those only that ``where`` [R, n] says."""
+    """Forbid ``tokens`` [R, n] in their rows, where ``where`` [R, n]."""
     rows = jnp.arange(scores.shape[0])[:, None]
     return scores.at[rows, tokens].min(jnp.where(where, FORBIDDEN_SCORE, jnp.inf))
 
 
 def ends_in(sequences: Array, length: Array, size: int) -> tuple[Array, Array]:
-    """The last ``size`` tokens of each row [R, size], and whether there are that many."""
+    """Return the last ``size`` tokens of each row [R, size], and whether there are that many."""
     missing = max(0, size - sequences.shape[1])
     sequences = jnp.pad(sequences, ((0, 0), (0, missing)))
     at = jnp.maximum(length - size, 0)
@@ -40,7 +40,7 @@ def ends_in(sequences: Array, length: Array, size: int) -> tuple[Array, Array]:
 
 
 def ngrams(tokens: Array, n: int) -> tuple[list[Array], Array]:
-    """The first ``n - 1`` tokens of every n-gram of [R, T], apart, and its last one: [R, T-n+1]."""
+    """Return the first ``n - 1`` tokens of all n-grams of [R, T], and the last: [R, T-n+1] each."""
     count = max(tokens.shape[1] - n + 1, 0)
     *before, last = (tokens[:, i : i + count] for i in range(n))
     return before, last
@@ -119,7 +119,7 @@ def min_length(minimum: int, eos: Sequence[int]) -> Processor:
 
 
 def forced(at: int, tokens: Sequence[int]) -> Processor:
-    """At one length only the given tokens are possible, with score 0."""
+    """Allow only the given tokens at one length, with score 0."""
 
     def process(scores: Array, sequences: Array, length: Array) -> Array:
         only = jnp.full_like(scores, FORBIDDEN_SCORE).at[:, np.array(tokens)].set(0.0)
@@ -130,7 +130,7 @@ def forced(at: int, tokens: Sequence[int]) -> Processor:
 
 def suppress_tokens(tokens: Sequence[int]) -> Processor:
     """Forbid the given tokens always."""
-    # One below 0 would be another name of the last ones.
+    # A negative id would index from the end.
     columns = np.array([token for token in tokens if token >= 0], int)
     return lambda scores, sequences, length: scores.at[:, columns].set(FORBIDDEN_SCORE)
 
@@ -141,7 +141,7 @@ def temperature(value: float) -> Processor:
 
 
 def top_k(k: int) -> Processor:
-    """Keep the ``k`` best tokens (Fan et al. 2018), and what ties with the last of them."""
+    """Keep the ``k`` best tokens (Fan et al. 2018), and all that tie with the last of them."""
 
     def process(scores: Array, sequences: Array, length: Array) -> Array:
         kept = jax.lax.top_k(scores, min(k, scores.shape[-1]))[0][:, -1:]
@@ -151,7 +151,7 @@ def top_k(k: int) -> Processor:
 
 
 def top_p(p: float, at_least: int) -> Processor:
-    """Keep the fewest best tokens that hold the share ``p`` of all chances (Holtzman 2020)."""
+    """Keep the fewest best tokens with a total probability of ``p`` (Holtzman 2020)."""
 
     def process(scores: Array, sequences: Array, length: Array) -> Array:
         order = jnp.argsort(scores, axis=-1)
@@ -166,7 +166,7 @@ def top_p(p: float, at_least: int) -> Processor:
 def build_processors(
     config: GenerationConfig, source: Array | None, rows: int, vocab: int, eos: Sequence[int]
 ) -> list[Processor]:
-    """The processors that ``config`` asks for, in transformers' order; source [B, S] or None."""
+    """Return the processors of a ``config``, in transformers' order; source [B, S] or None."""
     c = config
     processors: list[Processor] = []
     if source is not None and c.encoder_repetition_penalty != 1.0:

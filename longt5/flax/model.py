@@ -28,8 +28,8 @@ class FlaxLongT5Model:
     """Encoder and decoder without a head, under the names of transformers' Flax classes.
 
     ``params`` is a pytree of arrays; every method takes another one as ``params=``. The methods
-    are compiled once for each new shape: pad to few lengths, since right padding with a mask
-    changes nothing. Dropout only with ``train=True`` and a ``dropout_rng``.
+    are compiled once for each new shape: pad to few lengths; right padding with a mask changes no
+    result. Dropout only with ``train=True`` and a ``dropout_rng``.
     """
 
     has_head = False
@@ -81,7 +81,7 @@ class FlaxLongT5Model:
         params: Params | None = None,
         dropout_rng: Array | None = None,
     ) -> Seq2SeqOutput:
-        """Source [B, S] and target [B, T] -> decoder states [B, T, D], logits with a head."""
+        """Compute decoder states [B, T, D] (and logits) of a source [B, S] and a target [B, T]."""
         if decoder_input_ids is None:
             raise ValueError("decoder_input_ids are needed (the target shifted right).")
         keys = (None, None) if dropout_rng is None else jax.random.split(dropout_rng)
@@ -120,14 +120,14 @@ class FlaxLongT5Model:
         params: Params | None = None,
         dropout_rng: Array | None = None,
     ) -> EncoderStates:
-        """Run the encoder once: ids [B, S] -> states to keep and decode as often as wanted."""
+        """Encode ids [B, S] once -> states that can be decoded any number of times."""
         ids = jnp.asarray(input_ids, jnp.int32)
         check_batch("input_ids", ids.shape)
         if 0 in ids.shape:
             raise ValueError("The input has no tokens.")
         mask = jnp.ones_like(ids) if attention_mask is None else jnp.asarray(attention_mask)
         check_mask(mask.shape, ids.shape)
-        if not isinstance(ids, jax.core.Tracer):  # JAX itself takes another id without a word
+        if not isinstance(ids, jax.core.Tracer):  # JAX would clamp other ids silently
             self.config.check_ids("input_ids", int(ids.min()), int(ids.max()))
         return functional.encode(
             self.params if params is None else params,
@@ -146,8 +146,10 @@ class FlaxLongT5Model:
         encoder_outputs: EncoderStates | tuple,
         params: Params | None = None,
     ) -> DecoderCache:
-        """An empty cache for ``decode``: ``batch_size`` rows (a multiple of the sources) of at
-        most ``max_length`` positions, and the encoder's keys and values."""
+        """Return an empty cache for ``decode``, with the encoder's keys and values.
+
+        It has ``batch_size`` rows (a multiple of the sources) of at most ``max_length`` positions.
+        """
         encoded = _with_mask(encoder_outputs, None)
         params = self.params if params is None else params
         return functional.init_cache(params, self.config, encoded, batch_size, max_length)
@@ -165,10 +167,10 @@ class FlaxLongT5Model:
         params: Params | None = None,
         dropout_rng: Array | None = None,
     ) -> DecoderOutput:
-        """ids [R, T] -> states [R, T, D], logits with a head.
+        """Decode ids [R, T] -> states [R, T, D], and logits with a head.
 
         With ``past_key_values`` (from ``init_cache`` or an earlier output) the ids are the next
-        ones, the source is the one in the cache, and ``decoder_attention_mask`` covers all of its
+        ones, the source is that of the cache, and ``decoder_attention_mask`` covers all of its
         positions. ``encoder_attention_mask`` is needed only where the outputs carry none. Raises
         ValueError when the cache is full.
         """

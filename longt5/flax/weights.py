@@ -1,6 +1,6 @@
-"""Checkpoints to JAX parameters and back, strict both ways: safetensors, or the old msgpack.
+"""Load checkpoints into JAX parameters and save them, strictly: safetensors, or the old msgpack.
 
-A parameter's path is the checkpoint's name with slashes, and its last part says what it is:
+A parameter's path is the checkpoint's name with slashes; its last part is its kind:
 ``kernel`` (a matrix, stored transposed), ``embedding``, or the ``weight`` of a norm.
 """
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 MSGPACK, MSGPACK_INDEX = "flax_model.msgpack", "flax_model.msgpack.index.json"
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 HEAD = "lm_head/kernel"
-# What flax.serialization calls its MessagePack extension types, and an array cut into pieces.
+# MessagePack extension type of arrays in flax.serialization, and its mark of an array in pieces.
 NDARRAY, CHUNKED = 1, "__msgpack_chunked_array__"
 
 Flat = dict[str, Any]
 
 
 def choose_dtype(dtype: Any) -> Any:
-    """float32 or bfloat16, by name or as a dtype. Raises ValueError for another."""
+    """Return float32 or bfloat16, by name or dtype. Raises ValueError for any other."""
     try:
         name = jnp.dtype(dtype).name
     except TypeError:
@@ -57,7 +57,7 @@ def choose_dtype(dtype: Any) -> Any:
 
 
 def shapes(config: LongT5Config) -> dict[str, tuple[int, ...]]:
-    """Every parameter of the model without a head of its own, by path."""
+    """Return the shape of every parameter, by path, without a head of its own."""
     c = config
     found: dict[str, tuple[int, ...]] = {"shared/embedding": (c.vocab_size, c.d_model)}
 
@@ -97,7 +97,7 @@ def shapes(config: LongT5Config) -> dict[str, tuple[int, ...]]:
 
 
 def initialize(config: LongT5Config, seed: int, has_head: bool) -> Params:
-    """T5's initialisation (Mesh TensorFlow): normal, by fan-in, times ``initializer_factor``."""
+    """Initialize as T5 does (Mesh TensorFlow): normal, by fan-in, times ``initializer_factor``."""
     std = {
         "q": (config.d_model * config.d_kv) ** -0.5,
         "o": config.inner_dim**-0.5,
@@ -119,7 +119,7 @@ def initialize(config: LongT5Config, seed: int, has_head: bool) -> Params:
 
 
 def nested(flat: Mapping[str, Any]) -> Params:
-    """``{"a/b": x}`` -> ``{"a": {"b": x}}``.
+    """Nest a dict of paths: ``{"a/b": x}`` -> ``{"a": {"b": x}}``.
 
     >>> nested({"a/b": 1, "a/c": 2})
     {'a': {'b': 1, 'c': 2}}
@@ -135,7 +135,7 @@ def nested(flat: Mapping[str, Any]) -> Params:
 
 
 def flattened(tree: Mapping[str, Any], above: str = "") -> Flat:
-    """The inverse of :func:`nested`."""
+    """Invert :func:`nested`."""
     flat: Flat = {}
     for name, value in tree.items():
         path = f"{above}{name}"
@@ -144,7 +144,7 @@ def flattened(tree: Mapping[str, Any], above: str = "") -> Flat:
 
 
 def path_of(name: str) -> str:
-    """A PyTorch name as a path.
+    """Return a PyTorch name as a path.
 
     >>> path_of("encoder.block.0.layer.1.DenseReluDense.wo.weight")
     'encoder/block/0/layer/1/DenseReluDense/wo/kernel'
@@ -159,12 +159,12 @@ def path_of(name: str) -> str:
 
 
 def name_of(path: str) -> str:
-    """The inverse of :func:`path_of`."""
+    """Invert :func:`path_of`."""
     return path.rpartition("/")[0].replace("/", ".") + ".weight"
 
 
 def read_params(folder: Path) -> Flat:
-    """All parameters of a checkpoint folder by path. Raises FileNotFoundError without weights."""
+    """Read all parameters of a checkpoint folder by path. Raises FileNotFoundError without any."""
     if (folder / SAFE_WEIGHTS_NAME).is_file():
         return _read_safetensors(folder / SAFE_WEIGHTS_NAME)
     if (folder / SAFE_WEIGHTS_INDEX_NAME).is_file():
@@ -198,7 +198,7 @@ def _read_safetensors(path: Path) -> Flat:
 
 
 def _read_msgpack(path: Path) -> Flat:
-    """A file of flax.serialization: nested dicts of arrays."""
+    """Read a file of flax.serialization: nested dicts of arrays."""
     import msgpack
 
     tree = msgpack.unpackb(path.read_bytes(), ext_hook=_unpack, raw=False)
@@ -215,7 +215,7 @@ def _unpack(code: int, data: bytes) -> Any:
 
 
 def _joined(tree: dict[str, Any]) -> Any:
-    """Arrays of more than a gibibyte lie in the file in pieces."""
+    """Join the pieces of arrays of more than a gibibyte."""
     if CHUNKED in tree:
         pieces, shape = (list(tree[name].values()) for name in ("chunks", "shape"))
         return np.concatenate(pieces).reshape(shape)
@@ -223,10 +223,10 @@ def _joined(tree: dict[str, Any]) -> Any:
 
 
 def fitted(config: LongT5Config, flat: Flat, has_head: bool) -> Flat:
-    """Exactly the parameters of the config's model. Raises ValueError naming every key that is
-    unknown, missing or of the wrong shape.
+    """Return exactly the parameters of the config's model.
 
-    The head stays only where it differs from the embedding; copies of that one are dropped.
+    The head stays only where it differs from the embedding; copies of the embedding are dropped.
+    Raises ValueError naming every key that is unknown, missing or of the wrong shape.
     """
     flat = dict(flat)
     for alias, target in ALIASES.items():
@@ -257,7 +257,7 @@ def load_pretrained(
     dtype: Any,
     local_files_only: bool,
 ) -> Any:
-    """A model of class ``cls`` from a Hugging Face folder or hub id.
+    """Load a model of class ``cls`` from a Hugging Face folder or hub id.
 
     Raises FileNotFoundError (no such checkpoint) or ValueError (it does not fit).
     """

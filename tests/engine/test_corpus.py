@@ -122,6 +122,6 @@ def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch) -> None:
 def test_a_missing_library_names_the_pip_command(monkeypatch) -> None:
     monkeypatch.setattr(errors, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'rouge-score: run pip install "\.\[eval\]"'):
-        errors.require("eval", "rouge_score")
+        errors.require_modules("eval", "rouge_score")
     with pytest.raises(UserError, match=r'pip install "\.\[hub\]"'):
         corpus.read_records("someone/papers")

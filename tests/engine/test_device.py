@@ -92,7 +92,7 @@ def _place() -> str:
 def model(monkeypatch):
     """On the device, where every kernel passes its check."""
     monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
-    monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "meta"))
+    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "meta"))
     shape = LongT5Config(
         vocab_size=64,
         d_model=32,
@@ -207,7 +207,7 @@ def on_a_mac() -> set[str]:
     ],
 )
 def test_a_mac_has_every_operator(model, monkeypatch, kind, options) -> None:
-    monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "cuda"))
+    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "cuda"))
     shape = replace(model.config, encoder_attention_type=kind, feed_forward_proj="gated-gelu")
     model = LongT5ForConditionalGeneration(shape).to("meta", torch.float16).eval()
     with Border() as border:
@@ -217,7 +217,7 @@ def test_a_mac_has_every_operator(model, monkeypatch, kind, options) -> None:
 
 
 def test_no_doubles_where_a_device_has_none(model, monkeypatch) -> None:
-    monkeypatch.setattr(beam_search, "WITH_DOUBLES", ("cpu", "cuda"))
+    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "cuda"))
     with Border() as border:
         list(model.stream(IDS, num_beams=4, max_new_tokens=4))
     assert not border.doubles and not border.wrong

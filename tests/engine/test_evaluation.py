@@ -181,7 +181,7 @@ def test_a_report_that_was_not_written_is_still_shown(data, tmp_path, capsys, mo
     def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("longt5.evaluation.__main__.save", full)
+    monkeypatch.setattr("longt5.evaluation.__main__.write_report", full)
     argv = ["--model", str(ROOT / "assets" / "model"), "--data", str(data), "--device", "cpu"]
     argv += ["--limit", "1", "--num-beams", "1", "--max-new-tokens", "2", "--dtype", "int8"]
     assert main([*argv, "--out", str(tmp_path)]) == 1

@@ -579,7 +579,7 @@ def test_a_new_matrix_in_an_old_place_is_another(monkeypatch) -> None:
     weight = torch.nn.Parameter(torch.randn(8, 64))
     with torch.no_grad():
         first = fused(x, weight)[0]
-        monkeypatch.setattr(linear_, "_state", lambda _: ("a place", torch.float32, 0))
+        monkeypatch.setattr(linear_, "_version_of", lambda _: ("a place", torch.float32, 0))
         other = fused(x, torch.nn.Parameter(-weight.detach()))[0]
     assert relative_error(other, -first) < 1e-5
 

@@ -217,9 +217,9 @@ def test_without_extra_ids_no_span_is_corrupted(tokenizer, monkeypatch) -> None:
 
 def test_a_vocabulary_sees_as_many_characters_as_are_asked_for() -> None:
     """Short texts too: each once counted as a thousand."""
-    lines = list(vocabulary._lines(["short"] * 9 + ["x" * 2500], 1550))
+    lines = list(vocabulary._training_lines(["short"] * 9 + ["x" * 2500], 1550))
     assert lines == ["short"] * 9 + ["x" * 1000, "x" * 505]
-    assert "".join(vocabulary._lines(["short", "texts"], 9)) == "shorttext"
+    assert "".join(vocabulary._training_lines(["short", "texts"], 9)) == "shorttext"
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
@@ -253,7 +253,7 @@ def test_batches_keep_their_budget_and_lose_nothing(sizes) -> None:
 
 
 def test_batches_go_on_from_any_position(tokenizer) -> None:
-    made = recipe.build(
+    made = recipe.parse_recipe(
         {
             "init": "x",
             "batch_tokens": 300,

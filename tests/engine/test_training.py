@@ -55,8 +55,8 @@ def data(tmp_path_factory) -> Path:
 def trainer(data: Path, out: Path, **changes) -> loop.Trainer:
     made = recipe.parse_recipe({**TINY, **changes}, "summary")
     here = world.World(0, 1, torch.device("cpu"))
-    records, validation = start.records_of(made, data)
-    model, tokenizer = start.begin(made, records, out, here)
+    records, validation = start.load_records(made, data)
+    model, tokenizer = start.prepare_model(made, records, out, here)
     return loop.Trainer(model, tokenizer, made, records, validation, out, here)
 
 
@@ -291,8 +291,8 @@ def test_processes_share_a_step(data, tmp_path) -> None:
         "here = world.join_processes('cpu'); data, out = map(Path, sys.argv[1:])\n"
         "made = recipe.parse_recipe({**t.TINY, 'batch_tokens': 120, 'stages': [{'steps': 3, "
         "'sources': {'64': 1.0}}]}, 'summary')\n"
-        "records, validation = start.records_of(made, data)\n"
-        "model, tokenizer = start.begin(made, records, out, here)\n"
+        "records, validation = start.load_records(made, data)\n"
+        "model, tokenizer = start.prepare_model(made, records, out, here)\n"
         "loop.Trainer(model, tokenizer, made, records, validation, out, here).run()\n"
         "world.leave_processes(here)\n",
         encoding="utf-8",
@@ -447,7 +447,7 @@ def test_data_without_text_is_not_called_unnamed(tmp_path) -> None:
     (tmp_path / "blank.jsonl").write_text('{"source": " ", "target": "x"}\n')
     made = recipe.parse_recipe({**TINY, "data": {"train": ["blank.jsonl"]}}, "summary")
     with pytest.raises(UserError, match="no text in blank.jsonl"):
-        start.records_of(made, tmp_path)
+        start.load_records(made, tmp_path)
 
 
 def test_the_bundled_recipes_lead_to_the_bundled_model() -> None:
@@ -461,7 +461,7 @@ def test_the_bundled_recipes_lead_to_the_bundled_model() -> None:
     assert {name: bundled[name] for name in first.model} == first.model == shapes.model
     assert {name: decoding[name] for name in second.generation} == second.generation
     assert first.stage_at(0) == 0 and first.stage_at(first.steps - 1) == len(first.stages) - 1
-    assert recipe.shortened(first, 5).steps == 5 * len(first.stages)
+    assert recipe.shorten(first, 5).steps == 5 * len(first.stages)
     assert second.init == "start/model" and ROOT / second.salience == folder
     assert Salience.load(folder) is not None
     assert errors.UserError is UserError

@@ -45,7 +45,7 @@ def ours_like(reference) -> LongT5ForConditionalGeneration:
     """This engine's model with the reference's weights."""
     config = LongT5Config.from_dict(reference.config.to_dict())
     model = LongT5ForConditionalGeneration(config).eval()
-    longt5_weights.assign(model, reference.state_dict())
+    longt5_weights.assign_tensors(model, reference.state_dict())
     return model
 
 

@@ -144,7 +144,7 @@ def test_a_device_without_float64_gives_the_same(monkeypatch) -> None:
     ids, mask = padded_batch([9, 4], 40)
     options = {"num_beams": 3, "max_new_tokens": 8, "num_return_sequences": 2}
     usual = ours.generate(ids, mask, **options)
-    monkeypatch.setattr(beam_search, "WITH_DOUBLES", ())
+    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ())
     monkeypatch.setattr(torch.Tensor, "double", None)
     there = ours.generate(ids, mask, **options)
     assert torch.equal(there.sequences, usual.sequences)
