@@ -1,15 +1,74 @@
-"""The arguments of a command: what is wrong with one is said in one sentence."""
+"""Command-line arguments: a parser that raises, and options that several commands share."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import NoReturn
 
 from .errors import BadOption
+from .settings import APP_NAME, APP_VERSION, Settings
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises BadOption where argparse prints the usage and ends the program with 2."""
+    """A parser that raises BadOption where argparse would print the usage and exit with 2."""
 
     def error(self, message: str) -> NoReturn:
         raise BadOption(f"{message[:1].upper()}{message[1:]} (see {self.prog} --help).")
+
+
+def add_model_options(parser: argparse.ArgumentParser, settings: Settings) -> None:
+    """Add --model and --revision."""
+    parser.add_argument(
+        "--model",
+        default=settings.model,
+        metavar="M",
+        help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
+    )
+    parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+
+
+def add_device_options(parser: argparse.ArgumentParser, settings: Settings) -> None:
+    """Add --device and --dtype."""
+    parser.add_argument(
+        "--device",
+        default=settings.device,
+        metavar="D",
+        help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dtype",
+        default=settings.dtype,
+        metavar="T",
+        help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)",
+    )
+
+
+def add_version_option(parser: argparse.ArgumentParser) -> None:
+    """Add --version, which prints the version and exits."""
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"{APP_NAME} {APP_VERSION}",
+        help="print the version, and stop",
+    )
+
+
+def add_verbose_option(parser: argparse.ArgumentParser) -> None:
+    """Add -v/--verbose; without it `verbose` is missing from the namespace."""
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        default=argparse.SUPPRESS,  # else a subcommand's default would undo `app -v COMMAND`
+        help="log details to stderr, tracebacks too (they may quote the document)",
+    )
+
+
+def set_log_level(arguments: argparse.Namespace) -> None:
+    """Log the program's own details to stderr when --verbose was given."""
+    if not getattr(arguments, "verbose", False):
+        return
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    for package in (__package__, "longt5"):
+        logging.getLogger(package).setLevel(logging.DEBUG)

@@ -1,33 +1,33 @@
-"""python -m app summarize | extract | compare | models | serve."""
+"""The command line: summarize, extract, compare, models, serve."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import getpass
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from .arguments import Parser
-from .documents.headings import listing, sections_of
-from .documents.load import load_document, require_text
-from .documents.model import Document
-from .documents.readers.encoding import shown_name
-from .errors import AppError, BadOption, Cancelled, NotReadable, PasswordNeeded, WrongPassword
-from .events import Finished, Notice, Planned, Progress, Summary
-from .export.formats import EXPORT_FORMATS, export_bytes, export_text
-from .export.json_object import to_json_line
-from .files import part_of
-from .runs.batch import Outcome, run_batch, table, unexpected, unwritable
+from .arguments import (
+    Parser,
+    add_device_options,
+    add_model_options,
+    add_verbose_option,
+    add_version_option,
+    set_log_level,
+)
+from .cli_files import read_document
+from .documents.headings import listing
+from .documents.load import require_text
+from .errors import AppError, BadOption
+from .export.formats import EXPORT_FORMATS
+from .runs.batch import describe_unexpected
+from .runs.stop import StopSignal
 from .settings import (
     DEFAULT_BEAMS,
     DEFAULT_LENGTH,
@@ -35,16 +35,12 @@ from .settings import (
     MAX_BEAMS,
     PROGRAM,
     Settings,
-    dims_text,
     moves_cursor,
 )
+from .summarize_command import SummarizeCommand, SummarizeRunner
 from .summary.models import CATALOGUE, is_local
-from .summary.options import Options
-from .summary.plan import describe_planned
-from .terminal import ProgressLine, SummaryWriter
-from .wording import counted, places
+from .terminal import ProgressLine
 
-PASSWORD_TRIES = 3
 EXAMPLES = f"""examples:
   {PROGRAM} summarize report.pdf
   {PROGRAM} summarize report.pdf --length short --format json -o report.json
@@ -54,54 +50,63 @@ EXAMPLES = f"""examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, or 1 with one sentence on stderr."""
+    """Run a command; return 0, or 1 after printing one sentence to stderr."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _open_closed()
-    _speak_utf8()
+    _open_standard_streams()
+    _use_utf8()
     try:
         try:
-            return _run(arguments)
+            return _run_command(arguments)
         finally:
             if sys.stdout is not None:
-                sys.stdout.flush()  # at exit it would be too late to say that the disk is full
+                sys.stdout.flush()  # at exit it would be too late to report a full disk
     except AppError as error:
-        _say(str(error))
-    except BrokenPipeError:  # the reader of a pipe has gone
+        _print_error(str(error))
+    except BrokenPipeError:  # the reader of a pipe is gone
         sys.stdout = None  # type: ignore[assignment]
     except OSError as error:
         sys.stdout = None  # type: ignore[assignment]
         reason = (error.strerror or "unknown reason").lower()
-        _say(f"The output cannot be written ({reason}): make room, or write to another place.")
+        _print_error(
+            f"The output cannot be written ({reason}): free some space, or write elsewhere."
+        )
     except KeyboardInterrupt:
-        _say("Stopped.")
+        _print_error("Stopped.")
     except Exception as error:
-        _say(unexpected(error))
+        _print_error(describe_unexpected(error))
     return 1
 
 
-def _run(arguments: list[str]) -> int:
+def _run_command(arguments: list[str]) -> int:
     if arguments[:1] == ["serve"]:
-        from .ui.launch import main as serve
-
-        return serve(arguments[1:])
+        return _serve(arguments[1:])
     chosen = build_parser().parse_args(arguments)
+    set_log_level(chosen)
     if sys.stdout is None and not getattr(chosen, "output", None):
         raise BadOption("Stdout is closed, so nobody would see the result: leave it open.")
     return int(chosen.run(chosen))
 
 
-def _say(sentence: str) -> None:
+def _serve(arguments: list[str]) -> int:
+    from .ui.launch import main as serve
+
+    return serve(arguments)
+
+
+def _print_error(sentence: str) -> None:
     print(f"\r{sentence}" if sys.stderr.isatty() else sentence, file=sys.stderr)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The commands and their options; every default is read from the settings."""
+    """Return the parser of all commands; defaults come from the settings."""
     parser = Parser(
         prog=PROGRAM,
         description="Summarize long documents on this machine with LongT5.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version_option(parser)
+    add_verbose_option(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_summarize(commands)
     _add_extract(commands)
@@ -114,19 +119,21 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help="made with summarize --format json -o JSON",
     )
+    add_verbose_option(compare)
     models = commands.add_parser("models", help="list the checkpoints offered by name")
     models.set_defaults(run=run_models)
-    commands.add_parser(
-        "serve", help="start the page in the browser (the same as python app.py)", add_help=False
-    )
+    add_verbose_option(models)
+    serve = commands.add_parser("serve", help="start the page in the browser", add_help=False)
+    # `_run_command` hands the arguments after `serve` on; here are those of `-v serve`.
+    serve.set_defaults(run=lambda chosen: _serve(["-v"]))
     return parser
 
 
 def _add_summarize(commands: Any) -> None:
-    settings = Settings()  # the environment says nothing of these
-    add = commands.add_parser("summarize", help="summarize documents")
-    add.set_defaults(run=run_summarize)
-    option = add.add_argument
+    settings = Settings()  # no environment variable changes these defaults
+    parser = commands.add_parser("summarize", help="summarize documents")
+    parser.set_defaults(run=run_summarize)
+    option = parser.add_argument
     option(
         "files",
         nargs="+",
@@ -134,13 +141,7 @@ def _add_summarize(commands: Any) -> None:
         help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles "
         "file, or a folder of them (with -o OUT/)",
     )
-    option(
-        "--model",
-        default=settings.model,
-        metavar="M",
-        help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
-    )
-    option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+    add_model_options(parser, settings)
     option(
         "--length",
         choices=LENGTH_WORDS,
@@ -184,7 +185,7 @@ def _add_summarize(commands: Any) -> None:
     option(
         "--include-references",
         action="store_true",
-        help="read the list of references too (default: left out, and said)",
+        help="read the list of references too (default: left out, with a note)",
     )
     option(
         "--ocr",
@@ -204,226 +205,38 @@ def _add_summarize(commands: Any) -> None:
         help="write to a file, not to stdout; into a folder (OUT/) a file for each document, "
         "and those that are there already are not made again",
     )
-    option(
-        "--device",
-        default=settings.device,
-        metavar="D",
-        help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)",
-    )
-    option(
-        "--dtype",
-        default=settings.dtype,
-        metavar="T",
-        help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)",
-    )
+    add_device_options(parser, settings)
+    add_verbose_option(parser)
 
 
 def _add_extract(commands: Any) -> None:
-    add = commands.add_parser("extract", help="print the text of a document, page by page")
-    add.set_defaults(run=run_extract)
-    add.add_argument(
+    parser = commands.add_parser("extract", help="print the text of a document, page by page")
+    parser.set_defaults(run=run_extract)
+    option = parser.add_argument
+    option(
         "file",
         metavar="FILE",
         help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles file",
     )
-    add.add_argument("--ocr", action="store_true", help="read the text of scanned pages (slow)")
-    add.add_argument("--password", metavar="TEXT", help="opens a protected PDF")
-    add.add_argument("--format", choices=("txt", "json"), default="txt", help="default: txt")
+    option("--ocr", action="store_true", help="read the text of scanned pages (slow)")
+    option("--password", metavar="TEXT", help="opens a protected PDF")
+    option("--format", choices=("txt", "json"), default="txt", help="default: txt")
+    add_verbose_option(parser)
 
 
 def run_summarize(chosen: argparse.Namespace) -> int:
-    """Read each file, then summarize it; a file that fails does not stop the others."""
-    options = Options(
-        length=chosen.length,
-        num_beams=chosen.num_beams,
-        max_new_tokens=chosen.max_new_tokens,
-        pages=chosen.pages,
-        max_input_tokens=chosen.max_input_tokens,
-        include_references=chosen.include_references,
-        sections=chosen.sections,
-    )
-    options.check()
-    if chosen.list_sections and chosen.output is not None:
-        raise BadOption("--list-sections shows the sections and writes nothing: leave -o out.")
-    chosen.is_folder = _is_folder(chosen.output)
-    chosen.output = None if chosen.output is None else Path(chosen.output)
-    chosen.format = chosen.format or _format_of(None if chosen.is_folder else chosen.output)
+    """Summarize each file; one that fails does not stop the others."""
+    command = SummarizeCommand.from_arguments(chosen)
     with _stop_on_interrupt() as stop:
-        run = Run(chosen, options, ProgressLine(sys.stderr, moves_cursor()), stop)
-        if chosen.list_sections:
-            return run.sections()
-        if chosen.is_folder or any(map(os.path.isdir, chosen.files)):
-            return run.folder()
-        return run.files()
-
-
-@dataclass
-class Run:
-    """One `summarize` command."""
-
-    chosen: argparse.Namespace
-    options: Options
-    progress: ProgressLine
-    stop: threading.Event
-    summarizer: Any = None
-
-    def files(self) -> int:
-        """Each file to stdout or to one file, as it streams where the format allows."""
-        chosen = self.chosen
-        if chosen.format == "docx" and (chosen.output is None or len(chosen.files) > 1):
-            raise BadOption("A Word file needs a place and one document: add -o PATH.docx.")
-        if chosen.format == "html" and len(chosen.files) > 1:
-            raise BadOption("A web page holds one summary: add -o OUT/ for a page per document.")
-        if chosen.output is not None and any(_is_same(p, chosen.output) for p in chosen.files):
-            raise BadOption(f"{chosen.output} is the document itself: choose another -o.")
-        failed = 0
-        with _output(chosen.output) as out:
-            for path in chosen.files:
-                try:
-                    self._one(path, out)
-                except Cancelled:
-                    raise
-                except AppError as error:
-                    self.progress.clear()
-                    if len(chosen.files) == 1:
-                        raise
-                    print(error, file=sys.stderr)
-                    failed += 1
-        return 1 if failed else 0
-
-    def sections(self) -> int:
-        """What the sections of each file are called, with their numbers, pages and words."""
-        for path in self.chosen.files:
-            document = self._read(path)
-            print(f"{document.name}:")
-            for number, section in enumerate(sections_of(document), 1):
-                pages = range(section.pages[0], section.pages[1] + 1)
-                where = places(pages, document.unit, document.labels)
-                title = section.title or "(before the first heading)"
-                print(f"{number:>4}  {where:15} {counted(section.words, 'word'):>13}  {title}")
-            if not sections_of(document):
-                print(f"  no sections are known: choose {document.unit}s with --pages.")
-        return 0
-
-    def _read(self, path: str) -> Document:
-        return read(path, self.chosen.password, self.progress, self.stop, self.chosen.ocr)
-
-    def _one(self, path: str, out: TextIO) -> None:
-        from .runs.device_errors import translate_device_errors
-
-        began = time.monotonic()
-        document = self._read(path)
-        read_s = time.monotonic() - began
-        self.load().calibrate(self.options.num_beams)
-        events = translate_device_errors(
-            self.load().stream(document, self.options, stop_event=self.stop, read_s=read_s)
-        )
-        summary = show(events, self.chosen.format, document.name, out, self.progress)
-        if summary.stopped:
-            raise Cancelled("Stopped before the end.")
-
-    def folder(self) -> int:
-        """Every file of the folders into a folder of summaries, and a table of what was done."""
-        chosen, out = self.chosen, self.chosen.output
-        if out is None:
-            raise BadOption("A folder of documents needs a folder for the summaries: add -o OUT/.")
-        if not chosen.is_folder and not out.exists() and _format_of(out) == out.suffix[1:].lower():
-            raise BadOption(f"{out} is named like a file: write {out}/ for a folder of summaries.")
-        outcomes: list[Outcome] = []
-        try:
-            for outcome in run_batch(
-                chosen.files,
-                out,
-                chosen.format,
-                self._read,
-                self.load,
-                self.options,
-                self.stop,
-                self.progress.show,
-                self.progress.turn_to,
-            ):
-                self.progress.clear()
-                outcomes.append(outcome)
-                print(f"{outcome.name}: {outcome.status}", file=sys.stderr)
-        finally:
-            self.progress.clear()
-            if outcomes:
-                print(table(outcomes))
-        return 1 if any(outcome.failed for outcome in outcomes) else 0
-
-    def load(self) -> Any:
-        """The model, loaded at its first use."""
-        if self.summarizer is None:
-            from .summary.summarizer import Summarizer
-
-            self.summarizer = Summarizer.load(
-                self.chosen.model,
-                revision=self.chosen.revision,
-                device=self.chosen.device,
-                dtype=self.chosen.dtype,
-                on_progress=lambda done, total: self.progress.show(
-                    Progress("loading", done, total)
-                ),
-            )
-        return self.summarizer
-
-
-def _is_folder(output: str | None) -> bool:
-    """Whether it is one, or written like one."""
-    return output is not None and (output.endswith(("/", os.sep)) or os.path.isdir(output))
-
-
-def _is_same(path: str, output: Path) -> bool:
-    """Whether writing the output would take the place of a document."""
-    with contextlib.suppress(OSError):
-        return output.is_file() and os.path.samefile(path, output)
-    return False
-
-
-def _format_of(output: Path | None) -> str:
-    suffix = output.suffix.lower().lstrip(".") if output is not None else ""
-    return suffix if suffix in EXPORT_FORMATS else "md"
-
-
-def show(
-    events: Iterator[Any], fmt: str, name: str, out: TextIO, progress: ProgressLine
-) -> Summary:
-    """Print a run as it goes; returns its summary."""
-    writer = SummaryWriter(out, fmt, name, dims_text()) if fmt in ("md", "txt") else None
-    for event in events:
-        if isinstance(event, Progress):
-            # On one screen the summary itself shows how far the writing is.
-            if event.stage != "decoding" or not (writer and out.isatty()):
-                progress.show(event)
-            continue
-        if isinstance(event, Planned):
-            progress.say(f"{describe_planned(event)}.")
-        elif isinstance(event, Notice):
-            progress.say(event.message)
-        progress.clear()
-        if writer is not None:
-            writer.handle(event)
-        if isinstance(event, Finished):
-            _write(event.summary, fmt, out)
-            return event.summary
-    raise AppError("The run ended without a summary: start it again.")
-
-
-def _write(summary: Summary, fmt: str, out: TextIO) -> None:
-    if fmt == "docx":
-        out.buffer.write(export_bytes(summary, fmt))
-    elif fmt == "json":
-        out.write(to_json_line(summary))
-    elif fmt == "html":
-        out.write(export_text(summary, fmt))
-    out.flush()
+        progress = ProgressLine(sys.stderr, moves_cursor())
+        return SummarizeRunner(command, progress, stop).run()
 
 
 def run_extract(chosen: argparse.Namespace) -> int:
-    """Print the pages; exit code 0 if at least one has usable text."""
+    """Print the pages of a document; return 0 if at least one has usable text."""
     progress = ProgressLine(sys.stderr, moves_cursor())
     with _stop_on_interrupt() as stop:
-        document = read(chosen.file, chosen.password, progress, stop, chosen.ocr)
+        document = read_document(chosen.file, chosen.password, progress, stop, chosen.ocr)
     if chosen.format == "json":
         found = {**document.to_dict(), "sections": listing(document)}
         print(json.dumps(found, ensure_ascii=False))
@@ -437,7 +250,7 @@ def run_extract(chosen: argparse.Namespace) -> int:
 
 
 def run_compare(chosen: argparse.Namespace) -> int:
-    """A table in Markdown: what both say of the same pages, and what only one does."""
+    """Print a Markdown table of two summaries, with the sentences that only one has in bold."""
     from .export.compare import comparison_to_markdown, read_summary
 
     print(comparison_to_markdown(*map(read_summary, chosen.files)), end="")
@@ -445,7 +258,7 @@ def run_compare(chosen: argparse.Namespace) -> int:
 
 
 def run_models(chosen: argparse.Namespace) -> int:
-    """A table of the catalogue."""
+    """Print a table of the checkpoints that have names."""
     rows = [("NAME", "SIZE", "WINDOW", "LICENCE", "PRESENT", "")]
     rows += [
         (c.name, c.size, f"{c.window:,}", c.licence, "yes" if is_local(c) else "no", c.about)
@@ -459,105 +272,10 @@ def run_models(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def read(
-    path: str,
-    password: str | None,
-    progress: ProgressLine,
-    stop: threading.Event,
-    ocr: bool = False,
-) -> Document:
-    """A document from a path; asks for a password on a terminal, and only there."""
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        name = shown_name(Path(path).name)
-        raise NotReadable(f"“{name}” is a pipe or a device; only files are read: save it as one.")
-    for attempt in range(PASSWORD_TRIES + 1):
-        try:
-            return load_document(
-                path,
-                password=password,
-                on_progress=lambda done, total: progress.show(Progress("reading", done, total)),
-                stop_event=stop,
-                ocr=ocr,
-            )
-        except (PasswordNeeded, WrongPassword) as error:
-            progress.clear()
-            if attempt == PASSWORD_TRIES or sys.stdin is None or not sys.stdin.isatty():
-                raise
-            print(error, file=sys.stderr)
-            try:
-                password = _asked_for_password()
-            except EOFError:
-                raise error from None
-        finally:
-            progress.clear()
-    raise AssertionError("unreachable")
-
-
-def _asked_for_password() -> str:
-    """What is typed; a Ctrl-C, which elsewhere only asks the work to stop, ends the question."""
-    if threading.current_thread() is not threading.main_thread():
-        return getpass.getpass("Password: ")
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return getpass.getpass("Password: ")
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """Stdout, or a file that appears under its name only when it is whole or stopped by hand; an
-    error leaves what was there before, if anything was. A pipe or a device is written as it is."""
-    if path is None or _is_stdout(path):
-        yield sys.stdout
-        return
-    place = Path(os.path.realpath(path))  # a link stays, what it leads to is written
-    is_file = place.is_file() or not place.exists()
-    part = part_of(place) if is_file else path
-    try:
-        out = part.open("w", encoding="utf-8", errors="replace", newline="\n")
-        if place.is_file():
-            shutil.copymode(place, part)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    if not is_file:
-        with out:
-            yield out
-        return
-    try:
-        with out:
-            yield out
-    except Cancelled:
-        _put(part, place)
-        raise
-    except BaseException:
-        if place.exists():
-            part.unlink()
-        else:
-            _put(part, place)
-        raise
-    _put(part, place)
-
-
-def _is_stdout(path: Path) -> bool:
-    """Whether it is /dev/stdout or the like, whatever that leads to."""
-    with contextlib.suppress(OSError):
-        return sys.stdout is not None and os.path.samestat(path.stat(), os.fstat(1))
-    return False
-
-
-def _put(part: Path, path: Path) -> None:
-    """In place of what was there, unless it is empty."""
-    if part.stat().st_size:
-        part.replace(path)
-    else:
-        part.unlink()
-
-
-@contextlib.contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
-    """The first Ctrl-C ends the run with what there is; the second one at once."""
-    stop = threading.Event()
+def _stop_on_interrupt() -> Iterator[StopSignal]:
+    """Set the stop signal at the first Ctrl-C; at the second one, interrupt at once."""
+    stop = StopSignal()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
@@ -575,8 +293,8 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _open_closed() -> None:
-    """What the caller has closed leads nowhere: a file opened later would take its place."""
+def _open_standard_streams() -> None:
+    """Open closed standard streams on the null device: a file opened later would replace them."""
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     if sys.stderr is None:
@@ -585,7 +303,7 @@ def _open_closed() -> None:
         os.close(spare)
 
 
-def _speak_utf8() -> None:
+def _use_utf8() -> None:
     for out in (sys.stdout, sys.stderr):
         if hasattr(out, "reconfigure"):
             out.reconfigure(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""The page in a native window, or in the browser where there is no window toolkit."""
+"""The page in a native window, or in the browser where no window toolkit is installed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import sys
 import threading
 import webbrowser
 
-TITLE = "Long document summarizer"
-SIZE = (1200, 860)
+WINDOW_TITLE = "Long document summarizer"
+WINDOW_SIZE = (1200, 860)
 
 
 def show(url: str) -> None:
-    """Show the page and stay until its window is closed (or the program interrupted)."""
+    """Show the page; return when its window is closed or the program interrupted."""
     try:
         import webview
 
         webview.settings["ALLOW_DOWNLOADS"] = True
-        webview.create_window(TITLE, url, width=SIZE[0], height=SIZE[1])
+        webview.create_window(WINDOW_TITLE, url, width=WINDOW_SIZE[0], height=WINDOW_SIZE[1])
         webview.start()
-    except Exception:  # it is not there, or has nothing on this machine to draw with
+    except Exception:  # not installed, or without a toolkit that it can use
         print(
             'No window can be shown (pip install ".[desktop]" adds what it needs; on Linux GTK or '
             "Qt as well): opening the browser instead.",

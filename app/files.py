@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all, whatever happens meanwhile."""
+"""Atomic writes: a file is either complete or as it was before."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import os
 import secrets
 from pathlib import Path
 
+from .errors import BadOption
 
-def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file and wait until it is on the disk; what was there stays until then.
 
-    ``mode`` is what the umask lets it be. Raises OSError.
+def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file and wait until the new one is on the disk.
+
+    The umask applies to ``mode``. Raises OSError; the old file then stays.
     """
-    part = part_of(path)
+    part = temporary_path(path)
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
@@ -26,16 +28,24 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     _sync_folder(path.parent)
 
 
-def part_of(path: Path) -> Path:
-    """A file beside it, to be written and then to take its place: another process may be writing
-    the same one, and a name that is as long as can be has no room for an ending."""
+def temporary_path(path: Path) -> Path:
+    """Return an unused path in the same folder, to be written and then renamed to `path`.
+
+    The random part keeps two writers apart, and the cut leaves room for it after a long name.
+    """
     return path.with_name(f"{path.name[:60]}.{secrets.token_hex(4)}.part")
 
 
+def cannot_write(path: Path, error: OSError) -> BadOption:
+    """Return the error for an output file or folder that the system refuses to write."""
+    reason = (error.strerror or "unknown reason").lower()
+    return BadOption(f"{path} cannot be written ({reason}): choose another -o.")
+
+
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
+    if os.name != "posix":  # Windows cannot open a folder
         return
-    with contextlib.suppress(OSError):  # nor synced on some file systems: the file is there
+    with contextlib.suppress(OSError):  # some file systems cannot sync one; the file is there
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

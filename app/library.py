@@ -17,7 +17,7 @@ from .runs.model_cache import ModelCache
 from .runs.request import Request
 from .runs.request_run import summarize_all
 from .runs.stop import StopSignal
-from .settings import DEFAULT_BEAMS, DEFAULT_LENGTH, DEFAULT_MODEL, READABLE, Settings
+from .settings import DEFAULT_BEAMS, DEFAULT_LENGTH, DEFAULT_MODEL, READABLE_SUFFIXES, Settings
 from .summary.options import Options
 
 
@@ -134,7 +134,7 @@ def file_named_by(source: str | os.PathLike[str]) -> Path | None:
     name = os.path.expanduser(source)
     if os.path.exists(name):
         return Path(name)
-    if "\n" not in source.strip() and Path(name.strip()).suffix.lower() in READABLE:
+    if "\n" not in source.strip() and Path(name.strip()).suffix.lower() in READABLE_SUFFIXES:
         raise NotReadable(f"There is no file “{source}”: check its name and folder.")
     return None
 

@@ -1,4 +1,4 @@
-"""Every default of the product, and the only reader of the environment."""
+"""Defaults and limits of the product; the only module that reads the environment."""
 
 from __future__ import annotations
 
@@ -11,32 +11,35 @@ from pathlib import Path
 
 from .errors import BadOption
 
+APP_NAME = "longt5-summarizer"
 APP_VERSION = "0.1.0"
-PROGRAM = f"python -m {__name__.partition('.')[0]}"  # app, or longt5_summarizer once installed
+_IS_CHECKOUT = __name__ == "app.settings"  # the wheel gives the package another name
+PROGRAM = "python -m app" if _IS_CHECKOUT else APP_NAME
+PAGE_PROGRAM = "python app.py" if _IS_CHECKOUT else f"{APP_NAME} serve"
 LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}
 DEFAULT_LENGTH = "medium"
 DEFAULT_MODEL = "bundled"
 DEFAULT_BEAMS = 4
 MAX_BEAMS = 16
-MAX_NEW_TOKENS = 16_384  # of a section's summary: as much as a pass reads
+MAX_NEW_TOKENS = 16_384  # of a section's summary: as many as a pass reads
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
-READABLE = (
+READABLE_SUFFIXES = (
     ".pdf", ".docx", ".odt", ".pptx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text",
     ".srt", ".vtt", ".md", ".markdown",
 )  # fmt: skip
 MAX_PORT = 65_535
-MAX_FILES = 20
-MAX_WAITING = 16
+MAX_FILES = 20  # of one run on the page
+MAX_WAITING = 16  # runs in the queue
 MAX_PER_SESSION = 2  # one runs, one waits
 KEPT_STATES_BYTES = 512 * 1024**2  # encoder states, for another length or beam width
-KEPT_READINGS = 20  # documents read and kept for another run
-KEPT_COPIES = 200  # of files that were uploaded, to be read once more
-KEPT_JOBS = 50  # finished runs that can still be looked at
-GPU_SECONDS = (20, 120)  # least and most asked for, where a GPU is lent per call
-KEPT_HOURS, KEPT_HOURS_ON_SPACE = 24, 1  # job folders, after their last change
-LINGER_S = 60.0  # on a Space, a run ends so long after its last watcher has gone
-QUIET = {
+KEPT_READINGS = 20  # documents in memory for another run
+KEPT_COPIES = 200  # uploaded files on disk, to be read again
+KEPT_JOBS = 50  # finished runs in memory that can still be viewed
+GPU_SECONDS = (20, 120)  # least and most requested, where a GPU is lent per call
+KEPT_HOURS, KEPT_HOURS_ON_SPACE = 24, 1  # job folders on disk, after their last change
+LINGER_S = 60.0  # on a Space, a run ends this long after its last watcher has left
+PRIVACY_DEFAULTS = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
@@ -45,53 +48,55 @@ QUIET = {
 
 
 def assets_dir() -> Path:
-    """The assets folder: inside the installed package, else beside it in a checkout."""
+    """Return the assets folder: in the installed package, or next to it in a checkout."""
     here = Path(__file__).resolve().parent
     inside = here / "assets"
     return inside if inside.is_dir() else here.parent / "assets"
 
 
 def data_dir(environ: Mapping[str, str] | None = None) -> Path:
-    """Where jobs and uploads of this user are kept; SUMMARIZER_DATA_DIR overrides it."""
+    """Return the folder of this user's jobs and uploads; SUMMARIZER_DATA_DIR overrides it."""
     env = os.environ if environ is None else environ
-    name = "longt5-summarizer"
     if env.get("SUMMARIZER_DATA_DIR"):
         return Path(env["SUMMARIZER_DATA_DIR"]).expanduser().resolve()
-    if env.get("SPACE_ID"):  # a container of its own, whose disk does not last
-        return Path(tempfile.gettempdir()).resolve() / name
+    if env.get("SPACE_ID"):  # in a container, whose disk is temporary anyway
+        return Path(tempfile.gettempdir()).resolve() / APP_NAME
     if sys.platform == "win32":
-        return Path(env.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / name
+        return Path(env.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / APP_NAME
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / name
-    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / name
+        return Path.home() / "Library" / "Application Support" / APP_NAME
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / APP_NAME
 
 
 def upload_dir() -> Path:
-    """Where Gradio keeps what it receives and what it offers for download."""
-    said = os.environ.get("GRADIO_TEMP_DIR")
-    return Path(said).resolve() if said else data_dir() / "uploads"
+    """Return the folder in which Gradio stores uploads and downloads."""
+    chosen = os.environ.get("GRADIO_TEMP_DIR")
+    return Path(chosen).resolve() if chosen else data_dir() / "uploads"
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if needed, open to nobody else; one that the environment names and that is
-    there already keeps its mode, and what is in it for us is private. Raises BadOption."""
+    """Make a folder that only this user can open, and return it. Raises BadOption.
+
+    A data folder that exists already keeps its mode: the environment may name a shared one, and
+    the folders inside it are private.
+    """
     try:
-        is_anothers = path == data_dir() and path.is_dir()
+        keeps_mode = path == data_dir() and path.is_dir()
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not is_anothers:
+        if not keeps_mode:
             path.chmod(0o700)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise BadOption(
             f"The folder {path} cannot be used ({reason}): set SUMMARIZER_DATA_DIR to a folder "
-            "that can be written."
+            "you can write to."
         ) from error
     return path
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the web app and the command line start from."""
+    """The settings with which the page and the command line start."""
 
     host: str = "127.0.0.1"
     port: int | None = None
@@ -106,19 +111,21 @@ class Settings:
     on_space: bool = False
     mcp: bool = False
     zero_gpu: bool = False
-    auth: tuple[str, str] | None = None  # user and password that open the page
-    no_auth: bool = False  # others on the network may come in without a password
+    auth: tuple[str, str] | None = None  # user and password of the page
+    no_auth: bool = False  # others on the network may use the page without a password
     linger_s: float = LINGER_S
 
     def __post_init__(self) -> None:
-        """Raises BadOption."""
+        """Raise BadOption for a port outside the range."""
         if self.port is not None and not 1 <= self.port <= MAX_PORT:
             raise BadOption(f"There is no port {self.port}: choose one from 1 to {MAX_PORT}.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Defaults, changed by the environment where Gradio and Spaces say something. Raises
-        BadOption."""
+        """Return the defaults, overridden by the variables of Gradio, Spaces and the program.
+
+        Raises BadOption.
+        """
         env = os.environ if environ is None else environ
         port = env.get("GRADIO_SERVER_PORT", "")
         if port and not port.isdecimal():
@@ -126,7 +133,9 @@ class Settings:
         linger = env.get("SUMMARIZER_LINGER_S", "")
         user, _, password = env.get("SUMMARIZER_AUTH", "").partition(":")
         if env.get("SUMMARIZER_AUTH") and not (user and password):
-            raise BadOption("SUMMARIZER_AUTH locks nothing as it is: write it as USER:PASSWORD.")
+            raise BadOption(
+                "SUMMARIZER_AUTH has no user or no password: write it as USER:PASSWORD."
+            )
         return cls(
             host=env.get("GRADIO_SERVER_NAME") or cls.host,
             port=int(port) if port else None,
@@ -138,24 +147,26 @@ class Settings:
 
 
 def moves_cursor(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a terminal does what control sequences say: the old Windows console shows them."""
+    """Return True when a terminal obeys control sequences; the old Windows console prints them."""
     env = os.environ if environ is None else environ
     if env.get("TERM") == "dumb":
         return False
     return sys.platform != "win32" or bool(env.get("WT_SESSION") or env.get("TERM"))
 
 
-def dims_text(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a terminal may also show text dimmed."""
+def supports_dim_text(environ: Mapping[str, str] | None = None) -> bool:
+    """Return True when a terminal may also show dimmed text."""
     env = os.environ if environ is None else environ
     return moves_cursor(env) and not env.get("NO_COLOR")
 
 
 def quiet_environment() -> None:
-    """No telemetry, no update checks, uploads in a folder of one's own: set before the libraries
-    that look are imported. Raises BadOption."""
+    """Turn off telemetry and update checks, and make uploads private. Raises BadOption.
+
+    Call it before Gradio is imported, which reads these variables then.
+    """
     if not os.environ.get("GRADIO_TEMP_DIR"):
         private_folder(data_dir())
         os.environ["GRADIO_TEMP_DIR"] = str(private_folder(data_dir() / "uploads"))
-    for name, value in QUIET.items():
+    for name, value in PRIVACY_DEFAULTS.items():
         os.environ.setdefault(name, value)

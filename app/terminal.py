@@ -1,4 +1,4 @@
-"""A run on a terminal: the summary on stdout as it streams, progress on stderr."""
+"""Output of a run on a terminal: the streaming summary on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .summary.throughput import format_duration
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
-BAR = 20  # characters
-STAGES = {
+BAR_WIDTH = 20  # characters
+STAGE_LABELS = {
     "reading": "Reading",
     "loading": "Loading the model",
     "encoding": "Understanding",
@@ -32,18 +32,18 @@ STAGES = {
 }
 
 
-def fitting(text: str, columns: int) -> str:
-    """As much of a line as so many columns hold: Chinese letters and emoji take two each."""
+def cut_to_width(text: str, columns: int) -> str:
+    """Return as much of a line as fits; Chinese characters and emoji take two columns each."""
     ends = accumulate(1 + (east_asian_width(letter) in "WF") for letter in text)
     return text[: sum(end <= columns for end in ends)]
 
 
-def wrapped(text: str, columns: int) -> list[str]:
-    """A text in lines of so many columns, parted between words where one ends in time."""
+def wrap_text(text: str, columns: int) -> list[str]:
+    """Return a text in lines of at most so many columns, broken between words if possible."""
     lines, rest = [], " ".join(text.split())
     while rest:
-        line = fitting(rest, columns) or rest[0]
-        if rest[len(line) :][:1].strip():  # a word goes on
+        line = cut_to_width(rest, columns) or rest[0]
+        if rest[len(line) :][:1].strip():  # the break would be inside a word
             line = line[: line.rfind(" ")] if " " in line else line
         lines.append(line)
         rest = rest[len(line) :].lstrip()
@@ -51,22 +51,25 @@ def wrapped(text: str, columns: int) -> list[str]:
 
 
 class ProgressLine:
-    """What is being done, on one line that is rewritten; off a terminal, or on one that is not
-    `live`, a line for each stage or section, or for each file of several."""
+    """The progress of a run on one line that is rewritten.
+
+    Without a terminal, or one that is `live`, a line is printed for each stage or section, or for
+    each of several files.
+    """
 
     def __init__(self, out: TextIO, live: bool = True) -> None:
         self.out, self.is_live = out, live and out.isatty()
         self.last = self.file = ""
 
-    def turn_to(self, number: int, files: int, name: str) -> None:
-        """One of several files begins."""
+    def start_file(self, number: int, files: int, name: str) -> None:
+        """Show that one of several files begins."""
         self.file = f"file {number} of {files}, {name}"
         if not self.is_live:
             self._write(f"{self.file[:1].upper()}{self.file[1:]}\n")
 
     def show(self, event: Progress) -> None:
-        """Say how far a stage is."""
-        text = STAGES[event.stage]
+        """Show the progress of a stage."""
+        text = STAGE_LABELS[event.stage]
         section = f"section {event.section} of {event.sections}" if event.sections > 1 else ""
         if self.is_live:
             self._rewrite(event, f"{text} {section}".rstrip())
@@ -81,20 +84,24 @@ class ProgressLine:
         share = event.done / event.total if event.total else 0.0
         if event.stage in ("encoding", "decoding"):
             share = fraction_of(event)
-        full = round(BAR * share)
+        full = round(BAR_WIDTH * share)
         left = event.remaining_s
         wait = f", about {format_duration(left)} left" if left is not None else ""
-        parts = [f"[{'#' * full}{'.' * (BAR - full)}] {100 * share:3.0f} %", text + wait, self.file]
-        width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be cleared
-        self._write(f"{CLEAR_LINE}{fitting('  '.join(filter(None, parts)), width)}")
+        parts = [
+            f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {100 * share:3.0f} %",
+            text + wait,
+            self.file,
+        ]
+        width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be cleared
+        self._write(f"{CLEAR_LINE}{cut_to_width('  '.join(filter(None, parts)), width)}")
 
-    def say(self, text: str) -> None:
-        """A line that stays."""
+    def print_line(self, text: str) -> None:
+        """Print a line that is not rewritten."""
         self.clear()
         self._write(f"{text}\n")
 
     def clear(self) -> None:
-        """Leave no trace on a terminal."""
+        """Erase the line from a terminal."""
         if self.is_live and self.last:
             self._write(CLEAR_LINE)
             self.last = ""
@@ -105,7 +112,7 @@ class ProgressLine:
 
 
 class SummaryWriter:
-    """Writes events as Markdown or text: what is printed is what `app.export.formats` gives.
+    """Writes events as Markdown or text, character for character as `app.export.formats` does.
 
     On a terminal the provisional text follows dimmed, and is replaced at each step.
     """
@@ -114,12 +121,12 @@ class SummaryWriter:
         self.out, self.name = out, name
         self.format = STREAMED_WRITERS[fmt]
         self.is_live = color and out.isatty()
-        self.written = ""  # the exact text so far, as `app.export.formats` would begin
+        self.written = ""  # the text so far, a prefix of the export
         self.before_section = ""
         self.provisional_lines = 0
 
     def handle(self, event: Event) -> None:
-        """Print what an event adds."""
+        """Print what an event adds to the summary."""
         if isinstance(event, SectionStarted):
             if not self.written:
                 self._append(self.format.title(self.name))
@@ -159,12 +166,12 @@ class SummaryWriter:
             self.out.flush()
 
     def _draw(self, provisional: str) -> None:
-        """Show the guess on the lines below, dimmed; a blank line keeps it apart."""
+        """Show the provisional text, dimmed, on the lines below."""
         if not self.is_live or not provisional.strip():
             return
         width = max(20, shutil.get_terminal_size().columns - 1)
-        lines = wrapped(provisional, width)[:MAX_PROVISIONAL_LINES]
-        # Make room first (an index keeps the column), or scrolling would move the saved place.
+        lines = wrap_text(provisional, width)[:MAX_PROVISIONAL_LINES]
+        # Scroll first (an index keeps the column): scrolling later would move the saved position.
         self.out.write("\x1bD" * len(lines) + f"\x1b[{len(lines)}A\x1b7")
         self.out.write("".join(f"\r\n{DIM}{line}{PLAIN}" for line in lines) + "\x1b8")
         self.out.flush()

@@ -1,4 +1,4 @@
-"""A folder of documents into a folder of summaries: what is there already is not made again."""
+"""Summarize a folder of documents into a folder, leaving out summaries that exist already."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import logging
 import os
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from longt5.text.words import count_words
 
@@ -23,18 +22,23 @@ from ..events import Finished, Progress
 from ..evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from ..export.filenames import safe_filename
 from ..export.formats import export_bytes
-from ..files import write_whole
-from ..settings import READABLE
+from ..files import cannot_write, write_atomic
+from ..settings import READABLE_SUFFIXES
+
+if TYPE_CHECKING:
+    from ..summary.options import Options
+    from ..summary.summarizer import Summarizer
+    from .stop import StopSignal
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: pages and words are 0 when it was not summarized now."""
+    """The result for one file; pages and words are 0 unless it was summarized now."""
 
     name: str
-    status: str  # done | there already | the error's sentence
+    status: str  # done | there already | the message of an error
     pages: int = 0
     words: int = 0
     seconds: float = 0.0
@@ -45,18 +49,20 @@ class Outcome:
 
 
 def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, Path]]:
-    """(file, its place below the output folder) for files and all readable ones in folders, but
-    for hidden ones and the summaries that an earlier run has put among them."""
+    """Return (file, subfolder of the output folder) for files and the readable files in folders.
+
+    Hidden files, and summaries that an earlier run wrote into the same folder, are left out.
+    """
     found: list[tuple[Path, Path]] = []
     for path in map(Path, paths):
         if os.path.isdir(path):
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE)
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE_SUFFIXES)
             found += [
                 (p, p.relative_to(path).parent)
                 for p in inside
                 if not _is_hidden(p.relative_to(path))
                 and _is_file(p)
-                and not (out is not None and _is_made(p, path, out))
+                and not (out is not None and _is_summary(p, path, out))
             ]
         else:
             found.append((path, Path()))
@@ -64,12 +70,12 @@ def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, 
 
 
 def _is_hidden(place: Path) -> bool:
-    """Hidden, or what Word (~$a.docx) and macOS (._a.pdf) put beside a document."""
+    """Return True for hidden files and the lock files of Word (~$a.docx) and macOS (._a.pdf)."""
     return any(part.startswith((".", "~$")) for part in place.parts)
 
 
 def _is_file(path: Path) -> bool:
-    """Whether it is to be read, if only to say why it cannot be."""
+    """Return True for a file to read, also one whose reading will fail with a message."""
     try:
         # What is not there is a link to nothing.
         return path.is_file() or not path.exists()
@@ -77,39 +83,40 @@ def _is_file(path: Path) -> bool:
         return True
 
 
-def _is_made(path: Path, folder: Path, out: Path) -> bool:
-    """Whether a file of a folder is a summary in `out`; a folder `out` inside has nothing else."""
+def _is_summary(path: Path, folder: Path, out: Path) -> bool:
+    """Return True when a file of a folder is a summary in `out`, which may be that folder."""
     place = out.resolve()
-    if place not in Path(os.path.realpath(path)).parents:  # a link in a circle leads somewhere too
+    if place not in Path(os.path.realpath(path)).parents:  # works for circular links too
         return False
     return folder.resolve() in place.parents or (
         path.stem.endswith("-summary") and read_export_mark(path) is not None
     )
 
 
-def run_batch(
+def summarize_files(
     paths: Sequence[str],
     out: Path,
     fmt: str,
     read: Callable[[str], Document],
-    load: Callable[[], Any],
-    options: Any,
-    stop: threading.Event,
+    load: Callable[[], Summarizer],
+    options: Options,
+    stop: StopSignal,
     on_progress: Callable[[Progress], None],
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
 ) -> Iterator[Outcome]:
-    """Summarize every file that has no summary yet. Raises BadOption when there is none."""
+    """Yield the outcome of each file; summarize those without a summary. Raises BadOption."""
     from .device_errors import translate_device_errors
 
     files = files_in(paths, out)
     if not files:
-        raise BadOption(f"There is no {', '.join(READABLE)} file in {', '.join(paths)}.")
+        suffixes = ", ".join(READABLE_SUFFIXES)
+        raise BadOption(f"There is no {suffixes} file in {', '.join(paths)}.")
     _require_folder(out)
     summarizer = None
     for number, (path, below) in enumerate(files, 1):
         name = shown_name(path.name)
-        target, is_there = place_of(path, out / below, fmt)
-        if is_there:
+        target, exists = summary_path(path, out / below, fmt)
+        if exists:
             yield Outcome(name, "there already")
             continue
         on_file(number, len(files), name)
@@ -127,43 +134,43 @@ def run_batch(
                     summary = event.summary
             if summary is None or summary.stopped:
                 raise Cancelled("Stopped: run the same command again to go on.")
-            keep(target, export_bytes(summary, fmt))
+            write_summary(target, export_bytes(summary, fmt))
         except Cancelled:
             raise
         except AppError as error:
             yield Outcome(name, str(error))
             continue
         except Exception as error:
-            yield Outcome(name, unexpected(error))
+            yield Outcome(name, describe_unexpected(error))
             continue
         words = count_words(summary.summary)
         yield Outcome(name, "done", summary.pages, words, time.monotonic() - began)
 
 
-def unexpected(error: Exception) -> str:
-    """What to say of a failure that no AppError stands for."""
+def describe_unexpected(error: Exception) -> str:
+    """Return the message for an error that is not an AppError."""
     # The class, never the message: it may hold the document's text.
     log.debug("details", exc_info=error)
     return f"{UNEXPECTED[:-1]} ({type(error).__name__})."
 
 
-def place_of(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
-    """Where the summary of a file is (True), or the first name that nothing else has (False):
-    `a-summary.md`, with the file's kind in front where a.pdf and a.txt meet, then with a number.
+def summary_path(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
+    """Return (path of a file's summary, True), or (an unused path for it, False).
 
-    Which document a summary is of, its own text says: what other files there are, their order and
-    what became of them changes nothing.
+    The path is `a-summary.md`; `pdf-a-summary.md` where a.pdf and a.txt collide, then with a
+    number. A summary names its document in its own text, so neither the other files nor their
+    order change what is found.
     """
     base = safe_filename(path.name, fmt)
     kind = re.sub(r"[^A-Za-z0-9]", "", path.suffix) or "file"
     name = re.compile(rf"(?:{kind}\d*-)?{re.escape(base)}", re.IGNORECASE)
-    # By name first: a look at each file there, for each document, takes minutes where are many.
+    # Filter by name first: opening each file for each document takes minutes in a large folder.
     names = os.listdir(folder) if folder.is_dir() else []
-    there = [p for p in sorted(folder / n for n in names if name.fullmatch(n)) if _is_used(p)]
-    if there and path.is_file():
-        with contextlib.suppress(OSError):  # reading it will say why
+    existing = [p for p in sorted(folder / n for n in names if name.fullmatch(n)) if _is_used(p)]
+    if existing and path.is_file():
+        with contextlib.suppress(OSError):  # reading the file will report the error
             mark = export_mark(shown_name(path.name), sha256_of_files(path))
-            for summary in (p for p in there if read_export_mark(p) == mark):
+            for summary in (p for p in existing if read_export_mark(p) == mark):
                 return summary, True
     target, number = folder / base, 1
     while _is_used(target):
@@ -176,32 +183,26 @@ def _is_used(path: Path) -> bool:
     return path.exists() and not (path.is_file() and path.stat().st_size == 0)
 
 
-def keep(target: Path, data: bytes) -> None:
-    """Write a summary, whole or not at all. Raises BadOption."""
+def write_summary(target: Path, data: bytes) -> None:
+    """Write a summary completely or not at all. Raises BadOption."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, data, mode=0o666)
+        write_atomic(target, data, mode=0o666)
     except OSError as error:
-        raise unwritable(target, error) from error
+        raise cannot_write(target, error) from error
 
 
 def _require_folder(out: Path) -> None:
-    """Make the folder. Raises BadOption before anything is computed that could not be kept."""
+    """Make the folder. Raises BadOption before a summary is computed that could not be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
-        raise unwritable(out, error) from error
+        raise cannot_write(out, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> BadOption:
-    """What to say of an output that the system refuses."""
-    reason = (error.strerror or "unknown reason").lower()
-    return BadOption(f"{path} cannot be written ({reason}): choose another -o.")
-
-
-def table(outcomes: Sequence[Outcome]) -> str:
-    """What was done, a line per file."""
+def outcome_table(outcomes: Sequence[Outcome]) -> str:
+    """Return a table with a line per file."""
     width = max((len(o.name) for o in outcomes), default=4)
     width = min(width, 48)
     lines = [f"{'FILE':{width}}  {'PAGES':>5}  {'WORDS':>5}  {'SECONDS':>7}  STATUS"]

@@ -24,7 +24,7 @@ import msgspec
 from ..documents.model import Document
 from ..errors import BadOption, Busy
 from ..events import SectionSummary, Summary
-from ..files import write_whole
+from ..files import write_atomic
 from ..settings import private_folder
 from ..summary.options import Options
 from .request import Request
@@ -282,7 +282,7 @@ class JobFolder:
             # Half a surrogate pair, which UTF-8 cannot hold, is stored as a question mark.
             data = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
             try:
-                write_whole(self.path / name, data)
+                write_atomic(self.path / name, data)
             except OSError as error:
                 self.write_error = (error.strerror or "unknown reason").lower()
                 log.warning("job %s is no longer stored: %s", self.path.name, type(error).__name__)

@@ -78,7 +78,7 @@ def _relay(connection: Connection, stop: StopSignal) -> Iterator[Event]:
 def _work(connection: Connection, task: SubprocessTask) -> None:
     """Run the task in the new process."""
     stop = StopSignal()
-    threading.Thread(target=_listen, args=(connection, stop), daemon=True).start()
+    threading.Thread(target=_receive_stop, args=(connection, stop), daemon=True).start()
     folder = JobFolder(task.folder) if task.folder else None
     try:
         models = ModelCache(task.settings)
@@ -91,7 +91,7 @@ def _work(connection: Connection, task: SubprocessTask) -> None:
         connection.send(("error", RuntimeError(type(error).__name__)))
 
 
-def _listen(connection: Connection, stop: StopSignal) -> None:
+def _receive_stop(connection: Connection, stop: StopSignal) -> None:
     """Set the signal when the parent process sends it, or is gone."""
     try:
         stop.set(connection.recv())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_whole
+from ..files import write_atomic
 
 # The weight of the latest run against all earlier ones, chosen by hand: high enough to follow a
 # machine that became slower within two runs, low enough to forgive one disturbed run.
@@ -84,7 +84,7 @@ class SpeedStore:
         known = {key: [speed.read_s, speed.write_s] for key, speed in self._speeds.items()}
         with contextlib.suppress(OSError):  # speeds are measured again next time
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(self._path, json.dumps(known).encode())
+            write_atomic(self._path, json.dumps(known).encode())
 
 
 def _average(old: float | None, tokens: float, seconds: float, enough: float) -> float | None:

@@ -10,9 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import Parser
+from ..arguments import (
+    Parser,
+    add_device_options,
+    add_model_options,
+    add_verbose_option,
+    add_version_option,
+    set_log_level,
+)
 from ..errors import BadOption
-from ..settings import MAX_BEAMS, Settings, assets_dir, data_dir, quiet_environment
+from ..settings import (
+    MAX_BEAMS,
+    PAGE_PROGRAM,
+    Settings,
+    assets_dir,
+    data_dir,
+    quiet_environment,
+)
 from ..summary.models import resolve_model
 
 if TYPE_CHECKING:
@@ -28,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Start the page and stay until it is closed; the exit code is 0. Raises AppError."""
     settings = Settings.from_env()
     options = build_parser(settings).parse_args(sys.argv[1:] if argv is None else list(argv))
+    set_log_level(options)
     settings = replace(
         settings,
         host=options.host,
@@ -51,9 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser(settings: Settings) -> Parser:
     """The options of app.py; defaults are those of the settings and the environment."""
-    parser = Parser(
-        prog="python app.py", description="Start the summarizer's page on this machine."
-    )
+    parser = Parser(prog=PAGE_PROGRAM, description="Start the summarizer's page on this machine.")
     option = parser.add_argument
     option(
         "--host",
@@ -79,25 +92,8 @@ def build_parser(settings: Settings) -> Parser:
         metavar="P",
         help="port (default: the first free one from 7860)",
     )
-    option(
-        "--model",
-        default=settings.model,
-        metavar="M",
-        help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
-    )
-    option("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
-    option(
-        "--device",
-        default=settings.device,
-        metavar="D",
-        help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)",
-    )
-    option(
-        "--dtype",
-        default=settings.dtype,
-        metavar="T",
-        help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)",
-    )
+    add_model_options(parser, settings)
+    add_device_options(parser, settings)
     option(
         "--num-beams",
         type=int,
@@ -123,6 +119,8 @@ def build_parser(settings: Settings) -> Parser:
         help="show the page in a window of its own (needs pywebview, else the browser)",
     )
     option("--open", action="store_true", help="open the page in the browser")
+    add_version_option(parser)
+    add_verbose_option(parser)
     return parser
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ..documents.readers.pdf import ocr as ocr_engine
-from ..settings import LENGTH_WORDS, MAX_BEAMS, READABLE, Settings, assets_dir
+from ..settings import LENGTH_WORDS, MAX_BEAMS, READABLE_SUFFIXES, Settings, assets_dir
 from ..summary.models import CATALOGUE
 from . import render
 from .api import Api
@@ -100,7 +100,7 @@ def _sources() -> dict[str, Any]:
                 label="PDF, Office, EPUB, HTML, text, subtitles",
                 file_count="multiple",
                 elem_id="files",
-                file_types=list(READABLE),
+                file_types=list(READABLE_SUFFIXES),
                 height=150,
             )
             ask["facts"] = gr.HTML(elem_id="facts")

@@ -11,7 +11,7 @@ from app import cli
 from app.errors import BadOption
 from app.evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from app.export.formats import EXPORT_FORMATS, export_bytes
-from app.runs.batch import files_in, keep, place_of
+from app.runs.batch import files_in, summary_path, write_summary
 from app.summary.summarizer import Summarizer
 from tests.app.test_export import summary_of
 
@@ -179,9 +179,9 @@ def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> 
         """A run over files; the names of what it makes."""
         made = []
         for path in paths:
-            target, is_there = place_of(path, out, fmt)
+            target, is_there = summary_path(path, out, fmt)
             if not is_there:
-                keep(target, export_of(path, fmt))
+                write_summary(target, export_of(path, fmt))
                 made.append(target.name)
         return made
 
@@ -206,9 +206,9 @@ def test_a_file_of_the_person_is_not_written_over(tmp_path) -> None:
     own, source = tmp_path / "a-summary.md", tmp_path / "a.txt"
     own.write_text("A user's own.", encoding="utf-8")
     source.write_text("x", encoding="utf-8")
-    assert place_of(source, tmp_path, "md") == (tmp_path / "txt-a-summary.md", False)
+    assert summary_path(source, tmp_path, "md") == (tmp_path / "txt-a-summary.md", False)
     own.write_text("", encoding="utf-8")
-    assert place_of(source, tmp_path, "md") == (own, False)
+    assert summary_path(source, tmp_path, "md") == (own, False)
 
 
 def test_no_exception_ends_a_batch(folder, tmp_path, bundled, monkeypatch, capsys) -> None:
@@ -251,7 +251,7 @@ def test_files_keep_their_place(folder) -> None:
 
 def test_a_summary_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch) -> None:
     target = tmp_path / "out" / "a-summary.md"
-    keep(target, b"first")
+    write_summary(target, b"first")
     assert target.stat().st_mode & 0o666 == 0o666 & ~umask()
 
     def full(handle: int) -> None:
@@ -259,7 +259,7 @@ def test_a_summary_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch) 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BadOption, match="no space left on device"):
-        keep(target, b"second")
+        write_summary(target, b"second")
     assert [p.name for p in target.parent.iterdir()] == [target.name]
     assert target.read_bytes() == b"first"
 
@@ -272,5 +272,5 @@ def umask() -> int:
 
 def test_a_summary_may_have_the_longest_name(tmp_path) -> None:
     for name in (f"{'n' * 252}.md", f"{'渡' * 84}.md"):
-        keep(tmp_path / name, b"A summary.")
+        write_summary(tmp_path / name, b"A summary.")
         assert (tmp_path / name).read_bytes() == b"A summary."

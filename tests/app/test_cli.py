@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -21,9 +22,13 @@ from app import cli
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
 from app.export.formats import export_text
-from app.settings import dims_text, moves_cursor
+from app.settings import (
+    APP_VERSION,
+    moves_cursor,
+    supports_dim_text,
+)
 from app.summary.summarizer import Summarizer
-from app.terminal import ProgressLine, SummaryWriter, wrapped
+from app.terminal import ProgressLine, SummaryWriter, wrap_text
 from tests.app.test_export import summary_of
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
 
@@ -85,7 +90,7 @@ def test_an_error_leaves_the_earlier_output(loaded, short_file, tmp_path, capsys
         out.write("Half a sen")
         raise AppError("Memory ran out.")
 
-    monkeypatch.setattr(cli, "show", failing)
+    monkeypatch.setattr("app.summarize_command.print_run", failing)
     assert run(capsys, "summarize", short_file, "-o", target)[0] == 1
     assert target.read_text(encoding="utf-8") == "An earlier summary."
     target.unlink()
@@ -468,13 +473,13 @@ def columns(text: str) -> int:
 
 def test_letters_of_two_columns_make_no_line_wrap() -> None:
     for text in (WIDE, "A " + WIDE, "渡船 " * 99, "words and words " * 20, "a" * 300):
-        lines = wrapped(text, 79)
+        lines = wrap_text(text, 79)
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
         assert all(0 < columns(line) <= 79 and line == line.strip() for line in lines)
-    assert wrapped("one two\nthree", 7) == ["one two", "three"]
+    assert wrap_text("one two\nthree", 7) == ["one two", "three"]
     screen = Screen()
     line = ProgressLine(screen)
-    line.turn_to(1, 2, f"{WIDE}.pdf")
+    line.start_file(1, 2, f"{WIDE}.pdf")
     line.show(Progress("reading", 1, 3))
     assert columns(screen.shown().split("\x1b[K")[-1]) < 80
     writer = SummaryWriter(screen := Screen(), "txt", "report.pdf", color=True)
@@ -486,7 +491,8 @@ def test_letters_of_two_columns_make_no_line_wrap() -> None:
 def test_a_console_that_shows_control_sequences_gets_none(monkeypatch) -> None:
     assert not moves_cursor({"TERM": "dumb"}) and moves_cursor({"TERM": "xterm"})
     assert moves_cursor({"TERM": "xterm", "NO_COLOR": "1"})
-    assert not dims_text({"TERM": "xterm", "NO_COLOR": "1"}) and dims_text({"TERM": "xterm"})
+    assert not supports_dim_text({"TERM": "xterm", "NO_COLOR": "1"})
+    assert supports_dim_text({"TERM": "xterm"})
     monkeypatch.setattr("sys.platform", "win32")
     assert not moves_cursor({}) and moves_cursor({"WT_SESSION": "1"})
     monkeypatch.undo()
@@ -514,7 +520,7 @@ def test_a_bar_shows_how_much_of_the_document_is_done(sections, done, stage) -> 
     screen = io.StringIO()
     screen.isatty = lambda: True  # type: ignore[method-assign]
     line, before = ProgressLine(screen), 0
-    line.turn_to(2, 9, "a-name-" * 30 + ".pdf")
+    line.start_file(2, 9, "a-name-" * 30 + ".pdf")
     for section in range(1, sections + 1):
         line.show(Progress(stage, done, 9, section, sections, 40.0))
         shown = screen.getvalue().split("\r\x1b[K")[-1]
@@ -534,7 +540,7 @@ def test_off_a_terminal_sections_and_files_have_a_line_each() -> None:
         for stage in ("encoding", "decoding"):
             line.show(Progress(stage, 1, 2, section, 2))
     assert out.getvalue() == "Section 1 of 2\nSection 2 of 2\n"
-    line.turn_to(1, 3, "a.pdf")
+    line.start_file(1, 3, "a.pdf")
     line.show(Progress("decoding", 1, 2, 1, 9))
     assert out.getvalue().endswith("Section 2 of 2\nFile 1 of 3, a.pdf\n")
 
@@ -545,6 +551,32 @@ def test_help_names_every_option() -> None:
         assert command in text
     with pytest.raises(BadOption):
         cli.build_parser().parse_args(["summarize", "x", "--nope"])
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["serve", "--version"]])
+def test_the_version_is_printed(argv, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(argv)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"longt5-summarizer {APP_VERSION}\n"
+
+
+@pytest.mark.parametrize("argv", [["-v", "models"], ["models", "--verbose"]])
+def test_verbose_logs_tracebacks(argv, capsys, caplog, monkeypatch) -> None:
+    def failing(chosen):
+        raise KeyError("Details.")
+
+    monkeypatch.setattr(cli, "run_models", failing)
+    for name in ("app", "longt5"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    assert run(capsys, "models")[0] == 1 and "Details." not in caplog.text
+    assert run(capsys, *argv)[0] == 1 and "Details." in caplog.text
+    for name in ("app", "longt5"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def test_help_names_the_program_as_it_is_started() -> None:  # installed: see test_wheel
+    assert "python -m app extract report.pdf" in cli.build_parser().format_help()
 
 
 def test_sections_are_listed(capsys) -> None:

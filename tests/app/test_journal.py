@@ -18,7 +18,7 @@ from pypdf import PdfReader, PdfWriter
 from app.documents.load import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
-from app.files import write_whole
+from app.files import write_atomic
 from app.runs.journal import MAX_ATTEMPTS, VERSION, CannotResume, JobFolder, Journal
 from app.runs.reading import Reader
 from app.runs.request import Request
@@ -154,14 +154,14 @@ def test_a_refused_run_shows_what_is_finished(bundled, service, short) -> None:
 
 def test_a_file_is_whole_or_absent(tmp_path, monkeypatch) -> None:
     path = tmp_path / "kept.json"
-    write_whole(path, b"first")
+    write_atomic(path, b"first")
 
     def fails(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OSError):
-        write_whole(path, b"second")
+        write_atomic(path, b"second")
     assert path.read_bytes() == b"first" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
 
 
@@ -176,7 +176,7 @@ def test_a_full_disk_does_not_end_the_run(bundled, journal, short, monkeypatch, 
     def fails(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.runs.journal.write_whole", fails)
+    monkeypatch.setattr("app.runs.journal.write_atomic", fails)
     models = service_of(bundled).models
     events = list(summarize_all(Request((short,), OPTIONS, "bundled"), models, None, folder))
     assert isinstance(events[-1], Finished) and not events[-1].summary.stopped

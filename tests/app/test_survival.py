@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from app import cli
+from app.documents.load import load_document
 from app.errors import AppError, DeviceLost, NotReadable
 from app.events import DocumentStarted, DraftText, Finished, SectionDone
 from app.runs import batch, subprocess_run
@@ -62,7 +63,7 @@ def test_h18_a_full_disk_costs_the_downloads_and_not_the_summary(bundled, monkey
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.runs.journal.write_whole", full)
+    monkeypatch.setattr("app.runs.journal.write_atomic", full)
     monkeypatch.setattr(Path, "write_bytes", full)
     last = run(made, source="text", text="The river rose in the night. " * 9)[-1]
     made.service.runner.close()
@@ -252,11 +253,11 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
             assert cli.main(["summarize", str(path)]) == 1
             assert words in capsys.readouterr().err
             outcomes = list(
-                batch.run_batch(
+                batch.summarize_files(
                     [str(path)],
                     tmp_path / "out",
                     "txt",
-                    lambda p: cli.load_document(p),
+                    load_document,
                     lambda: own,
                     OPTIONS,
                     StopSignal(),

@@ -23,7 +23,7 @@ from app.documents.load import document_from_text, load_document, require_text
 from app.documents.readers import encoding as text
 from app.documents.readers import markdown, parts, web
 from app.documents.readers.parts import Block, join_blocks, outline_of, pack
-from app.settings import READABLE
+from app.settings import READABLE_SUFFIXES
 from app.summary.summarizer import Options
 from tests.documents import make_formats
 from tests.documents.make_pdfs import PROSE, text_pdf
@@ -578,7 +578,7 @@ def test_content_decides_and_the_name_is_named(load) -> None:
 
 
 def test_the_page_and_the_command_offer_the_same_kinds() -> None:
-    assert set(READABLE) == {end for ends in kinds.SUFFIXES.values() for end in ends}
+    assert set(READABLE_SUFFIXES) == {end for ends in kinds.SUFFIXES.values() for end in ends}
 
 
 # Legacy text

@@ -102,7 +102,7 @@ def test_the_module_summarizes_the_example(installed: Path, tmp_path: Path) -> N
     out = run(installed, tmp_path, "-m", "longt5_summarizer", "summarize", document, *options)
     summary = json.loads(out)
     assert summary["pages"] == 29 and summary["model"] == "bundled" and summary["summary"]
-    assert "python -m longt5_summarizer summarize" in summary["provenance"]["command"]
+    assert "longt5-summarizer summarize" in summary["provenance"]["command"]
 
 
 def test_the_console_script_reads_a_document(installed: Path, tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Files of the command line: documents read with a password prompt, an output that is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from .documents.load import load_document
+from .documents.model import Document
+from .documents.readers.encoding import shown_name
+from .errors import Cancelled, NotReadable, PasswordNeeded, WrongPassword
+from .events import Progress
+from .files import cannot_write, temporary_path
+from .runs.stop import StopSignal
+from .terminal import ProgressLine
+
+PASSWORD_ATTEMPTS = 3
+
+
+def read_document(
+    path: str,
+    password: str | None,
+    progress: ProgressLine,
+    stop: StopSignal,
+    ocr: bool = False,
+) -> Document:
+    """Return the document in a file; prompt for a missing password where stdin is a terminal."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        name = shown_name(Path(path).name)
+        raise NotReadable(f"“{name}” is a pipe or a device; only files are read: save it as one.")
+    for attempt in range(PASSWORD_ATTEMPTS + 1):
+        try:
+            return load_document(
+                path,
+                password=password,
+                on_progress=lambda done, total: progress.show(Progress("reading", done, total)),
+                stop_event=stop,
+                ocr=ocr,
+            )
+        except (PasswordNeeded, WrongPassword) as error:
+            progress.clear()
+            if attempt == PASSWORD_ATTEMPTS or sys.stdin is None or not sys.stdin.isatty():
+                raise
+            print(error, file=sys.stderr)
+            try:
+                password = _prompt_password()
+            except EOFError:
+                raise error from None
+        finally:
+            progress.clear()
+    raise AssertionError("unreachable")
+
+
+def _prompt_password() -> str:
+    """Return what is typed. Ctrl-C, which elsewhere only sets the stop signal, interrupts it."""
+    if threading.current_thread() is not threading.main_thread():
+        return getpass.getpass("Password: ")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return getpass.getpass("Password: ")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def open_output(path: Path | None) -> Iterator[TextIO]:
+    """Open stdout, or a file that gets its name when it is complete or the person stopped it.
+
+    After an error, an earlier file of that name stays. A pipe or device is written to directly.
+    Raises BadOption when the file cannot be written.
+    """
+    if path is None or _is_stdout(path):
+        yield sys.stdout
+        return
+    target = Path(os.path.realpath(path))  # replace what a link leads to, not the link
+    is_file = target.is_file() or not target.exists()
+    part = temporary_path(target) if is_file else path
+    try:
+        out = part.open("w", encoding="utf-8", errors="replace", newline="\n")
+        if target.is_file():
+            shutil.copymode(target, part)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if not is_file:
+        with out:
+            yield out
+        return
+    try:
+        with out:
+            yield out
+    except Cancelled:
+        _replace_unless_empty(part, target)
+        raise
+    except BaseException:
+        if target.exists():
+            part.unlink()
+        else:
+            _replace_unless_empty(part, target)
+        raise
+    _replace_unless_empty(part, target)
+
+
+def _is_stdout(path: Path) -> bool:
+    """Return True for /dev/stdout and other names of the open stdout."""
+    with contextlib.suppress(OSError):
+        return sys.stdout is not None and os.path.samestat(path.stat(), os.fstat(1))
+    return False
+
+
+def _replace_unless_empty(part: Path, path: Path) -> None:
+    if part.stat().st_size:
+        part.replace(path)
+    else:
+        part.unlink()

@@ -1,0 +1,255 @@
+"""The `summarize` command: documents to stdout, to one file, or a folder of summaries."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from .cli_files import open_output, read_document
+from .documents.headings import sections_of
+from .documents.model import Document
+from .errors import AppError, BadOption, Cancelled
+from .events import Event, Finished, Notice, Planned, Progress, Summary
+from .export.formats import EXPORT_FORMATS, export_bytes, export_text
+from .export.json_object import to_json_line
+from .runs.batch import Outcome, outcome_table, summarize_files
+from .runs.stop import StopSignal
+from .settings import supports_dim_text
+from .summary.options import Options
+from .summary.plan import describe_planned
+from .terminal import ProgressLine, SummaryWriter
+from .wording import counted, places
+
+if TYPE_CHECKING:
+    from .summary.summarizer import Summarizer
+
+
+@dataclass(frozen=True)
+class SummarizeCommand:
+    """The checked arguments of one `summarize` command."""
+
+    files: tuple[str, ...]
+    options: Options
+    output: Path | None
+    is_output_folder: bool
+    format: str
+    model: str
+    revision: str | None
+    device: str
+    dtype: str
+    password: str | None
+    ocr: bool
+    list_sections: bool
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> SummarizeCommand:
+        """Return the command that parsed arguments describe. Raises BadOption."""
+        options = Options(
+            length=arguments.length,
+            num_beams=arguments.num_beams,
+            max_new_tokens=arguments.max_new_tokens,
+            pages=arguments.pages,
+            max_input_tokens=arguments.max_input_tokens,
+            include_references=arguments.include_references,
+            sections=arguments.sections,
+        )
+        options.check()
+        if arguments.list_sections and arguments.output is not None:
+            raise BadOption("--list-sections only prints the sections: leave -o out.")
+        is_folder = _is_folder(arguments.output)
+        output = None if arguments.output is None else Path(arguments.output)
+        return cls(
+            files=tuple(arguments.files),
+            options=options,
+            output=output,
+            is_output_folder=is_folder,
+            format=arguments.format or _format_of(None if is_folder else output),
+            model=arguments.model,
+            revision=arguments.revision,
+            device=arguments.device,
+            dtype=arguments.dtype,
+            password=arguments.password,
+            ocr=arguments.ocr,
+            list_sections=arguments.list_sections,
+        )
+
+
+@dataclass
+class SummarizeRunner:
+    """Carries out one `summarize` command; the model is loaded when it is first needed."""
+
+    command: SummarizeCommand
+    progress: ProgressLine
+    stop: StopSignal
+    summarizer: Summarizer | None = None
+
+    def run(self) -> int:
+        """Run the command and return the exit code."""
+        if self.command.list_sections:
+            return self.print_sections()
+        if self.command.is_output_folder or any(map(os.path.isdir, self.command.files)):
+            return self.summarize_to_folder()
+        return self.summarize_to_file()
+
+    def summarize_to_file(self) -> int:
+        """Write all summaries to stdout or one file, streaming where the format allows it."""
+        command = self.command
+        if command.format == "docx" and (command.output is None or len(command.files) > 1):
+            raise BadOption("A Word file needs a path and one document: add -o PATH.docx.")
+        if command.format == "html" and len(command.files) > 1:
+            raise BadOption("A web page holds one summary: add -o OUT/ for a page per document.")
+        if command.output is not None and any(_is_same(p, command.output) for p in command.files):
+            raise BadOption(f"{command.output} is the document itself: choose another -o.")
+        failed = 0
+        with open_output(command.output) as out:
+            for path in command.files:
+                try:
+                    self._summarize(path, out)
+                except Cancelled:
+                    raise
+                except AppError as error:
+                    self.progress.clear()
+                    if len(command.files) == 1:
+                        raise
+                    print(error, file=sys.stderr)
+                    failed += 1
+        return 1 if failed else 0
+
+    def summarize_to_folder(self) -> int:
+        """Write a summary per document into a folder, then print a table of the outcomes."""
+        command, out = self.command, self.command.output
+        if out is None:
+            raise BadOption("A folder of documents needs a folder for the summaries: add -o OUT/.")
+        is_named_like_file = _format_of(out) == out.suffix[1:].lower()
+        if not command.is_output_folder and not out.exists() and is_named_like_file:
+            raise BadOption(f"{out} is named like a file: write {out}/ for a folder of summaries.")
+        outcomes: list[Outcome] = []
+        try:
+            for outcome in summarize_files(
+                command.files,
+                out,
+                command.format,
+                self._read,
+                self.load,
+                command.options,
+                self.stop,
+                self.progress.show,
+                self.progress.start_file,
+            ):
+                self.progress.clear()
+                outcomes.append(outcome)
+                print(f"{outcome.name}: {outcome.status}", file=sys.stderr)
+        finally:
+            self.progress.clear()
+            if outcomes:
+                print(outcome_table(outcomes))
+        return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+    def print_sections(self) -> int:
+        """Print the sections of each file with their numbers, pages and words."""
+        for path in self.command.files:
+            document = self._read(path)
+            print(f"{document.name}:")
+            sections = sections_of(document)
+            for number, section in enumerate(sections, 1):
+                pages = range(section.pages[0], section.pages[1] + 1)
+                where = places(pages, document.unit, document.labels)
+                title = section.title or "(before the first heading)"
+                print(f"{number:>4}  {where:15} {counted(section.words, 'word'):>13}  {title}")
+            if not sections:
+                print(f"  no sections were found: choose {document.unit}s with --pages.")
+        return 0
+
+    def load(self) -> Summarizer:
+        """Return the model, loading it at the first call."""
+        if self.summarizer is None:
+            from .summary.summarizer import Summarizer
+
+            self.summarizer = Summarizer.load(
+                self.command.model,
+                revision=self.command.revision,
+                device=self.command.device,
+                dtype=self.command.dtype,
+                on_progress=lambda done, total: self.progress.show(
+                    Progress("loading", done, total)
+                ),
+            )
+        return self.summarizer
+
+    def _read(self, path: str) -> Document:
+        command = self.command
+        return read_document(path, command.password, self.progress, self.stop, command.ocr)
+
+    def _summarize(self, path: str, out: TextIO) -> None:
+        from .runs.device_errors import translate_device_errors
+
+        began = time.monotonic()
+        document = self._read(path)
+        read_s = time.monotonic() - began
+        summarizer, options = self.load(), self.command.options
+        summarizer.calibrate(options.num_beams)
+        events = translate_device_errors(
+            summarizer.stream(document, options, stop_event=self.stop, read_s=read_s)
+        )
+        summary = print_run(events, self.command.format, document.name, out, self.progress)
+        if summary.stopped:
+            raise Cancelled("Stopped before the end.")
+
+
+def _is_folder(output: str | None) -> bool:
+    """Return True for a folder, and for a name that ends like one."""
+    return output is not None and (output.endswith(("/", os.sep)) or os.path.isdir(output))
+
+
+def _is_same(path: str, output: Path) -> bool:
+    """Return True when writing the output would replace the document."""
+    with contextlib.suppress(OSError):
+        return output.is_file() and os.path.samefile(path, output)
+    return False
+
+
+def _format_of(output: Path | None) -> str:
+    suffix = output.suffix.lower().lstrip(".") if output is not None else ""
+    return suffix if suffix in EXPORT_FORMATS else "md"
+
+
+def print_run(
+    events: Iterator[Event], fmt: str, name: str, out: TextIO, progress: ProgressLine
+) -> Summary:
+    """Print the events of a run as they come; return its summary."""
+    writer = SummaryWriter(out, fmt, name, supports_dim_text()) if fmt in ("md", "txt") else None
+    for event in events:
+        if isinstance(event, Progress):
+            # On one screen the summary itself shows how far the writing is.
+            if event.stage != "decoding" or not (writer and out.isatty()):
+                progress.show(event)
+            continue
+        if isinstance(event, Planned):
+            progress.print_line(f"{describe_planned(event)}.")
+        elif isinstance(event, Notice):
+            progress.print_line(event.message)
+        progress.clear()
+        if writer is not None:
+            writer.handle(event)
+        if isinstance(event, Finished):
+            _write_complete(event.summary, fmt, out)
+            return event.summary
+    raise AppError("The run ended without a summary: start it again.")
+
+
+def _write_complete(summary: Summary, fmt: str, out: TextIO) -> None:
+    """Write a summary in a format that cannot be streamed."""
+    if fmt == "docx":
+        out.buffer.write(export_bytes(summary, fmt))
+    elif fmt == "json":
+        out.write(to_json_line(summary))
+    elif fmt == "html":
+        out.write(export_text(summary, fmt))
+    out.flush()
