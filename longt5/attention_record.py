@@ -1,4 +1,4 @@
-"""Where in the source a token was read: the cross-attention of each step, reduced to spans.
+"""The cross-attention of each decoding step, reduced to spans of source tokens.
 
 B sources, K rows of each, H heads, S source tokens, N spans.
 """
@@ -18,27 +18,28 @@ Spans = Sequence[Sequence[tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Watcher:
-    """What a layer shows its weights [B, H, K, S] to: the sum of the wanted heads is added up.
+    """Receives the attention weights [B, H, K, S] of a layer and passes on the sum of its heads.
 
-    ``heads`` are numbers on the device, since :meth:`reduce` may be recorded.
+    ``heads`` is a tensor of head numbers on the device: :meth:`reduce` may be part of a recorded
+    graph.
     """
 
     heads: Tensor
     add: Callable[[Tensor], None]
 
     def reduce(self, weights: Tensor) -> Tensor:
-        """[B, H, K, S] -> [B, K, S]."""
-        whole = len(self.heads) == weights.shape[1]
-        return (weights if whole else weights.index_select(1, self.heads)).sum(1)
+        """Sum the chosen heads: [B, H, K, S] -> [B, K, S]."""
+        all_heads = len(self.heads) == weights.shape[1]
+        return (weights if all_heads else weights.index_select(1, self.heads)).sum(1)
 
     def __call__(self, weights: Tensor) -> None:
         self.add(self.reduce(weights))
 
 
 class AttentionRecord:
-    """Shares of attention on each span, kept until they are taken: [B, K, N] a step.
+    """The shares of attention on each span, [B, K, N] per step, stored until they are taken.
 
-    A token belongs to the step that chose it, read in the row that it came from.
+    The shares of a token are those of the step that chose it, in the row it was chosen from.
     """
 
     def __init__(
@@ -54,46 +55,47 @@ class AttentionRecord:
         for layer, head in heads:
             layers.setdefault(layer, []).append(head)
         self.layers = {n: torch.tensor(own, device=device) for n, own in layers.items()}
-        self.seen: Tensor | None = None
+        self.step_weights: Tensor | None = None
         self.steps: list[Tensor | None] = []
-        self.taken = dict.fromkeys(range(len(spans)), 0)
+        # The first step whose shares each source has not taken.
+        self.next_step = dict.fromkeys(range(len(spans)), 0)
 
     def watch(self) -> dict[int, Watcher]:
-        """For each layer whose heads are wanted, what to show its weights to."""
+        """Return the watcher of each layer with recorded heads."""
         return {layer: Watcher(heads, self._add) for layer, heads in self.layers.items()}
 
-    def _add(self, share: Tensor) -> None:
-        self.seen = share if self.seen is None else self.seen + share
+    def _add(self, weights: Tensor) -> None:
+        self.step_weights = weights if self.step_weights is None else self.step_weights + weights
 
     def end_step(self) -> None:
-        """Reduce what the layers showed in this step."""
-        assert self.seen is not None
-        running = F.pad(self.seen.cumsum(-1), (1, 0))
+        """Reduce the weights of this step, summed over the layers, to spans."""
+        assert self.step_weights is not None
+        running = F.pad(self.step_weights.cumsum(-1), (1, 0))
         shares = running.gather(2, self.ends) - running.gather(2, self.begins)
         self.steps.append(shares.clamp(min=0) * self.weight)
-        self.seen = None
+        self.step_weights = None
 
     def take(self, row: int, origins: Sequence[int], last: bool) -> list[list[float]]:
-        """The shares of the next tokens of a source, from the model rows that chose them.
+        """Return the shares of a source's next tokens; ``origins``: the rows that chose them.
 
-        What no source still needs is forgotten; ``last`` says that this one takes no more.
+        ``last``: the source takes no more. Steps that every source has taken are freed.
         """
-        begin, found = self.taken[row], []
+        begin, found = self.next_step[row], []
         for at, origin in enumerate(origins, begin):
             shares = self.steps[at]
             assert shares is not None
             found.append(shares[row, origin % self.rows, : self.counts[row]].tolist())
-        self.taken[row] = begin + len(origins)
+        self.next_step[row] = begin + len(origins)
         if last:
-            del self.taken[row]
-        forgettable = min(self.taken.values(), default=len(self.steps))
-        for at in range(begin, forgettable):
+            del self.next_step[row]
+        freed = min(self.next_step.values(), default=len(self.steps))
+        for at in range(begin, freed):
             self.steps[at] = None
         return found
 
 
 def validate_spans(spans: Spans, batch: int, source: int) -> Spans:
-    """The spans. Raises ValueError when they do not fit a [batch, source] input."""
+    """Return the spans. Raises ValueError when they do not fit a [batch, source] input."""
     if len(spans) != batch:
         raise ValueError(f"There are spans for {len(spans)} sources, but {batch} sources.")
     for begin, end in (span for own in spans for span in own):

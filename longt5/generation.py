@@ -288,7 +288,7 @@ def _draft(run: _Decoding, row: int, interrupted: str | None) -> Draft:
     if search.settled(row):
         ended = "eos" if search.hit_eos(row) else "length"
     if run.record is not None:
-        begin = run.record.taken[row]
+        begin = run.record.next_step[row]
         stop = len(committed) + (len(provisional) if ended else 0)
         origins = search.origins(row, begin, stop) if stop > begin else []
         attention = run.record.take(row, origins, last=ended is not None)

@@ -26,7 +26,7 @@ ATTENTION_WEIGHT = 0.35
 # A second passage is cited when it adds this share of the sentence's words.
 MIN_SECOND_SHARE = 0.3
 # Below this score the best passage shares only common words with the sentence: nothing is cited.
-MIN_SCORE = 0.12
+MIN_CITATION_SCORE = 0.12
 # What even the most common word weighs, so that sentences of common words get a score as well.
 MIN_FEATURE_WEIGHT = 0.05
 WORD_PATTERN = re.compile(r"[^\W_]+(?:[.,]\d+)*(?:['’][^\W\d_]+)?")
@@ -101,7 +101,7 @@ class Citer:
         overlap = [_weight_found(wanted, p.features) / total for p in self.passages]
         shares = _normalised(attention, len(self.passages))
         scores = [o + ATTENTION_WEIGHT * a for o, a in zip(overlap, shares, strict=True)]
-        if not scores or max(scores) < MIN_SCORE:
+        if not scores or max(scores) < MIN_CITATION_SCORE:
             return Citation((), (), max(scores, default=0.0))
         best = max(range(len(scores)), key=scores.__getitem__)
         cited = [self.passages[best]]

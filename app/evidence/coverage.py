@@ -1,4 +1,4 @@
-"""The whole document accounted for: which pages were read, and why the others were not."""
+"""Coverage of a document: which pages were read, and why the others were not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..events import Summary
 from ..warning import AppWarning, WarningKind
 from ..wording import capital, counted, places, ranges
 
-# What became of a page, as people read it; "read" is the first.
+# The status of a page and its description for the reader.
 STATUSES = {
     "read": "read",
     "references": "references left out",
@@ -29,13 +29,18 @@ STATUSES = {
     "skipped": "not chosen",
     "stopped": "not reached",
 }
-MAX_WIDE_CELLS = 40  # of a strip, that may be wide
-UNIT = re.compile(r"(slide|part|chapter) (\S.*)")  # of what has no pages
+# With more pages than this, the cells of the coverage map become too narrow to be widened.
+MAX_WIDE_CELLS = 40
+# The label of a page of a document without page numbers.
+LABEL_WITH_UNIT = re.compile(r"(slide|part|chapter) (\S.*)")
 Coverage = tuple[tuple[int, str], ...]
 
 
 def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
-    """The document without its list of references, and the pages where it stood."""
+    """Return the document without its list of references, and the pages that held it.
+
+    A document of nothing but references is returned unchanged.
+    """
     usable = [page.text if page.status == "ok" else "" for page in document.pages]
     pages, found = list(document.pages), []
     for index, start, end in find_references(usable, _entries(document, usable)):
@@ -48,7 +53,7 @@ def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
 
 
 def _entries(document: Document, pages: Sequence[str]) -> list[Entry]:
-    """The outline of a document, each heading at its place in the texts of its pages."""
+    """Return the outline entries of a document, each at its place in the texts of its pages."""
     starts = [0, *accumulate(len(page) + 1 for page in pages)]
     spans = [(n, starts[n - 1], starts[n] - 1) for n in range(1, len(starts))]
     found = []
@@ -66,7 +71,11 @@ def references_warning(where: str) -> AppWarning:
 
 
 def coverage_of(document: Document, references: Sequence[int], reached: int | None) -> Coverage:
-    """(page, status) of each page; ``reached`` is the last page summarized, None for all."""
+    """Return (page, status) of each page.
+
+    ``references``: the pages that lost a list of references. ``reached``: the last summarized
+    page, None for all.
+    """
     cells = []
     for page in document.pages:
         status = "read" if page.status == "ok" else page.status
@@ -83,13 +92,13 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
 
 
 def citations_per_page(summary: Summary) -> Counter[int]:
-    """How many sentences of a summary came from each page."""
+    """Count the sentences of a summary that cite each page."""
     sentences = (s for section in summary.sections for s in section.sentences)
     return Counter(page for sentence in sentences for page in sentence.pages)
 
 
 def coverage_line(summary: Summary) -> str:
-    """`40 of 42 pages read; xli-xlii: references left out`, each as it is printed."""
+    """Return `40 of 42 pages read; xli-xlii: references left out`, with printed page labels."""
     by_status: dict[str, list[int]] = {}
     for page, status in summary.coverage:
         by_status.setdefault(status, []).append(page)
@@ -103,21 +112,21 @@ def coverage_line(summary: Summary) -> str:
 
 
 def page_status_title(summary: Summary, pages: Sequence[int], status: str) -> str:
-    """`Page iv, 4 of the file: read`."""
+    """Return `Page iv, 4 of the file: read` for neighbouring pages of one status."""
     where, numbers = places(pages, summary.unit, summary.labels), ranges(pages)
-    is_said = where.endswith((f" {numbers}", f"[{numbers} of the file]"))
-    physical = "" if is_said else f", {numbers} of the file"
+    has_number = where.endswith((f" {numbers}", f"[{numbers} of the file]"))
+    physical = "" if has_number else f", {numbers} of the file"
     return f"{capital(where)}{physical}: {STATUSES[status]}"
 
 
 def page_labels(document: Document, pages: Sequence[int]) -> tuple[str, ...]:
-    """What is printed on pages; where a document has none, `part 3` or `chapter 3`."""
+    """Return the printed labels of pages; of other units, `part 3` or `chapter 3`."""
     unit = "" if document.unit == "page" else f"{document.unit} "
     return tuple(f"{unit}{document.pages[page - 1].label}" for page in pages)
 
 
 def cite_pages(labels: Sequence[str]) -> str:
-    """`p. 12`, `pp. 12-13`, `pp. 3, 9` or `part 3` for the labels of pages in order."""
+    """Return `p. 12`, `pp. 12-13`, `pp. 3, 9` or `part 3` for the labels of pages in order."""
     if not labels:
         return ""
     unit, names = split_unit(labels)
@@ -129,8 +138,8 @@ def cite_pages(labels: Sequence[str]) -> str:
 
 
 def split_unit(labels: Sequence[int | str]) -> tuple[str, list[str]]:
-    """("part", ["3", "4"]) of `part 3`, `part 4`; the unit is empty for pages."""
-    found = [UNIT.match(str(label)) for label in labels]
+    """Split `part 3`, `part 4` into ("part", ["3", "4"]); the unit of pages is empty."""
+    found = [LABEL_WITH_UNIT.match(str(label)) for label in labels]
     units = {match[1] for match in found if match}
     if not all(found) or len(units) != 1:
         return "", [str(label) for label in labels]

@@ -1,4 +1,4 @@
-"""Where a summary came from, so that it can be checked and made again."""
+"""Provenance of a summary: its source file, model, options, and the command to repeat it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH, PROGRAM
 from ..wording import ranges
 from .coverage import Coverage
 
-PASTED = "Pasted text"  # the name of a document that is no file
-WEIGHTS = ("*.safetensors", "*.bin")
-MAX_DOCX = 50_000_000  # bytes of text in a Word file, which may be no export
-# The end of a file's name, and its hash, as every export has them; no format escapes these letters,
-# and only Markdown some of the dots.
-MADE_OF = re.compile(rb'([A-Za-z0-9.]*)"?,\s+(?:SHA-256 |"sha256": ")([0-9a-f]{64})')
+PASTED = "Pasted text"  # the name of a document that is not a file
+WEIGHT_FILES = ("*.safetensors", "*.bin")
+# Bytes of text in a Word file that are searched for a mark; a larger file is no export, and a
+# small one may unpack to gigabytes.
+MAX_DOCX_BYTES = 50_000_000
+# The end of a file's name, and its hash, as in every export; no format escapes these characters but
+# Markdown, which escapes some of the dots.
+EXPORT_MARK = re.compile(rb'([A-Za-z0-9.]*)"?,\s+(?:SHA-256 |"sha256": ")([0-9a-f]{64})')
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which weights wrote: the name asked for, the revision, a hash of the files, the decoding
-    options of the checkpoint itself, and the number format asked for."""
+    """The model that wrote a summary.
+
+    `name` and `dtype` as requested; `decoding`: the checkpoint's own decoding options.
+    """
 
     name: str
     revision: str | None = None
@@ -37,8 +41,8 @@ class ModelIdentity:
 
 
 def weights_digest(folder: Path) -> str:
-    """SHA-256 over the weight files of a checkpoint, in the order of their names."""
-    for pattern in WEIGHTS:
+    """Return the SHA-256 of the weight files of a checkpoint, in the order of their names."""
+    for pattern in WEIGHT_FILES:
         files = sorted(folder.glob(pattern))
         if files:
             return sha256_of_files(*files)
@@ -46,7 +50,7 @@ def weights_digest(folder: Path) -> str:
 
 
 def sha256_of_files(*paths: Path) -> str:
-    """SHA-256 over files, read piece by piece."""
+    """Return the SHA-256 of files, one after another, read in pieces."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -58,7 +62,7 @@ def sha256_of_files(*paths: Path) -> str:
 def provenance_of(
     document: Any, options: Any, model: ModelIdentity, dtype: str, coverage: Coverage
 ) -> dict[str, Any]:
-    """Plain data: the file, the pages used, the model, every option, version, time, command."""
+    """Return the file, pages used, model, options, version, time and command as plain data."""
     return {
         "file": document.name,
         "sha256": document.sha256,
@@ -75,7 +79,7 @@ def provenance_of(
 
 
 def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = False) -> str:
-    """The command line that makes the summary again; "" where no file can be named."""
+    """Return the command line that repeats a summary, "" for pasted text."""
     if name == PASTED:
         return ""
     words = [*PROGRAM.split(), "summarize", f"./{name}" if name.startswith("-") else name]
@@ -104,7 +108,7 @@ def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = Fal
 
 
 def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
-    """(label, value) of what a reader wants to see of it, for exports."""
+    """Return the (label, value) rows that exports show of a provenance."""
     if not provenance:
         return []
     p = provenance
@@ -120,22 +124,22 @@ def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def export_mark(name: str, sha256: str) -> tuple[str, str]:
-    """What `read_export_mark` finds in the exports of a document."""
+    """Return the mark that `read_export_mark` finds in the exports of a document."""
     return name[len(name.rstrip(string.ascii_letters + string.digits + ".")) :], sha256
 
 
 def read_export_mark(path: Path) -> tuple[str, str] | None:
-    """The mark of the document that an export of any format is of; None where it is no export."""
+    """Return the mark of the document that an export was made from, None for other files."""
     try:
         data = _docx_text(path) if path.suffix.lower() == ".docx" else path.read_bytes()
     except Exception:  # zipfile and zlib raise many types
         return None
-    # A text may quote another, but the provenance stands last.
-    found = MADE_OF.findall(data.replace(b"\\.", b"."))
+    # The text may quote another export; the provenance comes last.
+    found = EXPORT_MARK.findall(data.replace(b"\\.", b"."))
     return (found[-1][0].decode(), found[-1][1].decode()) if found else None
 
 
 def _docx_text(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
         member = archive.getinfo("word/document.xml")
-        return archive.read(member) if member.file_size <= MAX_DOCX else b""
+        return archive.read(member) if member.file_size <= MAX_DOCX_BYTES else b""

@@ -1,4 +1,4 @@
-"""Sections become chunks that fit the model's window, every character keeping its page.
+"""Cut a document into chunks that fit the model's window; every character keeps its page.
 
 A document that fits is one chunk. A longer one follows its sections: those that are too long are
 cut into pieces of about equal length, each at the best place near the even mark (a heading, else
@@ -28,20 +28,31 @@ from ..documents.headings import (
 from ..documents.model import Chunk, Document, PageSpan
 
 CUTS = ("section", "paragraph", "sentence", "token")
-# A better kind of cut may lie this share of a chunk before the even mark, and still be chosen.
-REACH = {"section": 0.25, "paragraph": 0.15, "sentence": 0.5}
-OVERLAP_SHARE = 1 / 16  # the most of a window that repeats what the chunk before holds
-LEAST = 1 / 2  # of a window; a shorter piece shares its chunk with a neighbour where both fit
-SPARE = 16  # tokens; pieces tokenize to a few more when they stand together
-TITLES = 80  # characters of titles that are written one after another
+# How far before the even mark a cut of each kind may lie, as a share of a chunk. The better the
+# kind, the more uneven the chunks may become for it; a sentence end is the last resort before a
+# cut inside a sentence, so it may lie anywhere in the second half. Chosen by hand.
+CUT_REACH = {"section": 0.25, "paragraph": 0.15, "sentence": 0.5}
+# The largest share of a window that repeats the end of the chunk before: about a long sentence.
+OVERLAP_SHARE = 1 / 16
+# A piece below this share of a window joins a neighbour where both fit; without joining, each of
+# many short sections would cost an encoder pass and a sentence of the summary.
+SHORT_PIECE_SHARE = 1 / 2
+# Joined pieces tokenize to a few tokens more than apart; their sum must leave so many free.
+JOIN_RESERVE_TOKENS = 16
+# Longer lists of section titles are shortened to the first and the last one.
+MAX_TITLES_CHARS = 80
+# A token cut looks back so many characters for a space, which is more than most words have.
+MAX_WORD_CHARS = 80
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A section, or a part of one that is too long: characters [start, end) of the joined text,
-    of which those before `fresh` were in the piece before; its size in tokens, how it ends, and
-    which part of how many it is."""
+    """A section, or a part of one that is too long: characters [start, end) of the joined text.
+
+    The characters before `fresh` belong to the piece before as well. `size` is in tokens, `cut`
+    the kind of its end; it is part number `part` of `parts` of its section.
+    """
 
     title: str
     start: int
@@ -54,7 +65,7 @@ class Piece:
 
 
 def chunk_document(document: Document, tokenizer: Any, max_input_tokens: int) -> list[Chunk]:
-    """Cut a Document into chunks of at most `max_input_tokens` ids, `</s>` counted."""
+    """Cut a document into chunks of at most `max_input_tokens` ids, `</s>` included."""
     text, pages = join_pages(document)
     if not text.strip():
         return []
@@ -62,24 +73,26 @@ def chunk_document(document: Document, tokenizer: Any, max_input_tokens: int) ->
     if len(ids) <= max_input_tokens:
         whole = Piece("", 0, 0, len(text), len(ids), "end")
         return [_chunk(text, [whole], pages, tokenizer)]
-    cutter = _Cutter(text, [start for start, _ in offsets[:-1]], tokenizer, max_input_tokens)
+    starts = [start for start, _ in offsets[:-1]]
+    places = cut_places(text, document, pages)
+    cutter = _Cutter(text, starts, places, tokenizer, max_input_tokens)
     sections = split_at_headings(text, pages, document.outline)
-    cutter.places = cut_places(text, document, pages)
     pieces = [
         piece
         for section in sections or (Section("", 0, len(text), (0, 0)),)
         for piece in cutter.pieces(section)
     ]
     room = max_input_tokens - 1
-    groups = merge_short([piece.size for piece in pieces], int(room * LEAST), room - SPARE)
+    sizes = [piece.size for piece in pieces]
+    groups = merge_short(sizes, int(room * SHORT_PIECE_SHARE), room - JOIN_RESERVE_TOKENS)
     return [_chunk(text, pieces[first:last], pages, tokenizer) for first, last in groups]
 
 
 def merge_short(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, int]]:
-    """Neighbours put together: [(first, last)) over `sizes`, in order and without a gap.
+    """Group neighbours: return [first, last) of each group over `sizes`, in order, no gaps.
 
     The smallest group below `least` joins its smaller neighbour, as long as both together are
-    at most `most`; so none below `least` is left beside one that it fits with.
+    at most `most`, until no group below `least` fits with a neighbour.
     """
     groups = [(i, i + 1, size) for i, size in enumerate(sizes)]
 
@@ -103,7 +116,7 @@ def merge_short(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, 
 def cut_places(
     text: str, document: Document, pages: list[tuple[int, int, int]]
 ) -> dict[str, list[int]]:
-    """Character positions, sorted, at which a new chunk may begin, by kind of cut."""
+    """Return the character positions at which a new chunk may begin, sorted, by kind of cut."""
     found = {match.start() for match in HEADING.finditer(text)}
     found |= {heading.start for heading in headings_of_outline(text, document.outline, pages)}
     return {
@@ -114,15 +127,21 @@ def cut_places(
 
 
 class _Cutter:
-    """Cuts sections of one text; `starts` are the characters at which its tokens begin."""
+    """Cuts sections of one text at `places`; `starts` are the first characters of its tokens."""
 
-    def __init__(self, text: str, starts: list[int], tokenizer: Any, max_input_tokens: int) -> None:
-        self.text, self.starts, self.tokenizer = text, starts, tokenizer
-        self.most = max_input_tokens
-        self.places: dict[str, list[int]] = {}
+    def __init__(
+        self,
+        text: str,
+        starts: list[int],
+        places: dict[str, list[int]],
+        tokenizer: Any,
+        max_input_tokens: int,
+    ) -> None:
+        self.text, self.starts, self.places = text, starts, places
+        self.tokenizer, self.most = tokenizer, max_input_tokens
 
     def pieces(self, section: Section) -> list[Piece]:
-        """The section in pieces that fit, without those that hold only blanks."""
+        """Return the section in pieces that fit the window, without blank ones."""
         found: list[tuple[int, int, int, int, str]] = []
         begin = done = section.start
         while done < section.end:
@@ -136,13 +155,13 @@ class _Cutter:
         ]
 
     def _fitting(self, begin: int, stop: int) -> tuple[int, str, int]:
-        """(end, cut, tokens) of the next piece."""
+        """Return (end, cut, tokens) of the piece that begins at character `begin`."""
         room = self.most - 1
         end, cut = self._next_end(begin, stop, room)
         size = self._count(begin, end)
         shrink = room
         while size > self.most and end - begin > 1:
-            # A piece cut out of its context may tokenize to a few ids more than it did there.
+            # A piece cut out of its context may have a few tokens more than it had there.
             shrink -= max(1, size - self.most)
             if shrink >= 2:
                 end, cut = self._next_end(begin, stop, shrink)
@@ -155,30 +174,32 @@ class _Cutter:
         return len(self.tokenizer.encode_with_offsets(self.text[begin:end])[0])
 
     def _next_end(self, begin: int, stop: int, room: int) -> tuple[int, str]:
-        """Where the piece that begins at character `begin` ends, and by what kind of cut."""
+        """Return (end, cut) of a piece of at most `room` tokens that begins at `begin`."""
         starts = self.starts
         first = max(0, bisect_right(starts, begin) - 1)  # the token that `begin` lies in
         left = bisect_left(starts, stop) - first
         if left <= room:
             return stop, "end" if stop >= len(self.text) else "section"
-        share = -(-left // -(-left // room))  # what is left, spread evenly
-        # A little beyond the even share is welcome where a boundary lies there and room allows.
+        share = -(-left // -(-left // room))  # the rest, spread evenly over as few pieces as fit
+        # A boundary may lie up to a tenth beyond the even share, where room allows.
         latest = min(room, share + share // 10)
         high = starts[first + latest]
         for cut in CUTS[:3]:
-            low = starts[first + max(1, int(share * (1 - REACH[cut])))]
+            low = starts[first + max(1, int(share * (1 - CUT_REACH[cut])))]
             options = self.places[cut]
             found = options[bisect_left(options, low) : bisect_right(options, high)]
             if found:
                 mark = starts[min(first + share, len(starts) - 1)]
                 return min(found, key=lambda place: abs(place - mark)), cut
         high = starts[first + share]
-        space = self.text.rfind(" ", max(begin, high - 80), high)
+        space = self.text.rfind(" ", max(begin, high - MAX_WORD_CHARS), high)
         return (space + 1 if space > begin else max(high, begin + 1)), "token"
 
     def _restart(self, begin: int, end: int, stop: int) -> int:
-        """Where the piece after a cut inside a sentence begins: with that sentence when it is
-        short, else with a word a little before the cut."""
+        """Return where the piece after a cut inside a sentence begins.
+
+        That is the sentence's start when it is within OVERLAP_SHARE, else a word before the cut.
+        """
         repeated = int((self.most - 1) * OVERLAP_SHARE)
         if repeated < 1 or end >= stop:
             return end
@@ -221,10 +242,12 @@ def _chunk(
 
 
 def title_of(pieces: Sequence[Piece]) -> str:
-    """What a chunk of these pieces is called: their titles, or the first and the last one."""
+    """Return the title of a chunk: the titles of its pieces, or the first and the last one."""
     named = [piece for piece in pieces if piece.title]
     if len(named) == 1 and named[0].parts > 1:
         return f"{named[0].title} ({named[0].part} of {named[0].parts})"
     titles = list(dict.fromkeys(piece.title for piece in named))
     line = " · ".join(titles)
-    return line if len(line) <= TITLES or len(titles) < 3 else f"{titles[0]} – {titles[-1]}"
+    if len(line) <= MAX_TITLES_CHARS or len(titles) < 3:
+        return line
+    return f"{titles[0]} – {titles[-1]}"

@@ -41,7 +41,6 @@ from .plan import SummaryPlan, make_plan
 from .section_writer import SectionWriter
 from .throughput import Forecast, SpeedStore, calibrate
 
-# Finish reasons of a section that ended before its search did.
 REREAD_NOTICE = (
     "{sections} must be read again: {limit} is the limit of what is cached, and more was needed."
 )
