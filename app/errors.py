@@ -1,4 +1,4 @@
-"""Failures in the reader's words: each message is one sentence with the cause and the cure."""
+"""Errors for the person: each message is one sentence with the cause and the cure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ UNEXPECTED = "Something went wrong inside the program: try again, or with anothe
 
 
 class AppError(Exception):
-    """A failure the person can act on; `str(error)` is the sentence to show."""
+    """An error the person can act on; `str(error)` is the sentence to show."""
 
 
 class EmptyFile(AppError):
-    """The file or text holds nothing."""
+    """The file or text is empty."""
 
 
 class NotReadable(AppError):
-    """The file is not of a known kind, damaged, missing, or too complex to read."""
+    """The file is missing, damaged, too complex, or of an unknown kind."""
 
 
 class PasswordNeeded(AppError):
@@ -29,34 +29,34 @@ class WrongPassword(AppError):
 
 
 class NoTextLayer(AppError):
-    """The pages are pictures or unreadable glyphs: there is no text to summarize."""
+    """The pages hold pictures or unreadable glyphs, and no text to summarize."""
 
 
 class TooLong(AppError):
-    """The file is over one of the stated limits."""
+    """The file exceeds a limit."""
 
 
 class ModelNotFound(AppError):
-    """The checkpoint asked for is neither a folder nor a reachable hub id."""
+    """The checkpoint is neither a folder nor a reachable hub id."""
 
 
 class DeviceLost(AppError):
-    """The device has failed; nothing in this process can compute on it any more."""
+    """The device has failed; this process cannot use it any more."""
 
     def __init__(
         self,
-        message: str = "The GPU failed in the middle of the run: run it again, or on the "
+        message: str = "The GPU failed during the run: start it again, or run it on the "
         "processor (--device cpu), which is slower.",
     ) -> None:
         super().__init__(message)
 
 
 class Busy(AppError):
-    """The queue is full, or the device is taken."""
+    """The queue is full, or another process works on the document."""
 
 
 class BadOption(AppError):
-    """An option or setting has a value that makes no sense."""
+    """An option or setting has an invalid value."""
 
 
 class Cancelled(AppError):
@@ -64,7 +64,7 @@ class Cancelled(AppError):
 
 
 def class_and_place(error: BaseException) -> str:
-    """What a log may say of an unexpected failure: its message may hold the document's text."""
+    """Return what may be logged of an unexpected error: its message may quote the document."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

@@ -1,4 +1,4 @@
-"""What the pipeline tells the world while it works: frozen values, plain data only."""
+"""The events of a run, and the summary it ends with: frozen values of plain data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ Stage = Literal["reading", "loading", "encoding", "decoding"]
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of the summary: the physical pages it came from, their printed labels, the
-    source passages (best first) and what in it is doubtful ({"span", "kind", "reason"})."""
+    """A sentence of the summary.
+
+    `pages` are the 1-based pages it cites, `labels` the page numbers printed on them, `passages`
+    the cited text (best first), `flags` the doubtful spans: {"span", "kind", "reason"}.
+    """
 
     text: str
     pages: tuple[int, ...] = ()
@@ -22,7 +25,7 @@ class Sentence:
     passages: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in the JSON object."""
+        """Return the sentence as in the JSON export."""
         return {
             "text": self.text,
             "pages": list(self.pages),
@@ -33,8 +36,11 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SectionSummary:
-    """The summary of one chunk; `pages` is the first and last physical page, 1-based, `labels`
-    what is printed on them, `title` what the document calls it ("" where it does not)."""
+    """The summary of one section.
+
+    `pages` are the first and last page, 1-based, `labels` the page numbers printed on them, `title`
+    is the section's heading ("" where it has none).
+    """
 
     pages: tuple[int, int]
     text: str
@@ -53,7 +59,7 @@ class SectionSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A finished (or stopped) summary of a whole document."""
+    """A finished or stopped summary of a whole document."""
 
     name: str
     pages: int
@@ -68,10 +74,10 @@ class Summary:
     overview: tuple[Sentence, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     unit: str = "page"  # or slide, part, chapter: what `pages` counts
-    labels: tuple[str, ...] = ()  # what is printed on each page, where it is not its number
+    labels: tuple[str, ...] = ()  # printed page numbers, where they differ from 1, 2, 3, ...
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that `summarize --format json` prints."""
+        """Return the object that `summarize --format json` prints."""
         return {
             "name": self.name,
             "pages": self.pages,
@@ -105,7 +111,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class DocumentStarted:
-    """The run turns to a document (1-based)."""
+    """The run begins a document (1-based)."""
 
     document: int
     documents: int
@@ -114,7 +120,7 @@ class DocumentStarted:
 
 @dataclass(frozen=True)
 class DocumentFailed:
-    """One document of several could not be summarized; the others go on."""
+    """One of several documents could not be summarized; the run continues."""
 
     name: str
     message: str
@@ -122,9 +128,11 @@ class DocumentFailed:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a run will be: sizes, seconds (None while the machine's speed is not known), bytes of
-    memory and words of the summary, all but the sizes about; `asked_words` are those of its
-    length, 0 where that is not known."""
+    """The size of a document, and estimates for its run.
+
+    `seconds` is None before the machine's speed was measured. `asked_words` belong to the chosen
+    length, 0 where it is unknown; `summary_words` may be more, since each section gets a sentence.
+    """
 
     pages: int
     unit: str
@@ -139,15 +147,18 @@ class Planned:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something worth knowing of a run that is no part of its summary."""
+    """A message about a run that is not part of its summary."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is; `section` is 1-based, 0 when the stage has no sections. `remaining_s`:
-    seconds until the document is done, None while that is not known."""
+    """The progress of a stage: `done` of `total` steps.
+
+    `section` is 1-based, 0 in a stage without sections. `remaining_s` is the ETA of the document in
+    seconds, None while it is unknown.
+    """
 
     stage: Stage
     done: int
@@ -159,7 +170,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class SectionStarted:
-    """A section (1-based) begins."""
+    """The run begins a section (1-based)."""
 
     section: int
     sections: int
@@ -170,8 +181,10 @@ class SectionStarted:
 
 @dataclass(frozen=True)
 class DraftText:
-    """The whole text of one section so far; `committed` only ever grows, in whole sentences,
-    which `sentences` cite."""
+    """The whole text of one section so far.
+
+    `committed` only grows, by whole sentences; `sentences` are the same with their citations.
+    """
 
     section: int
     committed: str
@@ -181,7 +194,7 @@ class DraftText:
 
 @dataclass(frozen=True)
 class SectionDone:
-    """A section is finished; its text begins with everything that was committed."""
+    """A section is finished; its text begins with all text that was committed."""
 
     section: int
     result: SectionSummary

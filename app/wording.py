@@ -1,4 +1,4 @@
-"""Counts and pages as people say them."""
+"""Counts and page numbers as text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 word` or `2,310 words`."""
+    """Return `1 word` or `2,310 words`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:
-    """[1, 2, 3, 7] -> "1-3, 7"; as it is printed where the labels of all pages are given:
-    "i-iii, 4"."""
+    """Return "1-3, 7" for [1, 2, 3, 7], or with the printed labels of all pages "i-iii, 4"."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -20,18 +19,18 @@ def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:
         else:
             runs.append([number, number])
     names = [[_name(n, labels) for n in run] for run in runs]
-    return ", ".join(span(first, last) for first, last in names)
+    return ", ".join(page_span(first, last) for first, last in names)
 
 
-def span(first: str, last: str) -> str:
-    """`3`, `3-7` or, where a hyphen would be taken for one of theirs, `A-1–A-7`."""
+def page_span(first: str, last: str) -> str:
+    """Return `3`, `3-7`, or `A-1–A-7` with a dash where the labels contain hyphens."""
     if first == last:
         return first
     return f"{first}{'–' if '-' in first + last else '-'}{last}"
 
 
 def _name(number: int, labels: Sequence[str]) -> str:
-    """What is printed on a page; where it is printed on a later one too, its number as well."""
+    """Return the label of a page, with its number when a later page has the same label."""
     if not labels:
         return str(number)
     label = labels[number - 1]
@@ -39,10 +38,10 @@ def _name(number: int, labels: Sequence[str]) -> str:
 
 
 def places(numbers: Sequence[int], unit: str = "page", labels: Sequence[str] = ()) -> str:
-    """`page 4` or `pages iv-vi, 9`."""
+    """Return `page 4` or `pages iv-vi, 9`."""
     return f"{unit}{'' if len(numbers) == 1 else 's'} {ranges(numbers, labels)}"
 
 
 def capital(text: str) -> str:
-    """A sentence's beginning, the rest as it is."""
+    """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]

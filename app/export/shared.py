@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..events import Sentence, Summary
 from ..evidence.coverage import cite_pages, split_unit
-from ..wording import counted, span
+from ..wording import counted, page_span
 
 OVERVIEW_HEADING = "In short"
 UNSUPPORTED = "no passage supports this"
@@ -44,7 +44,7 @@ def page_range(pages: Sequence[int | str]) -> str:
     """Return `Page 3`, `Pages 3-7` or `Part 3` for the first to the last of `pages`."""
     unit, names = split_unit(pages)
     word, first, last = (unit or "page").capitalize(), names[0], names[-1]
-    return f"{word}{'' if first == last else 's'} {span(first, last)}"
+    return f"{word}{'' if first == last else 's'} {page_span(first, last)}"
 
 
 def support_notes(sentence: Sentence) -> list[str]:
@@ -58,7 +58,7 @@ def flagged_spans(sentence: Sentence) -> Iterator[tuple[str, str]]:
     """Yield the text of a sentence in spans, each with the reason to doubt it ("" for none)."""
     at = 0
     for flag in sentence.flags:
-        start, end = flag["span"]
+        start, end = flag["page_span"]
         if start >= at:
             yield sentence.text[at:start], ""
             yield sentence.text[start:end], flag["reason"]

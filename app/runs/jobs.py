@@ -1,9 +1,8 @@
-"""Long runs, one at a time: a thread owns the running job; screens only watch.
+"""A queue of long runs: one thread runs a job at a time, any number of watchers follow it.
 
-A job is known by its id. Any number of watchers may follow it, from any moment on: each gets
-what happened so far (superseded drafts left out) and then what comes. Closing a watcher does
-not end the job; `Job.stop()` does, within one decode step. A session may have one job running
-and one waiting; how long a job will wait is told from how fast earlier ones were.
+A watcher may begin at any moment: it gets the events so far (without superseded drafts), then
+those that come. Closing it does not end the job; `Job.stop()` does, within one decode step. A
+session may have one job running and one waiting. Waiting times are estimated from earlier runs.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ from .stop import StopReason, StopSignal
 
 Work = Callable[[StopSignal], Iterator[Any]]
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-SPEEDS = 8  # how many of the latest runs tell the speed
+MAX_SPEED_SAMPLES = 8  # of the latest runs, to estimate waiting times; chosen by hand
 log = logging.getLogger(__name__)
 
 
 class Job:
-    """One run. `state` is waiting, running, done or failed; `error` is set when it failed."""
+    """One run and the log of its events; `error` is set when `state` is failed."""
 
     def __init__(
         self, session: str, linger_s: float | None = None, job_id: str = "", size: int = 0
     ) -> None:
         self.id = job_id or new_id()
         self.session = session
-        self.size = size  # of the work, in whatever unit all jobs share
+        self.size = size  # of the work, in a unit that all jobs share
         self.began_at = self.ended_at = 0.0
         self._starts_at: float | None = None
         self.state = WAITING
         self.error: AppError | None = None
-        self.ahead = 0  # jobs that come before this one
-        self.forgotten = False  # who watches it shows and keeps nothing of it any more
+        self.ahead = 0  # jobs that run before this one
+        self.forgotten = False  # watchers must drop what they show and store of it
         self._linger_s = linger_s
         self._changed = threading.Condition()
         self._stop = StopSignal(self._abandoned)
@@ -60,13 +59,13 @@ class Job:
         return self._stop
 
     @property
-    def cut_off(self) -> bool:
+    def was_cut_off(self) -> bool:
         """Return True when the run ended early and can be resumed."""
         return self.finished and self._stop.is_set() and self._stop.is_resumable
 
     @property
     def wait_s(self) -> float | None:
-        """Seconds until it will probably start; None when nothing is known of the speed."""
+        """Return the expected seconds until the start; None before a speed was measured."""
         return None if self._starts_at is None else max(0.0, self._starts_at - time.monotonic())
 
     def stop(self, reason: StopReason = StopReason.PERSON) -> None:
@@ -75,16 +74,16 @@ class Job:
             self._stop.set(reason)
             self._changed.notify_all()
 
-    def expect(self, ahead: int, wait_s: float | None) -> None:
-        """How many jobs come before this one, and how long they will take."""
+    def set_wait(self, ahead: int, wait_s: float | None) -> None:
+        """Set how many jobs run before this one, and for how long."""
         self.ahead = ahead
         self._starts_at = None if wait_s is None else time.monotonic() + wait_s
 
     def events(self, idle_s: float | None = None) -> Iterator[Any]:
-        """What happened so far, then what comes, until the job has finished.
+        """Yield the events so far, then those that come, until the job has finished.
 
-        With `idle_s`, yields None when nothing happened for so long (a chance to look at
-        `ahead`, or to notice that nobody listens). Raises the job's error at the end.
+        With `idle_s`, yield None after so many seconds without an event: a chance to look at
+        `ahead`, or to notice that the watcher is gone. Raises the job's error at the end.
         """
         with self._changed:
             self._watchers += 1
@@ -94,14 +93,14 @@ class Job:
                 with self._changed:
                     if self._count == seen and not self.finished:
                         self._changed.wait(idle_s)
-                    news = [(number, event) for number, event in self._log if number > seen]
-                    ended = self.finished and not news
+                    new = [(number, event) for number, event in self._log if number > seen]
+                    ended = self.finished and not new
                 if ended:
                     break
-                for number, event in news:
+                for number, event in new:
                     seen = number
                     yield event
-                if not news and idle_s is not None:
+                if not new and idle_s is not None:
                     yield None
         finally:
             with self._changed:
@@ -111,7 +110,7 @@ class Job:
             raise self.error
 
     def publish(self, event: Any) -> None:
-        """Add an event; a draft or progress takes the place of the one before it."""
+        """Add an event to the log; a draft or progress supersedes the one before it."""
         with self._changed:
             self._log = [entry for entry in self._log if not _supersedes(event, entry[1])]
             self._count += 1
@@ -119,12 +118,12 @@ class Job:
             self._changed.notify_all()
 
     def run(self, work: Work) -> None:
-        """Publish what the work yields; never raises."""
+        """Run the work and publish its events; never raises."""
         for _ in self.steps(work):
             pass
 
     def steps(self, work: Work) -> Iterator[Any]:
-        """The same one event at a time, for a caller that must run the work itself."""
+        """Run the work in the caller, yielding each event after it was published."""
         self._enter(RUNNING)
         error: AppError | None = None
         try:
@@ -155,12 +154,12 @@ class Job:
 
 
 def new_id() -> str:
-    """A name for a job that nobody can guess."""
-    return secrets.token_hex(12)  # no dash in front, which commands would take for an option
+    """Return an id for a job that nobody can guess."""
+    return secrets.token_hex(12)  # hex: a leading dash would make it an option
 
 
 def _supersedes(event: Any, old: Any) -> bool:
-    """Whether an old event says nothing more once `event` is there."""
+    """Return True when `event` makes an older event redundant."""
     if isinstance(old, Progress):
         return isinstance(event, Progress)
     if isinstance(old, DraftText):
@@ -169,38 +168,38 @@ def _supersedes(event: Any, old: Any) -> bool:
 
 
 class JobRunner:
-    """The thread of one device, and its bounded queue."""
+    """The thread that runs the jobs of one device, and its bounded queue."""
 
     def __init__(self, max_waiting: int = MAX_WAITING, linger_s: float | None = None) -> None:
         self._linger_s, self._max_waiting = linger_s, max_waiting
         self._queue: deque[tuple[Job, Work]] = deque()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._running: Job | None = None
-        self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEEDS)
+        self._speeds: deque[tuple[int, float]] = deque(maxlen=MAX_SPEED_SAMPLES)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def admit(self, session: str = "") -> None:
-        """Raises Busy when the queue is full, or this session's share of it."""
+        """Raise Busy when the queue is full, or this session's share of it."""
         with self._changed:
             if len(self._queue) >= self._max_waiting:
                 raise Busy(
                     f"The queue is full ({self._max_waiting} documents are waiting): "
                     "try again in a few minutes. What you entered stays."
                 )
-            if len(self._of(session)) >= MAX_PER_SESSION:
+            if len(self._jobs_of(session)) >= MAX_PER_SESSION:
                 raise Busy(
                     "One of your documents is being summarized and one is waiting: stop one, or "
                     "try again when the first is done. What you entered stays."
                 )
 
     def submit(self, work: Work, session: str = "", job_id: str = "", size: int = 0) -> Job:
-        """Queue a run. Raises Busy as `admit` does."""
+        """Queue a run and return its job. Raises Busy as `admit` does."""
         with self._changed:
             self.admit(session)
-            job = self._remember(Job(session, self._linger_s, job_id, size))
+            job = self._add(Job(session, self._linger_s, job_id, size))
             self._queue.append((job, work))
-            self._count_ahead()
+            self._update_waits()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
                 self._thread.start()
@@ -208,16 +207,16 @@ class JobRunner:
         return job
 
     def adopt(self, session: str = "", job_id: str = "") -> Job:
-        """A job that its caller runs (`Job.steps` or `run`), known here by its id."""
+        """Register a job that its caller runs with `Job.steps` or `Job.run`."""
         with self._changed:
-            return self._remember(Job(session, job_id=job_id))
+            return self._add(Job(session, job_id=job_id))
 
     def get(self, job_id: str) -> Job | None:
-        """The job with this id, while it is remembered."""
+        """Return the job with this id, or None when it is not in memory."""
         return self._jobs.get(job_id)
 
     def stop(self, job_id: str) -> None:
-        """End a job by hand: within one step if it runs, now if it waits."""
+        """End a job for the person: within one step if it runs, now if it waits."""
         job = self.get(job_id)
         if job is None or job.finished:
             return
@@ -226,19 +225,19 @@ class JobRunner:
             waiting = [entry for entry in self._queue if entry[0] is job]
             for entry in waiting:
                 self._queue.remove(entry)
-            self._count_ahead()
+            self._update_waits()
         for _, work in waiting:
-            job.run(work)  # which sees the stop before it takes anything
+            job.run(work)  # it sees the stop signal before it computes anything
 
     def stop_session(self, session: str) -> None:
-        """End by hand whatever a session has running and waiting."""
+        """End the running and the waiting job of a session for the person."""
         with self._changed:
-            jobs = self._of(session)
+            jobs = self._jobs_of(session)
         for job in jobs:
             self.stop(job.id)
 
     def forget(self, job_id: str) -> None:
-        """Stop a job, if it is not over, and know nothing of it any more."""
+        """Stop a job and drop it from memory."""
         job = self.get(job_id)
         if job is not None:
             job.forgotten = True
@@ -247,32 +246,32 @@ class JobRunner:
             self._jobs.pop(job_id, None)
 
     def expire(self, age_s: float) -> None:
-        """Forget the jobs that ended longer ago than that."""
+        """Drop the jobs that ended more than `age_s` seconds ago."""
         with self._changed:
             for job in [j for j in self._jobs.values() if j.finished]:
                 if time.monotonic() - job.ended_at > age_s:
                     del self._jobs[job.id]
 
     def close(self) -> None:
-        """Cut every job off and do not wait."""
+        """End every job because the program closes; return at once."""
         with self._changed:
             for job in self._jobs.values():
                 job.stop(StopReason.SHUTDOWN)
 
-    def _of(self, session: str) -> list[Job]:
-        """What a session has running and waiting; a job of the program's own has no session."""
+    def _jobs_of(self, session: str) -> list[Job]:
+        """Return the unfinished jobs of a session; the program's own jobs have none."""
         if not session:
             return []
         return [j for j in self._jobs.values() if j.session == session and not j.finished]
 
-    def _remember(self, job: Job) -> Job:
+    def _add(self, job: Job) -> Job:
         self._jobs[job.id] = job
         for old in [j for j in self._jobs.values() if j.finished][:-KEPT_JOBS]:
             del self._jobs[old.id]
         return job
 
-    def _count_ahead(self) -> None:
-        """Tell every waiting job its place and its wait, from the speed of the latest runs."""
+    def _update_waits(self) -> None:
+        """Update the place and the expected wait of every waiting job."""
         sizes, seconds = (sum(part) for part in zip(*self._speeds, (0, 0.0), strict=True))
         rate = seconds / sizes if sizes else None
         waits, ahead = 0.0, 0
@@ -282,11 +281,11 @@ class JobRunner:
             spent = time.monotonic() - now.began_at if now.began_at else 0.0
             waits += max(0.0, now.size * rate - spent) if rate else 0.0
         for job, _ in self._queue:
-            job.expect(ahead, waits if rate and ahead else None)
+            job.set_wait(ahead, waits if rate and ahead else None)
             ahead += 1
             waits += job.size * rate if rate else 0.0
 
-    def _measure(self, job: Job) -> None:
+    def _record_speed(self, job: Job) -> None:
         if job.state == DONE and job.size and not job.stop_event.is_set():
             self._speeds.append((job.size, job.ended_at - job.began_at))
 
@@ -297,10 +296,10 @@ class JobRunner:
                     self._changed.wait()
                 job, work = self._queue.popleft()
                 job.state, self._running = RUNNING, job
-                self._count_ahead()
+                self._update_waits()
             job.run(work)
             with self._changed:
                 self._running = None
-                self._measure(job)
-                self._count_ahead()
-            del job, work  # an idle runner holds nobody's document
+                self._record_speed(job)
+                self._update_waits()
+            del job, work  # else an idle runner would keep the last document in memory

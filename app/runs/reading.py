@@ -1,7 +1,7 @@
-"""Documents are read as soon as they are dropped; who needs one waits for the same reading.
+"""Read documents in the background as soon as they are chosen, once for all who wait for them.
 
-A file that lies where the page's users put theirs is moved to a folder of our own first, so that
-no address leads to it any more. It stays there for another run, until it is forgotten.
+An uploaded file is first moved from Gradio's folder to a private one, so that no URL serves it.
+It stays there for further runs until it is forgotten or expires.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from ..errors import AppError, NotReadable
 from ..settings import KEPT_COPIES, KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
 
 Loader = Callable[..., Document]
-PROGRAM_S = 600.0  # in which a program may ask again for what it has sent
+API_UPLOAD_S = 600.0  # that an API client has to use an upload again
 
 
-class Reading:
-    """One document on its way from file to text. `seconds` is what it took."""
+class ReadTask:
+    """One file being read in a thread; `seconds` is how long it took."""
 
     def __init__(self, path: str, password: str, loader: Loader, ocr: bool = False) -> None:
         self.path, self.name = path, shown_name(Path(path).name)
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
-        self._waiting: list[str] = []  # the names of those who wait for its end
+        self._waiting: list[str] = []  # the sessions that wait for the result
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._document: Document | None = None
@@ -67,13 +67,13 @@ class Reading:
         self.done, self.total = done, total
 
     def watch(self, every_s: float = 0.1, who: str = "") -> Iterator[tuple[int, int]]:
-        """(pages read, pages) until the reading ends; says nothing of how."""
+        """Yield (pages read, pages) every `every_s` until the reading ends, however it ends."""
         with self._awaited_by(who):
             while not self._ended.wait(every_s):
                 yield self.done, self.total
 
     def document(self, who: str = "") -> Document:
-        """Wait for the document. Raises the AppError that ended the reading."""
+        """Wait for the document and return it. Raises the AppError that ended the reading."""
         with self._awaited_by(who):
             self._ended.wait()
         if self._error is not None:
@@ -83,7 +83,7 @@ class Reading:
 
     @property
     def failed(self) -> bool:
-        """Whether it gives no document: it has been stopped, or ended with an error."""
+        """Return True when it was stopped or ended with an error."""
         return self._error is not None or (self._stop.is_set() and not self.ended)
 
     @property
@@ -91,13 +91,13 @@ class Reading:
         return self._ended.is_set()
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether it goes on and somebody waits for it."""
+    def has_waiters(self) -> bool:
+        """Return True while it runs and a session waits for it."""
         return not self.ended and bool(self._waiting)
 
-    def serves_others(self, who: str = "") -> bool:
-        """Whether it goes on and somebody else waits for it: an equal file has the same path."""
-        return self.is_awaited and any(name != who for name in list(self._waiting))
+    def has_other_waiters(self, who: str = "") -> bool:
+        """Return True while it runs and another session waits: equal files share a path."""
+        return self.has_waiters and any(name != who for name in list(self._waiting))
 
     @contextlib.contextmanager
     def _awaited_by(self, who: str) -> Iterator[None]:
@@ -112,23 +112,27 @@ class Reading:
         self._stop.set()
 
 
-class Reader:
-    """Readings by file, password and whether by OCR, the newest kept; and our copies of what was
-    uploaded, which are all that is left of it, so these stay for longer."""
+class DocumentReader:
+    """The latest read tasks by file, password and OCR, and the private copies of uploads.
+
+    An upload exists only as its copy, so copies are kept longer than what was read.
+    """
 
     def __init__(self, loader: Loader = load_document) -> None:
         self._loader = loader
-        self._readings: OrderedDict[tuple[str, str, bool], Reading] = OrderedDict()
-        # Where we moved what was uploaded, and when it was last asked for.
+        self._readings: OrderedDict[tuple[str, str, bool], ReadTask] = OrderedDict()
+        # The private copy of each upload, and when it was last used.
         self._own: OrderedDict[str, tuple[Path, float]] = OrderedDict()
-        self._shown: set[str] = set()  # what a page has opened
+        self._shown: set[str] = set()  # paths that a page has opened
         self._lock = threading.Lock()
 
     def open(
         self, path: str, password: str = "", ocr: bool = False, by_page: bool = True
-    ) -> Reading:
-        """The reading of a file, begun now unless it has been; a failed or stopped one begins
-        anew. What no page has opened, but a program, is forgotten soon: see :meth:`expire`."""
+    ) -> ReadTask:
+        """Return the read task of a file, starting it unless one runs or has succeeded.
+
+        Files that only API clients open expire sooner: see :meth:`expire`.
+        """
         key = (path, password, ocr)
         with self._lock:
             if by_page:
@@ -136,10 +140,10 @@ class Reader:
             source = self._source(path)
             reading = self._readings.pop(key, None)
             if reading is None or reading.failed:
-                reading = Reading(str(source), password, self._loader, ocr)
+                reading = ReadTask(str(source), password, self._loader, ocr)
             reading.used_at = time.monotonic()
             self._readings[key] = reading
-            idle = [old for old, r in self._readings.items() if not r.is_awaited]
+            idle = [old for old, r in self._readings.items() if not r.has_waiters]
             for old in idle[: max(0, len(self._readings) - KEPT_READINGS)]:
                 if old != key:
                     self._readings.pop(old).stop()
@@ -148,52 +152,50 @@ class Reader:
         return reading
 
     def forget(self, path: str, who: str = "") -> None:
-        """Let go of a file, its readings and the copy of it, unless somebody else waits for it."""
+        """Drop a file's read tasks and copy, unless another session waits for it."""
         with self._lock:
-            if not self._serves_others(path, who):
+            if not self._has_other_waiters(path, who):
                 self._drop(path)
 
     def forget_copy(self, copy: Path | None, who: str = "") -> None:
-        """Delete a copy that this or an earlier process made, with its readings, unless somebody
-        else waits for it."""
+        """Delete a copy made by this or an earlier process, unless another session waits for it."""
         if copy is None or copy.parent.parent != data_dir() / "reading":
             return
         with self._lock:
             paths = [path for path, (own, _) in self._own.items() if own == copy]
-            if any(self._serves_others(path, who) for path in paths):
+            if any(self._has_other_waiters(path, who) for path in paths):
                 return
             for path in paths:
                 self._drop(path)
             shutil.rmtree(copy.parent, ignore_errors=True)
 
     def expire(self, age_s: float) -> None:
-        """Forget what was read and nobody asked for since; what programs sent, after PROGRAM_S
-        already."""
+        """Drop what nobody used for `age_s` seconds, and API uploads after API_UPLOAD_S."""
         with self._lock:
             now = time.monotonic()
             used = [(path, reading.used_at) for (path, *_), reading in self._readings.items()]
             used += [(path, used_at) for path, (_, used_at) in self._own.items()]
-            ages = {True: age_s, False: min(age_s, PROGRAM_S)}
+            ages = {True: age_s, False: min(age_s, API_UPLOAD_S)}
             kept = {path for path, at in used if now - at <= ages[path in self._shown]}
             kept |= {path for (path, *_), reading in self._readings.items() if not reading.ended}
             for path in {path for path, _ in used} - kept:
                 self._drop(path)
             self._shown &= {*self._own, *(path for path, *_ in self._readings)}
             owned = {own.parent for own, _ in self._own.values()}
-            for left in (data_dir() / "reading").glob("*"):  # by a process that is gone
+            for left in (data_dir() / "reading").glob("*"):  # copies of a process that is gone
                 with contextlib.suppress(OSError):
                     if left not in owned and time.time() - left.stat().st_mtime > max(age_s, 0):
                         shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
-        """Forget all."""
+        """Drop everything."""
         with self._lock:
             for path in {*self._own, *(path for path, *_ in self._readings)}:
                 self._drop(path)
 
-    def _serves_others(self, path: str, who: str) -> bool:
+    def _has_other_waiters(self, path: str, who: str) -> bool:
         readings = [reading for (of, *_), reading in self._readings.items() if of == path]
-        return any(reading.serves_others(who) for reading in readings)
+        return any(reading.has_other_waiters(who) for reading in readings)
 
     def _drop(self, path: str) -> None:
         self._shown.discard(path)
@@ -204,7 +206,7 @@ class Reader:
             shutil.rmtree(own[0].parent, ignore_errors=True)
 
     def _source(self, path: str) -> Path:
-        """Where to read a file from: an upload is taken out of the public folder."""
+        """Return the path to read a file from; move an upload to a private folder first."""
         public = Path(path)
         if not is_upload(public):
             return public
@@ -223,15 +225,14 @@ class Reader:
                 ) from error
         else:
             with contextlib.suppress(OSError):
-                public.unlink()  # the same file, sent again
+                public.unlink()  # the same file was uploaded again
         if own is not None:
             self._own[path] = own, time.monotonic()
         return own or public
 
 
 def is_upload(path: Path) -> bool:
-    """Whether a file lies where the page keeps uploads, and is none of the examples, which the
-    page goes on offering."""
+    """Return True for a file in the upload folder, unless it is one of the page's examples."""
     with contextlib.suppress(OSError):
         example = assets_dir() / "examples" / path.name
         if example.is_file() and filecmp.cmp(example, path, shallow=False):

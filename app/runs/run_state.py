@@ -1,4 +1,4 @@
-"""What a screen shows of a run: events folded into the state of each document."""
+"""The state of a run for display: its events folded into one state per document."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ..events import (
 )
 from ..warning import AppWarning, WarningKind
 
-ENCODING_SHARE = 0.5  # of a section's bar; the rest is decoding
+ENCODING_SHARE = 0.5  # of a section's progress; decoding is the rest (chosen by hand)
 
 
 @dataclass
 class SectionBoard:
-    """A section so far: what is certain, and the guess beyond it."""
+    """A section so far: committed text, and provisional text that may still change."""
 
     pages: tuple[int, int]
     title: str = ""
@@ -39,7 +39,7 @@ class SectionBoard:
 
 @dataclass
 class DocumentBoard:
-    """A document so far; `summary` when it is finished, `error` when it failed."""
+    """A document so far; `summary` is set when it is finished, `error` when it failed."""
 
     name: str
     sections: list[SectionBoard] = field(default_factory=list)
@@ -50,31 +50,32 @@ class DocumentBoard:
 
     @property
     def committed(self) -> str:
-        """All certain text; sections are apart by a blank line."""
+        """Return the committed text of all sections, separated by blank lines."""
         if self.summary is not None:
             return self.summary.summary
         return "\n\n".join(s.committed for s in self.sections if s.committed)
 
     @property
     def provisional(self) -> str:
+        """Return the provisional text of the section being written."""
         return self.sections[-1].provisional if self.sections and not self.summary else ""
 
 
 @dataclass
 class Board:
-    """The whole run. `progress` is the latest of its stage."""
+    """A whole run; `progress` is the latest of its stage."""
 
     documents: list[DocumentBoard] = field(default_factory=list)
     total: int = 1
     progress: Progress | None = None
 
     def apply(self, event: Event) -> None:
-        """Take in one event of the run."""
+        """Update the state with the next event of the run."""
         if isinstance(event, Progress):
             self.progress = event
         elif isinstance(event, DocumentStarted):
             self.total = event.documents
-            del self.documents[event.document - 1 :]  # a run that begins again overwrites
+            del self.documents[event.document - 1 :]  # a restarted run begins again here
             self.documents.append(DocumentBoard(event.name))
             self.progress = None
         elif self.documents:
@@ -82,7 +83,7 @@ class Board:
 
     def _apply(self, document: DocumentBoard, event: Event) -> None:
         if isinstance(event, SectionStarted):
-            del document.sections[event.section - 1 :]  # a run that begins again overwrites
+            del document.sections[event.section - 1 :]  # a restarted run begins again here
             document.sections.append(SectionBoard(event.pages, event.title, event.labels))
         elif isinstance(event, DraftText):
             section = document.sections[event.section - 1]
@@ -102,7 +103,7 @@ class Board:
             document.error = event.message
 
     def stopped_summary(self, model: str, options: dict[str, Any]) -> Summary:
-        """What there is of the current document, for a run that was cut off from outside."""
+        """Return an unfinished summary of the current document, for a run ended from outside."""
         document = self.documents[-1] if self.documents else DocumentBoard("")
         sections = tuple(
             SectionSummary(
@@ -131,18 +132,18 @@ class Board:
 
     @property
     def stage(self) -> str:
-        """reading, loading, encoding, decoding, or waiting before the first document."""
+        """Return the stage: reading, loading, encoding, decoding, or waiting before any."""
         if self.progress is None:
             return "encoding" if self.documents else "waiting"
         return self.progress.stage
 
     @property
     def fraction(self) -> float:
-        """How much of the run is done, 0 to 1."""
+        """Return how much of the run is done, 0 to 1."""
         ended = sum(1 for d in self.documents if d.summary or d.error)
-        return min(1.0, (ended + self._current()) / max(1, self.total))
+        return min(1.0, (ended + self._document_fraction()) / max(1, self.total))
 
-    def _current(self) -> float:
+    def _document_fraction(self) -> float:
         p = self.progress
         if p is None or not self.documents or p.stage in ("reading", "loading"):
             return 0.0
@@ -152,7 +153,7 @@ class Board:
 
 
 def fraction_of(progress: Progress) -> float:
-    """How much of a document is summarized, 0 to 1, while it is read and written."""
+    """Return how much of a document is summarized, 0 to 1, while it is encoded and decoded."""
     share = progress.done / max(1, progress.total)
     if progress.stage == "encoding":
         share *= ENCODING_SHARE

@@ -68,7 +68,7 @@ class Service:
         """
         with self._resuming:
             job = self.runner.get(job_id)
-            if job is not None and not (job.cut_off and self._lent_gpu is None):
+            if job is not None and not (job.was_cut_off and self._lent_gpu is None):
                 return job
             return self._resume(job_id, session, known=job is not None) or job
 

@@ -13,7 +13,7 @@ from ..documents.load import document_from_text
 from ..documents.model import Document
 from ..errors import AppError, EmptyFile
 from ..events import Finished
-from ..runs.reading import Reader
+from ..runs.reading import DocumentReader
 from ..runs.request import Request
 from ..runs.run_state import Board
 from ..runs.service import Service
@@ -27,7 +27,7 @@ class Api:
     """The named endpoints, for programs."""
 
     service: Service
-    reader: Reader
+    reader: DocumentReader
 
     def summarize(
         self,

@@ -32,7 +32,7 @@ from ..errors import (
 from ..events import Event
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
-from ..runs.reading import Reader
+from ..runs.reading import DocumentReader
 from ..runs.request import Request
 from ..runs.run_state import Board
 from ..runs.service import IDLE_S, Service
@@ -77,7 +77,7 @@ class Handlers:
     """The page's actions over one service and one reader."""
 
     service: Service
-    reader: Reader = field(default_factory=Reader)
+    reader: DocumentReader = field(default_factory=DocumentReader)
     shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
     requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
     stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, of its run
@@ -197,7 +197,7 @@ class Handlers:
             reading = self.reader.open(path, form.password, form.ocr)
             for done, total in reading.watch(FRAME_S, session):
                 if self._stopped(session):
-                    if reading.serves_others(session):
+                    if reading.has_other_waiters(session):
                         break
                     reading.stop()
                 yield render.bar("reading", done / total if total else 0.0, reading.name)

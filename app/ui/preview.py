@@ -14,7 +14,7 @@ from ..documents.load import document_from_text
 from ..documents.model import Document
 from ..errors import AppError, BadOption
 from ..events import Planned
-from ..runs.reading import Reader
+from ..runs.reading import DocumentReader
 from ..runs.service import Service
 from ..summary.plan import describe_planned, make_plan
 from ..wording import counted, places
@@ -49,7 +49,7 @@ def needs_ocr(document: Document) -> bool:
     return document.unit == "page" and not statuses.isdisjoint(("scanned", "garbled"))
 
 
-def forecast(service: Service, reader: Reader, form: Form, session: str = "") -> str:
+def forecast(service: Service, reader: DocumentReader, form: Form, session: str = "") -> str:
     """A line of HTML: tokens, sections, seconds and memory of what would be run."""
     if service.settings.zero_gpu:  # the model lives in another process
         return ""
@@ -81,7 +81,7 @@ def _loaded(service: Service, model: str) -> Any | None:
     return found
 
 
-def _documents(reader: Reader, form: Form, session: str) -> list[Document]:
+def _documents(reader: DocumentReader, form: Form, session: str) -> list[Document]:
     if form.source == "text":
         return [document_from_text(form.text)] if (form.text or "").strip() else []
     documents = []

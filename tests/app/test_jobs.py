@@ -20,7 +20,7 @@ from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
 from app.runs.jobs import DONE, FAILED, WAITING, JobRunner
 from app.runs.model_cache import ModelCache
-from app.runs.reading import Reader
+from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.run_state import Board
 from app.runs.service import Service
@@ -255,7 +255,7 @@ def test_who_closes_the_program_does_not_stop_the_run_for_good() -> None:
     stopped.stop()
     desk.close()
     until(lambda: closed.finished and stopped.finished)
-    assert [job.cut_off for job in (left, closed, stopped)] == [True, True, False]
+    assert [job.was_cut_off for job in (left, closed, stopped)] == [True, True, False]
 
 
 def test_finished_runs_expire_and_forgotten_ones_end() -> None:
@@ -393,7 +393,7 @@ def test_a_pass_that_ends_while_its_run_is_forgotten_is_not_kept(
 
 
 def handlers_with(model, loader) -> Handlers:
-    return Handlers(service_with(model), Reader(loader))
+    return Handlers(service_with(model), DocumentReader(loader))
 
 
 def page_of(session: str) -> SimpleNamespace:
@@ -619,9 +619,9 @@ def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> N
 
 def test_waiting_is_said_in_words(bundled) -> None:
     job = JobRunner().adopt()
-    job.expect(2, 130.0)
+    job.set_wait(2, 130.0)
     assert "2 before this one, about 3 min" in status(Board(), job)
-    job.expect(1, None)
+    job.set_wait(1, None)
     assert "1 before this one<" in status(Board(), job)
     assert (format_duration(0.2), format_duration(37), format_duration(61)) == (
         "1 s",

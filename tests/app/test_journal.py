@@ -20,7 +20,7 @@ from app.errors import AppError, BadOption, Busy, Cancelled
 from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
 from app.files import write_atomic
 from app.runs.journal import MAX_ATTEMPTS, VERSION, CannotResume, JobFolder, Journal
-from app.runs.reading import Reader
+from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.request_run import summarize_all
 from app.runs.service import GIVEN_UP, Service
@@ -365,7 +365,7 @@ def test_uploads_leave_the_public_folder_and_can_be_read_twice(public) -> None:
     writer.encrypt("open sesame", algorithm="AES-256")
     locked = public / "locked.pdf"
     writer.write(locked)
-    path, reader = upload(locked, "locked.pdf"), Reader()
+    path, reader = upload(locked, "locked.pdf"), DocumentReader()
     with pytest.raises(AppError, match="password"):
         reader.open(str(path)).document()
     assert not path.exists()
@@ -382,7 +382,7 @@ def test_uploads_leave_the_public_folder_and_can_be_read_twice(public) -> None:
 def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> None:
     """Many readings, as of twenty scans by OCR, take no file from a page that still shows it."""
     monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 2)
-    reader, paths = Reader(), []
+    reader, paths = DocumentReader(), []
     for number in range(4):
         elsewhere = public / f"{number}.txt"
         elsewhere.write_text(f"Words of file {number}. " * 9)
@@ -390,7 +390,7 @@ def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> N
         reader.open(str(paths[-1])).document()
     for number, path in enumerate(paths):
         assert f"file {number}" in reader.open(str(path)).document().pages[0].text
-    later = Reader()
+    later = DocumentReader()
     assert len(list((data_dir() / "reading").glob("*/*.txt"))) == 4
     later.forget_copy(next((data_dir() / "reading").glob("*/0.txt")))  # of the one before
     later.forget_copy(public / "1.txt")  # which is nobody's copy
@@ -405,12 +405,12 @@ def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> N
 def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypatch) -> None:
     elsewhere = public / "a.txt"
     elsewhere.write_text("Words of a file. " * 9)
-    path, reader = str(upload(elsewhere, "a.txt")), Reader()
+    path, reader = str(upload(elsewhere, "a.txt")), DocumentReader()
     for _ in range(2):
         assert reader.open(path, by_page=False).document().pages
     reader.expire(3600)
     assert any((data_dir() / "reading").glob("*/a.txt"))
-    monkeypatch.setattr("app.runs.reading.PROGRAM_S", -1.0)
+    monkeypatch.setattr("app.runs.reading.API_UPLOAD_S", -1.0)
     reader.open(path)
     reader.expire(3600)
     assert reader.open(path).document().pages and any((data_dir() / "reading").glob("*/a.txt"))
@@ -421,7 +421,7 @@ def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypat
     assert not any(p.is_file() for p in data_dir().rglob("*"))
 
 
-def slow_reader(gate: threading.Event) -> Reader:
+def slow_reader(gate: threading.Event) -> DocumentReader:
     """Its readings go on until the gate opens, or until they are stopped."""
 
     def load(path, *, stop_event, **options):
@@ -430,11 +430,11 @@ def slow_reader(gate: threading.Event) -> Reader:
                 raise Cancelled("Stopped.")
         return document_from_text("Some words.", "a.txt")
 
-    return Reader(load)
+    return DocumentReader(load)
 
 
 def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
-    monkeypatch.setattr("app.runs.reading.PROGRAM_S", -1.0)
+    monkeypatch.setattr("app.runs.reading.API_UPLOAD_S", -1.0)
     gate = threading.Event()
     reader = slow_reader(gate)
     reading = reader.open("a.txt", by_page=False)
@@ -519,7 +519,7 @@ def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bund
 
 
 def test_examples_and_files_elsewhere_stay_where_they_are(public) -> None:
-    path, reader = upload(EXAMPLE_PDF, EXAMPLE_PDF.name), Reader()
+    path, reader = upload(EXAMPLE_PDF, EXAMPLE_PDF.name), DocumentReader()
     elsewhere = public / "mine.txt"
     elsewhere.write_text("Some words of mine. " * 9)
     reader.open(str(path)).document()

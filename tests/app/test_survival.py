@@ -20,7 +20,7 @@ from app.events import DocumentStarted, DraftText, Finished, SectionDone
 from app.runs import batch, subprocess_run
 from app.runs.device_errors import translate_device_errors
 from app.runs.journal import JobFolder, Journal
-from app.runs.reading import Reader
+from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.request_run import summarize_all
 from app.runs.run_state import Board
@@ -83,7 +83,7 @@ def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> No
 
     monkeypatch.setattr("app.runs.reading.shutil.move", full)
     with pytest.raises(NotReadable, match=r"“a.txt”.*no space.*make room"):
-        Reader().open(str(upload))
+        DocumentReader().open(str(upload))
 
 
 def test_h18_a_missing_model_is_said_before_the_page_starts(tmp_path, monkeypatch, capsys) -> None:

@@ -31,7 +31,7 @@ from app.events import (
     SectionDone,
     SectionStarted,
 )
-from app.runs.reading import Reader
+from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.run_state import Board
 from app.runs.service import Service
@@ -213,7 +213,7 @@ def test_reading_happens_once(tmp_path) -> None:
         options["on_progress"](1, 2)
         return document_from_text("Some words.", "a.pdf")
 
-    reader = Reader(load)
+    reader = DocumentReader(load)
     first, second = reader.open("a.pdf"), reader.open("a.pdf")
     assert first is second and first.document() is second.document()
     assert reader.open("a.pdf", "other password") is not first
@@ -229,7 +229,7 @@ def test_ocr_is_offered_where_pages_are_pictures_and_asked_for_by_a_switch(bundl
         pages = (Page(1, "1", "Some words here." if status == "ok" else "", status),)
         return Document(path, "0" * 64, "page", pages, (), ocr=ocr)
 
-    handlers = Handlers(Service(Settings(device="cpu", dtype="float32")), Reader(load))
+    handlers = Handlers(Service(Settings(device="cpu", dtype="float32")), DocumentReader(load))
 
     def switch(files, ocr=False):
         *_, last = handlers.read(files, "", ocr)
@@ -252,7 +252,7 @@ def test_a_failed_reading_is_tried_again() -> None:
     def load(path, **options):
         raise ValueError("secret")
 
-    reader = Reader(load)
+    reader = DocumentReader(load)
     reading = reader.open("a.pdf")
     with pytest.raises(NotReadable, match="a.pdf"):
         reading.document()
@@ -264,7 +264,7 @@ def test_a_reading_can_be_stopped() -> None:
         assert stop_event.wait(5)
         raise BadOption("stopped")
 
-    reading = Reader(load).open("a.pdf")
+    reading = DocumentReader(load).open("a.pdf")
     reading.stop()
     with pytest.raises(BadOption):
         reading.document()
@@ -280,7 +280,7 @@ def test_who_asks_while_a_reading_is_being_stopped_gets_a_new_one() -> None:
             raise BadOption("stopped")
         return document_from_text("Some words.", "a.pdf")
 
-    reader = Reader(load)
+    reader = DocumentReader(load)
     reader.open("a.pdf").stop()
     document = reader.open("a.pdf").document()
     ending.set()
