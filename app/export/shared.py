@@ -58,7 +58,7 @@ def flagged_spans(sentence: Sentence) -> Iterator[tuple[str, str]]:
     """Yield the text of a sentence in spans, each with the reason to doubt it ("" for none)."""
     at = 0
     for flag in sentence.flags:
-        start, end = flag["page_span"]
+        start, end = flag["span"]
         if start >= at:
             yield sentence.text[at:start], ""
             yield sentence.text[start:end], flag["reason"]
