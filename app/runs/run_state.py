@@ -26,7 +26,7 @@ ENCODING_SHARE = 0.5  # of a section's progress; decoding is the rest (chosen by
 
 
 @dataclass
-class SectionBoard:
+class SectionState:
     """A section so far: committed text, and provisional text that may still change."""
 
     pages: tuple[int, int]
@@ -38,11 +38,11 @@ class SectionBoard:
 
 
 @dataclass
-class DocumentBoard:
+class DocumentState:
     """A document so far; `summary` is set when it is finished, `error` when it failed."""
 
     name: str
-    sections: list[SectionBoard] = field(default_factory=list)
+    sections: list[SectionState] = field(default_factory=list)
     summary: Summary | None = None
     error: str = ""
     planned: Planned | None = None
@@ -62,10 +62,10 @@ class DocumentBoard:
 
 
 @dataclass
-class Board:
+class RunState:
     """A whole run; `progress` is the latest of its stage."""
 
-    documents: list[DocumentBoard] = field(default_factory=list)
+    documents: list[DocumentState] = field(default_factory=list)
     total: int = 1
     progress: Progress | None = None
 
@@ -76,15 +76,15 @@ class Board:
         elif isinstance(event, DocumentStarted):
             self.total = event.documents
             del self.documents[event.document - 1 :]  # a restarted run begins again here
-            self.documents.append(DocumentBoard(event.name))
+            self.documents.append(DocumentState(event.name))
             self.progress = None
         elif self.documents:
             self._apply(self.documents[-1], event)
 
-    def _apply(self, document: DocumentBoard, event: Event) -> None:
+    def _apply(self, document: DocumentState, event: Event) -> None:
         if isinstance(event, SectionStarted):
             del document.sections[event.section - 1 :]  # a restarted run begins again here
-            document.sections.append(SectionBoard(event.pages, event.title, event.labels))
+            document.sections.append(SectionState(event.pages, event.title, event.labels))
         elif isinstance(event, DraftText):
             section = document.sections[event.section - 1]
             section.committed, section.provisional = event.committed, event.provisional
@@ -104,7 +104,7 @@ class Board:
 
     def stopped_summary(self, model: str, options: dict[str, Any]) -> Summary:
         """Return an unfinished summary of the current document, for a run ended from outside."""
-        document = self.documents[-1] if self.documents else DocumentBoard("")
+        document = self.documents[-1] if self.documents else DocumentState("")
         sections = tuple(
             SectionSummary(
                 s.pages,

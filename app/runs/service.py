@@ -16,7 +16,7 @@ from .journal import JobFolder, Journal
 from .model_cache import ModelCache
 from .request import Request
 from .request_run import replay, summarize_all
-from .run_state import Board
+from .run_state import RunState
 from .stop import StopReason, StopSignal
 from .subprocess_run import summarize_in_subprocess
 
@@ -203,21 +203,21 @@ class Service:
     ) -> Iterator[Any]:
         """Run in the process that holds the GPU; closing its generator ends it."""
         assert self._lent_gpu is not None
-        board = Board()
+        state = RunState()
         events = self._lent_gpu(request, folder.path if folder else None)
         for event in events:
-            board.apply(event)
+            state.apply(event)
             yield event
             if stop.is_set() and not isinstance(event, Finished):
                 events.close()  # type: ignore[attr-defined]
-                yield Finished(board.stopped_summary(request.model, asdict(request.options)))
+                yield Finished(state.stopped_summary(request.model, asdict(request.options)))
                 return
 
 
 def _stopped_run(request: Request) -> Iterator[Event]:
     """Yield the events of a run that was stopped while it waited."""
-    board = Board()
+    state = RunState()
     started = DocumentStarted(1, len(request.documents), request.documents[0].name)
-    board.apply(started)
+    state.apply(started)
     yield started
-    yield Finished(board.stopped_summary(request.model, asdict(request.options)))
+    yield Finished(state.stopped_summary(request.model, asdict(request.options)))

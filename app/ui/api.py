@@ -15,7 +15,7 @@ from ..errors import AppError, EmptyFile
 from ..events import Finished
 from ..runs.reading import DocumentReader
 from ..runs.request import Request
-from ..runs.run_state import Board
+from ..runs.run_state import RunState
 from ..runs.service import Service
 from ..summary.options import Options
 from .form import beams_of
@@ -60,7 +60,7 @@ class Api:
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
-        board, job = Board(), None
+        board, job = RunState(), None
         settings = self.service.settings
         try:
             yield _answer("reading", 0.0)
@@ -139,7 +139,7 @@ def _answer(
     }
 
 
-def _progress(board: Board) -> dict[str, Any]:
+def _progress(board: RunState) -> dict[str, Any]:
     document = board.documents[-1] if board.documents else None
     if document is None:
         return _answer(board.stage, board.fraction)

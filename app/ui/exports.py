@@ -11,7 +11,7 @@ from pathlib import Path
 from ..export.filenames import safe_filename
 from ..export.formats import EXPORT_FORMATS, collection_suffix, export_collection
 from ..runs.reading import is_upload
-from ..runs.run_state import Board
+from ..runs.run_state import RunState
 from ..settings import data_dir, private_folder, upload_dir
 
 PREFIX = "exports-"
@@ -22,7 +22,7 @@ def exports_folder(job_id: str) -> Path:
     return upload_dir() / f"{PREFIX}{job_id}"
 
 
-def write_exports(board: Board, folder: Path) -> dict[str, str]:
+def write_exports(board: RunState, folder: Path) -> dict[str, str]:
     """The finished summaries as files: {format: path}."""
     summaries = [d.summary for d in board.documents if d.summary]
     if not summaries:

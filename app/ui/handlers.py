@@ -34,7 +34,7 @@ from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
 from ..runs.reading import DocumentReader
 from ..runs.request import Request
-from ..runs.run_state import Board
+from ..runs.run_state import RunState
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES
 from ..summary.throughput import format_duration
@@ -241,7 +241,7 @@ class Handlers:
 
     def _follow(self, job: Job, events: Iterator[Event | None], view: View) -> Iterator[View]:
         """Views of a run until it has finished. Raises the AppError that ended it."""
-        board, shown = Board(), 0.0
+        board, shown = RunState(), 0.0
         yield view.with_(
             job=job.id,
             status=status(board, job),
@@ -271,7 +271,7 @@ class Handlers:
             view = forgotten()
         yield view.with_(running=False)
 
-    def _finish(self, job_id: str, board: Board, view: View) -> None:
+    def _finish(self, job_id: str, board: RunState, view: View) -> None:
         self.earlier.remember(job_id, [d.summary for d in board.documents])
         view.with_(status=render.finished(board), summary=render.summary(board, False))
         try:
@@ -414,7 +414,7 @@ def session_of(request: gr.Request | None) -> str:
     return str(getattr(request, "session_hash", "") or "")
 
 
-def status(board: Board, job: Job) -> str:
+def status(board: RunState, job: Job) -> str:
     """Where a run is; while it waits, how many come first and for how long."""
     if board.stage != "waiting" or not job.ahead:
         return render.status(board, job.ahead)

@@ -32,7 +32,7 @@ from ..export.shared import (
     provenance_line,
     section_heading,
 )
-from ..runs.run_state import Board, DocumentBoard, SectionBoard
+from ..runs.run_state import DocumentState, RunState, SectionState
 from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
 from ..wording import counted, ranges
@@ -83,7 +83,7 @@ def forecast(line: str) -> str:
     return f'<p class="forecast" role="status">{escape(line)}</p>'
 
 
-def status(board: Board, ahead: int = 0) -> str:
+def status(board: RunState, ahead: int = 0) -> str:
     """Where a run is."""
     if board.stage == "waiting":
         detail = f"{ahead} before this one" if ahead else ""
@@ -98,7 +98,7 @@ def status(board: Board, ahead: int = 0) -> str:
     return bar(board.stage, board.fraction, ", ".join(parts))
 
 
-def finished(board: Board) -> str:
+def finished(board: RunState) -> str:
     """The line under a summary that has ended."""
     summaries = [d.summary for d in board.documents if d.summary]
     seconds = sum(s.timings.get("total_s", 0.0) for s in summaries)
@@ -108,14 +108,14 @@ def finished(board: Board) -> str:
     return f'<div class="status"><div class="words"><span role="status">{line}</span></div></div>'
 
 
-def summary(board: Board, busy: bool) -> str:
+def summary(board: RunState, busy: bool) -> str:
     """All documents of a run: solid where certain, grey where not yet; ``busy`` while it runs."""
     several = len(board.documents) > 1 or board.total > 1
     parts = [_document(n, document, several) for n, document in enumerate(board.documents)]
     return f'<div id="summary" aria-busy="{str(busy).lower()}">{"".join(parts)}</div>'
 
 
-def _document(number: int, document: DocumentBoard, several: bool) -> str:
+def _document(number: int, document: DocumentState, several: bool) -> str:
     html = f"<h2>{escape(document.name)}</h2>" if several else ""
     if document.error:
         return html + error(document.error)
@@ -151,7 +151,7 @@ def _heading(tag: str, title: str) -> str:
     return f'<{tag} class="head">{escape(title)}</{tag}>'
 
 
-def _section(number: int, section: SectionBoard) -> str:
+def _section(number: int, section: SectionState) -> str:
     # The guess continues the certain text in the same paragraph, its own spaces included.
     text = " ".join(_sentence(number, s) for s in section.sentences) or escape(section.committed)
     guess = ""

@@ -184,10 +184,10 @@ def test_one_page_is_no_map() -> None:
 
 
 def test_what_was_read_stands_right_under_what_it_is_about() -> None:
-    from app.runs.run_state import Board, DocumentBoard, SectionBoard
+    from app.runs.run_state import DocumentState, RunState, SectionState
 
     summary = replace(drawing((1,)), overview=(Sentence("In all.", (1,), ("1",)),))
-    board = Board([DocumentBoard("a.pdf", [SectionBoard((1, 40), committed="Text.")], summary)])
+    board = RunState([DocumentState("a.pdf", [SectionState((1, 40), committed="Text.")], summary)])
     html = render.summary(board, False)
     assert html.index("In all.") < html.index('class="strip') < html.index("Text.")
     board.documents[0].summary = replace(summary, overview=())

@@ -22,7 +22,7 @@ from app.runs.jobs import DONE, FAILED, WAITING, JobRunner
 from app.runs.model_cache import ModelCache
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
-from app.runs.run_state import Board
+from app.runs.run_state import RunState
 from app.runs.service import Service
 from app.settings import Settings, data_dir
 from app.summary.summarizer import Options
@@ -620,9 +620,9 @@ def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> N
 def test_waiting_is_said_in_words(bundled) -> None:
     job = JobRunner().adopt()
     job.set_wait(2, 130.0)
-    assert "2 before this one, about 3 min" in status(Board(), job)
+    assert "2 before this one, about 3 min" in status(RunState(), job)
     job.set_wait(1, None)
-    assert "1 before this one<" in status(Board(), job)
+    assert "1 before this one<" in status(RunState(), job)
     assert (format_duration(0.2), format_duration(37), format_duration(61)) == (
         "1 s",
         "40 s",

@@ -15,7 +15,7 @@ from app.events import DraftText, Finished, SectionDone
 from app.runs.journal import Journal
 from app.runs.request import Request
 from app.runs.request_run import RunSettings, next_fallback, summarize_all
-from app.runs.run_state import Board
+from app.runs.run_state import RunState
 from app.runs.service import Service
 from app.settings import Settings
 from app.summary import memory_estimate as memory
@@ -142,7 +142,7 @@ def test_fewer_beams_finish_what_more_cannot(
     short_of_memory(monkeypatch, bundled.model, too_many=2, after=20)
     folder = Journal(tmp_path, 3600).begin(JOB, request_for(short))
     options = Options(num_beams=4, max_new_tokens=12, max_input_tokens=256)
-    board, events = Board(), []
+    board, events = RunState(), []
     models = service_of(bundled).models
     for event in summarize_all(Request((short,), options, "bundled"), models, None, folder):
         board.apply(event)

@@ -23,7 +23,7 @@ from app.runs.journal import JobFolder, Journal
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.request_run import summarize_all
-from app.runs.run_state import Board
+from app.runs.run_state import RunState
 from app.runs.service import FAILED_AGAIN, FAILED_ONCE, Service
 from app.runs.stop import StopSignal
 from app.settings import Settings
@@ -139,8 +139,8 @@ def service(own, tmp_path, monkeypatch):
     made.runner.close()
 
 
-def ended(events) -> tuple[Board, Finished]:
-    board = Board()
+def ended(events) -> tuple[RunState, Finished]:
+    board = RunState()
     for event in events:
         board.apply(event)
     return board, event

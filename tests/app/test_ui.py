@@ -33,7 +33,7 @@ from app.events import (
 )
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
-from app.runs.run_state import Board
+from app.runs.run_state import RunState
 from app.runs.service import Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
 from app.summary.summarizer import Options
@@ -48,8 +48,8 @@ from tests.app.test_export import HOSTILE, summary_of
 from tests.conftest import EXAMPLE_TEXT
 
 
-def board_of(*events) -> Board:
-    board = Board()
+def board_of(*events) -> RunState:
+    board = RunState()
     for event in events:
         board.apply(event)
     return board
@@ -97,7 +97,7 @@ def test_no_level_of_headings_is_left_out(documents, levels) -> None:
 
 
 def test_progress_only_grows() -> None:
-    board, before = Board(), 0.0
+    board, before = RunState(), 0.0
     run = [
         *RUN,
         Progress("decoding", 1, 9, 1, 2),
@@ -294,7 +294,7 @@ def test_requests_are_checked_before_they_wait(handlers) -> None:
 
 
 def test_exports_of_nothing() -> None:
-    assert write_exports(Board(), Path()) == {}
+    assert write_exports(RunState(), Path()) == {}
 
 
 def test_the_drop_area_names_every_kind_of_file() -> None:

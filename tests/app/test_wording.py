@@ -11,7 +11,7 @@ from app.events import DocumentStarted, Finished, Planned, SectionSummary
 from app.evidence.coverage import page_status_title
 from app.export.compare import describe_summary
 from app.export.shared import provenance_line, section_heading
-from app.runs.run_state import Board
+from app.runs.run_state import RunState
 from app.summary.plan import describe_planned
 from app.ui import render
 from app.wording import counted, places, ranges
@@ -58,7 +58,7 @@ def test_a_number_that_is_printed_twice_is_told_apart() -> None:
 def test_one_word_is_no_words() -> None:
     """Of the summary, of the document, of its part, beside another summary, before the run."""
     summary = replace(summary_of("Rain."), pages=1, options={"length": "short", "num_beams": 1})
-    board = Board()
+    board = RunState()
     for event in (DocumentStarted(1, 1, "a.txt"), Finished(summary)):
         board.apply(event)
     said = [
