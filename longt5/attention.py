@@ -68,7 +68,7 @@ class Projections(nn.Module):
         return safe_linear(x.flatten(-2), self.o.weight)
 
     def merge_step(self, x: Tensor) -> Tensor:
-        """:meth:`merge` for the few rows of a decode step."""
+        """Merge heads of the few rows of a decode step; see :meth:`merge`."""
         weight = self.o.weight
         if weight.dtype is torch.float16:
             return self.merge(x)

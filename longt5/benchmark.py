@@ -1,8 +1,8 @@
-"""This engine and transformers side by side: the same weights, the same input, in one run.
+"""Compare the speed of this engine and transformers: same weights, same input, in one run.
 
     python -m longt5.benchmark --preset base --tokens 16384 --against transformers
 
-Each engine runs alone in a process of its own, so that its peak memory is its own.
+Each engine runs in a process of its own, so that its peak memory is measured alone.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ COMMON_SHAPE = {
     "dropout_rate": 0.0,
     "tie_word_embeddings": False,
 }
-# Sides of the products that measure the machine, and the longest that one may take; a GPU needs
-# larger ones to be busy for longer than it takes to tell it what to do.
+# Sizes of the matrix products that measure the machine, and the longest time that one may take.
+# A GPU needs larger ones: small products take less time than launching them.
 SMALL_SIDE, LARGE_SIDE, GPU_SIDE, PRODUCT_SECONDS = 256, 2048, 8192, 1.0
 # small has the shape of the bundled checkpoint; base and large those of the published ones.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -50,23 +50,23 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"d_model": 1024, "num_heads": 16, "d_ff": 2816, "num_layers": 24},
 }  # fmt: skip
 DTYPE_FLAGS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# What keeps torch, its libraries and our compiled kernel to the instructions of lesser processors.
+# Environment variables that limit torch, its libraries and our kernel to older instructions.
 INSTRUCTION_LIMITS = {
     "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
              "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }  # fmt: skip
 ENGINES = ("longt5", "transformers", "jax")
-# An encode that takes less than this in all is repeated, up to the count; the median counts.
+# Encodes are repeated until they took so long in all, or so often; the median is reported.
 REPEAT_SECONDS, REPEATS = 12.0, 5
 
 
 def config_of(preset: str) -> LongT5Config:
-    """The shape of a published checkpoint: small (bundled), base or large."""
+    """Return the config of a preset: small is the bundled checkpoint, base and large published."""
     return LongT5Config(**{**COMMON_SHAPE, **PRESETS[preset]})
 
 
 def write_checkpoint(folder: Path, preset: str, seed: int) -> None:
-    """Random float32 weights from one seed, as a checkpoint that both engines load."""
+    """Write random float32 weights of a seed as a checkpoint that both engines load."""
     torch.manual_seed(seed)
     model = LongT5ForConditionalGeneration(config_of(preset))
     if not model.config.tie_word_embeddings:
@@ -76,7 +76,7 @@ def write_checkpoint(folder: Path, preset: str, seed: int) -> None:
 
 
 def sample_ids(config: LongT5Config, tokens: int, seed: int) -> Tensor:
-    """Random ids [1, tokens] that end with EOS."""
+    """Return random ids [1, tokens] that end with EOS."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(3, config.vocab_size, (1, tokens), generator=generator)
     ids[0, -1] = 1
@@ -84,7 +84,7 @@ def sample_ids(config: LongT5Config, tokens: int, seed: int) -> Tensor:
 
 
 class Engine(Protocol):
-    """What the measure needs of an engine."""
+    """The interface of an engine to the measurements."""
 
     name: str
     dtype: str
@@ -125,14 +125,14 @@ class Ours:
 
     @torch.no_grad()
     def logits(self, encoded: EncoderStates, target: Tensor) -> Tensor:
-        """Through the cached step, which is the path under test: [T, V]."""
+        """Return logits [T, V] by cached steps, the path under test."""
         cache = self.model.init_cache(encoded, 1, target.shape[1])
         steps = [self.model.decode_step(target[:, i], cache)[0] for i in range(target.shape[1])]
         return torch.stack(steps)
 
 
 class Transformers:
-    """The reference implementation, used as its documentation says."""
+    """transformers, used as its documentation says."""
 
     name = "transformers"
 
@@ -186,7 +186,7 @@ class Transformers:
 
 
 class Jax:
-    """The JAX classes, compiled before they are timed; a step is the slope of two whole runs."""
+    """The JAX classes, compiled before they are timed; a step's time is the slope of two runs."""
 
     name = "jax"
 
@@ -225,7 +225,7 @@ class Jax:
 
 
 def peak_gib(device: torch.device) -> float:
-    """Peak resident memory of this process, or peak allocated on a GPU."""
+    """Return the peak resident memory of this process, or the peak allocated on a GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     if sys.platform == "win32":
@@ -252,7 +252,7 @@ def _windows_peak() -> int:
 
 
 def timed_encode(engine: Engine, ids: Tensor) -> tuple[Any, float]:
-    """The encoder's output and the median of its seconds."""
+    """Return the encoder's output and the median of its seconds."""
     seconds: list[float] = []
     encoded = None
     while len(seconds) < REPEATS and (not seconds or sum(seconds) < REPEAT_SECONDS):
@@ -265,18 +265,18 @@ def timed_encode(engine: Engine, ids: Tensor) -> tuple[Any, float]:
 
 
 def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
-    """One row of the table, with the tokens and the teacher-forced scores for comparison."""
+    """Return a row of the table, with tokens and teacher-forced scores for the comparison."""
     config = config_of(job["preset"])
     ids = sample_ids(config, job["tokens"], job["seed"])
     beams, new = job["num_beams"], job["new_tokens"]
-    # JAX, and a GPU's libraries, choose or compile for each length; others only have to wake up.
-    awake = 512 if engine.name != "jax" and engine.device.type == "cpu" else job["tokens"]
-    warm = ids[:, -min(job["tokens"], awake) :]
+    # JAX and a GPU's libraries compile or choose for each length; elsewhere a short run warms up.
+    warm_up_tokens = 512 if engine.name != "jax" and engine.device.type == "cpu" else job["tokens"]
+    warm = ids[:, -min(job["tokens"], warm_up_tokens) :]
     engine.decode(warm, engine.encode(warm), beams, min(new, 3))
     encoded, encode_s = timed_encode(engine, ids)
     tokens, stamps = engine.decode(ids, encoded, beams, new)
     gaps = [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
-    # The first step also makes the keys and values of the cross-attention: told apart.
+    # The first step also projects keys and values of the cross-attention: reported separately.
     later = gaps[1:] or gaps
     peak = peak_gib(engine.device)
     target = job.get("target") or tokens
@@ -305,7 +305,7 @@ def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """One row: a forward and a backward pass over ``tokens`` and a target of ``new_tokens``.
+    """Return a row for a forward and backward pass over ``tokens`` and ``new_tokens`` targets.
 
     Weights in float32, products in ``dtype`` by autocast, as training does.
     """
@@ -342,7 +342,7 @@ def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
-    """Where the time goes: one encode, then a decode of ``new_tokens`` steps."""
+    """Return the profiler's tables of one encode and of a decode of ``new_tokens`` steps."""
     from torch.profiler import ProfilerActivity, profile
 
     activities = [ProfilerActivity.CPU]
@@ -364,7 +364,7 @@ def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
 
 
 def best_seconds(run: Callable[[], Any], device: torch.device, times: int = 5) -> float:
-    """The least of several timings."""
+    """Return the shortest of several timings."""
     run()
     seconds = []
     for _ in range(times):
@@ -377,19 +377,19 @@ def best_seconds(run: Callable[[], Any], device: torch.device, times: int = 5) -
 
 
 def machine_rates(dtype: torch.dtype, device: torch.device) -> tuple[float, float]:
-    """(TFLOP/s of a large product in ``dtype``, GB/s of reading memory), measured."""
+    """Measure (TFLOP/s of a large product in ``dtype``, GB/s of reading memory)."""
     rate = product_rate(SMALL_SIDE, dtype, device)
-    # A processor without the dtype's instructions would multiply large ones for minutes.
+    # A processor without instructions for the dtype would multiply large matrices for minutes.
     for side in (LARGE_SIDE,) if device.type == "cpu" else (LARGE_SIDE, GPU_SIDE):
         if rate * PRODUCT_SECONDS > 2 * side**3:
             rate = product_rate(side, dtype, device)
-    # Far more than a last-level cache holds.
+    # Far larger than any cache.
     block = torch.zeros(2**27, device=device)
     return rate / 1e12, block.nbytes / best_seconds(block.sum, device) / 1e9
 
 
 def product_rate(side: int, dtype: torch.dtype, device: torch.device) -> float:
-    """FLOP/s of the product of two square matrices, by the faster routine."""
+    """Return the FLOP/s of a product of square matrices, by the faster of two routines."""
     x = torch.randn(side, side, dtype=dtype, device=device)
     with torch.no_grad():
         return max(
@@ -398,7 +398,7 @@ def product_rate(side: int, dtype: torch.dtype, device: torch.device) -> float:
 
 
 def encode_flops(c: LongT5Config, tokens: int) -> float:
-    """Multiply-adds, twice, of one encoder pass."""
+    """Return the FLOPs of one encoder pass: two per multiply-add."""
     matrices = 4 * c.d_model * c.inner_dim + (2 + c.is_gated_act) * c.d_model * c.d_ff
     side = tokens // c.global_block_size if c.uses_globals else 0
     attention = 2 * (3 * c.block_len + side) * c.inner_dim
@@ -407,7 +407,7 @@ def encode_flops(c: LongT5Config, tokens: int) -> float:
 
 
 def step_bytes(c: LongT5Config, tokens: int, weight_bytes: float, state_bytes: int) -> float:
-    """What one decode step must read once: decoder weights, head, cross keys and values."""
+    """Return the bytes that one decode step must read: weights, head, cross keys and values."""
     layers = c.num_decoder_layers or 0
     # Self-attention q k v o, cross-attention q o, feed-forward.
     per_layer = 6 * c.d_model * c.inner_dim + (2 + c.is_gated_act) * c.d_model * c.d_ff
@@ -416,8 +416,7 @@ def step_bytes(c: LongT5Config, tokens: int, weight_bytes: float, state_bytes: i
 
 
 def roofline(row: dict[str, Any], kind: torch.dtype, device: torch.device) -> dict[str, float]:
-    """The machine's measured limits in what the model computes in, and the share of them that
-    our row reached."""
+    """Return the machine's measured limits for a dtype, and the share that a row reached."""
     config = config_of(row["preset"])
     tflops, gbs = machine_rates(kind, device)
     size = 1 if row["dtype"] == "int8" else kind.itemsize
@@ -433,7 +432,7 @@ def roofline(row: dict[str, Any], kind: torch.dtype, device: torch.device) -> di
 
 
 def machine_name(device: torch.device) -> str:
-    """CPU model, instructions used, cores and memory; the GPU too when one is used."""
+    """Return CPU model, instructions used, cores and memory, and the GPU if it is used."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -450,7 +449,7 @@ def machine_name(device: torch.device) -> str:
 
 
 def run_worker(job: dict[str, Any]) -> dict[str, Any]:
-    """What one child process does: write the weights, or run one engine."""
+    """Run the job of a child process: write the weights, or measure one engine."""
     folder = Path(job["folder"])
     if job["task"] == "write":
         write_checkpoint(folder, job["preset"], job["seed"])
@@ -473,7 +472,7 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_child(job: dict[str, Any]) -> dict[str, Any]:
-    """Run one job in a fresh process. Raises RuntimeError with its last words if it fails."""
+    """Run one job in a new process. Raises RuntimeError with its last output if it fails."""
     command = [sys.executable, "-m", "longt5.benchmark", "--worker", json.dumps(job)]
     environment = os.environ | INSTRUCTION_LIMITS.get(job.get("limit") or "", {})
     done = subprocess.run(
@@ -485,7 +484,7 @@ def in_child(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def compare_engines(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Ratios (transformers over ours) and how far the outputs agree."""
+    """Return ratios (transformers over ours) and how far the outputs agree."""
     ours, theirs = results["longt5"], results.get("transformers")
     if theirs is None:
         return {"ratios": None, "same_tokens": None}
@@ -506,7 +505,7 @@ def compare_engines(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
-    """Whether an engine wrote our tokens; None if it did not run, or not in float32."""
+    """Return whether an engine wrote our tokens; None if it did not run, or not in float32."""
     rows = [results[n]["row"] for n in ("longt5", name) if n in results]
     if len(rows) < 2 or any(r["dtype"] != "fp32" for r in rows):
         return None
@@ -514,7 +513,7 @@ def same_tokens(results: dict[str, dict[str, Any]], name: str) -> bool | None:
 
 
 def benchmark_inference(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The whole comparison: the content of ``--json``."""
+    """Compare the engines; return the content of ``--json``."""
     fields = (
         "preset",
         "tokens",
@@ -557,7 +556,7 @@ def benchmark_inference(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def benchmark_training(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Training steps of both engines: rows, and the ratio of tokens per second."""
+    """Time training steps of both engines; return rows and the ratio of tokens per second."""
     fields = ("preset", "tokens", "new_tokens", "seed", "device", "dtype", "limit", "compile")
     job = {name: getattr(arguments, name) for name in fields}
     names = ("longt5", "transformers") if arguments.against else ("longt5",)
@@ -575,7 +574,7 @@ def benchmark_training(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def training_table(report: dict[str, Any]) -> str:
-    """The report of :func:`benchmark_training` for people."""
+    """Return the report of :func:`benchmark_training` as Markdown."""
     lines = [
         f"{report['machine']}; torch {report['torch']}",
         "",
@@ -593,7 +592,7 @@ def training_table(report: dict[str, Any]) -> str:
 
 
 def inference_table(report: dict[str, Any]) -> str:
-    """The report for people."""
+    """Return the report of :func:`benchmark_inference` as Markdown."""
     lines = [f"{report['machine']}; torch {report['torch']}", ""]
     heads = (
         "engine",
@@ -641,7 +640,7 @@ def inference_table(report: dict[str, Any]) -> str:
 
 
 def benchmark_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
+    """Return the parser of the command."""
     p = argparse.ArgumentParser(prog="python -m longt5.benchmark", description=__doc__)
     p.add_argument("--preset", choices=sorted(PRESETS), default="base")
     p.add_argument("--tokens", type=int, default=4096)
@@ -673,7 +672,8 @@ def benchmark_parser() -> argparse.ArgumentParser:
 
 
 def check_table(device: torch.device) -> tuple[str, bool]:
-    """Every kernel of this machine beside the reference, and whether all agree."""
+    """Compare every kernel of this machine with the reference; return a table, and whether all
+    agree."""
     rows = select.compare_all(device, LongT5ForConditionalGeneration)
     lines = ["| kernel | device | dtype | error | limit | verdict |", "|---|---|---|---|---|---|"]
     for r in rows:
@@ -689,7 +689,7 @@ def check_table(device: torch.device) -> tuple[str, bool]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure, print, and give the exit code."""
+    """Run the command and return its exit code."""
     arguments = benchmark_parser().parse_args(argv)
     if arguments.worker:
         print(json.dumps(run_worker(json.loads(arguments.worker))))

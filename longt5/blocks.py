@@ -67,7 +67,7 @@ def three_block_offsets(block_len: int) -> Tensor:
 
 
 def pad_to_blocks(x: Tensor, block_len: int) -> Tensor:
-    """Zero-pad dimension 1 (S) of [B, S, ...] up to a multiple of ``block_len``."""
+    """Pad with zeros dimension 1 (S) of [B, S, ...] up to a multiple of ``block_len``."""
     missing = -x.shape[1] % block_len
     if not missing:
         return x

@@ -178,7 +178,7 @@ class LongT5Config:
                 )
 
     def check_ids(self, what: str, lowest: int, highest: int) -> None:
-        """Raises ValueError naming an id that is not in the vocabulary."""
+        """Raise ValueError naming an id that is not in the vocabulary."""
         for token in (lowest, highest):
             if not 0 <= token < self.vocab_size:
                 raise ValueError(
@@ -187,7 +187,7 @@ class LongT5Config:
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of a ``config.json`` that transformers 4 and 5 read alike."""
+        """Return the content of a ``config.json`` that transformers 4 and 5 read alike."""
         values = dataclasses.asdict(self)
         if isinstance(self.eos_token_id, tuple):
             values["eos_token_id"] = list(self.eos_token_id)

@@ -28,7 +28,7 @@ The example of the LongT5 documentation, as one command (needs pip install ".[hu
 
 
 def evaluation_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
+    """Return the parser of the command."""
     p = argparse.ArgumentParser(
         prog="python -m longt5.evaluation",
         description=(__doc__ or "").split(": ", 1)[1],
@@ -97,7 +97,7 @@ def evaluation_parser() -> argparse.ArgumentParser:
 
 
 def evaluate(chosen: argparse.Namespace) -> None:
-    """Run what was asked for, print the report as Markdown, and write the files."""
+    """Score the systems, print the report as Markdown, and write its files."""
     from ..benchmark import machine_name
 
     names = [chosen.model, *(name.strip() for name in chosen.compare.split(",") if name.strip())]
@@ -143,7 +143,7 @@ def evaluate(chosen: argparse.Namespace) -> None:
 
 
 def _make_report_folder(folder: Path) -> None:
-    """The folder of a report, before hours are spent on it. Raises UserError."""
+    """Create the report's folder before hours of work. Raises UserError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -153,7 +153,7 @@ def _make_report_folder(folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Score, print the table, and give the exit code."""
+    """Run the command and return its exit code."""
     chosen = evaluation_parser().parse_args(argv)
     try:
         evaluate(chosen)

@@ -1,7 +1,7 @@
-"""What needs no model: the first sentences, TextRank, LexRank, and the oracle.
+"""Baselines without a model: the first sentences, TextRank, LexRank, and the oracle.
 
-Each picks whole sentences until it has about as many words as it is told, so that no system
-wins by its length alone; only the oracle, an upper bound, goes by itself.
+Each picks candidate sentences up to a given number of words, so that no system wins by its length
+alone; only the oracle, an upper bound, chooses its own length.
 """
 
 from __future__ import annotations
@@ -14,32 +14,34 @@ from ..text.prose import Span, candidate_spans, join_sentences
 from ..text.words import count_words, words_of
 from ..training.corpus import Record
 
-MAX_RANKED = 2000  # sentences that TextRank and LexRank compare, each with each
+MAX_RANKED = 2000  # sentences; TextRank and LexRank compare each pair, in quadratic time
 
 
 def lead(record: Record, words: int) -> str:
-    """The first sentences."""
+    """Return the first sentences."""
     spans = candidate_spans(record.document)
     return _fill_to_length(record.document, spans, range(len(spans)), words)
 
 
 def textrank(record: Record, words: int) -> str:
-    """The sentences that share most words with the others (Mihalcea and Tarau 2004; sumy)."""
+    """Return the sentences that share most words with others (Mihalcea and Tarau 2004; sumy)."""
     from sumy.summarizers.text_rank import TextRankSummarizer
 
     return _rank_with_sumy(TextRankSummarizer, record.document, words)
 
 
 def lexrank(record: Record, words: int) -> str:
-    """The sentences most like the others by tf-idf cosine (Erkan and Radev 2004; sumy)."""
+    """Return the sentences most like others by tf-idf cosine (Erkan and Radev 2004; sumy)."""
     from sumy.summarizers.lex_rank import LexRankSummarizer
 
     return _rank_with_sumy(LexRankSummarizer, record.document, words)
 
 
 def oracle(record: Record, words: int) -> str:
-    """The sentences that greedily raise ROUGE-1 F against the reference, as long as one does.
-    ``words`` is not used."""
+    """Return the sentences that greedily raise ROUGE-1 F against the reference, while one does.
+
+    ``words`` is not used.
+    """
     spans = candidate_spans(record.document)
     growing = Growing([words_of(record.summary or "")], 1)
     profiles = [growing.profile(words_of(record.document[a:b])) for a, b in spans]
@@ -61,7 +63,8 @@ BASELINES: dict[str, Callable[[Record, int], str]] = {
 
 
 def _fill_to_length(text: str, spans: list[Span], ranking: Sequence[int], words: int) -> str:
-    """The first of a ranking, at least one, as long as each brings the length nearer."""
+    """Return the first sentences of a ranking, at least one, while each brings the length
+    nearer to ``words``."""
     chosen: list[int] = []
     total = 0
     for i in ranking:
@@ -74,14 +77,14 @@ def _fill_to_length(text: str, spans: list[Span], ranking: Sequence[int], words:
 
 
 class _WordTokenizer:
-    """What sumy asks of a tokenizer, without NLTK's data."""
+    """The tokenizer that sumy needs, without NLTK's data."""
 
     def to_words(self, text: str) -> tuple[str, ...]:
         return tuple(words_of(text))
 
 
 def _rank_with_sumy(method: Any, text: str, words: int) -> str:
-    """The summary of a ranking by sumy, with its English stemmer and stop words."""
+    """Summarize by a ranking of sumy, with its English stemmer and stop words."""
     from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
     from sumy.nlp.stemmers import Stemmer
     from sumy.utils import get_stop_words

@@ -1,4 +1,4 @@
-"""How sure a mean is: percentile bootstrap over documents, the same draws for every system."""
+"""Confidence of a mean: percentile bootstrap over documents, the same draws for all systems."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ Interval = tuple[float, float, float]
 
 
 def interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """(mean, low, high): the 2.5th and 97.5th percentile of the means of resampled documents.
-    Raises ValueError without a value."""
+    """Return (mean, low, high): the 2.5th and 97.5th percentile of means of resampled documents.
+
+    Raises ValueError without a value.
+    """
     if not len(values):
         raise ValueError("There is no document to take a mean of.")
     table = np.asarray(values, dtype=np.float64)
@@ -23,5 +25,5 @@ def interval(values: Sequence[float], seed: int = 0) -> Interval:
     edge = 100 * (1 - CONFIDENCE_LEVEL) / 2
     low, high = np.percentile(table[drawn].mean(1), [edge, 100 - edge])
     mean = float(table.mean())
-    # Rounding may put the mean of equal values a hair outside their own percentiles.
+    # Rounding may put the mean of equal values slightly outside their percentiles.
     return mean, min(float(low), mean), max(float(high), mean)

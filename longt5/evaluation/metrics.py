@@ -1,4 +1,4 @@
-"""What is measured of one summary: ROUGE, length, what is copied, what is not in the source."""
+"""Metrics of one summary: ROUGE, length, copying, and support by the source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..text.sentences import last_sentence_end, split_sentences
 from ..text.words import count_words, words_of
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-NGRAM_SIZES = (1, 2, 4)  # of the n-grams looked up in the source
+NGRAM_SIZES = (1, 2, 4)  # lengths of the n-grams that are looked up in the source
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown: its name in a table, its decimals, and what it is."""
+    """Presentation of a metric: its name in a table, its decimals, and its definition."""
 
     label: str
     digits: int
@@ -54,24 +54,24 @@ METRICS = {
 
 
 class SourceDocument:
-    """What scores need of a document: its n-grams, made once for all systems."""
+    """A document and its n-grams, computed once for all systems."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     @cached_property
     def ngrams(self) -> dict[int, set[Gram]]:
-        """The n-grams of each size."""
+        """Return the n-grams of each size."""
         words = words_of(self.text)
         return {size: set(ngrams(words, size)) for size in NGRAM_SIZES}
 
 
 def rouge_scorer(lsum: str = "sentences") -> Callable[[str, str], dict[str, float]]:
-    """F1 x 100 of (reference, prediction) by the rouge-score package, without a stemmer as T5's
-    and LongT5's own evaluation, and with one.
+    """Return a function of (reference, prediction) to F1 x 100 by the rouge-score package.
 
-    ``lsum`` says what a sentence of ROUGE-Lsum is: "sentences" (our splitter), or "lines" (each
-    line of the text as it is, which is what the ``evaluate`` package does).
+    Scores are without a stemmer, as in T5's and LongT5's evaluation, and with one. ``lsum``
+    defines the sentences of ROUGE-Lsum: "sentences" (our splitter), or "lines" (the lines of the
+    text, as in the ``evaluate`` package).
     """
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -81,7 +81,7 @@ def rouge_scorer(lsum: str = "sentences") -> Callable[[str, str], dict[str, floa
 
     def score(reference: str, prediction: str) -> dict[str, float]:
         if lsum == "sentences":
-            # Line ends are no words: the other three scores do not see them.
+            # The other three scores ignore line ends.
             reference, prediction = sentence_lines(reference), sentence_lines(prediction)
         return {
             name + suffix: 100 * value.fmeasure
@@ -93,12 +93,12 @@ def rouge_scorer(lsum: str = "sentences") -> Callable[[str, str], dict[str, floa
 
 
 def sentence_lines(text: str) -> str:
-    """A text with each sentence on a line of its own."""
+    """Return a text with each sentence on its own line."""
     return "\n".join(" ".join(text[a:b].split()) for a, b in split_sentences(text))
 
 
 def summary_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
-    """Length, copying, repetition, support and end of a summary; shares are percentages."""
+    """Score length, copying, repetition, support and end of a summary; shares are percentages."""
     return {
         "words": float(count_words(prediction)),
         **copying_scores(source, prediction),
@@ -108,27 +108,27 @@ def summary_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
 
 
 def copying_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
-    """How much of a summary stands in the source, and how much of it was said before.
+    """Score how much of a summary is in the source, and how much of it repeats itself.
 
     Every occurrence counts. A summary too short for an n-gram has copied and repeated none.
     """
     words = words_of(prediction)
-    known, said = {}, {}
+    known, total = {}, {}
     for size in NGRAM_SIZES:
         counts = ngrams(words, size)
-        said[size] = sum(counts.values())
+        total[size] = sum(counts.values())
         known[size] = sum(n for gram, n in counts.items() if gram in source.ngrams[size])
     distinct = len(ngrams(words, 4))
     return {
-        "copied_words": _percent(known[1], said[1]),
-        "copied_4grams": _percent(known[4], said[4]),
-        "novel_2grams": _percent(said[2] - known[2], said[2]),
-        "repeated_4grams": _percent(said[4] - distinct, said[4]),
+        "copied_words": _percent(known[1], total[1]),
+        "copied_4grams": _percent(known[4], total[4]),
+        "novel_2grams": _percent(total[2] - known[2], total[2]),
+        "repeated_4grams": _percent(total[4] - distinct, total[4]),
     }
 
 
 def support_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
-    """The number and name check of :mod:`longt5.text.claims` against the whole document."""
+    """Check numbers and names by :mod:`longt5.text.claims` against the whole document."""
     flags = check(prediction, source.text, source.text)
     sentences = split_sentences(prediction)
     doubtful = sum(any(a <= flag.span[0] < b for flag in flags) for a, b in sentences)

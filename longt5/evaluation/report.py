@@ -1,4 +1,4 @@
-"""Every system over every document, and the report: means with intervals, Markdown and JSON."""
+"""Score every system on every document, and report means with intervals as Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ LSUM_SENTENCES = {
 def score_systems(
     records: Sequence[Record], systems: Systems, batch_size: int, lsum: str
 ) -> tuple[list[dict[str, Scores]], list[dict[str, str]]]:
-    """(scores, summaries) of each record by system. The first system's length in words is what
-    the baselines aim at."""
+    """Return (scores, summaries) of each record by system.
+
+    The baselines aim at the number of words of the first system's summary.
+    """
     rouge = rouge_scorer(lsum)
     scores: list[dict[str, Scores]] = []
     summaries: list[dict[str, str]] = []
@@ -66,7 +68,7 @@ def score_systems(
 def _summarize_batch(
     batch: Sequence[Record], systems: Systems
 ) -> dict[str, list[tuple[str, float]]]:
-    """(summary, seconds) of each record by system; a batch shares its seconds."""
+    """Return (summary, seconds) of each record by system; seconds are averaged over a batch."""
     written: dict[str, list[tuple[str, float]]] = {}
     lengths: list[int] = []
     for name, system in systems.items():
@@ -82,7 +84,7 @@ def _summarize_batch(
 
 
 def intervals(scores: Sequence[dict[str, Scores]]) -> dict[str, dict[str, list[float]]]:
-    """{system: {metric: [mean, low, high]}}."""
+    """Return {system: {metric: [mean, low, high]}}."""
     return {
         system: {m: list(interval([row[system][m] for row in scores])) for m in METRICS}
         for system in scores[0]
@@ -98,7 +100,7 @@ def build_report(
     machine: str,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The content of ``report.json``."""
+    """Return the content of ``report.json``."""
     groups: dict[str, list[dict[str, Scores]]] = {}
     for record, row in zip(records, scores, strict=True):
         groups.setdefault(source_group(record.source), []).append(row)
@@ -119,7 +121,7 @@ def build_report(
 
 
 def source_group(source: str) -> str:
-    """What comes before a source's first slash, colon or space: its origin.
+    """Return a source's origin: the text before its first slash, colon or space.
 
     >>> source_group("openstax/osbooks-physics (CC BY 4.0)")
     'openstax'
@@ -128,7 +130,7 @@ def source_group(source: str) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The report for people."""
+    """Return the report as Markdown."""
     parts = [
         f"# {report['model']} on {report['data']}",
         f"{report['n']} documents. Mean and {CONFIDENCE_LEVEL:.0%} interval "
@@ -174,7 +176,7 @@ def write_report(
     records: Sequence[Record],
     summaries: Sequence[Mapping[str, str]],
 ) -> None:
-    """``report.json``, ``report.md``, and ``summaries.jsonl`` to read beside the references."""
+    """Write ``report.json``, ``report.md``, and ``summaries.jsonl`` with the references."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=2, ensure_ascii=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")

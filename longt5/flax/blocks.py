@@ -58,7 +58,7 @@ def three_block_offsets(block_len: int) -> np.ndarray:
 
 
 def pad_to_blocks(x: Array, block_len: int) -> Array:
-    """Zero-pad dimension 1 (S) of [B, S, ...] up to a multiple of ``block_len``."""
+    """Pad with zeros dimension 1 (S) of [B, S, ...] up to a multiple of ``block_len``."""
     missing = -x.shape[1] % block_len
     return jnp.pad(x, [(0, 0), (0, missing), *[(0, 0)] * (x.ndim - 2)])
 

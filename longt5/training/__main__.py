@@ -1,5 +1,5 @@
-"""`python -m longt5.training`: pretrain or fine-tune by a recipe, and go on where it ended; or
-learn which sentences are salient, for a model that copies."""
+"""`python -m longt5.training`: pretrain or fine-tune by a recipe, resuming interrupted runs; or
+learn to rank sentences for an extractive model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMANDS = {
 
 
 def training_parser() -> argparse.ArgumentParser:
-    """The options of the commands."""
+    """Return the parser of the commands."""
     p = argparse.ArgumentParser(
         prog="python -m longt5.training",
         description=(
@@ -64,7 +64,7 @@ def training_parser() -> argparse.ArgumentParser:
 
 
 def learn_salience(chosen: argparse.Namespace) -> None:
-    """Fit and write the ranking. Raises UserError."""
+    """Fit and write the sentence ranking. Raises UserError."""
     from . import salience
     from .corpus import read_records
 
@@ -73,7 +73,7 @@ def learn_salience(chosen: argparse.Namespace) -> None:
 
 
 def train_model(chosen: argparse.Namespace) -> None:
-    """Run what was asked for. Raises UserError."""
+    """Run or resume the chosen recipe. Raises UserError."""
     from . import loop, start, world
 
     recipe = recipes.load_recipe(chosen.config, COMMANDS[chosen.command][0])
@@ -92,7 +92,7 @@ def train_model(chosen: argparse.Namespace) -> None:
 
 
 def _explain_failure(error: Exception, out: Path) -> str | None:
-    """What the person is told where memory or the disk gave out; None for other errors."""
+    """Return a message for errors of memory or disk, None for other errors."""
     from ..memory import is_out_of_memory
 
     if is_out_of_memory(error):
@@ -107,13 +107,13 @@ def _explain_failure(error: Exception, out: Path) -> str | None:
 
 
 def _resume_hint(out: Path) -> str:
-    """What is said of a state, "" without one."""
+    """Return how to resume the run, "" without a saved state."""
     state = out / "state.pt"
     return f"The same command goes on from {state}." if state.is_file() else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, and give the exit code."""
+    """Run the command and return its exit code."""
     chosen = training_parser().parse_args(argv)
     try:
         if chosen.command == "salience":

@@ -1,6 +1,6 @@
-"""Batches of examples of like length, up to a budget of tokens: the same ones for a seed.
+"""Batches of examples of similar length, up to a budget of tokens; a seed decides them.
 
-Everything follows from (seed, stage, number of the pool), so a run can go on anywhere.
+Everything follows from (seed, stage, number of the pool), so a run can resume at any batch.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from .examples import OBJECTIVES, Limits
 from .objectives import Example
 from .recipe import Recipe
 
-MAX_POOL_SIZE = 256  # most examples that are sorted by length together
+MAX_POOL_SIZE = 256  # examples that are sorted by length together: more would pad less, but a
+# pool takes longer to make and mixes examples less well
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where in the data a run is: the next batch of a pool of a stage."""
+    """Position of a run in its data: the next batch of a pool of a stage."""
 
     stage: int = 0
     pool: int = 0
@@ -44,23 +45,23 @@ class Batch:
     labels: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
+        """Return this batch on a device."""
         moved = (x.to(device) for x in (self.input_ids, self.attention_mask, self.labels))
         return Batch(*moved)
 
     @property
     def targets(self) -> int:
-        """Tokens to predict."""
+        """Return the number of tokens to predict."""
         return int((self.labels != IGNORE_INDEX).sum())
 
     @property
     def sources(self) -> int:
-        """Tokens to read."""
+        """Return the number of tokens to read."""
         return int(self.attention_mask.sum())
 
 
 def collate(examples: Sequence[Example], pad: int = 0) -> Batch:
-    """Examples side by side, padded on the right."""
+    """Return examples as one batch, padded on the right."""
 
     def padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
         width = max(map(len, rows))
@@ -72,8 +73,9 @@ def collate(examples: Sequence[Example], pad: int = 0) -> Batch:
 
 
 def group_by_length(examples: Sequence[Example], budget: int) -> list[list[Example]]:
-    """Groups of like length, each of at most ``budget`` tokens with its padding; an example
-    that is larger alone has a group of its own.
+    """Group examples of similar length, at most ``budget`` tokens with padding per group.
+
+    An example that is larger has a group of its own.
 
     >>> sizes = group_by_length([Example([1] * n, [1]) for n in (9, 2, 8, 1)], 20)
     >>> [[len(e.source) for e in group] for group in sizes]
@@ -100,8 +102,10 @@ class Batches:
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def after(self, position: Position) -> Iterator[tuple[Position, list[Example]]]:
-        """Endless batches of a stage from a position on, each with the position after it. The
-        next pool is made while one is used."""
+        """Yield endless batches of a stage from a position on, each with the position after it.
+
+        The next pool is made while one is used.
+        """
         stage, pool, at = position.stage, position.pool, position.batch
         with ThreadPoolExecutor(1) as worker:
             groups = self.pool(stage, pool)
@@ -112,7 +116,7 @@ class Batches:
                 groups, pool, at = following.result(), pool + 1, 0
 
     def pool(self, stage: int, number: int) -> list[list[Example]]:
-        """The batches of one pool. Raises UserError when no record gives an example."""
+        """Return the batches of one pool. Raises UserError when no record gives an example."""
         first = number * self.size
         made = (self._example(stage, n) for n in range(first, first + self.size))
         examples = [example for example in made if example is not None]
@@ -142,8 +146,7 @@ class Batches:
 
 
 def load_salience(recipe: Recipe) -> Salience | None:
-    """What ranks sentences for the objective that needs it. Raises UserError where there is
-    none."""
+    """Load the sentence ranking of a recipe, None if it names none. Raises UserError."""
     if not recipe.salience:
         return None
     try:

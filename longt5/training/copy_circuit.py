@@ -1,8 +1,8 @@
-"""Weights that can copy before any training: the way from four tokens to the one after them.
+"""Initial weights that can copy: an induction circuit from four tokens to the next one.
 
 Each source position stores codes of its four previous tokens; the decoder makes the same codes
 of its own last four; one cross-attention layer matches the two and writes the token found. A
-small model learns this by itself only after very many steps. Everything is trained from there.
+small model learns this by itself only after very many steps. All weights are trained further.
 """
 
 from __future__ import annotations
@@ -16,20 +16,18 @@ from ..config import LongT5Config
 from ..errors import UserError
 from ..model import LongT5ForConditionalGeneration
 
-SUBSPACE_SHARES = (
-    20,
-    16,
-    14,
-    14,
-)  # of 64: directions that hold the last token, the one before it, ...
-ENCODER_BIAS, DECODER_BIAS = 10.0, 9.0  # towards the one position that a head looks at
+# Dimensions, of 64, for the code of the last token, the one before it, and so on.
+SUBSPACE_SHARES = (20, 16, 14, 14)
+# Relative bias towards the one position that a head attends to; the other constants scale what it
+# writes. All chosen by hand: with much less, copying is noisy; with much more, softmax saturates and
+# training cannot move it.
+ENCODER_BIAS, DECODER_BIAS = 10.0, 9.0
 WRITE_STRENGTH, RELAY_STRENGTH, QUERY_SCALE, UNUSED_VALUE_SCALE = 2.0, 1.5, 0.13, 0.1
 
 
 @torch.no_grad()
 def wire(model: LongT5ForConditionalGeneration, seed: int = 0) -> None:
-    """Write the circuit into a freshly initialised model. Raises UserError for a shape that has
-    no room for it."""
+    """Write the circuit into a newly initialized model. Raises UserError for a shape too small."""
     _check_shape(model.config)
     generator = torch.Generator().manual_seed(seed)
     sizes = _subspace_sizes(model.config.d_kv)
@@ -60,7 +58,7 @@ def _check_shape(c: LongT5Config) -> None:
 
 
 def _subspace_sizes(width: int) -> list[int]:
-    """Directions for each of the four tokens, together a head's width."""
+    """Return the dimensions for each of the four tokens, together a head's width."""
     later = [width * share // sum(SUBSPACE_SHARES) for share in SUBSPACE_SHARES[1:]]
     return [width - sum(later), *later]
 
@@ -68,7 +66,7 @@ def _subspace_sizes(width: int) -> list[int]:
 def _orthonormal_subspaces(
     sizes: list[int], width: int, generator: torch.Generator
 ) -> list[Tensor]:
-    """Subspaces of the residual stream, orthonormal to each other: [size, D] each."""
+    """Return subspaces of the residual stream, orthonormal to each other: [size, D] each."""
     square = torch.randn(width, sum(sizes), generator=generator)
     return list(torch.linalg.qr(square)[0].T.split(sizes))
 
@@ -76,7 +74,7 @@ def _orthonormal_subspaces(
 def _attend_to_offset(
     table: Tensor, head: int, offset: int, bias: float, c: LongT5Config, bidirectional: bool
 ) -> None:
-    """Make a head look at the position ``offset`` from its own."""
+    """Make a head attend to the position at ``offset`` from its own."""
     bucket = relative_position_bucket(
         torch.tensor(offset),
         bidirectional=bidirectional,
@@ -89,7 +87,7 @@ def _attend_to_offset(
 def _copy_subspace(
     attention: Projections, head: int, read: Tensor, write: Tensor, strength: float
 ) -> None:
-    """Make a head carry what lies along ``read`` [n, D] to ``write`` [n, D]."""
+    """Make a head copy the subspace ``read`` [n, D] to the subspace ``write`` [n, D]."""
     width = attention.width
     rows = slice(head * width, head * width + len(read))
     attention.v.weight[head * width : (head + 1) * width] *= UNUSED_VALUE_SCALE
@@ -103,8 +101,11 @@ def _wire_encoder(
     stores: list[Tensor],
     relays: list[Tensor],
 ) -> None:
-    """Layer 0 stores the codes of the token before, and of the one before that for three uses;
-    layer 1 hands two of these on by one and two positions."""
+    """Store codes of previous tokens at each source position.
+
+    Layer 0 stores the code of the previous token, and three codes of the one before; layer 1
+    moves two of these on by one and two positions.
+    """
     first, second = (model.encoder.block[i].layer[0].inner for i in (0, 1))
     table = first.relative_attention_bias.weight
     _attend_to_offset(table, 0, -1, ENCODER_BIAS, model.config, bidirectional=True)
@@ -118,7 +119,7 @@ def _wire_encoder(
 def _wire_decoder(
     model: LongT5ForConditionalGeneration, codes: list[Tensor], own: list[Tensor]
 ) -> None:
-    """Layer 0 gathers the codes of the three tokens before the last, which is here itself."""
+    """Make layer 0 gather the codes of the three tokens before the current one."""
     layer = model.decoder.block[0].layer[0].inner
     for head in range(3):
         table = layer.relative_attention_bias.weight
@@ -133,7 +134,7 @@ def _wire_matching(
     own: list[Tensor],
     generator: torch.Generator,
 ) -> None:
-    """Every head of one cross-attention layer matches both, and writes the token found."""
+    """Make every head of one cross-attention layer match both codes and write the token found."""
     cross, c = model.decoder.block[1].layer[1].inner, model.config
     cross.k.weight.copy_(torch.cat(stores).repeat(c.num_heads, 1))
     cross.q.weight.copy_(QUERY_SCALE * torch.cat(own).repeat(c.num_heads, 1))

@@ -1,4 +1,4 @@
-"""Documents, with summaries where there are any: a JSON Lines file, or a data set of the hub."""
+"""Read documents, with summaries if there are any, from JSON Lines or a data set of the hub."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE_SUFFIXES = (".jsonl", ".json", ".xz", ".gz", ".txt")
 
 @dataclass(frozen=True)
 class Record:
-    """A document, its summary (None for unpaired text), and where both come from ("": unsaid)."""
+    """A document, its summary (None for unpaired text), and the source of both ("" if unknown)."""
 
     id: str
     document: str
@@ -37,10 +37,11 @@ def read_records(
     split: str = "train",
     paired: bool = False,
 ) -> list[Record]:
-    """The records of a file (``.jsonl``, also ``.xz`` or ``.gz``), or of a data set by its name
-    on the hub. ``limit``: that many, spread evenly over a file; the first ones of a data set.
-    Rows without text are left out, and those without a summary where ``paired``. Raises
-    UserError."""
+    """Read the records of a file (``.jsonl``, also ``.xz`` or ``.gz``) or a data set on the hub.
+
+    ``limit``: that many records, spread evenly over a file, or the first of a data set. Rows
+    without text are left out, with ``paired`` also those without a summary. Raises UserError.
+    """
     path = Path(data).expanduser()
     if path.is_file():
         records = list(_records(_read_json_lines(path), path.name, paired))
@@ -77,8 +78,10 @@ def _parse_row(number: int, row: Mapping[str, Any], name: str) -> tuple[str, str
 
 
 def _clean_text(value: Any) -> str:
-    """A text, or the sentences of one as some data sets keep it. Half a surrogate pair, which
-    JSON can hold and no tokenizer takes, becomes a question mark."""
+    """Return a text, or a list of its sentences as one text.
+
+    Half a surrogate pair, which JSON allows and tokenizers refuse, becomes a question mark.
+    """
     if isinstance(value, Sequence) and not isinstance(value, str):
         value = "\n".join(map(str, value))
     return str(value or "").encode(errors="replace").decode()
@@ -112,7 +115,7 @@ def _hub_rows(name: str, subset: str | None, split: str) -> Iterator[tuple[int, 
     import datasets
 
     try:
-        # Streamed, so that a limit of a hundred documents does not download a whole set.
+        # Streaming: a limit of a hundred documents does not download the whole data set.
         yield from enumerate(datasets.load_dataset(name, subset, split=split, streaming=True), 1)
     except Exception as error:
         raise UserError(

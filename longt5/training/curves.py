@@ -1,4 +1,4 @@
-"""What a run tells: a line per step in ``log.csv``, and the curves as a picture."""
+"""The log of a run, a line per step in ``log.csv``, and its curves as a picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOG_COLUMNS = (
 
 
 class Log:
-    """``log.csv`` of a run; one that goes on drops the lines after the step it goes on from."""
+    """``log.csv`` of a run; a resumed run drops the lines after the step it resumes from."""
 
     def __init__(self, path: Path, steps_done: int) -> None:
         self.path = path
@@ -35,13 +35,13 @@ class Log:
             writer.writerows(rows)
 
     def add(self, **values: Any) -> None:
-        """One step; floats in full, so that two runs can be compared."""
+        """Append one step, with floats in full precision, so that two runs can be compared."""
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, LOG_COLUMNS).writerow(values)
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
-    """The whole lines of a log, [] without one."""
+    """Read the complete lines of a log, [] without one."""
     if not path.is_file():
         return []
     text = path.read_bytes().decode()
@@ -49,7 +49,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
 
 
 def plot_curves(log: Path, picture: Path) -> str | None:
-    """Loss and validation curves as a PNG; without matplotlib a sentence that says so."""
+    """Plot loss and validation curves as a PNG; without matplotlib return a sentence saying so."""
     if find_spec("matplotlib") is None:
         return 'No picture of the curves without matplotlib: pip install ".[train]".'
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,4 +1,4 @@
-"""One record made into one example, by the name of an objective."""
+"""Make one training example of one record, by the name of an objective."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from .corpus import Record
 from .extractive import Extractive, extract
 from .objectives import Example, gap_sentences, span_copying, span_corruption
 
-MAX_CHARACTERS_PER_TOKEN = 8  # more than a token has on average: what is encoded before it is cut
-LATER_START_SHARE = (
-    0.15  # share of the long documents with a summary that are read from a later place
-)
-SENTENCE_SEARCH_CHARACTERS = (
-    2000  # characters after a random place in which a sentence is looked for
-)
-TARGET_TOKENS_PER_SOURCE_TOKEN = (
-    0.21  # tokens of a target, sentinels counted, for each of a source with spans cut out
-)
-RANKED_TARGET_WORDS = (50, 150)  # of a target that a ranking chooses: any length in between
+# Bounds the text that is encoded before it is cut to tokens; a token has fewer on average.
+MAX_CHARACTERS_PER_TOKEN = 8
+# Share of long documents with a summary that are read from a later sentence, so that the model also
+# sees windows that are not beginnings; chosen by hand.
+LATER_START_SHARE = 0.15
+SENTENCE_SEARCH_CHARACTERS = 2000  # a sentence begins within so many characters of any place
+# Target tokens of span corruption, sentinels counted, per source token: 15 % noise in spans of
+# three tokens with a sentinel each, and one more percent for safety.
+TARGET_TOKENS_PER_SOURCE_TOKEN = 0.21
+RANKED_TARGET_WORDS = (50, 150)  # shortest and longest target of the objective "ranked"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Most tokens of a source and of a target, ``</s>`` counted; what ranks sentences."""
+    """Most tokens of a source and of a target, ``</s>`` counted; the ranking of sentences."""
 
     source: int
     target: int
@@ -41,7 +40,7 @@ class Limits:
 def summary_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
-    """The given target for the given source: any sequence-to-sequence task."""
+    """Return the record's own summary as target: any sequence-to-sequence task."""
     if record.summary is None:
         return None
     source = tokenizer.encode(
@@ -53,22 +52,24 @@ def summary_example(
 def extractive_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
-    """The document's own sentences that a summary should repeat, tidied."""
+    """Return the document's sentences that a summary should repeat as target, tidied."""
     text = _take_source(record, tokenizer, rng, limits)
     target = extract(text, record.summary, Extractive())
     if target is None:
         return None
     ids = tokenizer.encode(target, add_eos=False)
     if len(ids) >= limits.target:
-        return None  # half a sentence is no target
+        return None  # a target cut in a sentence would teach to stop there
     return _with_eos(tokenizer.encode(text, add_eos=False), ids, tokenizer, limits)
 
 
 def ranked_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
-    """The sentences that a ranking plans, tidied: what can be counted in a document becomes what
-    is read in it, for any document. Raises UserError without a ranking."""
+    """Return the sentences that a ranking plans as target, tidied.
+
+    The model learns to choose as the ranking does. Raises UserError without a ranking.
+    """
     if limits.salience is None:
         raise UserError("The objective ranked needs a ranking: set salience to its folder.")
     text = _take_source(record, tokenizer, rng, limits)
@@ -87,7 +88,7 @@ def ranked_example(
 def gap_sentences_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
-    """PEGASUS' objective as LongT5 used it."""
+    """Return an example of PEGASUS' objective, as LongT5 used it."""
     text = _take_source(record, tokenizer, rng, limits)
     return gap_sentences(text, tokenizer, rng, limits.source, limits.target)
 
@@ -95,7 +96,7 @@ def gap_sentences_example(
 def span_corruption_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
-    """T5's objective. Raises UserError where the vocabulary has no sentinels."""
+    """Return an example of T5's objective. Raises UserError for a vocabulary without sentinels."""
     if not tokenizer.sentinels:
         raise UserError(
             "The objective span-corruption needs extra ids, which this vocabulary has not: set "
@@ -109,7 +110,7 @@ def span_corruption_example(
 def span_copying_example(
     record: Record, tokenizer: Any, rng: random.Random, limits: Limits
 ) -> Example | None:
-    """Spans of the source as they stand."""
+    """Return spans of the source as target, to be copied."""
     ids = tokenizer.encode(_take_source(record, tokenizer, rng, limits), add_eos=False)
     made = span_copying(ids, rng, window=limits.source)
     return made and _with_eos(made.source[:-1], made.target[:-1], tokenizer, limits)
@@ -136,8 +137,10 @@ def _with_eos(
 
 
 def _take_source(record: Record, tokenizer: Any, rng: random.Random, limits: Limits) -> str:
-    """Whole sentences of the document that fit: mostly its beginning where there is a summary of
-    it, else from a sentence anywhere."""
+    """Return sentences of the document that fit.
+
+    With a summary mostly from its beginning, else from any sentence.
+    """
     text, room = record.document, limits.source * MAX_CHARACTERS_PER_TOKEN
     anywhere = record.summary is None or rng.random() < LATER_START_SHARE
     if anywhere and len(text) > room // 2:

@@ -1,6 +1,6 @@
-"""The training loop: steps, validation, the best model kept, and a state to go on from.
+"""The training loop: steps, validation, saving the best model, and resuming exactly.
 
-OUT holds ``model/`` (the best so far, Hugging Face layout), ``state.pt`` (to go on exactly),
+OUT holds ``model/`` (the best so far, Hugging Face layout), ``state.pt`` (to resume exactly),
 ``log.csv`` and ``curves.png``.
 """
 
@@ -42,7 +42,7 @@ OnStep = Callable[[int, float], None]
 
 
 def adapt(model: LongT5ForConditionalGeneration, recipe: Recipe) -> None:
-    """Dropout, what is compiled, and layers that are computed again going back."""
+    """Set dropout, compilation and gradient checkpointing of a model by its recipe."""
     for module in model.modules():
         if hasattr(module, "dropout"):
             module.dropout = recipe.dropout  # type: ignore[assignment]
@@ -54,7 +54,7 @@ def adapt(model: LongT5ForConditionalGeneration, recipe: Recipe) -> None:
 
 
 def compile_layers(model: nn.Module) -> None:
-    """Compile what takes most of a training step beside the products."""
+    """Compile the layers that, after matrix products, take most of a training step."""
     for module in model.modules():
         if isinstance(module, LongAttention):
             module.compiled = True
@@ -63,7 +63,7 @@ def compile_layers(model: nn.Module) -> None:
 
 
 def _compiled_in_training(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The module's forward, compiled where it is trained: inference has kernels of its own."""
+    """Return a forward that is compiled in training; inference has its own kernels."""
     plain, compiled = module.forward, torch.compile(module.forward, dynamic=True)
 
     def forward(x: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _compiled_in_training(module: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 class Trainer:
-    """A run of a recipe: the model, where it is in the data, and what it has reached."""
+    """A run of a recipe: the model, its position in the data, and its best score."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Trainer:
             self.validate = validator(validation, tokenizer, recipe)
 
     def run(self, on_step: OnStep | None = None) -> None:
-        """All steps that are left. ``on_step(step, loss)`` after each."""
+        """Run all remaining steps; call ``on_step(step, loss)`` after each."""
         first = self.world.is_first
         bar = tqdm(
             total=self.recipe.steps, initial=self.step, unit="step", disable=None if first else True
@@ -114,23 +114,23 @@ class Trainer:
                 self.position = Position(stage)
             stream = self.batches.after(self.position)
             while self.step < self.recipe.steps and self.recipe.stage_at(self.step) == stage:
-                told = self._one_step(stream)
+                logged = self._one_step(stream)
                 bar.update()
-                bar.set_postfix(loss=f"{told['loss']:.3f}")
-                self._keep(told)
+                bar.set_postfix(loss=f"{logged['loss']:.3f}")
+                self._log_and_save(logged)
                 if on_step is not None:
-                    on_step(self.step, told["loss"])
+                    on_step(self.step, logged["loss"])
         bar.close()
 
     def _one_step(self, stream: Iterator[tuple[Position, Any]]) -> dict[str, Any]:
-        """Update the weights once; what the log says of it."""
+        """Update the weights once; return the step's values for the log."""
         began = time.perf_counter()
         batches = [batch.to(self.world.device) for batch in self._take(stream)]
         targets, sources = self.world.total(
             sum(batch.targets for batch in batches), sum(batch.sources for batch in batches)
         )
         seed, options = self.recipe.seed, self.recipe.optimizer
-        # Dropout follows from the step alone, so that a run that goes on draws the same.
+        # Dropout follows from the step alone, so that a resumed run drops the same.
         torch.manual_seed((seed * 1_000_003 + self.step) * self.world.size + self.world.rank)
         loss = 0.0
         for number, batch in enumerate(batches):
@@ -161,7 +161,7 @@ class Trainer:
         }
 
     def _take(self, stream: Iterator[tuple[Position, Any]]) -> list[Batch]:
-        """This process's share of the next batches; all processes go through the same ones."""
+        """Return this process's share of the next batches; all processes iterate over the same."""
         world, mine = self.world, []
         for number in range(self.recipe.accumulation * world.size):
             self.position, examples = next(stream)
@@ -170,11 +170,11 @@ class Trainer:
         return mine
 
     def _backward(self, batch: Batch, targets: float) -> float:
-        """Gradients of a batch's share of the mean loss of the step's targets; that share."""
+        """Compute gradients of a batch's share of the step's mean loss; return that share."""
         with self._autocast():
             output = self.wrapped(batch.input_ids, batch.attention_mask, labels=batch.labels)
         share = output.loss * (batch.targets / targets)
-        # Processes' gradients are averaged; their sum is wanted.
+        # DDP averages the gradients of processes; their sum is needed.
         (share * self.world.size).backward()
         return share.item()
 
@@ -184,21 +184,22 @@ class Trainer:
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.half)
 
-    def _keep(self, told: dict[str, Any]) -> None:
-        """Validate, log and save where it is time, at the end in any case."""
+    def _log_and_save(self, logged: dict[str, Any]) -> None:
+        """Log the step; validate and save at their intervals and at the end."""
         ends = self.step == self.recipe.steps
         if self.world.is_first:
             checks = ends or self.step % self.recipe.validate_every == 0
             if checks and self.validate is not None:
-                told.update(self.validate(self.model))
-            self.log.add(**told)
-            if ends or self.step % self.recipe.save_every == 0 or "rouge1" in told:
-                self._save(told.get("rouge1", 0.0) + told.get("rouge2", 0.0), checks)
+                logged.update(self.validate(self.model))
+            self.log.add(**logged)
+            if ends or self.step % self.recipe.save_every == 0 or "rouge1" in logged:
+                score = logged.get("rouge1", 0.0) + logged.get("rouge2", 0.0)
+                self._save(score, checks)
         if ends:
             self.world.wait()
 
     def _save(self, score: float, checked: bool) -> None:
-        """The model where it is the best so far (or nothing validates it), and the state."""
+        """Save the model if it is the best so far (or nothing validates it), and the state."""
         if self.validate is None or (checked and score > self.best):
             self.best = score
             half = copy.deepcopy(self.model).to(DTYPES[self.recipe.save_dtype])
@@ -216,12 +217,12 @@ class Trainer:
         }
         with replacing(self.out / "state.pt") as part:
             torch.save(state, part)
-        told = plot_curves(self.out / "log.csv", self.out / "curves.png")
-        if told and self.step == self.recipe.steps:
-            tqdm.write(told)
+        notice = plot_curves(self.out / "log.csv", self.out / "curves.png")
+        if notice and self.step == self.recipe.steps:
+            tqdm.write(notice)
 
     def _resume(self) -> None:
-        """Go on from ``state.pt`` if there is one. Raises UserError if it is of another run."""
+        """Resume from ``state.pt`` if there is one. Raises UserError if it is of another run."""
         path = self.out / "state.pt"
         if not path.is_file():
             return
@@ -241,11 +242,11 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
         self.position = Position(*state["position"])
-        self.half = state["half"]  # another machine may choose otherwise, and lose other digits
+        self.half = state["half"]  # "auto" may choose otherwise on another machine
 
 
 def _digest(records: Sequence[Record]) -> str:
-    """What tells this data, in this order, from other data."""
+    """Return a hash of the data in its order."""
     found = hashlib.sha256()
     for record in records:
         found.update(repr((record.document, record.summary)).encode())

@@ -1,4 +1,4 @@
-"""What a model is asked to write: gap sentences (PEGASUS), corrupted spans (T5), copied spans.
+"""Training objectives: gap sentences (PEGASUS), corrupted spans (T5), copied spans.
 
 Each objective makes one example of token ids from a document, with a random generator that is
 passed in: the same generator state gives the same example.
@@ -19,7 +19,7 @@ EOS = 1
 
 
 class TextEncoder(Protocol):
-    """What objectives need of a :class:`longt5.Tokenizer`."""
+    """The part of :class:`longt5.Tokenizer` that objectives need."""
 
     sentinels: list[int]
     unk_token_id: int
@@ -54,7 +54,7 @@ class GapSentences:
 def principle_sentences(
     sentences: Sequence[str], rng: random.Random, options: GapSentences
 ) -> list[int]:
-    """Indices, in document order, of the sentences that say most of the others' words.
+    """Return the indices, in document order, of the sentences that share most words with the rest.
 
     Scores are ROUGE-1 F against the rest of the document, each times a normal factor around 1
     whose deviation is ``noise`` squared, as in the published parser. How many are chosen is
@@ -89,8 +89,9 @@ def gap_sentences(
     max_target: int = 910,
     options: GapSentences | None = None,
 ) -> Example | None:
-    """Principle sentences generation: the document without its most telling sentences, and
-    those sentences in order. None when fewer than two sentences fit.
+    """Return the document without its principal sentences as source, and these as target.
+
+    None when fewer than two sentences fit.
 
     A chosen sentence becomes the mask token, which is ``<unk>`` in the published checkpoints
     (id 2), or stays in its place in one case of ten.
@@ -113,7 +114,7 @@ def gap_sentences(
 def _sentences_within(
     text: str, tokenizer: TextEncoder, limit: int
 ) -> tuple[list[str], list[list[int]]]:
-    """The first sentences of a text, and their ids, that make at most ``limit`` tokens."""
+    """Return the first sentences of a text, and their ids, of at most ``limit`` tokens."""
     texts, ids, used = [], [], 0
     for start, end in split_sentences(text):
         sentence = tokenizer.encode(text[start:end], add_eos=False)
@@ -133,10 +134,10 @@ def span_corruption(
     density: float = 0.15,
     mean_length: float = 3.0,
 ) -> Example | None:
-    """T5's objective: random spans become sentinels, the target says what they were.
+    """Replace random spans by sentinels; the target lists the spans (T5's objective).
 
-    ``ids`` without ``</s>``. Spans grow where there are more of them than sentinels. None for
-    a text of fewer than two tokens. Source: T5 paper, section 3.1.4.
+    ``ids`` without ``</s>``. With too few sentinels, spans are longer and fewer. None for a text
+    of fewer than two tokens. Source: T5 paper, section 3.1.4.
     """
     if len(ids) < 2:
         return None
@@ -155,7 +156,7 @@ def span_corruption(
 
 
 def _segments(total: int, parts: int, rng: random.Random) -> list[int]:
-    """Random positive lengths that make ``total``, every division equally likely."""
+    """Return random positive lengths that sum to ``total``, every division equally likely."""
     cuts = [0, *sorted(rng.sample(range(1, total), parts - 1)), total]
     return [b - a for a, b in zip(cuts, cuts[1:], strict=False)]
 
@@ -167,7 +168,7 @@ def span_copying(
     spans: tuple[int, int] = (1, 3),
     lengths: tuple[int, int] = (25, 55),
 ) -> Example | None:
-    """A window of the document, and one to three of its spans in order: nothing but copying.
+    """Return a window of the document as source, and one to three of its spans as target.
 
     ``ids`` without ``</s>``. None for a text shorter than the shortest span.
     """

@@ -11,7 +11,7 @@ from .recipe import Optimizer
 
 
 def build_optimizer(model: nn.Module, options: Optimizer) -> torch.optim.Optimizer:
-    """AdamW or Adafactor over all parameters; vectors are not decayed."""
+    """Return AdamW or Adafactor over all parameters; vectors have no weight decay."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": options.weight_decay},
@@ -23,7 +23,7 @@ def build_optimizer(model: nn.Module, options: Optimizer) -> torch.optim.Optimiz
 
 
 def learning_rate(step: int, steps: int, options: Optimizer) -> float:
-    """The rate of a step (from 0) of a run of ``steps``: up in a line, then by the schedule.
+    """Return the learning rate of a step (from 0): linear warmup, then the schedule.
 
     >>> options = Optimizer(lr=1.0, warmup=2, final=0.0)
     >>> [round(learning_rate(step, 6, options), 2) for step in range(6)]

@@ -1,4 +1,4 @@
-"""A recipe: everything that a training run depends on, read from TOML and checked."""
+"""A recipe: all settings that a training run depends on, read from TOML and checked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .examples import OBJECTIVES
 
 @dataclass(frozen=True)
 class Data:
-    """Files (in ``--data DIR``, or paths) or data sets of the hub; where several are named, their
-    records are joined. ``limit``: validation documents, whose loss and ROUGE are followed."""
+    """Files (in ``--data DIR``, or paths) or data sets of the hub; the records of several are
+    joined. ``limit``: number of validation documents."""
 
     train: tuple[str, ...] = ()
     validation: str = ""
@@ -86,10 +86,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run. ``init``: a checkpoint to go on from, else ``model`` says the shape (fields of
-    ``config.json``), ``vocabulary`` the pieces. ``salience``: a folder with the ranking that the
-    objective ranked follows. A step has ``batch_tokens`` (source and target,
-    padding counted) times ``accumulation`` on each process."""
+    """A run. ``init``: a checkpoint to start from; without it, ``model`` is the shape (fields of
+    ``config.json``) and ``vocabulary`` the tokenizer. ``salience``: a folder with the sentence
+    ranking of the objective "ranked". A step has ``batch_tokens`` (source and target, padding
+    counted) times ``accumulation`` on each process."""
 
     stages: tuple[Stage, ...]
     data: Data = field(default_factory=Data)
@@ -132,11 +132,11 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Of all stages."""
+        """Return the steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def stage_at(self, step: int) -> int:
-        """The number of the stage of a step (both from 0)."""
+        """Return the number of the stage of a step (both from 0)."""
         for number, stage in enumerate(self.stages):
             if step < stage.steps:
                 return number
@@ -150,7 +150,7 @@ def load_recipe(path: Path, objective: str = "summary") -> Recipe:
 
 
 def parse_recipe(values: Mapping[str, Any], objective: str, name: str = "The recipe") -> Recipe:
-    """A recipe from its TOML tables. Raises UserError naming the field that is wrong."""
+    """Return a recipe of its TOML tables. Raises UserError naming a wrong field."""
     try:
         given = values.get("stages", [])
         if not isinstance(given, list):
@@ -162,7 +162,7 @@ def parse_recipe(values: Mapping[str, Any], objective: str, name: str = "The rec
 
 
 def shorten(recipe: Recipe, steps: int) -> Recipe:
-    """The same with at most that many steps a stage, to see that it runs."""
+    """Return the recipe with at most that many steps per stage, to try that it runs."""
     stages = tuple(
         dataclasses.replace(stage, steps=min(stage.steps, steps)) for stage in recipe.stages
     )
@@ -190,7 +190,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _from_table(cls: type[Any], values: Mapping[str, Any], place: str) -> Any:
-    """A dataclass from a table, its own dataclasses from tables within."""
+    """Return a dataclass of a table, with nested dataclasses of nested tables."""
     types_ = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(types_))
     if unknown:
@@ -203,7 +203,7 @@ def _from_table(cls: type[Any], values: Mapping[str, Any], place: str) -> Any:
 
 
 def _convert(kind: Any, value: Any, place: str) -> Any:
-    """A TOML value as its field's type. Raises ValueError naming the place."""
+    """Return a TOML value as its field's type. Raises ValueError naming the place."""
     if dataclasses.is_dataclass(kind):
         return _from_table(typing.cast(type, kind), value, place + ".")
     origin = typing.get_origin(kind)
@@ -218,7 +218,7 @@ def _convert(kind: Any, value: Any, place: str) -> Any:
 
 
 def _check_minimum(least: int, table: Any, *names: str) -> None:
-    """Raises ValueError naming the first of these fields that is less (or no number)."""
+    """Raise ValueError naming the first of these fields that is below ``least`` (or NaN)."""
     for name in names:
         if not getattr(table, name) >= least:
             raise ValueError(f"{name} is {getattr(table, name)}; it must be {least} or more")

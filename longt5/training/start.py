@@ -1,4 +1,4 @@
-"""What a run begins with: the records, a tokenizer, and a model old or new."""
+"""Prepare a run: its records, its tokenizer, and a loaded or new model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from .recipe import Recipe
 from .world import World
 
 TOKENIZER_FILES = ("spiece.model", "tokenizer.json", "tokenizer_config.json")
-VOCAB_SIZE_MULTIPLE = 64  # the embedding's rows are padded to one, which products like
+VOCAB_SIZE_MULTIPLE = 64  # the embedding is padded to one: matrix products are fastest then
 
 
 def load_records(recipe: Recipe, folder: Path | None) -> tuple[list[Record], list[Record]]:
-    """(training, validation) records; names are looked up in ``folder`` first. Raises UserError
-    when there are none."""
+    """Return (training, validation) records; names are looked up in ``folder`` first.
+
+    Raises UserError without training records.
+    """
     data = recipe.data
 
     def named(name: str) -> str:
@@ -52,12 +54,14 @@ def load_records(recipe: Recipe, folder: Path | None) -> tuple[list[Record], lis
 def prepare_model(
     recipe: Recipe, records: Sequence[Record], out: Path, world: World
 ) -> tuple[LongT5ForConditionalGeneration, Tokenizer]:
-    """The model in float32 and the tokenizer, whose files lie in ``out/model`` afterwards.
-    Raises UserError for a checkpoint or a shape that cannot be used."""
+    """Return the model in float32 and the tokenizer, whose files are written to ``out/model``.
+
+    Raises UserError for a checkpoint or a shape that cannot be used.
+    """
     folder = out / "model"
     try:
         source = locate(recipe.init, None, local_files_only=False) if recipe.init else None
-        if world.is_first and not (out / "state.pt").is_file():  # which goes on with its own
+        if world.is_first and not (out / "state.pt").is_file():  # a resumed run has its own
             _write_tokenizer(recipe, records, folder, source)
         world.wait()
         tokenizer = Tokenizer.from_pretrained(folder)
@@ -78,7 +82,7 @@ def _write_tokenizer(
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if source is not None and source.resolve() == folder.resolve():
-        return  # it goes on from its own model
+        return  # the run continues its own model
     if source is not None:
         made = tuple(name for name in TOKENIZER_FILES if (source / name).is_file())
         for name in made:
@@ -86,7 +90,7 @@ def _write_tokenizer(
     else:
         texts = (text for r in records for text in (r.document, r.summary) if text)
         made = vocabulary.train_vocabulary(texts, recipe.vocabulary, folder)
-    for name in set(TOKENIZER_FILES) - set(made):  # of an earlier run of another recipe
+    for name in set(TOKENIZER_FILES) - set(made):  # left by an earlier run of another recipe
         (folder / name).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""How good a model is while it is trained: its loss, and ROUGE of what it writes."""
+"""Validation during training: loss, and ROUGE of generated texts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ Validate = Callable[[Any], dict[str, float]]
 
 
 def validator(records: Sequence[Record], tokenizer: Any, recipe: Recipe) -> Validate | None:
-    """What scores a model on these records by the last stage's main objective; None without an
-    example. ROUGE (:mod:`longt5.text.overlap`) is against the record's summary where it has one."""
+    """Return a function that scores a model by the last stage's main objective.
+
+    None without an example. ROUGE (:mod:`longt5.text.overlap`) compares with the record's summary
+    if it has one, else with the example's target.
+    """
     stage = recipe.stages[-1]
     salience = load_salience(recipe)
     made = [(record, _example(record, tokenizer, stage, salience)) for record in records]
-    pairs = [(_wanted(r, e, tokenizer), e) for r, e in made if e is not None]
+    pairs = [(_reference_words(r, e, tokenizer), e) for r, e in made if e is not None]
     options = {**recipe.generation, "num_beams": 1, "num_return_sequences": 1}
     if not pairs:
         return None
@@ -35,13 +38,13 @@ def validator(records: Sequence[Record], tokenizer: Any, recipe: Recipe) -> Vali
     def validate(model: Any) -> dict[str, float]:
         model.eval()
         loss = tokens = one = two = 0.0
-        for wanted, example in pairs:
+        for reference, example in pairs:
             batch = collate([example]).to(model.device)
             output = model(batch.input_ids, batch.attention_mask, labels=batch.labels)
             loss, tokens = loss + output.loss.item() * batch.targets, tokens + batch.targets
             got = model.generate(batch.input_ids, **options).sequences[0].tolist()
             words = words_of(tokenizer.decode(got))
-            one, two = one + rouge_n(words, wanted, 1), two + rouge_n(words, wanted, 2)
+            one, two = one + rouge_n(words, reference, 1), two + rouge_n(words, reference, 2)
         model.train()
         return {"val_loss": loss / tokens, "rouge1": one / len(pairs), "rouge2": two / len(pairs)}
 
@@ -56,5 +59,5 @@ def _example(
     return OBJECTIVES[objective](record, tokenizer, random.Random(record.id), limits)
 
 
-def _wanted(record: Record, example: Example, tokenizer: Any) -> list[str]:
+def _reference_words(record: Record, example: Example, tokenizer: Any) -> list[str]:
     return words_of(record.summary or tokenizer.decode(example.target))

@@ -1,4 +1,4 @@
-"""A SentencePiece vocabulary trained on the data, laid out as T5's: pad 0, </s> 1, <unk> 2."""
+"""Train a SentencePiece vocabulary with T5's special ids: pad 0, </s> 1, <unk> 2."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from ..checkpoint import replacing, write_json
 from ..errors import UserError, reason
 from .recipe import Vocabulary
 
-MADE = "spiece.model", "tokenizer_config.json"
-LINE = 1000  # characters of a text that SentencePiece sees at once
+TOKENIZER_FILE_NAMES = "spiece.model", "tokenizer_config.json"
+LINE_CHARACTERS = 1000  # texts are cut into lines, since SentencePiece skips long ones
 
 
 def train_vocabulary(texts: Iterable[str], options: Vocabulary, folder: Path) -> tuple[str, ...]:
-    """Write the files of a tokenizer; their names. Raises UserError when the texts are too few
-    for that many pieces, or have more characters than that."""
+    """Train and write a tokenizer; return the names of its files.
+
+    Raises UserError when the texts are too short for that many pieces, or have more distinct
+    characters than pieces.
+    """
     import sentencepiece
 
     model = io.BytesIO()
@@ -32,7 +35,7 @@ def train_vocabulary(texts: Iterable[str], options: Vocabulary, folder: Path) ->
             eos_id=1,
             unk_id=2,
             bos_id=-1,
-            max_sentence_length=LINE * 4,
+            max_sentence_length=LINE_CHARACTERS * 4,
             num_threads=2,
             minloglevel=2,
         )
@@ -44,7 +47,7 @@ def train_vocabulary(texts: Iterable[str], options: Vocabulary, folder: Path) ->
             f"({reason(error)}): give {cure}."
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / MADE[0]) as part:
+    with replacing(folder / TOKENIZER_FILE_NAMES[0]) as part:
         part.write_bytes(model.getvalue())
     settings = {
         "tokenizer_class": "T5Tokenizer",
@@ -54,15 +57,15 @@ def train_vocabulary(texts: Iterable[str], options: Vocabulary, folder: Path) ->
         "eos_token": "</s>",
         "unk_token": "<unk>",
     }
-    write_json(folder / MADE[1], settings)
-    return MADE
+    write_json(folder / TOKENIZER_FILE_NAMES[1], settings)
+    return TOKENIZER_FILE_NAMES
 
 
 def _training_lines(texts: Iterable[str], characters: int) -> Iterator[str]:
     for text in texts:
-        for begin in range(0, len(text), LINE):
+        for begin in range(0, len(text), LINE_CHARACTERS):
             if characters <= 0:
                 return
-            line = text[begin : min(begin + LINE, begin + characters)]
+            line = text[begin : min(begin + LINE_CHARACTERS, begin + characters)]
             yield line
             characters -= len(line)

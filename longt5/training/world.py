@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..device import choose_device
 from ..model import LongT5ForConditionalGeneration
 
-# The first process validates and makes the vocabulary while the others wait.
+# The first process validates and trains the vocabulary while the others wait at a barrier.
 BARRIER_TIMEOUT = timedelta(hours=12)
 
 
@@ -29,14 +29,14 @@ class World:
         return self.rank == 0
 
     def wrapped(self, model: nn.Module) -> nn.Module:
-        """The model, its gradients averaged over the processes."""
+        """Wrap a model so that its gradients are averaged over the processes."""
         if self.size == 1:
             return model
-        # A batch of sources too short for a global token leaves their weights without gradients.
+        # Sources too short for a global token give no gradients to the weights of global tokens.
         return DistributedDataParallel(model, find_unused_parameters=True)
 
     def total(self, *values: float) -> list[float]:
-        """Sums over the processes."""
+        """Return sums over the processes."""
         if self.size == 1:
             return list(values)
         summed: Tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -44,16 +44,16 @@ class World:
         return summed.tolist()
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 def join_processes(device: str = "auto") -> World:
-    """The world that torchrun made, else one process."""
+    """Join the process group of torchrun, else return a world of one process."""
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
         return World(0, 1, choose_device(device, LongT5ForConditionalGeneration))
-    # Without the trial that "auto" makes: every process would make it on the first GPU.
+    # Without the trial of "auto", which every process would run on the first GPU.
     is_cuda = device == "auto" and torch.cuda.is_available()
     chosen = choose_device("cuda" if is_cuda else device, LongT5ForConditionalGeneration)
     if not distributed.is_initialized():
@@ -67,6 +67,6 @@ def join_processes(device: str = "auto") -> World:
 
 
 def leave_processes(world: World) -> None:
-    """End what :func:`join_processes` began."""
+    """Leave the process group of :func:`join_processes`."""
     if world.size > 1:
         distributed.destroy_process_group()
