@@ -4,43 +4,42 @@
     for draft in model.stream(input_ids, num_beams=4):
         ...
 
-A name is imported when it is first used, so that what needs no tensors does not load torch.
+Names are imported at their first use, so that code without tensors does not load torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .checkpoint import commit_of, locate
     from .config import LongT5Config
+    from .copy_processor import CopySource, copy_rule
+    from .device import choose_device, choose_dtype
     from .generation import Draft, GenerationOutput, Stopped
     from .generation_config import GenerationConfig
     from .kernels.select import kernel_notices
     from .memory import free_memory, is_device_lost, is_out_of_memory, release_memory
-    from .model import (
-        EncoderStates,
-        LongT5EncoderModel,
-        LongT5ForConditionalGeneration,
-        LongT5Model,
-    )
-    from .tokenizer import StreamingDecoder, Tokenizer
+    from .model import LongT5EncoderModel, LongT5ForConditionalGeneration, LongT5Model
+    from .outputs import EncoderStates, Seq2SeqOutput
+    from .tokenizer import StreamingDecoder, Tokenizer, token_range
 
-_HOMES = {
+_NAMES_BY_MODULE = {
+    "checkpoint": ("commit_of", "locate"),
     "config": ("LongT5Config",),
+    "copy_processor": ("CopySource", "copy_rule"),
+    "device": ("choose_device", "choose_dtype"),
     "generation": ("Draft", "GenerationOutput", "Stopped"),
     "generation_config": ("GenerationConfig",),
     "kernels.select": ("kernel_notices",),
     "memory": ("free_memory", "is_device_lost", "is_out_of_memory", "release_memory"),
-    "model": (
-        "EncoderStates",
-        "LongT5EncoderModel",
-        "LongT5ForConditionalGeneration",
-        "LongT5Model",
-    ),
-    "tokenizer": ("StreamingDecoder", "Tokenizer"),
+    "model": ("LongT5EncoderModel", "LongT5ForConditionalGeneration", "LongT5Model"),
+    "outputs": ("EncoderStates", "Seq2SeqOutput"),
+    "tokenizer": ("StreamingDecoder", "Tokenizer", "token_range"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [
+    "CopySource",
     "Draft",
     "EncoderStates",
     "GenerationConfig",
@@ -49,21 +48,28 @@ __all__ = [
     "LongT5EncoderModel",
     "LongT5ForConditionalGeneration",
     "LongT5Model",
+    "Seq2SeqOutput",
     "Stopped",
     "StreamingDecoder",
     "Tokenizer",
+    "choose_device",
+    "choose_dtype",
+    "commit_of",
+    "copy_rule",
     "free_memory",
     "is_device_lost",
     "is_out_of_memory",
     "kernel_notices",
+    "locate",
     "release_memory",
+    "token_range",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
 

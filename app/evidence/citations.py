@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from longt5.tokenizer import token_range
+from longt5 import token_range
 
 from ..documents.model import Chunk
 

@@ -35,7 +35,7 @@ class ExtractiveMethod:
 
     def search_options(self, words: int, options: Options) -> dict[str, Any]:
         """Return the options of a search for about `words` words, with the copy rule."""
-        from longt5.copy_processor import CopySource, copy_rule
+        from longt5 import CopySource, copy_rule
 
         chunk = self._chunk
         source = CopySource.of(

@@ -87,9 +87,14 @@ class Summarizer:
         where = resolve_model(model, revision)
         if on_progress:
             on_progress(0, 2)
-        from longt5 import LongT5ForConditionalGeneration, Tokenizer
-        from longt5.checkpoint import commit_of, locate
-        from longt5.device import choose_device, choose_dtype
+        from longt5 import (
+            LongT5ForConditionalGeneration,
+            Tokenizer,
+            choose_device,
+            choose_dtype,
+            commit_of,
+            locate,
+        )
 
         try:
             choose_dtype(dtype, choose_device(device, LongT5ForConditionalGeneration))

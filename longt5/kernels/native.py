@@ -34,7 +34,7 @@ KERNEL_DTYPES = torch.float32, torch.bfloat16
 LANES = 16
 MAX_FUSED_MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # with more rows a product is bound by arithmetic, not by reading weights
-COMPILE_TIMEOUT_SECONDS = 120  # compiling takes some ten seconds; more on a busy machine
+COMPILE_TIMEOUT_SECONDS = 120  # compiling takes seconds, much longer on a busy machine
 UNUSED_KERNEL_SECONDS = 60 * 86_400  # then a cached kernel is deleted
 LOG2E = math.log2(math.e)
 

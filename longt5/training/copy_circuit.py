@@ -18,9 +18,8 @@ from ..model import LongT5ForConditionalGeneration
 
 # Dimensions, of 64, for the code of the last token, the one before it, and so on.
 SUBSPACE_SHARES = (20, 16, 14, 14)
-# Relative bias towards the one position that a head attends to; the other constants scale what it
-# writes. All chosen by hand: with much less, copying is noisy; with much more, softmax saturates and
-# training cannot move it.
+# Relative bias towards the one position that a head attends to, large enough to dominate softmax;
+# and factors of what heads write and match. Chosen by hand.
 ENCODER_BIAS, DECODER_BIAS = 10.0, 9.0
 WRITE_STRENGTH, RELAY_STRENGTH, QUERY_SCALE, UNUSED_VALUE_SCALE = 2.0, 1.5, 0.13, 0.1
 
