@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from app.documents import headings
 from app.documents.load import document_from_text, load_document
 from app.documents.model import Document
-from longt5.text.prose import is_whole
+from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
 from tests.corpus import make_files
 
@@ -92,7 +92,7 @@ def measure_quotable() -> dict[str, Figures]:
     labelled = [line.split("\t") for line in rows(CORPUS / "quotable.tsv")]
     mistakes, right, found, wanted = [], 0, 0, 0
     for label, kind, sentence in labelled:
-        is_wanted, is_found = label == "yes", is_whole(sentence)
+        is_wanted, is_found = label == "yes", may_be_quoted(sentence)
         right += is_wanted and is_found
         found += is_found
         wanted += is_wanted
