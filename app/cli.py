@@ -22,7 +22,7 @@ from .arguments import (
     set_log_level,
 )
 from .cli_files import read_document
-from .documents.headings import listing
+from .documents.headings import list_sections
 from .documents.load import require_text
 from .errors import AppError, BadOption
 from .export.formats import EXPORT_FORMATS
@@ -238,7 +238,7 @@ def run_extract(chosen: argparse.Namespace) -> int:
     with _stop_on_interrupt() as stop:
         document = read_document(chosen.file, chosen.password, progress, stop, chosen.ocr)
     if chosen.format == "json":
-        found = {**document.to_dict(), "sections": listing(document)}
+        found = {**document.to_dict(), "sections": list_sections(document)}
         print(json.dumps(found, ensure_ascii=False))
     else:
         for page in document.pages:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from .documents.characters import display_name
 from .documents.load import load_document
 from .documents.model import Document
-from .documents.readers.encoding import shown_name
 from .errors import Cancelled, NotReadable, PasswordNeeded, WrongPassword
 from .events import Progress
 from .files import cannot_write, temporary_path
@@ -34,7 +34,7 @@ def read_document(
 ) -> Document:
     """Return the document in a file; prompt for a missing password where stdin is a terminal."""
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        name = shown_name(Path(path).name)
+        name = display_name(Path(path).name)
         raise NotReadable(f"“{name}” is a pipe or a device; only files are read: save it as one.")
     for attempt in range(PASSWORD_ATTEMPTS + 1):
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import queue
 import subprocess
@@ -12,25 +11,26 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from .. import errors
-from ..errors import AppError, Cancelled, NotReadable
+from ..errors import Cancelled
 from . import limits
+from .model import Extracted, OnProgress, ReadRequest
+from .protocol import Failure, ReadProgress, decode_message, encode_message
 
-LOOK_S = 0.05  # between two looks at the clock, the memory and the stop
+CHILD_POLL_S = 0.05  # between two looks at the clock, the memory and the stop
 
 
 def read_in_child(
-    request: dict[str, Any],
-    on_progress: Callable[[int, int], None] | None,
+    request: ReadRequest,
+    on_progress: OnProgress | None,
     stop_event: threading.Event | None,
-) -> dict[str, Any]:
-    """What the worker found; it dies with a stop, a limit or an error. The request names the
-    `path`, the `name` to show, the `kind`, the `password` and whether to use `ocr`."""
+) -> Extracted:
+    """Return what the child process extracts. It is killed at a stop, a limit or an error. Raises
+    AppError."""
     # -m finds `app` in the working folder, in a checkout as in an installed package.
     process = subprocess.Popen(
-        command(),
+        worker_command(),
         cwd=Path(__file__).resolve().parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -40,15 +40,15 @@ def read_in_child(
     )
     lines: queue.Queue[str | None] = queue.Queue()
     assert process.stdin is not None and process.stdout is not None
-    listener = threading.Thread(target=_listen, args=(process.stdout, lines), daemon=True)
+    listener = threading.Thread(target=_queue_lines, args=(process.stdout, lines), daemon=True)
     listener.start()
     try:
         try:
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(encode_message(request))
             process.stdin.close()
         except OSError as error:
-            raise too_complex(request["name"]) from error
-        return _follow(lines, request, usage_of(process.pid), on_progress, stop_event)
+            raise limits.too_complex(request.name) from error
+        return _await_result(lines, request, usage_of(process.pid), on_progress, stop_event)
     finally:
         process.kill()
         process.wait()
@@ -56,14 +56,15 @@ def read_in_child(
         process.stdout.close()
 
 
-def command() -> list[str]:
-    """What starts the worker; the request, and so the password, goes to its stdin only."""
+def worker_command() -> list[str]:
+    """Return the command that starts the worker; the request, with the password, goes to its
+    stdin only."""
     return [sys.executable, "-X", "utf8", "-m", f"{__package__}.worker"]
 
 
 def usage_of(pid: int) -> Callable[[], tuple[int, float]]:
-    """Tells the bytes of memory that a process holds and the seconds that it has computed;
-    0 and infinite where that cannot be known."""
+    """Return a function that measures a process: (bytes of memory, seconds of computing); (0,
+    infinity) where these cannot be measured."""
     try:
         import psutil
 
@@ -82,58 +83,54 @@ def usage_of(pid: int) -> Callable[[], tuple[int, float]]:
     return usage
 
 
-def _listen(stream: IO[str], lines: queue.Queue[str | None]) -> None:
-    # A child killed inside a character, or one that says what is no text, has nothing more to say.
+def _queue_lines(stream: IO[str], lines: queue.Queue[str | None]) -> None:
+    """Put each line of a stream into the queue, then None."""
+    # A child killed inside a character, or one that writes bytes that are not text, is at its end.
     with contextlib.suppress(ValueError):
         for line in stream:
             lines.put(line)
     lines.put(None)
 
 
-def _follow(
+def _await_result(
     lines: queue.Queue[str | None],
-    request: dict[str, Any],
+    request: ReadRequest,
     usage: Callable[[], tuple[int, float]],
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: OnProgress | None,
     stop_event: threading.Event | None,
-) -> dict[str, Any]:
-    name, started, looked = request["name"], time.monotonic(), 0.0
-    allowed, held, computed = limits.BASE_SECONDS, 0, 0.0
+) -> Extracted:
+    started, looked_at = time.monotonic(), 0.0
+    allowed, memory, computed = limits.BASE_SECONDS, 0, 0.0
     while True:
         if stop_event is not None and stop_event.is_set():
-            raise Cancelled(f"Reading “{name}” was stopped: start again when you like.")
+            raise Cancelled(f"Reading “{request.name}” was stopped: start again when you like.")
         now = time.monotonic()
-        if now - looked >= LOOK_S:
-            looked, (held, computed) = now, usage()
-        # On a busy machine a sound file waits long; only what it computes says how complex it is.
+        if now - looked_at >= CHILD_POLL_S:
+            looked_at, (memory, computed) = now, usage()
+        # On a busy machine a sound file waits long: only computing time tells how complex it is.
         # The child limits its own memory where the system can; macOS and Windows cannot.
         waited = now - started
         if (
             min(waited, computed) > allowed
-            or waited > allowed * limits.PATIENCE
-            or held > limits.MEMORY_BYTES
+            or waited > allowed * limits.WAITING_FACTOR
+            or memory > limits.MEMORY_BYTES
         ):
-            raise too_complex(name)
+            raise limits.too_complex(request.name)
         try:
-            line = lines.get(timeout=LOOK_S)
+            line = lines.get(timeout=CHILD_POLL_S)
         except queue.Empty:
             continue
         if line is None:
-            raise too_complex(name)
+            raise limits.too_complex(request.name)
         try:
-            message = json.loads(line)
-        except ValueError:  # some library's own word on the way
+            message = decode_message(line)
+        except ValueError:  # printed by a library
             continue
-        if "result" in message:
-            return dict(message["result"])
-        if "error" in message:
-            kind = getattr(errors, message["error"], AppError)
-            raise kind(message["message"])
-        allowed = limits.seconds_for(message["total"], bool(request.get("ocr")))
-        if on_progress is not None:
-            on_progress(message["done"], message["total"])
-
-
-def too_complex(name: str) -> NotReadable:
-    """The sentence for a file that takes more time or memory than any sound one."""
-    return NotReadable(f"“{name}” is too complex to read safely: print it to a new PDF first.")
+        if isinstance(message, Extracted):
+            return message
+        if isinstance(message, Failure):
+            raise message.exception()
+        if isinstance(message, ReadProgress):
+            allowed = limits.reading_seconds(message.total, request.ocr)
+            if on_progress is not None:
+                on_progress(message.done, message.total)

@@ -1,4 +1,4 @@
-"""What a file is, told from its content; its name only settles what content leaves open."""
+"""The kind of a file is found by its content; its name only decides where content does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import NotReadable
 from ..warning import AppWarning, WarningKind
-from .readers import encoding as text
+from .encoding import is_plain_text
 
 SUFFIXES = {
     "pdf": (".pdf",),
@@ -18,8 +18,8 @@ SUFFIXES = {
     "markdown": (".md", ".markdown"),
     "text": (".txt", ".text", ".srt", ".vtt"),
 }
-_NAMED = ("html", "markdown", "text")  # told apart by the name alone
-_NAMES = {
+_KINDS_BY_NAME = ("html", "markdown", "text")  # content alone does not tell these apart
+_KIND_NAMES = {
     "pdf": "a PDF",
     "docx": "a Word document",
     "pptx": "PowerPoint slides",
@@ -29,7 +29,7 @@ _NAMES = {
     "markdown": "Markdown",
     "text": "plain text",
 }
-_SIGNS = (
+_OTHER_SIGNATURES = (  # the first bytes of files that cannot be read
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
@@ -43,7 +43,7 @@ _SIGNS = (
     (b"7z\xbc\xaf", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
 )
-_ZIP_MARKS = (
+_ZIP_CONTENT = (  # in the names or the first member of a ZIP archive
     (b"application/epub", "epub"),
     (b"META-INF/container.xml", "epub"),
     (b"word/", "docx"),
@@ -53,59 +53,62 @@ _ZIP_MARKS = (
     (b"opendocument", "an OpenDocument file"),
     (b"content.xml", "odt"),  # of an archive that was packed again
 )
-_OFFICE = b"\xd0\xcf\x11\xe0"
+_OLD_OFFICE_SIGNATURE = b"\xd0\xcf\x11\xe0"
 _LOCKABLE = {".docx": "Word", ".pptx": "PowerPoint"}
-_ANY = "save it as PDF, DOCX or plain text, or choose another file"
+_CHOOSE_OTHER = "save it as PDF, DOCX or plain text, or choose another file"
 
 
-def kind_of(data: bytes, name: str) -> tuple[str, AppWarning | None]:
-    """(a key of SUFFIXES, a warning when the name says another). NotReadable says what else the
-    file looks like."""
+def file_kind(data: bytes, name: str) -> tuple[str, AppWarning | None]:
+    """Return the kind of a file, a key of SUFFIXES, and a warning when its name is of another
+    kind. Raises NotReadable, with what the file looks like instead."""
     suffix = Path(name).suffix.lower()
-    kind, looks = _by_content(data, suffix)
+    kind, looks = _kind_by_content(data, suffix)
     if kind is None:
         raise NotReadable(_refusal(data, name, suffix, looks))
     if suffix == ".pdf" and kind in ("html", "text"):
         # A page saved under the name of a PDF is most often a login or error page.
-        cure = "give it a name that ends in .txt" if kind == "text" else _ANY
-        raise NotReadable(f"“{name}” is not a PDF; it looks like {_NAMES[kind]}: {cure}.")
+        cure = "give it a name that ends in .txt" if kind == "text" else _CHOOSE_OTHER
+        raise NotReadable(f"“{name}” is not a PDF; it looks like {_KIND_NAMES[kind]}: {cure}.")
     others = [other for other, ends in SUFFIXES.items() if suffix in ends and other != kind]
     if not others or (kind == "text" and others == ["html"]):
         return kind, None
-    message = f"By its content the file is {_NAMES[kind]}, not {_NAMES[others[0]]} as named."
+    message = (
+        f"By its content the file is {_KIND_NAMES[kind]}, not {_KIND_NAMES[others[0]]} as named."
+    )
     return kind, AppWarning(WarningKind.MISNAMED_FILE, message)
 
 
-def _by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
-    """(kind or None, what the file looks like when it is none)."""
-    named = next((kind for kind in _NAMED if suffix in SUFFIXES[kind]), None)
-    # A note on the format may name the sign; in other files junk may stand before it.
+def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
+    """Return (kind, ""), or (None, what the file looks like)."""
+    named = next((kind for kind in _KINDS_BY_NAME if suffix in SUFFIXES[kind]), None)
+    # A text about PDF may hold its signature; a PDF may have junk before it.
     if b"%PDF-" in (data[:8] if named else data[:1024]):
         return "pdf", ""
     if data.startswith(b"PK\x03\x04"):
         inner = data[:4000] + data[-20_000:]
-        found = next((what for mark, what in _ZIP_MARKS if mark in inner), "a ZIP archive")
+        found = next((what for name, what in _ZIP_CONTENT if name in inner), "a ZIP archive")
         return (found, "") if found in SUFFIXES else (None, found)
-    if data.startswith(_OFFICE):
+    if data.startswith(_OLD_OFFICE_SIGNATURE):
         return None, "an old Office document"
-    looks = next((label for sign, label in _SIGNS if data.startswith(sign)), "")
+    looks = next((what for signature, what in _OTHER_SIGNATURES if data.startswith(signature)), "")
     if looks:
         return None, looks
     if named:
-        # Other encodings than UTF-8 may stand behind a name that says text.
+        # Text in another encoding than UTF-8 is known by its name only.
         return named, ""
     head = data[:1024].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if b"<html" in head or head.startswith(b"<!doctype html"):
         return "html", ""
-    return ("text" if text.is_plain(data) else None), ""
+    return ("text" if is_plain_text(data) else None), ""
 
 
 def _refusal(data: bytes, name: str, suffix: str, looks: str) -> str:
-    if data.startswith(_OFFICE) and suffix in _LOCKABLE:
+    """Return the sentence for a file of no kind that can be read."""
+    if data.startswith(_OLD_OFFICE_SIGNATURE) and suffix in _LOCKABLE:
         program = _LOCKABLE[suffix]
         return f"“{name}” is protected by a password: save a copy without one in {program} first."
     if not looks:
-        return f"“{name}” is of no kind that can be read here: {_ANY}."
+        return f"“{name}” is of no kind that can be read here: {_CHOOSE_OTHER}."
     kind = next((kind for kind, ends in SUFFIXES.items() if suffix in ends), "")
-    what = "a document or text" if kind in ("", *_NAMED) else _NAMES[kind]
-    return f"“{name}” is not {what}; it looks like {looks}: {_ANY}."
+    what = "a document or text" if kind in ("", *_KINDS_BY_NAME) else _KIND_NAMES[kind]
+    return f"“{name}” is not {what}; it looks like {looks}: {_CHOOSE_OTHER}."

@@ -1,4 +1,4 @@
-"""Pages that are a licence, an imprint or a list of those who helped: they are no content."""
+"""Front matter: pages that are an imprint, a licence or acknowledgements."""
 
 from __future__ import annotations
 
@@ -8,75 +8,79 @@ from collections.abc import Sequence
 from longt5.text.prose import IMPRINT
 from longt5.text.words import count_words
 
-_OWN = (  # words of the law, rare in other texts
+_LEGAL_TERMS = (  # rare in other texts
     r"copyrights?|licen[cs]e[ds]?|licensing|permissions?|reproduc\w+|redistribut\w+|ISBN|ISSN"
     r"|warrant\w+|liab(?:le|ility)|disclaim\w*|endors\w+|trademarks?|rights reserved|third[- ]party"
     r"|catalogu?ing|typeset\w*|cover design|Impressum|Rechte vorbehalten|Nachdruck"
     r"|Vervielfältigung|Verlag|Droits réservés|imprimé|dépôt légal|Reservados|impreso"
 )
-_OTHER = (
+_PUBLISHING_TERMS = (
     r"DOI|citation|printed|publish(?:ed|er|ers|ing)|edition|translation|responsibility"
     r"|designations|layout|Druck"
 )
-_LEGAL = re.compile(rf"©|\b(?:{_OWN}|{_OTHER})\b", re.IGNORECASE)
-_KINDS = re.compile(rf"©|\b(?:{_OWN})\b", re.IGNORECASE)
-_CONTENT = re.compile(
+_IMPRINT_TERM = re.compile(rf"©|\b(?:{_LEGAL_TERMS}|{_PUBLISHING_TERMS})\b", re.IGNORECASE)
+_LEGAL_TERM = re.compile(rf"©|\b(?:{_LEGAL_TERMS})\b", re.IGNORECASE)
+_CONTENT_HEADING = re.compile(
     r"(?:#+ )?(?:\d\.? |I\. )?(?:abstract|(?:executive )?summary|introduction|key messages"
     r"|highlights|foreword|preface|zusammenfassung|einleitung|vorwort|résumé|avant-propos|resumen"
     r"|introducción|prólogo)\b",
     re.IGNORECASE,
 )
-_THANKS = re.compile(
+_ACKNOWLEDGEMENTS = re.compile(
     r"(?:#+ )?(?:acknowledge?ments?|contributors|list of contributors|danksagung|remerciements"
     r"|agradecimientos)\s*\n",
     re.IGNORECASE,
 )
-EARLY, LATE = 0.1, 2  # share of the pages in front, and pages at the end, that are looked at
-LEAST = 8  # pages of a document that has such
-MOST = 1_200  # words of an imprint
-SHORT = 60  # words of one that need not say much
-STEM = 4  # letters by which words are of one kind
-KINDS = 3  # of words of the law in a longer one, at least
-LEGAL = 0.7  # share of its words in paragraphs that name what an imprint names
-NAMES = 0.4  # share of words with capitals where people and their institutes are listed
-WHOLE = 0.85  # of the words stay at least, else these pages are what the document is about
+# Chosen by hand on books and reports.
+_MIN_PAGES = 8  # of a document with front matter: a leaflet has its licence between its text
+_FRONT_SHARE, _MIN_FRONT_PAGES = 0.1, 4  # of the pages, that are searched at the beginning
+_END_PAGES = 2  # that are searched at the end
+_MAX_IMPRINT_WORDS = 1_200  # two pages of small print; more is a text about licences
+_SHORT_IMPRINT_WORDS = 60  # up to which one legal term is enough
+_MIN_LEGAL_TERMS = 3  # different ones of a longer imprint: the first page of a paper has fewer
+_TERM_STEM_LETTERS = 4  # by which terms are different: license, licensed and licence are one
+_MIN_IMPRINT_SHARE = 0.7  # of an imprint's words in paragraphs with an imprint's terms
+_MIN_NAME_SHARE = 0.4  # of words with a capital, where people and institutes are listed
+_MIN_REMAINING_SHARE = 0.85  # of the words; where less stays, the document is about licences
 
 
-def imprints(texts: Sequence[str]) -> list[int]:
-    """The indexes of pages in front of a document, or at its end, that are an imprint, and of
-    those in front that thank people by name."""
-    if len(texts) < LEAST:
+def find_front_matter(texts: Sequence[str]) -> list[int]:
+    """Return the indexes of pages at the beginning or the end of a document that are an imprint
+    or a licence, and of those at the beginning that thank people by name."""
+    if len(texts) < _MIN_PAGES:
         return []
-    early = max(4, round(EARLY * len(texts)))
+    front = max(_MIN_FRONT_PAGES, round(_FRONT_SHARE * len(texts)))
     found: list[int] = []
     is_thanks = False
     for index, text in enumerate(texts):
-        is_front = index < early
-        lists = is_front and _is_of_names(text)
-        is_thanks = lists and (is_thanks or _THANKS.match(text) is not None)
-        if is_thanks or ((is_front or index >= len(texts) - LATE) and _is_imprint(text)):
+        is_front = index < front
+        lists_names = is_front and _lists_names(text)
+        is_thanks = lists_names and (is_thanks or _ACKNOWLEDGEMENTS.match(text) is not None)
+        is_searched = is_front or index >= len(texts) - _END_PAGES
+        if is_thanks or (is_searched and _is_imprint(text)):
             found.append(index)
     words = [count_words(text) for text in texts]
-    left = sum(words) - sum(words[index] for index in found)
-    return found if left >= WHOLE * sum(words) else []
+    remaining = sum(words) - sum(words[index] for index in found)
+    return found if remaining >= _MIN_REMAINING_SHARE * sum(words) else []
 
 
 def _is_imprint(text: str) -> bool:
-    """Whether it says whose the text is, and hardly anything else."""
+    """Return whether a page names the owners of the text, and hardly anything else."""
     words = count_words(text)
-    if not words or words > MOST or not IMPRINT.search(text):
+    if not words or words > _MAX_IMPRINT_WORDS or not IMPRINT.search(text):
         return False
     blocks = text.split("\n\n")
-    # The first page of a paper says whose it is too.
-    kinds = {found.lower()[:STEM] for found in _KINDS.findall(text)}
-    if any(map(_CONTENT.match, blocks)) or (words > SHORT and len(kinds) < KINDS):
+    # The first page of a paper names its owners too.
+    terms = {found.lower()[:_TERM_STEM_LETTERS] for found in _LEGAL_TERM.findall(text)}
+    is_long = words > _SHORT_IMPRINT_WORDS
+    if any(map(_CONTENT_HEADING.match, blocks)) or (is_long and len(terms) < _MIN_LEGAL_TERMS):
         return False
-    legal = [block for block in blocks if _LEGAL.search(block)]
-    return sum(map(count_words, legal)) >= LEGAL * words
+    legal = [block for block in blocks if _IMPRINT_TERM.search(block)]
+    return sum(map(count_words, legal)) >= _MIN_IMPRINT_SHARE * words
 
 
-def _is_of_names(text: str) -> bool:
-    """Whether it lists people: about every other word has a capital."""
+def _lists_names(text: str) -> bool:
+    """Return whether a page lists people: about every other word has a capital."""
     words = [word for word in re.findall(r"[^\W\d_]+", text) if len(word) > 1]
     capital = sum(word[0].isupper() and not word.isupper() for word in words)
-    return bool(words) and capital >= NAMES * len(words)
+    return bool(words) and capital >= _MIN_NAME_SHARE * len(words)

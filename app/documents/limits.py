@@ -1,27 +1,52 @@
-"""What a document may cost: every limit, in one place."""
+"""What reading a document may cost: every limit, in one place."""
 
 from __future__ import annotations
 
-MAX_BYTES = 50 * 1024 * 1024
-MAX_PAGES = 5_000
-MAX_CHARACTERS = 20_000_000
+from ..errors import NotReadable, TooLong
+
+MAX_FILE_BYTES = 50 * 1024 * 1024
+MAX_DOCUMENT_PAGES = 5_000
+MAX_DOCUMENT_CHARACTERS = 20_000_000
 MEMORY_BYTES = 1_500_000_000
-# Libraries map address space that they never touch, and the threads of OCR most of all.
+# Libraries map address space that they never touch; the threads of OCR map most.
 SPARE_ADDRESSES = 500_000_000
 OCR_SPARE_ADDRESSES = 3_000_000_000
 BASE_SECONDS = 60.0
 SECONDS_PER_PAGE = 0.1
 OCR_SECONDS_PER_PAGE = 30.0
-PATIENCE = 5  # times these seconds may pass while a busy machine lets a child wait
+WAITING_FACTOR = 5  # the child may wait for a busy machine so many times its computing time
 OCR_PIXELS = 6_000_000  # of a page drawn for OCR
-PART_CHARACTERS = 3_000
-MAX_OUTLINE = 2_000
+PART_CHARACTERS = 3_000  # of a part of a document without pages: about one printed page
+MAX_OUTLINE_ITEMS = 2_000
 MAX_OUTLINE_LEVEL = 20
-ZIP_MEMBERS = 2_000  # of a DOCX or EPUB file
+ZIP_MEMBERS = 2_000  # of an Office document or a book
 ZIP_BYTES = 100_000_000  # unpacked, all members together
-ZIP_RATIO = 100  # unpacked to packed
+ZIP_RATIO = 100  # unpacked to packed size
 
 
-def seconds_for(pages: int, ocr: bool = False) -> float:
-    """Longest time that a document of that many pages may be computed on."""
+def reading_seconds(pages: int, ocr: bool = False) -> float:
+    """Return the longest computing time, in seconds, for a document of that many pages."""
     return BASE_SECONDS + (SECONDS_PER_PAGE + (OCR_SECONDS_PER_PAGE if ocr else 0)) * pages
+
+
+def limit_memory(ocr: bool = False) -> None:
+    """Limit the memory of this process, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    size = MEMORY_BYTES + (OCR_SPARE_ADDRESSES if ocr else SPARE_ADDRESSES)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    except (ValueError, OSError):  # macOS refuses, or a lower limit is set already
+        return
+
+
+def too_complex(name: str) -> NotReadable:
+    """Return the error for a file that takes more time or memory than any sound one."""
+    return NotReadable(f"“{name}” is too complex to read safely: print it to a new PDF first.")
+
+
+def too_many_characters(name: str) -> TooLong:
+    """Return the error for a file with more text than the limit."""
+    return TooLong(f"“{name}” holds over {MAX_DOCUMENT_CHARACTERS:,} characters: split it first.")

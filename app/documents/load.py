@@ -1,25 +1,34 @@
-"""A file becomes pages of text: the front door of reading."""
+"""A file or a pasted text becomes a Document."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import EmptyFile, NoTextLayer, NotReadable, TooLong
 from ..warning import AppWarning, WarningKind
 from ..wording import capital, places
 from . import limits
+from .characters import display_name, one_line
 from .child import read_in_child
-from .file_kinds import kind_of
-from .front_matter import imprints
-from .model import Document, OutlineItem, Page
-from .readers import encoding as text
-from .readers.parts import join_blocks, pack
+from .file_kinds import file_kind
+from .front_matter import find_front_matter
+from .model import Document, Extracted, OnProgress, Page, ReadRequest
 from .readers.pdf import ocr as ocr_engine
-from .readers.plain import BREAK, blocks_of
+from .readers.plain import clean_text, extract_text
+
+_UNREADABLE_PAGES = (  # status, kind of the warning, reason to show
+    ("failed", WarningKind.PAGES_FAILED, "could not be read"),
+    (
+        "scanned",
+        WarningKind.PAGES_SCANNED,
+        "no text layer, so pictures of text there need OCR first",
+    ),
+    ("garbled", WarningKind.PAGES_GARBLED, "the text is unreadable glyphs"),
+)
 
 
 def load_document(
@@ -28,76 +37,48 @@ def load_document(
     password: str | None = None,
     name: str | None = None,
     ocr: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     stop_event: threading.Event | None = None,
 ) -> Document:
-    """Reads a PDF, DOCX, ODT, PPTX, EPUB, HTML, Markdown, text or subtitles file; `ocr` reads
+    """Read a PDF, DOCX, ODT, PPTX, EPUB, HTML, Markdown, text or subtitles file. `ocr` reads
     pictures of text in a PDF too. Raises AppError with a sentence for the person."""
     path = Path(path)
-    name = text.shown_name(name or path.name)
-    data = _bytes_of(path, name)
-    kind, misnamed = kind_of(data, name)
+    name = display_name(name or path.name)
+    data = _read_bytes(path, name)
+    kind, misnamed = file_kind(data, name)
     digest = hashlib.sha256(data).hexdigest()
     del data
     if ocr and kind == "pdf":
-        ocr_engine.require(name)
-    request = {
-        "path": str(path.resolve()),
-        "name": name,
-        "kind": kind,
-        "password": password,
-        "ocr": ocr,
-    }
-    found = read_in_child(request, on_progress, stop_event)
-    contents = tuple(found.get("contents", ()))
-    pages, imprint = _without_imprints(found, contents)
+        ocr_engine.require_ocr(name)
+    request = ReadRequest(str(path.resolve()), name, kind, password, ocr)
+    extracted = read_in_child(request, on_progress, stop_event)
+    imprint = _front_matter_pages(extracted)
+    pages = _document_pages(extracted, imprint)
     outline = tuple(
-        OutlineItem(title, page, level)
-        for given, page, level in found["outline"]
-        if (title := text.one_line(given))
+        replace(item, title=title) for item in extracted.outline if (title := one_line(item.title))
     )
     warnings = (
         *((misnamed,) if misnamed else ()),
-        *map(AppWarning.from_dict, found["warnings"]),
-        *_warnings(pages, contents, imprint, found["unit"]),
+        *extracted.notes,
+        *extracted.losses,
+        *_page_warnings(pages, extracted.contents, imprint, extracted.unit),
     )
-    return Document(name, digest, found["unit"], pages, warnings, outline, contents, imprint, ocr)
-
-
-def _without_imprints(
-    found: dict[str, Any], contents: Sequence[int]
-) -> tuple[tuple[Page, ...], tuple[int, ...]]:
-    """The pages that were read, skipped where an imprint or the like, or a table of contents, was
-    all that there was; and the numbers of those that were an imprint or the like."""
-    has_parts = found["unit"] == "part"  # where these end says nothing of what they are
-    texts = [content if status == "ok" else "" for _, content, status in found["pages"]]
-    imprint = () if has_parts else tuple(index + 1 for index in imprints(texts))
-    pages = []
-    for number, (label, content, status) in enumerate(found["pages"], 1):
-        is_left_out = number in imprint or (status == "empty" and number in contents)
-        left, became = ("", "skipped") if is_left_out else (content, status)
-        pages.append(Page(number, text.one_line(label) or str(number), left, became))
-    return tuple(pages), imprint
+    return Document(
+        name, digest, extracted.unit, pages, warnings, outline, extracted.contents, imprint, ocr
+    )
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:
-    """Text as a document of parts of about 3,000 characters; raises EmptyFile, TooLong."""
-    if len(content) > limits.MAX_CHARACTERS:
-        raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it first.")
-    content = BREAK.join(map(text.scrub, content.split(BREAK))).strip()
-    if not content:
-        raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
-    blocks, left_out = blocks_of(content)
-    if not blocks:
-        raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
-    parts = [join_blocks(part) for part in pack(blocks)]
-    pages = tuple(Page(n, str(n), part, "ok") for n, part in enumerate(parts, 1))
+    """Return a text as a document of parts of about 3,000 characters. Raises EmptyFile, TooLong."""
+    content = clean_text(content, name)
+    extracted = extract_text(content, name)
+    pages = _document_pages(extracted, ())
     digest = hashlib.sha256(content.encode()).hexdigest()
-    return Document(name, digest, "part", pages, tuple(left_out))
+    return Document(name, digest, extracted.unit, pages, extracted.losses)
 
 
 def require_text(document: Document) -> None:
-    """Raises NoTextLayer or EmptyFile when no page has usable text."""
+    """Raise NoTextLayer, NotReadable or EmptyFile when no page has usable text."""
     if any(page.status == "ok" and page.text.strip() for page in document.pages):
         return
     statuses = {page.status for page in document.pages}
@@ -127,11 +108,12 @@ def require_text(document: Document) -> None:
     raise EmptyFile(f"“{document.name}” has no text on any page: choose another file.")
 
 
-def _bytes_of(path: Path, name: str) -> bytes:
+def _read_bytes(path: Path, name: str) -> bytes:
+    """Return the content of a file. Raises TooLong, NotReadable, EmptyFile."""
     try:
         size = path.stat().st_size
-        if size > limits.MAX_BYTES:
-            most = limits.MAX_BYTES // 1024**2
+        if size > limits.MAX_FILE_BYTES:
+            most = limits.MAX_FILE_BYTES // 1024**2
             raise TooLong(
                 f"“{name}” is {size / 1024**2:.0f} MB and the limit is {most} MB: split it first."
             )
@@ -144,28 +126,43 @@ def _bytes_of(path: Path, name: str) -> bytes:
     return data
 
 
-def _warnings(
+def _front_matter_pages(extracted: Extracted) -> tuple[int, ...]:
+    """Return the numbers of pages that are an imprint, a licence or acknowledgements."""
+    if extracted.unit == "part":  # a part has no edges of its own, so tells nothing
+        return ()
+    texts = [page.text if page.status == "ok" else "" for page in extracted.pages]
+    return tuple(index + 1 for index in find_front_matter(texts))
+
+
+def _document_pages(extracted: Extracted, imprint: Sequence[int]) -> tuple[Page, ...]:
+    """Return the pages of the document; front matter, and pages that lost all their text as a
+    table of contents, are skipped."""
+    pages = []
+    for number, page in enumerate(extracted.pages, 1):
+        label = one_line(page.label) or str(number)
+        is_contents = page.status == "empty" and number in extracted.contents
+        if number in imprint or is_contents:
+            pages.append(Page(number, label, "", "skipped"))
+        else:
+            pages.append(Page(number, label, page.text, page.status))
+    return tuple(pages)
+
+
+def _page_warnings(
     pages: tuple[Page, ...], contents: Sequence[int], imprint: Sequence[int], unit: str
 ) -> tuple[AppWarning, ...]:
+    """Return the warnings about pages that are left out or could not be read."""
     found, labels = [], [page.label for page in pages]
     if imprint:
         where = places(imprint, unit, labels)
-        message = f"What is an imprint, a licence or thanks ({where}) is left out."
+        message = f"Left out: imprint, licence or acknowledgements ({where})."
         found.append(AppWarning(WarningKind.FRONT_MATTER_LEFT_OUT, message))
     if contents:
         where = places(contents, unit, labels)
         index = " or index" if contents[-1] > len(pages) / 2 else ""
         message = f"The table of contents{index} ({where}) is left out."
         found.append(AppWarning(WarningKind.CONTENTS_LEFT_OUT, message))
-    for status, kind, reason in (
-        ("failed", WarningKind.PAGES_FAILED, "could not be read"),
-        (
-            "scanned",
-            WarningKind.PAGES_SCANNED,
-            "no text layer, so pictures of text there need OCR first",
-        ),
-        ("garbled", WarningKind.PAGES_GARBLED, "the text is unreadable glyphs"),
-    ):
+    for status, kind, reason in _UNREADABLE_PAGES:
         numbers = [page.number for page in pages if page.status == status]
         if numbers:
             which = capital(places(numbers, unit, labels))

@@ -1,32 +1,63 @@
-"""What was read of a file: a document, its pages, its outline, and a choice of its pages."""
+"""The document model: what a reader extracts from a file, and the document made of it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from longt5.text.sentences import split_sentences
 from longt5.text.source import SourceText
 
-from ..errors import BadOption
 from ..warning import AppWarning
 
 # A longer run without a sentence end, as in a transcript without punctuation, is cut into pieces
 # of this size: a passage must stay short enough to be quoted and read.
 MAX_PASSAGE_CHARS = 600
 
+PageStatus = Literal["ok", "empty", "scanned", "garbled", "failed", "skipped"]
+Unit = Literal["page", "slide", "chapter", "part"]
+Box = tuple[float, float, float, float]  # left, bottom, right, top, in points
+OnProgress = Callable[[int, int], None]  # is called with (pages read, pages)
+
+
+class BlockKind(str, Enum):
+    """What a block of text is."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    TABLE_ROW = "table row"
+    LIST_ITEM = "list item"
+    NOTE = "note"
+    CAPTION = "caption"
+
 
 @dataclass(frozen=True)
-class Page:
-    """One page: physical number from 1, printed label, cleaned text, what became of it."""
+class Block:
+    """A block of text. `level` of a heading counts from 1, the highest. `page` is the physical
+    page, from 1; 0 until the block has one. `box` is its place on the page, where known."""
 
-    number: int
-    label: str
     text: str
-    status: str  # ok | empty | scanned | garbled | failed | skipped
+    kind: BlockKind = BlockKind.PARAGRAPH
+    level: int = 0
+    page: int = 0
+    box: Box | None = None
+
+    @property
+    def is_line(self) -> bool:
+        """Return whether the block is a row or an item, which needs no blank line before it."""
+        return self.kind in (BlockKind.TABLE_ROW, BlockKind.LIST_ITEM)
+
+
+def join_blocks(blocks: Sequence[Block]) -> str:
+    """Return the text of blocks: a blank line between paragraphs, a line for each row or item."""
+    text = ""
+    for i, block in enumerate(blocks):
+        goes_on = bool(i) and block.is_line and blocks[i - 1].is_line
+        text += ("\n" if goes_on else "\n\n" if i else "") + block.text
+    return text
 
 
 @dataclass(frozen=True)
@@ -39,12 +70,61 @@ class OutlineItem:
 
 
 @dataclass(frozen=True)
+class ExtractedPage:
+    """One page as a reader found it: printed label, status and blocks in reading order."""
+
+    label: str
+    status: PageStatus
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Return the text of the blocks."""
+        return join_blocks(self.blocks)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """All that a reader found in a file. `notes` tell how it was read, `losses` what was left
+    out; `contents` are the pages, from 1, that lost a table of contents."""
+
+    unit: Unit
+    pages: tuple[ExtractedPage, ...]
+    outline: tuple[OutlineItem, ...] = ()
+    contents: tuple[int, ...] = ()
+    notes: tuple[AppWarning, ...] = ()
+    losses: tuple[AppWarning, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """A file to read: its path, the name to show, its kind (a key of READERS), the password, and
+    whether pictures of text are read by OCR."""
+
+    path: str
+    name: str
+    kind: str
+    password: str | None = None
+    ocr: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a document: physical number from 1, printed label, cleaned text, status."""
+
+    number: int
+    label: str
+    text: str
+    status: str  # a PageStatus
+
+
+@dataclass(frozen=True)
 class Document:
-    """What was read from one file."""
+    """The text of one file, page by page."""
 
     name: str
     sha256: str
-    unit: str  # page | slide | chapter | part
+    unit: str  # a Unit
     pages: tuple[Page, ...]
     warnings: tuple[AppWarning, ...]
     outline: tuple[OutlineItem, ...] = ()
@@ -54,12 +134,12 @@ class Document:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What is printed on its pages; empty where that is their numbers."""
+        """Return the printed labels of all pages; () where these are the physical numbers."""
         labels = tuple(page.label for page in self.pages)
         return () if labels == tuple(str(page.number) for page in self.pages) else labels
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that `extract` prints."""
+        """Return the JSON object that `extract` prints."""
         pages = [
             {"number": p.number, "label": p.label, "text": p.text, "status": p.status}
             for p in self.pages
@@ -111,48 +191,3 @@ class Chunk:
             for piece in range(start, end, MAX_PASSAGE_CHARS)
         ]
         return SourceText.of(self.text, passages)
-
-
-def select_pages(document: Document, spec: str) -> Document:
-    """Keeps the pages named as in "1-5,9"; the others are skipped. Raises BadOption."""
-    if not spec.strip():
-        return document
-    wanted = number_ranges(spec, len(document.pages), "page")
-    chosen = {
-        page.number
-        for page in document.pages
-        if any(first <= page.number <= last for first, last in wanted)
-    }
-    if not chosen:
-        raise BadOption(f"“{document.name}” has no page {spec}: it ends at {len(document.pages)}.")
-    pages = tuple(
-        page if page.number in chosen else replace(page, text="", status="skipped")
-        for page in document.pages
-    )
-    return with_pages(document, pages, chosen)
-
-
-def with_pages(document: Document, pages: tuple[Page, ...], chosen: Collection[int]) -> Document:
-    """The document with these pages, of which only the chosen ones have had something left out."""
-    contents, imprint = (
-        tuple(number for number in numbers if number in chosen)
-        for numbers in (document.contents, document.imprint)
-    )
-    return replace(document, pages=pages, contents=contents, imprint=imprint)
-
-
-def number_ranges(spec: str, count: int, unit: str) -> list[tuple[int, int]]:
-    """[(first, last)] of "1-5,9" for `count` things called `unit`; an open end is the last one.
-    Raises BadOption."""
-    wanted: list[tuple[int, int]] = []
-    for piece in spec.split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:[-–]\s*(\d{1,9})?\s*)?", piece)
-        if not match:
-            raise BadOption(f"“{spec}” is not a list of {unit}s: write it as 1-5,9.")
-        first = int(match[1])
-        dash = "-" in piece or "–" in piece
-        last = int(match[2]) if match[2] else count if dash else first
-        if first < 1 or (last < first and match[2]):
-            raise BadOption(f"“{piece.strip()}” is not a range of {unit}s: write it as 1-5,9.")
-        wanted.append((first, last))
-    return wanted

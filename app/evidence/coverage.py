@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from ..documents.back_matter import Entry, find_references
-from ..documents.headings import headings_of_outline
+from ..documents.back_matter import PlacedHeading, find_references
+from ..documents.headings import PageRange, headings_of_outline
 from ..documents.model import Document
 from ..events import Summary
 from ..warning import AppWarning, WarningKind
@@ -52,15 +52,15 @@ def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
     return replace(document, pages=tuple(pages)), tuple(found)
 
 
-def _entries(document: Document, pages: Sequence[str]) -> list[Entry]:
+def _entries(document: Document, pages: Sequence[str]) -> list[PlacedHeading]:
     """Return the outline entries of a document, each at its place in the texts of its pages."""
     starts = [0, *accumulate(len(page) + 1 for page in pages)]
-    spans = [(n, starts[n - 1], starts[n] - 1) for n in range(1, len(starts))]
+    spans = [PageRange(n, starts[n - 1], starts[n] - 1) for n in range(1, len(starts))]
     found = []
     for heading in headings_of_outline("\n".join(pages), document.outline, spans):
         index = bisect_right(starts, heading.start) - 1
         place = (index, heading.start - starts[index])
-        found.append(Entry(place, heading.title, heading.level))
+        found.append(PlacedHeading(place, heading.title, heading.level))
     return found
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from longt5.text.words import count_words
 
+from ..documents.characters import display_name
 from ..documents.model import Document
-from ..documents.readers.encoding import shown_name
 from ..errors import UNEXPECTED, AppError, BadOption, Cancelled
 from ..events import Finished, Progress
 from ..evidence.provenance import export_mark, read_export_mark, sha256_of_files
@@ -114,7 +114,7 @@ def summarize_files(
     _require_folder(out)
     summarizer = None
     for number, (path, below) in enumerate(files, 1):
-        name = shown_name(path.name)
+        name = display_name(path.name)
         target, exists = summary_path(path, out / below, fmt)
         if exists:
             yield Outcome(name, "there already")
@@ -169,7 +169,7 @@ def summary_path(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
     existing = [p for p in sorted(folder / n for n in names if name.fullmatch(n)) if _is_used(p)]
     if existing and path.is_file():
         with contextlib.suppress(OSError):  # reading the file will report the error
-            mark = export_mark(shown_name(path.name), sha256_of_files(path))
+            mark = export_mark(display_name(path.name), sha256_of_files(path))
             for summary in (p for p in existing if read_export_mark(p) == mark):
                 return summary, True
     target, number = folder / base, 1

@@ -16,9 +16,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..documents.characters import display_name
 from ..documents.load import load_document
 from ..documents.model import Document
-from ..documents.readers.encoding import shown_name
 from ..errors import AppError, NotReadable
 from ..settings import KEPT_COPIES, KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
 
@@ -30,7 +30,7 @@ class ReadTask:
     """One file being read in a thread; `seconds` is how long it took."""
 
     def __init__(self, path: str, password: str, loader: Loader, ocr: bool = False) -> None:
-        self.path, self.name = path, shown_name(Path(path).name)
+        self.path, self.name = path, display_name(Path(path).name)
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
         self._waiting: list[str] = []  # the sessions that wait for the result
@@ -218,7 +218,7 @@ class DocumentReader:
                 shutil.move(public, own)
             except OSError as error:
                 reason = (error.strerror or "unknown reason").lower()
-                name = shown_name(public.name)
+                name = display_name(public.name)
                 raise NotReadable(
                     f"“{name}” cannot be put into {folder} ({reason}): make room there, or "
                     "set SUMMARIZER_DATA_DIR to another folder."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..documents.headings import chosen_part
 from ..documents.load import require_text
 from ..documents.model import Document
+from ..documents.selection import choose_part
 from ..summary.options import Options
 
 
@@ -29,7 +29,7 @@ class Request:
         """Raise BadOption or NoTextLayer before anything is queued."""
         self.options.check()
         if len(self.documents) == 1:
-            chosen = chosen_part(self.documents[0], self.options.sections, self.options.pages)
+            chosen = choose_part(self.documents[0], self.options.sections, self.options.pages)
             require_text(chosen)
 
     @property

@@ -19,7 +19,8 @@ from typing import Any
 from longt5.text.sentences import sentence_starts
 
 from ..documents.headings import (
-    HEADING,
+    HEADING_LINE,
+    PageRange,
     Section,
     headings_of_outline,
     join_pages,
@@ -113,11 +114,9 @@ def merge_short(sizes: Sequence[int], least: int, most: int) -> list[tuple[int, 
         groups[pair : pair + 2] = [(groups[pair][0], groups[pair + 1][1], size)]
 
 
-def cut_places(
-    text: str, document: Document, pages: list[tuple[int, int, int]]
-) -> dict[str, list[int]]:
+def cut_places(text: str, document: Document, pages: Sequence[PageRange]) -> dict[str, list[int]]:
     """Return the character positions at which a new chunk may begin, sorted, by kind of cut."""
-    found = {match.start() for match in HEADING.finditer(text)}
+    found = {match.start() for match in HEADING_LINE.finditer(text)}
     found |= {heading.start for heading in headings_of_outline(text, document.outline, pages)}
     return {
         "section": sorted(found),
@@ -212,9 +211,7 @@ class _Cutter:
         return min(end, space + 1 if space >= 0 else low)
 
 
-def _chunk(
-    text: str, pieces: Sequence[Piece], pages: list[tuple[int, int, int]], tokenizer: Any
-) -> Chunk:
+def _chunk(text: str, pieces: Sequence[Piece], pages: Sequence[PageRange], tokenizer: Any) -> Chunk:
     begin, end = pieces[0].start, pieces[-1].end
     body = text[begin:end]
     ids, offsets = tokenizer.encode_with_offsets(body)

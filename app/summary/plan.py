@@ -7,9 +7,9 @@ from typing import Any
 
 from longt5.text.words import count_words
 
-from ..documents.headings import chosen_part
 from ..documents.load import require_text
 from ..documents.model import Chunk, Document
+from ..documents.selection import choose_part
 from ..events import Planned
 from ..evidence.coverage import without_references
 from ..wording import counted
@@ -98,7 +98,7 @@ def make_plan(document: Document, options: Options, tokenizer: Any) -> SummaryPl
     Raises BadOption, and NoTextLayer or EmptyFile where nothing is left to read.
     """
     options.check()
-    document = chosen_part(document, options.sections, options.pages)
+    document = choose_part(document, options.sections, options.pages)
     require_text(document)
     window = window_tokens(tokenizer, options.max_input_tokens)
     references: tuple[int, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..documents.headings import listing
+from ..documents.headings import list_sections
 from ..documents.load import document_from_text
 from ..documents.model import Document
 from ..errors import AppError, EmptyFile
@@ -112,7 +112,7 @@ class Api:
         """
         try:
             document = self._document(file, text, password, ocr, session_of(request))[0]
-            return {**document.to_dict(), "sections": listing(document)}
+            return {**document.to_dict(), "sections": list_sections(document)}
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.documents.headings import Section
-from app.documents.load import _warnings as document_warnings
+from app.documents.load import _page_warnings as document_warnings
 from app.documents.load import document_from_text
 from app.documents.model import OutlineItem
 from app.events import SectionSummary, Sentence, Summary

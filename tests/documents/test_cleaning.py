@@ -13,11 +13,21 @@ from hypothesis import strategies as st
 from reportlab.platypus import Table
 
 from app.documents.back_matter import drop_contents, find_references
-from app.documents.cleaning import Hyphens, clean_pages, drop_running_lines
+from app.documents.cleaning import clean_pages
+from app.documents.dehyphenation import Dehyphenator
+from app.documents.interrupted_sentences import rejoin_cut_sentences
+from app.documents.line_layout import BodyStyle, LineLayout, PageLayout, line_key
 from app.documents.load import load_document
-from app.documents.readers.pdf.interrupted_sentences import put_together
-from app.documents.readers.pdf.layout import page_marks
-from app.documents.readers.pdf.paragraphs import Body, Mark, Marks, join_lines, line_key, placed
+from app.documents.paragraph_breaks import (
+    BREAKS_ALWAYS,
+    BREAKS_BY_LAYOUT,
+    BREAKS_BY_LENGTH,
+    BreakRule,
+    rule_for,
+)
+from app.documents.paragraphs import join_lines, layouts_of_lines
+from app.documents.readers.pdf.layout import page_layout
+from app.documents.running_lines import drop_running_lines
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "merrow-report.pdf"
@@ -70,7 +80,7 @@ def test_hyphens_join_only_known_words(text, joined) -> None:
 
 
 def test_a_compound_whose_head_begins_other_words_stays() -> None:
-    hyphens = Hyphens.of(["wellness and wellington; a well-\nspring"])
+    hyphens = Dehyphenator.of(["wellness and wellington; a well-\nspring"])
     assert hyphens.join("well", "-", "known") == "well-known"
     assert "well" not in hyphens.words and "spring" not in hyphens.words
 
@@ -146,7 +156,19 @@ def test_repeated_lines_inside_pages_and_in_short_documents_stay() -> None:
     assert drop_running_lines(two) == two
 
 
-# Paragraphs without marks
+BREAKS = [*BREAKS_ALWAYS, *BREAKS_BY_LAYOUT, *BREAKS_BY_LENGTH]
+
+
+@pytest.mark.parametrize("rule", BREAKS, ids=lambda rule: rule.name)
+def test_each_rule_of_paragraphs_decides_its_example(rule: BreakRule) -> None:
+    assert rule_for(rule.example).name == rule.name
+
+
+def test_rules_of_paragraphs_have_names_of_their_own() -> None:
+    assert len({rule.name for rule in BREAKS}) == len(BREAKS)
+
+
+# Paragraphs with layouts: how the lines stand on the page
 
 
 def test_plain_lines_become_paragraphs() -> None:
@@ -194,9 +216,9 @@ LINES = st.lists(
 @given(LINES, st.data())
 def test_joining_lines_loses_no_letter(lines, data) -> None:
     text = "\n".join(" ".join(line.split()) for line in lines)
-    marks = {
+    layout = {
         line_key(line): tuple(
-            Mark(
+            LineLayout(
                 data.draw(st.sampled_from([10.0, 14.0])),
                 data.draw(st.booleans()),
                 data.draw(st.sampled_from([7.0, 8.0])),
@@ -213,7 +235,7 @@ def test_joining_lines_loses_no_letter(lines, data) -> None:
         for line in lines
         if line_key(line) and data.draw(st.booleans())
     }
-    joined = join_lines(text, marks, Body(10.0, 1.2))
+    joined = join_lines(text, layout, BodyStyle(10.0, 1.2))
     # The heading that a line begins with loses its full stop.
     ours, theirs = ("".join(some.split()).replace(".", "") for some in (joined, text))
     assert ours == theirs
@@ -233,12 +255,12 @@ def test_a_very_long_paragraph_is_joined_without_looking_back() -> None:
     assert page.count("\n") == 0 and page.count("on-ward") == 20_000
 
 
-# Paragraphs with marks: how the lines stand on the page
+# Paragraphs with layout: how the lines stand on the page
 
 
-def marks_of(draw) -> Marks:
+def layout_of(draw) -> PageLayout:
     document = pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))
-    return page_marks(document[0].get_textpage())
+    return page_layout(document[0].get_textpage())
 
 
 def test_marks_know_size_weight_and_room() -> None:
@@ -248,13 +270,17 @@ def test_marks_know_size_weight_and_room() -> None:
         canvas.drawString(72, 740, "A bold heading")
         lines_at(canvas, PROSE + "\nand that is all.", y=720)
 
-    marks = marks_of(draw)
-    (title,), (heading,) = marks[line_key("A large title")], marks[line_key("A bold heading")]
-    (last,), (full,) = marks[line_key("and that is all.")], marks[line_key(PROSE.split("\n")[0])]
+    layout = layout_of(draw)
+    (title,), (heading,) = layout[line_key("A large title")], layout[line_key("A bold heading")]
+    (last,), (full,) = layout[line_key("and that is all.")], layout[line_key(PROSE.split("\n")[0])]
     assert title.size == pytest.approx(heading.size * 20 / 11, rel=0.1)
     assert heading.is_bold and not title.is_bold and not full.is_bold
-    assert last.room is not None and full.room is not None and last.room > full.room + 10
-    assert last.gap == pytest.approx(11 * 1.3 / last.size, rel=0.05)
+    assert (
+        last.space_right is not None
+        and full.space_right is not None
+        and last.space_right > full.space_right + 10
+    )
+    assert last.space_above == pytest.approx(11 * 1.3 / last.size, rel=0.05)
 
 
 def test_lines_alike_on_one_page_have_a_mark_each() -> None:
@@ -264,14 +290,16 @@ def test_lines_alike_on_one_page_have_a_mark_each() -> None:
         lines_at(canvas, "Results", y=660, size=18)
         lines_at(canvas, "The rest of it.", y=630)
 
-    marks = marks_of(draw)
-    small, large = marks[line_key("Results")]
-    assert small.size < large.size and small.place < large.place
+    layout = layout_of(draw)
+    small, large = layout[line_key("Results")]
+    assert small.size < large.size and small.index < large.index
     lines = ["Results", *PROSE.split("\n"), "Results", "The rest of it."]
-    assert placed(lines, marks)[0] is small and placed(lines, marks)[4] is large
+    assert (
+        layouts_of_lines(lines, layout)[0] is small and layouts_of_lines(lines, layout)[4] is large
+    )
     # The first of them is a running header and gone: the second keeps its own mark.
-    assert placed(lines[1:], marks)[3] is large
-    assert placed(["", "Unknown"], marks) == [None, None]
+    assert layouts_of_lines(lines[1:], layout)[3] is large
+    assert layouts_of_lines(["", "Unknown"], layout) == [None, None]
 
 
 def test_a_superscript_or_soft_hyphen_is_no_new_line() -> None:
@@ -283,7 +311,7 @@ def test_a_superscript_or_soft_hyphen_is_no_new_line() -> None:
         canvas.setFont("Times-Roman", 11)
         canvas.drawString(150, 700, "and raised by the sea.")
 
-    assert line_key("Born in 1901 12 and raised by the sea.") in marks_of(draw)
+    assert line_key("Born in 1901 12 and raised by the sea.") in layout_of(draw)
 
 
 def read(draw, tmp_path) -> list[str]:
@@ -301,21 +329,21 @@ def test_cells_of_several_lines_do_not_run_into_each_other() -> None:
             for x, cell in zip((72, 160, 380), row, strict=True):
                 lines_at(canvas, cell, x=x, y=y - 10 * (2 - cell.count("\n")))  # in the middle
 
-    marks = marks_of(draw)
+    layout = layout_of(draw)
     cells = [cell for row in rows for cell in row]
-    begun = [marks[line_key(cell.split("\n")[0])][0].is_beside for cell in cells]
+    begun = [layout[line_key(cell.split("\n")[0])][0].is_new_cell for cell in cells]
     assert begun == [False, True, True, True, True, True]
-    joined = join_lines("\n".join(cells), marks, Body(next(iter(marks.values()))[0].size))
+    joined = join_lines("\n".join(cells), layout, BodyStyle(next(iter(layout.values()))[0].size))
     assert joined.split("\n\n") == [" ".join(cell.split("\n")) for cell in cells]
 
 
 def test_a_row_whose_cells_one_reader_joins_stays_a_row() -> None:
     lines = ("Code Problem", "i10 It does not fill with water. Open the tap.", "It is a good mill.")
     pieces = ("Code Problem", "i10 It does not fill with", "water.", "Open the tap.", lines[2])
-    known = {piece: Mark(10, place=n, gap=1.4) for n, piece in enumerate(pieces)}
-    known["Open the tap."] = replace(known["Open the tap."], is_beside=True, gap=0)
-    marks = {line_key(piece): (mark,) for piece, mark in known.items()}
-    assert join_lines("\n".join(lines), marks, Body(10, 1.4)).split("\n\n") == list(lines)
+    known = {piece: LineLayout(10, index=n, space_above=1.4) for n, piece in enumerate(pieces)}
+    known["Open the tap."] = replace(known["Open the tap."], is_new_cell=True, space_above=0)
+    layout = {line_key(piece): (mark,) for piece, mark in known.items()}
+    assert join_lines("\n".join(lines), layout, BodyStyle(10, 1.4)).split("\n\n") == list(lines)
 
 
 @pytest.mark.parametrize("above", [PROSE, "A figure"])
@@ -425,10 +453,10 @@ def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
         "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
         "the county how they had done.",
     ]
-    full = [Mark(10, room=room, place=n) for n, room in enumerate((0.5, 0.5, 9))]
-    full[1] = Mark(10, room=0.5, place=1, lead=9)
-    marks = {line_key(line): (mark,) for line, mark in zip(lines, full, strict=True)}
-    assert join_lines("\n".join(lines), marks, Body(10)).split("\n\n") == [
+    full = [LineLayout(10, space_right=room, index=n) for n, room in enumerate((0.5, 0.5, 9))]
+    full[1] = LineLayout(10, space_right=0.5, index=1, bold_letters=9)
+    layout = {line_key(line): (mark,) for line, mark in zip(lines, full, strict=True)}
+    assert join_lines("\n".join(lines), layout, BodyStyle(10)).split("\n\n") == [
         lines[0],
         "3.2 Methods",
         lines[1].removeprefix("3.2 Methods ") + " " + lines[2],
@@ -442,9 +470,13 @@ def test_a_sentence_in_bold_over_two_lines_is_no_heading(verb, stop) -> None:
         "of Merrow. The council had asked two hundred farmers in three towns of",
         "the county how they had done.",
     ]
-    own = (Mark(10, True, room=0.5), Mark(10, room=0.5, place=1, lead=8), Mark(10, room=9, place=2))
-    marks = {line_key(line): (mark,) for line, mark in zip(lines, own, strict=True)}
-    heading, rest = join_lines("\n".join(lines), marks, Body(10)).split("\n\n")
+    own = (
+        LineLayout(10, True, space_right=0.5),
+        LineLayout(10, space_right=0.5, index=1, bold_letters=8),
+        LineLayout(10, space_right=9, index=2),
+    )
+    layout = {line_key(line): (mark,) for line, mark in zip(lines, own, strict=True)}
+    heading, rest = join_lines("\n".join(lines), layout, BodyStyle(10)).split("\n\n")
     assert heading == f"{lines[0]} of Merrow{stop}" and rest.startswith("The council")
 
 
@@ -622,11 +654,11 @@ NOTES = ["7 Some call local rice by another name.", "Source: survey", "Table 9: 
 
 @pytest.mark.parametrize("notes", [NOTES[:1], NOTES[1:2], NOTES[2:]])
 def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
-    one, two = put_together([f"Before.\n\n{HEAD}", "\n\n".join([*notes, TAIL, "After."])])
+    one, two = rejoin_cut_sentences([f"Before.\n\n{HEAD}", "\n\n".join([*notes, TAIL, "After."])])
     assert one.endswith(HEAD) and two == "\n\n".join([TAIL, *notes, "After."])
-    one, two = put_together(["\n\n".join(["Before.", HEAD, *notes]), f"{TAIL}\n\nAfter."])
+    one, two = rejoin_cut_sentences(["\n\n".join(["Before.", HEAD, *notes]), f"{TAIL}\n\nAfter."])
     assert one == "\n\n".join(["Before.", *notes, HEAD]) and two.startswith(TAIL)
-    (page,) = put_together(["\n\n".join(["Before.", HEAD, *notes, TAIL, "After."])])
+    (page,) = rejoin_cut_sentences(["\n\n".join(["Before.", HEAD, *notes, TAIL, "After."])])
     assert page == "\n\n".join(["Before.", *notes, f"{HEAD} {TAIL}", "After."])
 
 
@@ -643,14 +675,14 @@ def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
 )
 def test_what_may_not_be_one_sentence_stays_as_it_is(blocks) -> None:
     pages = ["\n\n".join(blocks)]
-    assert put_together(pages) == pages
+    assert rejoin_cut_sentences(pages) == pages
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([HEAD, TAIL, "", "Scrap", *NOTES])), max_size=4))
 def test_putting_together_loses_nothing(pages) -> None:
     texts = ["\n\n".join(filter(None, page)) for page in pages]
-    found = put_together(texts)
+    found = rejoin_cut_sentences(texts)
     assert [sorted("".join(t.split())) for t in found] == [
         sorted("".join(t.split())) for t in texts
     ]

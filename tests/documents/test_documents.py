@@ -23,14 +23,17 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from app import errors
 from app.documents import child, limits
 from app.documents import load as documents
-from app.documents.cleaning import characters, clean_pages
-from app.documents.front_matter import imprints
+from app.documents.characters import normalize_characters, strip_controls
+from app.documents.cleaning import clean_pages
+from app.documents.encoding import decode_text
+from app.documents.front_matter import find_front_matter
 from app.documents.load import load_document, require_text
-from app.documents.model import select_pages
-from app.documents.readers import encoding as text
+from app.documents.model import ReadRequest
+from app.documents.protocol import Failure, ReadProgress, decode_message, encode_message
 from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
 from app.documents.readers.pdf.page_image import find_passage
+from app.documents.selection import select_pages
 from app.evidence.coverage import coverage_of
 from app.runs.journal import document_of
 from tests.documents import make_pdfs
@@ -101,11 +104,11 @@ def test_a_lock_that_only_pdfium_sees_is_still_a_lock(load, monkeypatch, tmp_pat
     path.write_bytes(make_pdfs.encrypted("secret"))
     monkeypatch.setattr(pdf, "_open_pypdf", lambda *_: None)
     with pytest.raises(errors.PasswordNeeded):
-        pdf.read_pdf(path, None, "locked.pdf", lambda *_: None)
+        pdf.read_pdf(ReadRequest(str(path), "locked.pdf", "pdf"), lambda *_: None)
     with pytest.raises(errors.WrongPassword):
-        pdf.read_pdf(path, "guess", "locked.pdf", lambda *_: None)
-    found = pdf.read_pdf(path, "secret", "locked.pdf", lambda *_: None)
-    assert "flour" in found["pages"][0][1]
+        pdf.read_pdf(ReadRequest(str(path), "locked.pdf", "pdf", "guess"), lambda *_: None)
+    found = pdf.read_pdf(ReadRequest(str(path), "locked.pdf", "pdf", "secret"), lambda *_: None)
+    assert "flour" in found.pages[0].text
 
 
 def test_the_password_is_on_no_command_line(load, monkeypatch) -> None:
@@ -224,21 +227,21 @@ SAMPLE = "Naïve café, “quoted” — 10 € for Zoë’s crème brûlée.\nS
 )
 def test_encodings(encoding) -> None:
     data = SAMPLE.encode(encoding)
-    found, warning = text.decode(data)
+    found, warning = decode_text(data)
     assert found == SAMPLE
     assert bool(warning) == (encoding in ("cp1252", "utf-16-le", "utf-16-be"))
 
 
 def test_bytes_outside_windows_1252_are_still_text() -> None:
-    found, warning = text.decode(b"caf\xe9 \x81 end")
+    found, warning = decode_text(b"caf\xe9 \x81 end")
     assert found.startswith("café") and "Latin-1" in str(warning)
 
 
 def test_control_characters_are_removed() -> None:
     raw = "\x1b[31mred\x1b[0m and\x00 \x1b]0;title\x07plain\r\nnext\rlast\x0c."
-    assert text.scrub(raw) == "red and plain\nnext\nlast\n\n."
+    assert strip_controls(raw) == "red and plain\nnext\nlast\n\n."
     escaped = "\x9b31mred\x9d0;title\x9c and\x85plain\x80\u200b\u2060."
-    assert text.scrub(escaped) == "red and\nplain."
+    assert strip_controls(escaped) == "red and\nplain."
 
 
 def test_halves_of_surrogate_pairs_are_removed(load) -> None:
@@ -253,19 +256,19 @@ def test_halves_of_surrogate_pairs_are_removed(load) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_decode(data) -> None:
-    found, _ = text.decode(data)
+    found, _ = decode_text(data)
     assert "\x00" not in found and "\x1b[" not in found
 
 
 def letters(shown: str) -> list[str]:
-    return [c for c in characters(shown) if c.isalnum()]
+    return [c for c in normalize_characters(shown) if c.isalnum()]
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=500) | st.text("ab1 \t\n.>-:A|", max_size=200))
 @example("0\x9d0\f\x9c")  # a title that a terminal shows ends with its page
 def test_pasted_text_keeps_its_letters(content) -> None:
-    clean = text.scrub(content).strip()
+    clean = strip_controls(content).strip()
     if clean:
         document = documents.document_from_text(content)
         assert letters(words(document)) == letters(clean) or "--" in clean
@@ -467,7 +470,7 @@ def test_only_the_book_of_a_project_gutenberg_file_is_read(load) -> None:
     document = load(book.encode(), "mill.txt")
     assert words(document).split() == PROSE.split()
     assert tuple(map(str, document.warnings)) == (
-        "What Project Gutenberg says around the book is left out.",
+        "The licence of Project Gutenberg around the book is left out.",
     )
 
 
@@ -520,7 +523,7 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     assert document.imprint == (2, 3, 4)
     assert [page.text for page in document.pages[1:4]] == ["", "", ""]
     assert [page.status for page in document.pages[:5]] == ["ok", *["skipped"] * 3, "ok"]
-    said = "What is an imprint, a licence or thanks (pages 2-4) is left out."
+    said = "Left out: imprint, licence or acknowledgements (pages 2-4)."
     assert tuple(map(str, document.warnings)) == (said,)
     assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
     assert document_of(json.loads(json.dumps(asdict(document)))) == document
@@ -544,7 +547,7 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     ],
 )
 def test_other_pages_are_no_imprint(pages) -> None:
-    assert imprints(pages) == []
+    assert find_front_matter(pages) == []
 
 
 # Page by page, the better engine
@@ -571,7 +574,7 @@ def test_other_pages_are_no_imprint(pages) -> None:
     ],
 )
 def test_the_better_reading_wins(first, second, wins) -> None:
-    assert quality.better(first, second) == {"first": first, "second": second}[wins]
+    assert quality.better_text(first, second) == {"first": first, "second": second}[wins]
 
 
 def test_engines_are_chosen_page_by_page(monkeypatch, tmp_path) -> None:
@@ -589,10 +592,10 @@ def test_engines_are_chosen_page_by_page(monkeypatch, tmp_path) -> None:
         return found.replace(" ", "") if len(calls) == 2 else found + "\nOnly pypdf says this."
 
     monkeypatch.setattr(pypdf.PageObject, "extract_text", stub)
-    found = pdf.read_pdf(path, None, "mixed.pdf", lambda *_: None)["pages"]
-    assert [row[2] for row in found] == ["ok"] * 3
-    assert "The miller counted" in found[0][1] and "The baker counted" in found[1][1]
-    assert found[2][1].endswith("Only pypdf says this.")
+    found = pdf.read_pdf(ReadRequest(str(path), "mixed.pdf", "pdf"), lambda *_: None).pages
+    assert [page.status for page in found] == ["ok"] * 3
+    assert "The miller counted" in found[0].text and "The baker counted" in found[1].text
+    assert found[2].text.endswith("Only pypdf says this.")
 
 
 @pytest.mark.parametrize("language", ["english", "german", "chinese", "code", "title", "numbers"])
@@ -621,10 +624,10 @@ def test_sound_text_is_not_called_garbled(language) -> None:
     ids=["hindi", "bengali", "tamil", "hebrew"],
 )
 def test_scripts_with_marks_are_not_garbled(sample) -> None:
-    assert not quality.is_garbled(sample) and quality.score(sample) > 0.9
+    assert not quality.is_garbled(sample) and quality.readability(sample) > 0.9
     assert quality.is_garbled(" ".join(sample.replace(" ", "")))
     glued = sample.replace(" ", "") * 3
-    assert quality.is_garbled(glued) and quality.better(glued, sample * 3) == sample * 3
+    assert quality.is_garbled(glued) and quality.better_text(glued, sample * 3) == sample * 3
 
 
 # What is damaged, and what is left out
@@ -774,14 +777,14 @@ def test_a_name_other_than_the_path_is_shown(load) -> None:
 def test_too_many_bytes(tmp_path, monkeypatch) -> None:
     path = tmp_path / "big.pdf"
     path.write_bytes(b"%PDF-" + b"0" * 2000)
-    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1000)
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read before it was refused"))
     with pytest.raises(errors.TooLong, match="split it first"):
         load_document(path)
 
 
 def test_too_many_pages(load) -> None:
-    data = make_pdfs.many_pages(limits.MAX_PAGES + 1)
+    data = make_pdfs.many_pages(limits.MAX_DOCUMENT_PAGES + 1)
     seen = []
     with pytest.raises(errors.TooLong, match="5,001 pages"):
         load(data, on_progress=lambda *numbers: seen.append(numbers))
@@ -791,10 +794,11 @@ def test_too_many_pages(load) -> None:
 def test_too_many_characters(monkeypatch, tmp_path) -> None:
     path = tmp_path / "long.pdf"
     path.write_bytes(text_pdf([PROSE] * 9))
-    monkeypatch.setattr(limits, "MAX_CHARACTERS", 500)
+    monkeypatch.setattr(limits, "MAX_DOCUMENT_CHARACTERS", 500)
     seen = []
     with pytest.raises(errors.TooLong):
-        pdf.read_pdf(path, None, "long.pdf", lambda *numbers: seen.append(numbers))
+        request = ReadRequest(str(path), "long.pdf", "pdf")
+        pdf.read_pdf(request, lambda *numbers: seen.append(numbers))
     assert len(seen) < 5
     with pytest.raises(errors.TooLong):
         documents.document_from_text("word " * 200)
@@ -820,7 +824,7 @@ def watch(monkeypatch, program: str) -> list[subprocess.Popen]:
         started.append(real(command, **options))
         return started[-1]
 
-    monkeypatch.setattr(child, "command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(child, "worker_command", lambda: [sys.executable, "-c", program])
     monkeypatch.setattr(subprocess, "Popen", spy)
     return started
 
@@ -840,14 +844,14 @@ def test_time_is_limited(load, monkeypatch) -> None:
     with pytest.raises(errors.NotReadable, match="too complex"):
         load(text_pdf())
     assert started[0].returncode is not None
-    assert limits.seconds_for(100) == pytest.approx(0.3 + 10)
+    assert limits.reading_seconds(100) == pytest.approx(0.3 + 10)
 
 
 def test_a_child_that_is_kept_waiting_has_more_time(load, monkeypatch) -> None:
     """A machine that is busy with other work makes no file too complex; one that computes is."""
     pytest.importorskip("psutil")
     monkeypatch.setattr(limits, "BASE_SECONDS", 2.0)
-    monkeypatch.setattr(limits, "PATIENCE", 60)
+    monkeypatch.setattr(limits, "WAITING_FACTOR", 60)
     program = "import sys, time; from app.documents import worker; "
     watch(monkeypatch, program + "time.sleep(3.5); sys.exit(worker.main())")
     assert load(text_pdf()).pages[0].status == "ok"
@@ -863,10 +867,8 @@ def test_a_child_that_dies_is_a_sentence(load, monkeypatch) -> None:
 
 
 def test_an_exception_of_the_watcher_kills_the_child(load, monkeypatch) -> None:
-    program = (
-        'import time, sys; sys.stdin.readline(); print(\'{"done": 0, "total": 9}\', flush=True);'
-        " time.sleep(60)"
-    )
+    line = encode_message(ReadProgress(0, 9))
+    program = f"import time, sys; sys.stdin.readline(); print({line!r}, flush=True); time.sleep(60)"
     started = watch(monkeypatch, program)
 
     def fail(done, total):
@@ -880,8 +882,8 @@ def test_an_exception_of_the_watcher_kills_the_child(load, monkeypatch) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux only")
 def test_memory_is_limited() -> None:
     program = (
-        "from app.documents import limits, worker; limits.MEMORY_BYTES = 10**8;"
-        "worker._limit_memory(); bytearray(2 * 10**9)"
+        "from app.documents import limits; limits.MEMORY_BYTES = 10**8;"
+        "limits.limit_memory(); bytearray(2 * 10**9)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
     assert b"MemoryError" in done.stderr
@@ -915,17 +917,17 @@ def test_the_worker_imports_only_what_it_needs() -> None:
 @pytest.mark.parametrize("kind", ["pdf", "docx", "odt", "pptx", "epub", "html", "markdown", "text"])
 def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """Whatever happens, one JSON object per line and nothing else."""
-    request = {"path": str(tmp_path), "name": "a", "password": None, "kind": kind}
+    request = encode_message(ReadRequest(str(tmp_path), "a", kind))
     done = subprocess.run(
         [sys.executable, "-m", "app.documents.worker"],
         cwd=ROOT,
         text=True,
-        input=json.dumps(request) + "\n",
+        input=request,
         capture_output=True,
     )
     assert done.returncode == 0 and done.stderr == ""
-    *_, last = map(json.loads, done.stdout.splitlines())
-    assert last["error"] == "NotReadable"
+    *_, last = map(decode_message, done.stdout.splitlines())
+    assert isinstance(last, Failure) and isinstance(last.exception(), errors.NotReadable)
 
 
 # Choosing pages

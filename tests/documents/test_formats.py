@@ -18,11 +18,12 @@ from pptx.oxml.ns import qn
 from app import errors
 from app.documents import file_kinds as kinds
 from app.documents import limits
+from app.documents.encoding import decode_text
 from app.documents.headings import sections_of
 from app.documents.load import document_from_text, load_document, require_text
-from app.documents.readers import encoding as text
-from app.documents.readers import markdown, parts, web
-from app.documents.readers.parts import Block, join_blocks, outline_of, pack
+from app.documents.model import Block, BlockKind, join_blocks
+from app.documents.readers import READERS, markdown, web
+from app.documents.readers.blocks import MAX_OUTLINE_TITLE, outline_of_parts, pack_blocks
 from app.settings import READABLE_SUFFIXES
 from app.summary.summarizer import Options
 from tests.documents import make_formats
@@ -372,7 +373,7 @@ def test_a_web_page(load) -> None:
         "The flood\n\nThe river rose\nin the night.\n\nLoose words\n\n• one\n• two\n"
         "Sacks | Saved\n40\n\nkept\nlines"
     )
-    assert tuple(map(str, document.warnings)) == (web.LEFT_OUT,)
+    assert document.warnings == (web.PAGE_BOILERPLATE_LEFT_OUT,)
 
 
 MARKDOWN = """---
@@ -463,24 +464,24 @@ def test_parts_of_markdown_are_those_of_the_text(load) -> None:
 )
 def test_front_matter(top, is_kept) -> None:
     kept = f"{top}Words." if is_kept else "Words."
-    assert markdown.without_front_matter(f"{top}Words.") == kept
+    assert markdown.strip_front_matter(f"{top}Words.") == kept
 
 
 @pytest.mark.parametrize("markup", ["<title>", "<select>", "<svg>", "<!-- x -->", "<p hidden>"])
 def test_stray_tags_in_markdown_hide_nothing(markup) -> None:
-    blocks, _ = markdown.blocks_of(f"Before {markup} it.\n\n{markup}\n\n## After\n\nThe end.")
+    blocks, _ = markdown.markdown_blocks(f"Before {markup} it.\n\n{markup}\n\n## After\n\nThe end.")
     assert [block.text for block in blocks] == ["Before it.", "After", "The end."]
 
 
 @pytest.mark.parametrize("nest", ["> " * 200, "".join(f"{'  ' * n}- a\n" for n in range(99))])
 def test_markdown_nested_too_deep_is_read_as_it_stands(nest) -> None:
-    assert markdown.blocks_of(f"{nest}words")[0][-1].text.endswith("words")
+    assert markdown.markdown_blocks(f"{nest}words")[0][-1].text.endswith("words")
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="#*_`-+>|[]()!<>&;:=~1. ab\n\t", max_size=300))
 def test_any_markdown_ends_in_blocks(content) -> None:
-    blocks, _ = markdown.blocks_of(content)
+    blocks, _ = markdown.markdown_blocks(content)
     assert all(block.text.strip() for block in blocks)
     if content.replace("b", "").strip() == "a":
         assert blocks
@@ -600,7 +601,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize("encoding", SENTENCES)
 def test_a_legacy_encoding_is_guessed_and_said(encoding) -> None:
-    found, warning = text.decode(SENTENCES[encoding].encode(encoding))
+    found, warning = decode_text(SENTENCES[encoding].encode(encoding))
     assert found == SENTENCES[encoding]
     assert warning is not None and "read as" in warning.message
 
@@ -613,32 +614,41 @@ def test_a_guess_is_told_to_the_person(load) -> None:
 # Parts
 
 words_of = st.text(alphabet="ab .\n。", max_size=9000)
-some_blocks = st.lists(st.builds(Block, words_of, st.integers(0, 3), st.booleans()), max_size=8)
+levels = st.integers(1, 3)
+some_blocks = st.lists(
+    st.builds(Block, words_of, st.sampled_from([k for k in BlockKind if k != BlockKind.HEADING]))
+    | st.builds(Block, words_of, st.just(BlockKind.HEADING), levels),
+    max_size=8,
+)
+
+
+def heading(title: str, level: int) -> Block:
+    return Block(title, BlockKind.HEADING, level)
 
 
 @settings(max_examples=100, deadline=None)
 @given(some_blocks)
 def test_parts_keep_every_word_in_order(blocks) -> None:
-    packed = pack(blocks)
+    packed = pack_blocks(blocks)
     shown = " ".join(join_blocks(part) for part in packed)
     assert "".join(shown.split()) == "".join("".join(b.text for b in blocks).split())
     assert all(part for part in packed)
-    for title, number, level in outline_of(packed):
-        assert level and 1 <= number <= len(packed) and len(title) <= parts.MAX_TITLE
+    for item in outline_of_parts(packed):
+        assert item.level and 1 <= item.page <= len(packed) and len(item.title) <= MAX_OUTLINE_TITLE
 
 
 def test_parts_end_at_lines_then_sentences_then_words() -> None:
     room = limits.PART_CHARACTERS * 5 // 4
     for unit in ("a line of it\n", "A sentence of it. ", "पानी आ गया। ", "هل عاد؟ ", "word "):
-        packed = [join_blocks(part) for part in pack([Block(unit * 2000)])]
+        packed = [join_blocks(part) for part in pack_blocks([Block(unit * 2000)])]
         assert len(packed) > 2 and max(map(len, packed)) <= room
         assert all(piece.endswith(unit.strip()) for piece in packed)
-    assert len(pack([Block("x" * 50_000)])) == 1  # one endless word is not cut
+    assert len(pack_blocks([Block("x" * 50_000)])) == 1  # one endless word is not cut
 
 
 def test_headings_stay_with_what_they_head() -> None:
     filler = [Block("word " * 500) for _ in range(3)]
-    packed = pack([*filler[:1], Block("Heading", 1), Block("Lower", 2), *filler[1:]])
+    packed = pack_blocks([*filler[:1], heading("Heading", 1), heading("Lower", 2), *filler[1:]])
     assert all(not part[-1].level for part in packed)
 
 
@@ -650,31 +660,41 @@ def test_any_markup_ends_in_blocks(markup) -> None:
     assert all(block.text.strip() for block in web.chapter_blocks(markup))
 
 
-@pytest.mark.parametrize("kind", ["word", "odt", "slides", "epub", "web", "markdown", "encoding"])
-def test_each_reader_imports_only_its_own_libraries(kind) -> None:
-    own = {
-        "word": {"docx", "lxml"},
-        "slides": {"pptx", "lxml"},
-        "odt": {"lxml"},
-        "epub": {"lxml", "selectolax"},
-        "web": {"selectolax"},
-        "markdown": {"markdown_it", "selectolax"},
-    }
-    others = {
-        "docx",
-        "pptx",
-        "lxml",
-        "selectolax",
-        "markdown_it",
-        "pypdf",
-        "pypdfium2",
-        "torch",
-        "gradio",
-        "numpy",
-    }
+LIBRARIES = {  # of each kind of file; charset_normalizer only for a legacy encoding
+    "pdf": {"pypdf", "pypdfium2"},
+    "docx": {"docx", "lxml"},
+    "odt": {"lxml"},
+    "pptx": {"pptx", "lxml"},
+    "epub": {"lxml", "selectolax"},
+    "html": {"selectolax"},
+    "markdown": {"markdown_it", "selectolax"},
+    "text": set(),
+}
+HEAVY = {"torch", "gradio", "numpy", "charset_normalizer", "rapidocr"}
+
+
+def test_each_kind_of_file_has_a_reader() -> None:
+    assert set(READERS) == set(kinds.SUFFIXES) == set(LIBRARIES)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_worker_imports_only_the_libraries_of_its_kind(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "document"
+    path.write_bytes(
+        {
+            "pdf": text_pdf(),
+            "docx": make_formats.word(make_formats.report),
+            "odt": make_formats.odt(make_formats.ODT_BODY),
+            "pptx": make_formats.slides(make_formats.deck),
+            "epub": make_formats.epub(),
+            "html": PAGE.encode(),
+        }.get(kind, PROSE.encode())
+    )
     program = (
-        f"import sys, app.documents.worker, app.documents.readers.{kind};"
-        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+        "import sys; from app.documents import worker; from app.documents.model import ReadRequest;"
+        f"worker.extract_document(ReadRequest({str(path)!r}, 'a', {kind!r}), lambda *n: None);"
+        "print({name.split('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert not (others - own.get(kind, set())) & set(eval(done.stdout))
+    loaded = eval(done.stdout) & set.union(HEAVY, *LIBRARIES.values())
+    assert loaded == LIBRARIES[kind]

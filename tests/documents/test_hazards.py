@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from app import errors
 from app.documents import child, limits
+from app.documents.characters import strip_controls
 from app.documents.cleaning import clean_pages
+from app.documents.encoding import decode_text
 from app.documents.load import document_from_text, load_document, require_text
-from app.documents.model import Document, Page
-from app.documents.readers import encoding as text
+from app.documents.model import Document, Page, ReadRequest
 from app.documents.readers import web
 from app.documents.readers.archive import Archive
 from app.documents.readers.pdf import ocr as ocr_engine
@@ -146,12 +147,13 @@ def test_h7_ocr_reads_only_the_pages_without_text(monkeypatch, tmp_path) -> None
     def engine():
         return lambda picture: drawn.append(picture.size) or "Read from a picture."
 
-    monkeypatch.setattr(ocr_engine, "engine", engine)
-    found = pdf.read_pdf(path, None, "mixed.pdf", lambda *_: None, ocr=True)
-    assert [row[2] for row in found["pages"]] == ["ok", "ok"]
-    assert found["pages"][0][1] == "Read from a picture." and len(drawn) == 1
+    monkeypatch.setattr(ocr_engine, "load_engine", engine)
+    request = ReadRequest(str(path), "mixed.pdf", "pdf", ocr=True)
+    found = pdf.read_pdf(request, lambda *_: None)
+    assert [page.status for page in found.pages] == ["ok", "ok"]
+    assert found.pages[0].text == "Read from a picture." and len(drawn) == 1
     assert drawn[0][0] * drawn[0][1] <= 1.01 * limits.OCR_PIXELS
-    assert list(map(str, found["warnings"])) == [
+    assert list(map(str, found.notes)) == [
         "Page 1 was read by OCR, so letters and numbers may be wrong there."
     ]
 
@@ -167,10 +169,10 @@ def test_h7_a_page_that_ocr_cannot_read_stays_scanned(monkeypatch, tmp_path) -> 
             raise answer
         return answer
 
-    monkeypatch.setattr(ocr_engine, "engine", lambda: read)
-    found = pdf.read_pdf(path, None, "scan.pdf", lambda *_: None, ocr=True)
-    assert [row[2] for row in found["pages"]] == ["scanned"] * 2
-    assert list(map(str, found["warnings"])) == ["Page 2 was too much for OCR."]
+    monkeypatch.setattr(ocr_engine, "load_engine", lambda: read)
+    found = pdf.read_pdf(ReadRequest(str(path), "scan.pdf", "pdf", ocr=True), lambda *_: None)
+    assert [page.status for page in found.pages] == ["scanned"] * 2
+    assert list(map(str, found.losses)) == ["Page 2 was too much for OCR."]
 
 
 def test_h7_ocr_without_its_package_says_what_to_install(load, monkeypatch) -> None:
@@ -189,8 +191,8 @@ def test_h7_pieces_of_a_picture_become_lines() -> None:
         (10.0, 10.0, 200.0, 30.0, "Hello"),
         (10.0, 50.0, 200.0, 70.0, "below"),
     ]
-    assert ocr_engine.lines_of(boxes) == "Hello world\nbelow"
-    assert ocr_engine.lines_of([]) == ""
+    assert ocr_engine.join_text_boxes(boxes) == "Hello world\nbelow"
+    assert ocr_engine.join_text_boxes([]) == ""
 
 
 # H8: garbage text layers
@@ -280,7 +282,7 @@ def test_h9_memory_is_watched_from_outside(load, monkeypatch) -> None:
     program = "import sys, time; sys.stdin.readline(); b = b'x' * 3 * 10**8; time.sleep(60)"
     started: list[subprocess.Popen] = []
     real = subprocess.Popen
-    monkeypatch.setattr(child, "command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(child, "worker_command", lambda: [sys.executable, "-c", program])
     monkeypatch.setattr(
         subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1]
     )
@@ -298,11 +300,11 @@ def test_h9_usage_cannot_be_watched_without_psutil(monkeypatch) -> None:
 def test_h9_what_a_library_prints_is_no_answer(load, monkeypatch) -> None:
     program = (
         "import sys; from app.documents import worker; "
-        "from app.documents.readers import encoding as text; real = text.read_text;"
-        "text.read_text = lambda *a: (print('{oops'), real(*a))[1];"
+        "from app.documents.readers import plain; real = plain.read_text;"
+        "plain.read_text = lambda *a: (print('{oops'), real(*a))[1];"
         "sys.__stdout__.write('a word of a library\\n'); worker.main()"
     )
-    monkeypatch.setattr(child, "command", lambda: [sys.executable, "-c", program])
+    monkeypatch.setattr(child, "worker_command", lambda: [sys.executable, "-c", program])
     assert load("Some words.", "a.txt").pages[0].text == "Some words."
 
 
@@ -318,9 +320,9 @@ def test_h9_stop_ends_the_reading_of_any_kind(load) -> None:
 
 
 def test_h10_too_many_pages_or_characters_are_refused_with_the_limit(load, monkeypatch) -> None:
-    assert "5,000" in sentence_of(load, make_pdfs.many_pages(limits.MAX_PAGES + 1))
+    assert "5,000" in sentence_of(load, make_pdfs.many_pages(limits.MAX_DOCUMENT_PAGES + 1))
     assert "20,000,000" in sentence_of(load, "word " * 4_000_001, "long.txt")
-    monkeypatch.setattr(limits, "MAX_BYTES", 1000)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1000)
     assert "limit" in sentence_of(load, text_pdf())
 
 
@@ -357,7 +359,7 @@ def test_h11_no_character_is_lost_in_chunks(texts, window) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
 def test_h12_any_bytes_become_clean_text(data) -> None:
-    for found, _ in (text.decode(data), web.decode(data)):
+    for found, _ in (decode_text(data), web.decode_markup(data)):
         assert not any(ord(c) < 9 or c in "\x0b\x1b\x7f\ufeff" for c in found)
 
 
@@ -365,8 +367,8 @@ def test_h12_any_bytes_become_clean_text(data) -> None:
 @given(st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc")), max_size=200))
 def test_h12_utf8_is_never_guessed(content) -> None:
     data = content.encode()
-    assert text.decode(b"\xef\xbb\xbf" + data)[1] is None
-    assert text.decode(data) == (text.scrub(content), None)
+    assert decode_text(b"\xef\xbb\xbf" + data)[1] is None
+    assert decode_text(data) == (strip_controls(content), None)
 
 
 @settings(max_examples=150, deadline=None)
@@ -506,10 +508,11 @@ def watched_reading(kind: str, path: Path) -> str:
         "                           'os.system', 'os.exec', 'os.posix_spawn', 'os.startfile'):\n"
         "        seen.append((event, str(args[0])))\n"
         "from app.documents import worker\n"
+        "from app.documents.model import ReadRequest\n"
         "sys.addaudithook(hook)\n"
-        f"request = {{'path': {str(path)!r}, 'name': 'a', 'password': None, 'kind': {kind!r}}}\n"
-        "found = worker.read(request, lambda *numbers: None)\n"
-        "assert any(page[2] == 'ok' for page in found['pages'])\n"
+        f"request = ReadRequest({str(path)!r}, 'a', {kind!r})\n"
+        "found = worker.extract_document(request, lambda *numbers: None)\n"
+        "assert any(page.status == 'ok' for page in found.pages)\n"
         "print([e for e in seen if '__pycache__' not in e[1]])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

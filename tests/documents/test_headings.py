@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.pdfgen.canvas import Canvas
 
-from app.documents.headings import chosen_part, join_pages, listing, sections_of, select_sections
+from app.documents.headings import join_pages, list_sections, sections_of
 from app.documents.load import document_from_text, load_document
 from app.documents.model import Document, OutlineItem, Page
+from app.documents.selection import choose_part, select_sections
 from app.errors import BadOption
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
@@ -27,7 +28,7 @@ def titles(document: Document) -> list[str]:
 
 
 def test_bookmarks_of_a_pdf() -> None:
-    found = listing(load_document(EXAMPLE_PDF))
+    found = list_sections(load_document(EXAMPLE_PDF))
     assert found[3] == {
         "number": 4,
         "title": "2 The plan and the people",
@@ -236,9 +237,9 @@ def test_chosen_sections_are_kept_and_nothing_else(texts, entries, data) -> None
 
 def test_sections_by_title_and_what_is_not_there() -> None:
     document = load_document(EXAMPLE_PDF)
-    kept = chosen_part(document, "mud; Farming", "")
+    kept = choose_part(document, "mud; Farming", "")
     assert [p.number for p in kept.pages if p.status == "ok"] == [13, 14, 18, 19]
-    assert chosen_part(document, "4-5", "9-10").pages[8].status == "ok"
+    assert choose_part(document, "4-5", "9-10").pages[8].status == "ok"
     for spec, words in (
         ("77", "has no section 77"),
         ("Nothing", "no section called"),

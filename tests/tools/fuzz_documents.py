@@ -21,10 +21,11 @@ import hypothesis
 from hypothesis import strategies as st
 
 from app.documents import limits
+from app.documents.characters import strip_controls
 from app.documents.cleaning import clean_pages
+from app.documents.encoding import decode_text
 from app.documents.load import load_document
 from app.documents.model import Document, Page
-from app.documents.readers import encoding as text
 from app.errors import AppError
 from app.summary.chunking import chunk_document, join_pages
 from tests.documents import make_formats, make_pdfs
@@ -187,7 +188,7 @@ def run_case(seed: int, number: int, sources: dict[str, list[bytes]], found: Fou
         except Exception as error:
             outcome = f"raised {type(error).__name__}: {error}"
         seconds = time.monotonic() - began
-    most = limits.seconds_for(limits.MAX_PAGES)
+    most = limits.reading_seconds(limits.MAX_DOCUMENT_PAGES)
     if seconds > most:
         outcome = f"took {seconds:.0f} s"
     if outcome.startswith("."):
@@ -256,7 +257,7 @@ def run_texts(seed: int, found: Found, examples: int = 60) -> None:
         st.integers(8, 90),
     )
     def each(texts: list[str | bytes], window: int) -> None:
-        decoded = [text.decode(t)[0] if isinstance(t, bytes) else text.scrub(t) for t in texts]
+        decoded = [decode_text(t)[0] if isinstance(t, bytes) else strip_controls(t) for t in texts]
         cleaned = clean_pages(decoded).pages
         assert len(cleaned) == len(texts), "pages lost in cleaning"
         assert not any("\x00" in page or "\x1b" in page for page in cleaned), "controls left"

@@ -1,1 +1,21 @@
-"""One reader per file format; each turns a file into pages of text."""
+"""One reader per kind of file. Each returns an Extracted and raises AppErrors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..model import Extracted, OnProgress, ReadRequest
+
+Reader = Callable[[ReadRequest, OnProgress], Extracted]
+
+# The reader of each kind as `module:function`: imported when a file of the kind is read.
+READERS = {
+    "pdf": "pdf.reader:read_pdf",
+    "docx": "word:read_docx",
+    "odt": "odt:read_odt",
+    "pptx": "slides:read_pptx",
+    "epub": "epub:read_epub",
+    "html": "web:read_html",
+    "markdown": "markdown:read_markdown",
+    "text": "plain:read_text",
+}

@@ -1,4 +1,4 @@
-"""Office documents and books are ZIP archives: opened only within limits, unpacked in memory."""
+"""Office documents and books are ZIP archives: opened within limits, unpacked in memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lxml import etree
 from ...errors import NotReadable
 from .. import limits
 
-_PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_SMALL = 1_000_000  # bytes; a small member may pack as well as it likes
+_ALLOWED_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ANY_RATIO_BYTES = 1_000_000  # up to which a member may have any ratio: it is no bomb
 
 
 class Archive:
@@ -29,11 +29,15 @@ class Archive:
         self.names = frozenset(member.filename for member in members)
 
     def _check(self, members: list[zipfile.ZipInfo]) -> None:
+        """Raise NotReadable for a bomb, a locked archive, or an unknown compression."""
         unpacked = sum(member.file_size for member in members)
         is_bomb = (
             len(members) > limits.ZIP_MEMBERS
             or unpacked > limits.ZIP_BYTES
-            or any(m.file_size > max(_SMALL, limits.ZIP_RATIO * m.compress_size) for m in members)
+            or any(
+                m.file_size > max(_ANY_RATIO_BYTES, limits.ZIP_RATIO * m.compress_size)
+                for m in members
+            )
         )
         if is_bomb:
             raise NotReadable(
@@ -43,33 +47,34 @@ class Archive:
             )
         if any(member.flag_bits & 1 for member in members):
             raise NotReadable(f"“{self.name}” is a locked archive: save it without a password.")
-        if any(member.compress_type not in _PLAIN for member in members):
+        if any(member.compress_type not in _ALLOWED_COMPRESSION for member in members):
             raise self.damaged()
 
     def read(self, member: str) -> bytes:
-        """The bytes of a member. Raises NotReadable when it is missing or damaged."""
+        """Return the bytes of a member. Raises NotReadable when it is missing or damaged."""
         try:
             return self._zip.read(member)
         except Exception as error:  # zipfile and zlib raise many types
             raise self.damaged() from error
 
     def xml(self, member: str) -> Any:
-        """The root element of an XML member."""
+        """Return the root element of an XML member."""
         return parse_xml(self.read(member), self.name)
 
     def forbid_entities(self) -> None:
-        """Raises NotReadable where any of its XML declares entities; for readers of their own."""
+        """Raise NotReadable where an XML member declares entities; for archives that other
+        libraries parse."""
         for member in self.names:
             if member.endswith((".xml", ".rels")):
                 forbid_entities(self.read(member), self.name)
 
     def damaged(self) -> NotReadable:
-        """The sentence for a file that is no sound archive."""
+        """Return the error for a file that is no sound archive."""
         return NotReadable(f"“{self.name}” is damaged or cut off: download or export it again.")
 
 
 def parse_xml(data: bytes, name: str) -> Any:
-    """The root element, without entities, outside files or network."""
+    """Return the root element, parsed without entities, external files or network."""
     forbid_entities(data, name)
     parser = etree.XMLParser(
         resolve_entities=False,
@@ -87,7 +92,7 @@ def parse_xml(data: bytes, name: str) -> Any:
 
 
 def forbid_entities(data: bytes, name: str) -> None:
-    """Raises NotReadable where XML declares entities: no writer of documents needs them."""
+    """Raise NotReadable where XML declares entities, which no writer of documents needs."""
     for encoding in ("ascii", "utf-16-le", "utf-16-be"):
         if "<!ENTITY".encode(encoding) in data:
             raise NotReadable(f"“{name}” declares XML entities, which is unsafe: save it as PDF.")

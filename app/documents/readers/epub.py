@@ -1,4 +1,4 @@
-"""EPUB books become chapters: container.xml names the package, its spine the order."""
+"""EPUB books are extracted: container.xml names the package, its spine the order of chapters."""
 
 from __future__ import annotations
 
@@ -12,40 +12,51 @@ from selectolax.lexbor import LexborHTMLParser
 
 from ...errors import NotReadable, TooLong
 from .. import limits
+from ..model import (
+    Block,
+    Extracted,
+    ExtractedPage,
+    OnProgress,
+    OutlineItem,
+    PageStatus,
+    ReadRequest,
+)
 from . import web
 from .archive import Archive
-from .parts import MAX_TITLE, Block, join_blocks
+from .blocks import MAX_OUTLINE_TITLE, on_page
 
-_DC = "{urn:oasis:names:tc:opendocument:xmlns:container}"
-_NCX = "{http://www.daisy.org/z3986/2005/ncx/}"
-_ENC = "{http://www.w3.org/2001/04/xmlenc#}"
-_TEXTS = ("application/xhtml+xml", "text/html", "application/xml", "text/xml")
+_CONTAINER_NS = "{urn:oasis:names:tc:opendocument:xmlns:container}"
+_NCX_NS = "{http://www.daisy.org/z3986/2005/ncx/}"
+_ENCRYPTION_NS = "{http://www.w3.org/2001/04/xmlenc#}"
+_CHAPTER_TYPES = ("application/xhtml+xml", "text/html", "application/xml", "text/xml")
 
 
-def read_epub(path: Path, name: str, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """{"unit", "pages", "outline", "contents", "warnings"}: one page for each spine item."""
-    book = _Book(Archive(path, name))
+_CHAPTER_LEVELS = 2  # of headings that are an outline where the book has none
+
+
+def read_epub(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract a book: a page for each item of its spine. Raises NotReadable, TooLong."""
+    book = _Book(Archive(Path(request.path), request.name))
     on_progress(0, len(book.spine))
-    pages, found = [], []
+    pages: list[ExtractedPage] = []
+    headings: list[OutlineItem] = []
     characters = 0
     for number, member in enumerate(book.spine, 1):
         blocks, status = book.chapter(member)
-        text = join_blocks(blocks)
-        characters += len(text)
-        if characters > limits.MAX_CHARACTERS:
-            raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it.")
-        pages.append([str(number), text, status])
-        found += [[b.text[:MAX_TITLE], number, b.level] for b in blocks if 0 < b.level < 3]
+        page = ExtractedPage(str(number), status, on_page(blocks, number))
+        characters += len(page.text)
+        if characters > limits.MAX_DOCUMENT_CHARACTERS:
+            raise limits.too_many_characters(request.name)
+        pages.append(page)
+        headings += [
+            OutlineItem(block.text[:MAX_OUTLINE_TITLE], number, block.level)
+            for block in blocks
+            if 0 < block.level <= _CHAPTER_LEVELS
+        ]
         on_progress(number, len(book.spine))
-    outline = book.outline() or found
-    contents = [n for n, member in enumerate(book.spine, 1) if member == book.nav]
-    return {
-        "unit": "chapter",
-        "pages": pages,
-        "outline": outline[: limits.MAX_OUTLINE],
-        "contents": contents,
-        "warnings": [],
-    }
+    outline = book.outline() or headings
+    contents = tuple(n for n, member in enumerate(book.spine, 1) if member == book.nav)
+    return Extracted("chapter", tuple(pages), tuple(outline[: limits.MAX_OUTLINE_ITEMS]), contents)
 
 
 class _Book:
@@ -65,18 +76,19 @@ class _Book:
         self.spine = []
         for ref in root.iter("{*}itemref"):
             item = items.get(ref.get("idref"))
-            if item is not None and (item.get("media-type") or _TEXTS[0]) in _TEXTS:
+            if item is not None and (item.get("media-type") or _CHAPTER_TYPES[0]) in _CHAPTER_TYPES:
                 self.spine.append(self._member(self.package, item.get("href")))
         if not self.spine:
             raise NotReadable(f"“{archive.name}” lists no chapters: export it again, or as PDF.")
-        if len(self.spine) > limits.MAX_PAGES:
+        if len(self.spine) > limits.MAX_DOCUMENT_PAGES:
             raise TooLong(f"“{archive.name}” has {len(self.spine):,} chapters: split it first.")
         self._refuse_locked()
 
     def _package_path(self) -> str:
+        """Return the member that the container names, else the first package."""
         try:
             root = self.archive.xml("META-INF/container.xml")
-            found = next(root.iter(_DC + "rootfile"))
+            found = next(root.iter(_CONTAINER_NS + "rootfile"))
             return posixpath.normpath(unquote(found.get("full-path") or ""))
         except (NotReadable, StopIteration):
             packages = sorted(n for n in self.archive.names if n.endswith(".opf"))
@@ -85,40 +97,44 @@ class _Book:
             return packages[0]
 
     def _first(self, items: dict[str, Any], wanted: Callable[[Any], bool]) -> str | None:
+        """Return the member of the first item of the manifest that is wanted."""
         found = next((item for item in items.values() if wanted(item)), None)
         return None if found is None else self._member(self.package, found.get("href"))
 
     @staticmethod
     def _member(base: str, href: str) -> str:
-        """The member that a link stands for; one that leads elsewhere is simply not found."""
+        """Return the name of the member that a link points to; one outside the archive is not
+        found there."""
         return posixpath.normpath(
             posixpath.join(posixpath.dirname(base), unquote(urldefrag(href)[0]))
         )
 
     def _refuse_locked(self) -> None:
-        """Fonts are often scrambled, which does not matter; chapters are locked for a reader."""
+        """Raise NotReadable where chapters are encrypted; encrypted fonts do not matter."""
         if "META-INF/encryption.xml" not in self.archive.names:
             return
         root = self.archive.xml("META-INF/encryption.xml")
-        locked = {unquote(r.get("URI") or "") for r in root.iter(_ENC + "CipherReference")}
+        locked = {
+            unquote(r.get("URI") or "") for r in root.iter(_ENCRYPTION_NS + "CipherReference")
+        }
         if locked & set(self.spine):
             raise NotReadable(
                 f"“{self.archive.name}” is locked to its seller's readers: choose a free copy."
             )
 
-    def chapter(self, member: str) -> tuple[list[Block], str]:
-        """(blocks, status) of one spine item; a damaged one does not end the book."""
+    def chapter(self, member: str) -> tuple[list[Block], PageStatus]:
+        """Return (blocks, status) of an item of the spine; a damaged one does not end the book."""
         if member == self.nav:
             return [], "empty"
         try:
-            markup, _ = web.decode(self.archive.read(member))
+            markup, _ = web.decode_markup(self.archive.read(member))
         except NotReadable:
             return [], "failed"
         blocks = web.chapter_blocks(markup)
         return blocks, "ok" if blocks else "empty"
 
-    def outline(self) -> list[list[Any]]:
-        """[title, chapter, level] from the book's navigation, else its NCX; [] when neither."""
+    def outline(self) -> list[OutlineItem]:
+        """Return the book's navigation, else its NCX; [] when it has neither."""
         numbers: dict[str, int] = {}
         for number, chapter in enumerate(self.spine, 1):
             numbers.setdefault(chapter, number)
@@ -127,7 +143,7 @@ class _Book:
                 continue
             try:
                 found = [
-                    [" ".join(title.split())[:MAX_TITLE], numbers[at], level]
+                    OutlineItem(" ".join(title.split())[:MAX_OUTLINE_TITLE], numbers[at], level)
                     for title, href, level in entries(member)
                     if (at := self._member(member, href)) in numbers and title.strip()
                 ]
@@ -138,14 +154,15 @@ class _Book:
         return []
 
     def _nav_entries(self, member: str) -> list[tuple[str, str, int]]:
-        markup, _ = web.decode(self.archive.read(member))
+        """Return (title, link, level) of each entry of a navigation document."""
+        markup, _ = web.decode_markup(self.archive.read(member))
         tree = LexborHTMLParser(markup)
         marked = [n for n in tree.css("nav") if n.attributes.get("epub:type") == "toc"]
         navs = marked or tree.css("nav")
         if not navs:
             return []
         found, level = [], 0
-        for node, begins in web.nodes(navs[0]):
+        for node, begins in web.walk_nodes(navs[0]):
             if node.tag == "ol":
                 level += 1 if begins else -1
             elif begins and node.tag == "a" and node.attributes.get("href"):
@@ -154,12 +171,16 @@ class _Book:
         return found
 
     def _ncx_entries(self, member: str) -> list[tuple[str, str, int]]:
+        """Return (title, link, level) of each entry of an NCX, as older books have."""
         found = []
         depths: dict[Any, int] = {}
-        for point in self.archive.xml(member).iter(_NCX + "navPoint"):
+        for point in self.archive.xml(member).iter(_NCX_NS + "navPoint"):
             depth = depths.get(point.getparent(), 0) + 1
             depths[point] = depth
-            label, content = point.find(f"{_NCX}navLabel/{_NCX}text"), point.find(_NCX + "content")
+            label, content = (
+                point.find(f"{_NCX_NS}navLabel/{_NCX_NS}text"),
+                point.find(_NCX_NS + "content"),
+            )
             if label is not None and content is not None and depth <= limits.MAX_OUTLINE_LEVEL:
                 found.append((label.text or "", content.get("src") or "", depth))
         return found

@@ -1,4 +1,4 @@
-"""Markdown becomes HTML, and that the blocks of the HTML reader; front matter is no text."""
+"""Markdown is extracted: rendered to HTML and read as such; front matter is left out."""
 
 from __future__ import annotations
 
@@ -14,49 +14,55 @@ from markdown_it.token import Token
 from longt5.text.prose import may_be_quoted
 from longt5.text.sentences import sentence_spans
 
-from ...errors import EmptyFile, TooLong
+from ...errors import EmptyFile
 from ...warning import AppWarning, WarningKind
 from .. import limits
-from . import encoding as text
+from ..encoding import decode_text
+from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
 from . import web
-from .parts import Block, join_blocks, outline_of, pack, paragraphs_of
+from .blocks import outline_of_parts, pack_blocks, pages_of_parts, paragraphs_of
 
 _FIELD = re.compile(r"\s|[#\-\]}]|[^\s:=][^:=]*[:=]|$")  # begins a line of YAML or TOML
 _FENCES = {"---": ("---", "..."), "+++": ("+++",)}  # open front matter, and close it
-_LINE_END = re.compile(r"<br\b", re.I)
-MAX_NESTING = 60  # of lists and quotes, two for a list; the library passes over what is deeper
+_LINE_BREAK_TAG = re.compile(r"<br\b", re.I)
+_MAX_NESTING = 60  # of lists and quotes, two for a list; the library skips what is deeper
 
 
-def read_markdown(path: Path, name: str) -> dict[str, Any]:
-    """{"unit", "pages", "outline", "warnings"} of a Markdown file."""
-    content, warning = text.decode(path.read_bytes())
-    if len(content) > limits.MAX_CHARACTERS:
-        raise TooLong(f"“{name}” holds over {limits.MAX_CHARACTERS:,} characters: split it first.")
-    # Read from a file or pasted, a text has the same parts, so the same numbers are cited.
-    blocks, left_out = blocks_of(content)
-    parts = pack(blocks, at_headings=False)
+def read_markdown(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract a Markdown file, in parts. Raises EmptyFile, TooLong."""
+    content, warning = decode_text(Path(request.path).read_bytes())
+    if len(content) > limits.MAX_DOCUMENT_CHARACTERS:
+        raise limits.too_many_characters(request.name)
+    blocks, count = markdown_blocks(content)
+    # Parts are those of the pasted text, so that citations have the same numbers.
+    parts = pack_blocks(blocks, at_headings=False)
     if not parts:
-        raise EmptyFile(f"“{name}” has no words in it: choose another file.")
-    pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
-    warnings = [warning] if warning else []
-    if left_out:
-        what = "1 block of code is" if left_out == 1 else f"{left_out} blocks of code are"
-        message = f"{what} left out of “{name}”."
-        warnings.append(AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, message))
-    return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
+        raise EmptyFile(f"“{request.name}” has no words in it: choose another file.")
+    notes = (warning,) if warning else ()
+    losses: tuple[AppWarning, ...] = ()
+    if count:
+        what = "1 block of code is" if count == 1 else f"{count} blocks of code are"
+        message = f"{what} left out of “{request.name}”."
+        losses = (AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, message),)
+    pages = pages_of_parts(parts)
+    return Extracted("part", pages, outline_of_parts(parts), notes=notes, losses=losses)
 
 
-def blocks_of(content: str) -> tuple[list[Block], int]:
-    """The blocks of a text in Markdown: CommonMark, with tables and words struck through; its
-    paragraphs as they stand where it nests too deep. And how many blocks of code are left out:
-    all, unless there is nothing else."""
-    reader = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
+def markdown_blocks(content: str) -> tuple[list[Block], int]:
+    """Return the blocks of CommonMark with tables and strikethrough, and how many blocks of code
+    are left out: all, unless there is nothing else. Text that nests too deep is returned as plain
+    paragraphs."""
+    reader = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING})
     reader.enable(["table", "strikethrough"])
-    for kind, rule in (("image", _image), ("html_inline", _tag), ("html_block", _markup)):
+    for kind, rule in (
+        ("image", _render_image),
+        ("html_inline", _render_inline_tag),
+        ("html_block", _render_html_block),
+    ):
         reader.add_render_rule(kind, rule)
-    content = without_front_matter(content)
+    content = strip_front_matter(content)
     tokens = reader.parse(content)
-    if any(token.level >= MAX_NESTING - 1 for token in tokens):
+    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
         return paragraphs_of(content), 0
     prose = [token for token in tokens if not _is_code(token)]
     blocks = web.chapter_blocks(reader.renderer.render(prose, reader.options, {}))
@@ -66,18 +72,18 @@ def blocks_of(content: str) -> tuple[list[Block], int]:
 
 
 def _is_code(token: Token) -> bool:
-    """Whether it is a block set off as code, and not a text that somebody set off so."""
+    """Return whether a token is a block of code that is not mostly prose."""
     if token.type not in ("fence", "code_block"):
         return False
-    words = token.content
-    said = sum(
-        end - start for start, end in sentence_spans(words) if may_be_quoted(words[start:end])
+    text = token.content
+    prose = sum(
+        end - start for start, end in sentence_spans(text) if may_be_quoted(text[start:end])
     )
-    return said < len(words.strip()) / 2
+    return prose < len(text.strip()) / 2
 
 
-def without_front_matter(content: str) -> str:
-    """The text after the fields that programs write on top, between two lines --- or +++."""
+def strip_front_matter(content: str) -> str:
+    """Return the text after its front matter: fields between two lines --- or +++ on top."""
     first, _, rest = content.partition("\n")
     closing = _FENCES.get(first.rstrip())
     if closing is None:
@@ -92,24 +98,33 @@ def without_front_matter(content: str) -> str:
     return content
 
 
-def _image(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """The words in place of a picture."""
+def _render_image(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Return the alternative text of an image."""
     return escapeHtml(self.renderInlineAsText(tokens[index].children or [], options, env))
 
 
-def _tag(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """Tags inside a line: one that is never closed could hide all that follows."""
-    return "<br>" if _LINE_END.match(tokens[index].content) else ""
+def _render_inline_tag(
+    self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any
+) -> str:
+    """Return a line break for <br>, nothing for another tag: one that is never closed could hide
+    all the text after it."""
+    return "<br>" if _LINE_BREAK_TAG.match(tokens[index].content) else ""
 
 
-def _markup(self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """A block of HTML, read apart from the others for the same reason."""
-    return "".join(map(_again, web.chapter_blocks(tokens[index].content)))
+def _render_html_block(
+    self: Any, tokens: Sequence[Token], index: int, options: Any, env: Any
+) -> str:
+    """Return a block of HTML, parsed on its own: a tag that is never closed ends with it."""
+    return "".join(map(_block_html, web.chapter_blocks(tokens[index].content)))
 
 
-def _again(block: Block) -> str:
-    """HTML that is read as this block."""
+def _block_html(block: Block) -> str:
+    """Return HTML that is extracted as this block."""
     shown = escapeHtml(block.text)
     if block.level:
         return f"<h{block.level}>{shown}</h{block.level}>"
-    return f"<table><tr><td>{shown}</table>" if block.is_row else f"<pre>{shown}</pre>"
+    if block.kind is BlockKind.LIST_ITEM:
+        return f"<li>{shown.removeprefix('• ')}</li>"
+    if block.kind is BlockKind.TABLE_ROW:
+        return f"<table><tr><td>{shown}</table>"
+    return f"<pre>{shown}</pre>"

@@ -1,4 +1,4 @@
-"""OpenDocument texts (LibreOffice) become blocks: content.xml is walked in its order."""
+"""OpenDocument texts (LibreOffice) are extracted: we walk content.xml in its order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from typing import Any
 from lxml import etree
 
 from ...errors import NotReadable
-from ...warning import AppWarning, WarningKind
-from ..cleaning import characters
+from ..characters import normalize_characters
+from ..model import Block, Extracted, ExtractedPage, OnProgress, ReadRequest
 from .archive import Archive
-from .parts import Block, join_blocks, outline_of, pack, row_of
-
-_NS = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
-_TEXT, _TABLE, _OFFICE, _STYLE, _MANIFEST = (
-    _NS % name for name in ("text", "table", "office", "style", "manifest")
+from .blocks import (
+    CONTENTS_LEFT_OUT,
+    footnotes_left_out,
+    heading_or_paragraph,
+    list_item,
+    outline_of_parts,
+    pack_blocks,
+    pages_of_parts,
+    table_row,
 )
-_PARAGRAPHS = (_TEXT + "p", _TEXT + "h")
+
+_NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
+_TEXT_NS, _TABLE_NS, _OFFICE_NS, _STYLE_NS, _MANIFEST_NS = (
+    _NAMESPACE % name for name in ("text", "table", "office", "style", "manifest")
+)
+_PARAGRAPHS = (_TEXT_NS + "p", _TEXT_NS + "h")
 _CONTENTS = tuple(
-    _TEXT + name
+    _TEXT_NS + name
     for name in (
         "table-of-content",
         "alphabetical-index",
@@ -31,113 +40,116 @@ _CONTENTS = tuple(
         "user-index",
     )
 )
-# What was deleted, remarks in the margin, notes, and what only a reading aid says.
-_APART = (
-    _TEXT + "tracked-changes", _TEXT + "note", _TEXT + "ruby-text", _OFFICE + "annotation",
-    _OFFICE + "forms",
-)  # fmt: skip
-_SIGNS = {_TEXT + "tab": " ", _TEXT + "line-break": "\n", _TEXT + "s": " "}
-MAX_STYLES_DEEP = 10
+_OUTSIDE_TEXT = (  # deleted text, notes, reading aids, remarks in the margin, form controls
+    _TEXT_NS + "tracked-changes",
+    _TEXT_NS + "note",
+    _TEXT_NS + "ruby-text",
+    _OFFICE_NS + "annotation",
+    _OFFICE_NS + "forms",
+)
+_SIGNS_OF_ELEMENTS = {_TEXT_NS + "tab": " ", _TEXT_NS + "line-break": "\n", _TEXT_NS + "s": " "}
+_MAX_PARENT_STYLES = 10  # that styles are followed through, since damaged files have rings
 
 
-def read_odt(path: Path, name: str) -> dict[str, Any]:
-    """{"unit", "pages", "outline", "warnings"} of an OpenDocument text."""
-    archive = Archive(path, name)
+def read_odt(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract an OpenDocument text, in parts. Raises NotReadable."""
+    archive = Archive(Path(request.path), request.name)
     if "META-INF/manifest.xml" in archive.names:
         manifest = archive.xml("META-INF/manifest.xml")
-        if next(manifest.iter(_MANIFEST + "encryption-data"), None) is not None:
-            raise NotReadable(f"“{name}” is protected by a password: save a copy without one.")
+        if next(manifest.iter(_MANIFEST_NS + "encryption-data"), None) is not None:
+            raise NotReadable(
+                f"“{request.name}” is protected by a password: save a copy without one."
+            )
     root = archive.xml("content.xml")
-    body = root.find(f"{_OFFICE}body/{_OFFICE}text")
+    body = root.find(f"{_OFFICE_NS}body/{_OFFICE_NS}text")
     if body is None:
         raise archive.damaged()
-    found = list(_blocks(body, _title_styles(root, archive)))
-    parts = pack(found)
-    pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
+    parts = pack_blocks(_body_blocks(body, _title_styles(root, archive)))
+    pages = pages_of_parts(parts)
     if not pages:
         has_picture = next(body.iter("{*}image"), None) is not None
-        pages = [["1", "", "scanned" if has_picture else "empty"]]
-    warnings = []
+        pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
+    losses = []
     if next(body.iter(*_CONTENTS), None) is not None:
-        message = "The table of contents is left out."
-        warnings.append(AppWarning(WarningKind.CONTENTS_LEFT_OUT, message))
-    if notes := sum(1 for _ in body.iter(_TEXT + "note")):
-        message = f"Its footnotes ({notes}) are left out."
-        warnings.append(AppWarning(WarningKind.FOOTNOTES_LEFT_OUT, message))
-    return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
+        losses.append(CONTENTS_LEFT_OUT)
+    if count := sum(1 for _ in body.iter(_TEXT_NS + "note")):
+        losses.append(footnotes_left_out(count))
+    return Extracted("part", pages, outline_of_parts(parts), losses=tuple(losses))
 
 
 def _title_styles(root: Any, archive: Archive) -> set[str]:
-    """The names of the styles that titles have, and of those made from them."""
+    """Return the names of the style of titles and of those made from it."""
     parents = {"Title": "Title"}
     trees = [root] + ([archive.xml("styles.xml")] if "styles.xml" in archive.names else [])
     for tree in trees:
-        for style in tree.iter(_STYLE + "style"):
-            name = style.get(_STYLE + "name") or ""
-            parents.setdefault(name, style.get(_STYLE + "parent-style-name") or "")
+        for style in tree.iter(_STYLE_NS + "style"):
+            name = style.get(_STYLE_NS + "name") or ""
+            parents.setdefault(name, style.get(_STYLE_NS + "parent-style-name") or "")
     found = {"Title"}
-    for _ in range(MAX_STYLES_DEEP):
+    for _ in range(_MAX_PARENT_STYLES):
         found |= {name for name, parent in parents.items() if parent in found}
     return found
 
 
-def _blocks(body: Any, titles: set[str]) -> Iterator[Block]:
-    """Paragraphs, headings, points of lists and rows of tables in order; text boxes after the
-    paragraph that they hang on."""
+def _body_blocks(body: Any, titles: set[str]) -> Iterator[Block]:
+    """Yield paragraphs, headings, items of lists and rows of tables in order; text boxes after
+    the paragraph that they are anchored in."""
     walker = etree.iterwalk(
-        body, events=("start",), tag=(*_PARAGRAPHS, _TABLE + "table-row", *_CONTENTS, *_APART)
+        body,
+        events=("start",),
+        tag=(*_PARAGRAPHS, _TABLE_NS + "table-row", *_CONTENTS, *_OUTSIDE_TEXT),
     )
     for _, element in walker:
-        if element.tag in _CONTENTS or element.tag in _APART:
+        if element.tag in _CONTENTS or element.tag in _OUTSIDE_TEXT:
             walker.skip_subtree()
         elif element.tag in _PARAGRAPHS:
-            yield from _paragraph(element, titles)
+            yield from _paragraph_blocks(element, titles)
         else:
-            row = row_of([_cell(cell) for cell in element.iterchildren(_TABLE + "table-cell")])
+            cells = element.iterchildren(_TABLE_NS + "table-cell")
+            row = table_row([_cell_text(cell) for cell in cells])
             if row is not None:
                 walker.skip_subtree()
                 yield from row
 
 
-def _paragraph(element: Any, titles: set[str]) -> Iterator[Block]:
-    content = _text(element)
+def _paragraph_blocks(element: Any, titles: set[str]) -> Iterator[Block]:
+    content = _paragraph_text(element)
     if not content:
         return
-    level = 1 if element.get(_TEXT + "style-name") in titles else 0
-    if element.tag == _TEXT + "h":
-        given = element.get(_TEXT + "outline-level") or ""
+    level = 1 if element.get(_TEXT_NS + "style-name") in titles else 0
+    if element.tag == _TEXT_NS + "h":
+        given = element.get(_TEXT_NS + "outline-level") or ""
         level = int(given) if re.fullmatch(r"[1-9]\d?", given) else 1
     if level:
-        has_words = bool(re.search(r"\w", content))
-        yield Block(" ".join(content.split()), level if has_words else 0)
+        yield heading_or_paragraph(content, level)
         return
     parent = element.getparent()
-    is_item = parent.tag == _TEXT + "list-item" and parent.find(_TEXT + "p") is element
-    yield Block(f"• {content}" if is_item else content, 0, is_item)
+    is_item = parent.tag == _TEXT_NS + "list-item" and parent.find(_TEXT_NS + "p") is element
+    yield list_item(content) if is_item else Block(content)
 
 
-def _cell(cell: Any) -> str:
-    return " ".join(" ".join(_text(p).split()) for p in cell.iter(*_PARAGRAPHS)).strip()
+def _cell_text(cell: Any) -> str:
+    return " ".join(" ".join(_paragraph_text(p).split()) for p in cell.iter(*_PARAGRAPHS)).strip()
 
 
-def _text(paragraph: Any) -> str:
-    """The text of one paragraph, without that of notes and of the text boxes anchored in it."""
+def _paragraph_text(paragraph: Any) -> str:
+    """Return the text of a paragraph, without notes and the text boxes anchored in it."""
     pieces: list[str] = []
     walker = etree.iterwalk(paragraph, events=("start", "end"))
     for event, element in walker:
         is_self = element is paragraph
         if event == "end":
-            pieces.append("" if is_self else _flat(element.tail))
-        elif not is_self and (element.tag in _APART or element.tag in _PARAGRAPHS):
-            walker.skip_subtree()  # its end, and so what follows it, still comes
-        elif element.tag in _SIGNS:
-            pieces.append(_SIGNS[element.tag])
+            pieces.append("" if is_self else _collapse_space(element.tail))
+        elif not is_self and (element.tag in _OUTSIDE_TEXT or element.tag in _PARAGRAPHS):
+            walker.skip_subtree()  # its end event, and so the text after it, still comes
+        elif element.tag in _SIGNS_OF_ELEMENTS:
+            pieces.append(_SIGNS_OF_ELEMENTS[element.tag])
         elif isinstance(element.tag, str):
-            pieces.append(_flat(element.text))
-    lines = characters("".join(pieces)).split("\n")
+            pieces.append(_collapse_space(element.text))
+    lines = normalize_characters("".join(pieces)).split("\n")
     return "\n".join(line for line in lines if line)
 
 
-def _flat(text: str | None) -> str:
-    """White space as the format counts it: a line's end in the file is a space."""
+def _collapse_space(text: str | None) -> str:
+    """Return text with the white space of the format: a line's end in the file is a space."""
     return re.sub(r"\s+", " ", text or "")

@@ -1,121 +1,127 @@
-"""Plain text becomes paragraphs: wrapped lines are joined, what mail adds to a letter goes."""
+"""Plain text is extracted: subtitles, chats, mail, books with page breaks, wrapped lines."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from longt5.text.sentences import MAX_WRAPPED_LINE
 
+from ...errors import EmptyFile
 from ...warning import AppWarning, WarningKind
-from .parts import Block, paragraphs_of
-from .pdf.interrupted_sentences import put_together
-from .pdf.paragraphs import join_lines
+from .. import limits
+from ..characters import normalize_characters, strip_controls
+from ..dehyphenation import Dehyphenator
+from ..encoding import decode_raw_text
+from ..interrupted_sentences import rejoin_cut_sentences
+from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
+from ..paragraphs import join_lines
+from .blocks import pack_blocks, pages_of_parts, paragraphs_of
+from .chat import chat_messages
+from .mail import strip_quotes_and_signatures
+from .page_breaks import PAGE_BREAK, join_text_pages
 from .subtitles import is_subtitles, speech_of
 
-_QUOTED = re.compile(r"[ \t]*(?:>[ \t]?)+")
-_SIGNATURE = re.compile(r"--[ \t]*")
-_GAP = re.compile(r"(?<=\S)(?: {4,}| *\t+ *)(?=\S)")  # between the columns of a table
-_ENTRY = re.compile(  # of a log, or who speaks when
+_COLUMN_GAP = re.compile(r"(?<=\S)(?: {4,}| *\t+ *)(?=\S)")  # between the columns of a table
+_ITEM_LABEL_CHARACTERS = 6  # at a line's start; the gap after a number there is no table's
+_LOG_ENTRY_OR_SPEAKER = re.compile(
     r"\[?\d{4}-\d\d-\d\d[T ]|\[\d{1,2}:\d\d(?::\d\d)?\]|\d{1,2}:\d\d:\d\d\b"
     r"|[A-Z][A-Z .'’-]{1,30}:\s"
 )
-_MESSAGE = re.compile(  # of an exported chat: when, and who
-    r"\u200e?\[?\d{1,2}[./-]\d{1,2}[./-]\d{2,4},\s\d{1,2}:\d\d(?::\d\d)?(?:\s?[AaPp]\.?\s?[Mm]\.?)?"
-    r"(?:\]| -)\s+([^:]{1,40}:\s)?"
-)
-_OMITTED = re.compile(r"\u200e?(?:<[^<>]+>|[\w ]{1,20} omitted)")
-_HEADING = re.compile(r"#{1,6}\s")
-_FRAME = {
-    edge: re.compile(rf"^[ \t]*\*\*\* ?{edge} OF TH(?:E|IS) PROJECT GUTENBERG EBOOK.*$", re.M)
+_MARKDOWN_HEADING = re.compile(r"#{1,6}\s")
+_GUTENBERG_START, _GUTENBERG_END = (
+    re.compile(rf"^[ \t]*\*\*\* ?{edge} OF TH(?:E|IS) PROJECT GUTENBERG EBOOK.*$", re.M)
     for edge in ("START", "END")
-}
-_CELL = " | "
-BREAK = "\f"  # between pages
-MESSAGES = 3  # of an exported chat at least
-LABEL = 6  # characters at the start of a line: the gap after a number is no table's
+)
+_CELL_SEPARATOR = " | "
 
 
-def blocks_of(content: str) -> tuple[list[Block], list[AppWarning]]:
-    """The paragraphs of a text, each on one line, with the rows of its tables; and what to say of
-    that which is left out."""
-    from ..cleaning import Hyphens, characters
-    from .page_breaks import without_pages
+def read_text(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract a text file. Raises EmptyFile, TooLong."""
+    content, warning = decode_raw_text(Path(request.path).read_bytes())
+    notes = (warning,) if warning else ()
+    return extract_text(clean_text(content, request.name), request.name, notes)
 
+
+def clean_text(content: str, name: str) -> str:
+    """Return a text without control characters other than its page breaks. Raises TooLong,
+    EmptyFile."""
+    if len(content) > limits.MAX_DOCUMENT_CHARACTERS:
+        raise limits.too_many_characters(name)
+    content = PAGE_BREAK.join(map(strip_controls, content.split(PAGE_BREAK))).strip()
+    if not content:
+        raise EmptyFile(f"“{name}” is empty: choose a file or paste text with words in it.")
+    return content
+
+
+def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) -> Extracted:
+    """Extract a cleaned text, in parts. Raises EmptyFile."""
+    blocks, losses = text_blocks(content)
+    if not blocks:
+        raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
+    pages = pages_of_parts(pack_blocks(blocks))
+    return Extracted("part", pages, notes=notes, losses=tuple(losses))
+
+
+def text_blocks(content: str) -> tuple[list[Block], list[AppWarning]]:
+    """Return the paragraphs of a text, each on one line, and the rows of its tables, and
+    warnings about what is left out."""
     if is_subtitles(content):
         return speech_of(content), [_left_out("The numbers and times of the subtitles are")]
-    book, is_framed = _book(content)
-    lines, is_chat = _chat(book.split("\n"))
-    quoted, signatures = _letters(without_pages("\n".join(lines)).split("\n"))
-    text = "\n".join(map(characters, _apart(quoted)))
-    (joined,) = put_together([join_lines(text, join_word=Hyphens.of([text]).join)])
-    found = [Block(b.text, 0, _CELL in b.text) for b in paragraphs_of(joined)]
-    if not found:
-        return paragraphs_of(content.replace(BREAK, "\n\n")), []
-    left_out = ["What Project Gutenberg says around the book is"] if is_framed else []
+    book, is_framed = _gutenberg_book(content)
+    lines, is_chat = chat_messages(book.split("\n"))
+    text = join_text_pages("\n".join(lines))
+    letter, signatures = strip_quotes_and_signatures(text.split("\n"))
+    text = "\n".join(map(normalize_characters, _set_apart(letter)))
+    (joined,) = rejoin_cut_sentences([join_lines(text, join_word=Dehyphenator.of([text]).join)])
+    blocks = [_with_kind(block) for block in paragraphs_of(joined)]
+    if not blocks:
+        return paragraphs_of(content.replace(PAGE_BREAK, "\n\n")), []
+    losses = ["The licence of Project Gutenberg around the book is"] if is_framed else []
     if signatures:
-        what = "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"
-        left_out.append(what)
+        one_or_more = (
+            "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"
+        )
+        losses.append(one_or_more)
     if is_chat:
-        left_out.append("The times of the messages, and what the chat itself says, are")
-    return found, list(map(_left_out, left_out))
+        losses.append("The times of the messages, and the notices of the chat program, are")
+    return blocks, list(map(_left_out, losses))
 
 
 def _left_out(what: str) -> AppWarning:
     return AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, f"{what} left out.")
 
 
-def _chat(lines: list[str]) -> tuple[list[str], bool]:
-    """The messages of an exported chat, each a paragraph that begins with who says it, and whether
-    there are some; else the lines as they are."""
-    starts = [_MESSAGE.match(line) for line in lines]
-    if sum(start is not None and start[1] is not None for start in starts) < MESSAGES:
-        return lines, False
-    found: list[str] = []
-    for line, start in zip(lines, starts, strict=True):
-        words = line[start.end() :] if start else line
-        if start is None:
-            found.append(line)
-        elif start[1] and not _OMITTED.fullmatch(words.strip()):
-            found += ["", start[1] + words]
-    return found, True
+def _with_kind(block: Block) -> Block:
+    if _CELL_SEPARATOR in block.text:
+        return Block(block.text, BlockKind.TABLE_ROW)
+    return block
 
 
-def _book(content: str) -> tuple[str, bool]:
-    """The text between the lines where Project Gutenberg says that its book begins and ends, and
-    whether there are such."""
-    begin, end = (_FRAME[edge].search(content) for edge in ("START", "END"))
+def _gutenberg_book(content: str) -> tuple[str, bool]:
+    """Return the text between the lines where Project Gutenberg begins and ends its book, and
+    whether there are such lines."""
+    begin, end = _GUTENBERG_START.search(content), _GUTENBERG_END.search(content)
     first, last = begin.end() if begin else 0, end.start() if end else len(content)
     return (content[first:last], True) if begin or end else (content, False)
 
 
-def _letters(lines: list[str]) -> tuple[list[str], int]:
-    """The lines without marks of quotation and signatures, and how many of these there were."""
-    found, count, is_signature = [], 0, False
-    for line in lines:
-        line = line[quoted.end() :] if (quoted := _QUOTED.match(line)) else line
-        if _SIGNATURE.fullmatch(line):
-            count += not is_signature
-            is_signature = True
-        is_signature = is_signature and bool(line.strip())
-        if not is_signature:
-            found.append(line)
-    return found, count
-
-
-def _apart(lines: list[str]) -> Iterator[str]:
-    """The lines, with a blank one around each that stands for itself."""
+def _set_apart(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines, with a blank line around each one that is not wrapped: rows of tables,
+    headings, paragraphs on one line, entries of a log."""
     for line, following in zip(lines, [*lines[1:], ""], strict=False):
         body = line.strip()
-        cells = body[:LABEL] + _GAP.sub(_CELL, body[LABEL:])
+        label, rest = body[:_ITEM_LABEL_CHARACTERS], body[_ITEM_LABEL_CHARACTERS:]
+        cells = label + _COLUMN_GAP.sub(_CELL_SEPARATOR, rest)
         if cells != body:
             yield from ("", cells, "")
-        elif _HEADING.match(body):
+        elif _MARKDOWN_HEADING.match(body):
             yield from ("", body, "")
         elif len(body) > MAX_WRAPPED_LINE:
             goes_on = following.lstrip()[:1].islower()
             yield from (*([] if body[0].islower() else [""]), body, *([] if goes_on else [""]))
-        elif _ENTRY.match(body):
+        elif _LOG_ENTRY_OR_SPEAKER.match(body):
             yield from ("", body)
         else:
             yield body

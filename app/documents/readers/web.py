@@ -1,4 +1,4 @@
-"""HTML becomes blocks: paragraphs, headings, rows; no script, style, menu or hidden part."""
+"""Web pages are extracted: paragraphs, headings and rows, without scripts, menus, hidden parts."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from longt5.text.prose import is_caption
 
 from ...errors import NotReadable
 from ...warning import AppWarning, WarningKind
-from ..cleaning import characters
-from . import encoding as text
-from .parts import Block, join_blocks, outline_of, pack
-from .pdf.paragraphs import lead_apart, line_key
+from ..characters import normalize_characters, strip_controls
+from ..encoding import decode_text
+from ..line_layout import line_key
+from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
+from ..run_in_headings import split_run_in_heading
+from .blocks import outline_of_parts, pack_blocks, pages_of_parts
 
-_SKIPPED = frozenset(
+_SKIPPED_TAGS = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select button "
     "textarea input rt rp dialog".split()
 )
-_FURNITURE = frozenset("nav aside footer header".split())  # of a page, beside its content
-_ROLES = frozenset("navigation complementary contentinfo search dialog alertdialog".split())
-_BESIDE = re.compile(  # what pages call the same where they do not use those
+_BOILERPLATE_TAGS = frozenset("nav aside footer header".split())
+_BOILERPLATE_ROLES = frozenset(
+    "navigation complementary contentinfo search dialog alertdialog".split()
+)
+_BOILERPLATE_NAME = re.compile(  # classes and ids of pages that do not use those tags
     r"(?:.*[-_])?(?:cookies?|gdpr|consent|privacy|newsletter)"
     r"[-_](?:banner|bar|box|consent|notice|note|message|modal|overlay|popup|prompt|signup|form|wrapper)"
     r"|(?:.*[-_])?(?:breadcrumbs?|navbar|navbox|sidebar|toolbar|footer|skip-?links?|editsection"
@@ -37,125 +41,142 @@ _BESIDE = re.compile(  # what pages call the same where they do not use those
     r"|comments?(?:[-_](?:area|body|content|list|section|thread))?|disqus_thread",
     re.I,
 )
-LEAST_SHARE = 0.1  # of the letters that must stay for names to count
-ENOUGH = 200  # characters that tell how many letters a heading begins with, or that it is none
-LARGEST, MOST_NODES = 1500, 500  # characters and nodes of what may be left out for its name
-_BLOCKS = frozenset(
+# Chosen by hand on saved pages. Where less than this share of the text stays without boilerplate
+# names, the page is a forum, whose comments are its content.
+_MIN_SHARE_WITHOUT_NAMES = 0.1
+_MAX_BOILERPLATE_CHARACTERS = 1500  # of an element that its name alone makes boilerplate
+_MAX_BOILERPLATE_NODES = 500
+_MIN_MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>
+_MAX_LEAD_CHARACTERS = 200  # of a text node that are counted for a heading in bold
+_MAX_ROW_PIECES = 200  # after which a row is a layout table, whose blocks are paragraphs
+_BLOCK_TAGS = frozenset(
     "p div section article main body ul ol dl dd dt blockquote pre table tbody thead tfoot form "
     "figure figcaption header footer aside nav address details summary fieldset hr center "
     "caption".split()
 )
-_HEADINGS = {f"h{n}": n for n in range(1, 7)}
-_CELLS = frozenset(("td", "th"))
-_BOLD = frozenset(("b", "strong"))
+_HEADING_LEVELS = {f"h{n}": n for n in range(1, 7)}
+_CELL_TAGS = frozenset(("td", "th"))
+_LINE_TAGS = {"li": BlockKind.LIST_ITEM, "tr": BlockKind.TABLE_ROW}
+_BOLD_TAGS = frozenset(("b", "strong"))
 _CHARSET = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]+)", re.I
 )
-_SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
-_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # in code; its sign would make it a heading
+_SELF_CLOSED_TAG = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
+_VOID_TAGS = frozenset(
+    "area base br col embed hr img input link meta source track wbr".split(),
+)
+_CODE_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # whose sign would make it a heading
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
-_NOTE_MARK = re.compile(r"\s*\[[^\[\]]{1,30}\]\s*")  # raised: "[3]", "[citation needed]"
-LEFT_OUT = "Menus, side columns, captions, notices, comments and footers of the page are left out."
-MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>: that is the page
+_BRACKETED_NOTE = re.compile(r"\s*\[[^\[\]]{1,30}\]\s*")  # raised: "[3]", "[citation needed]"
+PAGE_BOILERPLATE_LEFT_OUT = AppWarning(
+    WarningKind.BOILERPLATE_LEFT_OUT,
+    "Menus, side columns, captions, notices, comments and footers of the page are left out.",
+)
 
 
-def read_html(path: Path, name: str) -> dict[str, Any]:
-    """{"unit", "pages", "outline", "warnings"} of a saved web page."""
-    markup, note = decode(path.read_bytes())
-    blocks, left_out = page_blocks(markup)
-    parts = pack(blocks)
+def read_html(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract a saved web page, in parts. Raises NotReadable."""
+    markup, warning = decode_markup(Path(request.path).read_bytes())
+    blocks, has_left_out = page_blocks(markup)
+    parts = pack_blocks(blocks)
     if not parts:
-        raise NotReadable(f"“{name}” shows no text without its scripts: print the page as PDF.")
-    pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
-    warnings = [note] if note else []
-    if left_out:
-        warnings.append(AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, LEFT_OUT))
-    return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
+        raise NotReadable(
+            f"“{request.name}” shows no text without its scripts: print the page as PDF."
+        )
+    notes = (warning,) if warning else ()
+    losses = (PAGE_BOILERPLATE_LEFT_OUT,) if has_left_out else ()
+    pages = pages_of_parts(parts)
+    return Extracted("part", pages, outline_of_parts(parts), notes=notes, losses=losses)
 
 
-def decode(data: bytes) -> tuple[str, AppWarning | None]:
-    """Markup of the bytes by mark, declaration or guess; a warning when it was a guess."""
+def decode_markup(data: bytes) -> tuple[str, AppWarning | None]:
+    """Return the markup in the bytes by byte order mark, declaration or guess, and a warning when
+    it was a guess."""
     declared = _CHARSET.search(data[:2048])
     if declared and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         try:
             label = declared[1].decode("ascii")
             # Browsers read Latin-1 as Windows-1252, and so do the writers of pages.
             is_latin = label.lower() in ("iso-8859-1", "latin1", "us-ascii", "ascii")
-            return text.scrub(data.decode("cp1252" if is_latin else label)), None
+            return strip_controls(data.decode("cp1252" if is_latin else label)), None
         except (LookupError, ValueError):  # unknown, or not true
             pass
-    return text.decode(data)
+    return decode_text(data)
 
 
 def page_blocks(markup: str) -> tuple[list[Block], bool]:
-    """The blocks of a page's content, and whether menus and the like were left out."""
+    """Return the blocks of a page's content, and whether boilerplate was left out."""
     tree = LexborHTMLParser(markup)
     if tree.body is None:
         return [], False
-    plain, walk = _Walk(is_page=True), _Walk(is_page=True, by_name=True)
-    everything, blocks = plain.blocks_of(tree.body), walk.blocks_of(tree.body)
-    # The comments of a forum are its content.
-    if _letters(blocks) < LEAST_SHARE * _letters(everything):
-        walk, blocks = plain, everything
+    by_tag, walk = _TreeWalk(is_page=True), _TreeWalk(is_page=True, by_name=True)
+    everything, blocks = by_tag.blocks_of(tree.body), walk.blocks_of(tree.body)
+    if _count_characters(blocks) < _MIN_SHARE_WITHOUT_NAMES * _count_characters(everything):
+        walk, blocks = by_tag, everything
     for selector in ("main", "article"):
         found = tree.css(selector)
         if len(found) == 1:
-            own = _Walk(is_page=False, by_name=walk.by_name).blocks_of(found[0])
-            if _letters(own) >= MAIN_SHARE * _letters(blocks):
-                return own, _letters(own) < _letters(blocks) or walk.left_out
-    if _letters(blocks) or not walk.left_out:
+            main = _TreeWalk(is_page=False, by_name=walk.by_name).blocks_of(found[0])
+            size, whole = _count_characters(main), _count_characters(blocks)
+            if size >= _MIN_MAIN_SHARE * whole:
+                return main, size < whole or walk.left_out
+    if _count_characters(blocks) or not walk.left_out:
         return blocks, walk.left_out
-    return _Walk(is_page=False).blocks_of(tree.body), False
+    return _TreeWalk(is_page=False).blocks_of(tree.body), False
 
 
 def chapter_blocks(markup: str) -> list[Block]:
-    """The blocks of a chapter of a book; XHTML's own way to close an element is understood."""
-    tree = LexborHTMLParser(_SELF_CLOSED.sub(_closed, markup))
-    return [] if tree.body is None else _Walk(is_page=False).blocks_of(tree.body)
+    """Return the blocks of a chapter of a book. Elements closed in the way of XHTML, as <a/>, are
+    understood."""
+    tree = LexborHTMLParser(_SELF_CLOSED_TAG.sub(_with_end_tag, markup))
+    return [] if tree.body is None else _TreeWalk(is_page=False).blocks_of(tree.body)
 
 
-def _closed(match: re.Match[str]) -> str:
-    if match[1].lower() in _VOID:
+def _with_end_tag(match: re.Match[str]) -> str:
+    if match[1].lower() in _VOID_TAGS:
         return match[0]
     return f"<{match[1]}{match[2] or ''}></{match[1]}>"
 
 
-def _is_beside(node: Any, given: Any) -> bool:
-    """Whether a node is small and its role or one of its names says that it is not the content."""
+def _is_boilerplate(node: Any) -> bool:
+    """Return whether a node is small and its role or one of its names is that of boilerplate."""
+    given = node.attributes
     names = [*(given.get("class") or "").split(), *(given.get("id") or "").split()]
-    if given.get("role") not in _ROLES and not any(map(_BESIDE.fullmatch, names)):
+    has_name = any(map(_BOILERPLATE_NAME.fullmatch, names))
+    if given.get("role") not in _BOILERPLATE_ROLES and not has_name:
         return False
     size = 0
-    for count, (inner, begins) in enumerate(nodes(node)):
+    for count, (inner, begins) in enumerate(walk_nodes(node)):
         size += len(inner.text_content or "") if begins and inner.tag == "-text" else 0
-        if inner.tag in ("h1", "main", "article") or size > LARGEST or count > 2 * MOST_NODES:
+        is_content = inner.tag in ("h1", "main", "article")
+        is_large = size > _MAX_BOILERPLATE_CHARACTERS or count > 2 * _MAX_BOILERPLATE_NODES
+        if is_content or is_large:
             return False
     return True
 
 
 def _is_note_mark(node: Any) -> bool:
-    """Whether what is raised leads to a note or a reference."""
+    """Return whether a raised element links to a note or a reference."""
     names = (node.attributes.get("class") or "").split()
-    return "reference" in names or _NOTE_MARK.fullmatch(node.text()) is not None
+    return "reference" in names or _BRACKETED_NOTE.fullmatch(node.text()) is not None
 
 
 def _is_bare_caption(node: Any) -> bool:
-    """Whether it is the caption of a picture that is not even numbered: it says what is seen."""
+    """Return whether a node is the caption of a picture without a number."""
     return node.tag == "figcaption" and not is_caption(node.text().strip())
 
 
-def _letters(blocks: list[Block]) -> int:
+def _count_characters(blocks: list[Block]) -> int:
     return sum(len(block.text) for block in blocks)
 
 
-def nodes(root: Any) -> Generator[tuple[Any, bool], bool | None, None]:
-    """(node, does it begin?) in document order, without recursion: trees may be very deep. Send
-    True to pass over what is inside a node that begins."""
+def walk_nodes(root: Any) -> Generator[tuple[Any, bool], bool | None, None]:
+    """Yield (node, does it begin?) in document order, without recursion: trees may be very deep.
+    Send True to skip the inside of a node that begins."""
     node: Any = root
     while node is not None:
-        is_passed = yield node, True
-        child = None if is_passed else node.first_child
+        is_skipped = yield node, True
+        child = None if is_skipped else node.first_child
         if child is not None:
             node = child
             continue
@@ -170,25 +191,25 @@ def nodes(root: Any) -> Generator[tuple[Any, bool], bool | None, None]:
 
 
 @dataclass
-class _Walk:
-    """Collects the text of one tree; `is_page` leaves out what frames a page's content, `by_name`
-    what is called like that."""
+class _TreeWalk:
+    """Collects the blocks of one tree. `is_page` leaves out the tags of boilerplate, `by_name`
+    its roles and names too."""
 
     is_page: bool
     by_name: bool = False
     left_out: bool = False
     found: list[Block] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    level: int = 0
-    is_row: bool = False
-    exact: int = 0  # depth of <pre>, where line ends count
-    bold: int = 0  # depth of what is bold
-    lead: int = 0  # letters and digits that a block begins with in bold
-    is_led: bool = False  # has it gone on in usual weight?
+    pieces: list[str] = field(default_factory=list)  # of the block that has begun
+    level: int = 0  # of the heading that has begun
+    line_kind: BlockKind | None = None  # of the row or item that has begun
+    pre_depth: int = 0  # of <pre>, where line ends count
+    bold_depth: int = 0
+    bold_letters: int = 0  # letters and digits that the block begins with in bold
+    has_usual_weight: bool = False  # has the block gone on in usual weight?
 
     def blocks_of(self, root: Any) -> list[Block]:
-        """All blocks of the tree."""
-        walk = nodes(root)
+        """Return all blocks of the tree."""
+        walk = walk_nodes(root)
         step = next(walk, None)
         while step is not None:
             node, begins = step
@@ -200,62 +221,70 @@ class _Walk:
         return self.found
 
     def _begin(self, node: Any) -> bool:
-        """Takes in a node; True when its inside is to be passed over."""
+        """Begin a node; return True when its inside is to be skipped."""
         tag = node.tag
         if tag == "-text":
-            content = node.text_content or ""
-            content = _COMMENT.sub("", content) if self.exact else re.sub(r"\s+", " ", content)
-            self.pieces.append(content)
-            if not self.is_led and (letters := len(line_key(content[:ENOUGH]))):
-                self.is_led = not self.bold
-                self.lead += letters if self.bold else 0
+            self._add_text(node.text_content or "")
         elif tag == "br":
             self.pieces.append("\n")
-        elif tag.startswith("-") or tag in _SKIPPED or self._is_unseen(tag, node):
+        elif tag.startswith("-") or tag in _SKIPPED_TAGS or self._is_left_out(tag, node):
             return True
-        elif tag in _BOLD:
-            self.bold += 1
-        elif tag in _HEADINGS:
+        elif tag in _BOLD_TAGS:
+            self.bold_depth += 1
+        elif tag in _HEADING_LEVELS:
             self._flush()
-            self.level = _HEADINGS[tag]
-        elif tag in ("li", "tr"):
+            self.level = _HEADING_LEVELS[tag]
+        elif tag in _LINE_TAGS:
             self._flush()
-            self.is_row = True
+            self.line_kind = _LINE_TAGS[tag]
             self.pieces.append("• " if tag == "li" else "")
-        elif tag in _BLOCKS and not self._in_row(tag):
+        elif tag in _BLOCK_TAGS and not self._is_in_line(tag):
             self._flush()
-            self.exact += tag == "pre"
-        elif tag in _CELLS and "".join(self.pieces).strip():
+            self.pre_depth += tag == "pre"
+        elif tag in _CELL_TAGS and "".join(self.pieces).strip():
             self.pieces.append(" | ")
         return False
 
+    def _add_text(self, content: str) -> None:
+        is_code = self.pre_depth > 0
+        content = _CODE_COMMENT.sub("", content) if is_code else re.sub(r"\s+", " ", content)
+        self.pieces.append(content)
+        if self.has_usual_weight:
+            return
+        if letters := len(line_key(content[:_MAX_LEAD_CHARACTERS])):
+            self.has_usual_weight = not self.bold_depth
+            self.bold_letters += letters if self.bold_depth else 0
+
     def _end(self, node: Any, walk: Any) -> Any:
+        """End a node; return the next step of the walk."""
         tag = node.tag
-        if tag in _HEADINGS or tag in ("li", "tr") or (tag in _BLOCKS and not self._in_row(tag)):
+        is_block = tag in _BLOCK_TAGS and not self._is_in_line(tag)
+        if tag in _HEADING_LEVELS or tag in _LINE_TAGS or is_block:
             self._flush()
-            self.exact = max(0, self.exact - (tag == "pre"))
-        elif self.is_row and tag in _BLOCKS:
+            self.pre_depth = max(0, self.pre_depth - (tag == "pre"))
+        elif self.line_kind and tag in _BLOCK_TAGS:
             self.pieces.append(" ")
-        elif tag in _BOLD:
-            self.bold = max(0, self.bold - 1)
+        elif tag in _BOLD_TAGS:
+            self.bold_depth = max(0, self.bold_depth - 1)
         return next(walk)
 
-    def _in_row(self, tag: str) -> bool:
-        """Whether a block only fills a cell or an entry that has begun."""
-        return self.is_row and tag in ("p", "div", "section") and len(self.pieces) < 200
+    def _is_in_line(self, tag: str) -> bool:
+        """Return whether a block only fills a cell or an item that has begun."""
+        is_line = self.line_kind is not None and len(self.pieces) < _MAX_ROW_PIECES
+        return is_line and tag in ("p", "div", "section")
 
-    def _is_unseen(self, tag: str, node: Any) -> bool:
-        if self.is_page and tag in _FURNITURE:
+    def _is_left_out(self, tag: str, node: Any) -> bool:
+        if self.is_page and tag in _BOILERPLATE_TAGS:
             if tag == "header" and node.css_first("h1") is not None:
                 return False
             self.left_out = True
             return True
         if tag == "sup" and _is_note_mark(node):
             return True
-        given = node.attributes
-        if self.by_name and (_is_beside(node, given) or _is_bare_caption(node)):
+        if self.by_name and (_is_boilerplate(node) or _is_bare_caption(node)):
             self.left_out = True
             return True
+        given = node.attributes
         kind = f"{given.get('epub:type') or ''} {given.get('role') or ''}"
         return (
             "hidden" in given
@@ -266,15 +295,23 @@ class _Walk:
         )
 
     def _flush(self) -> None:
-        lines = characters("".join(self.pieces)).split("\n")
-        if not self.exact:
+        """End the block that has begun."""
+        lines = normalize_characters("".join(self.pieces)).split("\n")
+        if not self.pre_depth:
             lines = [line for line in lines if line]
         content = "\n".join(lines).strip(" |\n")
         if content and content != "•":
-            level = self.level if re.search(r"\w", content) else 0
-            shown = " ".join(content.split()) if level else content
-            has_lead = self.is_led and not (level or self.is_row or self.exact)
-            for part in lead_apart(shown, self.lead if has_lead else 0):
-                self.found.append(Block(part, level, self.is_row and not level))
-        self.pieces, self.level, self.is_row = [], 0, False
-        self.lead, self.is_led = 0, False
+            self.found += self._blocks_of_text(content)
+        self.pieces, self.level, self.line_kind = [], 0, None
+        self.bold_letters, self.has_usual_weight = 0, False
+
+    def _blocks_of_text(self, content: str) -> list[Block]:
+        if self.level and re.search(r"\w", content):
+            return [Block(" ".join(content.split()), BlockKind.HEADING, self.level)]
+        if self.line_kind:
+            return [Block(content, self.line_kind)]
+        has_lead = self.has_usual_weight and not self.pre_depth
+        return [
+            Block(part)
+            for part in split_run_in_heading(content, self.bold_letters if has_lead else 0)
+        ]

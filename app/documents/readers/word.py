@@ -1,4 +1,4 @@
-"""Word documents become blocks: python-docx opens them, all their paragraphs are walked."""
+"""Word documents are extracted: python-docx opens them, we walk all their paragraphs."""
 
 from __future__ import annotations
 
@@ -12,65 +12,73 @@ from docx.enum.style import WD_STYLE_TYPE
 from lxml import etree
 
 from ...errors import NotReadable
-from ...warning import AppWarning, WarningKind
-from ..cleaning import characters
+from ..characters import normalize_characters
+from ..line_layout import line_key
+from ..model import Block, Extracted, ExtractedPage, OnProgress, ReadRequest
+from ..run_in_headings import split_run_in_heading
 from .archive import Archive, parse_xml
-from .parts import Block, join_blocks, outline_of, pack, row_of
-from .pdf.paragraphs import lead_apart, line_key
+from .blocks import (
+    CONTENTS_LEFT_OUT,
+    footnotes_left_out,
+    heading_or_paragraph,
+    list_item,
+    outline_of_parts,
+    pack_blocks,
+    pages_of_parts,
+    table_row,
+)
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _PICTURES = ("{http://schemas.openxmlformats.org/drawingml/2006/main}blip", _W + "pict")
-_MOVED = (_FALLBACK, _W + "del", _W + "moveFrom")
-_SIGNS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": " "}
-_HEADING = re.compile(r"Heading (\d)", re.I)
-MAX_STYLES_DEEP = 10
+_REMOVED = (_FALLBACK, _W + "del", _W + "moveFrom")  # not shown, or shown elsewhere
+_SIGNS_OF_TAGS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": " "}
+_HEADING_STYLE = re.compile(r"Heading (\d)", re.I)
+_MAX_BASE_STYLES = 10  # that a style is followed through, since damaged files have rings
+_CONTENTS_LEVEL = -1  # of a style of a table of contents; 0 is text, headings count from 1
 
 
-def read_docx(path: Path, name: str) -> dict[str, Any]:
-    """{"unit", "pages", "outline", "warnings"} of a Word document."""
-    Archive(path, name).forbid_entities()
+def read_docx(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract a Word document, in parts. Raises NotReadable."""
+    Archive(Path(request.path), request.name).forbid_entities()
     try:
-        document = docx.Document(str(path))
+        document = docx.Document(request.path)
     except (ValueError, KeyError) as error:
         raise NotReadable(
-            f"“{name}” is not an ordinary Word document: save it as DOCX or PDF in Word."
+            f"“{request.name}” is not an ordinary Word document: save it as DOCX or PDF in Word."
         ) from error
     body = document.element.body
-    reader = _Reader(_levels(document), _item_styles(document))
-    parts = pack(reader.blocks(body)) if body is not None else []
-    pages = [[str(n), join_blocks(part), "ok"] for n, part in enumerate(parts, 1)]
+    walk = _BodyWalk(_style_levels(document), _list_styles(document))
+    parts = pack_blocks(walk.blocks(body)) if body is not None else []
+    pages = pages_of_parts(parts)
     if not pages:
         has_picture = body is not None and next(body.iter(*_PICTURES), None) is not None
-        pages = [["1", "", "scanned" if has_picture else "empty"]]
-    warnings = []
-    if reader.had_contents:
-        message = "The table of contents is left out."
-        warnings.append(AppWarning(WarningKind.CONTENTS_LEFT_OUT, message))
-    if notes := _count_notes(document, name):
-        message = f"Its footnotes ({notes}) are left out."
-        warnings.append(AppWarning(WarningKind.FOOTNOTES_LEFT_OUT, message))
-    return {"unit": "part", "pages": pages, "outline": outline_of(parts), "warnings": warnings}
+        pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
+    losses = [CONTENTS_LEFT_OUT] if walk.had_contents else []
+    if count := _count_footnotes(document, request.name):
+        losses.append(footnotes_left_out(count))
+    return Extracted("part", pages, outline_of_parts(parts), losses=tuple(losses))
 
 
-def _levels(document: Any) -> dict[str, int]:
-    """The heading level of each paragraph style by its id: 0 is text, -1 a table of contents."""
-    found: dict[str, int] = {}
-    for style in document.styles:
-        if style.type == WD_STYLE_TYPE.PARAGRAPH:
-            found[style.style_id] = _level(style)
-    return found
+def _style_levels(document: Any) -> dict[str, int]:
+    """Return the heading level of each paragraph style by its id."""
+    return {
+        style.style_id: _style_level(style)
+        for style in document.styles
+        if style.type == WD_STYLE_TYPE.PARAGRAPH
+    }
 
 
-def _level(style: Any) -> int:
-    for _ in range(MAX_STYLES_DEEP):
+def _style_level(style: Any) -> int:
+    """Return the heading level of a style, its own or that of the styles it is based on."""
+    for _ in range(_MAX_BASE_STYLES):
         name = style.name or ""
-        if match := _HEADING.fullmatch(name):
+        if match := _HEADING_STYLE.fullmatch(name):
             return max(1, int(match[1]))
         if name.lower() == "title":
             return 1
         if name.lower().startswith("toc "):
-            return -1
+            return _CONTENTS_LEVEL
         marked = style.element.find(f"{_W}pPr/{_W}outlineLvl")
         if marked is not None:
             return _outline_level(marked)
@@ -80,17 +88,17 @@ def _level(style: Any) -> int:
     return 0
 
 
-def _item_styles(document: Any) -> set[str]:
-    """The ids of the paragraph styles that make items of a list, such as “List Bullet”."""
+def _list_styles(document: Any) -> set[str]:
+    """Return the ids of the paragraph styles that make items of a list, such as “List Bullet”."""
     found: set[str] = set()
     for style in document.styles:
-        below = style
-        for _ in range(MAX_STYLES_DEEP):
-            if style.type != WD_STYLE_TYPE.PARAGRAPH or below is None or _level(style):
+        base = style
+        for _ in range(_MAX_BASE_STYLES):
+            if style.type != WD_STYLE_TYPE.PARAGRAPH or base is None or _style_level(style):
                 break
-            if below.element.find(f"{_W}pPr/{_W}numPr") is not None:
+            if base.element.find(f"{_W}pPr/{_W}numPr") is not None:
                 found.add(style.style_id)
-            below = below.base_style
+            base = base.base_style
     return found
 
 
@@ -99,90 +107,88 @@ def _outline_level(element: Any) -> int:
     return int(value) + 1 if value.isdecimal() and int(value) < 9 else 0
 
 
-class _Reader:
+class _BodyWalk:
     """Walks the body; python-docx's own text passes over insertions, boxes and controls."""
 
-    def __init__(self, levels: dict[str, int], items: set[str]) -> None:
-        self.levels, self.items = levels, items
+    def __init__(self, levels: dict[str, int], list_styles: set[str]) -> None:
+        self.levels, self.list_styles = levels, list_styles
         self.had_contents = False
 
     def blocks(self, body: Any) -> Iterator[Block]:
-        """Paragraphs, headings and table rows in order."""
-        walker = etree.iterwalk(body, events=("start",), tag=(_W + "p", _W + "tr", *_MOVED))
+        """Yield paragraphs, headings and table rows in order."""
+        walker = etree.iterwalk(body, events=("start",), tag=(_W + "p", _W + "tr", *_REMOVED))
         for _, element in walker:
-            if element.tag in _MOVED:
+            if element.tag in _REMOVED:
                 walker.skip_subtree()
             elif element.tag == _W + "p":
-                yield from self._paragraph(element)
+                yield from self._paragraph_blocks(element)
             else:
-                row = row_of([_cell(cell) for cell in element.iterchildren(_W + "tc")])
+                row = table_row([_cell_text(cell) for cell in element.iterchildren(_W + "tc")])
                 if row is not None:
                     walker.skip_subtree()
                     yield from row
 
-    def _paragraph(self, element: Any) -> Iterator[Block]:
-        content = _text(element)
+    def _paragraph_blocks(self, element: Any) -> Iterator[Block]:
+        content = _paragraph_text(element)
         style = element.find(f"{_W}pPr/{_W}pStyle")
         level = self.levels.get(style.get(_W + "val"), 0) if style is not None else 0
         marked = element.find(f"{_W}pPr/{_W}outlineLvl")
         level = _outline_level(marked) if marked is not None else level
-        if level < 0:
+        if level == _CONTENTS_LEVEL:
             self.had_contents = self.had_contents or bool(content)
         elif content and level:
-            has_words = bool(re.search(r"\w", content))
-            yield Block(" ".join(content.split()), level if has_words else 0)
+            yield heading_or_paragraph(content, level)
         elif content:
             own = element.find(f"{_W}pPr/{_W}numPr")
-            is_listed = style is not None and style.get(_W + "val") in self.items
-            if own is not None or is_listed:
-                yield Block(f"• {content}", 0, True)
+            is_item = style is not None and style.get(_W + "val") in self.list_styles
+            if own is not None or is_item:
+                yield list_item(content)
             else:
-                yield from map(Block, lead_apart(content, _bold_lead(element)))
+                yield from map(Block, split_run_in_heading(content, _bold_letters(element)))
 
 
-def _cell(cell: Any) -> str:
-    return " ".join(" ".join(_text(p).split()) for p in cell.iter(_W + "p")).strip()
+def _cell_text(cell: Any) -> str:
+    return " ".join(" ".join(_paragraph_text(p).split()) for p in cell.iter(_W + "p")).strip()
 
 
-def _text(paragraph: Any) -> str:
-    """The text of one paragraph."""
-    lines = characters("".join(piece for piece, _ in _pieces(paragraph))).split("\n")
-    return "\n".join(line for line in lines if line)
+def _paragraph_text(paragraph: Any) -> str:
+    text = normalize_characters("".join(piece for piece, _ in _text_pieces(paragraph)))
+    return "\n".join(line for line in text.split("\n") if line)
 
 
-def _bold_lead(paragraph: Any) -> int:
-    """How many letters and digits a paragraph begins with in bold, 0 where it all is."""
-    lead = 0
-    for piece, run in _pieces(paragraph):
+def _bold_letters(paragraph: Any) -> int:
+    """Return how many letters and digits a paragraph begins with in bold, 0 where all is bold."""
+    count = 0
+    for piece, run in _text_pieces(paragraph):
         letters = len(line_key(piece))
-        if letters and not _is_bold(run):
-            return lead
-        lead += letters
+        if letters and not _is_bold_run(run):
+            return count
+        count += letters
     return 0
 
 
-def _is_bold(run: Any) -> bool:
+def _is_bold_run(run: Any) -> bool:
     marked = run.find(f"{_W}rPr/{_W}b")
     return marked is not None and marked.get(_W + "val") not in ("0", "false", "off")
 
 
-def _pieces(paragraph: Any) -> Iterator[tuple[str, Any]]:
-    """The pieces of the text of a paragraph, each with the run that it is in; without those of
-    the text boxes anchored in it."""
+def _text_pieces(paragraph: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the pieces of a paragraph's text, each with its run; without the text boxes anchored
+    in the paragraph."""
     walker = etree.iterwalk(paragraph, events=("start",))
     for _, element in walker:
         tag = element.tag
         is_other = tag == _W + "p" and element is not paragraph
         is_hidden = tag == _W + "r" and element.find(f"{_W}rPr/{_W}vanish") is not None
-        if tag in _MOVED or is_other or is_hidden:
+        if tag in _REMOVED or is_other or is_hidden:
             walker.skip_subtree()
         elif tag == _W + "t":
             yield element.text or "", element.getparent()
         elif isinstance(tag, str) and tag.startswith(_W):
-            yield _SIGNS.get(tag[len(_W) :], ""), element.getparent()
+            yield _SIGNS_OF_TAGS.get(tag[len(_W) :], ""), element.getparent()
 
 
-def _count_notes(document: Any, name: str) -> int:
+def _count_footnotes(document: Any, name: str) -> int:
     for relation in document.part.rels.values():
         if relation.reltype.endswith("/footnotes") and not relation.is_external:
             root = parse_xml(relation.target_part.blob, name)

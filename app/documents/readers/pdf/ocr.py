@@ -1,4 +1,4 @@
-"""OCR of pages that are pictures: an optional package reads what PDFium draws, offline."""
+"""OCR of pages that are pictures, by an optional package, offline."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from typing import Any
 from ....errors import BadOption
 from ... import limits
 
-DPI = 200
-LINE_OVERLAP = 0.5  # of the lower height: boxes beside each other stand on one line
-MIN_SCORE = 0.5
-THREADS = 4  # each takes address space, which is limited
-Box = tuple[float, float, float, float, str]  # left, top, right, bottom, text
+# Chosen by hand: a resolution and a confidence that read ordinary scans.
+_OCR_DPI = 200
+_MIN_LINE_OVERLAP = 0.5  # of the lower height, where boxes next to each other share a line
+_MIN_CONFIDENCE = 0.5
+_MAX_THREADS = 4  # each takes address space, which is limited
+
+TextBox = tuple[float, float, float, float, str]  # left, top, right, bottom, text
 
 
 def is_installed() -> bool:
-    """Whether the optional packages are there; they are not imported."""
+    """Return whether the optional packages are there, without importing them."""
     return all(importlib.util.find_spec(n) is not None for n in ("rapidocr", "onnxruntime"))
 
 
-def require(name: str) -> None:
-    """Raises BadOption with the line to type when OCR cannot be had."""
+def require_ocr(name: str) -> None:
+    """Raise BadOption with the line to type when OCR is not installed."""
     if not is_installed():
         raise BadOption(
             f'OCR of “{name}” needs an extra package: pip install ".[ocr]", or choose no OCR.'
         )
 
 
-def engine() -> Callable[[Any], str]:
-    """A function from a picture (PIL) to its text. Loading takes a second or two."""
+def load_engine() -> Callable[[Any], str]:
+    """Return a function from a picture (PIL) to its text. Loading takes a second or two."""
     import logging
 
     from rapidocr import RapidOCR
@@ -40,7 +42,7 @@ def engine() -> Callable[[Any], str]:
     recognize: Any = RapidOCR(
         params={
             "Global.log_level": "critical",
-            "EngineConfig.onnxruntime.intra_op_num_threads": min(THREADS, os.cpu_count() or 1),
+            "EngineConfig.onnxruntime.intra_op_num_threads": min(_MAX_THREADS, os.cpu_count() or 1),
         }
     )
 
@@ -49,31 +51,33 @@ def engine() -> Callable[[Any], str]:
         if found is None or found.boxes is None or found.txts is None:
             return ""
         scored = zip(found.boxes, found.txts, found.scores, strict=True)
-        return lines_of([_box(c, t) for c, t, score in scored if score >= MIN_SCORE])
+        return join_text_boxes(
+            [_text_box(c, t) for c, t, score in scored if score >= _MIN_CONFIDENCE]
+        )
 
     return read
 
 
-def draw(page: Any) -> Any:
-    """A pypdfium2 page as a grey picture fit for OCR."""
+def draw_for_ocr(page: Any) -> Any:
+    """Return a pypdfium2 page as a grey picture fit for OCR."""
     width, height = page.get_size()
-    scale = min(DPI / 72, (limits.OCR_PIXELS / max(1.0, width * height)) ** 0.5)
+    scale = min(_OCR_DPI / 72, (limits.OCR_PIXELS / max(1.0, width * height)) ** 0.5)
     return page.render(scale=scale, grayscale=True).to_pil().convert("RGB")
 
 
-def _box(corners: Any, text: str) -> Box:
+def _text_box(corners: Any, text: str) -> TextBox:
     across, down = [float(c[0]) for c in corners], [float(c[1]) for c in corners]
     return min(across), min(down), max(across), max(down), text
 
 
-def lines_of(boxes: list[Box]) -> str:
-    """Pieces of text put on lines from top to bottom, and on a line from left to right."""
-    lines: list[list[Box]] = []
+def join_text_boxes(boxes: list[TextBox]) -> str:
+    """Return the texts of boxes on lines from top to bottom, and on a line from left to right."""
+    lines: list[list[TextBox]] = []
     for box in sorted(boxes, key=lambda b: (b[1] + b[3]) / 2):
         last = lines[-1][0] if lines else None
         if last is not None:
             shared = min(last[3], box[3]) - max(last[1], box[1])
-            if shared > LINE_OVERLAP * min(last[3] - last[1], box[3] - box[1]):
+            if shared > _MIN_LINE_OVERLAP * min(last[3] - last[1], box[3] - box[1]):
                 lines[-1].append(box)
                 continue
         lines.append([box])

@@ -14,18 +14,19 @@ from typing import Any
 from longt5.text.sentences import after_stop
 
 from ....errors import NotReadable
+from ... import limits
 
-WIDTH = 1_000  # pixels
-MAX_PIXELS = 4_000_000
-SECONDS = 30
-YELLOW = (255, 221, 87)
-ANCHOR = 24  # letters and digits that must match for a passage to be found
+_WIDTH_PIXELS = 1_000
+_MAX_PIXELS = 4_000_000
+_TIMEOUT_S = 30
+_HIGHLIGHT = (255, 221, 87)  # yellow
+_PIECE_LETTERS = 24  # that must match; fewer may match by chance, more miss a cut passage
 
 
 def page_image(
     path: Path | str, page: int, passages: Sequence[str] = (), password: str = ""
 ) -> bytes:
-    """PNG of a physical page (1-based), ``passages`` marked. Raises NotReadable."""
+    """Return a PNG of a physical page (from 1) with `passages` highlighted. Raises NotReadable."""
     request = {
         "path": str(Path(path).resolve()),
         "page": page,
@@ -40,7 +41,7 @@ def page_image(
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             encoding="utf-8",
-            timeout=SECONDS,
+            timeout=_TIMEOUT_S,
             check=True,
         )
         return base64.b64decode(json.loads(done.stdout)["png"])
@@ -48,30 +49,32 @@ def page_image(
         raise NotReadable(f"Page {page} cannot be drawn: open the file itself.") from error
 
 
-def draw(path: str, page: int, passages: Sequence[str], password: str) -> bytes:
-    """What the child does: render, find the passages, mark them."""
+def draw_page(path: str, page: int, passages: Sequence[str], password: str) -> bytes:
+    """Return the PNG: render the page, find the passages, highlight them."""
     import pypdfium2
     from PIL import Image, ImageChops, ImageDraw
 
     document = pypdfium2.PdfDocument(path, password=password or None)
     sheet = document[page - 1]
     width, height = sheet.get_size()
-    scale = min(WIDTH / width, (MAX_PIXELS / (width * height)) ** 0.5)
+    scale = min(_WIDTH_PIXELS / width, (_MAX_PIXELS / (width * height)) ** 0.5)
     bitmap = sheet.render(scale=scale)
     picture = bitmap.to_pil().convert("RGB")
     marks = Image.new("RGB", picture.size, "white")
     pen, place = ImageDraw.Draw(marks), bitmap.get_posconv(sheet)
-    for left, bottom, right, top in boxes(sheet.get_textpage(), passages):
+    for left, bottom, right, top in passage_boxes(sheet.get_textpage(), passages):
         corners = [place.to_bitmap(left, bottom), place.to_bitmap(right, top)]
         (x0, x1), (y0, y1) = (sorted(c[i] for c in corners) for i in (0, 1))
-        pen.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), fill=YELLOW)
+        pen.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), fill=_HIGHLIGHT)
     out = BytesIO()
     ImageChops.multiply(picture, marks).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
-def boxes(textpage: Any, passages: Sequence[str]) -> list[tuple[float, float, float, float]]:
-    """(left, bottom, right, top) in points of the lines that hold the passages."""
+def passage_boxes(
+    textpage: Any, passages: Sequence[str]
+) -> list[tuple[float, float, float, float]]:
+    """Return (left, bottom, right, top), in points, of the lines that hold the passages."""
     text = textpage.get_text_range()
     found = []
     for passage in passages:
@@ -84,7 +87,8 @@ def boxes(textpage: Any, passages: Sequence[str]) -> list[tuple[float, float, fl
 
 
 def find_passage(text: str, passage: str) -> tuple[int, int] | None:
-    """Characters of a page's raw text that a cleaned passage stands for, or its longest part.
+    """Return the characters of a page's raw text that a cleaned passage, or the longest part of it,
+    stands for; None where it is not on the page.
 
     Only letters and digits are compared: hyphens, spaces and line ends differ after cleaning.
 
@@ -92,32 +96,37 @@ def find_passage(text: str, passage: str) -> tuple[int, int] | None:
     (0, 22)
     """
     places = [i for i, char in enumerate(text) if char.isalnum()]
-    letters = _lower(text[i] for i in places)
-    wanted = _lower(filter(str.isalnum, passage))
+    letters = _lowercase(text[i] for i in places)
+    wanted = _lowercase(filter(str.isalnum, passage))
     if not wanted:
         return None
     at = letters.find(wanted)
     if at >= 0:
-        return _whole(text, places[at], places[at + len(wanted) - 1] + 1)
+        return _with_closing_marks(text, places[at], places[at + len(wanted) - 1] + 1)
     # A passage that runs over the page's edge, or around a header: from its first to its last
     # piece that stands here.
-    pieces = [wanted[i : i + ANCHOR] for i in range(0, max(1, len(wanted) - ANCHOR + 1), ANCHOR)]
-    hits = [letters.find(piece) for piece in pieces if len(piece) == min(ANCHOR, len(wanted))]
+    pieces = [
+        wanted[i : i + _PIECE_LETTERS]
+        for i in range(0, max(1, len(wanted) - _PIECE_LETTERS + 1), _PIECE_LETTERS)
+    ]
+    hits = [
+        letters.find(piece) for piece in pieces if len(piece) == min(_PIECE_LETTERS, len(wanted))
+    ]
     hits = sorted(hit for hit in hits if hit >= 0)
     if hits and hits[-1] - hits[0] > 2 * len(wanted):
         hits = _longest_part(hits)
     if not hits:
         return None
-    last = min(max(hits) + ANCHOR, len(places)) - 1
-    return _whole(text, places[min(hits)], places[last] + 1)
+    last = min(max(hits) + _PIECE_LETTERS, len(places)) - 1
+    return _with_closing_marks(text, places[min(hits)], places[last] + 1)
 
 
 def _longest_part(hits: list[int]) -> list[int]:
-    """Most of the pieces that follow each other, since a note may stand among them; none where no
-    two do."""
+    """Return the longest run of pieces that follow each other, since a note may stand among them;
+    [] where no two do."""
     parts: list[list[int]] = []
     for hit in hits:
-        if parts and hit - parts[-1][-1] == ANCHOR:
+        if parts and hit - parts[-1][-1] == _PIECE_LETTERS:
             parts[-1].append(hit)
         else:
             parts.append([hit])
@@ -125,23 +134,22 @@ def _longest_part(hits: list[int]) -> list[int]:
     return longest if len(longest) > 1 else []
 
 
-def _lower(letters: Iterable[str]) -> str:
-    """Each as one character, where İ would become two."""
+def _lowercase(letters: Iterable[str]) -> str:
+    """Return the letters in lower case, each as one character, where İ would become two."""
     return "".join(letter.lower()[0] for letter in letters)
 
 
-def _whole(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span with the full stop or bracket behind it."""
+def _with_closing_marks(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the span with the full stop or bracket after it."""
     return start, after_stop(text, end)
 
 
 def main() -> int:
-    """Request as JSON on stdin, {"png": base64} on stdout; any failure is a non-zero exit."""
-    from ...worker import _limit_memory
-
+    """Read the request as JSON from stdin and write {"png": base64} to stdout; any failure is a
+    non-zero exit code."""
     request = json.loads(sys.stdin.read())
-    _limit_memory()
-    png = draw(request["path"], request["page"], request["passages"], request["password"])
+    limits.limit_memory()
+    png = draw_page(request["path"], request["page"], request["passages"], request["password"])
     sys.stdout.write(json.dumps({"png": base64.b64encode(png).decode("ascii")}))
     return 0
 

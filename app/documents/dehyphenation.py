@@ -1,0 +1,54 @@
+"""Words cut at a line's end are joined, with the hyphen where it belongs to the word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .line_patterns import LETTER_RUN
+
+_CUT_WORD_PAIR = re.compile(
+    r"(?<![^\W\d_])[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+",
+)
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]+-[^\W\d_]+")
+
+
+@dataclass(frozen=True)
+class Dehyphenator:
+    """The words of a document, by which the halves of a cut word are joined."""
+
+    words: frozenset[str]
+    stems: frozenset[str]
+    compounds: frozenset[str]
+
+    @classmethod
+    def of(cls, pages: Sequence[str]) -> Dehyphenator:
+        """Collect the words inside lines; the halves of cut words are not words."""
+        whole = [_CUT_WORD_PAIR.sub(" ", page).lower() for page in pages]
+        words = {word for page in whole for word in LETTER_RUN.findall(page)}
+        # A stem is a word without its last one to three letters, and has at least six.
+        stems = {word[:end] for word in words for end in range(len(word) - 3, len(word)) if end > 5}
+        compounds = {word for page in whole for word in _COMPOUND.findall(page)}
+        return cls(frozenset(words), frozenset(stems | words), frozenset(compounds))
+
+    def join(self, head: str, hyphen: str, tail: str) -> str:
+        """Return the word cut into `head` and `tail`: with a hyphen unless the document has the
+        joined word elsewhere, or a word of the same stem."""
+        word = (head + tail).lower()
+        # A stem must reach into the tail, else "well-known" would follow "wellness".
+        stem = word[: max(len(head) + 3, len(word) - 3, 6)]
+        if word in self.words or (len(tail) > 2 and stem in self.stems):
+            return head + tail
+        is_soft = hyphen == "\ufffe" and (head + tail).isalpha()
+        if not is_soft or f"{head}-{tail}".lower() in self.compounds:
+            return f"{head}-{tail}"
+        # Most of PDFium's line-end hyphens are soft; two whole words are a compound.
+        halves = {head.lower(), tail.lower()}
+        is_compound = halves <= self.words and min(map(len, halves)) > 2
+        return f"{head}-{tail}" if is_compound else head + tail
+
+
+def keep_hyphen(head: str, _: str, tail: str) -> str:
+    """Return a word cut at a line's end with its hyphen: nothing is known about the word."""
+    return f"{head}-{tail}"

@@ -1,0 +1,98 @@
+"""Sentences that notes, captions and tables interrupt are rejoined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from longt5.text.headings import MAX_HEADING_CHARACTERS
+from longt5.text.prose import REMAINDER, is_caption, is_listing
+from longt5.text.sentences import ends_sentence, sentence_ends
+
+_INTERRUPTED_END = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
+_FOOTNOTE = re.compile(
+    r"(?:\d{1,3}|[*†‡§¶⋆]+|[a-z](?=[A-Z])) ?[^\W\d_a-z(“\"]|\d{1,3} (?:https?:|www\.)"
+)
+_SOURCE_OR_BOX = re.compile(r"(?:Sources?|Notes?|Key|Legend)\b ?:|(?:Box|Map|Chart) \d", re.I)
+_HEADING_OR_ITEM = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*\.?|[IVX]+\.|[•●○◦▪■□‣–—-])\s")
+# Chosen by hand on the sample documents.
+_MAX_BLOCKS_BETWEEN = 12  # in one sentence: a table and its notes; more is another article
+_MIN_CUT_WORDS = 10  # of a paragraph that goes on elsewhere; shorter ones are headings, cells
+_MAX_DIGIT_SHARE = 0.1  # of its words, where it holds no end of a sentence: else it is a row
+
+PageBlock = tuple[int, str]  # the index of its page, and a paragraph or rows
+
+
+def rejoin_cut_sentences(pages: Sequence[str]) -> list[str]:
+    """Return the page texts with sentences rejoined that are evidently cut: the paragraph ends
+    without a stop, one that begins with a small letter follows, and only notes, captions, tables
+    and fragments stand between. These go before the sentence on the page where it begins, and
+    after it on the next page."""
+    blocks = [(n, block) for n, page in enumerate(pages) for block in page.split("\n\n") if block]
+    found: list[PageBlock] = []
+    at = 0
+    while at < len(blocks):
+        end = _continuation(blocks, at) if _is_cut(blocks[at][1]) else None
+        if end is None:
+            found.append(blocks[at])
+            at += 1
+            continue
+        (first, head), (last, tail) = blocks[at], blocks[end]
+        between = blocks[at + 1 : end]
+        if first == last:
+            # The rejoined block may be cut again.
+            blocks[at : end + 1] = [*between, (first, f"{head} {tail}")]
+            found += between
+            at += len(between)
+        else:
+            found += [block for block in between if block[0] == first] + [(first, head)]
+            blocks[at : end + 1] = [(last, tail), *(b for b in between if b[0] == last)]
+    texts: list[list[str]] = [[] for _ in pages]
+    for page, block in found:
+        texts[page].append(block)
+    return ["\n\n".join(own) for own in texts]
+
+
+def _is_cut(block: str) -> bool:
+    """Return whether a block is running text that ends inside a sentence."""
+    words = block.split()
+    digits = sum(any(map(str.isdigit, word)) for word in words)
+    return (
+        _INTERRUPTED_END.search(block) is not None
+        and len(words) >= _MIN_CUT_WORDS
+        and not (_is_outside_text(block) or block[0].isdigit())
+        and (digits <= _MAX_DIGIT_SHARE * len(words) or bool(sentence_ends(block)))
+    )
+
+
+def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
+    """Return the index of the block that continues the last sentence of the block at `at`."""
+    for end in range(at + 1, min(len(blocks), at + 2 + _MAX_BLOCKS_BETWEEN)):
+        page, block = blocks[end]
+        if page > blocks[at][0] + 1:
+            return None
+        if REMAINDER.match(block) and sentence_ends(block):
+            between = [aside for _, aside in blocks[at + 1 : end]]
+            # A fragment alone is a heading, unless it is the rest of a page's header.
+            is_cut = page > blocks[at][0] or any(
+                _is_outside_text(aside) or any(map(str.isdigit, aside)) for aside in between
+            )
+            return end if between and is_cut else None
+        if not _may_interrupt(block):
+            return None
+    return None
+
+
+def _is_outside_text(block: str) -> bool:
+    """Return whether a block is a caption, a note or rows."""
+    begins = is_caption(block) or any(kind.match(block) for kind in (_FOOTNOTE, _SOURCE_OR_BOX))
+    return begins or "\n" in block or is_listing(block)
+
+
+def _may_interrupt(block: str) -> bool:
+    """Return whether a sentence may go on after a block: one outside the text, or a fragment that
+    is no heading."""
+    if _is_outside_text(block):
+        return True
+    is_unmarked = not block[0].islower() and not _HEADING_OR_ITEM.match(block)
+    return len(block) <= MAX_HEADING_CHARACTERS and not ends_sentence(block) and is_unmarked

@@ -1,0 +1,86 @@
+"""How the lines of a page stand on it: type, margins, space above, cells of rows."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+LARGE_TYPE = 1.15  # times the size of the body; chosen by hand: type that large is a heading
+NEAR_MARGIN = 4  # type sizes: a full line of ragged text ends that near to its right margin
+_MAX_KEY_LETTERS = 120  # enough to tell long lines from each other
+_MIN_BODY_LETTERS = 21  # of a line that shows the usual type; shorter ones are headings, cells
+
+
+@dataclass(frozen=True)
+class LineLayout:
+    """How a line stands on its page. `size` is in points; `left` (margin), `space_right` (to the
+    right margin of its column, None when unknown) and `space_above` (to the line above, 0 when
+    unknown) are in type sizes. `is_row`: wide gaps split the line into cells. `index` counts the
+    lines of the page. `bold_letters` counts the letters and digits that the line begins with in
+    bold, 0 where it also ends in bold; `is_lead_set_off`: more than a space follows these.
+    `is_new_cell`: the line is in another cell of a table than the line above."""
+
+    size: float
+    is_bold: bool = False
+    left: float = 0.0
+    space_right: float | None = None
+    space_above: float = 0.0
+    is_row: bool = False
+    index: int = 0
+    bold_letters: int = 0
+    is_lead_set_off: bool = False
+    is_new_cell: bool = False
+
+
+PageLayout = Mapping[str, tuple[LineLayout, ...]]  # by line_key; equal lines have one each
+
+
+@dataclass(frozen=True)
+class BodyStyle:
+    """The usual type size, line distance in type sizes (0 when unknown) and weight."""
+
+    size: float = 0.0
+    space_above: float = 0.0
+    is_bold: bool = False
+
+
+def line_key(line: str) -> str:
+    """Return the letters and digits of a line, by which two readers of a page agree on it."""
+    text = unicodedata.normalize("NFKC", line).casefold()
+    return "".join(c for c in text if c.isalnum())[:_MAX_KEY_LETTERS]
+
+
+def is_cut_key(key: str) -> bool:
+    """Return whether a line may have more letters than its key."""
+    return len(key) == _MAX_KEY_LETTERS
+
+
+def body_style(pages: Iterable[PageLayout]) -> BodyStyle:
+    """Return the size and weight of most letters and the median distance of lines."""
+    found = [
+        (line, len(key))
+        for page in pages
+        for key, equal in page.items()
+        for line in equal
+        if len(key) >= _MIN_BODY_LETTERS
+    ]
+    if not found:
+        return BodyStyle()
+    letters = sorted((line.size, count) for line, count in found)
+    half, size = sum(count for _, count in letters) / 2, letters[-1][0]
+    for value, count in letters:
+        half -= count
+        if half <= 0:
+            size = value
+            break
+    # Lines closer than 0.8 sizes overlap, 3 sizes apart are paragraphs; other sizes are notes.
+    spaces = [
+        line.space_above
+        for line, _ in found
+        if 0.8 < line.space_above < 3 and abs(line.size / size - 1) < 0.1
+    ]
+    bold = sum(count for line, count in found if line.is_bold)
+    is_bold = bold > sum(count for _, count in found) / 2
+    return BodyStyle(size, median(spaces) if spaces else 0.0, is_bold)

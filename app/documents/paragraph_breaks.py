@@ -1,0 +1,334 @@
+"""Where a paragraph ends between two lines: ordered tables of named rules, each with an example.
+
+With layouts (size, weight and place of each line) the page itself tells; without, the lengths of
+lines and their first and last characters must do. The first rule that applies decides.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from longt5.text.sentences import ends_clause
+
+from .line_layout import LARGE_TYPE, BodyStyle, LineLayout
+from .line_patterns import CJK_CHARACTER, CUT_WORD, LETTER_RUN, NUMBERED_HEADING, TABLE_OR_FIGURE
+
+SAME_PARAGRAPH, NEW_LINE, NEW_PARAGRAPH = "", "\n", "\n\n"
+
+_SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
+_NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\])\s")
+
+# All in type sizes where nothing else is said, and chosen by hand on the sample documents.
+_WIDE_SPACE = 1.3  # times the usual distance of lines: a new paragraph
+_MIN_LINE_SPACE, _HEADING_LINE_SPACE = 1.2, 1.5  # usual distances of text lines, heading lines
+_OTHER_SIZE = 0.1  # share by which type differs: less is rounding
+_MIN_INDENT, _MAX_INDENT = 0.7, 5  # of a first line; less is a ragged margin, more is centred
+_SAME_LEFT = 0.2  # lines that begin this near to each other are aligned
+_FULL_LINE, _SHORT_LINE = 3, 9  # space on the right: a full line has less, a short one more
+_LETTER_WIDTH = 0.46  # of an average letter
+_SPARE_SPACE = 2  # that a word needs besides its letters before its line counts as short
+# Shares of a full line's characters below which a line is short, after a full stop and without.
+_SHORT_AFTER_STOP, _SHORT_WITHOUT_STOP, _SHORT_HEADING = 0.8, 0.6, 0.75
+_MAX_HEADING_CHARACTERS, _ALWAYS_SHORT = 90, 30  # of a heading on a line of its own
+
+
+@dataclass(frozen=True)
+class LinePair:
+    """Two lines that follow each other, and what tells whether a paragraph ends between them:
+    the line after them, their layouts, the usual style of the document, and the characters of a
+    full line."""
+
+    before: str
+    line: str
+    above: LineLayout | None = None  # the layout of `before`
+    below: LineLayout | None = None  # the layout of `line`
+    body: BodyStyle = BodyStyle(10.0, 1.2)
+    full_width: float = 60.0
+    following: str = ""
+
+    @property
+    def has_layouts(self) -> bool:
+        """Return whether the layouts of both lines and the usual style are known."""
+        return self.above is not None and self.below is not None and bool(self.body.size)
+
+    @cached_property
+    def layouts(self) -> tuple[LineLayout, LineLayout]:
+        """Return the layouts of both lines."""
+        assert self.above is not None and self.below is not None
+        return self.above, self.below
+
+    @cached_property
+    def ends_clause_before(self) -> bool:
+        """Return whether the first line ends a sentence or a clause."""
+        return ends_clause(self.before)
+
+    @property
+    def goes_on_small(self) -> bool:
+        """Return whether the second line begins with a small letter."""
+        return self.line[0].islower()
+
+    @cached_property
+    def is_in_heading_type(self) -> bool:
+        """Return whether the second line is larger than the text, or bold where the text is
+        not."""
+        _, below = self.layouts
+        is_bold = below.is_bold and not self.body.is_bold
+        return below.size >= LARGE_TYPE * self.body.size or is_bold
+
+    @cached_property
+    def has_other_type(self) -> bool:
+        """Return whether the lines differ in size or weight."""
+        above, below = self.layouts
+        return abs(below.size / above.size - 1) > _OTHER_SIZE or above.is_bold != below.is_bold
+
+    @cached_property
+    def is_short(self) -> bool:
+        """Return whether the first word of the second line would have fitted on the first."""
+        space = self.layouts[0].space_right
+        if space is None:
+            return False
+        if CJK_CHARACTER.match(self.before[-1]) and CJK_CHARACTER.match(self.line[0]):
+            return _FULL_LINE < space < math.inf  # lines of these scripts may end anywhere
+        return self.first_word_width < space
+
+    @property
+    def first_word_width(self) -> float:
+        """Return the space that the first word of the second line takes, and some to spare."""
+        return _LETTER_WIDTH * len(self.line.split(" ", 1)[0]) + _SPARE_SPACE
+
+    @property
+    def indent(self) -> float:
+        """Return how much further right the second line begins."""
+        above, below = self.layouts
+        return below.left - above.left
+
+
+@dataclass(frozen=True)
+class BreakRule:
+    """What stands between two lines where the rule applies, with an example of such lines."""
+
+    name: str
+    separator: str
+    applies: Callable[[LinePair], bool]
+    example: LinePair
+
+
+def rule_for(pair: LinePair) -> BreakRule:
+    """Return the first rule that applies to two lines."""
+    rules = BREAKS_BY_LAYOUT if pair.has_layouts else BREAKS_BY_LENGTH
+    return next(rule for rule in (*BREAKS_ALWAYS, *rules) if rule.applies(pair))
+
+
+def _is_in_other_cell(pair: LinePair) -> bool:
+    above, below = pair.layouts
+    if not below.is_new_cell:
+        return False
+    # A sentence may go on from a full line in the next column of the page.
+    is_full = above.space_right is None or above.space_right <= pair.first_word_width
+    is_column = is_full and pair.indent > 0 and len(pair.before) > pair.full_width / 2
+    return pair.ends_clause_before or not (is_column or pair.goes_on_small)
+
+
+def _has_wide_space(pair: LinePair) -> bool:
+    usual = max(pair.body.space_above, _MIN_LINE_SPACE)
+    if pair.is_in_heading_type:
+        usual = _HEADING_LINE_SPACE
+    return pair.layouts[1].space_above > _WIDE_SPACE * usual
+
+
+def _is_short_over_full(pair: LinePair) -> bool:
+    above, below = (layout.space_right for layout in pair.layouts)
+    return above is not None and below is not None and below < _FULL_LINE and above > _SHORT_LINE
+
+
+def _is_heading_by_length(line: str, before: str, following: str, full_width: float) -> bool:
+    """Return whether a line is a heading by its length, its letters and its neighbours."""
+    longest = min(_MAX_HEADING_CHARACTERS, max(_SHORT_HEADING * full_width, _ALWAYS_SHORT))
+    if len(line) > longest or ends_clause(line):
+        return False
+    if line[-1] in ",-(" or line[0].islower() or not LETTER_RUN.search(line):
+        return False
+    if before and not ends_clause(before):
+        return False
+    if NUMBERED_HEADING.match(line) or (line.isupper() and len(line) > 3):
+        return True
+    is_short = len(line) < _SHORT_WITHOUT_STOP * full_width
+    return bool(following) and not following[0].islower() and is_short
+
+
+def _has_heading_by_length(pair: LinePair) -> bool:
+    return _is_heading_by_length(
+        pair.line, pair.before, pair.following, pair.full_width
+    ) or _is_heading_by_length(pair.before, "", pair.line, pair.full_width)
+
+
+def _is_full_by_length(pair: LinePair) -> bool:
+    share = _SHORT_AFTER_STOP if pair.ends_clause_before else _SHORT_WITHOUT_STOP
+    return not len(pair.before) < share * pair.full_width
+
+
+_FULL_LAYOUT = LineLayout(10, space_right=0.5, space_above=1.2)
+_SHORT_LAYOUT = LineLayout(10, space_right=20, space_above=1.2)
+_ROW_LAYOUT = LineLayout(10, space_above=1.2, is_row=True)
+_LARGE_LAYOUT = LineLayout(16, space_right=0.5, space_above=1.2)
+_LARGE_SHORT_LAYOUT = LineLayout(16, space_right=20, space_above=1.2)
+_BOLD_LAYOUT = LineLayout(10, is_bold=True, space_right=20, space_above=1.2)
+_CELL_LAYOUT = LineLayout(10, left=12, space_right=0.5, is_new_cell=True)
+_INDENTED_LAYOUT = LineLayout(10, left=1.5, space_right=0.5, space_above=1.2)
+_FAR_BELOW_LAYOUT = LineLayout(10, space_right=0.5, space_above=2.4)
+_FULL_TEXT = "The river rose in the night and the miller carried the sacks"  # 60 characters
+
+BREAKS_ALWAYS = (
+    BreakRule(
+        "bullet or caption",
+        NEW_PARAGRAPH,
+        lambda p: bool(_SYMBOL_BULLET.match(p.line) or TABLE_OR_FIGURE.match(p.line)),
+        LinePair("These were lost:", "• Forty sacks"),
+    ),
+    BreakRule(
+        "cut word",
+        SAME_PARAGRAPH,
+        lambda p: CUT_WORD.search(p.before) is not None and p.goes_on_small,
+        LinePair("The har-", "bour is open."),
+    ),
+)
+BREAKS_BY_LAYOUT = (
+    BreakRule(
+        "next row of a table",
+        NEW_LINE,
+        lambda p: p.layouts[0].is_row and p.layouts[1].is_row and not p.layouts[1].is_new_cell,
+        LinePair("Site Area", "Gannet 118", _ROW_LAYOUT, _ROW_LAYOUT),
+    ),
+    BreakRule(
+        "edge of a table",
+        NEW_PARAGRAPH,
+        lambda p: p.layouts[0].is_row or p.layouts[1].is_row,
+        LinePair("Gannet 118", "The river rose.", _ROW_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "other cell of a table",
+        NEW_PARAGRAPH,
+        _is_in_other_cell,
+        LinePair("twice a year.", "Three", _SHORT_LAYOUT, _CELL_LAYOUT),
+    ),
+    BreakRule(
+        "word in another type inside a sentence",
+        SAME_PARAGRAPH,
+        lambda p: (
+            p.has_other_type
+            and not p.ends_clause_before
+            and p.goes_on_small
+            and p.layouts[0].size < LARGE_TYPE * p.body.size
+        ),
+        LinePair(_FULL_TEXT, "quickly", _FULL_LAYOUT, _BOLD_LAYOUT),
+    ),
+    BreakRule(
+        "another type",
+        NEW_PARAGRAPH,
+        lambda p: p.has_other_type,
+        LinePair("The flood", "It rained.", _LARGE_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "wide space above",
+        NEW_PARAGRAPH,
+        _has_wide_space,
+        LinePair(_FULL_TEXT, "Later it fell.", _FULL_LAYOUT, _FAR_BELOW_LAYOUT),
+    ),
+    BreakRule(
+        "numbered heading below another",
+        NEW_PARAGRAPH,
+        lambda p: p.is_in_heading_type and NUMBERED_HEADING.match(p.line) is not None,
+        LinePair("2 Floods", "2.1 The mill", _LARGE_LAYOUT, _LARGE_LAYOUT),
+    ),
+    BreakRule(
+        "titles aligned below each other",
+        NEW_LINE,
+        lambda p: (
+            p.is_in_heading_type
+            and p.is_short
+            and abs(p.indent) < _SAME_LEFT
+            and not p.goes_on_small
+        ),
+        LinePair("Anna Wood", "Peter Hale", _LARGE_SHORT_LAYOUT, _LARGE_SHORT_LAYOUT),
+    ),
+    BreakRule(
+        "heading on several lines",
+        SAME_PARAGRAPH,
+        lambda p: p.is_in_heading_type,
+        LinePair(
+            "What the river did to the", "Village and its Mill", _LARGE_LAYOUT, _LARGE_SHORT_LAYOUT
+        ),
+    ),
+    BreakRule(
+        "numbered item",
+        NEW_PARAGRAPH,
+        lambda p: _NUMBER_BULLET.match(p.line) is not None and (p.ends_clause_before or p.is_short),
+        LinePair("We decide:", "1. Build a bridge", _FULL_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "indented first line",
+        NEW_PARAGRAPH,
+        lambda p: p.ends_clause_before and _MIN_INDENT < p.indent < _MAX_INDENT,
+        LinePair(f"{_FULL_TEXT}.", "Nobody slept", _FULL_LAYOUT, _INDENTED_LAYOUT),
+    ),
+    BreakRule(
+        "short last line",
+        NEW_PARAGRAPH,
+        lambda p: p.ends_clause_before and p.is_short and not p.goes_on_small,
+        LinePair("It rose.", "Nobody slept", _SHORT_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "full line",
+        SAME_PARAGRAPH,
+        lambda p: not p.is_short or p.goes_on_small,
+        LinePair(_FULL_TEXT, "Miller Lane", _FULL_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "heading in the type of the text",
+        NEW_PARAGRAPH,
+        _is_short_over_full,
+        LinePair("The mill", "Nobody slept", _SHORT_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "line of a list",
+        NEW_LINE,
+        lambda p: True,
+        LinePair("Anna Wood", "Peter Hale", _SHORT_LAYOUT, _SHORT_LAYOUT),
+    ),
+)
+BREAKS_BY_LENGTH = (
+    BreakRule(
+        "heading by its length",
+        NEW_PARAGRAPH,
+        _has_heading_by_length,
+        LinePair("RESULTS", "The last of it."),
+    ),
+    BreakRule(
+        "numbered item after a sentence",
+        NEW_PARAGRAPH,
+        lambda p: p.ends_clause_before and _NUMBER_BULLET.match(p.line) is not None,
+        LinePair("We decide:", "(a) a bridge,"),
+    ),
+    BreakRule(
+        "full line by its length",
+        SAME_PARAGRAPH,
+        lambda p: p.goes_on_small or _is_full_by_length(p),
+        LinePair(_FULL_TEXT, "Miller Lane"),
+    ),
+    BreakRule(
+        "short last line by its length",
+        NEW_PARAGRAPH,
+        lambda p: p.ends_clause_before,
+        LinePair("It rose.", "Nobody slept"),
+    ),
+    BreakRule(
+        "line of a list by its length",
+        NEW_LINE,
+        lambda p: True,
+        LinePair("one of the people of,", "Peter Hale"),
+    ),
+)
