@@ -36,7 +36,7 @@ def bundled() -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory) -> Tokenizer:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     """A vocabulary of a few pieces, whose folder says nothing of a window."""
     folder = tmp_path_factory.mktemp("tiny")
     sentence = "the tide came in and the marsh took it and gave it back to the sea"
@@ -118,32 +118,36 @@ TEXTS = st.lists(st.lists(PIECES, max_size=25).map("".join), min_size=1, max_siz
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS, st.integers(2, 60))
-def test_nothing_is_lost_and_spans_invert(texts, limit) -> None:
+def test_no_text_is_lost_and_page_spans_are_exact(texts: list[str], limit: int) -> None:
     check(make(*texts), Words(), limit)
 
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.integers(16, 200))
-def test_the_same_with_a_real_vocabulary(bundled, texts, limit) -> None:
+def test_no_text_is_lost_with_a_real_vocabulary(
+    bundled: Tokenizer, texts: list[str], limit: int
+) -> None:
     check(make(*texts), bundled, limit)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=400), st.integers(64, 90))
-def test_any_characters_at_all(bundled, text, limit) -> None:
+def test_chunks_of_arbitrary_characters_fit_the_window(
+    bundled: Tokenizer, text: str, limit: int
+) -> None:
     chunks = chunk_document(make(text), bundled, limit)
     assert all(len(chunk.input_ids) <= limit for chunk in chunks)
     assert "".join(c.text[c.overlap :] for c in chunks).split() == text.split()
 
 
-def test_a_document_that_fits_is_one_chunk(bundled) -> None:
+def test_a_document_that_fits_is_one_chunk(bundled: Tokenizer) -> None:
     document = load_document(ASSETS / "examples" / "lending-library.md")
     (chunk,) = check(document, bundled, 4096)
     assert chunk.cut == "end" and chunk.pages == (1, len(document.pages))
 
 
 @pytest.mark.parametrize("spare", [1, 0])
-def test_exactly_16384_ids_in_one_pass(tiny, spare) -> None:
+def test_exactly_16384_ids_in_one_pass(tiny: Tokenizer, spare: int) -> None:
     limit = window_tokens(tiny)
     assert limit == 16_384
     text = "the" + " tide" * (limit // (2 * tiny.count(" tide")))
@@ -178,7 +182,9 @@ def test_sections_are_preferred_then_paragraphs_then_sentences() -> None:
 
 
 @given(st.lists(st.integers(1, 120), max_size=30), st.integers(1, 60), st.integers(60, 150))
-def test_short_neighbours_are_put_together_and_long_ones_left(sizes, least, most) -> None:
+def test_short_neighbours_are_merged_and_long_ones_are_not(
+    sizes: list[int], least: int, most: int
+) -> None:
     groups = merge_short(sizes, least, most)
     assert [i for first, last in groups for i in range(first, last)] == list(range(len(sizes)))
     sums = [sum(sizes[first:last]) for first, last in groups]
@@ -188,7 +194,7 @@ def test_short_neighbours_are_put_together_and_long_ones_left(sizes, least, most
         assert min(one, two) >= least or one + two > most
 
 
-def test_gathering_is_even() -> None:
+def test_merging_gives_even_groups() -> None:
     assert merge_short([10, 90, 10, 10, 90, 10], 50, 100) == [(0, 2), (2, 4), (4, 6)]
     assert merge_short([], 5, 9) == [] and merge_short([3], 5, 9) == [(0, 1)]
 
@@ -198,7 +204,7 @@ CHAPTERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90)), min_size=3
 
 @settings(max_examples=80, deadline=None)
 @given(CHAPTERS, st.integers(40, 120))
-def test_chunks_follow_the_sections(chapters, limit) -> None:
+def test_chunks_follow_the_sections(chapters: list[tuple[int, int]], limit: int) -> None:
     """A chunk begins with a section unless it goes on with one too long for a pass."""
     texts, outline = [], []
     for number, (pages, words) in enumerate(chapters, 1):
@@ -220,7 +226,7 @@ def test_chunks_follow_the_sections(chapters, limit) -> None:
         place = start + len(chunk.text)
 
 
-def test_chunks_are_called_by_their_sections() -> None:
+def test_chunk_titles_join_section_titles() -> None:
     sentence = "One two three four. "
     texts = [f"{n} Chapter\n\n" + sentence * size for n, size in ((1, 30), (2, 4), (3, 10))]
     chunks = check(make("\n\n".join(texts)), Words(), 100)
@@ -240,7 +246,7 @@ def test_the_outline_names_sections() -> None:
     assert first.pages == (1, 2) and second.pages == (3, 4)
 
 
-def test_only_a_cut_sentence_is_repeated_and_only_a_little() -> None:
+def test_only_token_cuts_overlap_and_only_a_little() -> None:
     endless = "and then the water came again " * 200
     chunks = check(make(endless), Words(), 128)
     assert {c.cut for c in chunks[:-1]} == {"token"}
@@ -251,12 +257,12 @@ def test_only_a_cut_sentence_is_repeated_and_only_a_little() -> None:
     assert not any(c.overlap for c in check(make("It rose. " * 900), Words(), 128))
 
 
-def test_one_word_of_a_hundred_thousand_letters(bundled) -> None:
+def test_a_word_of_a_hundred_thousand_letters_is_cut(bundled: Tokenizer) -> None:
     chunks = check(make("x" * 100_000), bundled, 2048)
     assert len(chunks) > 1
 
 
-def test_pages_without_usable_text_are_not_sent() -> None:
+def test_pages_without_usable_text_are_in_no_chunk() -> None:
     pages = (
         Page(1, "1", "Kept words.", "ok"),
         Page(2, "2", "left out", "garbled"),
@@ -291,7 +297,7 @@ def test_a_sentence_over_a_page_break_stays_one() -> None:
         ("هل عاد الماء إلى الطاحونة؟", "نعم عاد", "\n\n"),
     ],
 )
-def test_a_title_page_runs_into_no_sentence(page: str, after: str, gap: str) -> None:
+def test_a_title_page_does_not_run_into_the_next_page(page: str, after: str, gap: str) -> None:
     assert join_pages(make(page, after))[0] == page + gap + after
 
 
@@ -299,7 +305,7 @@ def test_a_title_page_runs_into_no_sentence(page: str, after: str, gap: str) -> 
     "sentence",
     ["पानी रसोई में आ गया। ", "هل عاد الماء إلى هنا؟ ", "پانی گھر میں آ گیا۔ ", "Вода вошла в дом. "],
 )
-def test_chunks_of_any_script_end_with_sentences(sentence) -> None:
+def test_chunks_of_any_script_end_with_sentences(sentence: str) -> None:
     chunks = chunk_document(make(sentence * 40), Words(), 64)
     assert len(chunks) > 2 and {chunk.cut for chunk in chunks[:-1]} == {"sentence"}
     assert all(chunk.text.strip().endswith(sentence.strip()) for chunk in chunks)
@@ -309,13 +315,13 @@ def test_an_empty_document_has_no_chunks() -> None:
     assert chunk_document(make("", "  "), Words(), 64) == []
 
 
-def test_many_pages_take_no_square_time() -> None:
+def test_time_is_linear_in_pages() -> None:
     """Five thousand pages: a search over everything before each page would not end in time."""
     chunks = chunk_document(make(*["A page of words without an end"] * 5000), Words(), 16_384)
     assert sum(len(c.input_ids) for c in chunks) > 30_000
 
 
-def test_text_parts_keep_every_word(bundled) -> None:
+def test_text_parts_keep_every_word(bundled: Tokenizer) -> None:
     text = (ASSETS / "examples" / "merrow-report.txt").read_text(encoding="utf-8")
     document = document_from_text(text)
     said = " ".join(p.text for p in document.pages).split()

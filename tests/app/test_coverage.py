@@ -43,19 +43,19 @@ from tests.conftest import paged
         (("part A", "3"), "pp. part A, 3"),  # such labels a PDF may have
     ],
 )
-def test_pages_are_cited_as_people_do(labels, said) -> None:
+def test_page_citations(labels: tuple[str, ...], said: str) -> None:
     assert cite_pages(labels) == said
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=9, unique=True).map(sorted))
-def test_labels_keep_their_number(numbers) -> None:
+def test_labels_keep_their_number(numbers: list[int]) -> None:
     for unit in ("page", "part", "chapter"):
         document = replace(paged(*"x" * 40), unit=unit)
         labels = page_labels(document, numbers)
         assert split_unit(labels) == ("" if unit == "page" else unit, [str(n) for n in numbers])
 
 
-def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
+def test_printed_labels_and_file_positions_are_both_shown() -> None:
     document = paged("One.", "Two.", "Three.")
     pages = tuple(
         replace(p, label=label) for p, label in zip(document.pages, ("i", "1", "2"), strict=True)
@@ -70,7 +70,7 @@ def test_what_is_printed_stays_apart_from_the_place_in_the_file() -> None:
     assert "printed" not in render.source_page(0, 2, paged("a", "b"), "")
 
 
-def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
+def test_all_formats_name_pages_by_their_labels() -> None:
     """By what is printed on them; what is drawn of a page has its place in the file too."""
     pages = tuple(
         replace(p, label=label)
@@ -110,7 +110,9 @@ def test_pages_are_named_everywhere_as_the_citations_name_them() -> None:
         (("read", "contents"), ["read", "left out"], ["Grey: left out."]),
     ],
 )
-def test_what_was_not_reached_is_not_called_left_out(statuses, page, file) -> None:
+def test_unreached_pages_are_not_reported_as_left_out(
+    statuses: tuple[str, ...], page: list[str], file: list[str]
+) -> None:
     coverage = tuple(enumerate(statuses, 1))
     summary = Summary("a.pdf", 2, "bundled", {}, "x", (), coverage=coverage, stopped=True)
     legend = render.coverage(0, summary).partition('class="legend"')[2]
@@ -119,11 +121,11 @@ def test_what_was_not_reached_is_not_called_left_out(statuses, page, file) -> No
     assert re.findall(r"(?:Grey|Empty): [a-z ]+\.", html) == file
 
 
-def test_cells_of_several_pages_say_so() -> None:
+def test_titles_of_cells_for_several_pages_name_all() -> None:
     assert 'title="Pages 1-2: read' in render.coverage(0, drawing(pages=600))
 
 
-def test_parts_and_chapters_are_called_so() -> None:
+def test_parts_and_chapters_are_named_by_their_unit() -> None:
     document = document_from_text("The ferry left at nine. " * 400)
     assert document.unit == "part" and len(document.pages) > 2
     assert "part 2 of" in render.source_page(0, 2, document, "")
@@ -154,7 +156,9 @@ def drawing(*cited: tuple[int, ...], pages: int = 40) -> Summary:
     ),
     st.sampled_from([9, 40, 299, 301, 700]),
 )
-def test_the_map_draws_each_sentence_over_its_page(cited, pages) -> None:
+def test_the_map_counts_each_sentence_on_its_pages(
+    cited: list[tuple[int, ...]], pages: int
+) -> None:
     cited = [tuple(p for p in where if p <= pages) for where in cited]
     summary = drawing(*cited, pages=pages)
     cells = re.findall(
@@ -178,12 +182,12 @@ def test_one_cell_is_reached_by_tab_and_the_others_by_arrows() -> None:
     assert "draws on it" not in render.coverage(0, drawing())
 
 
-def test_one_page_is_no_map() -> None:
+def test_a_single_page_has_no_map() -> None:
     html = render.coverage(0, drawing((1,), pages=1))
     assert "0 of 1 page read" in html and "strip" not in html and "legend" not in html
 
 
-def test_what_was_read_stands_right_under_what_it_is_about() -> None:
+def test_the_coverage_map_follows_the_overview() -> None:
     from app.runs.run_state import DocumentState, RunState, SectionState
 
     summary = replace(drawing((1,)), overview=(Sentence("In all.", (1,), ("1",)),))
@@ -196,7 +200,7 @@ def test_what_was_read_stands_right_under_what_it_is_about() -> None:
     assert html.count('class="strip') == 1
 
 
-def test_the_exported_strip_shows_where_the_summary_draws() -> None:
+def test_the_exported_map_marks_cited_pages() -> None:
     html = export_text(drawing((2,), (2, 7)), "html")
     assert html.count('drawn" title') == 2 and "A bar: the summary draws on it." in html
 
@@ -211,7 +215,9 @@ def test_the_exported_strip_shows_where_the_summary_draws() -> None:
         ([], None),
     ],
 )
-def test_references_end_at_the_next_heading_of_the_outline(outline, left) -> None:
+def test_references_end_at_the_next_heading_of_the_outline(
+    outline: list[tuple[str, int, int]], left: str | None
+) -> None:
     """Where it is not below that of the references."""
     document = paged(
         "Findings\n\n" + "Prose. " * 80,

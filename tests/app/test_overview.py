@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ def said(number: int, words: int, extra: str = "", flags=()) -> Sentence:
 
 
 @given(st.lists(st.lists(st.integers(3, 50), min_size=1, max_size=4), min_size=3, max_size=12))
-def test_it_is_short_and_covers_half_where_that_is_possible(shape) -> None:
+def test_overview_is_short_and_represents_half_of_the_sections(shape: list[list[int]]) -> None:
     sections = [
         section(n, *(said(n, words) for words in lengths)) for n, lengths in enumerate(shape, 1)
     ]
@@ -55,21 +56,21 @@ def parts(chapters: int, each: int, words: int) -> list[SectionSummary]:
     ]
 
 
-def test_of_many_sections_it_covers_half_of_the_chapters() -> None:
+def test_overview_of_many_sections_represents_half_of_the_chapters() -> None:
     sections = parts(8, 4, 24)  # half of 32 sections would be 384 words
     overview = overview_of(sections)
     assert len({s.pages[0] // 4 for s in overview}) >= 4
     assert sum(count_words(s.text) for s in overview) <= OVERVIEW_WORDS
 
 
-def test_of_many_chapters_it_covers_half_of_their_stretches() -> None:
+def test_overview_of_many_chapters_represents_groups_of_neighbours() -> None:
     for count in (30, 31, 47):
         overview = overview_of([section(n, said(n, 22)) for n in range(count)])
         tenths = {s.pages[0] * OVERVIEW_GROUPS // count for s in overview}
         assert len(tenths) == len(overview) == OVERVIEW_WORDS // 22
 
 
-def test_doubtful_sentences_come_last() -> None:
+def test_flagged_sentences_come_last() -> None:
     sections = [
         section(n, said(n, 20, flags=FLAG), said(n, 20, "sound "), said(n, 30, flags=FLAG))
         for n in range(1, 5)
@@ -77,7 +78,7 @@ def test_doubtful_sentences_come_last() -> None:
     assert all("sound" in s.text for s in overview_of(sections))
 
 
-def test_room_that_is_left_goes_to_what_the_document_opens_with() -> None:
+def test_the_first_section_fills_the_room_left() -> None:
     sections = [section(n, said(n, 12), said(n, 14), said(n, 16)) for n in range(1, 6)]
     chosen = overview_of(sections)
     assert sum(s.pages == (1,) for s in chosen) == 3 and len({s.pages for s in chosen}) >= 2
@@ -85,7 +86,7 @@ def test_room_that_is_left_goes_to_what_the_document_opens_with() -> None:
     assert OVERVIEW_WORDS - 12 < sum(count_words(s.text) for s in chosen) <= OVERVIEW_WORDS
 
 
-def test_halves_of_quotations_and_of_lists_do_not_stand_alone() -> None:
+def test_sentences_with_open_quotations_or_brackets_are_left_out() -> None:
     for begin in ('"', "“", "(", "["):
         sections = [
             section(n, said(n, 20, begin), said(n, 20, f'"So", {n} (here) and “there” '))
@@ -95,12 +96,12 @@ def test_halves_of_quotations_and_of_lists_do_not_stand_alone() -> None:
         assert chosen and all('"So"' in s.text for s in chosen)
 
 
-def test_short_summaries_have_none() -> None:
+def test_short_summaries_have_no_overview() -> None:
     assert overview_of([section(n, said(n, 20)) for n in range(1, 5)]) == ()
     assert overview_of([section(n, said(n, 40), said(n, 40), said(n, 40)) for n in (1, 2)]) == ()
 
 
-def test_each_text_is_looked_through_once(monkeypatch) -> None:
+def test_each_text_is_tokenized_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked, real = [], overview.overlap_features
     monkeypatch.setattr(
         overview, "overlap_features", lambda text: looked.append(text) or real(text)

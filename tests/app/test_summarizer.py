@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 
@@ -14,9 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.documents.load import document_from_text, load_document
-from app.documents.model import Chunk
+from app.documents.model import Chunk, Document
 from app.errors import BadOption, ModelNotFound, NoTextLayer
-from app.events import DraftText, Finished, Notice, Planned, Progress, SectionDone, SectionStarted
+from app.events import (
+    DraftText,
+    Event,
+    Finished,
+    Notice,
+    Planned,
+    Progress,
+    SectionDone,
+    SectionStarted,
+)
 from app.runs.model_cache import ModelCache
 from app.settings import LENGTH_WORDS, Settings
 from app.summary.extractive import planned_limits
@@ -25,20 +35,18 @@ from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
-from longt5.text.headings import heading_places, without_headings
-from longt5.text.sentences import finish_text, sentence_ends, settled_sentences, split_sentences
 from longt5.text.words import count_words
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
 from tests.parity.reference import TINY
 
 
 @pytest.fixture(scope="module")
-def run(bundled, article):
+def run(bundled: Summarizer, article: Document):
     """Every event of a run over several sections."""
     return list(bundled.stream(article, Options(length="medium", max_input_tokens=1_000)))
 
 
-def test_events_come_in_order(run) -> None:
+def test_events_come_in_order(run: list[Event]) -> None:
     kinds = [type(e) for e in run if not isinstance(e, (Progress, DraftText))]
     sections = kinds.count(SectionDone)
     assert sections > 1
@@ -47,7 +55,9 @@ def test_events_come_in_order(run) -> None:
     assert set(stages) == {"encoding", "decoding"}
 
 
-def test_a_kernel_that_is_left_aside_is_said_once(bundled, article, monkeypatch) -> None:
+def test_an_unused_kernel_gives_one_notice(
+    bundled: Summarizer, article: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(select, "_notices", ["The flex kernel gives wrong numbers on moon."])
     events = list(bundled.stream(article, Options(length="short", max_input_tokens=512)))
     assert sum(isinstance(e, SectionDone) for e in events) > 1
@@ -55,7 +65,7 @@ def test_a_kernel_that_is_left_aside_is_said_once(bundled, article, monkeypatch)
     assert [m for m in said if "kernel" in m] == select.kernel_notices()
 
 
-def test_committed_text_is_never_taken_back(run) -> None:
+def test_committed_text_is_never_taken_back(run: list[Event]) -> None:
     shown: dict[int, str] = {}
     for event in run:
         if isinstance(event, DraftText):
@@ -67,7 +77,7 @@ def test_committed_text_is_never_taken_back(run) -> None:
     assert any(isinstance(e, DraftText) and e.committed and e.provisional for e in run)
 
 
-def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
+def test_summary_is_the_sections_and_covers_all_pages(run: list[Event], article: Document) -> None:
     summary = run[-1].summary
     assert summary.summary == "\n\n".join(s.text for s in summary.sections)
     assert summary.sections[0].pages[0] == 1
@@ -80,7 +90,7 @@ def test_summary_is_the_sections_and_covers_all_pages(run, article) -> None:
         assert " ".join(s.text for s in section.sentences) == section.text
 
 
-def test_int8_is_said_where_it_is_used() -> None:
+def test_int8_is_reported_on_the_cpu_only() -> None:
     models = ModelCache(Settings(device="cpu", dtype="int8"))
     loaded = models.get("bundled")
     document = document_from_text("The ferry left at nine.", "a.txt")
@@ -92,7 +102,7 @@ def test_int8_is_said_where_it_is_used() -> None:
     assert loaded.dtype == "bfloat16"  # a GPU has no int8 products
 
 
-def test_json_object_has_the_pinned_keys(run) -> None:
+def test_json_object_has_the_pinned_keys(run: list[Event]) -> None:
     values = json.loads(json.dumps(run[-1].summary.to_dict()))
     assert set(values) == {
         "name",
@@ -124,7 +134,9 @@ def test_json_object_has_the_pinned_keys(run) -> None:
     assert values["model"] == "bundled" and isinstance(values["pages"], int)
 
 
-def test_encoder_runs_once_for_two_lengths(bundled, monkeypatch) -> None:
+def test_encoder_runs_once_for_two_lengths(
+    bundled: Summarizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = document_from_text("A heron stood in the reeds. The tide went out slowly. " * 8)
     calls = []
     encode = bundled.model.encode
@@ -135,7 +147,7 @@ def test_encoder_runs_once_for_two_lengths(bundled, monkeypatch) -> None:
     assert first.sections[0].tokens_out <= 6 < second.sections[0].tokens_out <= 12
 
 
-def test_stop_while_decoding_keeps_the_text(bundled, article) -> None:
+def test_stop_while_decoding_keeps_the_text(bundled: Summarizer, article: Document) -> None:
     stop, steps = threading.Event(), 0
     for event in bundled.stream(article, Options(length="long"), stop_event=stop):
         if isinstance(event, DraftText) and not stop.is_set() and event.committed:
@@ -147,7 +159,7 @@ def test_stop_while_decoding_keeps_the_text(bundled, article) -> None:
     assert event.summary.stopped and event.summary.summary.startswith(said)
 
 
-def test_stop_while_encoding_ends_with_a_sentence_that_says_so(bundled) -> None:
+def test_stop_while_encoding_ends_with_a_warning(bundled: Summarizer) -> None:
     stop = threading.Event()
     document = document_from_text("The ferry left at nine and came back at noon. " * 40)
     for event in bundled.stream(document, stop_event=stop):
@@ -157,7 +169,7 @@ def test_stop_while_encoding_ends_with_a_sentence_that_says_so(bundled) -> None:
     assert "part 1" in event.summary.warnings[-1].message
 
 
-def test_closing_the_stream_ends_the_encoder_thread(bundled) -> None:
+def test_closing_the_stream_ends_the_encoder_thread(bundled: Summarizer) -> None:
     document = document_from_text("Seven bridges cross the river at the old mill. " * 40)
     stream = bundled.stream(document)
     next(e for e in stream if isinstance(e, Progress))
@@ -165,7 +177,9 @@ def test_closing_the_stream_ends_the_encoder_thread(bundled) -> None:
     assert not [t for t in threading.enumerate() if t.name == "encode"]
 
 
-def test_contradictions_are_refused_before_anything_is_computed(bundled, article) -> None:
+def test_bad_options_are_refused_before_the_first_event(
+    bundled: Summarizer, article: Document
+) -> None:
     for options, word in (
         (Options(length="epic"), "epic"),
         (Options(num_beams=0), "beams"),
@@ -189,14 +203,14 @@ def document_of_scans():
     )
 
 
-def test_unknown_models_are_named(tmp_path) -> None:
+def test_unknown_models_are_named(tmp_path: Path) -> None:
     for name in ("no such thing", str(tmp_path)):
         with pytest.raises(ModelNotFound, match=name.split("/")[-1]):
             Summarizer.load(name)
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
+def checkpoint(tmp_path: Path):
     """A tiny random checkpoint with the bundled vocabulary, in HF layout."""
     torch.manual_seed(0)
     config = LongT5Config.from_dict({**TINY, "vocab_size": 12_292, "num_layers": 1})
@@ -214,7 +228,9 @@ def words_of_length(tokenizer, tokens: int) -> str:
 
 
 @pytest.mark.parametrize("said", [None, 1_000_000_000_000, 16_384])
-def test_a_pass_takes_exactly_the_window(checkpoint, monkeypatch, said) -> None:
+def test_a_pass_takes_exactly_the_window(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, said: int | None
+) -> None:
     settings = {} if said is None else {"model_max_length": said}
     (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
     summarizer = Summarizer.load(str(checkpoint), device="cpu", dtype="float32")
@@ -241,7 +257,7 @@ def chunk_of(words: int) -> Chunk:
 @given(
     st.lists(st.integers(30, 3000), min_size=1, max_size=6), st.sampled_from(sorted(LENGTH_WORDS))
 )
-def test_words_are_shared_by_length(sizes, length) -> None:
+def test_word_targets_are_shared_by_source_length(sizes: list[int], length: str) -> None:
     shares = share_words(length, [chunk_of(n) for n in sizes])
     assert all(shares[0] >= shares[i] for i, size in enumerate(sizes) if size <= 2 * sizes[0])
     order = sorted(range(1, len(sizes)), key=lambda i: sizes[i])
@@ -251,7 +267,9 @@ def test_words_are_shared_by_length(sizes, length) -> None:
 
 
 @pytest.mark.parametrize("length", sorted(LENGTH_WORDS))
-def test_summaries_of_the_examples_have_about_the_words_asked_for(bundled, length) -> None:
+def test_summaries_of_the_examples_have_the_requested_length(
+    bundled: Summarizer, length: str
+) -> None:
     shares = []
     for path in (EXAMPLE_PDF, EXAMPLE_TEXT):
         summary = bundled.summarize(load_document(path), Options(length=length))
@@ -267,7 +285,7 @@ def test_limits_leave_room_for_a_sentence() -> None:
 
 
 @given(st.lists(st.integers(1, 80), min_size=1, max_size=5), st.integers(20, 300))
-def test_limits_of_a_plan_admit_all_its_sentences(planned, words) -> None:
+def test_limits_of_a_plan_admit_all_its_sentences(planned: list[int], words: int) -> None:
     whole, unplanned = sum(planned), token_limits(words, chunk_of(900))
     least, most = planned_limits(planned, unplanned)
     if whole > 2 * unplanned[1]:
@@ -279,7 +297,7 @@ def test_limits_of_a_plan_admit_all_its_sentences(planned, words) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), min_size=1, max_size=9))
-def test_what_one_section_leaves_over_the_next_one_takes(sections) -> None:
+def test_a_deficit_of_words_passes_to_the_next_section(sections: list[tuple[int, int]]) -> None:
     targets, written = [t for t, _ in sections], [w for _, w in sections[:-1]]
     share, missing = targets[-1], sum(targets[:-1]) - sum(written)
     due = due_words(targets, written)
@@ -287,126 +305,3 @@ def test_what_one_section_leaves_over_the_next_one_takes(sections) -> None:
     if share >= 40 and abs(missing) <= share // 2:
         assert due == share + missing
     assert (due - share) * missing >= 0
-
-
-def test_sentences_end_where_a_reader_says() -> None:
-    text = "Dr. Ames, i.e. A. Ames, paid 3.5 million. See Fig. 2 for it! 好的。Why? Because"
-    assert [text[:end][-8:] for end in sentence_ends(text)] == [
-        "million.",
-        " for it!",
-        " it! 好的。",
-        " 好的。Why?",
-    ]
-    text = "पानी बढ़ा। सब गए।। क्या हुआ? هل عاد؟ پانی آیا۔ Il dit «oui.» Fin"
-    assert [text[a:b] for a, b in split_sentences(text)] == [
-        "पानी बढ़ा।",
-        "सब गए।।",
-        "क्या हुआ?",
-        "هل عاد؟",
-        "پانی آیا۔",
-        "Il dit «oui.»",
-        "Fin",
-    ]
-    assert sentence_ends("It affects births.1 “It does.” So") == [19, 30]
-    text = "It affects births.1 While 40% live.5,6 It.2 See man/hello.1 Then page.3 on p. 2.12 X"
-    assert [text[a:b] for a, b in split_sentences(text)] == [
-        "It affects births.1",
-        "While 40% live.5,6",
-        "It.2 See man/hello.1 Then page.3 on p. 2.12 X",
-    ]
-    assert settled_sentences("One is done. Two is not.") == "One is done."
-    assert settled_sentences("He waited... and") == settled_sentences("He waited. \ufffd") == ""
-    assert finish_text("One is done. Two is not", "length") == "One is done."
-    assert finish_text("Nothing is done", "length") == "Nothing is done …"
-    assert finish_text("One is done. Two is", "stopped") == "One is done. Two is …"
-    assert finish_text("Nothing is", "eos") == "Nothing is …" and finish_text("", "eos") == ""
-    assert finish_text("One is done. Two \ufffd", "stopped") == "One is done. Two …"
-    assert finish_text("पानी बढ़ा। सब\ufffd\ufffd", "length") == "पानी बढ़ा।"
-    assert finish_text("\ufffd", "eos") == ""
-
-
-@pytest.mark.parametrize(
-    "whole",
-    [
-        '"Where?" he asked... and left.',
-        "It took approx. five days, from 1 June to 30 Sept. 2022.",
-        "Der Kanal wurde am 22. Juli 1398 eröffnet, d. h. im 14. Jahrhundert, vgl. Abb. 3.",
-        "Er lag z. B. in der Hauptstr. 1 von Mölln.",
-        "El Sr. Paco y la Dra. Campra estaban allí.",
-        "Es waren 1,02 Mio. Medien.",
-        "Dr. h. c. Timm las vor, d. h. Kinder kamen.",
-        "See fig. 2 and art. 5 of it.",
-        "“河水上涨了。”",
-        "真的？！",
-        "« Le fleuve est trop pollué ! »",
-        "Here p. 12 has x1, . . . , xn.",
-        "Table 1. Distances by suburb.",
-    ],
-)
-def test_a_stop_inside_a_sentence_ends_none(whole) -> None:
-    text = f"Before it. {whole} After it."
-    found = [text[a:b] for a, b in split_sentences(text)]
-    assert found == ["Before it.", whole, "After it."]
-
-
-def test_where_a_sentence_ends_though_it_may_look_otherwise() -> None:
-    for text in ("See Table 1. The next.", "I am 22. He is not.", "yes. i think so.", "好。 so."):
-        assert len(split_sentences(text)) == 2
-    assert split_sentences("In mm: 5 9\n\nTable 1. Rain.")[1:] == [(12, 26)]
-    items = "To do\n- Trees are slow\n• Dance\nwith me\n– he said"
-    assert [items[a:b] for a, b in split_sentences(items)] == [
-        "To do",
-        "- Trees are slow",
-        "• Dance\nwith me\n– he said",
-    ]
-
-
-def test_the_cells_of_a_table_are_no_one_sentence() -> None:
-    text = "Code | What is wrong\ni10 | It does not fill. | Open the tap. Wait.\n\nAfter it."
-    assert [text[a:b] for a, b in split_sentences(text)] == [
-        "Code",
-        "What is wrong",
-        "i10",
-        "It does not fill.",
-        "Open the tap.",
-        "Wait.",
-        "After it.",
-    ]
-
-
-def test_headings_are_cut_off_the_sentences_they_run_into() -> None:
-    source = "5.5 Carbon\n\nThe mud holds carbon. It stays.\n\n6 Costs\n\nWalls cost more."
-    headings = [words for _, words in heading_places(source)]
-    assert set(headings) == {"5.5 Carbon", "6 Costs"}
-    copied = "5.5 Carbon The mud holds carbon. 6 Costs Walls cost more. 6 Costs rose."
-    assert without_headings(copied, headings) == (
-        "The mud holds carbon. Walls cost more. 6 Costs rose."
-    )
-
-
-@given(
-    st.lists(
-        st.sampled_from("6 Costs|Walls|cost.|Carbon|more!|a|p.|am|3.|»|,|rose.2,3".split("|")),
-        max_size=14,
-    )
-)
-def test_cutting_headings_never_takes_back_a_sentence(words) -> None:
-    text, headings = " ".join(words), ["6 Costs", "Carbon"]
-    whole = without_headings(text, headings)
-    for end in range(len(text) + 1):
-        assert whole.startswith(without_headings(settled_sentences(text[:end]), headings))
-
-
-def test_sentences_are_found_with_their_places() -> None:
-    text = "A heading\n\nOne is done. Two\nis too!  Three"
-    assert [text[a:b] for a, b in split_sentences(text)] == [
-        "A heading",
-        "One is done.",
-        "Two\nis too!",
-        "Three",
-    ]
-
-
-def test_words_of_dense_scripts_are_counted() -> None:
-    assert count_words("two words") == 2
-    assert count_words("中文字符 and one") == 4

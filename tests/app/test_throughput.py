@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import count, pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.documents.load import document_from_text
+from app.documents.model import Document
 from app.events import Notice, Planned, Progress
 from app.summary.encoder_cache import EncoderCache
 from app.summary.options import Options
 from app.summary.plan import describe_planned
+from app.summary.summarizer import Summarizer
 from app.summary.throughput import Forecast, Speed, SpeedStore, calibrate, format_duration
 
 
-def test_speeds_are_kept_and_the_latest_counts_most(tmp_path) -> None:
+def test_speeds_are_saved_and_the_latest_counts_most(tmp_path: Path) -> None:
     path = tmp_path / "new" / "speed.json"
     speeds = SpeedStore(path)
     assert speeds.get("a") is None
@@ -32,7 +35,7 @@ def test_speeds_are_kept_and_the_latest_counts_most(tmp_path) -> None:
     assert again.seconds(100, 10) == pytest.approx(4.4)
 
 
-def test_a_run_of_a_few_words_does_not_tell_how_fast_a_machine_is() -> None:
+def test_a_run_of_a_few_words_hardly_changes_the_speed() -> None:
     speeds = SpeedStore()
     speeds.record("a", (1_000, 0.2), (100, 1.0))
     speeds.record("a", (4, 0.1), (3, 0.5))  # "Rain."
@@ -40,12 +43,12 @@ def test_a_run_of_a_few_words_does_not_tell_how_fast_a_machine_is() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": [1]}', "\x00"])
-def test_a_damaged_file_is_as_good_as_none(tmp_path, content) -> None:
+def test_a_damaged_file_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "speed.json").write_text(content)
     assert SpeedStore(tmp_path / "speed.json").get("a") is None
 
 
-def test_what_was_not_measured_is_not_learnt() -> None:
+def test_a_half_measured_speed_stays_unknown() -> None:
     speeds = SpeedStore()
     speeds.record("a", (100, 1.0), (0, 0.0))
     assert speeds.get("a") is None
@@ -54,7 +57,7 @@ def test_what_was_not_measured_is_not_learnt() -> None:
 WORK = st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 300)), min_size=1, max_size=6)
 
 
-def steps(work):
+def steps(work: list[tuple[int, int]]):
     """(section, share read, share written, work done in seconds of a unit speed)."""
     done = 0.0
     for number, (read, written) in enumerate(work, 1):
@@ -67,7 +70,9 @@ def steps(work):
 
 
 @given(WORK, st.floats(0.2, 20))
-def test_remaining_time_shrinks_and_is_right_where_the_machine_is_as_thought(work, slow) -> None:
+def test_the_eta_shrinks_and_is_exact_at_the_stored_speed(
+    work: list[tuple[int, int]], slow: float
+) -> None:
     forecast = Forecast(work, Speed(1.0, 1.0))
     whole = sum(map(sum, work))
     lasts = [forecast.remaining(n, r, w, done) for n, r, w, done in steps(work)]
@@ -79,17 +84,17 @@ def test_remaining_time_shrinks_and_is_right_where_the_machine_is_as_thought(wor
     assert left == pytest.approx((whole - done) * (done * slow + 3) / (done + 3))
 
 
-def test_an_unknown_speed_is_told_once_something_is_done() -> None:
+def test_with_an_unknown_speed_the_eta_appears_after_some_work() -> None:
     forecast = Forecast([(1000, 100)] * 2, None)
     assert forecast.remaining(1, 0.1, 0.0, 1.0) is None
     assert forecast.remaining(2, 0.0, 0.0, 10.0) == pytest.approx(10.0)
 
 
-def test_what_is_kept_costs_nothing_again() -> None:
+def test_cached_sections_take_no_reading_time() -> None:
     assert Forecast([(0, 0), (0, 10)], Speed(1.0, 2.0)).seconds == 20
 
 
-def test_durations_are_never_less_than_the_truth() -> None:
+def test_durations_are_rounded_up() -> None:
     assert [format_duration(s) for s in (0, 4.2, 12, 54, 56, 130)] == [
         "1 s",
         "5 s",
@@ -100,12 +105,12 @@ def test_durations_are_never_less_than_the_truth() -> None:
     ]
 
 
-def test_calibration_counts_only_its_second_round(bundled) -> None:
+def test_calibration_counts_only_its_second_round(bundled: Summarizer) -> None:
     ticks = count()
     assert calibrate(bundled.model, 2, lambda: float(next(ticks))) == ((256, 1.0), (8, 1.0))
 
 
-def test_calibration_gives_a_gpu_something_to_do() -> None:
+def test_calibration_reads_more_tokens_on_a_gpu() -> None:
     read = []
     model = SimpleNamespace(
         device=torch.device("cuda"),
@@ -118,7 +123,7 @@ def test_calibration_gives_a_gpu_something_to_do() -> None:
     assert read == [64, 2_048]
 
 
-def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
+def test_a_run_begins_with_its_forecast(bundled: Summarizer, tmp_path: Path) -> None:
     bundled.speeds = SpeedStore(tmp_path / "speed.json")
     document = document_from_text("The ferry left at nine and came back at noon. " * 60)
     options = Options(length="short", num_beams=1)
@@ -135,7 +140,7 @@ def test_a_run_says_what_it_will_be(bundled, tmp_path) -> None:
     assert left and None not in left
 
 
-def test_the_line_before_a_run() -> None:
+def test_the_description_of_a_planned_run() -> None:
     planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000, 199)
     assert describe_planned(planned) == (
         "29 pages, 8,285 words, 13,163 tokens in 5 sections; about 200 words in 6 s, with 160 MB "
@@ -166,7 +171,9 @@ SIZES = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 40)), max_size=30)
 
 
 @given(SIZES, st.integers(1, 100))
-def test_kept_states_stay_within_their_limit(entries, limit) -> None:
+def test_the_encoder_cache_stays_within_its_limit(
+    entries: list[tuple[int, int]], limit: int
+) -> None:
     cache, last = EncoderCache(limit), {}
     for number, size in entries:
         cache.put((number,), States(size))
@@ -176,7 +183,7 @@ def test_kept_states_stay_within_their_limit(entries, limit) -> None:
         assert cache.was_evicted((number,)) == (size > limit)
 
 
-def test_a_run_does_not_push_out_its_own_states() -> None:
+def test_a_run_does_not_evict_its_own_states() -> None:
     cache, run = EncoderCache(100), {(1,), (2,), (3,)}
     cache.put((9,), States(60))
     for key in sorted(run):
@@ -185,7 +192,7 @@ def test_a_run_does_not_push_out_its_own_states() -> None:
     assert [key for key in [(9,), *sorted(run)] if cache.was_evicted(key)] == [(9,), (3,)]
 
 
-def test_what_was_let_go_on_purpose_was_not_dropped_for_the_limit() -> None:
+def test_clearing_the_cache_is_not_an_eviction() -> None:
     cache = EncoderCache(100)
     for number in (1, 2):
         cache.put((number,), States(60))
@@ -194,7 +201,9 @@ def test_what_was_let_go_on_purpose_was_not_dropped_for_the_limit() -> None:
     assert not [n for n in (1, 2) if cache.was_evicted((n,)) or (n,) in cache]
 
 
-def test_a_run_after_forgetting_blames_no_limit(bundled, article) -> None:
+def test_no_eviction_notice_after_clearing_the_cache(
+    bundled: Summarizer, article: Document
+) -> None:
     options = Options(length="short", num_beams=1, max_input_tokens=600, max_new_tokens=4)
     for _ in range(2):
         said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
@@ -202,7 +211,7 @@ def test_a_run_after_forgetting_blames_no_limit(bundled, article) -> None:
         bundled.clear_cache()
 
 
-def test_dropped_states_are_said(bundled, article) -> None:
+def test_evicted_states_give_a_notice(bundled: Summarizer, article: Document) -> None:
     before, bundled.encoder_cache = bundled.encoder_cache, EncoderCache(1_000_000)
     try:
         options = Options(length="short", num_beams=1, max_input_tokens=600, max_new_tokens=4)

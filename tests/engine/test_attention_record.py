@@ -16,7 +16,9 @@ LENGTHS = (44, 9, 25)
 ENDS = list(range(1, 40, 4))
 
 
-def shares(model, state, tokens: list[int], spans, heads) -> torch.Tensor:
+def shares(
+    model, state, tokens: list[int], spans, heads: tuple[tuple[int, int], ...] | None
+) -> torch.Tensor:
     """[tokens, spans] from the weights of a whole forward pass."""
     with torch.no_grad():
         output = model(
@@ -34,7 +36,9 @@ def shares(model, state, tokens: list[int], spans, heads) -> torch.Tensor:
     [{"num_beams": 4}, {"num_beams": 1}, {"do_sample": True, "num_return_sequences": 3, "seed": 2}],
     ids=["beams", "greedy", "samples"],
 )
-def test_shares_are_those_of_a_forward_pass(heads, options: dict) -> None:
+def test_shares_match_a_forward_pass(
+    heads: tuple[tuple[int, int], ...] | None, options: dict
+) -> None:
     _, ours = models(KEY)
     states = [ours.encode(padded_batch([n], 40, seed=n)[0]) for n in LENGTHS]
     drafts = list(
@@ -62,7 +66,7 @@ def test_shares_are_those_of_a_forward_pass(heads, options: dict) -> None:
         assert torch.allclose(torch.tensor(found), expected, atol=1e-5)
 
 
-def test_a_stopped_stream_tells_of_what_it_leaves() -> None:
+def test_a_stopped_stream_returns_the_shares_of_its_tokens() -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([44], 40)
     clock = iter([False] * 6 + [True] * 9)
@@ -89,7 +93,7 @@ def test_a_stopped_stream_tells_of_what_it_leaves() -> None:
     assert torch.allclose(found, shares(ours, state, text, SPANS[0], every), atol=1e-5)
 
 
-def test_nothing_changes_but_the_attention() -> None:
+def test_recording_does_not_change_the_drafts() -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([44], 40)
     options = {"num_beams": 4, "max_new_tokens": 12}
@@ -101,7 +105,7 @@ def test_nothing_changes_but_the_attention() -> None:
     assert all(d.attention is None for d in plain)
 
 
-def test_what_is_taken_is_forgotten() -> None:
+def test_taken_steps_are_freed() -> None:
     record = AttentionRecord([[(0, 3), (3, 6)], [(1, 2)]], [(0, 0)], 2, torch.device("cpu"))
     (watch,) = record.watch().values()
     for _ in range(5):

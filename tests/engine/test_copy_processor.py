@@ -1,24 +1,29 @@
-"""The rule for models that copy: sentences of the source, whole, and an exact stream."""
+"""The copy rule: answers are whole sentences of the source, and the stream stays exact."""
 
 from __future__ import annotations
 
 import doctest
+from collections.abc import Collection, Sequence
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import copy_processor
+from app.summary.summarizer import Summarizer
+from longt5 import LongT5ForConditionalGeneration, copy_processor
 from longt5.copy_processor import (
     BEGIN,
     END,
     FORBIDDING_PENALTY,
     MAX_RECENT_TOKENS,
     CopyPenalty,
+    CopySource,
     SourceRuns,
+    copy_rule,
     tidy_sentences,
 )
 from longt5.text import tidying
+from longt5.text.source import SourceText
 from tests.parity.reference import ours_like, reference_model
 
 SENTENCES = st.lists(st.lists(st.integers(2, 12), min_size=1, max_size=9), min_size=1, max_size=5)
@@ -28,7 +33,7 @@ def test_worked_examples() -> None:
     assert doctest.testmod(copy_processor).failed == doctest.testmod(tidying).failed == 0
 
 
-def test_sentences_are_said_without_what_points_elsewhere() -> None:
+def test_sentences_are_tidied_and_encoded_only_where_they_change() -> None:
     sentences = [("Cells\ngrow.", [5, 6]), ("However, they divide [3].", [7, 8])]
     asked: list[str] = []
 
@@ -43,7 +48,7 @@ def test_sentences_are_said_without_what_points_elsewhere() -> None:
     assert asked[2:] == ["Led a team of six.", "很难。"]
 
 
-def slow_after(sentences, recent):
+def slow_after(sentences: list[list[int]], recent: Sequence[int]) -> set[int]:
     """What follows the longest end of `recent` in any sentence, by looking at every place."""
     framed = [[BEGIN, *s, END] for s in sentences]
     for size in range(len(recent), 0, -1):
@@ -60,14 +65,18 @@ def slow_after(sentences, recent):
 
 
 @given(SENTENCES, st.lists(st.integers(2, 12), max_size=MAX_RECENT_TOKENS), st.booleans())
-def test_runs_are_those_of_the_slow_twin(sentences, tokens, begins) -> None:
+def test_continuations_match_the_slow_twin(
+    sentences: list[list[int]], tokens: list[int], begins: bool
+) -> None:
     recent = tuple(([BEGIN] if begins else []) + tokens)[-MAX_RECENT_TOKENS:]
     runs = SourceRuns(sentences)
     assert set(runs.after(runs.ending(recent))) == slow_after(sentences, recent)
 
 
 @given(SENTENCES, st.integers(0, 4), st.integers(1, 9))
-def test_a_place_knows_all_sentences_that_begin_like_this(sentences, which, size) -> None:
+def test_a_beginning_matches_all_sentences_that_share_it(
+    sentences: list[list[int]], which: int, size: int
+) -> None:
     beginning = sentences[which % len(sentences)][:size]
     runs = SourceRuns(sentences)
     at = runs.starts
@@ -80,7 +89,7 @@ def test_a_place_knows_all_sentences_that_begin_like_this(sentences, which, size
 
 
 @given(SENTENCES, st.integers(0, 1000))
-def test_what_leaves_a_sentence_pays_the_price(sentences, seed) -> None:
+def test_leaving_a_sentence_costs_the_penalty(sentences: list[list[int]], seed: int) -> None:
     rule = CopyPenalty(3.0, [sentences], 2, eos=1)
     scores = torch.randn(2, 16, generator=torch.Generator().manual_seed(seed))
     before = scores.clone()
@@ -97,15 +106,15 @@ def test_what_leaves_a_sentence_pays_the_price(sentences, seed) -> None:
 class Prices:
     """A ranking whose prices are given."""
 
-    def __init__(self, prices):
+    def __init__(self, prices: list[float]) -> None:
         self.fixed = prices
 
-    def prices(self, said):
+    def prices(self, copied: Collection[int]) -> list[float]:
         return self.fixed
 
 
 @given(SENTENCES, st.integers(0, 4))
-def test_a_ranking_decides_which_sentence_begins(sentences, best) -> None:
+def test_a_ranking_decides_which_sentence_begins(sentences: list[list[int]], best: int) -> None:
     sentences = [[20 + i, *s] for i, s in enumerate(sentences)]  # no two begin alike
     best %= len(sentences)
     ranking = Prices([0.0 if i == best else 5.0 for i in range(len(sentences))])
@@ -116,7 +125,7 @@ def test_a_ranking_decides_which_sentence_begins(sentences, best) -> None:
     assert all(abs(float(told[sentences[best][0]] - x) - 5.0) < 1e-4 for x in others)
 
 
-def test_where_nothing_is_free_every_step_pays() -> None:
+def test_outside_the_source_every_step_costs_the_penalty() -> None:
     """A row that has left the source, or may not end after its last sentence, pays again."""
     scores = torch.zeros(1, 12).log_softmax(-1)
     left = CopyPenalty(30.0, [[[5, 6]]], 1, eos=1)
@@ -129,7 +138,7 @@ def test_where_nothing_is_free_every_step_pays() -> None:
     assert torch.equal(over(scores, 2), scores - 30)
 
 
-def test_the_price_is_paid_where_it_is_clear_which_sentence_was_begun() -> None:
+def test_the_price_is_paid_once_the_sentence_is_known() -> None:
     sentences = [[5, 6, 7], [5, 8], [9]]
     rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[Prices([4.0, 1.0, 0.0])])
     first = rule(torch.zeros(1, 12), 1)[0]
@@ -139,14 +148,14 @@ def test_the_price_is_paid_where_it_is_clear_which_sentence_was_begun() -> None:
     assert float(second[8] - second[6]) == 3.0  # what the other one costs more
 
 
-def model():
+def model() -> LongT5ForConditionalGeneration:
     reference = reference_model(3, vocab_size=24)
     with torch.no_grad():
         reference.lm_head.weight = torch.nn.Parameter(torch.randn(24, 32) * 2)
     return ours_like(reference)
 
 
-def joins(tokens, sentences) -> bool:
+def joins(tokens: list[int], sentences: list[list[int]]) -> bool:
     """Whether tokens are whole sentences in a row, the last one perhaps cut off."""
     if not tokens:
         return True
@@ -156,7 +165,7 @@ def joins(tokens, sentences) -> bool:
     )
 
 
-def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> None:
+def test_early_stopping_does_not_cut_a_sentence() -> None:
     """It stops when so many answers have ended as there are beams, whatever those cost."""
     sentences = [[2, 3] * 6, [4]]
     rule = [CopyPenalty(FORBIDDING_PENALTY, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
@@ -180,7 +189,9 @@ def test_a_search_that_stops_early_does_not_stop_with_halves_of_sentences() -> N
     st.lists(st.lists(st.integers(2, 9), min_size=1, max_size=6), min_size=1, max_size=4),
     st.integers(1, 4),
 )
-def test_with_a_high_price_answers_are_sentences_of_the_source(sentences, beams) -> None:
+def test_with_the_forbidding_penalty_answers_are_source_sentences(
+    sentences: list[list[int]], beams: int
+) -> None:
     ids = torch.tensor([[t for s in sentences for t in s] + [1]])
     network = model()
     rule = lambda: [CopyPenalty(FORBIDDING_PENALTY, [sentences], beams, eos=1)]  # noqa: E731
@@ -209,7 +220,7 @@ def free(rule: CopyPenalty) -> list[int]:
     return (lowered > lowered.max() - 1).nonzero().flatten().tolist()
 
 
-def test_words_said_twice_in_a_sentence_lead_to_no_loop() -> None:
+def test_words_repeated_in_a_sentence_do_not_cause_a_loop() -> None:
     """No way back from "1,250 tonnes of carbon, equal to 4,600 tonnes of carbon dioxide"."""
     again = list(range(5, 5 + MAX_RECENT_TOKENS + 1))
     rule = CopyPenalty(30.0, [[[3, *again, 4, *again, 2]]], 1, eos=1)
@@ -222,13 +233,13 @@ def test_words_said_twice_in_a_sentence_lead_to_no_loop() -> None:
 
 
 class InOrder:
-    """A ranking in which the first sentence that is not said is free."""
+    """A ranking in which the first sentence that is not copied yet is free."""
 
-    def prices(self, said):
-        return [5.0 * (i != len(said)) for i in range(3)]
+    def prices(self, copied: Collection[int]) -> list[float]:
+        return [5.0 * (i != len(copied)) for i in range(3)]
 
 
-def test_a_sentence_begins_at_the_price_it_has_after_the_one_at_hand() -> None:
+def test_prices_count_the_sentence_at_hand_as_copied() -> None:
     rule = CopyPenalty(30.0, [[[4, 5], [6, 7], [8, 9]]], 1, eos=1, rankings=[InOrder()])
     for first, second in ((4, 5), (6, 7)):
         assert free(rule)[-1] == first
@@ -237,7 +248,7 @@ def test_a_sentence_begins_at_the_price_it_has_after_the_one_at_hand() -> None:
     assert free(rule) == [1, 8]
 
 
-def test_a_long_phrase_that_two_sentences_share_is_no_bridge() -> None:
+def test_a_long_shared_phrase_does_not_join_two_sentences() -> None:
     shared = list(range(10, 10 + MAX_RECENT_TOKENS + 1))
     rule = CopyPenalty(30.0, [[[3, *shared, 4], [5, *shared, 6]]], 1, eos=1)
     for token in (5, *shared):
@@ -245,13 +256,42 @@ def test_a_long_phrase_that_two_sentences_share_is_no_bridge() -> None:
     assert free(rule) == [6]
 
 
-def test_who_left_the_source_comes_back_where_its_last_words_stand() -> None:
+def test_a_row_outside_returns_where_its_last_tokens_occur() -> None:
     rule = CopyPenalty(30.0, [[[3, 4, 5, 6], [7, 4, 8]]], 1, eos=1)
     for token in (3, 9, 7, 4):
         rule.advance([0], [token])
     assert free(rule) == [8]
 
 
-def test_an_empty_sentence_is_none() -> None:
+def test_empty_sentences_are_ignored() -> None:
     rule = CopyPenalty(30.0, [[[], [4, 5]]], 1, eos=1)
     assert free(rule) == [4]
+
+
+SOURCE = SourceText.of(
+    "Opening hours\n\nThe library opens at nine on weekdays. However, it closes at noon on Sundays."
+)
+
+
+def test_a_source_holds_the_tidied_candidates_only(bundled: Summarizer) -> None:
+    tokenizer = bundled.tokenizer
+    encoding = tokenizer.encode_with_offsets(SOURCE.text, add_eos=False)
+    source = CopySource.of(SOURCE, encoding, tokenizer, None, 10)
+    assert [tokenizer.decode(tokens) for tokens in source.sentences] == [
+        "The library opens at nine on weekdays.",
+        "It closes at noon on Sundays.",
+    ]
+    assert source.ranking is None and source.plan == frozenset()
+
+
+def test_candidates_beyond_the_ids_are_left_out(bundled: Summarizer) -> None:
+    ids, offsets = bundled.tokenizer.encode_with_offsets(SOURCE.text, add_eos=False)
+    cut = CopySource.of(SOURCE, (ids[:-1], offsets), bundled.tokenizer, bundled.salience, 10)
+    assert len(cut.sentences) == 1 and cut.plan == {0}
+    assert CopySource.of(SOURCE, (ids[:4], offsets), bundled.tokenizer, None, 10).sentences == []
+
+
+def test_the_copy_rule_forbids_leaving_by_default() -> None:
+    rule = copy_rule([CopySource([[5, 6]])], 2, eos=1)
+    assert rule.penalty == FORBIDDING_PENALTY and len(rule.rows) == 2
+    assert copy_rule([CopySource([[5]])], 1, 1, penalty=3.0, most_sentences=1).most_sentences == 1
