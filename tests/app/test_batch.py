@@ -49,7 +49,7 @@ def test_a_folder_is_summarized_and_resumed(folder, tmp_path, bundled, monkeypat
     assert len(loads) == 2
 
 
-def test_a_file_that_comes_later_is_summarized(tmp_path, bundled, monkeypatch, capsys) -> None:
+def test_file_added_later_is_summarized(tmp_path, bundled, monkeypatch, capsys) -> None:
     monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
     (tmp_path / "report.txt").write_text("The ferry left at nine. " * 9, encoding="utf-8")
     assert run(tmp_path, "-o", tmp_path) == 0
@@ -64,7 +64,7 @@ def test_a_file_that_comes_later_is_summarized(tmp_path, bundled, monkeypatch, c
     assert "at noon" in (tmp_path / "md-report-summary.md").read_text("utf-8")
 
 
-def test_a_folder_needs_a_folder(folder, tmp_path, capsys) -> None:
+def test_folder_input_needs_an_output_folder(folder, tmp_path, capsys) -> None:
     assert run(folder) == 1
     assert "-o OUT/" in capsys.readouterr().err
     out = tmp_path / "all.md"
@@ -72,7 +72,9 @@ def test_a_folder_needs_a_folder(folder, tmp_path, capsys) -> None:
     assert f"write {out}/ for a folder" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_is_said_at_once(folder, tmp_path, monkeypatch, capsys) -> None:
+def test_unusable_output_folder_is_reported_before_the_run(
+    folder, tmp_path, monkeypatch, capsys
+) -> None:
     monkeypatch.setattr(Summarizer, "load", lambda *a, **k: pytest.fail("too late"))
     taken = tmp_path / "taken.md"
     taken.write_text("A user's own.", encoding="utf-8")
@@ -82,7 +84,7 @@ def test_a_folder_that_cannot_be_is_said_at_once(folder, tmp_path, monkeypatch, 
     assert taken.read_text("utf-8") == "A user's own."
 
 
-def test_hidden_files_are_no_documents(folder) -> None:
+def test_hidden_files_are_left_out(folder) -> None:
     (folder / ".git").mkdir()
     for name in ("~$a.docx", "._a.pdf", ".a.txt", ".git/a.md"):
         (folder / name).write_bytes(b"\0")
@@ -91,7 +93,7 @@ def test_hidden_files_are_no_documents(folder) -> None:
     assert files_in([str(folder / ".a.txt")]) == [(folder / ".a.txt", Path())]
 
 
-def test_what_may_not_be_looked_at_is_no_crash(folder, monkeypatch) -> None:
+def test_unreadable_folder_does_not_crash(folder, monkeypatch) -> None:
     is_file = Path.is_file
 
     def refusing(path: Path) -> bool:
@@ -104,7 +106,7 @@ def test_what_may_not_be_looked_at_is_no_crash(folder, monkeypatch) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
-def test_links_to_nothing_are_named_and_pipes_are_no_documents(folder) -> None:
+def test_broken_links_are_reported_and_pipes_left_out(folder) -> None:
     before = set(files_in([str(folder)]))
     (folder / "gone.pdf").symlink_to("nowhere.pdf")
     (folder / "round.pdf").symlink_to("round.pdf")
@@ -114,7 +116,7 @@ def test_links_to_nothing_are_named_and_pipes_are_no_documents(folder) -> None:
     assert found == {"gone.pdf", "round.pdf"}
 
 
-def test_nothing_to_do_is_said(tmp_path, capsys) -> None:
+def test_empty_input_is_reported(tmp_path, capsys) -> None:
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty", "-o", tmp_path / "out") == 1
     assert "no .pdf" in capsys.readouterr().err
@@ -138,7 +140,7 @@ def export_of(path: Path, fmt: str = "md") -> bytes:
     return export_bytes(summary_of(quoted, name=path.name, provenance=made), fmt)
 
 
-def test_summaries_among_the_documents_are_no_documents(folder) -> None:
+def test_summaries_are_not_summarized(folder) -> None:
     for name in ("a-summary.md", "txt-a-summary.md", "more/b-summary.html", "own-summary.docx"):
         fmt = name.rpartition(".")[2]
         (folder / name).write_bytes(export_of(folder / "a.txt", fmt))
@@ -160,7 +162,7 @@ def test_summaries_among_the_documents_are_no_documents(folder) -> None:
 @pytest.mark.parametrize(
     "name", ["a.txt", "An *odd* [one] & <b>_.md", "日本.pdf", "x", "a.b c", "www.txt"]
 )
-def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
+def test_export_names_its_document(tmp_path, name, fmt) -> None:
     source, target = tmp_path / name, tmp_path / f"x-summary.{fmt}"
     source.write_text("The ferry left at nine.", encoding="utf-8")
     target.write_bytes(export_of(source, fmt))
@@ -170,7 +172,7 @@ def test_an_export_says_what_it_was_made_of(tmp_path, name, fmt) -> None:
 
 
 @pytest.mark.parametrize("fmt", EXPORT_FORMATS)
-def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> None:
+def test_summary_path_depends_on_its_own_document_only(tmp_path, fmt) -> None:
     out = tmp_path / "out"
     names = ["A/report.txt", "A/report.md", "B/report.txt", "B/report.pdf", "A/Copy report.txt"]
     files = [tmp_path / name for name in names]
@@ -202,7 +204,7 @@ def test_a_summary_belongs_to_one_file_whatever_else_is_there(tmp_path, fmt) -> 
     assert make(*files) == [f"txt2-report-summary.{fmt}"]
 
 
-def test_a_file_of_the_person_is_not_written_over(tmp_path) -> None:
+def test_other_files_are_not_overwritten(tmp_path) -> None:
     own, source = tmp_path / "a-summary.md", tmp_path / "a.txt"
     own.write_text("A user's own.", encoding="utf-8")
     source.write_text("x", encoding="utf-8")
@@ -211,7 +213,7 @@ def test_a_file_of_the_person_is_not_written_over(tmp_path) -> None:
     assert summary_path(source, tmp_path, "md") == (own, False)
 
 
-def test_no_exception_ends_a_batch(folder, tmp_path, bundled, monkeypatch, capsys) -> None:
+def test_exception_does_not_end_a_batch(folder, tmp_path, bundled, monkeypatch, capsys) -> None:
     monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
     stream = bundled.stream
 
@@ -227,7 +229,7 @@ def test_no_exception_ends_a_batch(folder, tmp_path, bundled, monkeypatch, capsy
     assert "The text" not in out + err
 
 
-def test_a_name_that_is_no_utf8_is_shown(tmp_path, bundled, monkeypatch, capsys) -> None:
+def test_name_that_is_not_utf8_is_shown(tmp_path, bundled, monkeypatch, capsys) -> None:
     monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
     source = tmp_path / os.fsdecode(b"na\xefve.txt")
     try:
@@ -245,11 +247,11 @@ def test_a_name_that_is_no_utf8_is_shown(tmp_path, bundled, monkeypatch, capsys)
     assert run(source, "-o", tmp_path / "one.md") == 0
 
 
-def test_files_keep_their_place(folder) -> None:
+def test_subfolders_are_kept(folder) -> None:
     assert [str(below) for _, below in files_in([str(folder)])] == [".", ".", ".", "more"]
 
 
-def test_a_summary_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch) -> None:
+def test_failed_write_leaves_no_file(tmp_path, monkeypatch) -> None:
     target = tmp_path / "out" / "a-summary.md"
     write_summary(target, b"first")
     assert target.stat().st_mode & 0o666 == 0o666 & ~umask()
@@ -270,7 +272,7 @@ def umask() -> int:
     return now
 
 
-def test_a_summary_may_have_the_longest_name(tmp_path) -> None:
+def test_longest_file_name_is_accepted(tmp_path) -> None:
     for name in (f"{'n' * 252}.md", f"{'渡' * 84}.md"):
         write_summary(tmp_path / name, b"A summary.")
         assert (tmp_path / name).read_bytes() == b"A summary."

@@ -72,7 +72,7 @@ def test_json_is_one_object_per_file(loaded, short_file, capsys) -> None:
     assert first["timings"]["total_s"] >= first["timings"]["decode_s"]
 
 
-def test_output_file_appears_whole(loaded, short_file, tmp_path, capsys) -> None:
+def test_output_file_is_written_atomically(loaded, short_file, tmp_path, capsys) -> None:
     target = tmp_path / "out.txt"
     code, out, _ = run(capsys, "summarize", short_file, "--format", "txt", "-o", target)
     assert code == 0 and out == ""
@@ -82,7 +82,9 @@ def test_output_file_appears_whole(loaded, short_file, tmp_path, capsys) -> None
     assert code == 1 and "cannot be written" in err
 
 
-def test_an_error_leaves_the_earlier_output(loaded, short_file, tmp_path, capsys, monkeypatch):
+def test_an_error_leaves_the_earlier_output(
+    loaded, short_file, tmp_path, capsys, monkeypatch
+) -> None:
     target = tmp_path / "out.md"
     target.write_text("An earlier summary.", encoding="utf-8")
 
@@ -99,7 +101,7 @@ def test_an_error_leaves_the_earlier_output(loaded, short_file, tmp_path, capsys
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_no_document_is_written_over(loaded, short_file, tmp_path, capsys) -> None:
+def test_documents_are_not_overwritten(loaded, short_file, tmp_path, capsys) -> None:
     before, link = short_file.read_text("utf-8"), tmp_path / "link.txt"
     (tmp_path / "other.md").write_text(before, encoding="utf-8")
     link.symlink_to(short_file)
@@ -110,7 +112,7 @@ def test_no_document_is_written_over(loaded, short_file, tmp_path, capsys) -> No
     assert short_file.read_text("utf-8") == before
 
 
-def test_an_output_may_have_the_longest_name_and_not_none(
+def test_longest_output_name_is_accepted_and_empty_refused(
     loaded, short_file, tmp_path, capsys
 ) -> None:
     few = ("--max-new-tokens", 8, "--num-beams", 1)
@@ -122,7 +124,7 @@ def test_an_output_may_have_the_longest_name_and_not_none(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links, modes and pipes of POSIX")
-def test_links_modes_and_pipes_stay_what_they_are(loaded, short_file, tmp_path, capsys) -> None:
+def test_output_keeps_links_modes_and_pipes(loaded, short_file, tmp_path, capsys) -> None:
     few = ("--max-new-tokens", 8, "--num-beams", 1, "--format", "txt")
     real, link = tmp_path / "real.txt", tmp_path / "link.txt"
     real.write_text("An earlier summary.", encoding="utf-8")
@@ -146,7 +148,7 @@ def test_links_modes_and_pipes_stay_what_they_are(loaded, short_file, tmp_path, 
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="Linux alone has it")
-def test_stdout_by_its_name_is_stdout(short_file, tmp_path) -> None:
+def test_dev_stdout_is_stdout(short_file, tmp_path) -> None:
     log = tmp_path / "log.txt"
     log.write_text("Before.\n", encoding="utf-8")
     command = [sys.executable, "-m", "app", "summarize", short_file, "--max-new-tokens", "8"]
@@ -155,9 +157,7 @@ def test_stdout_by_its_name_is_stdout(short_file, tmp_path) -> None:
     assert log.read_text("utf-8").startswith("Before.\n# Summary of short.txt")
 
 
-def test_the_output_says_its_format_and_whether_it_is_a_folder(
-    loaded, short_file, tmp_path, capsys
-) -> None:
+def test_output_name_sets_format_and_folder(loaded, short_file, tmp_path, capsys) -> None:
     few = ("--max-new-tokens", 8, "--num-beams", 1)
     assert run(capsys, "summarize", short_file, "-o", tmp_path / "out.json", *few)[0] == 0
     assert json.loads((tmp_path / "out.json").read_text("utf-8"))["name"] == "short.txt"
@@ -175,7 +175,7 @@ def test_a_web_page_holds_one_summary(short_file, tmp_path, capsys) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="pipes have no names here")
-def test_only_files_are_read(capsys) -> None:
+def test_input_pipe_is_refused(capsys) -> None:
     here, there = os.pipe()
     os.write(there, b"# Notes\n\nThe ferry left at nine.\n")
     os.close(there)
@@ -259,7 +259,7 @@ def test_models_are_listed_without_network(capsys) -> None:
     assert "pszemraj/long-t5-tglobal-base-16384-book-summary" in out
 
 
-def test_password_is_not_asked_off_a_terminal(tmp_path, capsys) -> None:
+def test_no_password_prompt_without_a_terminal(tmp_path, capsys) -> None:
     from pypdf import PdfWriter
 
     writer = PdfWriter()
@@ -272,7 +272,7 @@ def test_password_is_not_asked_off_a_terminal(tmp_path, capsys) -> None:
     assert code == 1 and "password" in err and "wrong" not in err
 
 
-def test_no_password_is_an_end_of_input_too(tmp_path, capsys, monkeypatch) -> None:
+def test_end_of_input_ends_the_password_prompt(tmp_path, capsys, monkeypatch) -> None:
     from pypdf import PdfWriter
 
     def ended(prompt: str) -> str:
@@ -289,7 +289,7 @@ def test_no_password_is_an_end_of_input_too(tmp_path, capsys, monkeypatch) -> No
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")
-def test_closed_streams_lead_nowhere(short_file, tmp_path) -> None:
+def test_closed_standard_streams_are_replaced(short_file, tmp_path) -> None:
     def shell(line: str) -> subprocess.CompletedProcess:
         line = f"{sys.executable} -m app {line}"
         return subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True)
@@ -306,7 +306,7 @@ def test_closed_streams_lead_nowhere(short_file, tmp_path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals and signals of POSIX")
-def test_ctrl_c_ends_the_question_for_a_password(tmp_path) -> None:
+def test_ctrl_c_ends_the_password_prompt(tmp_path) -> None:
     import pty
 
     from pypdf import PdfWriter
@@ -334,7 +334,7 @@ def test_ctrl_c_ends_the_question_for_a_password(tmp_path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk that is always full")
 @pytest.mark.parametrize("argv", [["models"], ["extract", EXAMPLE_TEXT], ["summarize"]])
-def test_a_full_disk_is_said_in_a_sentence(argv, short_file) -> None:
+def test_full_disk_is_reported_in_one_sentence(argv, short_file) -> None:
     if argv == ["summarize"]:
         argv = ["summarize", short_file, "--max-new-tokens", "8"]
     with open("/dev/full", "wb") as full:
@@ -349,7 +349,7 @@ def test_a_full_disk_is_said_in_a_sentence(argv, short_file) -> None:
     assert done.stderr.splitlines()[-1].startswith("The output cannot be written (no space left")
 
 
-def test_what_nobody_foresaw_is_said_in_a_sentence(capsys, monkeypatch) -> None:
+def test_unexpected_error_is_reported_without_its_message(capsys, monkeypatch) -> None:
     def failing(chosen):
         raise KeyError("The text of the document.")
 
@@ -359,12 +359,12 @@ def test_what_nobody_foresaw_is_said_in_a_sentence(capsys, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("port", ["99999", "-4", "0"])
-def test_a_port_that_cannot_be_is_an_error(port, capsys) -> None:
+def test_invalid_port_is_an_error(port, capsys) -> None:
     code, _, err = run(capsys, "serve", f"--port={port}")
     assert code == 1 and err == f"There is no port {port}: choose one from 1 to 65535.\n"
 
 
-def test_as_a_program_with_a_pipe(short_file) -> None:
+def test_runs_as_a_subprocess(short_file) -> None:
     command = [sys.executable, "-m", "app", "summarize", str(short_file), "--format", "json"]
     done = subprocess.run(
         [*command, "--max-new-tokens", "8"],
@@ -445,7 +445,7 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize("fmt", ["md", "txt"])
-def test_what_streams_is_what_is_exported(fmt) -> None:
+def test_streamed_text_equals_the_export(fmt) -> None:
     out = io.StringIO()
     writer = SummaryWriter(out, fmt, "report.pdf", color=True)
     for event in EVENTS:
@@ -453,7 +453,7 @@ def test_what_streams_is_what_is_exported(fmt) -> None:
     assert out.getvalue() == export_text(EVENTS[-1].summary, fmt)
 
 
-def test_on_a_terminal_the_guess_is_dim_and_leaves_no_trace() -> None:
+def test_provisional_text_is_dimmed_and_erased() -> None:
     screen = Screen()
     writer = SummaryWriter(screen, "txt", "report.pdf", color=True)
     for event in EVENTS[:4]:
@@ -471,7 +471,7 @@ def columns(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def test_letters_of_two_columns_make_no_line_wrap() -> None:
+def test_wide_characters_do_not_wrap_lines() -> None:
     for text in (WIDE, "A " + WIDE, "渡船 " * 99, "words and words " * 20, "a" * 300):
         lines = wrap_text(text, 79)
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
@@ -488,7 +488,7 @@ def test_letters_of_two_columns_make_no_line_wrap() -> None:
     assert all(columns(line) < 80 for line in screen.shown().splitlines())
 
 
-def test_a_console_that_shows_control_sequences_gets_none(monkeypatch) -> None:
+def test_old_console_gets_no_control_sequences(monkeypatch) -> None:
     assert not moves_cursor({"TERM": "dumb"}) and moves_cursor({"TERM": "xterm"})
     assert moves_cursor({"TERM": "xterm", "NO_COLOR": "1"})
     assert not supports_dim_text({"TERM": "xterm", "NO_COLOR": "1"})
@@ -516,7 +516,7 @@ def test_progress_is_one_line_on_a_terminal_and_a_line_per_stage_elsewhere() -> 
 
 
 @given(st.integers(1, 60), st.integers(0, 9), st.sampled_from(["encoding", "decoding"]))
-def test_a_bar_shows_how_much_of_the_document_is_done(sections, done, stage) -> None:
+def test_bar_shows_the_progress_of_the_document(sections, done, stage) -> None:
     screen = io.StringIO()
     screen.isatty = lambda: True  # type: ignore[method-assign]
     line, before = ProgressLine(screen), 0
@@ -533,7 +533,7 @@ def test_a_bar_shows_how_much_of_the_document_is_done(sections, done, stage) -> 
         assert before == 20 and "100 %" in shown
 
 
-def test_off_a_terminal_sections_and_files_have_a_line_each() -> None:
+def test_without_a_terminal_sections_and_files_have_a_line_each() -> None:
     out = io.StringIO()
     line = ProgressLine(out)
     for section in (1, 2):

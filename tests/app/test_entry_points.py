@@ -40,12 +40,12 @@ def expected(bundled):
     return comparable(bundled.summarize(document, Options(length="short")).to_dict())
 
 
-def test_api(url, expected) -> None:
+def test_api_returns_the_same_summary(url, expected) -> None:
     answer = Client(url, verbose=False).predict(text=TEXT, length="short", api_name="/summarize")
     assert comparable(answer["result"]) == expected
 
 
-def test_command_line(tmp_path, expected) -> None:
+def test_command_line_prints_the_same_summary(tmp_path, expected) -> None:
     path = tmp_path / "text.txt"
     path.write_text(TEXT, encoding="utf-8")
     command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "short"]
@@ -60,7 +60,7 @@ def test_command_line(tmp_path, expected) -> None:
     assert comparable(json.loads(done.stdout)) == expected
 
 
-def test_page(bundled, expected) -> None:
+def test_page_exports_the_same_summary(bundled, expected) -> None:
     from pathlib import Path
     from types import SimpleNamespace
 
@@ -79,7 +79,7 @@ def test_page(bundled, expected) -> None:
     assert comparable(result) == expected
 
 
-def test_mcp(url, expected) -> None:
+def test_mcp_tool_returns_the_same_summary(url, expected) -> None:
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 

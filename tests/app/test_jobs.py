@@ -84,7 +84,7 @@ def test_watchers_from_the_start_see_everything_once() -> None:
     assert job.state == DONE
 
 
-def test_late_watcher_gets_what_still_matters() -> None:
+def test_late_watcher_gets_no_superseded_events() -> None:
     runner, gate = JobRunner(), threading.Event()
     gate.set()
     job = runner.submit(gated(gate))
@@ -123,7 +123,7 @@ def test_a_job_stopped_while_waiting_sees_the_stop() -> None:
     assert list(second.events()) == []
 
 
-def test_full_queue_refuses_in_words() -> None:
+def test_full_queue_is_refused_with_a_message() -> None:
     runner, never = JobRunner(max_waiting=2), threading.Event()
     jobs = [runner.submit(gated(never))]
     until(lambda: jobs[0].state == "running")
@@ -134,7 +134,7 @@ def test_full_queue_refuses_in_words() -> None:
     until(lambda: all(job.finished for job in jobs))
 
 
-def test_errors_reach_every_watcher_in_words(caplog) -> None:
+def test_errors_reach_every_watcher_as_messages(caplog) -> None:
     def fails(error):
         def work(stop):
             yield EVENTS[0]
@@ -155,7 +155,7 @@ def test_errors_reach_every_watcher_in_words(caplog) -> None:
     assert "ValueError" in caplog.text and "secret" not in caplog.text
 
 
-def test_an_abandoned_job_ends_where_settings_say_so() -> None:
+def test_abandoned_job_ends_only_with_linger_s() -> None:
     never = threading.Event()
     keeper, space = JobRunner(linger_s=None), JobRunner(linger_s=0.05)
     kept, left = keeper.submit(gated(never)), space.submit(gated(never))
@@ -169,7 +169,7 @@ def test_an_abandoned_job_ends_where_settings_say_so() -> None:
     keeper.close()
 
 
-def test_a_finished_work_is_let_go() -> None:
+def test_finished_work_is_garbage_collected() -> None:
     class Big:
         pass
 
@@ -185,7 +185,7 @@ def test_a_finished_work_is_let_go() -> None:
     until(lambda: gc.collect() is not None and held() is None)
 
 
-def test_jobs_are_known_by_id_and_old_ones_forgotten(monkeypatch) -> None:
+def test_old_finished_jobs_are_evicted(monkeypatch) -> None:
     monkeypatch.setattr("app.runs.jobs.KEPT_JOBS", 2)
     runner, gate = JobRunner(), threading.Event()
     gate.set()
@@ -211,7 +211,7 @@ def test_a_session_has_one_running_and_one_waiting() -> None:
     runner.close()
 
 
-def test_waits_are_told_from_the_speed_of_earlier_runs() -> None:
+def test_waiting_time_is_estimated_from_earlier_runs() -> None:
     runner, gate, never = JobRunner(), threading.Event(), threading.Event()
     gate.set()
 
@@ -234,7 +234,7 @@ def test_waits_are_told_from_the_speed_of_earlier_runs() -> None:
     runner.close()
 
 
-def test_stopped_runs_do_not_tell_the_speed() -> None:
+def test_stopped_runs_do_not_count_for_the_waiting_time() -> None:
     runner, never = JobRunner(), threading.Event()
     job = runner.submit(gated(never), size=1_000_000)
     until(lambda: job.state == "running")
@@ -243,7 +243,7 @@ def test_stopped_runs_do_not_tell_the_speed() -> None:
     assert not runner._speeds
 
 
-def test_who_closes_the_program_does_not_stop_the_run_for_good() -> None:
+def test_closing_the_program_leaves_runs_resumable() -> None:
     never = threading.Event()
     space, desk = JobRunner(linger_s=0.01), JobRunner()
     left, closed, stopped = (
@@ -258,7 +258,7 @@ def test_who_closes_the_program_does_not_stop_the_run_for_good() -> None:
     assert [job.was_cut_off for job in (left, closed, stopped)] == [True, True, False]
 
 
-def test_finished_runs_expire_and_forgotten_ones_end() -> None:
+def test_finished_jobs_expire_and_forgotten_jobs_stop() -> None:
     runner, gate, never = JobRunner(), threading.Event(), threading.Event()
     gate.set()
     old, running = runner.submit(gated(gate)), runner.submit(gated(never))
@@ -310,9 +310,7 @@ def test_stop_while_decoding_ends_within_a_step_and_frees_the_cache(
     until(lambda: gc.collect() is not None and not any(ref() for ref in caches))
 
 
-def test_memory_is_given_back_to_the_system_when_a_run_is_stopped(
-    bundled, article, monkeypatch
-) -> None:
+def test_memory_is_released_after_a_stopped_run(bundled, article, monkeypatch) -> None:
     import longt5
 
     calls, release = [], longt5.release_memory
@@ -343,7 +341,7 @@ def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
     until(lambda: not [t for t in threading.enumerate() if t.name == "encode"])
 
 
-def test_what_cannot_be_tidied_ends_no_tidying(monkeypatch, caplog) -> None:
+def test_cleanup_goes_on_after_an_error(monkeypatch, caplog) -> None:
     monkeypatch.setattr("app.runs.service.SWEEP_S", 0.01)
     told: list[float] = []
 
@@ -357,7 +355,7 @@ def test_what_cannot_be_tidied_ends_no_tidying(monkeypatch, caplog) -> None:
     assert "PermissionError" in caplog.text and "secret" not in caplog.text
 
 
-def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
+def test_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     service = service_with(bundled)
     document = replace(article, name="mine alone")
     held = weakref.ref(document)
@@ -371,9 +369,7 @@ def test_a_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     assert not [key for key in keys if key in bundled.encoder_cache]  # a key is the text in tokens
 
 
-def test_a_pass_that_ends_while_its_run_is_forgotten_is_not_kept(
-    bundled, article, monkeypatch
-) -> None:
+def test_encoder_states_of_a_forgotten_run_are_not_cached(bundled, article, monkeypatch) -> None:
     bundled.clear_cache()
     service, encode = service_with(bundled), bundled.model.encode
     submitted = threading.Event()
@@ -423,7 +419,7 @@ def test_stop_while_reading_ends_the_reading(bundled) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_stop_counts_before_the_page_knows_the_run(bundled, article, monkeypatch, moment) -> None:
+def test_stop_works_before_the_page_knows_the_job_id(bundled, article, monkeypatch, moment) -> None:
     handlers = handlers_with(bundled, None)
     release = threading.Event()
     handlers.service.runner.submit(gated(release))  # so that it waits
@@ -445,7 +441,7 @@ def test_a_stop_counts_before_the_page_knows_the_run(bundled, article, monkeypat
     release.set()
 
 
-def test_a_refusal_keeps_what_was_entered(bundled, article) -> None:
+def test_refused_run_keeps_the_entered_text(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     handlers.service.runner = runner = JobRunner()
     never = threading.Event()
@@ -464,7 +460,7 @@ def test_a_refusal_keeps_what_was_entered(bundled, article) -> None:
     runner.close()
 
 
-def test_a_waiting_run_is_stopped_at_once(bundled, article) -> None:
+def test_waiting_run_is_stopped_at_once(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     runner = handlers.service.runner
     release = threading.Event()
@@ -481,7 +477,7 @@ def test_a_waiting_run_is_stopped_at_once(bundled, article) -> None:
     release.set()
 
 
-def test_forget_on_the_page(bundled, article) -> None:
+def test_forget_deletes_journal_and_exports(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     text = article.pages[0].text
     last = list(handlers.run(replace(SHORT, text=text), page_of("s")))[-1]
@@ -495,7 +491,7 @@ def test_forget_on_the_page(bundled, article) -> None:
     assert list(handlers.reattach(last["job"], page_of("s"))) == []
 
 
-def test_nothing_of_a_forgotten_run_comes_back_to_who_watches_it(bundled, article) -> None:
+def test_watchers_of_a_forgotten_run_show_nothing_of_it(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     form = Form(
         "text", None, article.pages[0].text, length="long", num_beams=2, max_input_tokens=600
@@ -513,9 +509,7 @@ def test_nothing_of_a_forgotten_run_comes_back_to_who_watches_it(bundled, articl
     assert handlers.earlier.summary(job) is None and not handlers.shown
 
 
-def test_a_run_forgotten_while_its_files_are_written_leaves_none(
-    bundled, article, monkeypatch
-) -> None:
+def test_run_forgotten_during_its_export_leaves_no_files(bundled, article, monkeypatch) -> None:
     from app.ui import handlers as page
 
     handlers = handlers_with(bundled, None)
@@ -533,7 +527,7 @@ def test_a_run_forgotten_while_its_files_are_written_leaves_none(
     assert handlers.earlier.summary(job) is None
 
 
-def test_forget_deletes_no_other_folder(bundled, article) -> None:
+def test_forget_refuses_paths_outside_the_journal(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
     last = list(handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s")))[-1]
     name = f"{last['job']}/../../jobs"  # a browser may ask for any name
@@ -543,7 +537,7 @@ def test_forget_deletes_no_other_folder(bundled, article) -> None:
     handlers.forget(last["job"])
 
 
-def test_a_lent_gpu_is_not_waited_for_by_who_has_gone(bundled, article) -> None:
+def test_job_without_a_caller_releases_its_folder_on_zero_gpu(bundled, article) -> None:
     def lent(request, folder):
         raise AssertionError("nobody is there to drive it")
 
@@ -559,13 +553,13 @@ def test_a_lent_gpu_is_not_waited_for_by_who_has_gone(bundled, article) -> None:
     handlers.forget(job)
 
 
-def test_a_space_says_that_jobs_are_temporary(bundled) -> None:
+def test_space_announces_that_jobs_are_temporary(bundled) -> None:
     service = Service(Settings(on_space=True))
     assert "temporary" in keeping(service, "x") and "1 hour" in keeping(service, "x")
     assert service.journal.kept_s == 3600
 
 
-def test_a_page_opened_after_a_restart_shows_the_run_and_its_pages(bundled, article) -> None:
+def test_page_reopened_after_a_restart_shows_run_and_sources(bundled, article) -> None:
     first = handlers_with(bundled, None)
     last = list(first.run(replace(SHORT, text=article.pages[0].text), page_of("s")))[-1]
     later = handlers_with(bundled, None)
@@ -576,7 +570,7 @@ def test_a_page_opened_after_a_restart_shows_the_run_and_its_pages(bundled, arti
     later.forget(last["job"])
 
 
-def test_after_a_restart_one_document_of_several_is_not_the_whole_run(bundled, article) -> None:
+def test_run_of_several_documents_is_not_offered_for_comparison(bundled, article) -> None:
     service = service_with(bundled)
     two, one = (
         service.submit(Request(documents, Options(max_new_tokens=8, num_beams=1), "bundled"))
@@ -590,7 +584,7 @@ def test_after_a_restart_one_document_of_several_is_not_the_whole_run(bundled, a
     service.forget(two.id), service.forget(one.id)
 
 
-def test_a_run_that_is_only_looked_at_again_expires_too(bundled, article) -> None:
+def test_replayed_run_expires_too(bundled, article) -> None:
     first = handlers_with(bundled, None)
     last = list(first.run(replace(SHORT, text=article.pages[0].text), page_of("s")))[-1]
     later = handlers_with(bundled, None)
@@ -603,7 +597,7 @@ def test_a_run_that_is_only_looked_at_again_expires_too(bundled, article) -> Non
     first.forget(last["job"])
 
 
-def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> None:
+def test_peek_survives_a_concurrent_eviction(bundled) -> None:
     class Emptied(ModelCache):
         """A run lets go of the model after each look."""
 
@@ -617,7 +611,7 @@ def test_a_model_that_goes_while_a_page_asks_for_it_is_not_at_hand(bundled) -> N
     assert models.peek("bundled") is bundled and models.peek("bundled") is None
 
 
-def test_waiting_is_said_in_words(bundled) -> None:
+def test_waiting_status_names_place_and_time(bundled) -> None:
     job = JobRunner().adopt()
     job.set_wait(2, 130.0)
     assert "2 before this one, about 3 min" in status(RunState(), job)
@@ -631,7 +625,7 @@ def test_waiting_is_said_in_words(bundled) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
-def test_ctrl_c_ends_the_command_with_what_there_is() -> None:
+def test_ctrl_c_prints_the_text_so_far() -> None:
     command = [
         sys.executable,
         "-m",

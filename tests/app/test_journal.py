@@ -78,7 +78,7 @@ def run_until(bundled, folder, document, sections: int) -> None:
             stop.set(StopReason.SHUTDOWN)
 
 
-def test_what_is_kept_comes_back_equal(bundled, journal, short) -> None:
+def test_request_and_summary_round_trip(bundled, journal, short) -> None:
     summary = bundled.summarize(short, OPTIONS)
     folder = journal.begin(JOB, request_for(short))
     folder.end_document(1, summary)
@@ -88,7 +88,7 @@ def test_what_is_kept_comes_back_equal(bundled, journal, short) -> None:
     assert stored.sections == summary.sections
 
 
-def test_a_cut_run_goes_on_and_ends_the_same(bundled, journal, short) -> None:
+def test_interrupted_run_resumes_to_the_same_summary(bundled, journal, short) -> None:
     whole = bundled.summarize(short, OPTIONS)
     assert len(whole.sections) > 2
     folder = journal.begin(JOB, request_for(short))
@@ -115,7 +115,7 @@ def test_a_cut_run_goes_on_and_ends_the_same(bundled, journal, short) -> None:
         ("chunks", [], "cut into other sections"),
     ],
 )
-def test_another_model_or_text_is_refused_and_said(journal, short, key, value, words) -> None:
+def test_resuming_with_another_model_or_text_is_refused(journal, short, key, value, words) -> None:
     plan = {
         "weights_sha256": "ab",
         "dtype": "float32",
@@ -130,14 +130,14 @@ def test_another_model_or_text_is_refused_and_said(journal, short, key, value, w
         folder.fix_plan(1, {**plan, key: value})
 
 
-def test_a_run_of_a_gpu_may_go_on_on_the_processor(journal, short) -> None:
+def test_gpu_run_may_resume_on_the_processor(journal, short) -> None:
     plan = {"weights_sha256": "ab", "dtype": "bfloat16", "device": "cuda", "notes": []}
     folder = journal.begin(JOB, request_for(short))
     folder.fix_plan(1, plan)
     assert folder.fix_plan(1, {**plan, "device": "cpu", "dtype": "float32"}) == []
 
 
-def test_a_refused_run_shows_what_is_finished(bundled, service, short) -> None:
+def test_refused_resumption_shows_finished_sections(bundled, service, short) -> None:
     folder = service.journal.begin(JOB, request_for(short))
     run_until(bundled, folder, short, 1)
     plan = json.loads((folder.path / "plan-1.json").read_bytes())
@@ -152,7 +152,7 @@ def test_a_refused_run_shows_what_is_finished(bundled, service, short) -> None:
         service.runner._jobs.clear()
 
 
-def test_a_file_is_whole_or_absent(tmp_path, monkeypatch) -> None:
+def test_write_atomic_replaces_completely_or_not_at_all(tmp_path, monkeypatch) -> None:
     path = tmp_path / "kept.json"
     write_atomic(path, b"first")
 
@@ -165,7 +165,7 @@ def test_a_file_is_whole_or_absent(tmp_path, monkeypatch) -> None:
     assert path.read_bytes() == b"first" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
 
 
-def test_half_a_character_is_kept_as_a_question_mark(journal) -> None:
+def test_lone_surrogate_is_stored_as_a_question_mark(journal) -> None:
     folder = journal.begin(JOB, request_for(paged("One \ud800 river.")))
     assert folder is not None and folder.request().documents[0].pages[0].text == "One ? river."
 
@@ -185,7 +185,7 @@ def test_a_full_disk_does_not_end_the_run(bundled, journal, short, monkeypatch, 
     assert journal.begin("another-job-of-a-test", request_for(short)) is None
 
 
-def test_only_one_process_at_a_time(journal, short) -> None:
+def test_folder_is_locked_by_one_process(journal, short) -> None:
     folder = journal.begin(JOB, request_for(short))
     with pytest.raises(Busy, match="Another window or process"):
         journal.find(JOB).acquire()
@@ -194,7 +194,7 @@ def test_only_one_process_at_a_time(journal, short) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
-def test_a_folder_that_is_there_keeps_its_mode(tmp_path, monkeypatch) -> None:
+def test_existing_data_folder_keeps_its_mode(tmp_path, monkeypatch) -> None:
     """The environment may name /tmp."""
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     tmp_path.chmod(0o755)
@@ -205,7 +205,7 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
-def test_nobody_else_may_look(journal, short, tmp_path) -> None:
+def test_job_folders_are_private(journal, short, tmp_path) -> None:
     source = tmp_path / "a.txt"
     source.write_text("text")
     folder = journal.begin(JOB, request_for(short, sources=(source,)))
@@ -215,7 +215,7 @@ def test_nobody_else_may_look(journal, short, tmp_path) -> None:
     assert source.exists()
 
 
-def test_old_folders_go_and_held_ones_stay(journal, short) -> None:
+def test_expired_folders_are_deleted_unless_locked(journal, short) -> None:
     folders = [journal.begin(f"{JOB}{n}", request_for(short)) for n in range(3)]
     folders[1].release()
     folders[2].release()
@@ -227,20 +227,20 @@ def test_old_folders_go_and_held_ones_stay(journal, short) -> None:
     assert [folder.path.exists() for folder in folders] == [True, False, True]
 
 
-def test_names_from_outside_never_leave_the_folder(journal, tmp_path) -> None:
+def test_job_ids_cannot_escape_the_journal(journal, tmp_path) -> None:
     (tmp_path / "secret").mkdir()
     for name in ("../secret", "", ".", "x" * 99, "a/b", "..\\secret-secret-secret"):
         assert journal.find(name) is None
 
 
-def test_half_a_folder_is_no_job(journal, service, short) -> None:
+def test_incomplete_folder_is_not_a_job(journal, service, short) -> None:
     folder = service.journal.begin(JOB, request_for(short))
     folder.release()
     (folder.path / "document-1.json").write_bytes(b'{"name": "cut')
     assert service.find(JOB) is None
 
 
-def test_a_folder_of_an_earlier_version_is_not_resumed(bundled, service, short) -> None:
+def test_folder_of_another_version_is_not_resumed(bundled, service, short) -> None:
     folder = service.journal.begin(JOB, request_for(short))
     folder.end_document(1, bundled.summarize(short, OPTIONS))
     folder.release()
@@ -254,7 +254,7 @@ def test_a_folder_of_an_earlier_version_is_not_resumed(bundled, service, short) 
     assert folder.ending(1) is None and folder.summaries() == []
 
 
-def test_a_file_with_a_value_of_another_type_counts_as_damaged(service, short) -> None:
+def test_value_of_another_type_counts_as_damage(service, short) -> None:
     folder = service.journal.begin(JOB, request_for(short))
     folder.release()
     document = json.loads((folder.path / "document-1.json").read_bytes())
@@ -264,7 +264,7 @@ def test_a_file_with_a_value_of_another_type_counts_as_damaged(service, short) -
         assert folder.request() is None and service.find(JOB) is None
 
 
-def test_a_finished_run_is_told_again_after_a_restart(bundled, service, short) -> None:
+def test_finished_run_is_replayed_after_a_restart(bundled, service, short) -> None:
     first = service.submit(Request((short, short), OPTIONS, "bundled"))
     events = list(first.events())
     assert service.journal.find(first.id).outcome() == ""
@@ -276,7 +276,7 @@ def test_a_finished_run_is_told_again_after_a_restart(bundled, service, short) -
     assert later.find(first.id) is later.find(first.id)
 
 
-def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, article) -> None:
+def test_shutdown_is_resumable_and_stop_is_final(bundled, service, article) -> None:
     runs = []
     for reason in (StopReason.SHUTDOWN, StopReason.PERSON):
         job = service.submit(Request((article,), OPTIONS, "bundled"))
@@ -297,7 +297,7 @@ def test_a_closed_program_goes_on_later_but_stop_is_final(bundled, service, arti
     later.find(runs[0].id).stop()
 
 
-def test_a_run_that_ends_the_program_again_and_again_is_given_up(service, short) -> None:
+def test_run_that_crashes_repeatedly_is_given_up(service, short) -> None:
     service.journal.begin(JOB, request_for(short)).release()
     for _ in range(MAX_ATTEMPTS):
         assert service.journal.find(JOB).count_attempt()
@@ -309,7 +309,7 @@ def test_a_run_that_ends_the_program_again_and_again_is_given_up(service, short)
         (folder.path / f"section-1-{number:05}.json").touch()  # it got further each time
 
 
-def test_failures_among_several_are_kept(bundled, service, short) -> None:
+def test_failed_documents_are_replayed_too(bundled, service, short) -> None:
     empty = replace(short, pages=tuple(replace(p, status="failed") for p in short.pages))
     job = service.submit(Request((empty, short), OPTIONS, "bundled"))
     events = list(job.events())
@@ -322,7 +322,7 @@ def test_failures_among_several_are_kept(bundled, service, short) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a folder that is written into is not renamed")
-def test_forget_leaves_nothing_that_another_process_writes(journal, short, monkeypatch) -> None:
+def test_delete_also_stops_writes_of_other_processes(journal, short, monkeypatch) -> None:
     folder = journal.begin(JOB, request_for(short))
     other, remove = JobFolder(folder.path), os.rmdir
 
@@ -335,7 +335,7 @@ def test_forget_leaves_nothing_that_another_process_writes(journal, short, monke
     assert not list(journal.root.iterdir())
 
 
-def test_forget_leaves_nothing_even_while_it_runs(service, article) -> None:
+def test_forget_during_a_run_leaves_nothing(service, article) -> None:
     job = service.submit(Request((article,), OPTIONS, "bundled"))
     next(e for e in job.events() if isinstance(e, SectionStarted))
     path = service.folder(job.id).path
@@ -360,7 +360,7 @@ def public(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_uploads_leave_the_public_folder_and_can_be_read_twice(public) -> None:
+def test_uploads_move_to_a_private_folder_and_can_be_read_again(public) -> None:
     writer = PdfWriter(clone_from=PdfReader(EXAMPLE_PDF))
     writer.encrypt("open sesame", algorithm="AES-256")
     locked = public / "locked.pdf"
@@ -379,7 +379,7 @@ def test_uploads_leave_the_public_folder_and_can_be_read_twice(public) -> None:
     assert not any(p.is_file() for p in data_dir().rglob("*"))
 
 
-def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> None:
+def test_old_read_tasks_are_evicted_and_uploads_stay(public, monkeypatch) -> None:
     """Many readings, as of twenty scans by OCR, take no file from a page that still shows it."""
     monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 2)
     reader, paths = DocumentReader(), []
@@ -402,7 +402,7 @@ def test_what_is_read_lately_goes_and_the_uploads_stay(public, monkeypatch) -> N
     assert not list((data_dir() / "reading").glob("*/*.txt"))
 
 
-def test_what_a_program_sends_goes_soon_unless_a_page_shows_it(public, monkeypatch) -> None:
+def test_api_uploads_expire_soon_unless_a_page_opened_them(public, monkeypatch) -> None:
     elsewhere = public / "a.txt"
     elsewhere.write_text("Words of a file. " * 9)
     path, reader = str(upload(elsewhere, "a.txt")), DocumentReader()
@@ -433,7 +433,7 @@ def slow_reader(gate: threading.Event) -> DocumentReader:
     return DocumentReader(load)
 
 
-def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
+def test_running_read_task_does_not_expire(public, monkeypatch) -> None:
     monkeypatch.setattr("app.runs.reading.API_UPLOAD_S", -1.0)
     gate = threading.Event()
     reader = slow_reader(gate)
@@ -445,7 +445,7 @@ def test_a_reading_that_goes_on_is_never_too_old(public, monkeypatch) -> None:
     assert reader.open("a.txt") is not reading
 
 
-def test_many_readings_end_none_that_somebody_waits_for(public, monkeypatch) -> None:
+def test_awaited_read_tasks_are_not_evicted(public, monkeypatch) -> None:
     monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 1)
     gate = threading.Event()
     reader = slow_reader(gate)
@@ -459,7 +459,7 @@ def test_many_readings_end_none_that_somebody_waits_for(public, monkeypatch) -> 
     assert awaited.document().pages and last.document().pages
 
 
-def test_forget_leaves_others_what_they_have_of_an_equal_file(public, bundled) -> None:
+def test_forget_keeps_an_equal_file_of_another_page(public, bundled) -> None:
     """Gradio gives equal files one path."""
     handlers = Handlers(service_of(bundled))
     path = str(upload(EXAMPLE_TEXT, "mine.md").rename(upload_dir() / "mine.md"))
@@ -488,7 +488,7 @@ def test_forget_leaves_others_what_they_have_of_an_equal_file(public, bundled) -
     handlers.service.runner.close()
 
 
-def test_forget_deletes_the_copy_of_a_file_that_could_not_be_read_too(public, bundled) -> None:
+def test_forget_deletes_copies_of_unreadable_files(public, bundled) -> None:
     handlers, page = Handlers(service_of(bundled)), SimpleNamespace(session_hash="1")
     paths = []
     for name, content in (("a.txt", "The river rose. " * 9), ("b.pdf", "%PDF-1.4 cut off")):
@@ -502,7 +502,7 @@ def test_forget_deletes_the_copy_of_a_file_that_could_not_be_read_too(public, bu
     handlers.service.runner.close()
 
 
-def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bundled) -> None:
+def test_stop_and_forget_keep_a_read_task_others_wait_for(public, bundled) -> None:
     gate = threading.Event()
     handlers = Handlers(service_of(bundled), slow_reader(gate))
     one, two = (SimpleNamespace(session_hash=name) for name in ("1", "2"))
@@ -518,7 +518,7 @@ def test_stop_and_forget_end_no_reading_that_another_page_waits_for(public, bund
     handlers.service.runner.close()
 
 
-def test_examples_and_files_elsewhere_stay_where_they_are(public) -> None:
+def test_examples_and_local_files_are_not_moved(public) -> None:
     path, reader = upload(EXAMPLE_PDF, EXAMPLE_PDF.name), DocumentReader()
     elsewhere = public / "mine.txt"
     elsewhere.write_text("Some words of mine. " * 9)
@@ -528,7 +528,7 @@ def test_examples_and_files_elsewhere_stay_where_they_are(public) -> None:
     assert path.exists() and elsewhere.exists()
 
 
-def test_data_lies_where_each_system_keeps_it(monkeypatch) -> None:
+def test_data_folder_follows_the_platform(monkeypatch) -> None:
     assert data_dir({"SUMMARIZER_DATA_DIR": os.sep + "x"}) == Path(os.sep + "x").resolve()
     assert data_dir({"XDG_DATA_HOME": "/home/me/.data"}).name == "longt5-summarizer"
     assert "longt5-summarizer" in str(data_dir({"SPACE_ID": "a/b"}))
@@ -538,12 +538,12 @@ def test_data_lies_where_each_system_keeps_it(monkeypatch) -> None:
     assert "Application Support" in str(data_dir({}))
 
 
-def test_a_data_folder_that_cannot_be_made_is_said(tmp_path) -> None:
+def test_unusable_data_folder_is_reported(tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadOption, match="SUMMARIZER_DATA_DIR"):
         private_folder(tmp_path / "file" / "data")
 
 
-def test_a_folder_on_its_own_knows_nothing() -> None:
+def test_missing_folder_holds_nothing() -> None:
     folder = JobFolder(Path("no such folder"))
     assert folder.request() is None and folder.plan(1) is None and folder.sections(1) == []

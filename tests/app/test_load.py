@@ -64,7 +64,7 @@ def ask(url: str, client: int) -> tuple[dict, int]:
             time.sleep(0.5)
 
 
-def test_twenty_clients_at_once_each_get_their_own(url) -> None:
+def test_twenty_concurrent_clients_get_their_own_summaries(url) -> None:
     answers, over = [], threading.Event()
 
     def look() -> None:
@@ -105,7 +105,7 @@ def test_only_two_endpoints_are_public(url) -> None:
     assert sorted(public) == ["extract", "summarize"]
 
 
-def test_the_page_s_own_events_are_closed_to_programs(url) -> None:
+def test_page_events_are_not_callable_by_api_clients(url) -> None:
     client = Client(url, verbose=False)
     for name in ("/run", "/forget", "/stop", "/reattach", "/show_source", "/read", "/updates"):
         with pytest.raises(ValueError, match="Cannot find"):
@@ -120,18 +120,18 @@ def status_of(url: str) -> int:
         return error.code
 
 
-def test_files_of_the_server_stay_its_own(url) -> None:
+def test_server_files_are_not_served(url) -> None:
     for path in ("app.py", "/etc/passwd", "../app/settings.py", "app/settings.py"):
         assert status_of(f"{url}/gradio_api/file={path}") in (403, 404)
 
 
-def test_too_much_text_is_refused_in_words(url) -> None:
+def test_too_long_text_is_refused_with_a_message(url) -> None:
     client = Client(url, verbose=False)
     with pytest.raises(Exception, match="over 20,000,000 characters"):
         client.predict(text="word " * 4_000_001, api_name="/extract")
 
 
-def test_uploads_are_not_left_in_public(url) -> None:
+def test_uploads_are_not_served(url) -> None:
     content = b"The ferry of my own left at nine. " * 9
     path = httpx.post(f"{url}/gradio_api/upload", files={"files": ("m.txt", content)}).json()[0]
     address = f"{url}/gradio_api/file={path}"
@@ -145,7 +145,7 @@ def test_uploads_are_not_left_in_public(url) -> None:
 
 
 @pytest.mark.browser
-def test_a_run_goes_on_after_the_server_was_killed(tmp_path) -> None:
+def test_run_resumes_after_the_server_was_killed(tmp_path) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
     options = ["--dtype", "float32", "--max-input-tokens", "700", "--port", str(free_port())]
     environment = {"SUMMARIZER_DATA_DIR": str(tmp_path)}
@@ -185,7 +185,7 @@ def test_a_run_goes_on_after_the_server_was_killed(tmp_path) -> None:
 
 
 @pytest.mark.browser
-def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None:
+def test_abandoned_run_ends_on_a_space(tmp_path) -> None:
     """With seconds in place of the minute; who comes back finds what is finished, and goes on."""
     playwright = pytest.importorskip("playwright.sync_api")
     options = ["--dtype", "float32", "--max-input-tokens", "256"]
@@ -228,7 +228,7 @@ def test_on_a_space_a_run_ends_after_its_last_watcher_has_left(tmp_path) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.7", "::"])
-def test_other_hosts_need_a_lock(host, capsys) -> None:
+def test_other_hosts_need_a_password(host, capsys) -> None:
     assert cli.main(["serve", "--host", host, "--port", "1"]) == 1
     assert "--auth USER:PASSWORD" in capsys.readouterr().err
     launch.require_lock(Settings(host=host, auth=("me", "secret")))
@@ -238,7 +238,7 @@ def test_other_hosts_need_a_lock(host, capsys) -> None:
         launch.require_lock(Settings(host=host))
 
 
-def test_a_lock_is_a_user_and_a_password(capsys) -> None:
+def test_auth_is_a_user_and_a_password(capsys) -> None:
     assert launch.parse_auth("me:a:b") == ("me", "a:b")
     for wrong in ("me", "me:", ":secret", ""):
         with pytest.raises(BadOption, match="USER:PASSWORD"):

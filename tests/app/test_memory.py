@@ -35,7 +35,7 @@ BASE = LongT5Config(
 )
 
 
-def test_out_of_memory_is_told_from_other_errors() -> None:
+def test_out_of_memory_is_distinguished_from_other_errors() -> None:
     for error in (
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"),
         MemoryError(),
@@ -50,7 +50,7 @@ def test_out_of_memory_is_told_from_other_errors() -> None:
     assert free_memory("cpu") is None
 
 
-def test_freed_memory_of_an_apple_gpu_is_given_back_too(monkeypatch) -> None:
+def test_memory_of_an_apple_gpu_is_released(monkeypatch) -> None:
     given = []
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.mps, "empty_cache", lambda: given.append(1))
@@ -58,7 +58,7 @@ def test_freed_memory_of_an_apple_gpu_is_given_back_too(monkeypatch) -> None:
     assert given == [1]
 
 
-def test_the_estimate_grows_with_what_is_asked() -> None:
+def test_estimate_grows_with_tokens_and_beams() -> None:
     small = memory.run_bytes(BASE, 4_096, 1, 128)
     assert small < memory.run_bytes(BASE, 16_384, 1, 128)
     assert memory.run_bytes(BASE, 512, 1, 4_096) < memory.run_bytes(BASE, 512, 16, 4_096)
@@ -66,7 +66,7 @@ def test_the_estimate_grows_with_what_is_asked() -> None:
     assert memory.run_bytes(BASE, 16_384, 4, 256) > 2 * 16_384 * 768 * 4 * 12
 
 
-def test_what_clearly_does_not_fit_is_refused_with_numbers(bundled, article, monkeypatch) -> None:
+def test_run_that_cannot_fit_is_refused_with_numbers(bundled, article, monkeypatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 3_000_000)
     service = service_of(bundled)
     job = service.submit(Request((article,), Options(num_beams=16), "bundled"), keep=False)
@@ -78,7 +78,7 @@ def test_what_clearly_does_not_fit_is_refused_with_numbers(bundled, article, mon
     memory.require_memory(bundled.model, 10**9, 10**6, 16, 10**4)  # nobody knows: let it try
 
 
-def test_the_machine_tells_what_is_free(tmp_path, monkeypatch) -> None:
+def test_available_memory_is_read_from_the_system(tmp_path, monkeypatch) -> None:
     told = tmp_path / "meminfo"
     told.write_text("MemTotal: 9 kB\nMemAvailable:       7 kB\n")
     assert memory._from_proc(str(told)) == 7 * 1024
@@ -88,7 +88,7 @@ def test_the_machine_tells_what_is_free(tmp_path, monkeypatch) -> None:
     assert memory.available_bytes() == 5
 
 
-def test_each_step_down_needs_less_until_there_is_none() -> None:
+def test_fallbacks_go_from_beams_to_window_to_processor() -> None:
     settings, notes = RunSettings(num_beams=4), []
     while fallback := next_fallback(settings, settings.max_input_tokens or 4_096, "cuda"):
         settings, note = fallback
@@ -103,7 +103,7 @@ def test_each_step_down_needs_less_until_there_is_none() -> None:
     assert settings == RunSettings(1, 1_024, "cpu")
 
 
-def test_beams_stay_where_the_encoder_runs_short(bundled, short, monkeypatch) -> None:  # noqa: F811
+def test_beams_stay_when_the_encoder_runs_out_of_memory(bundled, short, monkeypatch) -> None:  # noqa: F811
     encode = bundled.model.encode
 
     def encode_little(ids, **options):
@@ -133,7 +133,7 @@ def short_of_memory(monkeypatch, model, too_many: int, after: int) -> None:
     monkeypatch.setattr(model, "decode_step", decode)
 
 
-def test_fewer_beams_finish_what_more_cannot(
+def test_fewer_beams_finish_and_resume_the_run(
     bundled,
     short,  # noqa: F811
     tmp_path,
@@ -162,7 +162,7 @@ def test_fewer_beams_finish_what_more_cannot(
     assert isinstance(again[-1], Finished) and plain(again[-1].summary) == plain(summary)
 
 
-def test_when_nothing_helps_it_is_said(bundled, short, monkeypatch) -> None:  # noqa: F811
+def test_minimum_settings_raise_an_error(bundled, short, monkeypatch) -> None:  # noqa: F811
     short_of_memory(monkeypatch, bundled.model, too_many=1, after=0)
     options = Options(num_beams=2, max_new_tokens=8, max_input_tokens=256)
     models = service_of(bundled).models
@@ -170,7 +170,7 @@ def test_when_nothing_helps_it_is_said(bundled, short, monkeypatch) -> None:  # 
         list(summarize_all(Request((short,), options, "bundled"), models))
 
 
-def test_other_errors_are_not_taken_for_it(bundled, short, monkeypatch) -> None:  # noqa: F811
+def test_other_errors_are_not_suppressed(bundled, short, monkeypatch) -> None:  # noqa: F811
     def fails(*arguments):
         raise RuntimeError("shape mismatch")
 
@@ -181,7 +181,7 @@ def test_other_errors_are_not_taken_for_it(bundled, short, monkeypatch) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems keep freed pages")
-def test_a_stopped_run_gives_its_memory_back_within_seconds() -> None:
+def test_stopped_run_releases_memory_within_seconds() -> None:
     command = [sys.executable, "-m", "tests.tools.memory_after_stop"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     mb = json.loads(done.stdout.splitlines()[-1])
@@ -213,7 +213,7 @@ print(returned, kept, held - resident())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what glibc does")
-def test_freed_memory_is_used_again_and_given_back_at_the_end() -> None:
+def test_freed_memory_is_reused_and_released_at_the_end() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHURN], capture_output=True, text=True, check=True, cwd=ROOT
     )

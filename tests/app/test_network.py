@@ -54,7 +54,7 @@ def guarded(tmp_path_factory):
     }, log
 
 
-def test_the_guard_sees_what_it_must(guarded) -> None:
+def test_guard_detects_connections(guarded) -> None:
     environment, log = guarded
     program = "import urllib.request as u; u.urlopen('http://192.0.2.1/')"
     done = subprocess.run(

@@ -41,7 +41,7 @@ DEAD = "CUDA error: an illegal memory access was encountered"
 # H18: disk full, folder not writable, model missing, offline
 
 
-def test_h18_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path) -> None:
+def test_h18_unwritable_data_folder_is_reported_at_the_start(tmp_path) -> None:
     (tmp_path / "file").touch()
     own = {k: v for k, v in os.environ.items() if k != "GRADIO_TEMP_DIR"}  # an earlier test's
     for command in (["app.py", "--port", "1"], ["-m", "app", "serve", "--port", "1"]):
@@ -57,7 +57,7 @@ def test_h18_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path) -> N
         assert done.stderr.count("\n") == 1
 
 
-def test_h18_a_full_disk_costs_the_downloads_and_not_the_summary(bundled, monkeypatch) -> None:
+def test_h18_full_disk_loses_downloads_but_not_the_summary(bundled, monkeypatch) -> None:
     made = handlers.Handlers(service_of(bundled))
 
     def full(*arguments):
@@ -71,7 +71,7 @@ def test_h18_a_full_disk_costs_the_downloads_and_not_the_summary(bundled, monkey
     assert "copy the summary" in last["status"] and "not kept on disk" in last["kept"]
 
 
-def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> None:
+def test_h18_full_disk_refuses_an_upload_with_a_message(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     upload = tmp_path / "uploads" / "a.txt"
@@ -86,7 +86,9 @@ def test_h18_a_full_disk_refuses_an_upload_in_words(tmp_path, monkeypatch) -> No
         DocumentReader().open(str(upload))
 
 
-def test_h18_a_missing_model_is_said_before_the_page_starts(tmp_path, monkeypatch, capsys) -> None:
+def test_h18_missing_model_is_reported_before_the_page_starts(
+    tmp_path, monkeypatch, capsys
+) -> None:
     monkeypatch.setattr("app.summary.models.assets_dir", lambda: tmp_path)
     assert cli.main(["serve", "--port", "1"]) == 1
     assert "install the app again" in capsys.readouterr().err
@@ -94,7 +96,7 @@ def test_h18_a_missing_model_is_said_before_the_page_starts(tmp_path, monkeypatc
     assert "config.json" in capsys.readouterr().err
 
 
-def test_h18_without_a_network_a_model_of_the_hub_is_a_sentence(tmp_path) -> None:
+def test_h18_hub_model_without_network_is_one_sentence(tmp_path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("The river rose in the night. " * 9)
     done = subprocess.run(
@@ -146,7 +148,7 @@ def ended(events) -> tuple[RunState, Finished]:
     return board, event
 
 
-def test_h19_a_dead_gpu_is_told_from_other_errors() -> None:
+def test_h19_lost_device_is_distinguished_from_other_errors() -> None:
     for error in (
         torch.AcceleratorError(DEAD),
         RuntimeError(DEAD),
@@ -165,7 +167,7 @@ def test_h19_a_dead_gpu_is_told_from_other_errors() -> None:
         assert not is_device_lost(error)
 
 
-def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
+def test_h19_run_continues_in_a_subprocess_with_the_same_result(
     bundled,
     own,
     service,
@@ -189,7 +191,7 @@ def test_h19_the_run_goes_on_in_a_new_process_and_ends_the_same(
     assert ended(again.events())[1].summary.sections == whole.sections
 
 
-def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
+def test_h19_processor_takes_over_when_the_subprocess_fails(
     bundled,
     own,
     service,
@@ -208,7 +210,7 @@ def test_h19_when_the_new_process_fails_too_the_processor_goes_on(
     assert summary.sections == whole.sections and summary.warnings[-1].message == FAILED_AGAIN
 
 
-def test_h19_a_process_that_dies_counts_as_a_lost_device(short, monkeypatch) -> None:  # noqa: F811
+def test_h19_killed_subprocess_counts_as_a_lost_device(short, monkeypatch) -> None:  # noqa: F811
     events = subprocess_run.summarize_in_subprocess(
         Request((short,), OPTIONS, "bundled"), Settings(device="cpu"), StopSignal(), None
     )
@@ -239,7 +241,7 @@ def test_h19_stop_and_errors_cross_the_processes(article) -> None:
     assert not subprocess_run.multiprocessing.active_children()
 
 
-def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> None:
+def test_h19_command_line_suggests_a_remedy(own, tmp_path, monkeypatch, capsys) -> None:
     path = tmp_path / "a.txt"
     path.write_text("The river rose in the night. " * 9)
     monkeypatch.setattr("app.summary.summarizer.Summarizer.load", lambda *a, **k: own)
@@ -273,13 +275,13 @@ def test_h19_the_command_says_what_to_do(own, tmp_path, monkeypatch, capsys) -> 
 
 
 @pytest.mark.slow
-def test_h20_kills_at_random_moments_lose_nothing() -> None:
+def test_h20_random_kills_lose_nothing() -> None:
     counts = kill_runs(3, seed=6)
     assert counts["kills"] >= 3
     assert counts["sections lost"] == counts["different"] == 0
 
 
-def test_h20_where_a_gpu_is_lent_what_a_request_finished_is_shown_again(
+def test_h20_finished_sections_are_replayed_on_zero_gpu(
     bundled,
     short,  # noqa: F811
     tmp_path,
@@ -310,7 +312,7 @@ def test_h20_where_a_gpu_is_lent_what_a_request_finished_is_shown_again(
     assert not first._open
 
 
-def test_h20_what_a_program_asks_for_is_not_kept(bundled, short, tmp_path, monkeypatch) -> None:  # noqa: F811
+def test_h20_api_runs_are_not_stored(bundled, short, tmp_path, monkeypatch) -> None:  # noqa: F811
     """Nobody knows the id of a run of the API, so nobody could come back to it."""
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     service = service_of(bundled)
@@ -354,7 +356,7 @@ def long_pdf(tmp_path_factory) -> Path:
     return path
 
 
-def test_a_lost_journal_folder_is_not_needed(bundled, short, tmp_path) -> None:  # noqa: F811
+def test_run_survives_a_deleted_journal_folder(bundled, short, tmp_path) -> None:  # noqa: F811
     """A folder that somebody deletes while it is used ends nothing."""
     import shutil
 

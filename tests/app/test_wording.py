@@ -21,11 +21,11 @@ from tests.app.test_export import summary_of
 @pytest.mark.parametrize(
     ("count", "said"), [(0, "0 words"), (1, "1 word"), (2, "2 words"), (1_234, "1,234 words")]
 )
-def test_a_noun_agrees_with_its_number(count, said) -> None:
+def test_nouns_agree_with_their_number(count, said) -> None:
     assert counted(count, "word") == said
 
 
-def test_runs_of_pages() -> None:
+def test_consecutive_pages_become_ranges() -> None:
     labels = ("i", "ii", "iii", "1", "2")
     assert (ranges([1, 2, 4]), ranges([1, 2, 3, 5], labels)) == ("1-2, 4", "i-iii, 2")
     assert (places([4], "part"), places([1, 2, 4], labels=labels)) == ("part 4", "pages i-ii, 1")
@@ -36,13 +36,13 @@ def test_runs_of_pages() -> None:
 @pytest.mark.parametrize(
     ("labels", "said"), [(("i", "ii", "1"), "ages i-1"), (("A-1", "A-2", "A-3"), "ages A-1–A-3")]
 )
-def test_headings_and_warnings_write_pages_alike(labels, said) -> None:
+def test_headings_and_warnings_format_pages_alike(labels, said) -> None:
     section = SectionSummary((1, 3), "It left.", 9, 3, labels=labels)
     assert section_heading(section) == f"P{said}"
     assert places([1, 2, 3], labels=labels) == f"p{said}"
 
 
-def test_a_number_that_is_printed_twice_is_told_apart() -> None:
+def test_repeated_page_label_gets_the_page_number() -> None:
     labels = ("1", "i", "i", "ii", "1", "2")  # a cover, a title, an imprint, and so on
     assert places([1], labels=labels) == "page 1 [1 of the file]"
     assert places([5, 6], labels=labels) == "pages 1-2"
@@ -55,7 +55,7 @@ def test_a_number_that_is_printed_twice_is_told_apart() -> None:
     ]
 
 
-def test_one_word_is_no_words() -> None:
+def test_one_word_is_singular() -> None:
     """Of the summary, of the document, of its part, beside another summary, before the run."""
     summary = replace(summary_of("Rain."), pages=1, options={"length": "short", "num_beams": 1})
     board = RunState()
