@@ -1,1 +1,1 @@
-"""Where each sentence comes from: citations, coverage of the document, provenance."""
+"""Evidence for a summary: citations, checked details, coverage of the document, provenance."""

@@ -1,4 +1,4 @@
-"""Which passages of the source, and so which pages, a sentence of a summary came from.
+"""Citations: the passages of the source, and their pages, behind a sentence of a summary.
 
 A passage is a sentence of the source. Overlap is the share of a summary sentence's words and
 word pairs found in a passage, rare ones counting more; attention is the share of the model's

@@ -17,7 +17,7 @@ from .coverage import cite_pages, page_labels
 
 
 class CitedDocument:
-    """What citations need of a document: the text, facts and printed label of each page."""
+    """A document as its citations need it: the text, facts and printed label of each page."""
 
     def __init__(self, document: Document) -> None:
         self.texts = {page.number: page.text for page in document.pages}

@@ -1,1 +1,1 @@
-"""What a summary will say and how it is written: plan, models, lengths, the stream of events."""
+"""Summaries of whole documents: chunks, plan, models, writing methods, the stream of events."""

@@ -49,16 +49,14 @@ def overview_of(sections: Sequence[SectionSummary]) -> tuple[Sentence, ...]:
     section_counts = Counter(stem for section in sections for stem in _stems(section.text))
     ranked = [_rank(i, section, section_counts) for i, section in enumerate(sections)]
     for groups in _possible_groups(sections):
-        merged = [
-            sorted((r for i in group for r in ranked[i]), key=_best_first) for group in groups
-        ]
+        merged = [sorted((r for i in group for r in ranked[i]), key=_by_score) for group in groups]
         chosen = _one_of_half([options for options in merged if options])
         if len(chosen) == 1:  # other sentences of the same section would repeat it
             return (chosen[0].sentence,)
         if chosen:
             left = [r for rest in ranked for r in rest if r not in chosen and r.is_sure]
             room = OVERVIEW_WORDS - sum(map(_length, chosen))
-            chosen += _fitting(sorted(left, key=_best_first), room)
+            chosen += _fitting(sorted(left, key=_by_score), room)
             return tuple(found.sentence for found in sorted(chosen, key=lambda r: r.at))
     return ()
 
@@ -92,7 +90,7 @@ def _possible_groups(sections: Sequence[SectionSummary]) -> Iterator[list[list[i
         yield [list(g) for _, g in groupby(numbers, lambda i: i * OVERVIEW_GROUPS // len(sections))]
 
 
-def _best_first(candidate: RankedSentence) -> float:
+def _by_score(candidate: RankedSentence) -> float:
     return -candidate.score
 
 
@@ -170,4 +168,4 @@ def _rank(
         score -= DOUBT_PENALTY * len(sentence.flags) + PLACE_PENALTY * at + uncited
         score += FIRST_SECTION_BONUS * (number == 0)
         found.append(RankedSentence(score, (number, at), sentence))
-    return sorted(found, key=_best_first)
+    return sorted(found, key=_by_score)

@@ -1,4 +1,4 @@
-"""What a run will do, known before it begins: the chosen pages, chunks and word targets."""
+"""The plan of a run, made before it begins: the chosen pages, chunks and word targets."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .options import Options
 
 
 class WritingMethod(Protocol):
-    """What a search must obey: extractive or abstractive."""
+    """The rules of a search, extractive or abstractive."""
 
     def search_options(self, words: int, options: Options) -> dict[str, Any]:
         """Return keyword arguments of `model.stream` for a section of about `words` words.

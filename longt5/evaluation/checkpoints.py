@@ -22,7 +22,7 @@ TOKENS_PER_WORD = 1.25  # of English prose in T5 vocabularies, roughly
 
 @dataclass(frozen=True)
 class InputSettings:
-    """How documents are read.
+    """Settings for reading documents.
 
     ``window``: tokens of a document that are read (None: the tokenizer's limit). ``padding``:
     to the "longest" of a batch, or to "max_length" (the window). ``copy_penalty``: see

@@ -1,12 +1,13 @@
-"""How late a commit comes: the table of the README's engine section.
+"""Measure how many steps after its first appearance a token is committed.
 
     python -m tests.tools.commit_lag FILE... [--beams 2 4 8] [--length medium] [--chunks 3]
 
-Documents are read, cut into chunks and given lengths as the app does it. The lag of a token is
-the number of steps (tokens) between its first appearance in the best hypothesis and its commit.
-Committed early: the share of the answer that was certain before the last step (median over the
-chunks). First commit, astray until: shares of the steps, astray for each chunk: until then the
-best hypothesis did not even begin with the answer's first token.
+Prints a table for the engine's documentation. Documents are read, cut into chunks and given
+lengths as in the app. The lag of a token is the number of steps between its first appearance in
+the best hypothesis and its commit. Committed early: the share of the answer that was committed
+before the last step (median over the chunks). First commit, astray until: shares of the steps;
+until the latter, given for each chunk, the best hypothesis did not even begin with the answer's
+first token.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from longt5 import Draft
 
 @dataclass(frozen=True)
 class Lags:
-    """One decode: a lag for each token, and the steps at which things became certain.
+    """The lag of each token of one decode, and the steps of commits.
 
-    ``first``: of the first commit; ``astray``: the last at which the best hypothesis did not
-    begin as the answer does, so that a commit of its beginning would have been wrong.
+    ``first``: the step of the first commit. ``astray``: the last step at which the best hypothesis
+    did not begin as the answer does; an earlier commit of its beginning would have been wrong.
     """
 
     tokens: list[int]
@@ -37,12 +38,12 @@ class Lags:
 
     @property
     def share(self) -> float:
-        """Of the final tokens, committed before the last step."""
+        """The share of the final tokens that was committed before the last step."""
         return self.before_last / max(1, len(self.tokens))
 
 
 def measure(drafts: Sequence[Draft]) -> Lags:
-    """Lags from all drafts of one row, the last included."""
+    """Return the lags of one row from all its drafts, the last included."""
     final = drafts[-1].committed
     shown, committed, astray = [0] * len(final), [0] * len(final), 0
     for step, draft in reversed(list(enumerate(drafts, 1))):
@@ -61,7 +62,7 @@ def measure(drafts: Sequence[Draft]) -> Lags:
 
 
 def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most: int):
-    """(beams, drafts) of each of the document's first ``most`` chunks."""
+    """Yield (beams, drafts) of each of the document's first ``most`` chunks."""
     import torch
 
     from app.documents.load import load_document
@@ -89,7 +90,7 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
 
 
 def table(found: dict[tuple[str, int], list[Lags]]) -> Iterator[str]:
-    """Markdown rows, a document and a width each; medians over the document's chunks."""
+    """Yield Markdown rows, one per document and beam width; medians over its chunks."""
     yield (
         "| document | beams | tokens | lag median | lag p95 | committed early | first commit | "
         "astray until |"
@@ -108,7 +109,7 @@ def table(found: dict[tuple[str, int], list[Lags]]) -> Iterator[str]:
 
 
 def summary(found: dict[tuple[str, int], list[Lags]]) -> Iterator[str]:
-    """A line for each width, over all decodes."""
+    """Yield a line for each beam width, over all decodes."""
     for beams in sorted({width for _, width in found}):
         lags = [one for (_, width), own in found.items() if width == beams for one in own]
         late = sum(one.astray > one.steps / 4 for one in lags)

@@ -1,10 +1,10 @@
-"""Which heads know where a token was read, measured on copied sentences; and what asking costs.
+"""Measure which attention heads point to the source of a token, and what recording them costs.
 
     python -m tests.tools.measure_attention FILE... [--chunks 3] [--model bundled]
 
-Where eight tokens of a summary stand exactly once in the source, their place is known. A head
-is right when the sentence (or page) that gets most of its attention is the one that holds that
-place. The best pairs go into the checkpoint's generation_config.json as "alignment_heads".
+Where eight tokens of a summary occur exactly once in the source, their place is known. A head is
+right when the sentence (or page) that gets most of its attention holds that place. The best
+(layer, head) pairs go into the checkpoint's generation_config.json as "alignment_heads".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-RUN = 8
+RUN_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,20 @@ class Copied:
 
 
 def copied_places(source: Sequence[int], summary: Sequence[int]) -> dict[int, int]:
-    """Summary position -> source position, for runs that stand there once."""
+    """Map summary positions to source positions, for runs that occur there once."""
     starts: dict[tuple[int, ...], list[int]] = {}
-    for at in range(len(source) - RUN + 1):
-        starts.setdefault(tuple(source[at : at + RUN]), []).append(at)
+    for at in range(len(source) - RUN_TOKENS + 1):
+        starts.setdefault(tuple(source[at : at + RUN_TOKENS]), []).append(at)
     places = {}
-    for at in range(len(summary) - RUN + 1):
-        found = starts.get(tuple(summary[at : at + RUN]), [])
+    for at in range(len(summary) - RUN_TOKENS + 1):
+        found = starts.get(tuple(summary[at : at + RUN_TOKENS]), [])
         if len(found) == 1:
-            places |= {at + i: found[0] + i for i in range(RUN)}
+            places |= {at + i: found[0] + i for i in range(RUN_TOKENS)}
     return places
 
 
 def sentence_spans(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Token spans of the sentences, as the app splits them."""
+    """Return the token spans of the sentences, split as in the app."""
     from longt5.text.sentences import split_sentences
 
     starts = [begin for begin, _ in offsets]
@@ -59,7 +59,7 @@ def sentence_spans(text: str, offsets: Sequence[tuple[int, int]]) -> list[tuple[
 
 
 def summaries(path: Path, summarizer: Any, most: int) -> Iterator[Copied]:
-    """Long summaries of the document's first chunks, with all their attention."""
+    """Yield long summaries of the document's first chunks, with all their attention."""
     from app.documents.load import load_document
     from app.summary.chunking import chunk_document
 
@@ -88,14 +88,14 @@ def summaries(path: Path, summarizer: Any, most: int) -> Iterator[Copied]:
 
 
 def right(weights: Tensor, places: dict[int, int], spans: Sequence[tuple[int, int]]) -> list[bool]:
-    """For each copied token, whether the top span of weights [T, S] holds its place."""
+    """Return for each copied token if the top span of weights [T, S] holds its place."""
     shares = torch.stack([weights[:, a:b].sum(-1) for a, b in spans], -1)
     top = shares.argmax(-1).tolist()
     return [spans[top[at]][0] <= place < spans[top[at]][1] for at, place in places.items()]
 
 
 def by_sentence(copied: Copied, weights: Tensor) -> list[bool]:
-    """For each copied run, whether the top sentence of its mean attention holds most of it."""
+    """Return for each copied run if the top sentence of its mean attention holds its middle."""
     runs: list[dict[int, int]] = []
     for at, place in sorted(copied.places.items()):
         last = max(runs[-1], default=-2) if runs else -2
@@ -115,7 +115,7 @@ def share(found: list[bool]) -> str:
 
 
 def table(everything: Sequence[Copied]) -> Iterator[str]:
-    """Markdown: each layer and head, each layer, all of them."""
+    """Yield a Markdown table: all heads, each layer, each head."""
     layers, heads = everything[0].weights.shape[:2]
     groups = {f"layer {i}": [(i, h) for h in range(heads)] for i in range(layers)}
     groups = {"all": [pair for own in groups.values() for pair in own]} | groups
@@ -135,9 +135,10 @@ def table(everything: Sequence[Copied]) -> Iterator[str]:
 
 
 def cost(summarizer: Any, beams: int, heads: Any) -> str:
-    """Processor time of a decode step at the full window, with and without recording 200 spans.
+    """Measure the CPU time of a decode step at the full window, with and without a record.
 
-    On one thread, and the lower quartile: other work on the machine only ever adds time.
+    The record has 200 spans. One thread is measured, and the lower quartile reported, since other
+    work on the machine only ever adds time.
     """
     torch.set_num_threads(1)
     size = min(summarizer.window, 4096)

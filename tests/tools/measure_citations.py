@@ -1,11 +1,11 @@
-"""How often a citation names the right page: attention only, overlap only, both.
+"""Measure how often a citation names the right page: by attention, by overlap, by both.
 
     python -m tests.tools.measure_citations [FILE or FOLDER ...]
 
-Two tables. In the first the bundled model summarizes each document; it copies, so where a
-sentence came from is known: the page that holds its longest run of words (six at least). In the
-second, known sentences of the source are reordered and reworded until they share no run of four
-words with it, and the model reads them word by word.
+In the first table the bundled model summarizes each document. It quotes, so the right page is
+known: the one that holds the sentence's longest run of words (six at least). In the second,
+sentences of the source are reordered and reworded until they share no run of four words with it,
+and the decoder reads them token by token.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from app.settings import assets_dir
 from app.summary.chunking import chunk_document
 from app.summary.summarizer import Options, Summarizer
 
-RUN = 6
+MIN_RUN_WORDS = 6
 METHODS = ("attention", "overlap", "both")
 SYNONYMS = dict(
     pair.split(":")
@@ -61,7 +61,7 @@ class Score:
             self.near[method] += any(abs(a - b) <= 1 for a in truth for b in pages)
 
     def row(self, name: str) -> str:
-        """A line of the table."""
+        """Return a line of the table."""
         if not self.judged:
             return f"{name[:38]:38} {0:9}"
         cells = "".join(
@@ -72,12 +72,15 @@ class Score:
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words, as the citations count them."""
+    """Return lower-case words, split as the citations split them."""
     return WORD_PATTERN.findall(text.lower())
 
 
 def longest_runs(sentence: str, passages: Sequence[Passage], text: str) -> set[int]:
-    """Pages that hold the sentence's longest run of words; empty when it is shorter than RUN."""
+    """Return the pages of the sentence's longest run of words.
+
+    Return nothing when the run is shorter than MIN_RUN_WORDS.
+    """
     source, pages = [], []
     for passage in passages:
         words = words_of(text[passage.start : passage.end])
@@ -86,7 +89,7 @@ def longest_runs(sentence: str, passages: Sequence[Passage], text: str) -> set[i
     places: dict[str, list[int]] = {}
     for at, word in enumerate(source):
         places.setdefault(word, []).append(at)
-    best, found = RUN - 1, set()
+    best, found = MIN_RUN_WORDS - 1, set()
     said = words_of(sentence)
     for begin in range(len(said)):
         for at in places.get(said[begin], ()):
@@ -100,7 +103,7 @@ def longest_runs(sentence: str, passages: Sequence[Passage], text: str) -> set[i
 
 
 def cited_by(citer: Citer, sentence: str, shares: Sequence[float] | None) -> dict[str, Any]:
-    """Pages of the best passage, by each method."""
+    """Return the pages of the best passage by each method."""
     by_attention: Sequence[int] = ()
     if shares is not None:
         best = max(range(len(shares)), key=shares.__getitem__)
@@ -111,7 +114,7 @@ def cited_by(citer: Citer, sentence: str, shares: Sequence[float] | None) -> dic
 
 
 def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
-    """The first table: the model's own summary."""
+    """Score the citations of the model's own summary."""
     score = Score()
 
     class Recorder(SectionEvidence):
@@ -127,7 +130,7 @@ def copied(summarizer: Summarizer, document: Any, length: str) -> Score:
 
 
 def reworded(sentence: str, chance: random.Random) -> str:
-    """The sentence with its groups of three words swapped and common words replaced."""
+    """Return the sentence with groups of three words swapped and common words replaced."""
     words = [SYNONYMS.get(w.lower(), w) for w in sentence.rstrip(".!?").split()]
     words = [w for w in words if len(w) > 3 or chance.random() > 0.4]
     groups = [words[i : i + 3] for i in range(0, len(words), 3)]
@@ -137,14 +140,14 @@ def reworded(sentence: str, chance: random.Random) -> str:
 
 
 def shares_four(a: str, b: str) -> bool:
-    """Whether two texts have four words in a row in common."""
+    """Return True if two texts have four words in a row in common."""
     one, two = words_of(a), words_of(b)
     runs = {tuple(one[i : i + 4]) for i in range(len(one) - 3)}
     return any(tuple(two[i : i + 4]) in runs for i in range(len(two) - 3))
 
 
 def rewritten(summarizer: Summarizer, document: Any, per_chunk: int = 12) -> Score:
-    """The second table: known sentences, reworded, read by the model as its own."""
+    """Score the citations of reworded sentences that the decoder reads."""
     score, chance = Score(), random.Random(1)
     tokenizer, model = summarizer.tokenizer, summarizer.model
     for chunk in chunk_document(document, tokenizer, summarizer.window):
@@ -169,7 +172,7 @@ def rewritten(summarizer: Summarizer, document: Any, per_chunk: int = 12) -> Sco
 def attention_of(
     model: Any, encoded: Any, tokens: list[int], passages: Sequence[Passage]
 ) -> list[float]:
-    """The share of attention on each passage while the model reads these tokens."""
+    """Return the share of attention on each passage while the decoder reads tokens."""
     output = model(encoder_outputs=encoded, labels=torch.tensor([tokens]), output_attentions=True)
     heads = model.generation_config.alignment_heads
     layers = output.cross_attentions
@@ -182,7 +185,7 @@ def attention_of(
 
 
 def documents_of(paths: Sequence[str]) -> Iterator[Any]:
-    """The documents of files and folders; one that cannot be read is said and left out."""
+    """Yield the documents of files and folders; report unreadable ones on stderr."""
     files = []
     for path in map(Path, paths):
         files += sorted(path.glob("*.pdf")) if path.is_dir() else [path]

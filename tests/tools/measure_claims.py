@@ -1,10 +1,10 @@
-"""How many altered statements are flagged, and how many true ones are flagged wrongly.
+"""Measure how many altered statements are flagged, and how many true ones are.
 
     python -m tests.tools.measure_claims [FILE or FOLDER ...]
 
-True statements are sentences of the documents, as they are and with their numbers rounded to
-fewer digits. Altered ones have one number, date, unit or name changed to what the page does not
-say; a name is swapped for another one of the same document where there is one.
+True statements are sentences of the documents, unchanged or with a number rounded to fewer digits.
+Altered ones have one number, date, unit or name that the page does not state; a name is replaced
+by another one of the same document if there is one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Alter = Callable[[str, str, random.Random], "str | None"]
 
 
 def other_number(sentence: str, page: str, chance: random.Random) -> str | None:
-    """One number in digits changed to one that the page does not have."""
+    """Change one number in digits to one that the page does not have."""
     found = [m for m in claims.NUMBER.finditer(sentence) if not _in_date(sentence, m.start())]
     if not found:
         return None
@@ -45,7 +45,7 @@ def other_number(sentence: str, page: str, chance: random.Random) -> str | None:
 
 
 def other_date(sentence: str, page: str, chance: random.Random) -> str | None:
-    """A month changed to one that the page does not name."""
+    """Change a month to one that the page does not name."""
     match = claims.DATE.search(sentence)
     if not match:
         return None
@@ -55,7 +55,7 @@ def other_date(sentence: str, page: str, chance: random.Random) -> str | None:
 
 
 def other_unit(sentence: str, page: str, chance: random.Random) -> str | None:
-    """A unit swapped for one of another kind."""
+    """Replace a unit by one of another kind."""
     for q in claims.quantities(sentence):
         words = sentence[slice(*q.span)]
         if q.unit in OTHER_UNITS and words[-1:].isalpha() | (words[-1:] == "%"):
@@ -66,7 +66,7 @@ def other_unit(sentence: str, page: str, chance: random.Random) -> str | None:
 
 
 def other_name(sentence: str, page: str, chance: random.Random, pool: list[str]) -> str | None:
-    """A name swapped for one that stands elsewhere in the document, or nowhere."""
+    """Replace a name by one from elsewhere in the document, or by an invented one."""
     found = claims.names(sentence)
     free = [n for n in pool if n.lower() not in page.lower()] or ["Quillsworth"]
     if not found:
@@ -76,7 +76,7 @@ def other_name(sentence: str, page: str, chance: random.Random, pool: list[str])
 
 
 def rounded(sentence: str, page: str, chance: random.Random) -> str | None:
-    """Decimals rounded away: still true."""
+    """Round a decimal number to an integer, which keeps the statement true."""
     match = re.search(r"(?<![\w.,])\d+\.\d+(?![\w.]*\d)", sentence)
     if not match or _in_date(sentence, match.start()):
         return None
@@ -89,7 +89,7 @@ def _in_date(sentence: str, at: int) -> bool:
 
 
 def sentences_of(document: Any) -> Iterator[tuple[str, str]]:
-    """(sentence, its page) for every proper sentence."""
+    """Yield (sentence, text of its page) for every sentence of ordinary length."""
     for page in document.pages:
         if page.status == "ok":
             for start, end in split_sentences(page.text):

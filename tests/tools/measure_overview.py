@@ -1,10 +1,10 @@
-"""How much a summary "in short" says of what a person would say, beside its own beginnings.
+"""Measure how well an overview ("in short") matches a written summary, against baselines.
 
     python -m tests.tools.measure_overview DATA.jsonl[.xz] [--limit N]
 
-ROUGE F1 against the written summaries of those documents that are summarized in short. All rows
-have at most as many words as that may have: the first sentences of the summary, one of each
-section, and those of the document.
+ROUGE F1 against the written summaries of the documents that get an overview. The baselines have
+at most as many words: the first sentences of the summary, the first of each section, and the first
+of the document.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCORES = ("rouge1", "rouge2", "rougeL")
 
 
 def fitting(sentences: Iterable[Sentence]) -> str:
-    """The first sentences that have room."""
+    """Return the first sentences that fit into an overview."""
     said: list[str] = []
     for sentence in sentences:
         if count_words(" ".join([*said, sentence.text])) > OVERVIEW_WORDS:
@@ -37,7 +37,7 @@ def fitting(sentences: Iterable[Sentence]) -> str:
 
 
 def beginnings(summary: Summary) -> dict[str, str]:
-    """What is compared of one summary."""
+    """Return the overview of a summary and its baselines by name."""
     sections = [section.sentences for section in summary.sections if section.sentences]
     return {
         "in short": " ".join(sentence.text for sentence in summary.overview),
