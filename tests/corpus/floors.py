@@ -55,6 +55,8 @@ FLOORS: dict[str, dict[str, float]] = {
     },
     "reading/talk.pptx": {"precision": 1.00, "recall": 1.00, "order": 1.00, "headings": 1.00},
     "reading/interview.srt": {"precision": 1.00, "recall": 1.00, "order": 1.00},
+    "reading/orchard.pdf": {"precision": 0.96, "recall": 0.99, "order": 0.76, "headings": 0.85},
+    "reading/orchard.html": {"precision": 1.00, "recall": 1.00, "order": 1.00, "headings": 1.00},
     "reading/merrow-report.pdf": {
         "precision": 0.99,
         "recall": 1.00,

@@ -18,7 +18,7 @@ from tests.documents import make_formats, make_pdfs
 from tests.tools import make_examples
 
 READING = Path(__file__).parent / "reading"
-MARKS = {"@": "heading", "-": "item", "|": "row"}
+MARKS = {"@": "heading", "-": "item", "|": "row", "^": "note"}
 FONT, FONT_SIZE, PITCH = "Times-Roman", 11, 14
 
 
@@ -30,11 +30,12 @@ class Expected:
     headings: tuple[str, ...]
 
 
-Block = tuple[str, str]  # kind (heading, item, row or text) and words
+Block = tuple[str, str]  # kind (heading, item, row, note or text) and words
 
 
 def blocks_of_story(name: str) -> list[Block]:
-    """Return the blocks of a text: `@` headings, `-` items, `|` cells, else a paragraph a line."""
+    """Return the blocks of a text: `@` headings, `-` items, `|` cells, `^` notes below the page,
+    else a paragraph a line."""
     lines = filter(None, (READING / name).read_text(encoding="utf-8").splitlines())
     return [
         (MARKS[line[0]], line[1:].strip()) if line[0] in MARKS else ("text", line) for line in lines
@@ -227,7 +228,7 @@ def typeset_lines(
     """Return (kind, words) of each line; blank lines lie between paragraphs."""
     lines: list[tuple[str, str]] = []
     for kind, words in blocks:
-        if kind == "row":
+        if kind in ("row", "note"):
             lines.append((kind, words))
             continue
         if lines and not (kind == "item" and lines[-1][0] == "item"):
@@ -248,7 +249,11 @@ def typeset(blocks: Sequence[Block], columns: int, has_hyphens: bool, per_column
         canvas.setFont("Times-Italic", 9)
         canvas.drawString(72, 800, "Aldwick Ferry Review" if number % 2 else "County Papers")
         canvas.drawCentredString(297, 30, str(number))
-        for at, (kind, words) in enumerate(shown):
+        notes = [words for kind, words in shown if kind == "note"]
+        for at, words in enumerate(reversed(notes)):
+            canvas.setFont(FONT, 8)
+            canvas.drawString(72, 60 + 10 * at, words)
+        for at, (kind, words) in enumerate(line for line in shown if line[0] != "note"):
             x, y = 72 + at // per_column * (width + 24), 760 - at % per_column * PITCH
             canvas.setFont(
                 "Times-Bold" if kind == "heading" else FONT, FONT_SIZE + 2 * (kind == "heading")
@@ -293,4 +298,7 @@ def all_files() -> dict[str, tuple[bytes, Expected]]:
     ):
         blocks = blocks_of_story(source)
         found[name] = (make(blocks), expected(blocks))
+    german = blocks_of_story("orchard.txt")
+    found["orchard.pdf"] = (typeset(german, 1, True, 16), expected(german))
+    found["orchard.html"] = (web_file(german), expected(german))
     return {**found, "merrow-report.pdf": merrow()}

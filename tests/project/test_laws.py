@@ -19,6 +19,7 @@ import pytest
 from tests.project import source_tree
 from tests.project.known_offenders import KNOWN_OFFENDERS
 from tests.project.source_tree import ROOT, external_imports, place, source_files, syntax_tree
+from tests.tools import draw_imports
 
 SOURCES = [ROOT / "app.py", *source_files("app", "longt5")]
 TESTS = source_files("tests")
@@ -119,6 +120,14 @@ def test_a_circle_is_found_and_shown_as_a_chain() -> None:
     graph = {"a": {"b": 3}, "b": {"c": 7}, "c": {"b": 2, "d": 4}, "d": {}}
     (circle,) = source_tree.circles(graph)
     assert source_tree.chain(circle, graph) == "b -> (line 7) c -> (line 2) b"
+
+
+def test_the_graph_of_folders_can_be_drawn(capsys) -> None:
+    draw_imports.main(["--dot"])
+    drawn = capsys.readouterr().out
+    assert drawn.startswith("digraph") and '"app/ui" -> "app"' in drawn
+    draw_imports.main([])
+    assert "app/ui" in capsys.readouterr().out
 
 
 def test_text_reaches_no_torch() -> None:
