@@ -50,7 +50,7 @@ def add_version_option(parser: argparse.ArgumentParser) -> None:
         "--version",
         action="version",
         version=f"{APP_NAME} {APP_VERSION}",
-        help="print the version, and stop",
+        help="print the version and exit",
     )
 
 

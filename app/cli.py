@@ -133,8 +133,7 @@ def _add_summarize(commands: Any) -> None:
     settings = Settings()  # no environment variable changes these defaults
     parser = commands.add_parser("summarize", help="summarize documents")
     parser.set_defaults(run=run_summarize)
-    option = parser.add_argument
-    option(
+    parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
@@ -142,6 +141,15 @@ def _add_summarize(commands: Any) -> None:
         "file, or a folder of them (with -o OUT/)",
     )
     add_model_options(parser, settings)
+    _add_search_options(parser)
+    _add_document_options(parser)
+    _add_output_options(parser)
+    add_device_options(parser, settings)
+    add_verbose_option(parser)
+
+
+def _add_search_options(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
     option(
         "--length",
         choices=LENGTH_WORDS,
@@ -161,7 +169,7 @@ def _add_summarize(commands: Any) -> None:
         "--max-new-tokens",
         type=int,
         metavar="N",
-        help="most tokens written per section (default: from --length)",
+        help="most tokens written per section (default: follows --length)",
     )
     option(
         "--max-input-tokens",
@@ -169,6 +177,10 @@ def _add_summarize(commands: Any) -> None:
         metavar="N",
         help="tokens read in one pass (default: the model's window)",
     )
+
+
+def _add_document_options(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
     option(
         "--pages",
         default="",
@@ -181,7 +193,7 @@ def _add_summarize(commands: Any) -> None:
         metavar="1,3-4",
         help='only these sections, by number or by title ("Methods; Results")',
     )
-    option("--list-sections", action="store_true", help="show the numbered sections, and stop")
+    option("--list-sections", action="store_true", help="list the numbered sections and exit")
     option(
         "--include-references",
         action="store_true",
@@ -190,23 +202,25 @@ def _add_summarize(commands: Any) -> None:
     option(
         "--ocr",
         action="store_true",
-        help='read the pictures of text on scanned pages (needs pip install ".[ocr]"; slow)',
+        help='read the text of scanned pages by OCR (needs pip install ".[ocr]"; slow)',
     )
     option("--password", metavar="TEXT", help="opens a protected PDF")
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
     option(
         "--format",
         choices=EXPORT_FORMATS,
-        help="default: what the name after -o ends with, else md; docx only with -o",
+        help="default: the suffix of the -o name, else md; docx only with -o",
     )
     option(
         "-o",
         "--output",
         metavar="PATH",
-        help="write to a file, not to stdout; into a folder (OUT/) a file for each document, "
-        "and those that are there already are not made again",
+        help="write to a file instead of stdout; into a folder (OUT/), write a file per document "
+        "and skip those that exist",
     )
-    add_device_options(parser, settings)
-    add_verbose_option(parser)
 
 
 def _add_extract(commands: Any) -> None:
@@ -218,7 +232,7 @@ def _add_extract(commands: Any) -> None:
         metavar="FILE",
         help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles file",
     )
-    option("--ocr", action="store_true", help="read the text of scanned pages (slow)")
+    option("--ocr", action="store_true", help="read the text of scanned pages by OCR (slow)")
     option("--password", metavar="TEXT", help="opens a protected PDF")
     option("--format", choices=("txt", "json"), default="txt", help="default: txt")
     add_verbose_option(parser)
