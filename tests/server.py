@@ -1,4 +1,4 @@
-"""The page as its users start it: a process of its own, on a free port."""
+"""Start the page as its users do, in a subprocess on a free port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -23,7 +23,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_page(*options: str, log: list[str] | None = None, **environment: str) -> Iterator[str]:
-    """The address of a page that runs until the block ends; `log` then gets what it said."""
+    """Yield the URL of a page that runs until the block ends; its output is added to `log`."""
     command = [sys.executable, "app.py", "--port", str(free_port()), *options]
     process = subprocess.Popen(
         command,

@@ -1,4 +1,4 @@
-"""A folder of documents: every file once, failures said, a second run goes on."""
+"""Folders of documents: each file once, failures reported, a second run resumes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_empty_input_is_reported(tmp_path, capsys) -> None:
 
 
 def export_of(path: Path, fmt: str = "md") -> bytes:
-    """A summary of a file, as a run writes it."""
+    """Return the exported summary of a file."""
     made = {
         "file": path.name,
         "sha256": sha256_of_files(path),
@@ -178,7 +178,7 @@ def test_summary_path_depends_on_its_own_document_only(tmp_path, fmt) -> None:
     files = [tmp_path / name for name in names]
 
     def make(*paths: Path) -> list[str]:
-        """A run over files; the names of what it makes."""
+        """Return the names of the summaries that a run over files writes."""
         made = []
         for path in paths:
             target, is_there = summary_path(path, out, fmt)

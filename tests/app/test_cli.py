@@ -1,4 +1,4 @@
-"""The command line as a person and as a script meet it."""
+"""The command line, used by a person and by a script."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
 
 @pytest.fixture
 def loaded(bundled, monkeypatch):
-    """The model that is loaded already, in place of loading one."""
+    """Use the bundled model of the session instead of loading one."""
     monkeypatch.setattr(Summarizer, "load", lambda *a, **k: bundled)
 
 
@@ -393,7 +393,7 @@ EVENTS = [
 
 
 class Screen(io.StringIO):
-    """A terminal as far as our control sequences go: rows of characters and a cursor."""
+    """A terminal that knows the control sequences in use: rows of characters and a cursor."""
 
     def __init__(self, columns: int = 80) -> None:
         super().__init__()

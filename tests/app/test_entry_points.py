@@ -1,4 +1,4 @@
-"""One function, four doors: page, API, MCP tool and command line give the same result."""
+"""The page, the API, the MCP tool and the command line return the same summary."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def url():
 
 
 def comparable(result: dict) -> dict:
-    """Without what differs from run to run: times, and the name that a door gives a text."""
+    """Return a result without what differs: times, and the name given to a text."""
     result = json.loads(json.dumps(result))
     del result["timings"], result["provenance"]["time"], result["provenance"]["command"]
     del result["name"], result["provenance"]["file"], result["provenance"]["sha256"]

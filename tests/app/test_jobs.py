@@ -1,4 +1,4 @@
-"""Jobs: one at a time, many watchers, a bounded queue, and an end when it is asked for."""
+"""The job queue: one run at a time, many watchers, bounded length, prompt stops."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EVENTS = [
 
 
 def gated(gate: threading.Event, events=EVENTS):
-    """Work that waits for a gate between its events, and ends when stopped."""
+    """Return work that waits for a gate before each event, and ends when it is stopped."""
 
     def work(stop):
         for event in events:
@@ -279,7 +279,7 @@ def service_with(model) -> Service:
 
 
 def watched(monkeypatch, model, name: str) -> list[weakref.ref]:
-    """References to what a method of the model returns from now on."""
+    """Return a list that collects weak references to the results of a method."""
     made, before = [], getattr(model, name)
 
     def call(*arguments, **options):
@@ -599,7 +599,7 @@ def test_replayed_run_expires_too(bundled, article) -> None:
 
 def test_peek_survives_a_concurrent_eviction(bundled) -> None:
     class Emptied(ModelCache):
-        """A run lets go of the model after each look."""
+        """Another thread evicts the model after each look."""
 
         looks = [bundled]
         _summarizer = property(

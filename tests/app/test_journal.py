@@ -1,4 +1,4 @@
-"""The journal: what is kept comes back whole, and nothing else is taken for it."""
+"""The journal: stored runs come back equal, and damage is recognized."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def service_of(bundled) -> Service:
 
 @pytest.fixture
 def short(article):
-    """Four sections or so of the article."""
+    """Return the part of the article that makes about four sections."""
     return replace(article, pages=article.pages[:2])
 
 
@@ -71,7 +71,7 @@ def sections_of(events) -> list:
 
 
 def run_until(bundled, folder, document, sections: int) -> None:
-    """A run that is cut off after so many finished sections."""
+    """Run a request and shut it down after so many finished sections."""
     models, stop = service_of(bundled).models, StopSignal()
     for event in summarize_all(Request((document,), OPTIONS, "bundled"), models, stop, folder):
         if isinstance(event, SectionDone) and event.section == sections:
@@ -195,7 +195,7 @@ def test_folder_is_locked_by_one_process(journal, short) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
 def test_existing_data_folder_keeps_its_mode(tmp_path, monkeypatch) -> None:
-    """The environment may name /tmp."""
+    """The environment may name a shared folder such as /tmp."""
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     tmp_path.chmod(0o755)
     private_folder(data_dir())
@@ -380,7 +380,7 @@ def test_uploads_move_to_a_private_folder_and_can_be_read_again(public) -> None:
 
 
 def test_old_read_tasks_are_evicted_and_uploads_stay(public, monkeypatch) -> None:
-    """Many readings, as of twenty scans by OCR, take no file from a page that still shows it."""
+    """Many read tasks, as of twenty scans, delete no file that a page still shows."""
     monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 2)
     reader, paths = DocumentReader(), []
     for number in range(4):
@@ -422,7 +422,7 @@ def test_api_uploads_expire_soon_unless_a_page_opened_them(public, monkeypatch) 
 
 
 def slow_reader(gate: threading.Event) -> DocumentReader:
-    """Its readings go on until the gate opens, or until they are stopped."""
+    """Return a reader whose tasks run until the gate opens or they are stopped."""
 
     def load(path, *, stop_event, **options):
         while not gate.wait(0.005):

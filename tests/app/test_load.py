@@ -1,4 +1,4 @@
-"""The real server under load, and what of it is public."""
+"""The server under load, and what it serves to whom."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def url(tmp_path_factory) -> Iterator[str]:
 
 
 def text_of(client: int) -> str:
-    """A short text that is about one client only."""
+    """Return a short text that is about one client only."""
     chance = random.Random(client)
     name = f"Marker{client}"
     lines = [
@@ -48,7 +48,7 @@ def text_of(client: int) -> str:
 
 
 def ask(url: str, client: int) -> tuple[dict, int]:
-    """The result for one client, who is refused politely now and then and asks again."""
+    """Return the result for one client, which retries when the queue is full."""
     refusals = 0
     made = Client(url, verbose=False)
     while True:
@@ -186,7 +186,7 @@ def test_run_resumes_after_the_server_was_killed(tmp_path) -> None:
 
 @pytest.mark.browser
 def test_abandoned_run_ends_on_a_space(tmp_path) -> None:
-    """With seconds in place of the minute; who comes back finds what is finished, and goes on."""
+    """A client that comes back finds the finished sections, and the run resumes."""
     playwright = pytest.importorskip("playwright.sync_api")
     options = ["--dtype", "float32", "--max-input-tokens", "256"]
     environment = {

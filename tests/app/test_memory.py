@@ -1,4 +1,4 @@
-"""Memory: estimated before a run, and when it runs short, less is used and that is said."""
+"""Memory: estimated before a run; when it runs short, fallbacks are taken and reported."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_beams_stay_when_the_encoder_runs_out_of_memory(bundled, short, monkeypa
 
 
 def short_of_memory(monkeypatch, model, too_many: int, after: int) -> None:
-    """Decoding with so many beams fails, from some step on, as a full GPU does."""
+    """Make decoding with so many beams fail from some step on, as on a full GPU."""
     step, steps = model.decode_step, []
 
     def decode(tokens, cache):

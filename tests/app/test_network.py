@@ -1,4 +1,4 @@
-"""The whole program where every connection is forbidden that does not stay on the machine."""
+"""The program with all connections forbidden that leave the machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ sys.addaudithook(guard)
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    """The environment of a guarded process, and the file that tells of what it refused."""
+    """Return the environment of a guarded process, and the file that logs refused connections."""
     folder = tmp_path_factory.mktemp("guard")
     (folder / "sitecustomize.py").write_text(GUARD)
     log = folder / "log"

@@ -1,4 +1,4 @@
-"""Around a run (H18 to H20): no disk, no model, no network, a dead GPU, a killed program."""
+"""Runs without a disk, a model or a network, on a lost GPU, in a killed program (H18 to H20)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_h18_hub_model_without_network_is_one_sentence(tmp_path) -> None:
 
 
 def fails_after(monkeypatch, model, steps: int, error: Exception | None = None) -> None:
-    """Decoding fails from some step on, as it does for good on a GPU whose context is dead."""
+    """Make decoding fail from some step on, as on a GPU whose context is lost."""
     real, count = model.decode_step, [0]
 
     def decode(*arguments, **options):
@@ -129,7 +129,7 @@ def fails_after(monkeypatch, model, steps: int, error: Exception | None = None) 
 
 @pytest.fixture
 def own() -> Summarizer:
-    """A model that may be broken."""
+    """Return a model that a test may break."""
     return Summarizer.load("bundled", device="cpu", dtype="float32")
 
 
@@ -313,7 +313,7 @@ def test_h20_finished_sections_are_replayed_on_zero_gpu(
 
 
 def test_h20_api_runs_are_not_stored(bundled, short, tmp_path, monkeypatch) -> None:  # noqa: F811
-    """Nobody knows the id of a run of the API, so nobody could come back to it."""
+    """An API client does not learn the job id, so it could not resume the run."""
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     service = service_of(bundled)
     job = service.submit(Request((short,), OPTIONS, "bundled"), keep=False)
@@ -327,7 +327,7 @@ def test_h20_api_runs_are_not_stored(bundled, short, tmp_path, monkeypatch) -> N
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
 @pytest.mark.parametrize("stage", ["Reading", "Section 1 of"])
 def test_ctrl_c_ends_reading_and_encoding(stage, long_pdf) -> None:
-    """That it ends writing too is tested with what it leaves, in test_jobs."""
+    """Ctrl-C during decoding is tested in test_jobs, with the text it leaves."""
     path = long_pdf if stage == "Reading" else EXAMPLE_PDF
     command = [sys.executable, "-m", "app", "summarize", str(path), "--length", "long"]
     with subprocess.Popen(
@@ -348,7 +348,7 @@ def test_ctrl_c_ends_reading_and_encoding(stage, long_pdf) -> None:
 
 @pytest.fixture(scope="module")
 def long_pdf(tmp_path_factory) -> Path:
-    """A PDF that takes some seconds to read."""
+    """Return a PDF that takes some seconds to read."""
     from tests.documents.make_pdfs import PROSE, text_pdf
 
     path = tmp_path_factory.mktemp("long") / "long.pdf"
@@ -357,7 +357,7 @@ def long_pdf(tmp_path_factory) -> Path:
 
 
 def test_run_survives_a_deleted_journal_folder(bundled, short, tmp_path) -> None:  # noqa: F811
-    """A folder that somebody deletes while it is used ends nothing."""
+    """Deleting the folder of a running job does not end the job."""
     import shutil
 
     folder = Journal(tmp_path, 3600).begin(JOB, request_for(short))

@@ -1,4 +1,4 @@
-"""Counts and pages as people say them."""
+"""Counts and page numbers as text."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_repeated_page_label_gets_the_page_number() -> None:
 
 
 def test_one_word_is_singular() -> None:
-    """Of the summary, of the document, of its part, beside another summary, before the run."""
+    """Check the word counts of summary, document, section, comparison and plan."""
     summary = replace(summary_of("Rain."), pages=1, options={"length": "short", "num_beams": 1})
     board = RunState()
     for event in (DocumentStarted(1, 1, "a.txt"), Finished(summary)):

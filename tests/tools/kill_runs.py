@@ -1,8 +1,8 @@
 """Kill a run at random moments and resume it: `python -m tests.tools.kill_runs --runs 50`.
 
-Each run works on several short sections in a process of its own, which is killed (SIGKILL) once
-to three times; then it is resumed to its end. The result must be equal, byte for byte, to that
-of a run that nobody disturbed, and no section that was reported as finished may be lost.
+Each run summarizes several short sections in a subprocess that is killed (SIGKILL) one to three
+times; then it is resumed to its end. The result must equal that of an undisturbed run byte for
+byte, and no section that was reported as finished may be lost.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ WINDOW = 256
 
 
 def plain(summary: Any) -> str:
-    """All of a summary as text, but for the time of day and how long it took."""
+    """Return a summary as text, without its time and timings."""
     values = summary.to_dict()
     del values["timings"], values["provenance"]["time"]
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 def work(job_id: str) -> None:
-    """What the process does: begin a run, or take one up; a line for each thing that happens."""
+    """Begin or resume a run in this process and print a line for each of its events."""
     from app.documents.load import document_from_text
     from app.events import Finished, SectionDone
     from app.runs.request import Request
@@ -57,7 +57,7 @@ def work(job_id: str) -> None:
 
 
 def start(data: Path, job_id: str = "") -> subprocess.Popen[str]:
-    """The process, its folder being `data`."""
+    """Return the started subprocess, with `data` as its data folder."""
     command = [sys.executable, "-m", "tests.tools.kill_runs", "--work", job_id]
     return subprocess.Popen(
         command,
@@ -70,14 +70,14 @@ def start(data: Path, job_id: str = "") -> subprocess.Popen[str]:
 
 
 def lines(process: subprocess.Popen[str]) -> Iterator[list[str]]:
-    """[kind, value] of each line until the process ends."""
+    """Yield [kind, value] of each printed line until the process ends."""
     assert process.stdout is not None
     for line in process.stdout:
         yield line.rstrip("\n").split(" ", 1)
 
 
-def unbroken() -> tuple[str, float]:
-    """The result of a run that nobody disturbs, and its seconds from the first section on."""
+def run_undisturbed() -> tuple[str, float]:
+    """Return the result of an undisturbed run, and the seconds it took."""
     with tempfile.TemporaryDirectory() as data, start(Path(data)) as process:
         result, began = "", 0.0
         for kind, value in lines(process):
@@ -87,9 +87,11 @@ def unbroken() -> tuple[str, float]:
         return result, time.monotonic() - began
 
 
-def broken(moments: list[float]) -> tuple[str, int, int]:
-    """The result of a run killed so long after each start; how many sections were finished before
-    the last start, and how many of those reported as finished were lost."""
+def run_with_kills(moments: list[float]) -> tuple[str, int, int]:
+    """Return (result, sections finished before the last start, finished sections lost).
+
+    The run is killed so many seconds after each of its starts.
+    """
     with tempfile.TemporaryDirectory() as folder:
         data, job_id, lost, finished = Path(folder), "", 0, 0
         for moment in moments:
@@ -98,23 +100,23 @@ def broken(moments: list[float]) -> tuple[str, int, int]:
                 job_id = next(reported)[1]
                 time.sleep(moment)
                 process.kill()
-                told = [int(value) for kind, value in reported if kind == "section"]
-            # Each report comes after the file, so what was told must be there.
-            there = {p.name for p in (data / "jobs" / job_id).glob("section-1-*.json")}
-            lost += sum(f"section-1-{n:05}.json" not in there for n in told)
-            finished = len(there)
+                reported_sections = [int(value) for kind, value in reported if kind == "section"]
+            # A section is reported after its file is written, so each must exist.
+            stored = {p.name for p in (data / "jobs" / job_id).glob("section-1-*.json")}
+            lost += sum(f"section-1-{n:05}.json" not in stored for n in reported_sections)
+            finished = len(stored)
         with start(data, job_id) as process:
             results = [value for kind, value in lines(process) if kind == "result"]
         return results[-1] if results else "", finished, lost
 
 
 def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[str, int]:
-    """Counts over so many runs, or as many as begin in so many minutes.
+    """Return counts of kills, sections reused, sections lost and results that differ.
 
-    Kills, sections reused, sections lost, results that differ.
+    Stops after so many runs, or begins no run after so many minutes.
     """
     chance = random.Random(seed)
-    expected, seconds = unbroken()
+    expected, seconds = run_undisturbed()
     assert expected, "the undisturbed run has no result"
     counts = {"runs": 0, "kills": 0, "sections kept": 0, "sections lost": 0, "different": 0}
     end = time.monotonic() + 60 * minutes
@@ -123,7 +125,7 @@ def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[
             break
         kills = chance.choice((1, 1, 2, 3))
         moments = [chance.uniform(0, seconds) for _ in range(kills)]
-        result, finished, lost = broken(moments)
+        result, finished, lost = run_with_kills(moments)
         counts["runs"] += 1
         counts["kills"] += kills
         counts["sections kept"] += finished
@@ -133,7 +135,7 @@ def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[
 
 
 def main() -> int:
-    """Print the counts; the exit code is 1 when something was lost or different."""
+    """Print the counts; return 1 when a section was lost or a result differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after so many")

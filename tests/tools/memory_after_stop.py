@@ -1,4 +1,4 @@
-"""What a stopped run leaves in memory after five seconds, in a process of its own.
+"""Measure the memory of this process five seconds after a run was stopped.
 
 python -m tests.tools.memory_after_stop
 """
@@ -28,12 +28,12 @@ SECONDS = 5.0
 
 
 def resident() -> float:
-    """MB of this process."""
+    """Return the resident memory of this process in MB."""
     return psutil.Process().memory_info().rss / 1e6
 
 
 def wide_checkpoint(folder: Path) -> str:
-    """A random model of the base checkpoint's width, so that a run takes memory worth measuring."""
+    """Save a random model of the base checkpoint's width, so that a run takes measurable memory."""
     bundled = ROOT / "assets" / "model"
     config = LongT5Config.from_pretrained(bundled)
     wide = {"d_model": 768, "num_heads": 12, "d_ff": 2048, "num_layers": 2, "num_decoder_layers": 2}
@@ -45,7 +45,7 @@ def wide_checkpoint(folder: Path) -> str:
 
 
 def run(service: Service, model: str, options: Options, stop: bool) -> float:
-    """One run of the example report, stopped at its first words or not; MB at its highest."""
+    """Summarize the example report, or stop it at its first words; return the peak memory in MB."""
     request = Request((load_document(EXAMPLE_PDF),), options, model)
     job = service.submit(request, keep=False)
     highest = 0.0
@@ -57,7 +57,7 @@ def run(service: Service, model: str, options: Options, stop: bool) -> float:
 
 
 def measure() -> dict[str, float]:
-    """MB: idle after a first run, highest in the stopped one, and the least soon after it."""
+    """Return MB: idle after a first run, at the peak of the stopped one, and soon after it."""
     service = Service(Settings(device="cpu", dtype="float32"))
     with tempfile.TemporaryDirectory() as folder:
         model = wide_checkpoint(Path(folder))
