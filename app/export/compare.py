@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from longt5.text.words import count_words
 
 from ..errors import BadOption
@@ -124,42 +126,30 @@ def comparison_to_markdown(one: Summary, two: Summary) -> str:
     )
 
 
+@dataclass(frozen=True)
+class _ExportedSummary:
+    """The fields of a JSON export that a comparison needs."""
+
+    name: str
+    pages: int
+    unit: str
+    model: str
+    options: dict[str, Any]
+    summary: str
+    sections: tuple[SectionSummary, ...]
+    provenance: dict[str, Any]
+    stopped: bool = False  # exports of earlier versions do not have it
+
+
 def read_summary(path: Path) -> Summary:
     """Return the summary in a file exported as JSON. Raises BadOption."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        sections = tuple(_section(section) for section in values["sections"])
-        summary = Summary(
-            values["name"],
-            values["pages"],
-            values["model"],
-            values["options"],
-            values["summary"],
-            sections,
-            provenance=values["provenance"],
-            unit=values["unit"],
-            stopped=bool(values.get("stopped")),  # exports of earlier versions do not say it
-        )
-        comparison_to_markdown(summary, summary)  # fails on values of other types
+        summary = Summary(**vars(msgspec.convert(values, _ExportedSummary)))
+        comparison_to_markdown(summary, summary)  # options, provenance and flags have no schema
         return summary
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadOption(
-            f"{path} is no summary: give files made with `summarize --format json -o FILE`."
+            f"{path} is not a summary in JSON: give files made with "
+            "`summarize --format json -o FILE`."
         ) from error
-
-
-def _section(values: dict[str, Any]) -> SectionSummary:
-    sentences = tuple(
-        Sentence(s["text"], tuple(s["pages"]), tuple(s["labels"]), tuple(s["flags"]))
-        for s in values["sentences"]
-    )
-    first, last = map(int, values["pages"])
-    return SectionSummary(
-        (first, last),
-        values["text"],
-        values["tokens_in"],
-        values["tokens_out"],
-        sentences=sentences,
-        title=values["title"],
-        labels=tuple(values["labels"]),
-    )

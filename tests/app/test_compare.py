@@ -95,7 +95,7 @@ def test_json_exports_can_be_read_back(bundled, tmp_path, capsys) -> None:
     assert read_summary(path).stopped
     path.write_text(json.dumps({"name": "x"}))
     assert cli.main(["compare", str(path), str(path)]) == 1
-    assert "is no summary" in capsys.readouterr().err
+    assert "is not a summary" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_json_with_wrong_types_is_refused(tmp_path, capsys, place, value) -> Non
     path = tmp_path / "one.json"
     path.write_text(json.dumps(values), encoding="utf-8")
     assert cli.main(["compare", str(path), str(path)]) == 1
-    assert "is no summary" in capsys.readouterr().err
+    assert "is not a summary" in capsys.readouterr().err
