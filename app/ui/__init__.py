@@ -1,1 +1,1 @@
-"""The Gradio page: what is on it, what its events do, how it starts."""
+"""The Gradio page: its layout, the handlers of its events, its API, and how it is started."""

@@ -1,4 +1,4 @@
-"""The two named endpoints, for programs: a file or a text in, its summary or its pages out."""
+"""The two named endpoints for programs: `summarize` and `extract`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..runs.reading import DocumentReader
 from ..runs.request import Request
 from ..runs.run_state import RunState
 from ..runs.service import Service
-from ..summary.options import Options
-from .form import beams_of
+from .form import model_or_default, options_from_fields
 from .handlers import session_of
 
 
 @dataclass
 class Api:
-    """The named endpoints, for programs."""
+    """The named endpoints over one service and one reader."""
 
     service: Service
     reader: DocumentReader
 
+    # The docstrings of the endpoints are shown by “Use via API” and to MCP clients.
     def summarize(
         self,
         file: str | None = None,
@@ -47,46 +47,46 @@ class Api:
 
         Args:
             file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
-                file; wins over text.
-            text: the text to summarize when there is no file.
-            model: "bundled", a folder on the server, or a name on the Hugging Face hub.
+                file; takes precedence over text.
+            text: the text to summarize when no file is given.
+            model: "bundled", a folder on the server, or the name of a Hugging Face model.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
-            num_beams: hypotheses searched, 1 to 16.
+            num_beams: beams of the search, 1 to 16.
             pages: only these pages, such as "1-5,9".
-            password: opens a protected PDF.
+            password: password of a protected PDF.
             sections: only these sections, by number ("1,3-4") or by title.
-            include_references: read the list of references too.
-            ocr: read the pictures of text on scanned pages.
+            include_references: also summarize the list of references.
+            ocr: read scanned pages with OCR.
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
-        board, job = RunState(), None
+        state, job = RunState(), None
         settings = self.service.settings
         try:
-            yield _answer("reading", 0.0)
+            yield _update("reading", 0.0)
             session = session_of(request)
             document, seconds = self._document(file, text, password, ocr, session)
-            options = Options(
-                length or settings.length,
-                beams_of(num_beams, settings),
-                None,
-                pages or "",
-                settings.max_input_tokens,
-                bool(include_references),
-                sections or "",
+            options = options_from_fields(
+                settings,
+                length=length,
+                num_beams=num_beams,
+                pages=pages,
+                sections=sections,
+                include_references=include_references,
             )
-            wanted = Request((document,), options, model or settings.model, (seconds,))
-            job = self.service.submit(wanted, session, keep=False)
-            for event in self.service.watch(job, wanted):
+            model = model_or_default(model, settings)
+            submitted = Request((document,), options, model, (seconds,))
+            job = self.service.submit(submitted, session, keep=False)
+            for event in self.service.watch(job, submitted):
                 if event is not None:
-                    board.apply(event)
+                    state.apply(event)
                 if not isinstance(event, Finished):
-                    yield _progress(board)
-            yield _progress(board)
+                    yield _update_of(state)
+            yield _update_of(state)
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
         finally:
-            # A program that goes away does not come back: its run ends with it.
+            # Programs do not reconnect as pages do: when the call ends, so does its run.
             if job is not None:
                 self.service.runner.stop(job.id)
 
@@ -98,14 +98,14 @@ class Api:
         ocr: bool = False,
         request: gr.Request | None = None,
     ) -> Any:
-        """The text of a document, page by page.
+        """Extract the text of a document, page by page.
 
         Args:
             file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
-                file; wins over text.
-            text: the text itself, when there is no file.
-            password: opens a protected PDF.
-            ocr: read the pictures of text on scanned pages.
+                file; takes precedence over text.
+            text: the text itself, when no file is given.
+            password: password of a protected PDF.
+            ocr: read scanned pages with OCR.
 
         Returns {name, unit, pages: [{number, label, text, status}], warnings,
         sections: [{number, title, pages, words}]}.
@@ -119,15 +119,16 @@ class Api:
     def _document(
         self, file: str | None, text: str, password: str, ocr: bool, session: str
     ) -> tuple[Document, float]:
+        """Return a document and the seconds that reading it took."""
         if not file:
             if not (text or "").strip():
-                raise EmptyFile("There is neither a file nor a text: give one of them.")
+                raise EmptyFile("Neither a file nor a text was given: pass one of them.")
             return document_from_text(text), 0.0
         reading = self.reader.open(file, password, ocr, by_page=False)
         return reading.document(session), reading.seconds
 
 
-def _answer(
+def _update(
     status: str, progress: float, committed: str = "", provisional: str = "", result: Any = None
 ) -> dict[str, Any]:
     return {
@@ -139,11 +140,11 @@ def _answer(
     }
 
 
-def _progress(board: RunState) -> dict[str, Any]:
-    document = board.documents[-1] if board.documents else None
+def _update_of(state: RunState) -> dict[str, Any]:
+    document = state.documents[-1] if state.documents else None
     if document is None:
-        return _answer(board.stage, board.fraction)
+        return _update(state.stage, state.fraction)
     if document.summary is not None:
         status = "stopped" if document.summary.stopped else "done"
-        return _answer(status, 1.0, document.committed, "", document.summary.to_dict())
-    return _answer(board.stage, board.fraction, document.committed, document.provisional)
+        return _update(status, 1.0, document.committed, "", document.summary.to_dict())
+    return _update(state.stage, state.fraction, document.committed, document.provisional)

@@ -1,62 +1,83 @@
-"""What is filled in on the page, as one value."""
+"""Turn the values of the page's fields, and of API calls, into options of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ..settings import DEFAULT_LENGTH, DEFAULT_MODEL, Settings
+from ..settings import DEFAULT_MODEL, Settings
 from ..summary.options import Options
 from ..wording import ranges
+
+# The fields of the page that a run depends on, by the names of their components.
+FORM_FIELDS = (
+    "source", "files", "text", "password", "ocr", "model", "length", "num_beams", "pages",
+    "sections", "max_new_tokens", "max_input_tokens", "include_references",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Form:
-    """The values of the fields, by their names; a number that is cleared is None."""
+    """The filled-in form: documents, model and options."""
 
-    source: str = "files"  # or text: which tab is open
+    source: str = "files"  # the open tab: "files" or "text"
     files: list[str] | None = None
     text: str = ""
-    model: str | None = DEFAULT_MODEL
-    length: str = DEFAULT_LENGTH
-    num_beams: float | None = None
-    pages: str = ""
-    sections: Sequence[str] | None = None  # the numbers of those that are ticked
-    max_new_tokens: float | None = None
-    max_input_tokens: float | None = None
-    include_references: bool = False
+    model: str = DEFAULT_MODEL
+    options: Options = Options()
     password: str = ""
     ocr: bool = False
 
-    def chosen_model(self, settings: Settings) -> str:
-        """Its name; a field that is cleared asks for what it begins with."""
-        return (self.model or "").strip() or settings.model
 
-    def options(self, settings: Settings) -> Options:
-        """What is asked for; a field that is cleared asks for what it begins with."""
-        most_read = self.max_input_tokens
-        if most_read is None:
-            most_read = settings.max_input_tokens
-        return Options(
-            self.length or settings.length,
-            beams_of(self.num_beams, settings),
-            _whole(self.max_new_tokens),
-            self.pages or "",
-            _whole(most_read),
-            bool(self.include_references),
-            spec_of(self.sections),
-        )
+def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
+    """Return the form of the page's field values; a cleared field means the default."""
+    return Form(
+        values["source"],
+        values["files"],
+        values["text"],
+        model_or_default(values["model"], settings),
+        options_from_fields(
+            settings,
+            **{name: values[name] for name in ("length", "num_beams", "pages")},
+            **{name: values[name] for name in ("max_new_tokens", "max_input_tokens")},
+            include_references=values["include_references"],
+            sections=section_spec(values["sections"]),
+        ),
+        values["password"],
+        values["ocr"],
+    )
 
 
-def spec_of(chosen: Sequence[str] | None) -> str:
-    """Ticked numbers as `--sections` takes them."""
+def options_from_fields(
+    settings: Settings,
+    *,
+    length: str | None,
+    num_beams: float | None,
+    pages: str | None,
+    sections: str | None,
+    include_references: bool | None,
+    max_new_tokens: float | None = None,
+    max_input_tokens: float | None = None,
+) -> Options:
+    """Return the options of a run; None and "" mean the default, 0 tokens mean no limit."""
+    window = settings.max_input_tokens if max_input_tokens is None else max_input_tokens
+    return Options(
+        length or settings.length,
+        settings.num_beams if num_beams is None else int(num_beams),
+        int(max_new_tokens) if max_new_tokens else None,
+        pages or "",
+        int(window) if window else None,
+        bool(include_references),
+        sections or "",
+    )
+
+
+def model_or_default(name: str | None, settings: Settings) -> str:
+    """Return a model name; an empty one means the default."""
+    return (name or "").strip() or settings.model
+
+
+def section_spec(chosen: Sequence[str] | None) -> str:
+    """Return ticked section numbers in the syntax of `--sections`, such as "1,3-4"."""
     return ranges(sorted(int(number) for number in chosen or ())).replace(" ", "")
-
-
-def beams_of(value: float | None, settings: Settings) -> int:
-    """How many beams a field asks for that may be cleared."""
-    return settings.num_beams if value is None else int(value)
-
-
-def _whole(value: float | None) -> int | None:
-    return int(value) if value else None

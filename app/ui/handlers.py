@@ -1,4 +1,8 @@
-"""What the page's events do: read, run, watch, stop. A generator per event, state as values."""
+"""The handlers of the page's events: read files, run, watch, stop, delete.
+
+Handlers that watch a run are generators of `View`. State of a page is passed as values; what the
+process remembers of pages and runs is in `Handlers`.
+"""
 
 from __future__ import annotations
 
@@ -37,54 +41,69 @@ from ..runs.request import Request
 from ..runs.run_state import RunState
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES
-from ..summary.throughput import format_duration
-from ..wording import counted
 from . import render
-from .earlier import Earlier
-from .exports import exports_folder, sweep, write_exports
+from .downloads import delete_expired, downloads_folder, write_downloads
+from .estimate import estimate_run, needs_ocr, section_choices
 from .form import Form
-from .preview import forecast, needs_ocr, section_choices
+from .history import SummaryHistory
+from .view import View, deleted_view, job_status, storage_note
 
-MAX_PASSAGES = 8
-NO_EXPORTS = (
-    "There is nothing to download, since the disk is full or cannot be written: copy the summary, "
-    "or make room and summarize again."
+MAX_MARKED_PASSAGES = 8  # per citation; the browser sends them, so the number must have a limit
+NO_DOWNLOADS = (
+    "The downloads could not be written because the disk is full or read-only: copy the summary, "
+    "or free some space and summarize again."
 )
-MAX_PAGES = 1_000  # of which it is known what is in their boxes
-FRAME_S = 0.12  # time between two pictures of a stream; drawing takes cores from the search
+MAX_TRACKED_PAGES = 1_000  # open pages whose chosen files are known; the oldest are evicted
+# Redrawing takes CPU time from the search. Chosen by hand: slower updates look like stuttering.
+REFRESH_S = 0.12
 log = logging.getLogger(__name__)
 
 
-def guarded(watch: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]]:
-    """A handler that watches a run; however it fails, it says so and the page is free again."""
+def errors_as_views(handler: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]]:
+    """Decorate a handler so that an exception becomes a last view with an error message."""
 
-    @functools.wraps(watch)
+    @functools.wraps(handler)
     def views(*arguments: Any) -> Iterator[View]:
         try:
-            yield from watch(*arguments)
+            yield from handler(*arguments)
         except AppError as error:
             yield View().with_(status=render.error(str(error)))
         except Exception as error:
-            log.error("%s failed: %s", watch.__name__, class_and_place(error))
+            log.error("%s failed: %s", handler.__name__, class_and_place(error))
             log.debug("details", exc_info=True)
             yield View().with_(status=render.error(UNEXPECTED))
 
     return views
 
 
+@dataclass(frozen=True)
+class SourceDocument:
+    """A document of a run, whose pages can be shown beside the summary."""
+
+    document: Document
+    path: Path | None  # of the private copy
+    password: str
+    upload: str  # the path under which Gradio received the file
+    read_s: float = 0.0  # seconds that reading it took
+
+
 @dataclass
 class Handlers:
-    """The page's actions over one service and one reader."""
+    """The handlers over one service and one reader."""
 
     service: Service
     reader: DocumentReader = field(default_factory=DocumentReader)
-    shown: OrderedDict[str, list[Shown]] = field(default_factory=OrderedDict)
+    # By job
+    sources: OrderedDict[str, list[SourceDocument]] = field(default_factory=OrderedDict)
     requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
-    stops: dict[str, threading.Event] = field(default_factory=dict)  # by session, of its run
-    chosen: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict)  # by session
+    # By session, which is an open page
+    stop_events: dict[str, threading.Event] = field(default_factory=dict)
+    chosen_files: OrderedDict[str, tuple[str, ...]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
-        self.earlier = Earlier(self.service)
+        self.history = SummaryHistory(self.service)
+
+    # Before a run
 
     def read(
         self,
@@ -93,115 +112,138 @@ class Handlers:
         ocr: bool = False,
         request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:
-        """On a dropped file: read it now. Yields (facts, password field, list of sections, its
-        boxes, OCR switch)."""
+        """Read files as soon as they are chosen.
+
+        Yields updates of (document facts, password field, accordion of sections, check boxes of
+        sections, OCR switch).
+        """
         session = session_of(request)
-        self._choose(session, files)
-        as_it_is, hidden = gr.update(), gr.update(visible=False)
-        unknown = section_choices(())
+        self._set_chosen_files(session, files)
+        unchanged, hidden = gr.update(), gr.update(visible=False)
+        no_sections = section_choices(())
         if not files:
             off = gr.update(visible=False, value=False)
-            yield "", gr.update(visible=False, value=""), *unknown, off
+            yield "", gr.update(visible=False, value=""), *no_sections, off
             return
         documents: list[Document] = []
         problems: list[AppError] = []
         try:
-            for path in self._checked(files):
+            for path in _at_most_max_files(files):
                 reading = self.reader.open(path, password, ocr)
-                for done, total in reading.watch(FRAME_S, session):
+                for done, total in reading.watch(REFRESH_S, session):
                     share = done / total if total else 0.0
                     detail = f"{reading.name}, page {done} of {total}" if total else reading.name
-                    yield render.bar("reading", share, detail), as_it_is, *unknown, as_it_is
+                    bar = render.progress_bar("reading", share, detail)
+                    yield bar, unchanged, *no_sections, unchanged
                 try:
                     documents.append(reading.document(session))
                 except AppError as error:
                     problems.append(error)
         except BadOption as error:
             problems.append(error)
-        facts = render.facts(documents) if documents else ""
+        facts = render.document_facts(documents) if documents else ""
         facts += "".join(render.error(str(problem)) for problem in problems)
         is_locked = any(isinstance(p, (PasswordNeeded, WrongPassword)) for p in problems)
-        field = gr.update(visible=True) if is_locked else hidden
+        password_field = gr.update(visible=True) if is_locked else hidden
         if password and documents and not is_locked:
-            field = as_it_is
-        # What is on can be turned off again.
+            password_field = unchanged
+        # A switch that is on stays visible, so that it can be turned off.
         switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
-        yield facts, field, *section_choices(documents), switch
+        yield facts, password_field, *section_choices(documents), switch
 
-    def forecast(self, form: Form, request: gr.Request | None = None) -> str:
-        """On any change of what is asked for: what a run of it would take."""
-        return forecast(self.service, self.reader, form, session_of(request))
+    def estimate(self, form: Form, request: gr.Request | None = None) -> str:
+        """Return the estimated time and memory of a run as HTML, after any change of the form."""
+        return estimate_run(self.service, self.reader, form, session_of(request))
 
-    @guarded
+    def close_page(self, request: gr.Request) -> None:
+        """Release the chosen files of a page that was closed or reloaded."""
+        self._set_chosen_files(session_of(request), None)
+
+    # A run
+
+    @errors_as_views
     def run(self, form: Form, request: gr.Request) -> Iterator[View]:
-        """On Summarize: read what is not read yet, run, watch."""
+        """Read the documents that are not read yet, then run and watch."""
         view, session = View(), session_of(request)
-        self.stops[session] = threading.Event()
-        yield view.with_(status=render.bar("waiting", 0.0), running=True)
+        self.stop_events[session] = threading.Event()
+        yield view.with_(status=render.progress_bar("waiting", 0.0), running=True)
         try:
-            options = form.options(self.service.settings)
-            options.check()
-            shown, unread = [], []
-            for item in self._documents(form, session):
+            form.options.check()
+            sources, unread = [], []
+            for item in self._read_documents(form, session):
                 if isinstance(item, str):
                     yield view.with_(status=item)
-                elif isinstance(item, Shown):
-                    shown.append(item)
+                elif isinstance(item, SourceDocument):
+                    sources.append(item)
                 else:
                     unread.append(item)
-            if not shown:
-                raise NotReadable(" ".join(why for _, why in unread))
-            model = form.chosen_model(self.service.settings)
-            wanted = Request(
-                tuple(s.document for s in shown),
-                options,
-                model,
-                tuple(s.seconds for s in shown),
-                tuple(s.path for s in shown),
+            if not sources:
+                raise NotReadable(" ".join(reason for _, reason in unread))
+            submitted = Request(
+                tuple(source.document for source in sources),
+                form.options,
+                form.model,
+                tuple(source.read_s for source in sources),
+                tuple(source.path for source in sources),
                 tuple(unread),
             )
-            yield from self._watch(wanted, view, session, shown)
+            yield from self._submit(submitted, view, session, sources)
         finally:
-            self.stops.pop(session, None)
+            self.stop_events.pop(session, None)
 
-    @guarded
-    def include(self, job_id: str, request: gr.Request) -> Iterator[View]:
-        """Where it is said that the references are left out: the same run with them."""
-        view, asked = View(), self._asked(job_id or "")
-        if asked is None:
-            gone = "That document is no longer kept: drop it again."
+    @errors_as_views
+    def run_with_references(self, job_id: str, request: gr.Request) -> Iterator[View]:
+        """Repeat a run with the list of references included."""
+        view, previous = View(), self._request_of(job_id or "")
+        if previous is None:
+            gone = "This document has been deleted: add the file again."
             yield view.with_(status=render.notice(gone))
             return
-        again = replace(asked, options=replace(asked.options, include_references=True))
-        yield from self._watch(again, view, session_of(request), self._sources(job_id))
+        options = replace(previous.options, include_references=True)
+        submitted = replace(previous, options=options)
+        yield from self._submit(submitted, view, session_of(request), self._sources_of(job_id))
 
-    def _asked(self, job_id: str) -> Request | None:
-        """What a run was asked for, from memory or from its folder."""
-        if job_id in self.requests:
-            return self.requests[job_id]
-        folder = self.service.folder(job_id)
-        return folder.request() if folder else None
+    @errors_as_views
+    def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
+        """Show the run that this browser started, from its start, when the page is reloaded.
 
-    def _documents(self, form: Form, session: str) -> Iterator[str | Shown | tuple[str, str]]:
-        """Status HTML while reading, then for each file what can be shown of it, or its name and
-        why it could not be read."""
+        A run that a restart of the program interrupted is resumed.
+        """
+        job = self.service.find(job_id or "", session_of(request))
+        if job is not None:
+            yield from self._follow(job, job.events(IDLE_S), View())
+
+    def stop(self, job_id: str, request: gr.Request) -> None:
+        """Stop reading, or stop the run within one decode step; its text stays."""
+        session = session_of(request)
+        stop_event = self.stop_events.get(session)
+        if stop_event is not None:
+            stop_event.set()
+        self.service.runner.stop(job_id or "")
+        self.service.runner.stop_session(session)  # the page may not know the new job's id yet
+
+    def _read_documents(
+        self, form: Form, session: str
+    ) -> Iterator[str | SourceDocument | tuple[str, str]]:
+        """Yield status HTML while reading, then each document, or (name, reason) on failure."""
         if form.source == "text":
             if not (form.text or "").strip():
                 raise EmptyFile("There is no text yet: paste some, or choose a file.")
-            yield Shown(document_from_text(form.text), None, "", "")
+            yield SourceDocument(document_from_text(form.text), None, "", "")
             return
         if not form.files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
-        self._choose(session, form.files)
-        for path in self._checked(form.files):
+        self._set_chosen_files(session, form.files)
+        for path in _at_most_max_files(form.files):
             reading = self.reader.open(path, form.password, form.ocr)
-            for done, total in reading.watch(FRAME_S, session):
-                if self._stopped(session):
+            for done, total in reading.watch(REFRESH_S, session):
+                if self._is_stopped(session):
                     if reading.has_other_waiters(session):
                         break
                     reading.stop()
-                yield render.bar("reading", done / total if total else 0.0, reading.name)
-            if self._stopped(session):
+                share = done / total if total else 0.0
+                yield render.progress_bar("reading", share, reading.name)
+            if self._is_stopped(session):
                 raise Cancelled("Stopped while reading: nothing was summarized.")
             try:
                 document = reading.document(session)
@@ -210,228 +252,169 @@ class Handlers:
             except AppError as error:
                 yield reading.name, str(error)
             else:
-                yield Shown(document, Path(reading.path), form.password, path, reading.seconds)
+                copy = Path(reading.path)
+                yield SourceDocument(document, copy, form.password, path, reading.seconds)
 
-    def _stopped(self, session: str) -> bool:
-        stop = self.stops.get(session)
-        return stop is not None and stop.is_set()
+    def _is_stopped(self, session: str) -> bool:
+        stop_event = self.stop_events.get(session)
+        return stop_event is not None and stop_event.is_set()
 
-    def _watch(
-        self, wanted: Request, view: View, session: str, sources: list[Shown]
+    def _submit(
+        self, submitted: Request, view: View, session: str, sources: list[SourceDocument]
     ) -> Iterator[View]:
-        job = self.service.submit(wanted, session)
-        if self._stopped(session):  # while the files were put away
+        job = self.service.submit(submitted, session)
+        if self._is_stopped(session):  # Stop was pressed while the request was being stored
             self.service.runner.stop(job.id)
-        self.shown[job.id], self.requests[job.id] = sources, wanted
-        for kept in (self.shown, self.requests):
-            while len(kept) > KEPT_JOBS:
-                kept.popitem(last=False)
+        self.sources[job.id], self.requests[job.id] = sources, submitted
+        for cache in (self.sources, self.requests):
+            while len(cache) > KEPT_JOBS:
+                cache.popitem(last=False)
         try:
-            yield from self._follow(job, self.service.watch(job, wanted), view)
+            yield from self._follow(job, self.service.watch(job, submitted), view)
         finally:
-            self.service.leave(job, wanted)
-
-    @guarded
-    def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
-        """On a page that is opened again: the run that this browser began, from its start, also
-        when the program has been started anew since."""
-        job = self.service.find(job_id or "", session_of(request))
-        if job is not None:
-            yield from self._follow(job, job.events(IDLE_S), View())
+            self.service.leave(job, submitted)
 
     def _follow(self, job: Job, events: Iterator[Event | None], view: View) -> Iterator[View]:
-        """Views of a run until it has finished. Raises the AppError that ended it."""
-        board, shown = RunState(), 0.0
+        """Yield views of a run until it has finished. Raises the AppError that ended it."""
+        state, shown_at = RunState(), 0.0
         yield view.with_(
             job=job.id,
-            status=status(board, job),
+            status=job_status(state, job),
             running=True,
             exports={},
-            kept=keeping(self.service, job.id),
+            kept=storage_note(self.service, job.id),
         )
         try:
             for event in events:
                 if job.forgotten:
                     break
                 if event is not None:
-                    board.apply(event)
+                    state.apply(event)
                 now = time.monotonic()
-                if now - shown >= FRAME_S or event is None:
-                    shown = now
-                    yield view.with_(status=status(board, job), summary=render.summary(board, True))
+                if now - shown_at >= REFRESH_S or event is None:
+                    shown_at = now
+                    html = render.summary_html(state, True)
+                    yield view.with_(status=job_status(state, job), summary=html)
         except AppError:
             if not job.forgotten:
-                if board.documents:
-                    yield view.with_(summary=render.summary(board, False))
+                if state.documents:
+                    yield view.with_(summary=render.summary_html(state, False))
                 raise
         if not job.forgotten:
-            self._finish(job.id, board, view)
-        if job.forgotten:  # perhaps while its files were written
-            self._erase(job.id)
-            view = forgotten()
+            self._show_result(job.id, state, view)
+        if job.forgotten:  # perhaps deleted while the downloads were written
+            self._evict(job.id)
+            view = deleted_view()
         yield view.with_(running=False)
 
-    def _finish(self, job_id: str, board: RunState, view: View) -> None:
-        self.earlier.remember(job_id, [d.summary for d in board.documents])
-        view.with_(status=render.finished(board), summary=render.summary(board, False))
+    def _show_result(self, job_id: str, state: RunState, view: View) -> None:
+        self.history.remember(job_id, [d.summary for d in state.documents])
+        view.with_(status=render.finished_status(state), summary=render.summary_html(state, False))
         try:
-            view.with_(exports=write_exports(board, exports_folder(job_id)))
+            view.with_(exports=write_downloads(state, downloads_folder(job_id)))
         except (OSError, BadOption):
-            view.with_(status=view["status"] + render.error(NO_EXPORTS))
+            view.with_(status=view["status"] + render.error(NO_DOWNLOADS))
+
+    # After a run
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
-        """On a citation: the page it names, with the passage marked."""
-        sources = self._sources(job_id or "")
+        """Return the page that a citation names, with the cited passages marked, as HTML."""
+        sources = self._sources_of(job_id or "")
         number, page = int(event.document), int(event.page)
         if not 0 <= number < len(sources) or not 1 <= page <= len(sources[number].document.pages):
-            return render.no_source("That document is no longer kept: summarize it again.")
+            return render.missing_source("This document has been deleted: summarize it again.")
         source = sources[number]
         found = source.document.pages[page - 1]
-        passages = [str(p) for p in event.passages][:MAX_PASSAGES]
+        passages = [str(p) for p in event.passages][:MAX_MARKED_PASSAGES]
         if source.document.unit == "page" and source.path is not None:
             try:
                 png = page_image(source.path, page, passages, source.password)
-                body = render.picture(png, page, passages)
+                body = render.page_picture(png, page, passages)
             except AppError as error:
                 body = render.error(str(error)) + render.passage_in_context(found.text, passages)
         else:
             body = render.passage_in_context(found.text, passages)
         return render.source_page(number, page, source.document, body)
 
-    def _sources(self, job_id: str) -> list[Shown]:
-        """The documents of a run, from memory or from its folder."""
-        if job_id not in self.shown:
-            folder = self.service.folder(job_id)
-            asked = folder.request() if folder else None
-            if asked is None:
-                return []
-            found = zip(asked.documents, asked.sources, strict=True)
-            self.shown[job_id] = [Shown(document, path, "", "") for document, path in found]
-        return self.shown[job_id]
-
-    def stop(self, job_id: str, request: gr.Request) -> None:
-        """On Stop: the reading ends, or the run within one decode step; it keeps its text."""
-        session = session_of(request)
-        begun = self.stops.get(session)
-        if begun is not None:
-            begun.set()
-        self.service.runner.stop(job_id or "")
-        self.service.runner.stop_session(session)  # the page may not know its run's id yet
-
-    def _choose(self, session: str, files: list[str] | None) -> None:
-        """What a page has in its box, so that no other page deletes it."""
-        self.chosen.pop(session, None)
-        if files and session:
-            self.chosen[session] = tuple(files)
-        while len(self.chosen) > MAX_PAGES:
-            self.chosen.popitem(last=False)
-
-    def leave(self, request: gr.Request) -> None:
-        """When a page is closed or loaded again: its box is empty."""
-        self._choose(session_of(request), None)
-
     def forget(
         self, job_id: str, request: gr.Request | None = None
     ) -> tuple[View, None, str, str, str]:
-        """On Forget: nothing is left of the run and of what is in the page's box, but what another
-        run or page has of the same file. Gives the empty view, files, facts, text and source."""
+        """Delete a run and the files that the page has chosen, unless others use the same files.
+
+        Returns the empty view and the empty values of files, facts, text and source.
+        """
         session = session_of(request)
-        uploads = {*self.chosen.get(session, ())}
-        self._choose(session, None)
+        uploads = {*self.chosen_files.get(session, ())}
+        self._set_chosen_files(session, None)
         job_id = job_id or ""
-        if not JOB_ID.fullmatch(job_id):  # from a browser, which may name any folder
-            return forgotten(), None, "", "", ""
-        sources = self._sources(job_id)
-        # Before anything is erased, so that who watches the run puts nothing back.
+        if not JOB_ID.fullmatch(job_id):  # the browser sends it: it could name any folder
+            return deleted_view(), None, "", "", ""
+        sources = self._sources_of(job_id)
+        # First mark the job as deleted, so that a page that watches it writes nothing again.
         self.service.forget(job_id)
-        self._erase(job_id)
-        used = {path for files in list(self.chosen.values()) for path in files}
-        used |= {source.upload for shown in list(self.shown.values()) for source in shown}
+        self._evict(job_id)
+        used = {path for files in list(self.chosen_files.values()) for path in files}
+        used |= {source.upload for listed in list(self.sources.values()) for source in listed}
         for path in (uploads | {source.upload for source in sources}) - used:
             self.reader.forget(path, session)
         for source in sources:
             if source.upload not in used:
                 self.reader.forget_copy(source.path, session)
-        return forgotten(), None, "", "", ""
-
-    def _erase(self, job_id: str) -> None:
-        """Let go of what this page and its downloads hold of a run."""
-        self.shown.pop(job_id, None)
-        self.requests.pop(job_id, None)
-        self.earlier.forget(job_id)
-        shutil.rmtree(exports_folder(job_id), ignore_errors=True)
+        return deleted_view(), None, "", "", ""
 
     def expire(self, age_s: float) -> None:
-        """Let go of what was kept longer than that."""
+        """Evict and delete what is older than `age_s`."""
         self.reader.expire(age_s)
-        for job_id in {*list(self.shown), *self.earlier.jobs}:
+        for job_id in {*list(self.sources), *self.history.job_ids}:
             if self.service.runner.get(job_id) is None:
-                self.shown.pop(job_id, None)
+                self.sources.pop(job_id, None)
                 self.requests.pop(job_id, None)
-                self.earlier.forget(job_id)
-        sweep(age_s, lambda job_id: self.service.runner.get(job_id) is not None)
+                self.history.forget(job_id)
+        delete_expired(age_s, lambda job_id: self.service.runner.get(job_id) is not None)
 
-    def _checked(self, files: list[str]) -> list[str]:
-        if len(files) > MAX_FILES:
-            raise BadOption(f"{len(files)} files are more than {MAX_FILES}: choose fewer.")
-        return files
+    def _request_of(self, job_id: str) -> Request | None:
+        """Return the request of a run, from memory or from its folder."""
+        if job_id in self.requests:
+            return self.requests[job_id]
+        folder = self.service.folder(job_id)
+        return folder.request() if folder else None
 
+    def _sources_of(self, job_id: str) -> list[SourceDocument]:
+        """Return the documents of a run, from memory or from its folder."""
+        if job_id not in self.sources:
+            folder = self.service.folder(job_id)
+            stored = folder.request() if folder else None
+            if stored is None:
+                return []
+            found = zip(stored.documents, stored.sources, strict=True)
+            self.sources[job_id] = [SourceDocument(doc, path, "", "") for doc, path in found]
+        return self.sources[job_id]
 
-@dataclass(frozen=True)
-class Shown:
-    """A document whose pages can be looked at while its run is remembered."""
+    def _evict(self, job_id: str) -> None:
+        """Remove a run from this process and delete its downloads."""
+        self.sources.pop(job_id, None)
+        self.requests.pop(job_id, None)
+        self.history.forget(job_id)
+        shutil.rmtree(downloads_folder(job_id), ignore_errors=True)
 
-    document: Document
-    path: Path | None  # of the private copy
-    password: str
-    upload: str  # what Gradio called the file
-    seconds: float = 0.0  # that reading it took
-
-
-class View(dict[str, Any]):
-    """What the page shows: status and summary (HTML), job id, running, exports by format, and
-    what is said of how long it is kept. None leaves what is there: until a new run has begun,
-    the earlier one keeps its text, its files and its name."""
-
-    def __init__(self) -> None:
-        super().__init__(status="", summary=None, job=None, running=False, exports=None, kept=None)
-
-    def with_(self, **changes: Any) -> View:
-        """Itself, changed."""
-        self.update(changes)
-        return self
-
-
-def forgotten() -> View:
-    """What a page shows of a run of which nothing is left."""
-    return View().with_(
-        summary=render.EMPTY, status=render.notice("Forgotten."), job="", exports={}, kept=""
-    )
+    def _set_chosen_files(self, session: str, files: list[str] | None) -> None:
+        """Remember the files that a page shows, so that no other page deletes them."""
+        self.chosen_files.pop(session, None)
+        if files and session:
+            self.chosen_files[session] = tuple(files)
+        while len(self.chosen_files) > MAX_TRACKED_PAGES:
+            self.chosen_files.popitem(last=False)
 
 
 def session_of(request: gr.Request | None) -> str:
-    """A name for the page or the program that asks."""
+    """Return the id of the page or the program that sent a request; "" where it has none."""
     return str(getattr(request, "session_hash", "") or "")
 
 
-def status(board: RunState, job: Job) -> str:
-    """Where a run is; while it waits, how many come first and for how long."""
-    if board.stage != "waiting" or not job.ahead:
-        return render.status(board, job.ahead)
-    wait = job.wait_s
-    about = "" if wait is None else f", about {format_duration(wait)}"
-    return render.bar("waiting", 0.0, f"{job.ahead} before this one{about}")
-
-
-def keeping(service: Service, job_id: str) -> str:
-    """What is kept of a run, where and for how long."""
-    hours = counted(service.kept_hours, "hour")
-    if service.settings.on_space:
-        return (
-            f"Jobs here are temporary: your documents and this summary stay on the server for "
-            f"{hours} at most. Download what you need."
+def _at_most_max_files(files: list[str]) -> list[str]:
+    if len(files) > MAX_FILES:
+        raise BadOption(
+            f"You chose {len(files)} files, and at most {MAX_FILES} can be summarized together: "
+            "choose fewer."
         )
-    folder = service.folder(job_id)
-    if folder is None or folder.write_error:
-        return "This run is not kept on disk, which is full or cannot be written."
-    return f"Your documents and this summary are kept for {hours} in {folder.path}."
+    return files

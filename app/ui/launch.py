@@ -1,10 +1,9 @@
-"""Options, then the running page: python app.py, python -m app serve, a Space, a window."""
+"""Start the page: for `python app.py`, `python -m app serve`, a Space, or a desktop window."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from ..settings import (
     quiet_environment,
 )
 from ..summary.models import resolve_model
+from .hosts import is_local, require_access_choice, require_host
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -35,13 +35,11 @@ if TYPE_CHECKING:
     from ..runs.service import Service
     from ..runs.stop import StopSignal
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Start the page and stay until it is closed; the exit code is 0. Raises AppError."""
+    """Serve the page until it is closed. Return the exit code 0; raises AppError."""
     settings = Settings.from_env()
-    options = build_parser(settings).parse_args(sys.argv[1:] if argv is None else list(argv))
+    options = build_serve_parser(settings).parse_args(sys.argv[1:] if argv is None else [*argv])
     set_log_level(options)
     settings = replace(
         settings,
@@ -64,33 +62,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build_parser(settings: Settings) -> Parser:
-    """The options of app.py; defaults are those of the settings and the environment."""
-    parser = Parser(prog=PAGE_PROGRAM, description="Start the summarizer's page on this machine.")
+def build_serve_parser(settings: Settings) -> Parser:
+    """Return the parser of app.py; its defaults are the given settings."""
+    parser = Parser(prog=PAGE_PROGRAM, description="Start the summarizer's page on this computer.")
     option = parser.add_argument
     option(
         "--host",
         default=settings.host,
         metavar="H",
-        help="address to listen on; 0.0.0.0 lets others in (default: %(default)s)",
+        help="address to listen on; 0.0.0.0 lets other computers connect (default: %(default)s)",
     )
     option(
         "--auth",
         type=parse_auth,
         metavar="USER:PASSWORD",
-        help="who may open the page (or SUMMARIZER_AUTH, which other users do not see)",
+        help="ask for this user and password; SUMMARIZER_AUTH sets them too, hidden from other "
+        "users of this computer",
     )
     option(
         "--no-auth",
         action="store_true",
-        help="let everyone in who reaches a --host other than this machine",
+        help="let everyone on the network open the page without a password",
     )
     option(
         "--port",
         type=int,
         default=settings.port,
         metavar="P",
-        help="port (default: the first free one from 7860)",
+        help="port to listen on (default: the first free one from 7860)",
     )
     add_model_options(parser, settings)
     add_device_options(parser, settings)
@@ -100,23 +99,23 @@ def build_parser(settings: Settings) -> Parser:
         default=settings.num_beams,
         metavar="N",
         choices=range(1, MAX_BEAMS + 1),
-        help="beams to begin with (default: %(default)s)",
+        help="beams selected when the page opens (default: %(default)s)",
     )
     option(
         "--max-input-tokens",
         type=int,
         metavar="N",
-        help="tokens read in one pass (default: the model's window)",
+        help="tokens per pass (default: the model's window)",
     )
     option(
         "--mcp",
         action="store_true",
-        help='offer summarize and extract as MCP tools too (needs pip install ".[mcp]")',
+        help='also serve the API as MCP tools (needs pip install ".[mcp]")',
     )
     option(
         "--desktop",
         action="store_true",
-        help="show the page in a window of its own (needs pywebview, else the browser)",
+        help="open the page in a window of its own (needs pywebview; otherwise in the browser)",
     )
     option("--open", action="store_true", help="open the page in the browser")
     add_version_option(parser)
@@ -125,63 +124,38 @@ def build_parser(settings: Settings) -> Parser:
 
 
 def parse_auth(text: str) -> tuple[str, str]:
-    """USER:PASSWORD as a pair, for argparse."""
+    """Return (user, password) from USER:PASSWORD, for argparse."""
     user, colon, password = text.partition(":")
     if not (user and colon and password):
         raise argparse.ArgumentTypeError("write it as USER:PASSWORD")
     return user, password
 
 
-def require_lock(settings: Settings) -> None:
-    """Raises BadOption when others could come in and nobody has said who, or that all may."""
-    if settings.host in LOOPBACK or settings.on_space or settings.auth or settings.no_auth:
-        return
-    raise BadOption(
-        f"On host {settings.host} others on the network could use this page and read what it "
-        "summarizes: add --auth USER:PASSWORD, or --no-auth if everyone may."
-    )
-
-
-def require_host(host: str) -> None:
-    """Raises BadOption when nothing can listen there: Gradio would try port after port."""
-    try:
-        name = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-        family, kind, protocol, _, address = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        reason = (getattr(error, "strerror", None) or "no such name").lower()
-        raise BadOption(
-            f"The page cannot listen on host {host} ({reason}): choose a name or address of this "
-            "machine with --host."
-        ) from error
-
-
 def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
-    """The page, not yet running, and the service behind it."""
-    quiet_environment()  # before Gradio is imported
+    """Return the page, not yet running, and the service behind it."""
+    quiet_environment()  # Gradio reads these variables when it is imported
     from ..runs.service import Service
     from .handlers import Handlers
     from .layout import build_page
 
-    service = Service(settings, _lent_gpu(settings))
+    service = Service(settings, _zero_gpu_function(settings))
     handlers = Handlers(service)
     service.tidy(handlers.expire)
     return build_page(handlers, settings), service
 
 
 def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
-    """Run until interrupted or the window is closed. Raises ModelNotFound, BadOption."""
-    require_lock(settings)
+    """Run until interrupted or the window is closed. Raises ModelNotFound and BadOption."""
+    require_access_choice(settings)
     require_host(settings.host)
     resolve_model(settings.model, settings.revision)
     if settings.mcp and not importlib.util.find_spec("mcp"):
-        raise BadOption('--mcp needs a library more: pip install ".[mcp]" adds it.')
+        raise BadOption('--mcp needs the package “mcp”: install it with pip install ".[mcp]".')
     page, service = create_app(settings)
     try:
         url = start(page, settings, browser=browser and not desktop)
         if not settings.zero_gpu:
-            _warm(service)
+            _preload_model(service)
         _announce(url, settings)
         if desktop:
             from ..desktop import show
@@ -195,7 +169,7 @@ def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> N
 
 
 def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
-    """Begin to serve, in the background; returns the address. Raises BadOption."""
+    """Start serving in the background and return the URL. Raises BadOption."""
     import gradio as gr
 
     assets = assets_dir()
@@ -225,21 +199,22 @@ def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
             head=f"<script>{(assets / 'page.js').read_text(encoding='utf-8')}</script>",
         )
     except OSError as error:
+        ports = f"port {settings.port} is" if settings.port else "ports 7860 to 7959 are"
         raise BadOption(
-            f"The page cannot start on {settings.host}, port {settings.port or '7860 to 7959'}: "
-            "it is taken; choose another with --port."
+            f"The page cannot start on {settings.host}: {ports} in use; choose another one with "
+            "--port."
         ) from error
     return str(url)
 
 
 def _theme(gr: Any) -> Any:
-    """Colours from one hue; system fonts, so that nothing is fetched."""
+    """Return a theme of one hue with system fonts, so that nothing is fetched."""
     fonts = ["ui-sans-serif", "system-ui", "sans-serif"]
     mono = ["ui-monospace", "Consolas", "monospace"]
     theme = gr.themes.Default(
         primary_hue="teal", neutral_hue="slate", font=fonts, font_mono=mono, radius_size="md"
     )
-    # Gradio's own are too pale to be read: 2.5 to 1 on white, where 4.5 is asked for.
+    # Gradio's own colours have a contrast of 2.5 to 1 on white; WCAG AA asks for 4.5.
     return theme.set(
         color_accent="*primary_700",
         button_primary_background_fill="*primary_700",
@@ -255,7 +230,7 @@ def _theme(gr: Any) -> Any:
     )
 
 
-def _lent_gpu(settings: Settings) -> Callable[..., Iterator[Any]] | None:
+def _zero_gpu_function(settings: Settings) -> Callable[..., Iterator[Any]] | None:
     if not settings.zero_gpu:
         return None
     from . import zerogpu
@@ -264,8 +239,8 @@ def _lent_gpu(settings: Settings) -> Callable[..., Iterator[Any]] | None:
     return zerogpu.summarize_on_gpu
 
 
-def _warm(service: Service) -> None:
-    """Load the model, and measure the machine once, while the person is still choosing a file."""
+def _preload_model(service: Service) -> None:
+    """Load the model and measure its speed while the user is still choosing a file."""
 
     def load(stop: StopSignal) -> Iterator[Any]:
         settings = service.settings
@@ -276,10 +251,10 @@ def _warm(service: Service) -> None:
 
 
 def _announce(url: str, settings: Settings) -> None:
-    print(f"Open {url} in a browser. Stop with Ctrl-C.", flush=True)
-    if settings.host not in LOOPBACK and not settings.on_space:
+    print(f"Open {url} in a browser. Press Ctrl-C to stop.", flush=True)
+    if not is_local(settings) and not settings.on_space:
         print(
-            f"Others on the network can use this page too (host {settings.host}).",
+            f"Others on the network can open this page too (host {settings.host}).",
             file=sys.stderr,
             flush=True,
         )

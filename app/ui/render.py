@@ -1,5 +1,8 @@
-"""A run's state as HTML. Everything that comes from a document is escaped, and its language is
-told to be unknown, or a screen reader would speak all of them as English."""
+"""Render the state of a run as HTML.
+
+All text from a document is escaped. Its elements have an empty `lang`, since screen readers would
+otherwise speak every language as English.
+"""
 
 from __future__ import annotations
 
@@ -37,85 +40,84 @@ from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
 from ..wording import counted, ranges
 
-STAGES = {
+STAGE_LABELS = {
     "waiting": "Waiting",
     "reading": "Reading",
     "loading": "Loading the model",
-    "encoding": "Understanding",
+    "encoding": "Analyzing",
     "decoding": "Writing",
     "done": "Done",
     "stopped": "Stopped",
 }
-MAX_CELLS = 300  # of the coverage strip; more pages share cells
-EMPTY = (
-    '<div class="empty"><p>Drop a PDF, or paste a long text, then press '
-    "<strong>Summarize</strong>.</p><p>Sentences that can no longer change are solid; the "
-    'search\'s current best guess is <span class="provisional">grey</span>.</p></div>'
+MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
+EMPTY_SUMMARY = (
+    '<div class="empty"><p>Drop a PDF or paste a long text, then press '
+    "<strong>Summarize</strong>.</p><p>The summary appears here while it is being written. "
+    '<span class="provisional">Grey text</span> may still change.</p></div>'
 )
 
 
 def error(message: str) -> str:
-    """A failure, announced by screen readers."""
+    """Return an error message, announced by screen readers."""
     return f'<div class="problem" role="alert">{escape(message)}</div>'
 
 
 def notice(message: str) -> str:
-    """Something worth knowing that is no failure."""
+    """Return a message that is no error."""
     return f'<div class="notice" role="status">{escape(message)}</div>'
 
 
-def bar(stage: str, fraction: float, detail: str = "") -> str:
-    """A progress bar with its stage in words."""
+def progress_bar(stage: str, fraction: float, detail: str = "") -> str:
+    """Return a progress bar with the name of its stage above it."""
     percent = round(100 * min(max(fraction, 0.0), 1.0))
-    # Only the stage is announced: the rest changes many times a second.
+    # Screen readers announce only the stage: the rest changes many times a second.
     rest = f" · {escape(detail)}" if detail else ""
     return (
         '<div class="status"><div class="words">'
-        f'<span role="status">{STAGES[stage]}</span>{rest}</div>'
+        f'<span role="status">{STAGE_LABELS[stage]}</span>{rest}</div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{percent}" aria-label="{STAGES[stage]}">'
+        f'aria-valuenow="{percent}" aria-label="{STAGE_LABELS[stage]}">'
         f'<div style="width:{percent}%"></div></div></div>'
     )
 
 
-def forecast(line: str) -> str:
-    """What a run will take, quietly."""
+def estimate(line: str) -> str:
+    """Return a line with the estimated time and memory of a run."""
     return f'<p class="forecast" role="status">{escape(line)}</p>'
 
 
-def status(board: RunState, ahead: int = 0) -> str:
-    """Where a run is."""
-    if board.stage == "waiting":
-        detail = f"{ahead} before this one" if ahead else ""
-        return bar("waiting", 0.0, detail)
-    p, parts = board.progress, []
-    if board.total > 1:
-        parts.append(f"document {len(board.documents)} of {board.total}")
+def run_status(state: RunState) -> str:
+    """Return the progress bar of a run."""
+    if state.stage == "waiting":
+        return progress_bar("waiting", 0.0)
+    p, parts = state.progress, []
+    if state.total > 1:
+        parts.append(f"document {len(state.documents)} of {state.total}")
     if p is not None and p.sections > 1:
         parts.append(f"section {p.section} of {p.sections}")
     if p is not None and p.remaining_s is not None:
         parts.append(f"about {format_duration(p.remaining_s)} left")
-    return bar(board.stage, board.fraction, ", ".join(parts))
+    return progress_bar(state.stage, state.fraction, ", ".join(parts))
 
 
-def finished(board: RunState) -> str:
-    """The line under a summary that has ended."""
-    summaries = [d.summary for d in board.documents if d.summary]
+def finished_status(state: RunState) -> str:
+    """Return the status line of a run that has ended."""
+    summaries = [d.summary for d in state.documents if d.summary]
     seconds = sum(s.timings.get("total_s", 0.0) for s in summaries)
     words = sum(count_words(s.summary) for s in summaries)
     stage = "stopped" if any(s.stopped for s in summaries) else "done"
-    line = f"{STAGES[stage]} · {counted(words, 'word')} in {seconds:.1f} s"
+    line = f"{STAGE_LABELS[stage]} · {counted(words, 'word')} in {seconds:.1f} s"
     return f'<div class="status"><div class="words"><span role="status">{line}</span></div></div>'
 
 
-def summary(board: RunState, busy: bool) -> str:
-    """All documents of a run: solid where certain, grey where not yet; ``busy`` while it runs."""
-    several = len(board.documents) > 1 or board.total > 1
-    parts = [_document(n, document, several) for n, document in enumerate(board.documents)]
+def summary_html(state: RunState, busy: bool) -> str:
+    """Return the summaries of a run, provisional text in grey; `busy` while the run goes on."""
+    several = len(state.documents) > 1 or state.total > 1
+    parts = [_document_article(n, document, several) for n, document in enumerate(state.documents)]
     return f'<div id="summary" aria-busy="{str(busy).lower()}">{"".join(parts)}</div>'
 
 
-def _document(number: int, document: DocumentState, several: bool) -> str:
+def _document_article(number: int, document: DocumentState, several: bool) -> str:
     html = f"<h2>{escape(document.name)}</h2>" if several else ""
     if document.error:
         return html + error(document.error)
@@ -123,27 +125,25 @@ def _document(number: int, document: DocumentState, several: bool) -> str:
     planned = document.planned.sections if document.planned else 0
     headed = max(planned, len(document.sections)) > 1
     if document.summary is not None and document.summary.overview:
-        short = " ".join(_sentence(number, s) for s in document.summary.overview)
+        short = " ".join(cited_sentence(number, s) for s in document.summary.overview)
         short = f'{_heading(head, OVERVIEW_HEADING)}<p lang="">{short}</p>'
         html += f'<section class="short">{short}</section>'
-        html += coverage(number, document.summary)
+        html += coverage_strip(number, document.summary)
     for section in document.sections:
         html += _heading(head, section_heading(section)) if headed else ""
-        html += _section(number, section)
+        html += _section_paragraph(number, section)
     if document.summary is not None:
-        html += "" if document.summary.overview else coverage(number, document.summary)
-        html += _warnings([*document.summary.warnings, *document.notices])
+        html += "" if document.summary.overview else coverage_strip(number, document.summary)
+        html += _warning_list([*document.summary.warnings, *document.notices])
         html += f'<p class="provenance">{escape(provenance_line(document.summary))}</p>'
     return f"<article>{html}</article>"
 
 
-def _warnings(warnings: Sequence[AppWarning]) -> str:
-    """What a reader must know, with the way to the references where they are left out."""
+def _warning_list(warnings: Sequence[AppWarning]) -> str:
+    """List the warnings, with a button to include the references where they are left out."""
     button = ' <button type="button" class="include">Include it now</button>'
-    items = "".join(
-        f"<li>{escape(w.message)}{button if w.kind is WarningKind.REFERENCES_LEFT_OUT else ''}</li>"
-        for w in warnings
-    )
+    buttons = {WarningKind.REFERENCES_LEFT_OUT: button}
+    items = "".join(f"<li>{escape(w.message)}{buttons.get(w.kind, '')}</li>" for w in warnings)
     return f'<ul class="warnings">{items}</ul>' if items else ""
 
 
@@ -151,19 +151,20 @@ def _heading(tag: str, title: str) -> str:
     return f'<{tag} class="head">{escape(title)}</{tag}>'
 
 
-def _section(number: int, section: SectionState) -> str:
-    # The guess continues the certain text in the same paragraph, its own spaces included.
-    text = " ".join(_sentence(number, s) for s in section.sentences) or escape(section.committed)
-    guess = ""
+def _section_paragraph(number: int, section: SectionState) -> str:
+    # Provisional text continues the paragraph of the committed text and brings its own spaces.
+    cited = " ".join(cited_sentence(number, sentence) for sentence in section.sentences)
+    text = cited or escape(section.committed)
+    provisional = ""
     if section.provisional:
-        guess = f'<span class="provisional">{escape(section.provisional)}</span>'
-    return f'<p class="text" lang="">{text}{guess}</p>'
+        provisional = f'<span class="provisional">{escape(section.provisional)}</span>'
+    return f'<p class="text" lang="">{text}{provisional}</p>'
 
 
-def _sentence(number: int, sentence: Sentence) -> str:
-    """The sentence, doubtful spans marked, and a button that shows where it came from."""
+def cited_sentence(number: int, sentence: Sentence) -> str:
+    """Return a sentence with its doubtful spans marked and a button that shows its source."""
     html = "".join(
-        _doubtful(text, reason) if reason else escape(text)
+        _flagged_span(text, reason) if reason else escape(text)
         for text, reason in flagged_spans(sentence)
     )
     if not sentence.pages:
@@ -174,31 +175,33 @@ def _sentence(number: int, sentence: Sentence) -> str:
         )
     label = escape(cite_pages(sentence.labels))
     numbers = ranges(sentence.pages)
-    # What is printed on a page may be another number than a viewer of the file counts.
+    # The printed page number may differ from the position in the file, which viewers count.
     physical = "" if label.endswith(f" {numbers}") else f": page {numbers} of the file"
     passages = escape(json.dumps(sentence.passages), quote=True)
     return (
         f'{html} <button type="button" class="cite" data-document="{number}" '
         f'data-page="{sentence.pages[0]}" data-passages="{passages}" '
-        f'title="Show where it stands{physical}">{label}</button>'
+        f'title="Show the source{physical}">{label}</button>'
     )
 
 
-def _doubtful(text: str, reason: str) -> str:
+def _flagged_span(text: str, reason: str) -> str:
     reason = escape(reason)
     return (
         f'<mark class="flag" tabindex="0" title="{reason}">{escape(text)}'
-        f'<span class="spoken"> (doubtful: {reason})</span></mark>'
+        f'<span class="spoken"> (check this: {reason})</span></mark>'
     )
 
 
-def coverage(number: int, summary: Summary) -> str:
-    """A cell per page (or run of pages): read or why not; above it, the higher the more, a bar
-    where the summary draws on it."""
+def coverage_strip(number: int, summary: Summary) -> str:
+    """Return a strip with a cell for each page, or for several pages of a long document.
+
+    A cell shows whether its pages were read, and a bar above it how often they are cited.
+    """
     if not summary.coverage:
         return ""
     cited = citations_per_page(summary)
-    step = -(-len(summary.coverage) // MAX_CELLS)
+    step = -(-len(summary.coverage) // MAX_STRIP_CELLS)
     cells = []
     for begin in range(0, len(summary.coverage), step):
         run = summary.coverage[begin : begin + step]
@@ -215,7 +218,7 @@ def coverage(number: int, summary: Summary) -> str:
         )
     line = escape(coverage_line(summary), quote=True)
     few = " few" if len(cells) <= MAX_WIDE_CELLS else ""
-    if len(cells) == 1:  # there is nothing to tell apart
+    if len(cells) == 1:  # the line says all that one cell could show
         return f'<div class="coverage"><p>{line}</p></div>'
     return (
         f'<div class="coverage"><p>{line}</p>'
@@ -225,9 +228,9 @@ def coverage(number: int, summary: Summary) -> str:
 
 
 def _legend(statuses: set[str], is_cited: bool) -> str:
-    """What the cells mean, as far as they are there."""
+    """Explain the kinds of cells that a strip has."""
     found = [("read", "0", "read")] if "read" in statuses else []
-    found += [("read", "3", "the summary draws on it")] if is_cited else []
+    found += [("read", "3", "cited in the summary")] if is_cited else []
     found += [("other", "0", "left out")] if statuses - {"read", "stopped"} else []
     found += [("stopped", "0", STATUSES["stopped"])] if "stopped" in statuses else []
     return (
@@ -240,15 +243,15 @@ def _legend(statuses: set[str], is_cited: bool) -> str:
     )
 
 
-def comparison(one: Summary, two: Summary) -> str:
-    """Two summaries of one document beside each other; what only one says stands out."""
-    rows = align_sections(one, two)
-    both = common_sentences(rows)
+def comparison_table(earlier: Summary, current: Summary) -> str:
+    """Return two summaries side by side; sentences that only one of them has are highlighted."""
+    rows = align_sections(earlier, current)
+    common = common_sentences(rows)
 
     def side(sentences: Sequence[Sentence]) -> str:
-        kinds = ("both" if normalize_sentence(s.text) in both else "only" for s in sentences)
+        kinds = ("both" if normalize_sentence(s.text) in common else "only" for s in sentences)
         pairs = zip(kinds, sentences, strict=True)
-        return " ".join(f'<span class="{kind}">{_sentence(0, s)}</span>' for kind, s in pairs)
+        return " ".join(f'<span class="{kind}">{cited_sentence(0, s)}</span>' for kind, s in pairs)
 
     body = "".join(
         f'<tr><th colspan="2" scope="rowgroup">{escape(row.heading)}</th></tr>'
@@ -256,18 +259,17 @@ def comparison(one: Summary, two: Summary) -> str:
         for row in rows
     )
     heads = "".join(
-        f'<th scope="col">{when}<small>{escape(describe_summary(s))}</small></th>'
-        for when, s in (("Earlier", one), ("Now", two))
+        f'<th scope="col">{label}<small>{escape(describe_summary(s))}</small></th>'
+        for label, s in (("Earlier", earlier), ("Current", current))
     )
     return (
         f'<table class="compare"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
-        '<p class="legend"><span class="only">Marked</span>only this one says it</p>'
+        '<p class="legend"><span class="only">Highlighted</span>only in this summary</p>'
     )
 
 
 def source_page(number: int, page: int, document: Document, body: str) -> str:
-    """A page of the source beside the summary, with the way back and to its neighbours."""
-
+    """Return a page of the source with buttons to the pages before and after it."""
     label, last = document.pages[page - 1].label, len(document.pages)
 
     def turn(to: int, text: str) -> str:
@@ -279,11 +281,11 @@ def source_page(number: int, page: int, document: Document, body: str) -> str:
 
     printed = f" (printed: {escape(label)})" if label != str(page) else ""
     name = f"{escape(document.name)} · {document.unit} {page} of {last}{printed}"
-    return _source(turn(page - 1, "‹ Before") + turn(page + 1, "Next ›"), name, body)
+    return _source(turn(page - 1, "‹ Previous") + turn(page + 1, "Next ›"), name, body)
 
 
-def no_source(message: str) -> str:
-    """Why there is no page to show, where it would stand."""
+def missing_source(message: str) -> str:
+    """Return a message in place of a page of the source."""
     return _source("", "Source", notice(message))
 
 
@@ -296,16 +298,16 @@ def _source(turns: str, name: str, body: str) -> str:
     )
 
 
-def picture(png: bytes, page: int, passages: Sequence[str]) -> str:
-    """A page drawn by the server; who cannot see it is told what is marked on it."""
+def page_picture(png: bytes, page: int, passages: Sequence[str]) -> str:
+    """Return the picture of a page; its alternative text names the marked passages."""
     data = base64.b64encode(png).decode("ascii")
-    marked = f", where this is marked: {' … '.join(passages)}" if passages else ""
+    marked = f", marked: {' … '.join(passages)}" if passages else ""
     alt = escape(f"Page {page}{marked}")
     return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
 
 
 def passage_in_context(text: str, passages: Sequence[str]) -> str:
-    """A page's text with the cited passages marked."""
+    """Return the text of a page with the cited passages marked."""
     spans = sorted((at, at + len(p)) for p in passages if p and (at := text.find(p)) >= 0)
     html, at = "", 0
     for start, end in spans:
@@ -315,14 +317,14 @@ def passage_in_context(text: str, passages: Sequence[str]) -> str:
     return f'<div class="context" lang="">{html}{escape(text[at:])}</div>'
 
 
-def facts(documents: Sequence[Document]) -> str:
-    """What was read: pages, words, and what could not be read."""
+def document_facts(documents: Sequence[Document]) -> str:
+    """Return the pages, words and warnings of each document that was read."""
     items = []
     for document in documents:
         pages = counted(len(document.pages), document.unit)
         words = counted(sum(count_words(page.text) for page in document.pages), "word")
         warnings = "".join(
-            f"<br><small{_mood(w)}>{escape(w.message)}</small>" for w in document.warnings
+            f"<br><small{_quiet_class(w)}>{escape(w.message)}</small>" for w in document.warnings
         )
         items.append(
             f"<li><strong>{escape(document.name)}</strong> · {pages} · {words}{warnings}</li>"
@@ -330,5 +332,5 @@ def facts(documents: Sequence[Document]) -> str:
     return f'<ul class="facts">{"".join(items)}</ul>'
 
 
-def _mood(warning: AppWarning) -> str:
+def _quiet_class(warning: AppWarning) -> str:
     return ' class="quiet"' if warning.is_informational else ""

@@ -1,7 +1,7 @@
-"""A GPU lent per call: the one function that runs in the process that holds it.
+"""Run on a GPU that Hugging Face ZeroGPU lends per call, in the process that holds it.
 
-Imported only where the environment says so, and before torch is. Plain data goes in and comes
-out, since both cross to another process.
+Import this module only on such a Space, and before torch: `spaces` prepares CUDA for it. Arguments
+and events cross to another process, so they are plain data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import spaces  # first: it prepares CUDA for the imports below
+import spaces  # before the imports below, which load torch
 
 from ..events import Event
 from ..runs.journal import JobFolder
@@ -17,6 +17,8 @@ from ..runs.model_cache import ModelCache
 from ..runs.request import Request
 from ..runs.request_run import summarize_all
 from ..settings import GPU_SECONDS, Settings
+
+CHARACTERS_PER_SECOND = 20_000  # read and summarized; a cautious guess, chosen by hand
 
 _models: ModelCache | None = None
 
@@ -28,15 +30,14 @@ def prepare(settings: Settings) -> None:
     _models.get(settings.model)
 
 
-def seconds_for(request: Request, folder: Path | None = None) -> int:
-    """How long to ask the GPU for: a shorter call waits less for its turn."""
+def gpu_seconds(request: Request, folder: Path | None = None) -> int:
+    """Return the seconds to reserve the GPU for; shorter calls wait less in the queue."""
     characters = sum(len(page.text) for d in request.documents for page in d.pages)
-    return int(min(GPU_SECONDS[1], GPU_SECONDS[0] + characters / 20_000))
+    return int(min(GPU_SECONDS[1], GPU_SECONDS[0] + characters / CHARACTERS_PER_SECOND))
 
 
-@spaces.GPU(duration=seconds_for)
+@spaces.GPU(duration=gpu_seconds)
 def summarize_on_gpu(request: Request, folder: Path | None = None) -> Iterator[Event]:
-    """Every event of a request, one per decode step and encoder layer; what is finished is kept
-    in the folder, which the process that asks holds."""
+    """Yield the events of a request. Finished sections are stored in the folder."""
     assert _models is not None
     yield from summarize_all(request, _models, None, JobFolder(folder) if folder else None)

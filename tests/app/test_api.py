@@ -19,7 +19,7 @@ def client():
         yield Client(url, verbose=False)
 
 
-def test_summarize_streams_and_ends_with_the_object(client) -> None:
+def test_summarize_streams_and_ends_with_the_result(client) -> None:
     text = EXAMPLE_TEXT.read_text(encoding="utf-8")
     job = client.submit(text=text, api_name="/summarize")
     answers = list(job)
@@ -52,7 +52,7 @@ def test_summarize_streams_and_ends_with_the_object(client) -> None:
     assert result["options"]["length"] == "medium" and result["options"]["num_beams"] == 4
 
 
-def test_summarize_takes_a_file_and_pages(client) -> None:
+def test_summarize_takes_a_file_and_a_page_range(client) -> None:
     result = client.predict(
         file=handle_file(str(EXAMPLE_PDF)),
         length="short",
@@ -64,16 +64,16 @@ def test_summarize_takes_a_file_and_pages(client) -> None:
     assert result["sections"][0]["pages"][0] >= 6 and result["sections"][-1]["pages"][1] <= 8
 
 
-def test_extract_gives_the_pages(client) -> None:
+def test_extract_returns_the_pages(client) -> None:
     result = client.predict(file=handle_file(str(EXAMPLE_PDF)), api_name="/extract")
     assert result["unit"] == "page" and len(result["pages"]) == 29
     text = client.predict(text="Just this.", api_name="/extract")
     assert text["unit"] == "part" and text["pages"][0]["text"] == "Just this."
 
 
-def test_errors_come_in_words(client) -> None:
+def test_errors_have_readable_messages(client) -> None:
     for arguments, word in (
-        ({}, "neither"),
+        ({}, "Neither"),
         ({"text": "Some words here."}, "epic"),
     ):
         with pytest.raises(AppError, match=word):
@@ -99,20 +99,20 @@ def test_only_the_two_endpoints_are_public(client) -> None:
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])
 
 
-def test_wrong_values_are_refused_in_words_and_no_log_quotes_them() -> None:
+def test_wrong_parameters_are_refused_and_not_logged() -> None:
     log: list[str] = []
     with running_page("--dtype", "float32", log=log) as url:
         for data in (["Secret words."], [{"path": "secret.pdf"}, "Secret words.", "", False]):
-            assert "is not what this endpoint takes" in called(url, "extract", data)
+            assert "do not match the parameters" in call_endpoint(url, "extract", data)
     assert not any(word in line for line in log for word in ("Traceback", "ecret"))
 
 
-def called(url: str, name: str, data: list) -> str:
+def call_endpoint(url: str, name: str, data: list) -> str:
     """The events of a call as a program without gradio_client sends it."""
     address = f"{url}gradio_api/call/{name}"
     body = json.dumps({"data": data}).encode()
-    asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
         event = json.load(answer)["event_id"]
     with urllib.request.urlopen(f"{address}/{event}", timeout=60) as answer:
         return answer.read().decode()

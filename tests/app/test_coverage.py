@@ -25,7 +25,7 @@ from app.evidence.coverage import (
 from app.export.formats import export_text
 from app.export.shared import section_heading
 from app.ui import render
-from app.ui.preview import label_of
+from app.ui.estimate import section_label
 from tests.conftest import paged
 
 
@@ -62,9 +62,9 @@ def test_printed_labels_and_file_positions_are_both_shown() -> None:
     )
     document = replace(document, pages=pages)
     assert page_labels(document, (1, 3)) == ("i", "2")
-    html = render._sentence(0, Sentence("Three.", (3,), page_labels(document, (3,))))
+    html = render.cited_sentence(0, Sentence("Three.", (3,), page_labels(document, (3,))))
     assert 'data-page="3"' in html and ">p. 2<" in html and "page 3 of the file" in html
-    same = render._sentence(0, Sentence("Three.", (3,), ("3",)))
+    same = render.cited_sentence(0, Sentence("Three.", (3,), ("3",)))
     assert ">p. 3<" in same and "of the file" not in same
     assert "page 3 of 3 (printed: 2)" in render.source_page(0, 3, document, "")
     assert "printed" not in render.source_page(0, 2, paged("a", "b"), "")
@@ -87,11 +87,13 @@ def test_all_formats_name_pages_by_their_labels() -> None:
     )
     assert coverage_line(summary) == line
     assert line in export_text(summary, "txt")
-    for html in (render.coverage(0, summary), export_text(summary, "html")):
+    for html in (render.coverage_strip(0, summary), export_text(summary, "html")):
         assert "Page &lt;i&gt;, 1 of the file: table of contents left out" in html
         assert "Page 2, 4 of the file: not reached" in html and "<i>" not in html
-    assert "Page 4: " in render.coverage(0, replace(summary, labels=()))
-    assert label_of(Section("Tides", 0, 9, (2, 4), 1), document) == "Tides · pages ii-2 · 1 word"
+    assert "Page 4: " in render.coverage_strip(0, replace(summary, labels=()))
+    assert (
+        section_label(Section("Tides", 0, 9, (2, 4), 1), document) == "Tides · pages ii-2 · 1 word"
+    )
     assert document_warnings(pages[:1], [1], (), "page")[0].message.endswith(
         "(page <i>) is left out."
     )
@@ -115,14 +117,14 @@ def test_unreached_pages_are_not_reported_as_left_out(
 ) -> None:
     coverage = tuple(enumerate(statuses, 1))
     summary = Summary("a.pdf", 2, "bundled", {}, "x", (), coverage=coverage, stopped=True)
-    legend = render.coverage(0, summary).partition('class="legend"')[2]
+    legend = render.coverage_strip(0, summary).partition('class="legend"')[2]
     assert re.findall(r"</span>([^<]+)</span>", legend) == page
     html = export_text(summary, "html")
     assert re.findall(r"(?:Grey|Empty): [a-z ]+\.", html) == file
 
 
 def test_titles_of_cells_for_several_pages_name_all() -> None:
-    assert 'title="Pages 1-2: read' in render.coverage(0, drawing(pages=600))
+    assert 'title="Pages 1-2: read' in render.coverage_strip(0, drawing(pages=600))
 
 
 def test_parts_and_chapters_are_named_by_their_unit() -> None:
@@ -140,7 +142,7 @@ def test_parts_and_chapters_are_named_by_their_unit() -> None:
     for fmt in ("md", "txt", "html"):
         said = export_text(summary, fmt)
         assert "2 of 3 parts read" in said and "3 parts; model" in said
-    assert "Part 3: not reached" in render.coverage(0, summary)
+    assert "Part 3: not reached" in render.coverage_strip(0, summary)
 
 
 def drawing(*cited: tuple[int, ...], pages: int = 40) -> Summary:
@@ -162,10 +164,10 @@ def test_the_map_counts_each_sentence_on_its_pages(
     cited = [tuple(p for p in where if p <= pages) for where in cited]
     summary = drawing(*cited, pages=pages)
     cells = re.findall(
-        r'data-page="(\d+)" data-uses="(\d)".*?title="([^"]*)"', render.coverage(0, summary)
+        r'data-page="(\d+)" data-uses="(\d)".*?title="([^"]*)"', render.coverage_strip(0, summary)
     )
-    step = -(-pages // render.MAX_CELLS)
-    assert len(cells) == -(-pages // step) <= render.MAX_CELLS
+    step = -(-pages // render.MAX_STRIP_CELLS)
+    assert len(cells) == -(-pages // step) <= render.MAX_STRIP_CELLS
     counts = citations_per_page(summary)
     assert sum(counts.values()) == sum(map(len, cited))
     for first, uses, title in cells:
@@ -176,14 +178,14 @@ def test_the_map_counts_each_sentence_on_its_pages(
 
 
 def test_one_cell_is_reached_by_tab_and_the_others_by_arrows() -> None:
-    html = render.coverage(0, drawing((1,), (1, 2)))
+    html = render.coverage_strip(0, drawing((1,), (1, 2)))
     assert html.count('tabindex="0"') == 1 and html.count('tabindex="-1"') == 39
-    assert "the summary draws on it" in html and "left out" in html
-    assert "draws on it" not in render.coverage(0, drawing())
+    assert "cited in the summary" in html and "left out" in html
+    assert "cited in the" not in render.coverage_strip(0, drawing())
 
 
 def test_a_single_page_has_no_map() -> None:
-    html = render.coverage(0, drawing((1,), pages=1))
+    html = render.coverage_strip(0, drawing((1,), pages=1))
     assert "0 of 1 page read" in html and "strip" not in html and "legend" not in html
 
 
@@ -192,10 +194,10 @@ def test_the_coverage_map_follows_the_overview() -> None:
 
     summary = replace(drawing((1,)), overview=(Sentence("In all.", (1,), ("1",)),))
     board = RunState([DocumentState("a.pdf", [SectionState((1, 40), committed="Text.")], summary)])
-    html = render.summary(board, False)
+    html = render.summary_html(board, False)
     assert html.index("In all.") < html.index('class="strip') < html.index("Text.")
     board.documents[0].summary = replace(summary, overview=())
-    html = render.summary(board, False)
+    html = render.summary_html(board, False)
     assert html.index("Text.") < html.index('class="strip')
     assert html.count('class="strip') == 1
 

@@ -71,7 +71,7 @@ def test_page_exports_the_same_summary(bundled, expected) -> None:
 
     handlers = Handlers(Service(Settings(device="cpu", dtype="float32")))
     handlers.service.models._summarizer, handlers.service.models._name = bundled, "bundled"
-    form = Form("text", text=TEXT, length="short")
+    form = Form("text", text=TEXT, options=Options(length="short"))
     for view in handlers.run(form, SimpleNamespace(session_hash="s")):
         if view["exports"]:
             result = json.loads(Path(view["exports"]["json"]).read_text(encoding="utf-8"))

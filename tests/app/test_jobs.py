@@ -28,10 +28,11 @@ from app.settings import Settings, data_dir
 from app.summary.summarizer import Options
 from app.summary.throughput import format_duration
 from app.ui import render
-from app.ui.exports import exports_folder
+from app.ui.downloads import downloads_folder
 from app.ui.form import Form
-from app.ui.handlers import Handlers, keeping, status
-from app.ui.layout import component_updates, control_updates
+from app.ui.handlers import Handlers
+from app.ui.view import job_status, storage_note
+from app.ui.wiring import component_updates, control_updates
 from tests.conftest import EXAMPLE_PDF, ROOT
 
 SECTION = SectionSummary((1, 2), "One. Two.", 10, 4)
@@ -396,7 +397,7 @@ def page_of(session: str) -> SimpleNamespace:
     return SimpleNamespace(session_hash=session)
 
 
-SHORT = Form("text", length="short", num_beams=2, max_new_tokens=12)
+SHORT = Form("text", options=Options(length="short", num_beams=2, max_new_tokens=12))
 
 
 def test_stop_while_reading_ends_the_reading(bundled) -> None:
@@ -487,15 +488,14 @@ def test_forget_deletes_journal_and_exports(bundled, article) -> None:
     assert path.is_dir() and all(p.is_file() for p in exports)
     view, *cleared = handlers.forget(last["job"])
     assert not path.exists() and not any(p.exists() for p in exports)
-    assert "Forgotten" in view["status"] and view["job"] == "" and cleared == [None, "", "", ""]
+    assert "Deleted" in view["status"] and view["job"] == "" and cleared == [None, "", "", ""]
     assert list(handlers.reattach(last["job"], page_of("s"))) == []
 
 
 def test_watchers_of_a_forgotten_run_show_nothing_of_it(bundled, article) -> None:
     handlers = handlers_with(bundled, None)
-    form = Form(
-        "text", None, article.pages[0].text, length="long", num_beams=2, max_input_tokens=600
-    )
+    options = Options(length="long", num_beams=2, max_input_tokens=600)
+    form = Form("text", text=article.pages[0].text, options=options)
     views = handlers.run(form, page_of("s"))
     job = next(v["job"] for v in views if v["summary"])
     other = handlers.reattach(job, page_of("t"))
@@ -503,28 +503,28 @@ def test_watchers_of_a_forgotten_run_show_nothing_of_it(bundled, article) -> Non
     path = handlers.service.folder(job).path
     handlers.forget(job)
     for last in (list(views)[-1], list(other)[-1]):
-        assert last["summary"] == render.EMPTY and "Forgotten" in last["status"]
+        assert last["summary"] == render.EMPTY_SUMMARY and "Deleted" in last["status"]
         assert last["job"] == "" and last["exports"] == {} and not last["running"]
-    assert not path.exists() and not exports_folder(job).exists()
-    assert handlers.earlier.summary(job) is None and not handlers.shown
+    assert not path.exists() and not downloads_folder(job).exists()
+    assert handlers.history.summary(job) is None and not handlers.sources
 
 
 def test_run_forgotten_during_its_export_leaves_no_files(bundled, article, monkeypatch) -> None:
     from app.ui import handlers as page
 
     handlers = handlers_with(bundled, None)
-    write = page.write_exports
+    write = page.write_downloads
 
     def forgotten_meanwhile(board, folder):
         handlers.forget(folder.name.removeprefix("exports-"))
         return write(board, folder)
 
-    monkeypatch.setattr(page, "write_exports", forgotten_meanwhile)
+    monkeypatch.setattr(page, "write_downloads", forgotten_meanwhile)
     views = handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s"))
     job = next(v["job"] for v in views if v["job"])
     last = list(views)[-1]
-    assert last["exports"] == {} and not exports_folder(job).exists()
-    assert handlers.earlier.summary(job) is None
+    assert last["exports"] == {} and not downloads_folder(job).exists()
+    assert handlers.history.summary(job) is None
 
 
 def test_forget_refuses_paths_outside_the_journal(bundled, article) -> None:
@@ -533,7 +533,7 @@ def test_forget_refuses_paths_outside_the_journal(bundled, article) -> None:
     name = f"{last['job']}/../../jobs"  # a browser may ask for any name
     assert handlers.service.folder(last["job"]).path.parent == data_dir() / "jobs"
     handlers.forget(name)
-    assert handlers.service.folder(last["job"]) and exports_folder(last["job"]).exists()
+    assert handlers.service.folder(last["job"]) and downloads_folder(last["job"]).exists()
     handlers.forget(last["job"])
 
 
@@ -555,7 +555,7 @@ def test_job_without_a_caller_releases_its_folder_on_zero_gpu(bundled, article) 
 
 def test_space_announces_that_jobs_are_temporary(bundled) -> None:
     service = Service(Settings(on_space=True))
-    assert "temporary" in keeping(service, "x") and "1 hour" in keeping(service, "x")
+    assert "deleted" in storage_note(service, "x") and "1 hour" in storage_note(service, "x")
     assert service.journal.kept_s == 3600
 
 
@@ -614,9 +614,9 @@ def test_peek_survives_a_concurrent_eviction(bundled) -> None:
 def test_waiting_status_names_place_and_time(bundled) -> None:
     job = JobRunner().adopt()
     job.set_wait(2, 130.0)
-    assert "2 before this one, about 3 min" in status(RunState(), job)
+    assert "2 runs ahead, about 3 min" in job_status(RunState(), job)
     job.set_wait(1, None)
-    assert "1 before this one<" in status(RunState(), job)
+    assert "1 run ahead<" in job_status(RunState(), job)
     assert (format_duration(0.2), format_duration(37), format_duration(61)) == (
         "1 s",
         "40 s",

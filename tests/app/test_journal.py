@@ -470,7 +470,7 @@ def test_forget_keeps_an_equal_file_of_another_page(public, bundled) -> None:
         return list((data_dir() / "reading").glob("*/mine.md"))
 
     def run(page) -> str:
-        form = Form(length="short", num_beams=1, max_new_tokens=12)
+        form = Form(options=Options(length="short", num_beams=1, max_new_tokens=12))
         last = list(handlers.run(replace(form, files=[path]), page))[-1]
         assert last["exports"], last["status"]
         return last["job"]
@@ -482,8 +482,8 @@ def test_forget_keeps_an_equal_file_of_another_page(public, bundled) -> None:
     handlers.forget(second, two)
     assert copies() and run(third)
     list(handlers.read([path], "", request=one))
-    handlers.leave(one)  # what was in its box needs nothing any more
-    handlers.forget(next(reversed(handlers.shown)), third)
+    handlers.close_page(one)  # what was in its box needs nothing any more
+    handlers.forget(next(reversed(handlers.sources)), third)
     assert not copies()
     handlers.service.runner.close()
 
@@ -494,7 +494,7 @@ def test_forget_deletes_copies_of_unreadable_files(public, bundled) -> None:
     for name, content in (("a.txt", "The river rose. " * 9), ("b.pdf", "%PDF-1.4 cut off")):
         (public / name).write_text(content)
         paths.append(str(upload(public / name, name)))
-    form = Form(length="short", num_beams=1, max_new_tokens=12)
+    form = Form(options=Options(length="short", num_beams=1, max_new_tokens=12))
     last = list(handlers.run(replace(form, files=paths), page))[-1]
     assert len(list((data_dir() / "reading").glob("*/*"))) == 2
     handlers.forget(last["job"], page)
@@ -506,7 +506,7 @@ def test_stop_and_forget_keep_a_read_task_others_wait_for(public, bundled) -> No
     gate = threading.Event()
     handlers = Handlers(service_of(bundled), slow_reader(gate))
     one, two = (SimpleNamespace(session_hash=name) for name in ("1", "2"))
-    form = Form(length="short", num_beams=1, max_new_tokens=12)
+    form = Form(options=Options(length="short", num_beams=1, max_new_tokens=12))
     runs = [handlers.run(replace(form, files=["a.txt"]), page) for page in (one, two)]
     for views in runs:
         next(views), next(views)

@@ -20,7 +20,7 @@ from app import cli
 from app.documents.load import document_from_text
 from app.errors import BadOption
 from app.settings import Settings
-from app.ui import launch
+from app.ui import hosts, launch
 from tests.conftest import EXAMPLE_PDF
 from tests.server import free_port, running_page
 
@@ -210,7 +210,7 @@ def test_abandoned_run_ends_on_a_space(tmp_path) -> None:
         tab.wait_for_selector(".facts")
         tab.click("#run")
         tab.wait_for_selector("#summary .head >> nth=1")
-        assert "temporary" in tab.inner_text("#kept")
+        assert "deleted from the server" in tab.inner_text("#kept")
         tab.close()
         before = -1
         while before != sections():  # none is finished for longer than any takes
@@ -231,11 +231,11 @@ def test_abandoned_run_ends_on_a_space(tmp_path) -> None:
 def test_other_hosts_need_a_password(host, capsys) -> None:
     assert cli.main(["serve", "--host", host, "--port", "1"]) == 1
     assert "--auth USER:PASSWORD" in capsys.readouterr().err
-    launch.require_lock(Settings(host=host, auth=("me", "secret")))
-    launch.require_lock(Settings(host=host, no_auth=True))
-    launch.require_lock(Settings(host=host, on_space=True))
+    hosts.require_access_choice(Settings(host=host, auth=("me", "secret")))
+    hosts.require_access_choice(Settings(host=host, no_auth=True))
+    hosts.require_access_choice(Settings(host=host, on_space=True))
     with pytest.raises(BadOption):
-        launch.require_lock(Settings(host=host))
+        hosts.require_access_choice(Settings(host=host))
 
 
 def test_auth_is_a_user_and_a_password(capsys) -> None:

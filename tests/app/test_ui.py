@@ -1,4 +1,4 @@
-"""The page without a browser: what is rendered, what handlers do with several documents."""
+"""The page without a browser: rendering, handlers, form values, start options, downloads."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ from app.runs.run_state import RunState
 from app.runs.service import Service
 from app.settings import Settings, assets_dir, private_folder, upload_dir
 from app.summary.summarizer import Options
-from app.ui import launch, render
+from app.ui import hosts, launch, render
 from app.ui.api import Api
-from app.ui.exports import exports_folder, write_exports
-from app.ui.form import Form
+from app.ui.downloads import downloads_folder, write_downloads
+from app.ui.form import FORM_FIELDS, Form, form_from_fields
 from app.ui.handlers import Handlers
-from app.ui.layout import _sources, component_updates, control_updates
+from app.ui.layout import _document_tabs
+from app.ui.wiring import component_updates, control_updates
 from app.warning import AppWarning, WarningKind
 from tests.app.test_export import HOSTILE, summary_of
 from tests.conftest import EXAMPLE_TEXT
@@ -63,26 +64,27 @@ RUN = (
 )
 
 
-def test_solid_and_grey_are_apart() -> None:
-    html = render.summary(board_of(*RUN), True)
+def test_committed_and_provisional_text_are_styled_differently() -> None:
+    html = render.summary_html(board_of(*RUN), True)
     assert 'Solid.<span class="provisional"> Maybe</span>' in html
     assert 'aria-busy="true"' in html and "<h2>one.pdf</h2>" in html
 
 
-def test_a_screen_reader_is_told_the_stage_and_not_each_second() -> None:
-    told = re.compile(r'role="status">([^<]*)<')
-    assert told.findall(render.bar("reading", 0.5, "a.pdf, page 3 of 9")) == ["Reading"]
+def test_screen_readers_announce_only_the_stage() -> None:
+    announced = re.compile(r'role="status">([^<]*)<')
+    assert announced.findall(render.progress_bar("reading", 0.5, "a.pdf, page 3 of 9")) == [
+        "Reading"
+    ]
     board = board_of(*RUN[:1], Progress("decoding", 3, 6, 1, 2, 9.0))
-    assert "section 1 of 2, about 9 s left" in render.status(board)
-    assert told.findall(render.status(board)) == ["Writing"]
-    assert told.findall(render.finished(board)) == ["Done · 0 words in 0.0 s"]
+    assert "section 1 of 2, about 9 s left" in render.run_status(board)
+    assert announced.findall(render.run_status(board)) == ["Writing"]
+    assert announced.findall(render.finished_status(board)) == ["Done · 0 words in 0.0 s"]
 
 
-def test_a_screen_reader_is_told_what_a_picture_marks_and_which_page_it_is() -> None:
-    assert 'alt="Page 3, where this is marked: A &quot;b&quot;."' in render.picture(
-        b"", 3, ['A "b".']
-    )
-    turned = render.picture(b"", 4, [])
+def test_source_pages_are_named_for_screen_readers() -> None:
+    marked = render.page_picture(b"", 3, ['A "b".'])
+    assert 'alt="Page 3, marked: A &quot;b&quot;."' in marked
+    turned = render.page_picture(b"", 4, [])
     assert 'alt="Page 4"' in turned
     source = render.source_page(0, 1, document_from_text("Some words.", "a.txt"), turned)
     name = re.search(r'aria-labelledby="([^"]+)"', source)
@@ -90,13 +92,13 @@ def test_a_screen_reader_is_told_what_a_picture_marks_and_which_page_it_is() -> 
 
 
 @pytest.mark.parametrize(("documents", "levels"), [(1, ["h2"] * 2), (2, ["h2", "h3", "h3"])])
-def test_no_level_of_headings_is_left_out(documents, levels) -> None:
+def test_heading_levels_are_not_skipped(documents, levels) -> None:
     sections = (SectionStarted(1, 2, (1, 3)), SectionStarted(2, 2, (4, 6)))
     board = board_of(DocumentStarted(1, documents, "one.pdf"), *sections)
-    assert re.findall("<(h[1-6])", render.summary(board, True)) == levels
+    assert re.findall("<(h[1-6])", render.summary_html(board, True)) == levels
 
 
-def test_progress_only_grows() -> None:
+def test_progress_never_decreases() -> None:
     board, before = RunState(), 0.0
     run = [
         *RUN,
@@ -114,7 +116,7 @@ def test_progress_only_grows() -> None:
         assert before <= board.fraction <= 1
         before = board.fraction
     assert before == 1
-    html = render.summary(board, False)
+    html = render.summary_html(board, False)
     assert "It is empty." in html and 'aria-busy="false"' in html
 
 
@@ -134,11 +136,11 @@ def test_everything_from_a_document_is_escaped() -> None:
     )
     document = document_from_text("Some words.", HOSTILE)
     for html in (
-        render.summary(board, True),
-        render.summary(done, False),
+        render.summary_html(board, True),
+        render.summary_html(done, False),
         render.error(HOSTILE),
-        render.bar("reading", 0.5, HOSTILE),
-        render.facts([document]),
+        render.progress_bar("reading", 0.5, HOSTILE),
+        render.document_facts([document]),
     ):
         assert "<img" not in html
 
@@ -151,16 +153,24 @@ def handlers(bundled):
     made.service.runner.close()
 
 
-def run(handlers, files=None, text="", source="files", **changes):
-    asked = {"length": "short", "num_beams": 2, "max_new_tokens": 12, **changes}
+# The page's fields as they are before anything is filled in, but for a short and quick summary.
+FIELDS = {
+    **dict.fromkeys(FORM_FIELDS),
+    **{"source": "files", "text": "", "password": "", "ocr": False},
+    **{"length": "short", "num_beams": 2, "max_new_tokens": 12},
+}
+
+
+def run(handlers, files=None, **changes):
+    form = form_from_fields({**FIELDS, "files": files, **changes}, handlers.service.settings)
     views = []
-    for view in handlers.run(Form(source, files, text, **asked), SimpleNamespace(session_hash="s")):
+    for view in handlers.run(form, SimpleNamespace(session_hash="s")):
         exports = {k: Path(v).read_bytes() for k, v in (view["exports"] or {}).items()}
         views.append({**view, "exports": exports})
     return views
 
 
-def test_several_documents_one_of_them_bad(handlers, tmp_path) -> None:
+def test_several_documents_are_summarized_in_one_run(handlers, tmp_path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(f"Here is {name}, with some words in it. " * 9)
     (tmp_path / "c.txt").write_text("Words. " * 9)
@@ -188,7 +198,7 @@ def test_several_documents_one_of_them_bad(handlers, tmp_path) -> None:
         ({"files": ["/no/such.pdf"]}, "such.pdf"),
     ],
 )
-def test_failures_are_said_and_the_page_is_free_again(handlers, changes, words) -> None:
+def test_errors_are_shown_and_the_page_is_usable_again(handlers, changes, words) -> None:
     last = run(handlers, **changes)[-1]
     assert words in last["status"] and 'role="alert"' in last["status"]
     assert not last["running"]
@@ -197,15 +207,16 @@ def test_failures_are_said_and_the_page_is_free_again(handlers, changes, words) 
     assert run_button["interactive"] and not stop_button["interactive"]
 
 
-def test_a_picture_of_a_stream_makes_no_button_anew(handlers) -> None:
-    form = Form(text=EXAMPLE_TEXT.read_text(encoding="utf-8"), source="text", length="short")
+def test_streaming_does_not_recreate_buttons(handlers) -> None:
+    text = EXAMPLE_TEXT.read_text(encoding="utf-8")
+    form = Form("text", text=text, options=Options(length="short"))
     views = handlers.run(form, SimpleNamespace(session_hash="s"))
     pictures = [component_updates(v) for v in views if v["running"] and v["summary"]]
     assert pictures and all(isinstance(html, str) for p in pictures for html in p[:2])
     assert all(p[3] == pictures[0][3] for p in pictures)  # what the buttons follow is the same
 
 
-def test_reading_happens_once(tmp_path) -> None:
+def test_a_file_is_read_once(tmp_path) -> None:
     calls = []
 
     def load(path, **options):
@@ -220,7 +231,7 @@ def test_reading_happens_once(tmp_path) -> None:
     assert len(calls) == 2 and (first.done, first.total) == (1, 2)
 
 
-def test_ocr_is_offered_where_pages_are_pictures_and_asked_for_by_a_switch(bundled) -> None:
+def test_ocr_is_offered_for_scanned_pages(bundled) -> None:
     asked = []
 
     def load(path, *, ocr, **options):
@@ -248,7 +259,7 @@ def test_ocr_is_offered_where_pages_are_pictures_and_asked_for_by_a_switch(bundl
     handlers.service.runner.close()
 
 
-def test_a_failed_reading_is_tried_again() -> None:
+def test_failed_readings_are_retried() -> None:
     def load(path, **options):
         raise ValueError("secret")
 
@@ -270,7 +281,7 @@ def test_a_reading_can_be_stopped() -> None:
         reading.document()
 
 
-def test_who_asks_while_a_reading_is_being_stopped_gets_a_new_one() -> None:
+def test_a_reading_that_is_being_stopped_is_not_reused() -> None:
     ending, calls = threading.Event(), []
 
     def load(path, *, stop_event, **options):
@@ -287,34 +298,34 @@ def test_who_asks_while_a_reading_is_being_stopped_gets_a_new_one() -> None:
     assert document.name == "a.pdf"
 
 
-def test_requests_are_checked_before_they_wait(handlers) -> None:
+def test_requests_are_checked_before_they_are_queued(handlers) -> None:
     document = document_from_text("Some words.")
     with pytest.raises(BadOption):
         handlers.service.submit(Request((document,), Options(num_beams=99), "bundled"))
 
 
-def test_exports_of_nothing() -> None:
-    assert write_exports(RunState(), Path()) == {}
+def test_no_summaries_give_no_downloads() -> None:
+    assert write_downloads(RunState(), Path()) == {}
 
 
 def test_the_drop_area_names_every_kind_of_file() -> None:
     with gr.Blocks():
-        label = _sources()["files"].label.casefold()
+        label = _document_tabs()["files"].label.casefold()
     names = dict.fromkeys(("docx", "odt", "pptx"), "office") | {"markdown": "text"}
     assert [kind for kind in kinds.SUFFIXES if names.get(kind, kind) not in label] == []
 
 
-def test_no_rule_of_the_style_sheet_is_cut_inside_a_not() -> None:
+def test_not_selectors_in_the_style_sheet_have_no_comma() -> None:
     # Gradio repeats each rule below a prefix, and splits it at commas to put that before each.
     rules = (assets_dir() / "style.css").read_text(encoding="utf-8")
     inside = re.findall(r":not\(((?:[^()]|\([^()]*\))*)\)", rules)
     assert inside and "," not in "".join(inside)
 
 
-def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:
+def test_downloads_of_several_summaries_have_their_own_suffixes(tmp_path) -> None:
     one, two = (Finished(summary_of("It rained.", name=name)) for name in ("a.pdf", "b.pdf"))
     board = board_of(DocumentStarted(1, 2, "a.pdf"), one, DocumentStarted(2, 2, "b.pdf"), two)
-    kinds = {fmt: path.partition(".")[2] for fmt, path in write_exports(board, tmp_path).items()}
+    kinds = {fmt: path.partition(".")[2] for fmt, path in write_downloads(board, tmp_path).items()}
     assert kinds == {
         "md": "md",
         "txt": "txt",
@@ -323,17 +334,19 @@ def test_a_file_of_several_summaries_is_called_what_it_is(tmp_path) -> None:
         "docx": "docx.zip",
     }
     board = board_of(DocumentStarted(1, 1, "a.pdf"), one)
-    assert json.loads(Path(write_exports(board, tmp_path)["json"]).read_bytes())["name"] == "a.pdf"
+    assert (
+        json.loads(Path(write_downloads(board, tmp_path)["json"]).read_bytes())["name"] == "a.pdf"
+    )
 
 
-def test_a_wrong_model_ends_the_start_in_a_sentence(capsys) -> None:
+def test_an_unknown_model_ends_the_start_with_an_error(capsys) -> None:
     assert cli.main(["serve", "--model", "no such model"]) == 1
     assert "no such model" in capsys.readouterr().err
     with pytest.raises(ModelNotFound):
         launch.serve(Settings(model="no such model"))
 
 
-def test_a_taken_port_is_said() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     import socket
 
     with socket.socket() as taken:
@@ -346,11 +359,11 @@ def test_a_taken_port_is_said() -> None:
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", "[::1"])
-def test_a_host_that_is_not_here_is_said_at_once(host, monkeypatch) -> None:
-    monkeypatch.setattr(launch, "create_app", None)  # it is not come to that
+def test_an_unknown_host_is_an_error_before_the_page_is_built(host, monkeypatch) -> None:
+    monkeypatch.setattr(launch, "create_app", None)  # a call would fail with TypeError
     with pytest.raises(BadOption, match="--host"):
         launch.serve(Settings(host=host, no_auth=True))
-    launch.require_host("localhost")
+    hosts.require_host("localhost")
 
 
 def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
@@ -392,9 +405,7 @@ def test_settings_come_from_the_environment() -> None:
     assert Settings.from_env({}) == Settings()
 
 
-def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
-    handlers, monkeypatch, caplog
-) -> None:
+def test_unexpected_errors_are_shown_without_details(handlers, monkeypatch, caplog) -> None:
     def fails(*arguments):
         raise ValueError("secret text of the document")
 
@@ -404,11 +415,11 @@ def test_an_unexpected_failure_is_said_and_the_page_is_free_again(
     assert "ValueError at test_ui.py" in caplog.text and "secret" not in caplog.text
     monkeypatch.setattr(handlers.service, "find", fails)
     assert UNEXPECTED in list(handlers.reattach("a", None))[-1]["status"]
-    monkeypatch.setattr(handlers, "_asked", fails)
-    assert UNEXPECTED in list(handlers.include("a", None))[-1]["status"]
+    monkeypatch.setattr(handlers, "_request_of", fails)
+    assert UNEXPECTED in list(handlers.run_with_references("a", None))[-1]["status"]
 
 
-def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
+def test_cleared_numbers_mean_the_default(handlers) -> None:
     handlers.service.settings = replace(handlers.service.settings, num_beams=3)
     last = run(
         handlers,
@@ -423,13 +434,13 @@ def test_a_cleared_number_means_what_the_page_begins_with(handlers) -> None:
 
 
 @pytest.mark.parametrize("cleared", [None, " "])
-def test_a_cleared_model_means_the_one_that_the_page_begins_with(cleared) -> None:
+def test_a_cleared_model_means_the_default(cleared) -> None:
     settings = Settings(model="owner/name")
-    assert Form(model=cleared).chosen_model(settings) == "owner/name"
-    assert Form(model=" bundled ").chosen_model(settings) == "bundled"
+    assert form_from_fields({**FIELDS, "model": cleared}, settings).model == "owner/name"
+    assert form_from_fields({**FIELDS, "model": " bundled "}, settings).model == "bundled"
 
 
-def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:
+def test_the_api_uses_the_default_window(handlers) -> None:
     handlers.service.settings = replace(handlers.service.settings, max_input_tokens=512)
     *_, last = Api(handlers.service, handlers.reader).summarize(
         text=EXAMPLE_TEXT.read_text(encoding="utf-8"), length="short", num_beams=1
@@ -439,12 +450,12 @@ def test_a_program_has_the_window_that_the_page_begins_with(handlers) -> None:
     assert all(section["tokens_in"] <= 512 for section in last["result"]["sections"])
 
 
-def test_what_a_process_that_is_gone_left_in_the_public_folder_expires(
+def test_old_uploads_and_downloads_of_other_processes_are_deleted(
     handlers, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
-    known, unknown = (exports_folder(name) for name in ("1" * 24, "2" * 24))
+    known, unknown = (downloads_folder(name) for name in ("1" * 24, "2" * 24))
     example = assets_dir() / "examples" / EXAMPLE_TEXT.name
     left, fresh, offered = (upload_dir() / (name * 32) for name in ("a", "b", "c"))
     monkeypatch.setattr(
@@ -458,20 +469,20 @@ def test_what_a_process_that_is_gone_left_in_the_public_folder_expires(
     handlers.expire(24 * 3600)
     assert set(upload_dir().iterdir()) == {known, fresh, offered}
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "shared"))  # with other programs
-    for folder in (exports_folder("2" * 24), upload_dir() / "other"):
+    for folder in (downloads_folder("2" * 24), upload_dir() / "other"):
         private_folder(folder)
         os.utime(folder, (time.time() - 48 * 3600,) * 2)
     handlers.expire(24 * 3600)
     assert [path.name for path in upload_dir().iterdir()] == ["other"]
 
 
-def test_files_that_cannot_be_read_are_named_and_the_others_go_on(handlers, tmp_path) -> None:
+def test_unreadable_files_are_named_and_the_others_are_summarized(handlers, tmp_path) -> None:
     good, gone = tmp_path / "good.txt", str(tmp_path / "gone.pdf")
     good.write_text("The river rose in the night, and the mill stood still. " * 9)
     files = [gone, str(good)]
     *_, (facts, *_) = handlers.read(files, "")
     assert "good.txt" in facts and "“gone.pdf” cannot be opened" in facts
-    line = handlers.forecast(Form(files=files, length="short", num_beams=1))
+    line = handlers.estimate(Form(files=files, options=Options(length="short", num_beams=1)))
     assert "1 section" in line
     last = run(handlers, files)[-1]
     for view in (last, list(handlers.reattach(last["job"], None))[-1]):

@@ -62,8 +62,8 @@ def test_one_word_is_singular() -> None:
     for event in (DocumentStarted(1, 1, "a.txt"), Finished(summary)):
         board.apply(event)
     said = [
-        render.finished(board),
-        render.facts([document_from_text("Rain.", "a.txt")]),
+        render.finished_status(board),
+        render.document_facts([document_from_text("Rain.", "a.txt")]),
         describe_summary(summary),
         provenance_line(summary),
         describe_planned(Planned(1, "part", 1, 1, 1, None, 0)),

@@ -1,4 +1,4 @@
-"""A Space whose GPU is lent per call: a fake `spaces` package forks and pickles as theirs does."""
+"""A Space with ZeroGPU: a fake `spaces` package forks and pickles as the real one does."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def GPU(function=None, duration=60):
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory):
-    """A client of the page on a fake Space, and what the fake package noted."""
+    """Return a client of the page on a fake Space, and the log of the fake package."""
     folder = tmp_path_factory.mktemp("fake")
     (folder / "spaces").mkdir()
     (folder / "spaces" / "__init__.py").write_text(FAKE_SPACES)
@@ -91,16 +91,16 @@ def space(tmp_path_factory):
         yield Client(url, verbose=False), log
 
 
-def noted(log) -> list[dict]:
+def logged(log) -> list[dict]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_the_run_happens_in_the_process_that_holds_the_gpu(space) -> None:
+def test_runs_happen_in_the_gpu_process(space) -> None:
     client, log = space
     text = EXAMPLE_TEXT.read_text(encoding="utf-8")
     answers = list(client.submit(text=text, length="short", api_name="/summarize"))
     assert answers[-1]["status"] == "done" and answers[-1]["result"]["summary"]
-    call, result = noted(log)[-2:]
+    call, result = logged(log)[-2:]
     assert not call["torch_first"] and call["in_handler"] and 20 <= call["seconds"] <= 120
     assert result["worker"] != result["parent"]
     kinds = result["kinds"]
@@ -114,15 +114,15 @@ def test_the_run_happens_in_the_process_that_holds_the_gpu(space) -> None:
         shown = answer["committed"]
 
 
-def test_errors_cross_the_processes_in_words(space) -> None:
+def test_errors_of_the_gpu_process_reach_the_client(space) -> None:
     client, _ = space
     with pytest.raises(Exception, match="no model called"):
         client.predict(text="Some words. " * 9, model="no such model", api_name="/summarize")
 
 
-def test_going_away_ends_the_worker(space) -> None:
+def test_disconnecting_ends_the_gpu_process(space) -> None:
     client, log = space
-    before = len(noted(log))
+    before = len(logged(log))
     text = EXAMPLE_TEXT.read_text(encoding="utf-8")
     job = client.submit(text=text, length="long", api_name="/summarize")
     for answer in job:
@@ -130,7 +130,7 @@ def test_going_away_ends_the_worker(space) -> None:
             break
     job.cancel()
     for _ in range(200):
-        if len(noted(log)) >= before + 2:
+        if len(logged(log)) >= before + 2:
             break
         time.sleep(0.1)
-    assert "Finished" not in noted(log)[-1]["kinds"]
+    assert "Finished" not in logged(log)[-1]["kinds"]

@@ -204,7 +204,9 @@ def test_the_strip_of_pages_by_keyboard(page) -> None:
         page.keyboard.press(key)
     focused = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(focused).startswith("Part 2: read")
-    doubt = render._sentence(0, Sentence("9", (1,), ("1",), ({"span": [0, 1], "reason": "No."},)))
+    doubt = render.cited_sentence(
+        0, Sentence("9", (1,), ("1",), ({"span": [0, 1], "reason": "No."},))
+    )
     page.evaluate("html => document.querySelector('#summary .text').innerHTML += html", doubt)
     reason = page.query_selector("#summary .flag .spoken")
     assert reason.bounding_box()["width"] <= 1

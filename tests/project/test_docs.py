@@ -85,7 +85,7 @@ def test_commands_parse(line: str) -> None:
 
 
 def test_options_of_the_page_parse() -> None:
-    chosen = launch.build_parser(Settings()).parse_args(["--desktop", "--port", "7000"])
+    chosen = launch.build_serve_parser(Settings()).parse_args(["--desktop", "--port", "7000"])
     assert chosen.desktop and chosen.port == 7000 and chosen.host == "127.0.0.1"
 
 

@@ -54,7 +54,7 @@ def tree() -> str:
 def help_of(name: str) -> str:
     """The help text of a command, as a code block of a fixed width."""
     if name == "serve":
-        parser = launch.build_parser(Settings())
+        parser = launch.build_serve_parser(Settings())
     else:
         subparsers = cli.build_parser()._subparsers
         assert subparsers is not None

@@ -1,4 +1,4 @@
-"""Gradio's page, but that what fails is said in words: its tracebacks quote what was sent."""
+"""Gradio Blocks whose error messages and logs never quote what a user sent."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import gradio as gr
 from ..errors import UNEXPECTED, class_and_place
 
 WRONG_VALUES = (
-    "What was sent is not what this endpoint takes: “Use via API” at the foot of the page shows "
-    "how many values it has, and of which kinds."
+    "The values sent do not match the parameters of this endpoint: see “Use via API” at the "
+    "bottom of the page for their number and types."
 )
 log = logging.getLogger(__name__)
 
 
-class Page(gr.Blocks):
-    """Neither its log nor its answers hold what was sent or a traceback."""
+class SafeBlocks(gr.Blocks):
+    """Replace Gradio's error messages and tracebacks, which may hold the text of a document."""
 
     async def preprocess_data(self, *arguments: Any, **options: Any) -> Any:
-        """What was sent, as handlers take it. Raises gr.Error."""
-        with _in_words(WRONG_VALUES):
+        """Return the values of a request as handlers take them. Raises gr.Error."""
+        with _generic_errors(WRONG_VALUES):
             return await super().preprocess_data(*arguments, **options)
 
     async def process_api(self, *arguments: Any, **options: Any) -> Any:
-        """One event, from what was sent to what is shown. Raises gr.Error."""
-        with _in_words(UNEXPECTED):
+        """Run the handler of one event and return its updates. Raises gr.Error."""
+        with _generic_errors(UNEXPECTED):
             return await super().process_api(*arguments, **options)
 
 
 @contextlib.contextmanager
-def _in_words(sentence: str) -> Iterator[None]:
+def _generic_errors(message: str) -> Iterator[None]:
     try:
         yield
     except gr.Error as error:
@@ -42,4 +42,4 @@ def _in_words(sentence: str) -> Iterator[None]:
     except Exception as error:
         log.error("a request failed: %s", class_and_place(error))
         log.debug("details", exc_info=True)
-        raise gr.Error(sentence, print_exception=False) from None
+        raise gr.Error(message, print_exception=False) from None

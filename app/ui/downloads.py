@@ -1,4 +1,4 @@
-"""Finished summaries as files to download, and the folder where they and the uploads lie."""
+"""Write the files behind the download buttons, and delete old downloads and uploads."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..runs.reading import is_upload
 from ..runs.run_state import RunState
 from ..settings import data_dir, private_folder, upload_dir
 
-PREFIX = "exports-"
+FOLDER_PREFIX = "exports-"
 
 
-def exports_folder(job_id: str) -> Path:
-    """Where the exports of a job lie for download; its name is as secret as the id."""
-    return upload_dir() / f"{PREFIX}{job_id}"
+def downloads_folder(job_id: str) -> Path:
+    """Return the folder of a job's downloads; its name is as hard to guess as the job's id."""
+    return upload_dir() / f"{FOLDER_PREFIX}{job_id}"
 
 
-def write_exports(board: RunState, folder: Path) -> dict[str, str]:
-    """The finished summaries as files: {format: path}."""
-    summaries = [d.summary for d in board.documents if d.summary]
+def write_downloads(state: RunState, folder: Path) -> dict[str, str]:
+    """Write the finished summaries in every format. Return the path of each format's file."""
+    summaries = [d.summary for d in state.documents if d.summary]
     if not summaries:
         return {}
     paths = {}
@@ -37,13 +37,17 @@ def write_exports(board: RunState, folder: Path) -> dict[str, str]:
     return paths
 
 
-def sweep(age_s: float, is_known: Callable[[str], bool]) -> None:
-    """Delete what lies there longer than that, also of a process that is gone, which nobody else
-    would; not the exports of a job that `is_known`, nor the examples."""
-    # Gradio's variable may name a folder that other programs use too.
-    is_ours = upload_dir() == data_dir() / "uploads"
-    for entry in upload_dir().glob("*" if is_ours else f"{PREFIX}*"):
-        if entry.name.startswith(PREFIX) and is_known(entry.name.removeprefix(PREFIX)):
+def delete_expired(age_s: float, is_known: Callable[[str], bool]) -> None:
+    """Delete downloads and uploads older than `age_s`, of this process or an earlier one.
+
+    Downloads of a job for which `is_known` returns True stay, and so do the example documents.
+    """
+    # GRADIO_TEMP_DIR may name a folder that other programs use too: there, delete only downloads.
+    is_own_folder = upload_dir() == data_dir() / "uploads"
+    for entry in upload_dir().glob("*" if is_own_folder else f"{FOLDER_PREFIX}*"):
+        if entry.name.startswith(FOLDER_PREFIX) and is_known(
+            entry.name.removeprefix(FOLDER_PREFIX)
+        ):
             continue
         with contextlib.suppress(OSError):
             files = [path for path in entry.rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""What a document is and what its run will take, told before Summarize is pressed."""
+"""Before a run: list a document's sections, offer OCR, and estimate time and memory."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ from ..wording import counted, places
 from . import render
 from .form import Form
 
-LOADING_S = 20.0  # waited for the model at most, before its forecast is given up
+# The default model may still be loading when the first file is dropped. Chosen by hand: a longer
+# wait would keep an empty line on the page, a shorter one would give up on slow machines.
+MAX_MODEL_WAIT_S = 20.0
 
 
 def section_choices(documents: Sequence[Document]) -> tuple[Any, Any]:
-    """Updates of the folded list of sections and of its boxes: there for a single document that
-    has sections, none ticked."""
+    """Return updates of the section list: its accordion and its check boxes, none ticked.
+
+    The list is visible for a single document that has sections.
+    """
     only = documents if len(documents) == 1 else ()
-    choices = [(label_of(s, d), str(n)) for d in only for n, s in enumerate(sections_of(d), 1)]
-    # Closed for each document: an open one would stay open for the next. How many there are is not
-    # said, since what is read together are other sections.
-    box = gr.update(visible=bool(choices), open=False)
-    return box, gr.update(choices=choices, value=[])
+    choices = [(section_label(s, d), str(n)) for d in only for n, s in enumerate(sections_of(d), 1)]
+    # Closed for each new document, since an open accordion would stay open for the next one.
+    # Without a count: a run may merge short sections, so its own count differs.
+    accordion = gr.update(visible=bool(choices), open=False)
+    return accordion, gr.update(choices=choices, value=[])
 
 
-def label_of(section: Section, document: Document) -> str:
-    """`2 The plan · pages 8-9 · 662 words`."""
+def section_label(section: Section, document: Document) -> str:
+    """Return a label such as `2 The plan · pages 8-9 · 662 words`."""
     pages = range(section.pages[0], section.pages[1] + 1)
     where = places(pages, document.unit, document.labels)
     title = section.title or "Before the first heading"
@@ -44,36 +48,35 @@ def label_of(section: Section, document: Document) -> str:
 
 
 def needs_ocr(document: Document) -> bool:
-    """Whether some of its pages can be read by OCR only, which reads those of a PDF."""
+    """Return True when some pages of a PDF can be read by OCR only."""
     statuses = {page.status for page in document.pages}
     return document.unit == "page" and not statuses.isdisjoint(("scanned", "garbled"))
 
 
-def forecast(service: Service, reader: DocumentReader, form: Form, session: str = "") -> str:
-    """A line of HTML: tokens, sections, seconds and memory of what would be run."""
-    if service.settings.zero_gpu:  # the model lives in another process
+def estimate_run(service: Service, reader: DocumentReader, form: Form, session: str = "") -> str:
+    """Return one line of HTML with the tokens, sections, seconds and memory of a run."""
+    if service.settings.zero_gpu:  # the model is loaded in another process
         return ""
     try:
-        options = form.options(service.settings)
-        options.check()
+        form.options.check()
         documents = _documents(reader, form, session)
         if not documents:
             return ""
-        summarizer = _loaded(service, form.chosen_model(service.settings))
+        summarizer = _loaded_model(service, form.model)
         if summarizer is None:
-            return render.forecast("How long it takes is known once the model is loaded.")
-        plans = [make_plan(document, options, summarizer.tokenizer) for document in documents]
+            return render.estimate("The time is estimated once the model is loaded.")
+        plans = [make_plan(document, form.options, summarizer.tokenizer) for document in documents]
     except BadOption as error:
         return render.error(str(error))
-    except AppError:  # which a run says
+    except AppError:  # shown when the run is started
         return ""
-    whole = together([summarizer.planned(plan) for plan in plans])
-    return render.forecast(f"{describe_planned(whole, brief=True)}.")
+    total = total_of([summarizer.planned(plan) for plan in plans])
+    return render.estimate(f"{describe_planned(total, brief=True)}.")
 
 
-def _loaded(service: Service, model: str) -> Any | None:
-    """The model if it is at hand; the one that the page begins with may be on its way."""
-    deadline = time.monotonic() + LOADING_S
+def _loaded_model(service: Service, model: str) -> Any | None:
+    """Return the model if it is loaded; wait for the default one, which may be loading."""
+    deadline = time.monotonic() + MAX_MODEL_WAIT_S
     while (found := service.models.peek(model)) is None:
         if model != service.settings.model or time.monotonic() > deadline:
             break
@@ -86,13 +89,13 @@ def _documents(reader: DocumentReader, form: Form, session: str) -> list[Documen
         return [document_from_text(form.text)] if (form.text or "").strip() else []
     documents = []
     for path in form.files or ():
-        with contextlib.suppress(AppError):  # which has been said where the files are
+        with contextlib.suppress(AppError):  # shown below the files already
             documents.append(reader.open(path, form.password, form.ocr).document(session))
     return documents
 
 
-def together(planned: Sequence[Planned]) -> Planned:
-    """Several documents, one after another."""
+def total_of(planned: Sequence[Planned]) -> Planned:
+    """Return the totals of several documents that are summarized one after another."""
     known = [p.seconds for p in planned if p.seconds is not None]
     return Planned(
         sum(p.pages for p in planned),

@@ -1,0 +1,266 @@
+"""Connect the events of the page's components, and the API's endpoints, to their handlers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ..export.formats import EXPORT_FORMATS
+from ..settings import Settings
+from .api import Api
+from .form import FORM_FIELDS, Form, form_from_fields
+from .handlers import Handlers
+from .view import View
+
+# Handlers of a run only wait for events, so many may wait at once; the job runner limits what
+# computes. Each open page with a run takes one.
+MAX_WATCHERS = 40
+MAX_READERS = 4  # handlers that read documents or draw pages, which takes CPU time
+# A reloaded tab shows its own run; a new tab shows the latest run of the browser.
+JOB_OF_TAB_JS = "(stored) => sessionStorage.getItem('job') ?? stored"
+STORE_JOB_OF_TAB_JS = "(stored) => { sessionStorage.setItem('job', stored ?? ''); }"
+NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+Components = dict[str, Any]
+FieldValues = dict[Any, Any]  # by component
+
+
+def connect_events(
+    page: gr.Blocks, handlers: Handlers, inputs: Components, outputs: Components
+) -> None:
+    """Connect all events of the page."""
+    _connect_inputs(handlers, inputs)
+    _connect_runs(page, handlers, inputs, outputs)
+    _connect_results(handlers, inputs, outputs)
+
+
+def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
+    """Read files as soon as they are chosen; estimate the run again after each change."""
+
+    def estimate_form(values: FieldValues, request: gr.Request) -> str:
+        return handlers.estimate(_form_of(inputs, values, handlers), request)
+
+    estimate: dict[str, Any] = {
+        "fn": estimate_form,
+        "inputs": _field_components(inputs),
+        "outputs": inputs["estimate"],
+        "concurrency_limit": MAX_READERS,
+        "trigger_mode": "always_last",
+        **NO_PROGRESS,
+    }
+    for tab, name in ((inputs["files_tab"], "files"), (inputs["text_tab"], "text")):
+        tab.select(_constant(name), None, inputs["source"], queue=False, **NO_PROGRESS).then(
+            **estimate
+        )
+    reading_outputs = ("facts", "password", "sections_accordion", "sections", "ocr")
+    for event in (inputs["files"].change, inputs["password"].submit, inputs["ocr"].input):
+        event(
+            handlers.read,
+            [inputs["files"], inputs["password"], inputs["ocr"]],
+            [inputs[name] for name in reading_outputs],
+            concurrency_limit=MAX_READERS,
+            trigger_mode="always_last",
+            **NO_PROGRESS,
+        ).then(**estimate)
+    fields = ("model", "length", "num_beams", "include_references")
+    changes = [inputs[name].change for name in fields]
+    changes += [inputs[name].blur for name in ("text", "pages")] + [inputs["pages"].submit]
+    changes += [inputs[name].input for name in ("sections", "max_new_tokens", "max_input_tokens")]
+    gr.on(changes, **estimate)
+
+
+def _connect_runs(
+    page: gr.Blocks, handlers: Handlers, inputs: Components, outputs: Components
+) -> None:
+    """Show a run that starts or is found again, then offer earlier summaries to compare with."""
+    job, stored_job = outputs["job"], outputs["stored_job"]
+    view_outputs = _view_components(outputs)
+    outputs["controls"].change(
+        control_updates,
+        outputs["controls"],
+        _control_components(inputs, outputs),
+        queue=False,
+        trigger_mode="always_last",
+        **NO_PROGRESS,
+    )
+
+    def run_form(values: FieldValues, request: gr.Request) -> Iterator[View]:
+        return handlers.run(_form_of(inputs, values, handlers), request)
+
+    include = outputs["summary"].include
+    for event, handler, values, js in (
+        (page.load, handlers.reattach, [stored_job], JOB_OF_TAB_JS),
+        (inputs["run"].click, run_form, _field_components(inputs), None),
+        (include, handlers.run_with_references, [job], None),
+    ):
+        event(
+            _as_updates(handler),
+            values,
+            view_outputs,
+            concurrency_limit=MAX_WATCHERS,
+            js=js,
+            **NO_PROGRESS,
+        ).then(**_comparison_choices(handlers, outputs))
+    include(lambda: True, None, inputs["include_references"], queue=False, **NO_PROGRESS)
+    job.change(lambda job: job, job, stored_job, queue=False, **NO_PROGRESS).then(
+        None, stored_job, js=STORE_JOB_OF_TAB_JS, **NO_PROGRESS
+    )
+    inputs["stop"].click(handlers.stop, job, None, queue=False, **NO_PROGRESS)
+    page.unload(handlers.close_page)
+
+
+def _connect_results(handlers: Handlers, inputs: Components, outputs: Components) -> None:
+    """Connect citations, the copy and delete buttons, and the comparison."""
+    job, source = outputs["job"], inputs["source_page"]
+    for shown in (outputs["summary"], outputs["comparison"], source):
+        shown.cite(
+            handlers.show_source, job, source, concurrency_limit=MAX_READERS, **NO_PROGRESS
+        ).then(None, js="() => window.sourceShown()", **NO_PROGRESS)
+    source.close(_constant(""), None, source, queue=False, **NO_PROGRESS).then(
+        None, js="() => window.sourceClosed()", **NO_PROGRESS
+    )
+    outputs["copy"].click(None, js="() => window.copySummary()", **NO_PROGRESS)
+
+    def forget(job_id: str, stored_id: str, request: gr.Request) -> list[Any]:
+        view, *cleared = handlers.forget(job_id or stored_id, request)
+        return [*component_updates(view), *cleared]
+
+    outputs["forget"].click(
+        forget,
+        [job, outputs["stored_job"]],
+        [*_view_components(outputs), inputs["files"], inputs["facts"], inputs["text"], source],
+        queue=False,
+        **NO_PROGRESS,
+    ).then(**_comparison_choices(handlers, outputs))
+    outputs["earlier"].input(
+        handlers.history.comparison_html,
+        [job, outputs["earlier"]],
+        outputs["comparison"],
+        queue=False,
+        **NO_PROGRESS,
+    )
+
+
+def _comparison_choices(handlers: Handlers, outputs: Components) -> dict[str, Any]:
+    """Return the arguments of the event that lists earlier summaries."""
+    names = ("history", "compare_accordion", "earlier", "comparison")
+    return {
+        "fn": handlers.history.comparison_updates,
+        "inputs": [outputs["job"], outputs["history"]],
+        "outputs": [outputs[name] for name in names],
+        "queue": False,
+        **NO_PROGRESS,
+    }
+
+
+def _field_components(inputs: Components) -> set[Any]:
+    """Return the components of the form as a set, for which Gradio passes one dict of values."""
+    return {inputs[name] for name in FORM_FIELDS}
+
+
+def _form_of(inputs: Components, values: FieldValues, handlers: Handlers) -> Form:
+    named = {name: values[inputs[name]] for name in FORM_FIELDS}
+    return form_from_fields(named, handlers.service.settings)
+
+
+def _view_components(outputs: Components) -> list[Any]:
+    """Return the components that `component_updates` changes, in its order."""
+    return [outputs[name] for name in ("status", "summary", "job", "controls")]
+
+
+def _control_components(inputs: Components, outputs: Components) -> list[Any]:
+    """Return the components that `control_updates` changes, in its order."""
+    names = ("copy", *EXPORT_FORMATS, "storage_note", "forget")
+    return [inputs["run"], inputs["stop"], *(outputs[name] for name in names)]
+
+
+def _as_updates(handler: Callable[..., Iterator[View]]) -> Callable[..., Iterator[list[Any]]]:
+    """Wrap a handler that yields views into one that yields updates of components."""
+
+    @functools.wraps(handler)
+    def updates(*arguments: Any) -> Iterator[list[Any]]:
+        view = None
+        for view in handler(*arguments):
+            yield component_updates(view)
+        if view is None:  # Gradio would empty all components of a generator that yields nothing
+            yield [gr.skip()] * len(component_updates(View()))
+
+    return updates
+
+
+def component_updates(view: View) -> list[Any]:
+    """Return updates of status, summary, job and `controls`.
+
+    A run updates the page many times a second, and Gradio re-creates each component that it
+    updates. So the buttons depend on `controls`, which changes only at the start and the end.
+    """
+    summary = view["summary"]
+    controls = {name: view[name] for name in ("running", "exports", "kept")}
+    controls["copy"] = None if summary is None else bool(summary)
+    return [
+        view["status"],
+        gr.skip() if summary is None else summary,
+        gr.skip() if view["job"] is None else view["job"],
+        controls,
+    ]
+
+
+def control_updates(controls: dict[str, Any]) -> list[Any]:
+    """Return updates of the run, stop, copy, download and delete buttons and the storage note."""
+    running, copy, exports, kept = (controls[k] for k in ("running", "copy", "exports", "kept"))
+    downloads = [
+        gr.skip()
+        if exports is None
+        else gr.update(value=exports.get(fmt), interactive=fmt in exports)
+        for fmt in EXPORT_FORMATS
+    ]
+    storage: list[Any] = [gr.skip(), gr.skip()]
+    if kept is not None:
+        note = f"<small>{escape(kept)}</small>"
+        storage = [gr.update(value=note, visible=bool(kept)), gr.update(visible=bool(kept))]
+    return [
+        gr.update(interactive=not running),
+        gr.update(interactive=running),
+        gr.skip() if copy is None else gr.update(interactive=copy),
+        *downloads,
+        *storage,
+    ]
+
+
+def connect_api(api: Api, settings: Settings) -> None:
+    """Add the endpoints; hidden components give their parameters names, types and defaults."""
+    with gr.Group(visible=False):
+        parameters = {
+            "file": gr.File(label="file"),
+            "text": gr.Textbox("", label="text"),
+            "model": gr.Textbox(settings.model, label="model"),
+            "length": gr.Textbox(settings.length, label="length"),
+            "num_beams": gr.Number(settings.num_beams, label="num_beams", precision=0),
+            "pages": gr.Textbox("", label="pages"),
+            "password": gr.Textbox("", label="password"),
+            "sections": gr.Textbox("", label="sections"),
+            "include_references": gr.Checkbox(False, label="include_references"),
+            "ocr": gr.Checkbox(False, label="ocr"),
+        }
+        result = gr.JSON(label="result")
+        gr.Button().click(
+            api.summarize,
+            list(parameters.values()),
+            result,
+            api_name="summarize",
+            concurrency_limit=MAX_WATCHERS,
+        )
+        gr.Button().click(
+            api.extract,
+            [parameters[name] for name in ("file", "text", "password", "ocr")],
+            result,
+            api_name="extract",
+            concurrency_limit=MAX_READERS,
+        )
+
+
+def _constant(value: str) -> Callable[[], str]:
+    return lambda: value
