@@ -1,11 +1,11 @@
-// Long attention, and all that the layers of one decode step do: scores never leave the cache.
+// Long attention, and the layers of one decode step. Scores never leave the processor's cache.
 //
-// One product routine serves both halves of attention. Its left operand is read row by row,
-// its right operand is packed so that a register of columns lies side by side; in bfloat16 two
-// steps of the inner dimension share a 32-bit word, as the dot-product instruction wants them,
-// and as the matrix units of AMX do, which take both operands as they lie.
-// S source tokens, H heads, d head width, L block length, G global tokens, K beams.
-// AVX2 is the least that it is compiled for; more is used where the processor has it.
+// One product routine computes both products of attention. It reads its left operand row by row;
+// its right operand is packed so that a register of columns is contiguous. In bfloat16 two
+// consecutive inner elements share a 32-bit word, the layout of the dot-product instruction and of
+// the AMX matrix units, which load both operands without repacking.
+// S source tokens, H heads, d head dim, L block length, G global tokens, K beams, R decoder rows.
+// Requires AVX2; uses AVX-512 and AMX where the compiler flags allow them.
 
 #include <algorithm>
 #include <cmath>
@@ -21,7 +21,7 @@
 
 namespace {
 
-// One register of floats, and as many of them in a product as there are registers for.
+// The size of a vector register in bytes, and the shape of the products that fit the registers.
 #if defined(__AVX512BW__) && defined(__AVX512DQ__)
 #define WIDE
 #define REGISTER 64
@@ -32,14 +32,14 @@ constexpr int ROWS = 4, VECS = 2, STREAMED = 2, OUTPUTS = 2;
 #endif
 #if defined(WIDE) && defined(__AMX_BF16__) && defined(__linux__)
 #define TILED
-constexpr int64_t SIDE = 16;           // rows, and words of a row, of one matrix register
+constexpr int64_t SIDE = 16;           // rows of a matrix register, and words per row
 #endif
 constexpr int64_t LANES = REGISTER / 4;
-constexpr int64_t TILE = 32;           // query rows that share one strip of scores, at most
-constexpr int64_t STRIP = 128;         // inner steps of a product done at once
+constexpr int64_t TILE = 32;           // most query rows that share a strip of scores
+constexpr int64_t STRIP = 128;         // inner elements of a product computed at once
 constexpr int64_t SEGMENT = 8;         // blocks whose keys are packed together
-constexpr int64_t SPAN = 2048;         // keys of one cross-attention piece
-constexpr int64_t KEYS_AHEAD = 2048, VALUES_AHEAD = 2048;  // words
+constexpr int64_t SPAN = 2048;         // keys of one piece of cross-attention
+constexpr int64_t KEYS_AHEAD = 2048, VALUES_AHEAD = 2048;  // words to prefetch
 constexpr float MASKED = -1e10f;
 
 typedef float vec __attribute__((vector_size(REGISTER)));
@@ -47,7 +47,7 @@ typedef int32_t ivec __attribute__((vector_size(REGISTER)));
 
 inline vec load(const float* p) { vec v; std::memcpy(&v, p, sizeof v); return v; }
 inline void store(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
-inline vec splat(float x) { return x - vec{}; }  // x + 0 costs an addition: -0 would become 0
+inline vec splat(float x) { return x - vec{}; }  // free, unlike x + 0, which makes -0 to 0
 inline vec larger(vec a, vec b) { return a > b ? a : b; }
 
 inline float lane_max(vec v) {
@@ -72,8 +72,8 @@ inline float lane_sum(vec v) {
 
 constexpr float LOG2E = 1.44269504f;
 
-// 2^x, above 2^126 anything as large: a power of two times a polynomial of the fraction. DEGREE 5
-// is exact to 3e-7, DEGREE 3 to 1e-4, which is far below the rounding of bfloat16.
+// 2^x as a power of two times a polynomial of the fraction; above 2^126 any value that is as large.
+// DEGREE 5 has an error of 3e-7, DEGREE 3 of 1e-4, far below the rounding of bfloat16.
 template <int DEGREE>
 inline vec power_of_two(vec x) {
 #ifdef WIDE
@@ -90,7 +90,7 @@ inline vec power_of_two(vec x) {
     p = p * f + splat(DEGREE == 3 ? 9.999252186e-01f : 9.999999251e-01f);
     return (vec)_mm512_scalef_ps((__m512)p, (__m512)x);  // p * 2^floor(x)
 #else
-    x = x < -125.0f ? splat(-125.0f) : x;  // and what is no number stays none
+    x = x < -125.0f ? splat(-125.0f) : x;  // NaN stays NaN
     x = x > 126.0f ? splat(126.0f) : x;
     const vec shift = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
     const vec n = x + shift;
@@ -105,7 +105,7 @@ inline vec power_of_two(vec x) {
     }
     p = p * f + splat(DEGREE == 3 ? 6.932609936e-01f : 6.931469671e-01f);
     p = p * f + splat(DEGREE == 3 ? 9.999280740e-01f : 1.000000072e+00f);
-    // The low bits of n are the integer itself; it goes into the exponent.
+    // The low bits of n are the integer, which is added to the exponent.
     ivec integer, bits;
     std::memcpy(&integer, &n, sizeof n);
     std::memcpy(&bits, &p, sizeof p);
@@ -122,14 +122,14 @@ struct Float {
     typedef float word;
     typedef vec some;
     static constexpr int64_t pair = 1;
-    static constexpr int64_t columns = LANES;  // scores are computed so many at a time
+    static constexpr int64_t columns = LANES;  // scores computed at a time
     static constexpr int exp_degree = 5;
     static vec dot(vec acc, word a, some b) { return acc + splat(a) * b; }
     static void put(element* p, vec v) { store(p, v); }
     static element narrow(float x) { return x; }
     static vec get(const element* p) { return load(p); }
     static word join(element low, element) { return low; }
-    // Element by element, along both operands: the sum is that of all lanes.
+    // For sums along both operands; the result is the sum of all lanes.
     typedef float left;
     typedef vec total;
     static constexpr int64_t stride = LANES;
@@ -196,7 +196,7 @@ struct Brain {
     }
 };
 
-// Weights of 8 bits times activations of 16, summed as whole numbers of 32.
+// 8-bit weights times 16-bit activations, summed in 32-bit integers.
 struct Whole {
     typedef int8_t element;
     typedef int16_t left;
@@ -225,7 +225,7 @@ struct Whole {
     }
 };
 
-// Compilers would rather load a value again for each product, and loads are what is scarce.
+// Compilers tend to load a value again for each product, but loads are the bottleneck.
 template <class V>
 inline void in_register(V& v) {
 #ifdef WIDE
@@ -239,7 +239,7 @@ inline vec as_floats(vec v) { return v; }
 inline vec as_floats(ivec v) { return __builtin_convertvector(v, vec); }
 
 // C[R, LANES * V] (+)= A[R, steps] B[steps, LANES * V]; b + k * ldb + v * next is one packed vector.
-// A right operand that comes from memory is asked for ``ahead`` words early (0: it is in cache).
+// A right operand in memory is prefetched ``ahead`` words early (0: it is in the cache).
 template <class T, int R, int V>
 inline void product(const typename T::word* a, int64_t lda, const typename T::word* b,
                     int64_t ldb, int64_t next, int64_t steps, float* c, int64_t ldc, bool add,
@@ -273,7 +273,7 @@ inline void product_column(int64_t rows, const typename T::word* a, int64_t lda,
         product<T, 1, V>(a + r * lda, lda, b, ldb, next, steps, c + r * ldc, ldc, add);
 }
 
-// All rows pass over one strip of the right operand while it is in the first-level cache.
+// Multiplies all rows with one strip of the right operand while it is in the first-level cache.
 template <class T>
 void multiply(int64_t rows, const typename T::word* a, int64_t lda, const typename T::word* b,
               int64_t ldb, int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
@@ -293,7 +293,7 @@ void multiply(int64_t rows, const typename T::word* a, int64_t lda, const typena
 
 #ifdef TILED
 
-// Whether the system lets this process use the matrix registers; it has to be asked (Linux,
+// Returns whether the system permits the matrix registers, which a process must request (Linux,
 // Documentation/arch/x86/xstate.rst).
 bool tiles_granted() {
     constexpr int ASK = 0x1023, TILE_DATA = 18;
@@ -301,11 +301,11 @@ bool tiles_granted() {
     return granted;
 }
 
-// One thread's eight matrix registers, all of full size, while this lives.
+// Configures a thread's eight matrix registers, all of full size, for the lifetime of the object.
 struct Registers {
     const bool held;
     Registers(bool wanted) : held(wanted && tiles_granted()) {
-        // Palette 1; then the bytes of a row of each register from 16 on, its rows from 48 on.
+        // Palette 1; from byte 16 the bytes per row of each register, from byte 48 its rows.
         alignas(64) static const uint8_t config[64] = {
             1, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,
             64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 64, 0,
@@ -318,14 +318,14 @@ struct Registers {
     }
 };
 
-// ``multiply`` with 32 rows and a multiple of 16 steps and of two vectors: each four results
-// share two left and two right operands.
+// ``multiply`` for 32 rows and a multiple of 16 steps and of two vectors: four accumulators share
+// two left and two right operands.
 void multiply_tiles(const uint32_t* a, int64_t lda, const uint32_t* b, int64_t ldb, int64_t next,
                     int64_t steps, int64_t vectors, float* c, int64_t ldc, bool add) {
     const int64_t a_row = 4 * lda, b_row = 4 * ldb, c_row = 4 * ldc;
     for (int64_t v = 0; v < vectors; v += 2) {
         float *upper = c + v * SIDE, *lower = upper + SIDE * ldc;
-        asm volatile("" ::: "memory");  // some compilers do not know that tiles read memory
+        asm volatile("" ::: "memory");  // some compilers do not know that tile loads read memory
         if (add) {
             _tile_loadd(0, upper, c_row);
             _tile_loadd(1, upper + SIDE, c_row);
@@ -361,7 +361,7 @@ struct Registers {
 };
 #endif
 
-// The same for the few rows of a decode step: wide, so that memory is read in one go.
+// Multiplies the few rows of a decode step by many columns at once, to read memory in order.
 template <class T, int R>
 void stream_rows(const typename T::word* a, int64_t lda, const typename T::word* b, int64_t ldb,
                  int64_t next, int64_t steps, int64_t vectors, float* c, int64_t ldc,
@@ -389,7 +389,7 @@ void stream(int64_t rows, const typename T::word* a, int64_t lda, const typename
     }
 }
 
-// Keys [count, d] -> panels of LANES keys, [d / pair, LANES] words each; missing rows are zero.
+// Packs keys [count, d] into panels of LANES keys, [d / pair, LANES] words; missing rows are 0.
 template <class T>
 void pack_keys(const typename T::element* src, int64_t stride, int64_t count, int64_t panels,
                int64_t d, typename T::word* out) {
@@ -408,7 +408,7 @@ void pack_keys(const typename T::element* src, int64_t stride, int64_t count, in
         }
 }
 
-// Values [count, d] -> [rows / pair, d] words, each of `pair` consecutive keys.
+// Packs values [count, d] into [rows / pair, d] words, each of `pair` consecutive keys.
 template <class T>
 void pack_values(const typename T::element* src, int64_t stride, int64_t count, int64_t rows,
                  int64_t d, typename T::word* out) {
@@ -435,13 +435,13 @@ struct Long {
     int64_t threads;
 };
 
-// What one thread needs for one head and one segment of blocks; ``head`` has its globals packed.
+// Buffers of one thread for one head and one segment of blocks; the globals of ``head`` are packed.
 template <class T>
 struct Strip {
     typedef typename T::word word;
     typedef typename T::element element;
     int64_t keys, side, width, head = -1;
-    bool hides;  // whether any key of the segment is hidden
+    bool hides;  // true if any key of the segment is hidden
     const Registers registers;
     word *k, *v, *side_k, *side_v;
     float *hidden, *scores, *sums, *result;
@@ -449,7 +449,7 @@ struct Strip {
     Strip(const Long& a)
         : registers(T::pair == 2 && a.L % TILE == 0 && a.d % (2 * LANES) == 0) {
         keys = (SEGMENT + 2) * a.L;
-        side = up(a.G, T::columns);  // of the head at hand; no head has more
+        side = up(a.G, T::columns);  // of the current head; no head has more
         width = up(3 * a.L, LANES) + side;
         const int64_t w = sizeof(word), steps = a.d / T::pair;
         k = (word*)scratch(keys * steps * w);
@@ -510,10 +510,10 @@ void pack_segment(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t firs
                    a.side_v_stride, seen, s.side, a.d, s.side_v);
 }
 
-// Powers of two whose sum is above this are made again, from the largest of all.
+// If the sum of powers of two exceeds this, they are computed again from the overall maximum.
 constexpr float TOO_MUCH = 1e18f;
 
-// Scores (and what hides them) times log2(e) plus bias; returns the largest.
+// Computes (scores + hidden) * log2(e) + bias in place; returns the largest.
 inline float biased(float* scores, int64_t count, const float* bias, const float* hidden) {
     vec top = splat(8 * MASKED);
     for (int64_t j = 0; j < count; j += LANES) {
@@ -526,9 +526,9 @@ inline float biased(float* scores, int64_t count, const float* bias, const float
     return lane_max(top);
 }
 
-// Scores of one row plus bias -> unnormalised weights; returns their sum. ``hidden`` may be null.
-// The largest local score is near enough to that of all for most rows, so that those of the
-// globals, which are many, are gone over once.
+// Converts scores of one row to unnormalized weights; returns their sum. ``hidden`` may be null.
+// For most rows the largest local score is close to the overall maximum, so that one pass over the
+// many scores of the globals is enough.
 template <class T>
 float soften(float* scores, int64_t local, const float* bias, const float* hidden, int64_t side,
              int64_t seen, const float* side_bias, typename T::element* weights) {
@@ -569,7 +569,7 @@ void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first
     for (int64_t i = 0; i < tile; ++i)
         if (i < count) std::memcpy(s.queries + i * a.d, q + i * a.q_stride, a.d * sizeof(element));
         else std::memset((void*)(s.queries + i * a.d), 0, a.d * sizeof(element));
-    // A query sees L - 1 keys on each side: these columns of its three blocks, and no others.
+    // A query sees L - 1 keys on each side: only these columns of its three blocks are computed.
     const int64_t low = (in_block + 1) / T::columns * T::columns;
     const int64_t high = std::min(3 * a.L, up(in_block + tile + 2 * a.L - 1, T::columns));
     const int64_t local = high - low, key = (block - first) * a.L + low;
@@ -580,7 +580,7 @@ void attend_tile(const Long& a, Strip<T>& s, int64_t b, int64_t h, int64_t first
         s.times(tile, left, steps, s.side_k, LANES, steps * LANES, steps, s.side / LANES,
                 s.scores + local, s.width, false);
     for (int64_t i = 0; i < tile; ++i) {
-        // Rows of both biases are stretches of their tables, since only the distance counts.
+        // Rows of both biases are slices of their tables, since only the distance matters.
         const float* bias = a.local_table + h * (4 * a.L - 1) + a.L - 1 - in_block - i + low;
         const float* side_bias = nullptr;
         if (s.side) {
@@ -630,7 +630,7 @@ struct Cross {
     int64_t B, S, H, d, K, threads;
 };
 
-// One head, one span of keys: weights relative to the span's own maximum, and their product.
+// Computes one head over one span of keys: weights relative to the span's maximum, and output.
 template <class T>
 void cross_piece(const Cross& a, int64_t b, int64_t h, int64_t begin, float* scores,
                  typename T::element* weights, typename T::element* queries, float* part) {
@@ -671,7 +671,7 @@ void cross_piece(const Cross& a, int64_t b, int64_t h, int64_t begin, float* sco
               a.d / LANES, result, a.d, VALUES_AHEAD);
 }
 
-// Joins the pieces of one head by their log-sum-exp.
+// Merges the pieces of one head by their log-sum-exp.
 template <class T>
 void cross_merge(const Cross& a, int64_t b, int64_t h, int64_t pieces, const float* parts) {
     const int64_t size = a.K * (2 + a.d);
@@ -722,7 +722,7 @@ void cross_attention(const Cross& a) {
     std::free(parts);
 }
 
-// Rows [begin, begin + count) of projected keys and values [B, count, H, d] into their packs.
+// Packs rows [begin, begin + count) of projected keys and values [B, count, H, d].
 template <class T>
 void pack_cross(const void* k, const void* v, void* keys, void* values, int64_t B, int64_t S,
                 int64_t H, int64_t d, int64_t begin, int64_t count, int64_t threads) {
@@ -742,13 +742,13 @@ void pack_cross(const void* k, const void* v, void* keys, void* values, int64_t 
 
 constexpr int64_t SUMS = 4 * OUTPUTS;
 
-// The sum of each of sixteen registers' lanes (fewer where registers are smaller), in order.
+// Sums the lanes of each of sixteen registers (eight with AVX2), in order.
 #ifdef WIDE
 inline __m512 fold_quarters(__m512 a, __m512 b) {
     return _mm512_shuffle_f32x4(a, b, 0x88) + _mm512_shuffle_f32x4(a, b, 0xdd);
 }
 inline void lane_sums(const vec* acc, float* out) {
-    // Halving interleaves what it joins; taken in this order it comes out as it went in.
+    // Each halving interleaves its inputs; this order makes the result sorted.
     static constexpr int order[16] = {0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15};
     __m512 x[16];
     for (int i = 0; i < 16; ++i) x[i] = (__m512)acc[order[i]];
@@ -773,12 +773,12 @@ inline void lane_sums(const vec* acc, float* out) {
 struct Own {
     const void *q, *keys, *values;  // q [R, H, d]; keys, values [R, H, capacity, d]
     const float* bias;              // [H, length]
-    const int32_t* rows;            // [R, capacity] the row that holds each position; null: its own
+    const int32_t* rows;            // [R, capacity] cache row that holds each position; null: its own
     void* out;                      // [R, H, d]
     int64_t R, H, d, capacity, length, q_stride, threads;
 };
 
-// Where one row and head of the decoder's self-attention finds what lies at each position.
+// Locates the keys and values of each position for one row and head of self-attention.
 template <class T>
 struct Past {
     typedef typename T::element element;
@@ -791,7 +791,7 @@ struct Past {
     }
 };
 
-// ``WIDTH`` registers of the weighted sum of values.
+// Computes ``WIDTH`` registers of the weighted sum of values.
 template <class T, int WIDTH>
 void own_values(const Past<T>& past, const float* weights, int64_t x, float total,
                 typename T::element* out) {
@@ -803,7 +803,7 @@ void own_values(const Past<T>& past, const float* weights, int64_t x, float tota
     for (int i = 0; i < WIDTH; ++i) T::put(out + x + i * LANES, sum[i] / splat(total));
 }
 
-// One row and head of the decoder's self-attention over the positions so far.
+// Computes one row and head of the decoder's self-attention over the positions so far.
 template <class T>
 void own_row(const Own& a, int64_t row, int64_t h, float* scores) {
     typedef typename T::element element;
@@ -839,7 +839,7 @@ void own_row(const Own& a, int64_t row, int64_t h, float* scores) {
 
 template <class T>
 void self_attention(const Own& a) {
-    // Below this much work, waking another thread costs more than it saves.
+    // For less work, waking another thread takes longer than it saves.
     const int64_t work = a.R * a.H * a.length * a.d;
 #pragma omp parallel num_threads(a.threads) if (work > 200000)
     {
@@ -853,15 +853,15 @@ void self_attention(const Own& a) {
 
 constexpr int64_t MATRICES = 3;
 
-// x times each of a few matrices that lie row by row, as a checkpoint holds them.
+// x times each of a few row-major matrices, the layout of checkpoints.
 struct Thin {
     const void *x, *weights[MATRICES];  // [rows, inputs], [outputs, inputs]
     const float* scales[MATRICES];      // [outputs] of int8 weights
-    void* out;                          // the products, each [rows, outputs], one after another
+    void* out;                          // the products [rows, outputs], one after another
     int64_t rows, inputs, count, outputs[MATRICES], brain, threads;
 };
 
-// One result per row of x and per output of this block.
+// Computes one result per row of x and per output of this block.
 template <class T, int R>
 void thin_block(const typename T::left* x, const typename T::element* w, int64_t inputs,
                 float* result) {
@@ -897,8 +897,8 @@ void thin_rows(int64_t rows, const typename T::left* x, const typename T::elemen
     }
 }
 
-// Activations of one row as whole numbers of 16 bits, or as many as no sum can overflow;
-// returns their unit.
+// Quantizes the activations of one row to 16-bit integers, with fewer levels where sums could
+// overflow; returns the step.
 inline float whole_row(const Thin& a, int64_t row, int16_t* out) {
     const float levels = std::min(32767.0f, std::floor(2147483392.0f / 127 * LANES / a.inputs));
     std::vector<float> x(a.inputs);
@@ -917,7 +917,7 @@ inline float whole_row(const Thin& a, int64_t row, int16_t* out) {
     return unit;
 }
 
-// OUTPUTS results of one row: scaled where the weights were whole numbers, in the output's type.
+// Stores OUTPUTS results of one row in the output's type, scaled if the weights were quantized.
 template <class Out>
 inline void thin_put(const float* result, float unit, const float* scales,
                      typename Out::element* out) {
@@ -962,7 +962,7 @@ struct Norm {
     double eps;
 };
 
-// Each row over the root of its mean square, times the weight.
+// Divides each row by the root of its mean square, times the weight.
 template <class T>
 void rms_norm(const Norm& a) {
 #pragma omp parallel for num_threads(a.threads) schedule(static) if (a.rows > 64)
@@ -977,14 +977,14 @@ void rms_norm(const Norm& a) {
     }
 }
 
-// One decoder layer's weights and what it remembers. Norms are float32, matrices lie row by row;
-// int8 ones have scales.
+// One decoder layer's weights and caches. Norms are float32, matrices row-major; int8 matrices have
+// scales.
 struct Layer {
     const float *own_norm, *cross_norm, *wide_norm;
     const void *own[4], *cross[2], *wide[3];  // q k v o; q o; gate, up (null: not gated), down
     const float *own_scale[4], *cross_scale[2], *wide_scale[3];
-    void *keys, *values;                      // of the positions so far [R, H, capacity, d]
-    const void *cross_keys, *cross_values;    // as pack_cross makes them
+    void *keys, *values;                      // cache of the positions so far [R, H, capacity, d]
+    const void *cross_keys, *cross_values;    // packed by pack_cross
     float* seen;                              // [B, H, K, S] or null
 };
 
@@ -994,7 +994,7 @@ struct Step {
     const Layer* layers;
     const float *bias;   // [H, at + 1]
     const float *cross_bias;
-    const int32_t* held;  // [R, capacity] the row that holds each position of each row
+    const int32_t* held;  // [R, capacity] cache row that holds each position of each row
     int64_t count, B, K, S, D, H, d, F, capacity, at, threads;
     double eps;
 };
@@ -1005,7 +1005,7 @@ inline void thin_any(const Thin& a) {
     else thin_product<Float, Float>(a, (const float*)a.x, nullptr);
 }
 
-// gelu_new: x times the logistic function of twice its tanh's argument.
+// gelu_new: x times the logistic function of twice the argument of its tanh.
 inline vec gelu(vec x) {
     const vec y = x * (splat(1.59576912f) + splat(0.0713548162f) * x * x);
     const vec e = fast_exp(y > 0 ? -y : y);
@@ -1020,7 +1020,7 @@ struct Stepper {
     const int64_t rows, inner;
     element *normed, *projected, *attended, *hidden, *branch;
 
-    // x [rows, inputs] times `count` matrices of `outputs` rows.
+    // Multiplies x [rows, inputs] by `count` matrices of `outputs` rows.
     void times(const element* x, int64_t inputs, const void* const* weights,
                const float* const* scales, int64_t count, int64_t outputs, element* out) const {
         Thin t = {};
