@@ -1,8 +1,8 @@
-"""Draw the README's table of speeds as a picture, ``assets/speed.png``.
+"""Draw a table of `longt5/BENCHMARKS.md` as a picture, `assets/speed.png`.
 
     python -m tests.tools.make_speed_picture
 
-The picture holds the figures that it was drawn from, and a test compares them with the table.
+The picture carries the figures that it was drawn from; a test compares them with the table.
 """
 
 from __future__ import annotations
@@ -11,36 +11,40 @@ import json
 import re
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "assets" / "speed.png"
-TABLE = "**A processor with AVX512-BF16 and no AMX**"
-ROW = re.compile(r"^\| base ([\d,]+) (bf16|fp32) \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
+SOURCE = ROOT / "longt5" / "BENCHMARKS.md"
+MACHINE = "## AMD EPYC, Zen 5"  # the table below this heading is drawn
+BASE_ROW = re.compile(
+    r"^\| base \| ([\d,]+) \| (bf16|fp32) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d,.]+) \|",
+    re.MULTILINE,
+)
 OURS, THEIRS, INK, PAPER = "#0f766e", "#8a94a6", "#1e293b", "#ffffff"
 DASHES = {"bf16": "-", "fp32": "--"}
 Rows = list[tuple[int, str, list[float], list[float]]]
 
 
-def rows_of(readme: str) -> Rows:
-    """(tokens, dtype, encode seconds, step ms), each as [ours, theirs]; of two runs the first."""
-    table = readme[readme.index(TABLE) :].split("\n\n")[1]
-    return [
-        (int(tokens.replace(",", "")), dtype, _first(encode), _first(step))
-        for tokens, dtype, encode, step in ROW.findall(table)
-    ]
+def rows_of(benchmarks: str) -> Rows:
+    """Return (tokens, dtype, encode seconds, step ms) of the base shape.
 
-
-def _first(cell: str) -> list[float]:
-    """ "1.02 / 3.12 and 1.07 / 3.09" -> [1.02, 3.12]"""
-    ours, theirs = re.findall(r"[\d,.]+", cell)[:2]
-    return [float(ours.replace(",", "")), float(theirs.replace(",", ""))]
+    Both costs are [this engine's, transformers'].
+    """
+    table = benchmarks[benchmarks.index(MACHINE) :].split("\n\n")[2]
+    rows = []
+    for tokens, dtype, *costs in BASE_ROW.findall(table):
+        encode, their_encode, step, their_step = (float(cost.replace(",", "")) for cost in costs)
+        length = int(tokens.replace(",", ""))
+        rows.append((length, dtype, [encode, their_encode], [step, their_step]))
+    return rows
 
 
 def draw(rows: Rows, picture: Path) -> None:
-    """Both costs by the length of the document, this engine's and transformers'."""
+    """Plot both costs by the length of the document, for this engine and for transformers."""
     figure = Figure(figsize=(11, 4.4), facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -49,7 +53,7 @@ def draw(rows: Rows, picture: Path) -> None:
     figure.savefig(picture, dpi=130, metadata={"Figures": json.dumps(rows), "Software": None})
 
 
-def _panel(axis, rows: Rows, column: int, title: str, said: str) -> None:
+def _panel(axis: Axes, rows: Rows, column: int, title: str, label: str) -> None:
     for dtype, dash in DASHES.items():
         of_dtype = [row for row in rows if row[1] == dtype]
         for who, (name, colour) in enumerate((("ours", OURS), ("transformers", THEIRS))):
@@ -57,7 +61,7 @@ def _panel(axis, rows: Rows, column: int, title: str, said: str) -> None:
             costs = [row[column][who] for row in of_dtype]
             axis.plot(tokens, costs, dash, color=colour, marker="o", markersize=4, linewidth=2)
             axis.annotate(
-                f"{name} {dtype}, {said.format(costs[-1])}",
+                f"{name} {dtype}, {label.format(costs[-1])}",
                 (tokens[-1], costs[-1]),
                 xytext=(8, 0),
                 textcoords="offset points",
@@ -79,4 +83,4 @@ def _panel(axis, rows: Rows, column: int, title: str, said: str) -> None:
 
 
 if __name__ == "__main__":
-    draw(rows_of((ROOT / "README.md").read_text(encoding="utf-8")), PICTURE)
+    draw(rows_of(SOURCE.read_text(encoding="utf-8")), PICTURE)
