@@ -1,4 +1,4 @@
-"""What a run is asked for: documents, options and a model."""
+"""A request for a summary: documents, options and a model."""
 
 from __future__ import annotations
 
