@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import msgspec
+
 from ..errors import (
     AppError,
     BadOption,
@@ -15,7 +17,6 @@ from ..errors import (
     TooLong,
     WrongPassword,
 )
-from ..strict_json import from_json
 from .model import Extracted, ReadRequest
 
 # The errors that a reader may end with, by the name under which they travel.
@@ -79,5 +80,7 @@ def decode_message(line: str) -> Message:
     ((name, fields),) = data.items()
     if name not in _MESSAGE_KINDS:
         raise ValueError(f"no message is called {name}")
-    message: Message = from_json(_MESSAGE_KINDS[name], fields)
-    return message
+    try:
+        return msgspec.convert(fields, _MESSAGE_KINDS[name])
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a {name}: {error}") from error

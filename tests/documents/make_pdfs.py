@@ -189,7 +189,7 @@ def with_broken_stream() -> bytes:
 
 
 def with_broken_xref(data: bytes) -> bytes:
-    """The same file with a cross-reference table that points nowhere."""
+    """Return the file with a cross-reference table that points nowhere."""
     return re.sub(rb"startxref\s+\d+", b"startxref\n999999999", data)
 
 

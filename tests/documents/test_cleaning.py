@@ -52,7 +52,7 @@ def test_soft_hyphens_join(mark) -> None:
     assert clean(f"the moun{mark}tain") == ["the mountain"]
 
 
-def test_pdfiums_sign_may_stand_for_a_real_hyphen() -> None:
+def test_line_end_hyphens_of_pdfium_may_be_real() -> None:
     assert clean("a Debian\ufffebased one, based on Debian") == [
         "a Debian-based one, based on Debian"
     ]
@@ -79,7 +79,7 @@ def test_hyphens_join_only_known_words(text, joined) -> None:
     assert page == joined
 
 
-def test_a_compound_whose_head_begins_other_words_stays() -> None:
+def test_compounds_keep_their_hyphen() -> None:
     hyphens = Dehyphenator.of(["wellness and wellington; a well-\nspring"])
     assert hyphens.join("well", "-", "known") == "well-known"
     assert "well" not in hyphens.words and "spring" not in hyphens.words
@@ -95,7 +95,7 @@ def body(number: int) -> str:
     return "\n".join(f"{letter * 3} line {letter}{word} goes on" for word in words)
 
 
-def test_running_headers_go_and_the_first_title_stays() -> None:
+def test_running_headers_are_removed_but_the_title_on_page_one_stays() -> None:
     pages = [f"The Annual Report\n{body(n)}\nPage {n} of 9" for n in range(1, 10)]
     cleaned = drop_running_lines(pages)
     assert cleaned[0].startswith("The Annual Report\nbbb line")
@@ -103,36 +103,36 @@ def test_running_headers_go_and_the_first_title_stays() -> None:
     assert cleaned[4] == body(5)
 
 
-def test_left_and_right_pages_differ() -> None:
+def test_alternating_headers_of_left_and_right_pages_are_removed() -> None:
     heads = ["The Society", "Salt and silt"]
     pages = [f"{heads[n % 2]}\n{body(n)}\n{n}" for n in range(1, 13)]
     assert drop_running_lines(pages)[5] == body(6)
 
 
-def test_roman_and_fractional_numbers_are_one_header() -> None:
+def test_headers_that_differ_in_roman_or_fractional_numbers_are_removed() -> None:
     numbers = ["i", "ii", "iii", "iv", "1 / 20", "2 / 20", "3 / 20", "4 / 20"]
     pages = [f"A short history {n}\n{body(i)}" for i, n in enumerate(numbers)]
     assert drop_running_lines(pages)[1:] == [body(i) for i in range(1, 8)]
 
 
-def test_lines_with_the_page_number_go_though_chapters_change() -> None:
+def test_footers_with_page_numbers_are_removed_when_chapters_change() -> None:
     pages = [f"{body(n)}\n{n + 4} Chapter {n // 3}. Title {'abc'[n % 3]}{n}" for n in range(12)]
     assert drop_running_lines(pages)[7] == body(7)
 
 
-def test_running_chapter_titles_go() -> None:
+def test_running_chapter_titles_are_removed() -> None:
     pages = [f"CHAPTER 3. CHOOSING 3.{n}. {'xyz'[n % 3] * 9}\n{body(n)}" for n in range(9)]
     assert drop_running_lines(pages)[4] == body(4)
 
 
-def test_the_count_of_pages_goes_from_the_first_one_on() -> None:
+def test_page_of_pages_is_removed_from_the_first_page_on() -> None:
     head = "Gull Press | Page {} of 2"
     first, second = clean(*(f"{head.format(n)}\n\nThe mill\n\nIt rose." for n in (1, 2)))
     assert first == "The mill\n\nIt rose." and "Gull" not in second
     assert clean("See page 3 of 9 for the mill.") == ["See page 3 of 9 for the mill."]
 
 
-def test_the_footer_of_an_annex_goes() -> None:
+def test_footers_of_an_annex_are_removed() -> None:
     foot = "MILL QUESTIONNAIRE Version 3 {}/6"
     letters = "abcdefghijklmnopqrstuvwxyz"
     pages = [body(n % 26) + f"\n{letters[n % 26] * 2} ends {letters[n // 3]}" for n in range(40)]
@@ -160,18 +160,18 @@ BREAKS = [*BREAKS_ALWAYS, *BREAKS_BY_LAYOUT, *BREAKS_BY_LENGTH]
 
 
 @pytest.mark.parametrize("rule", BREAKS, ids=lambda rule: rule.name)
-def test_each_rule_of_paragraphs_decides_its_example(rule: BreakRule) -> None:
+def test_each_break_rule_decides_its_example(rule: BreakRule) -> None:
     assert rule_for(rule.example).name == rule.name
 
 
-def test_rules_of_paragraphs_have_names_of_their_own() -> None:
+def test_break_rules_have_different_names() -> None:
     assert len({rule.name for rule in BREAKS}) == len(BREAKS)
 
 
 # Paragraphs with layouts: how the lines stand on the page
 
 
-def test_plain_lines_become_paragraphs() -> None:
+def test_lines_without_layout_become_paragraphs() -> None:
     text = (
         "1 Introduction\n"
         "The tide came in over the flats and the water stood at the wall until the\n"
@@ -214,7 +214,7 @@ LINES = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(LINES, st.data())
-def test_joining_lines_loses_no_letter(lines, data) -> None:
+def test_joining_lines_keeps_every_letter(lines, data) -> None:
     text = "\n".join(" ".join(line.split()) for line in lines)
     layout = {
         line_key(line): tuple(
@@ -248,7 +248,7 @@ def test_cleaning_any_text_never_fails(texts) -> None:
     assert len(clean(*texts)) == len(texts)
 
 
-def test_a_very_long_paragraph_is_joined_without_looking_back() -> None:
+def test_a_very_long_paragraph_is_joined_in_linear_time() -> None:
     """Found by chance: each line once searched all that had been joined before it."""
     line = "word after word of it and a line that goes on-\nward with more words to the\n"
     (page,) = clean(line * 20_000)
@@ -263,7 +263,7 @@ def layout_of(draw) -> PageLayout:
     return page_layout(document[0].get_textpage())
 
 
-def test_marks_know_size_weight_and_room() -> None:
+def test_layouts_hold_size_weight_and_space_on_the_right() -> None:
     def draw(canvas) -> None:
         lines_at(canvas, "A large title", y=780, size=20)
         canvas.setFont("Times-Bold", 11)
@@ -283,7 +283,7 @@ def test_marks_know_size_weight_and_room() -> None:
     assert last.space_above == pytest.approx(11 * 1.3 / last.size, rel=0.05)
 
 
-def test_lines_alike_on_one_page_have_a_mark_each() -> None:
+def test_equal_lines_of_a_page_have_a_layout_each() -> None:
     def draw(canvas) -> None:
         lines_at(canvas, "Results", y=780, size=9)
         lines_at(canvas, PROSE, y=740)
@@ -302,7 +302,7 @@ def test_lines_alike_on_one_page_have_a_mark_each() -> None:
     assert layouts_of_lines(["", "Unknown"], layout) == [None, None]
 
 
-def test_a_superscript_or_soft_hyphen_is_no_new_line() -> None:
+def test_a_superscript_begins_no_new_line() -> None:
     def draw(canvas) -> None:
         canvas.setFont("Times-Roman", 11)
         canvas.drawString(72, 700, "Born in 1901")
@@ -320,7 +320,7 @@ def read(draw, tmp_path) -> list[str]:
     return load_document(path).pages[0].text.split("\n\n")
 
 
-def test_cells_of_several_lines_do_not_run_into_each_other() -> None:
+def test_cells_of_several_lines_stay_separate() -> None:
     what = "All mills are visited\ntwice in a year by us\nand by others.", "Three\ntake\nhalf."
     rows = ("Price of\ngrain", what[0], "Up\nagain"), ("Large\nbuyers", what[1], "Down\nagain")
 
@@ -337,7 +337,7 @@ def test_cells_of_several_lines_do_not_run_into_each_other() -> None:
     assert joined.split("\n\n") == [" ".join(cell.split("\n")) for cell in cells]
 
 
-def test_a_row_whose_cells_one_reader_joins_stays_a_row() -> None:
+def test_rows_that_one_reader_joins_stay_rows() -> None:
     lines = ("Code Problem", "i10 It does not fill with water. Open the tap.", "It is a good mill.")
     pieces = ("Code Problem", "i10 It does not fill with", "water.", "Open the tap.", lines[2])
     known = {piece: LineLayout(10, index=n, space_above=1.4) for n, piece in enumerate(pieces)}
@@ -347,7 +347,7 @@ def test_a_row_whose_cells_one_reader_joins_stays_a_row() -> None:
 
 
 @pytest.mark.parametrize("above", [PROSE, "A figure"])
-def test_a_sentence_goes_on_in_the_next_column_however_short(above: str, tmp_path) -> None:
+def test_sentences_continue_in_the_next_column(above: str, tmp_path) -> None:
     halves = "It rose in the night and\nstood in the kitchen of", "Gull Mill by the morning."
 
     def draw(canvas) -> None:
@@ -358,7 +358,7 @@ def test_a_sentence_goes_on_in_the_next_column_however_short(above: str, tmp_pat
     assert "kitchen of Gull Mill" in " ".join(read(draw, tmp_path))
 
 
-def test_headings_stand_alone_and_rows_stay_rows(tmp_path) -> None:
+def test_headings_and_table_rows_keep_lines_of_their_own(tmp_path) -> None:
     rows = [["Site", "Area", "Cost"], ["Gannet Fields", "118", "4.8"], ["Long Reach", "247", "9"]]
 
     def draw(canvas) -> None:
@@ -377,7 +377,7 @@ def test_headings_stand_alone_and_rows_stay_rows(tmp_path) -> None:
     assert found[3].startswith("The river rose")
 
 
-def test_space_and_indents_part_paragraphs(tmp_path) -> None:
+def test_wide_space_and_indents_separate_paragraphs(tmp_path) -> None:
     texts = [PROSE.replace("river", name).replace("the ", f"the {name} ") for name in "XYZ"]
 
     def draw(canvas) -> None:
@@ -407,7 +407,7 @@ BOLD_LEADS = [  # in bold, and what the line goes on with; the heading that is f
 
 
 @pytest.mark.parametrize("lead, spaces, rest, heading", BOLD_LEADS)
-def test_bold_words_before_a_sentence_are_a_heading(lead, spaces, rest, heading, tmp_path) -> None:
+def test_bold_run_in_headings_are_separated(lead, spaces, rest, heading, tmp_path) -> None:
     def draw(canvas) -> None:
         y = lines_at(canvas, PROSE, y=780)
         canvas.setFont("Times-Bold", 11)
@@ -422,7 +422,7 @@ def test_bold_words_before_a_sentence_are_a_heading(lead, spaces, rest, heading,
     assert any(text.startswith(rest) if heading else f"{lead} {rest}" in text for text in found)
 
 
-def test_a_heading_in_bold_may_hold_a_word_in_another_type(tmp_path) -> None:
+def test_a_run_in_heading_may_hold_a_word_in_another_font(tmp_path) -> None:
     pieces = [
         ("How", "Times-Bold", 3),
         ("Mills", "Courier", 3),
@@ -442,12 +442,12 @@ def test_a_heading_in_bold_may_hold_a_word_in_another_type(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("line", ["3.5 million people moved", "10 people of the village moved"])
-def test_a_line_that_begins_with_a_count_is_no_heading(line) -> None:
+def test_a_line_that_begins_with_an_amount_is_no_heading(line) -> None:
     above = "The river rose in the night and the mill stood in water until the morning.\n" * 3
     assert join_lines(f"{above}{line}\naway.").endswith(f"morning. {line} away.")
 
 
-def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
+def test_a_numbered_run_in_heading_is_separated_from_a_full_line() -> None:
     lines = [
         "We began in May and went on until the year was over, as the law wants it.",
         "3.2 Methods We asked two hundred farmers in four valleys and three towns of",
@@ -464,7 +464,7 @@ def test_a_numbered_heading_in_bold_runs_into_a_full_line() -> None:
 
 
 @pytest.mark.parametrize(("verb", "stop"), [("rose", "."), ("high", "")])
-def test_a_sentence_in_bold_over_two_lines_is_no_heading(verb, stop) -> None:
+def test_a_bold_heading_on_two_lines_keeps_the_stop_of_a_sentence(verb, stop) -> None:
     lines = [
         f"The river that runs by the old mill and the church {verb} in the valley",
         "of Merrow. The council had asked two hundred farmers in three towns of",
@@ -499,7 +499,7 @@ TITLES = ["A drowned valley", "How the marsh was lost", "The night of the surge"
         "{n} {t} {p}",
     ],
 )
-def test_contents_are_dropped(entry) -> None:
+def test_tables_of_contents_are_removed(entry) -> None:
     lines = [entry.format(n=f"1.{i}", t=t, p=2 * i + 3) for i, t in enumerate(TITLES)]
     page = "Ten Years\nContents\n" + "\n".join(lines) + "\nA sentence that follows stays here."
     pages, found = drop_contents([page, body(1)])
@@ -507,7 +507,7 @@ def test_contents_are_dropped(entry) -> None:
     assert pages == ["Ten Years\nA sentence that follows stays here.", body(1)]
 
 
-def test_titles_without_numbers_are_contents_where_these_go_on() -> None:
+def test_titles_without_page_numbers_are_removed_where_contents_continue() -> None:
     first, second = (
         "\n".join(f"{n}.{i} {t} {n * 20 + i}" for i, t in enumerate(TITLES)) for n in (1, 2)
     )
@@ -518,7 +518,7 @@ def test_titles_without_numbers_are_contents_where_these_go_on() -> None:
     assert pages[0] == "Ten Years" and not pages[1].strip() and pages[2].endswith(text)
 
 
-def test_forms_tables_and_sentences_are_no_contents() -> None:
+def test_forms_tables_and_sentences_are_not_taken_for_contents() -> None:
     form = "\n".join(f"{title} ........................" for title in TITLES)
     table = "\n".join(
         f"{title} {n}" for title, n in zip(TITLES, [9, 2, 7, 1, 8, 3, 9, 1, 6, 2], strict=True)
@@ -530,7 +530,7 @@ def test_forms_tables_and_sentences_are_no_contents() -> None:
         assert pages[0].count("\n") == page.count("\n")
 
 
-def test_the_examples_contents_are_left_out_and_said() -> None:
+def test_contents_of_the_example_are_left_out_with_a_warning() -> None:
     document = load_document(EXAMPLE)
     assert tuple(map(str, document.warnings)) == (
         "The table of contents (pages iii-iv) is left out.",
@@ -544,7 +544,7 @@ def test_the_examples_contents_are_left_out_and_said() -> None:
 # References
 
 
-def test_references_are_found_and_the_appendix_is_not() -> None:
+def test_references_end_before_the_appendix() -> None:
     pages = [page.text for page in load_document(EXAMPLE).pages]
     spans = find_references(pages)
     text = "".join(pages[index][start:end] for index, start, end in spans)
@@ -571,7 +571,7 @@ def test_headings_of_references(heading) -> None:
     assert find_references(pages) == [(1, start, len(pages[1])), (2, 0, 6)]
 
 
-def test_text_resumes_after_references() -> None:
+def test_references_end_at_a_title_that_never_belongs_to_them() -> None:
     tail = "[3] C.\n\nAppendix A: More\n\nWords."
     pages = ["Prose " * 50, "References\n\n[1] A.\n\n[2] B.", tail, "The end."]
     assert find_references(pages) == [(1, 0, len(pages[1])), (2, 0, tail.index("Appendix"))]
@@ -602,7 +602,7 @@ def test_text_resumes_after_references() -> None:
         [""],
     ],
 )
-def test_no_references(pages) -> None:
+def test_texts_without_a_list_of_references(pages) -> None:
     assert find_references(pages) == []
 
 
@@ -621,7 +621,7 @@ def test_no_references(pages) -> None:
         ("References", "4 Recommendations", False),
     ],
 )
-def test_the_chapter_with_the_next_number_ends_the_references(heading, following, resumes) -> None:
+def test_references_end_at_the_chapter_with_the_next_number(heading, following, resumes) -> None:
     tail = f"Brown, B. (2020). On mills.\n\n{following}\n\nWe recommend a bridge."
     pages = ["Prose " * 80, f"More.\n\n{heading}\n\nAmes, A. (2018). On tides.", tail, "The end."]
     begin = (1, pages[1].index(heading), len(pages[1]))
@@ -629,7 +629,7 @@ def test_the_chapter_with_the_next_number_ends_the_references(heading, following
     assert find_references(pages) == [begin, *rest]
 
 
-def test_numbered_references_are_no_chapters() -> None:
+def test_numbered_references_are_not_taken_for_chapters() -> None:
     entries = [f"{n} Ames A, Brown B, On tides and mills, Oslo {2000 + n}" for n in range(1, 8)]
     listed = "3 References\n\n" + "\n\n".join(entries)
     pages = ["Prose " * 80, listed, "4 Recommendations\n\nWe recommend a bridge."]
@@ -638,7 +638,7 @@ def test_numbered_references_are_no_chapters() -> None:
     assert find_references(pages) == [(1, 0, len(listed)), (2, 0, len(pages[2]))]
 
 
-def test_the_last_heading_counts() -> None:
+def test_references_begin_at_the_last_heading_of_references() -> None:
     pages = ["Prose " * 50, "References\n\nto earlier work are few.", "Bibliography\n\n[1] A."]
     assert find_references(pages) == [(2, 0, len(pages[2]))]
 
@@ -653,7 +653,7 @@ NOTES = ["7 Some call local rice by another name.", "Source: survey", "Table 9: 
 
 
 @pytest.mark.parametrize("notes", [NOTES[:1], NOTES[1:2], NOTES[2:]])
-def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
+def test_sentences_cut_by_notes_captions_and_tables_are_rejoined(notes) -> None:
     one, two = rejoin_cut_sentences([f"Before.\n\n{HEAD}", "\n\n".join([*notes, TAIL, "After."])])
     assert one.endswith(HEAD) and two == "\n\n".join([TAIL, *notes, "After."])
     one, two = rejoin_cut_sentences(["\n\n".join(["Before.", HEAD, *notes]), f"{TAIL}\n\nAfter."])
@@ -673,14 +673,14 @@ def test_a_sentence_is_put_together_across_what_stands_beside_it(notes) -> None:
         [NOTES[0] + " " + HEAD, NOTES[1], TAIL],
     ],
 )
-def test_what_may_not_be_one_sentence_stays_as_it_is(blocks) -> None:
+def test_blocks_that_may_be_two_sentences_are_not_rejoined(blocks) -> None:
     pages = ["\n\n".join(blocks)]
     assert rejoin_cut_sentences(pages) == pages
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([HEAD, TAIL, "", "Scrap", *NOTES])), max_size=4))
-def test_putting_together_loses_nothing(pages) -> None:
+def test_rejoining_sentences_keeps_every_letter(pages) -> None:
     texts = ["\n\n".join(filter(None, page)) for page in pages]
     found = rejoin_cut_sentences(texts)
     assert [sorted("".join(t.split())) for t in found] == [

@@ -1,4 +1,4 @@
-"""Files become pages: what is read, what is refused, and in which words."""
+"""Files become documents, or are refused with a sentence for the person."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pypdf
 import pytest
 from hypothesis import example, given, settings
@@ -28,14 +29,13 @@ from app.documents.cleaning import clean_pages
 from app.documents.encoding import decode_text
 from app.documents.front_matter import find_front_matter
 from app.documents.load import load_document, require_text
-from app.documents.model import ReadRequest
+from app.documents.model import Document, ReadRequest
 from app.documents.protocol import Failure, ReadProgress, decode_message, encode_message
 from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
 from app.documents.readers.pdf.page_image import find_passage
 from app.documents.selection import select_pages
 from app.evidence.coverage import coverage_of
-from app.runs.journal import document_of
 from tests.documents import make_pdfs
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 from tests.tools import make_examples
@@ -91,7 +91,7 @@ def test_progress_counts_pages(load) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
-def test_encrypted(load, algorithm) -> None:
+def test_encrypted_files_need_their_password(load, algorithm) -> None:
     assert "flour" in words(load(make_pdfs.encrypted("", algorithm)))
     locked = make_pdfs.encrypted("sésame", algorithm)
     assert "password" in refusal(load, errors.PasswordNeeded, locked)
@@ -99,7 +99,9 @@ def test_encrypted(load, algorithm) -> None:
     assert "flour" in words(load(locked, password="sésame"))
 
 
-def test_a_lock_that_only_pdfium_sees_is_still_a_lock(load, monkeypatch, tmp_path) -> None:
+def test_a_password_is_asked_for_when_only_pdfium_can_open_the_file(
+    load, monkeypatch, tmp_path
+) -> None:
     path = tmp_path / "locked.pdf"
     path.write_bytes(make_pdfs.encrypted("secret"))
     monkeypatch.setattr(pdf, "_open_pypdf", lambda *_: None)
@@ -135,8 +137,8 @@ def test_outline_and_labels(load) -> None:
     assert document.warnings == () or "contents" in document.warnings[0].message
 
 
-def test_titles_labels_and_names_hold_no_controls(load, tmp_path) -> None:
-    """What a terminal takes for a command, or no file can hold, is not shown."""
+def test_titles_labels_and_names_hold_no_control_characters(load, tmp_path) -> None:
+    """Terminal codes and lone surrogates are removed."""
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf([PROSE] * 3)))
     writer.set_page_label(0, 1, style="/D", prefix="\x1b[32mp\n")
     writer.add_outline_item(title="One \x1b[31mred\x1b]0;owned\x07 \x9b1mbold\x80", page_number=0)
@@ -160,7 +162,7 @@ def test_the_example_is_typeset_from_its_text(tmp_path) -> None:
     assert load_document(tmp_path / "once.pdf").pages == kept.pages
 
 
-def test_a_rotated_page(load) -> None:
+def test_a_rotated_page_is_read_in_order(load) -> None:
     def draw(canvas) -> None:
         canvas.setPageRotation(90)
         lines_at(canvas, PROSE)
@@ -180,13 +182,13 @@ def test_two_columns_are_read_one_after_the_other(load) -> None:
     assert read.index("left 29") < read.index("right 0")
 
 
-def test_right_to_left(load) -> None:
+def test_right_to_left_text_is_read_in_order(load) -> None:
     hebrew = "שלום עולם זה טקסט בעברית"
     drawn = hebrew[::-1]  # glyphs stand on the page from left to right
     assert hebrew in words(load(make_pdfs.unicode_pdf([drawn])))
 
 
-def test_chinese_and_japanese(load) -> None:
+def test_chinese_and_japanese_lines_join_without_spaces(load) -> None:
     pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
 
     def draw(canvas) -> None:
@@ -198,7 +200,7 @@ def test_chinese_and_japanese(load) -> None:
     assert "日本語の文書です。" in words(load(make_pdfs.unicode_pdf(["日本語の", "文書です。"])))
 
 
-def test_words_apart_without_a_space(load) -> None:
+def test_words_separated_by_position_alone_get_spaces(load) -> None:
     data = make_pdfs.unicode_pdf(PROSE.split("\n"), has_spaces=False)
     assert load(data).pages[0].text.split() == PROSE.split()
 
@@ -209,7 +211,7 @@ def test_soft_hyphens_and_ligatures(load) -> None:
     assert read == "The efficient office first found a conflict in a floor."
 
 
-def test_plain_text(load) -> None:
+def test_plain_text_keeps_its_words_in_parts(load) -> None:
     document = load(b"# Title\n\nOne *two* three.\n", "notes.txt")
     assert document.unit == "part" and document.pages[0].text == "# Title\n\nOne *two* three."
     long = "\n\n".join(f"Paragraph {n}. " + "word " * 90 for n in range(60))
@@ -225,7 +227,7 @@ SAMPLE = "Naïve café, “quoted” — 10 € for Zoë’s crème brûlée.\nS
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
 )
-def test_encodings(encoding) -> None:
+def test_unicode_encodings_and_windows_1252_are_decoded(encoding) -> None:
     data = SAMPLE.encode(encoding)
     found, warning = decode_text(data)
     assert found == SAMPLE
@@ -255,7 +257,7 @@ def test_halves_of_surrogate_pairs_are_removed(load) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
-def test_any_bytes_decode(data) -> None:
+def test_any_bytes_are_decoded_without_controls(data) -> None:
     found, _ = decode_text(data)
     assert "\x00" not in found and "\x1b[" not in found
 
@@ -343,7 +345,7 @@ SPOKEN = [
 
 
 @pytest.mark.parametrize("name", ["talk.srt", "talk.vtt", "talk.txt"])
-def test_subtitles_are_read_as_speech(load, name) -> None:
+def test_subtitles_become_paragraphs_of_speech(load, name) -> None:
     content = SAID
     if name == "talk.vtt":
         content = "WEBVTT\n\nNOTE made by hand\n\n" + SAID.replace(",000", ".000")
@@ -356,7 +358,7 @@ def test_subtitles_are_read_as_speech(load, name) -> None:
     )
 
 
-def test_a_cue_may_begin_with_a_sign_or_a_label_and_follow_at_once() -> None:
+def test_cues_may_begin_with_a_sign_a_label_or_a_number() -> None:
     cues = ["#MeToo is law.", "Remember the rule\nNumber one: never stop.", "1990\nwas long."]
     content = "\n".join(
         f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{lines}" for n, lines in enumerate(cues, 1)
@@ -365,7 +367,7 @@ def test_a_cue_may_begin_with_a_sign_or_a_label_and_follow_at_once() -> None:
     assert documents.document_from_text(content).pages[0].text == said
 
 
-def test_a_file_that_says_it_is_subtitles_may_hold_one_cue() -> None:
+def test_a_webvtt_file_may_hold_one_cue() -> None:
     content = "WEBVTT\n\n00:00.000 --> 00:09.000\nWelcome to the town hall."
     assert documents.document_from_text(content).pages[0].text == "Welcome to the town hall."
 
@@ -383,7 +385,7 @@ SILENT = "1\n00:00:01,000 --> 00:00:03,500\n\n2\n00:00:04,000 --> 00:00:06,000\n
         ("talk.srt", SILENT.replace("\n\n", "\n")),
     ],
 )
-def test_subtitles_without_words_are_said_to_have_no_text(load, name, content) -> None:
+def test_subtitles_without_words_are_refused(load, name, content) -> None:
     said = f"“{name}” has no text, only subtitles without words: choose another file."
     assert refusal(load, errors.EmptyFile, content.encode(), name) == said
 
@@ -396,11 +398,11 @@ def test_subtitles_without_words_are_said_to_have_no_text(load, name, content) -
         "00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins.",
     ],
 )
-def test_words_beside_cues_are_a_text(content) -> None:
+def test_a_text_that_shows_a_cue_is_not_taken_for_subtitles(content) -> None:
     assert documents.document_from_text(content).pages[0].text.endswith(content[-9:])
 
 
-def test_captions_that_roll_up_say_each_line_once() -> None:
+def test_roll_up_captions_are_deduplicated() -> None:
     cues = ["one two", "one two\nthree four", "three four\nfive six."]
     content = "WEBVTT\n\n" + "\n\n".join(
         f"00:0{n}.000 --> 00:0{n + 1}.000\n{lines}" for n, lines in enumerate(cues)
@@ -408,7 +410,7 @@ def test_captions_that_roll_up_say_each_line_once() -> None:
     assert documents.document_from_text(content).pages[0].text == "one two three four five six."
 
 
-def test_a_text_about_times_is_no_subtitles() -> None:
+def test_a_text_with_one_cue_inside_is_not_taken_for_subtitles() -> None:
     content = f"{PROSE}\n\n00:00:01,000 --> 00:00:03,500\n\nThat is how a cue begins."
     assert "00:00:01,000" in documents.document_from_text(content).pages[0].text
 
@@ -426,7 +428,7 @@ AROUND = {  # what stands above and below a page
 
 
 @pytest.mark.parametrize("kind", AROUND)
-def test_a_sentence_goes_on_across_the_pages_of_a_text(kind) -> None:
+def test_sentences_are_rejoined_across_pages_of_plain_text(kind) -> None:
     above, below = AROUND[kind]
     content = "".join(
         f"{above.format(n)}{page}{below.format(n)}" for n, page in enumerate(PAGED, 7)
@@ -439,26 +441,26 @@ def test_a_sentence_goes_on_across_the_pages_of_a_text(kind) -> None:
     assert read.count("Report of the mill") <= 1  # on top of the first page it is a title
 
 
-def test_a_sentence_goes_on_below_the_header_of_the_only_other_page() -> None:
+def test_sentences_are_rejoined_below_the_header_of_a_two_page_text() -> None:
     begun = "When no answer arrives within five seconds, the sensor of the plant sends it again,"
     content = f"{PROSE}\n{begun}\n\nTester      [Page 1]\n\f\nRFC 1      Plants      June\n\n"
     assert f"{begun} at most three times." in text_of(content + "at most three times.")
 
 
-def test_short_lines_above_a_page_break_end_there() -> None:
+def test_short_lines_above_a_page_break_are_titles() -> None:
     content = "THE MILL\n\fTold by the Miller\n\fChapter One\n\nThe river rose in the night."
     paragraphs = ["THE MILL", "Told by the Miller", "Chapter One", "The river rose in the night."]
     assert text_of(content).split("\n\n") == paragraphs
     assert "\n\n" not in text_of(f"{PROSE} So\nthey met in\n\fLeeds.")
 
 
-def test_long_lines_may_be_wrapped_too() -> None:
+def test_long_wrapped_lines_are_joined() -> None:
     line = " ".join(f"{PROSE} And so they went to the village to ask for the help of".split())
     assert f"{line} all." in text_of(f"{line}\nall.\n{line} others.")
     assert text_of(f"{line} some.\n{line} others.").count("\n\n") == 1
 
 
-def test_numbers_of_chapters_are_no_pages() -> None:
+def test_chapter_numbers_are_not_taken_for_page_numbers() -> None:
     content = "\n\n".join(f"{n}\n\n" + "\n\n".join([PROSE] * 3) for n in range(1, 9))
     read = "\n\n".join(page.text for page in documents.document_from_text(content).pages)
     assert re.findall(r"^\d$", read, re.M) == list("12345678")
@@ -474,7 +476,7 @@ def test_only_the_book_of_a_project_gutenberg_file_is_read(load) -> None:
     )
 
 
-def test_wrapped_lines_are_joined_and_items_rows_and_entries_are_not() -> None:
+def test_wrapped_lines_are_joined_but_items_rows_and_log_entries_are_not() -> None:
     long = "The parish council will discuss the results of it on the eighteenth of March, when it "
     content = (
         f"# Agenda\nAGENDA\nHeld in the hall\n{long}\nmeets in the hall be-\nside the church.\n"
@@ -517,7 +519,7 @@ THANKS = [
 ]
 
 
-def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
+def test_imprint_and_acknowledgements_are_left_out_with_a_warning(load) -> None:
     book = [PROSE.replace("e ", f"e {letter * 3} ") for letter in "bcdfghjklmnpqrstvwxz"]
     document = load(text_pdf([book[0], IMPRINT, *THANKS, *book[1:]]))
     assert document.imprint == (2, 3, 4)
@@ -526,7 +528,7 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
     said = "Left out: imprint, licence or acknowledgements (pages 2-4)."
     assert tuple(map(str, document.warnings)) == (said,)
     assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
-    assert document_of(json.loads(json.dumps(asdict(document)))) == document
+    assert msgspec.convert(json.loads(json.dumps(asdict(document))), Document) == document
     with pytest.raises(errors.EmptyFile, match="only what is left out, such as .* an imprint"):
         require_text(select_pages(document, "3-4"))
     chosen = coverage_of(select_pages(document, "2,5"), (), None)[:5]
@@ -546,7 +548,7 @@ def test_imprint_and_thanks_are_left_out_and_said(load) -> None:
         [f"Whose Text\n\nAbstract\n\n{LICENSED}\n\n{IMPRINT}"] + [PROSE * 4] * 9,
     ],
 )
-def test_other_pages_are_no_imprint(pages) -> None:
+def test_other_pages_are_not_taken_for_front_matter(pages) -> None:
     assert find_front_matter(pages) == []
 
 
@@ -599,7 +601,7 @@ def test_engines_are_chosen_page_by_page(monkeypatch, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("language", ["english", "german", "chinese", "code", "title", "numbers"])
-def test_sound_text_is_not_called_garbled(language) -> None:
+def test_sound_text_is_not_garbled(language) -> None:
     sample = {
         "english": PROSE,
         "german": "Die Donaudampfschifffahrtsgesellschaft fährt im Sommer täglich von Passau nach "
@@ -640,18 +642,18 @@ def test_a_page_that_fails_does_not_end_the_document(load) -> None:
     assert any("Page 2 is left out" in str(warning) for warning in document.warnings)
 
 
-def test_broken_files_are_repaired_where_possible(load) -> None:
+def test_damaged_files_are_repaired_where_possible(load) -> None:
     assert "flour" in words(load(make_pdfs.with_broken_xref(text_pdf())))
     assert "begins well" in words(load(make_pdfs.with_broken_stream()))
 
 
-def test_damaged(load) -> None:
+def test_files_beyond_repair_are_refused(load) -> None:
     for data in (text_pdf()[:400], b"%PDF-1.7\nnothing", make_pdfs.many_pages(0)):
         assert "damaged or cut off" in refusal(load, errors.NotReadable, data)
     assert "download it again" in refusal(load, errors.NotReadable, make_pdfs.page_loop())
 
 
-def test_scanned_pages_are_named(load) -> None:
+def test_scanned_pages_are_warned_about(load) -> None:
     assert "OCR" in refusal(load, errors.NoTextLayer, canvas_pdf([make_pdfs.scanned]))
     pages = [make_pdfs.scanned, partial(lines_at, text=PROSE), make_pdfs.scanned]
     document = load(canvas_pdf(pages))
@@ -660,7 +662,7 @@ def test_scanned_pages_are_named(load) -> None:
     require_text(document)
 
 
-def test_blank_pages_are_blank_whether_chosen_or_not(load) -> None:
+def test_documents_of_blank_pages_are_refused(load) -> None:
     def blank(canvas) -> None:
         canvas.setAuthor("nobody")  # draws nothing
 
@@ -676,7 +678,7 @@ def under_a_header(canvas, picture: bool) -> None:
         make_pdfs.scanned(canvas)
 
 
-def test_pictures_under_a_running_header_are_no_empty_pages(load) -> None:
+def test_pictures_under_a_running_header_are_scanned_pages(load) -> None:
     def prose(canvas, word: str) -> None:
         under_a_header(canvas, False)
         lines_at(canvas, PROSE.replace("river", word).replace("miller", f"{word} man"))
@@ -693,7 +695,7 @@ def test_pictures_under_a_running_header_are_no_empty_pages(load) -> None:
     assert any("Page 3 is left out" in str(warning) for warning in document.warnings)
 
 
-def test_garbled_pages_are_noticed(load) -> None:
+def test_garbled_pages_are_left_out(load) -> None:
     private = [
         "".join(chr(0xE000 + ord(c)) if c != " " else c for c in line) for line in PROSE.split("\n")
     ]
@@ -703,13 +705,13 @@ def test_garbled_pages_are_noticed(load) -> None:
     assert document.warnings
 
 
-def test_glyph_names_give_way_to_the_other_reading(load) -> None:
+def test_glyph_names_lose_against_the_other_reader(load) -> None:
     data = make_pdfs.glyph_names()
     assert "/g" in pypdf.PdfReader(io.BytesIO(data)).pages[0].extract_text()
     assert "/g" not in words(load(data))
 
 
-def test_blank_pages(load) -> None:
+def test_a_blank_page_is_empty(load) -> None:
     blank = canvas_pdf([lambda canvas: None])
     assert load(blank).pages[0].status == "empty"
     refusal(load, errors.EmptyFile, blank)
@@ -717,7 +719,7 @@ def test_blank_pages(load) -> None:
 
 @pytest.mark.parametrize("data", [b"", b" \n\t\n", b"\x00" * 99, b"\xef\xbb\xbf", b"\xff\xfe"])
 @pytest.mark.parametrize("name", ["river.pdf", "river.txt"])
-def test_empty_files(load, data, name) -> None:
+def test_empty_files_are_refused(load, data, name) -> None:
     assert "empty" in refusal(load, errors.EmptyFile, data, name)
 
 
@@ -742,7 +744,7 @@ def sheet() -> bytes:
         ("Just some words – no more.".encode(), "plain text"),
     ],
 )
-def test_not_a_pdf(load, data, looks) -> None:
+def test_other_files_named_pdf_are_refused(load, data, looks) -> None:
     assert looks in refusal(load, errors.NotReadable, data)
 
 
@@ -752,12 +754,12 @@ def test_plain_text_by_any_name(load, name) -> None:
     assert words(load("Naïve words.\n".encode("utf-16"), name)) == "Naïve words."
 
 
-def test_a_note_about_pdf_is_a_note_and_junk_before_a_pdf_is_junk(load) -> None:
+def test_a_pdf_signature_in_a_text_and_junk_before_a_pdf(load) -> None:
     assert words(load(b"A file begins with %PDF-1.7 here.", "notes.md")).endswith("1.7 here.")
     assert "flour" in words(load(b"junk\n" + text_pdf()))
 
 
-def test_other_files_are_refused_and_missing_ones_named(load, tmp_path) -> None:
+def test_unknown_and_missing_files_are_refused(load, tmp_path) -> None:
     refusal(load, errors.NotReadable, b"\x01\x02\x03\x04 nothing known", "thing.bin")
     refusal(load, errors.NotReadable, sheet(), "renamed.txt")
     with pytest.raises(errors.NotReadable, match="no such file"):
@@ -774,7 +776,7 @@ def test_a_name_other_than_the_path_is_shown(load) -> None:
 # Limits, refused before the work
 
 
-def test_too_many_bytes(tmp_path, monkeypatch) -> None:
+def test_too_large_files_are_refused_before_reading(tmp_path, monkeypatch) -> None:
     path = tmp_path / "big.pdf"
     path.write_bytes(b"%PDF-" + b"0" * 2000)
     monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1000)
@@ -783,7 +785,7 @@ def test_too_many_bytes(tmp_path, monkeypatch) -> None:
         load_document(path)
 
 
-def test_too_many_pages(load) -> None:
+def test_too_many_pages_are_refused(load) -> None:
     data = make_pdfs.many_pages(limits.MAX_DOCUMENT_PAGES + 1)
     seen = []
     with pytest.raises(errors.TooLong, match="5,001 pages"):
@@ -791,7 +793,7 @@ def test_too_many_pages(load) -> None:
     assert seen == []
 
 
-def test_too_many_characters(monkeypatch, tmp_path) -> None:
+def test_too_many_characters_are_refused(monkeypatch, tmp_path) -> None:
     path = tmp_path / "long.pdf"
     path.write_bytes(text_pdf([PROSE] * 9))
     monkeypatch.setattr(limits, "MAX_DOCUMENT_CHARACTERS", 500)
@@ -838,7 +840,7 @@ def test_stop_kills_the_child(load, monkeypatch) -> None:
     assert started[0].returncode is not None
 
 
-def test_time_is_limited(load, monkeypatch) -> None:
+def test_reading_time_is_limited(load, monkeypatch) -> None:
     started = watch(monkeypatch, SLEEPER)
     monkeypatch.setattr(limits, "BASE_SECONDS", 0.3)
     with pytest.raises(errors.NotReadable, match="too complex"):
@@ -847,7 +849,7 @@ def test_time_is_limited(load, monkeypatch) -> None:
     assert limits.reading_seconds(100) == pytest.approx(0.3 + 10)
 
 
-def test_a_child_that_is_kept_waiting_has_more_time(load, monkeypatch) -> None:
+def test_a_child_that_waits_for_a_busy_machine_has_more_time(load, monkeypatch) -> None:
     """A machine that is busy with other work makes no file too complex; one that computes is."""
     pytest.importorskip("psutil")
     monkeypatch.setattr(limits, "BASE_SECONDS", 2.0)
@@ -860,13 +862,13 @@ def test_a_child_that_is_kept_waiting_has_more_time(load, monkeypatch) -> None:
         load(text_pdf())
 
 
-def test_a_child_that_dies_is_a_sentence(load, monkeypatch) -> None:
+def test_a_child_that_dies_is_reported(load, monkeypatch) -> None:
     watch(monkeypatch, "import os; os._exit(9)")
     with pytest.raises(errors.NotReadable, match="too complex"):
         load(text_pdf())
 
 
-def test_an_exception_of_the_watcher_kills_the_child(load, monkeypatch) -> None:
+def test_an_exception_in_the_parent_kills_the_child(load, monkeypatch) -> None:
     line = encode_message(ReadProgress(0, 9))
     program = f"import time, sys; sys.stdin.readline(); print({line!r}, flush=True); time.sleep(60)"
     started = watch(monkeypatch, program)
@@ -916,7 +918,7 @@ def test_the_worker_imports_only_what_it_needs() -> None:
 
 @pytest.mark.parametrize("kind", ["pdf", "docx", "odt", "pptx", "epub", "html", "markdown", "text"])
 def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
-    """Whatever happens, one JSON object per line and nothing else."""
+    """The worker writes messages and nothing else, even for a folder in place of a file."""
     request = encode_message(ReadRequest(str(tmp_path), "a", kind))
     done = subprocess.run(
         [sys.executable, "-m", "app.documents.worker"],
@@ -955,7 +957,7 @@ def test_select_pages(spec, kept) -> None:
 
 
 @pytest.mark.parametrize("spec", ["0", "x", "3-2", "1;2", "9", "-2", "1,,2", "1-2-3", "9" * 30])
-def test_pages_that_make_no_sense(spec) -> None:
+def test_invalid_page_ranges_are_refused(spec) -> None:
     pages = (documents.Page(1, "1", "words", "ok"),)
     with pytest.raises(errors.BadOption) as caught:
         select_pages(documents.Document("a.pdf", "0", "page", pages, ()), spec)
@@ -967,13 +969,13 @@ def test_pages_that_make_no_sense(spec) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real PDFs is not on this machine")
 @pytest.mark.parametrize("name", ["paper_two_col_14p.pdf", "slides_26p.pdf"])
-def test_real_files(name) -> None:
+def test_real_pdfs_are_read_completely(name) -> None:
     document = load_document(REAL / name)
     assert sum(page.status == "ok" for page in document.pages) == len(document.pages)
     assert all("\ufffe" not in page.text and "\u00ad" not in page.text for page in document.pages)
 
 
-def test_a_letter_that_lowering_makes_two_hides_no_passage() -> None:
+def test_passages_after_a_capital_i_with_dot_are_found() -> None:
     text = "\u0130stanbul is far. The har-\nbour is open. \u0130zmir too."
     for passage, found in (
         ("The harbour is open.", "The har-\nbour is open."),
@@ -983,7 +985,7 @@ def test_a_letter_that_lowering_makes_two_hides_no_passage() -> None:
         assert text[start:end] == found
 
 
-def test_a_passage_with_a_note_inside_is_found_where_most_of_it_stands() -> None:
+def test_a_passage_interrupted_by_a_note_is_found() -> None:
     head = "The owner of a workshop is its manager as well, and sees to the grain, the mill and all"
     tail = "the people of the village who come to it with their own rice in the months of harvest."
     note = "7 Some call local rice by another name, in view of the stones that it may hold. " * 9

@@ -1,4 +1,4 @@
-"""Word documents, books, web pages and legacy text: what is read of each."""
+"""Word documents, slides, books, web pages and legacy text, read from small files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def outline(document) -> list[tuple[str, int, int]]:
 # Word
 
 
-def test_a_word_document(load) -> None:
+def test_headings_lists_and_tables_of_a_word_document(load) -> None:
     document = load(make_formats.word(make_formats.report), "report.docx")
     assert document.unit == "part" and [page.status for page in document.pages] == ["ok"]
     assert document.pages[0].text == (
@@ -81,7 +81,7 @@ def test_a_long_word_document_has_parts(load) -> None:
     assert not any(page.text.endswith(tuple("0123456789")) for page in document.pages)
 
 
-def test_what_python_docx_passes_over_is_read(load) -> None:
+def test_insertions_controls_and_text_boxes_of_word_are_read(load) -> None:
     """Insertions, content controls and text boxes count; deletions, moves and fallbacks do not."""
     w = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
     mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
@@ -104,7 +104,7 @@ def test_what_python_docx_passes_over_is_read(load) -> None:
     )
 
 
-def test_a_scan_in_a_word_document(load) -> None:
+def test_a_word_document_with_only_a_picture_is_scanned(load) -> None:
     document = load(make_formats.word(make_formats.picture_only), "scan.docx")
     assert [page.status for page in document.pages] == ["scanned"]
     with pytest.raises(errors.NoTextLayer, match="OCR"):
@@ -113,7 +113,7 @@ def test_a_scan_in_a_word_document(load) -> None:
         require_text(load(make_formats.word(lambda document: None), "blank.docx"))
 
 
-def test_a_word_document_locked_by_a_password(load) -> None:
+def test_locked_and_old_word_documents_are_refused(load) -> None:
     with pytest.raises(errors.NotReadable, match="without one in Word"):
         load(b"\xd0\xcf\x11\xe0" + b"\0" * 600, "locked.docx")
     with pytest.raises(errors.NotReadable, match="an old Office document"):
@@ -129,7 +129,7 @@ LEADS = [  # in bold, and how its paragraph goes on; whether it is a heading
 
 
 @pytest.mark.parametrize(("lead", "rest", "is_heading"), LEADS)
-def test_bold_words_before_a_sentence_are_a_heading(load, lead, rest, is_heading) -> None:
+def test_bold_run_in_headings_are_separated(load, lead, rest, is_heading) -> None:
     def build(document) -> None:
         paragraph = document.add_paragraph()
         paragraph.add_run(lead).bold = True
@@ -146,7 +146,7 @@ def test_bold_words_before_a_sentence_are_a_heading(load, lead, rest, is_heading
 # OpenDocument
 
 
-def test_an_open_document(load) -> None:
+def test_headings_lists_and_tables_of_an_open_document(load) -> None:
     document = load(make_formats.odt(make_formats.ODT_BODY, make_formats.ODT_STYLES), "a.odt")
     assert document.unit == "part" and document.pages[0].text == (
         "The flood\n\nBefore\n\nThe river rose in the night and stood in the kitchen.\n\n"
@@ -160,7 +160,7 @@ def test_an_open_document(load) -> None:
     )
 
 
-def test_open_documents_that_are_no_text(load) -> None:
+def test_open_documents_without_text_are_refused(load) -> None:
     locked = (
         '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
         "<m:file-entry><m:encryption-data/></m:file-entry></m:manifest>"
@@ -183,7 +183,7 @@ def test_open_documents_that_are_no_text(load) -> None:
 # Slides
 
 
-def test_slides(load) -> None:
+def test_titles_lists_tables_and_notes_of_slides(load) -> None:
     document = load(make_formats.slides(make_formats.deck), "talk.pptx")
     assert document.unit == "slide" and [p.status for p in document.pages] == [
         "ok",
@@ -203,7 +203,7 @@ def test_slides(load) -> None:
     assert "notes are read" in notes and picture.startswith("Slide 4 is left out")
 
 
-def test_what_python_pptx_passes_over_is_read(load) -> None:
+def test_diagrams_and_sections_of_slides_are_read_but_footers_are_not(load) -> None:
     """Diagrams lie in parts of their own, sections in an extension; footers are no text."""
     a = "http://schemas.openxmlformats.org/drawingml/2006/main"
     dgm = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
@@ -252,7 +252,7 @@ def test_what_python_pptx_passes_over_is_read(load) -> None:
     ]
 
 
-def test_slides_are_cited_by_number_and_their_points_stay_apart(load, bundled) -> None:
+def test_summaries_cite_slides_by_number_and_keep_points_separate(load, bundled) -> None:
     def build(deck) -> None:
         make_formats.slide(
             deck,
@@ -276,7 +276,7 @@ def test_slides_are_cited_by_number_and_their_points_stay_apart(load, bundled) -
         assert sentence.labels == (f"slide {page}",)
 
 
-def test_slides_without_words_and_locked_ones(load) -> None:
+def test_slides_without_words_and_locked_slides_are_refused(load) -> None:
     bare = load(make_formats.slides(lambda deck: None), "bare.pptx")
     with pytest.raises(errors.EmptyFile):
         require_text(bare)
@@ -294,7 +294,7 @@ def test_slides_without_words_and_locked_ones(load) -> None:
 # Books
 
 
-def test_a_book(load) -> None:
+def test_chapters_and_navigation_of_a_book(load) -> None:
     book = make_formats.epub(
         more={"OEBPS/nav.xhtml": make_formats.NAV},
         manifest='<item id="n" href="nav.xhtml" properties="nav" '
@@ -313,7 +313,7 @@ def test_a_book(load) -> None:
     )
 
 
-def test_an_older_book_has_an_ncx_and_a_bare_one_its_headings(load) -> None:
+def test_outline_of_a_book_by_ncx_or_headings(load) -> None:
     item = '<item id="x" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
     book = make_formats.epub(more={"OEBPS/toc.ncx": make_formats.NCX}, manifest=item)
     assert outline(load(book, "old.epub")) == [("First", 1, 1), ("Inner", 1, 2)]
@@ -333,13 +333,13 @@ def test_a_missing_chapter_does_not_end_the_book(load) -> None:
     assert tuple(map(str, document.warnings)) == ("Chapter 3 is left out (could not be read).",)
 
 
-def test_xhtml_closes_its_elements_its_own_way(load) -> None:
+def test_self_closed_xhtml_elements_hide_no_text(load) -> None:
     body = '<title/><script src="x"/><p>Seen&#160;all, caf&eacute;.</p><a id="a"/><p>And this.</p>'
     (page,) = load(make_formats.epub([body]), "book.epub").pages
     assert page.text == "Seen all, café.\n\nAnd this."
 
 
-def test_a_locked_book_and_one_without_chapters(load) -> None:
+def test_locked_books_and_books_without_chapters_are_refused(load) -> None:
     lock = (
         '<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" '
         'xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData><enc:CipherData>'
@@ -366,7 +366,7 @@ PAGE = """<!DOCTYPE html><html><head><title>T</title><style>p {}</style></head><
   lines</pre><p style="display: none">unseen</p><footer>Imprint</footer></body></html>"""
 
 
-def test_a_web_page(load) -> None:
+def test_headings_lists_and_tables_of_a_web_page(load) -> None:
     document = load(PAGE, "page.html")
     assert document.unit == "part" and outline(document) == [("The flood", 1, 1)]
     assert document.pages[0].text == (
@@ -413,7 +413,7 @@ Use
 """
 
 
-def test_markdown(load) -> None:
+def test_headings_lists_and_tables_of_markdown(load) -> None:
     document = load(MARKDOWN, "flood.md")
     assert document.unit == "part"
     assert tuple(map(str, document.warnings)) == ("2 blocks of code are left out of “flood.md”.",)
@@ -426,14 +426,14 @@ def test_markdown(load) -> None:
     assert load(MARKDOWN, "flood.txt").pages[0].text.startswith("--- title: The flood")
 
 
-def test_prose_set_off_as_code_is_prose_and_code_alone_is_read(load) -> None:
+def test_prose_in_code_blocks_is_read_and_code_only_where_nothing_else_is(load) -> None:
     document = load(f"# Answer\n\n```\n{PROSE}\n```\n\n```\nx = 1\n```\n", "answer.md")
     assert PROSE.split(".")[0] in document.pages[0].text and "x = 1" not in document.pages[0].text
     assert tuple(map(str, document.warnings)) == ("1 block of code is left out of “answer.md”.",)
     assert load("```\nx = 1\n```\n", "code.md").pages[0].text == "x = 1"
 
 
-def test_comments_in_code_are_no_sections(load) -> None:
+def test_comments_in_code_are_not_taken_for_headings(load) -> None:
     code = "\n".join(f"# step {n}\nrun {n}" for n in range(9))
     guide = f"# Guide\n\n{PROSE}\n\n```sh\n{code}\n```\n\n## Install\n\nNow.\n\n## Use\n\nLater."
     titles = [section.title for section in sections_of(load(guide, "guide.md"))]
@@ -442,8 +442,8 @@ def test_comments_in_code_are_no_sections(load) -> None:
     assert sections_of(load(f"<html><pre>{code}</pre><p>{PROSE}", "guide.html")) == ()
 
 
-def test_parts_of_markdown_are_those_of_the_text(load) -> None:
-    """What is read from a file and what is pasted cite the same numbers."""
+def test_markdown_has_the_same_parts_as_its_pasted_text(load) -> None:
+    """A file and the same text pasted must cite the same numbers."""
     path = ROOT / "assets" / "examples" / "lending-library.md"
     pasted = document_from_text(path.read_text(encoding="utf-8"))
     read = load_document(path)
@@ -462,7 +462,7 @@ def test_parts_of_markdown_are_those_of_the_text(load) -> None:
         ("\n---\nkey: value\n---\n", True),  # not on top
     ],
 )
-def test_front_matter(top, is_kept) -> None:
+def test_front_matter_of_markdown_is_removed(top, is_kept) -> None:
     kept = f"{top}Words." if is_kept else "Words."
     assert markdown.strip_front_matter(f"{top}Words.") == kept
 
@@ -474,7 +474,7 @@ def test_stray_tags_in_markdown_hide_nothing(markup) -> None:
 
 
 @pytest.mark.parametrize("nest", ["> " * 200, "".join(f"{'  ' * n}- a\n" for n in range(99))])
-def test_markdown_nested_too_deep_is_read_as_it_stands(nest) -> None:
+def test_markdown_nested_too_deep_is_read_as_plain_text(nest) -> None:
     assert markdown.markdown_blocks(f"{nest}words")[0][-1].text.endswith("words")
 
 
@@ -487,7 +487,7 @@ def test_any_markdown_ends_in_blocks(content) -> None:
         assert blocks
 
 
-def test_the_main_part_is_the_page(load) -> None:
+def test_only_the_main_element_of_a_page_is_read(load) -> None:
     main = f"<main><h2>Mill</h2><p>{PROSE}</p></main>"
     document = load(f"<html><body><div>Log in</div>{main}</body></html>", "page.htm")
     assert document.pages[0].text.startswith("Mill") and "Log in" not in document.pages[0].text
@@ -498,7 +498,7 @@ def test_the_main_part_is_the_page(load) -> None:
     assert load(only, "page.htm").pages[0].text == "Nothing but a menu"
 
 
-def test_notes_and_captions_do_not_stand_in_the_text(load) -> None:
+def test_note_marks_and_unnumbered_captions_are_removed(load) -> None:
     page = (
         f"<body><h1>Mill<span class=mw-editsection>[edit]</span></h1><p>{PROSE}</p>"
         "<p>It rose.<sup class=reference><a>[1]</a></sup><sup>[<i>citation needed</i>]</sup> It"
@@ -526,7 +526,7 @@ def test_notes_and_captions_do_not_stand_in_the_text(load) -> None:
     ],
 )
 @pytest.mark.parametrize("main", ["div", "article"])
-def test_what_a_page_calls_no_content_is_left_out(load, beside: str, main: str) -> None:
+def test_elements_named_as_boilerplate_are_left_out(load, beside: str, main: str) -> None:
     page = f"<body><{main}><h1>Mill</h1><div {beside}><p>Sign up.</p></div><p>{PROSE}</p></{main}>"
     document = load(page, "page.html")
     assert document.pages[0].text.startswith("Mill\n\n") and document.warnings
@@ -541,14 +541,14 @@ def test_what_a_page_calls_no_content_is_left_out(load, beside: str, main: str) 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1251", "shift_jis"])
-def test_the_encoding_of_a_page(load, encoding) -> None:
+def test_the_encoding_of_a_page_is_declared_or_marked(load, encoding) -> None:
     shown = "川は夜に増水した。" if encoding == "shift_jis" else "Река поднялась ночью."
     head = "" if encoding.startswith("utf") else f'<meta charset="{encoding}">'
     document = load(f"<html><head>{head}</head><body>{shown}".encode(encoding), "page.html")
     assert document.pages[0].text == shown and document.warnings == ()
 
 
-def test_a_declaration_that_is_not_true(load) -> None:
+def test_a_wrong_declaration_of_the_encoding_is_ignored(load) -> None:
     data = '<html><meta charset="utf-8"><body>un café brûlé</body></html>'.encode("cp1252")
     document = load(data, "page.html")
     assert (
@@ -556,7 +556,7 @@ def test_a_declaration_that_is_not_true(load) -> None:
     )
 
 
-def test_a_page_of_scripts_only(load) -> None:
+def test_a_page_of_scripts_only_is_refused(load) -> None:
     with pytest.raises(errors.NotReadable, match="print the page as PDF"):
         load("<html><body><script>draw()</script></body></html>", "app.html")
 
@@ -564,7 +564,7 @@ def test_a_page_of_scripts_only(load) -> None:
 # Names that say something else
 
 
-def test_content_decides_and_the_name_is_named(load) -> None:
+def test_content_decides_the_kind_and_a_wrong_name_is_warned_about(load) -> None:
     data = make_formats.word(make_formats.report)
     assert "Word document, not a PDF" in load(data, "a.pdf").warnings[0].message
     assert (
@@ -578,7 +578,7 @@ def test_content_decides_and_the_name_is_named(load) -> None:
             load(b"\x89PNG\r\n\x1a\n" + b"\0" * 60, name)
 
 
-def test_the_page_and_the_command_offer_the_same_kinds() -> None:
+def test_readable_suffixes_are_those_of_the_kinds() -> None:
     assert set(READABLE_SUFFIXES) == {end for ends in kinds.SUFFIXES.values() for end in ends}
 
 
@@ -600,13 +600,13 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("encoding", SENTENCES)
-def test_a_legacy_encoding_is_guessed_and_said(encoding) -> None:
+def test_a_legacy_encoding_is_guessed_with_a_warning(encoding) -> None:
     found, warning = decode_text(SENTENCES[encoding].encode(encoding))
     assert found == SENTENCES[encoding]
     assert warning is not None and "read as" in warning.message
 
 
-def test_a_guess_is_told_to_the_person(load) -> None:
+def test_the_warning_about_a_guessed_encoding_names_it(load) -> None:
     document = load(SENTENCES["cp1251"].encode("cp1251"), "note.txt")
     assert "Windows-1251" in document.warnings[0].message and "Река" in document.pages[0].text
 
@@ -646,7 +646,7 @@ def test_parts_end_at_lines_then_sentences_then_words() -> None:
     assert len(pack_blocks([Block("x" * 50_000)])) == 1  # one endless word is not cut
 
 
-def test_headings_stay_with_what_they_head() -> None:
+def test_headings_stay_with_the_text_below_them() -> None:
     filler = [Block("word " * 500) for _ in range(3)]
     packed = pack_blocks([*filler[:1], heading("Heading", 1), heading("Lower", 2), *filler[1:]])
     assert all(not part[-1].level for part in packed)

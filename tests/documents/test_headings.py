@@ -27,7 +27,7 @@ def titles(document: Document) -> list[str]:
     return [section.title for section in sections_of(document)]
 
 
-def test_bookmarks_of_a_pdf() -> None:
+def test_sections_of_a_pdf_follow_its_bookmarks() -> None:
     found = list_sections(load_document(EXAMPLE_PDF))
     assert found[3] == {
         "number": 4,
@@ -38,7 +38,7 @@ def test_bookmarks_of_a_pdf() -> None:
     assert [f["pages"][0] for f in found] == sorted(f["pages"][0] for f in found)
 
 
-def test_headings_of_a_text() -> None:
+def test_sections_of_a_text_follow_its_headings() -> None:
     document = document_from_text(EXAMPLE_TEXT.read_text(encoding="utf-8"))
     assert titles(document)[:3] == [
         "A year of lending ladders",
@@ -47,12 +47,12 @@ def test_headings_of_a_text() -> None:
     ]
 
 
-def test_headings_of_a_markdown_file_are_those_of_its_text() -> None:
+def test_markdown_has_the_same_sections_as_its_pasted_text() -> None:
     pasted = document_from_text(EXAMPLE_TEXT.read_text(encoding="utf-8"))
     assert titles(load_document(EXAMPLE_TEXT)) == titles(pasted)
 
 
-def test_a_title_is_found_where_it_stands_alone_and_each_time() -> None:
+def test_repeated_titles_are_found_on_lines_of_their_own() -> None:
     text = (
         "Begin\n\nThe results and the costs follow.\n\nResults\n\nMany.\n\nNotes\n\nOne.\n\n"
         "Costs\n\nFew.\n\nNotes\n\nTwo."
@@ -68,7 +68,7 @@ def test_a_title_is_found_where_it_stands_alone_and_each_time() -> None:
     ]
 
 
-def test_only_numbers_that_follow_each_other_are_headings() -> None:
+def test_numbered_headings_count_up() -> None:
     text = (
         "1 Introduction\n\nWords.\n\n12 Madison Avenue\n\nMore words.\n\n2 See Section 9.\n\n"
         "2 Methods\n\nWords.\n\n2.1 Sites\n\nWords.\n\n3 Results\n\nWords."
@@ -112,7 +112,7 @@ def test_headings_may_begin_with_any_capital() -> None:
     assert titles(paged(text)) == ["1. Überblick", "2. Été", "3. Обзор"]
 
 
-def test_parts_of_contracts_and_laws_are_sections() -> None:
+def test_articles_and_schedules_of_contracts_are_sections() -> None:
     text = (
         "Section A: What is insured\n\nAll.\n\nArticle 2 – Duties\n\nPay.\n\nSchedule 1: Rooms\n\n"
         "One.\n\nSection 9 Applies here too.\n\nPart Time Work"
@@ -124,7 +124,7 @@ def test_parts_of_contracts_and_laws_are_sections() -> None:
     ]
 
 
-def test_a_list_of_contents_without_page_numbers_is_no_row_of_sections() -> None:
+def test_contents_without_page_numbers_are_not_taken_for_sections() -> None:
     names = ("1. What it is", "2. How to take it", "3. How to store it")
     text = "In this leaflet\n\n" + "\n\n".join([*names, *(f"{name}\n\nSo." for name in names)])
     document = paged(text)
@@ -132,7 +132,7 @@ def test_a_list_of_contents_without_page_numbers_is_no_row_of_sections() -> None
     assert text[sections_of(document)[1].start :].count("1. What it is") == 1
 
 
-def test_a_title_under_the_title_of_the_whole_is_a_section() -> None:
+def test_a_section_right_below_the_document_title_is_found() -> None:
     document = outlined(
         ("A Dishwasher", 1, 1),
         ("Safety", 1, 2),
@@ -172,21 +172,21 @@ def test_appendices_with_letters_follow_the_numbers() -> None:
     assert "A Prolog-style Operators" not in titles(paged(text.replace("B Kernels", "")))
 
 
-def test_a_title_for_the_whole_is_no_section() -> None:
+def test_the_title_of_the_document_is_not_taken_for_a_section() -> None:
     entries = [("The report", 1, 1), ("One", 1, 2), ("Two", 2, 2), ("Three", 3, 2)]
     document = outlined(*entries, texts=("One. A.", "Two. B.", "Three. C."))
     assert titles(document)[-2:] == ["Two", "Three"]
     assert titles(outlined(*entries[:2], texts=("One. A.", "B.", "C."))) == []
 
 
-def test_parts_of_a_text_are_paragraphs_apart() -> None:
+def test_parts_of_a_text_are_joined_by_a_blank_line() -> None:
     rows = [f"[10:{n:02}] Worker {n} picked up a job for the queue of the night" for n in (1, 2)]
     pages = tuple(Page(n, str(n), row, "ok") for n, row in enumerate(rows, 1))
     assert join_pages(Document("log", "", "part", pages, ()))[0] == "\n\n".join(rows)
     assert join_pages(Document("log", "", "page", pages, ()))[0] == "\n".join(rows)
 
 
-def test_a_line_over_the_title_belongs_to_the_section() -> None:
+def test_a_kicker_above_the_title_belongs_to_its_section() -> None:
     texts = ("One\n\nIt began.", "Chapter 2\n\nTwo\n\nIt went on.", "So it ended.\n\nThree\n\nEnd.")
     document = outlined(("One", 1, 1), ("Two", 2, 1), ("Three", 3, 1), texts=texts)
     text, _ = join_pages(document)
@@ -205,7 +205,7 @@ ENTRY = st.tuples(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PAGE, min_size=1, max_size=9), st.lists(ENTRY, max_size=8))
-def test_sections_are_the_whole_text_in_order(texts, entries) -> None:
+def test_sections_cover_the_whole_text_in_order(texts, entries) -> None:
     document = outlined(*entries, texts=tuple(texts))
     text, pages = join_pages(document)
     sections = sections_of(document)
@@ -220,7 +220,7 @@ def test_sections_are_the_whole_text_in_order(texts, entries) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PAGE, min_size=1, max_size=9), st.lists(ENTRY, max_size=8), st.data())
-def test_chosen_sections_are_kept_and_nothing_else(texts, entries, data) -> None:
+def test_selected_sections_keep_their_text_and_nothing_else(texts, entries, data) -> None:
     document = outlined(*entries, texts=tuple(texts))
     text, _ = join_pages(document)
     sections = sections_of(document)
@@ -235,7 +235,7 @@ def test_chosen_sections_are_kept_and_nothing_else(texts, entries, data) -> None
         assert page.text or not before.text or page.status == "skipped"
 
 
-def test_sections_by_title_and_what_is_not_there() -> None:
+def test_sections_are_selected_by_title_and_unknown_ones_refused() -> None:
     document = load_document(EXAMPLE_PDF)
     kept = choose_part(document, "mud; Farming", "")
     assert [p.number for p in kept.pages if p.status == "ok"] == [13, 14, 18, 19]
@@ -251,7 +251,7 @@ def test_sections_by_title_and_what_is_not_there() -> None:
         select_sections(paged("Just words."), "1")
 
 
-def test_a_choice_leaves_the_sections_as_they_were() -> None:
+def test_selected_sections_are_found_again() -> None:
     document = load_document(EXAMPLE_PDF)
     kept = select_sections(document, "4,6-7")
     assert titles(kept) == [

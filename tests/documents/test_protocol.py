@@ -85,7 +85,6 @@ def test_an_unknown_error_is_not_readable() -> None:
         '{"progress": {"done": 1}}',
         '{"progress": {"done": "1", "total": 2}}',
         '{"progress": {"done": true, "total": 2}}',
-        '{"progress": {"done": 1, "total": 2, "more": 3}}',
         '{"error": {"done": 1, "total": 2}}',
         json.dumps({"result": {**json.loads(encode_message(RESULT))["result"], "unit": "sheet"}}),
         encode_message(RESULT).replace('"table row"', '"cell"'),

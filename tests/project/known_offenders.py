@@ -38,9 +38,7 @@ KNOWN_OFFENDERS: dict[str, set[str]] = {
         "starts",
         "test_a_gpu_warms_up_at_full_length",
         "test_a_key_never_leaves_the_focus_nowhere",
-        "test_parts_of_markdown_are_those_of_the_text",
         "test_the_compiled_kernel_is_right_on_lesser_processors",
-        "test_titles_labels_and_names_hold_no_controls",
         "work",
     },
     "short functions": {
