@@ -24,7 +24,7 @@ CHAPTERS = (
 
 
 def zipped(members: Mapping[str, str | bytes], store: bool = False) -> bytes:
-    """A ZIP archive of members in order."""
+    """Return a ZIP archive of members in order."""
     buffer = io.BytesIO()
     kind = zipfile.ZIP_STORED if store else zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(buffer, "w", kind) as archive:
@@ -34,13 +34,13 @@ def zipped(members: Mapping[str, str | bytes], store: bool = False) -> bytes:
 
 
 def members(data: bytes) -> dict[str, bytes]:
-    """The members of a ZIP archive."""
+    """Return the members of a ZIP archive."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def edited(data: bytes, changes: Mapping[str, Callable[[bytes], bytes]]) -> bytes:
-    """The archive with some members changed; one that is not there begins empty."""
+    """Return the archive with some members changed; a missing one begins empty."""
     found = members(data)
     for name, change in changes.items():
         found[name] = change(found.get(name, b""))
@@ -48,7 +48,7 @@ def edited(data: bytes, changes: Mapping[str, Callable[[bytes], bytes]]) -> byte
 
 
 def word(build: Callable[[Any], Any]) -> bytes:
-    """A Word document that a function writes into."""
+    """Return a Word document that a function fills."""
     document = docx.Document()
     build(document)
     buffer = io.BytesIO()
@@ -57,7 +57,7 @@ def word(build: Callable[[Any], Any]) -> bytes:
 
 
 def report(document: Any) -> None:
-    """Headings, paragraphs, a list and a table."""
+    """Add headings, paragraphs, a list and a table."""
     document.add_heading("The flood of the mill", 0)
     document.add_heading("What happened", 1)
     document.add_paragraph("The river rose in the night and stood in the kitchen.")
@@ -76,7 +76,7 @@ def odt(
     more: Mapping[str, str | bytes] | None = None,
     kind: str = "text",
 ) -> bytes:
-    """An OpenDocument text with that body, and styles of its own."""
+    """Return an OpenDocument text with that body and styles."""
     names = "".join(
         f' xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for short, name in (
@@ -116,7 +116,7 @@ ODT_STYLES = '<style:style style:name="P1" style:parent-style-name="Title"/>'
 
 
 def slides(build: Callable[[Any], Any]) -> bytes:
-    """A PowerPoint file that a function writes into."""
+    """Return a PowerPoint file that a function fills."""
     deck = pptx.Presentation()
     build(deck)
     buffer = io.BytesIO()
@@ -125,7 +125,7 @@ def slides(build: Callable[[Any], Any]) -> bytes:
 
 
 def slide(deck: Any, title: str, points: Sequence[str] = (), notes: str = "") -> Any:
-    """A slide with a title, a list of points and notes."""
+    """Add a slide with a title, a list of points and notes."""
     made = deck.slides.add_slide(deck.slide_layouts[1])
     made.shapes.title.text = title
     made.placeholders[1].text = "\n".join(points)
@@ -135,7 +135,7 @@ def slide(deck: Any, title: str, points: Sequence[str] = (), notes: str = "") ->
 
 
 def deck(deck: Any) -> None:
-    """A title, points with notes, a table in a group's company, a picture alone."""
+    """Add a title slide, points with notes, a table next to a group, and a picture alone."""
     first = deck.slides.add_slide(deck.slide_layouts[0])
     first.shapes.title.text = "The flood\vof the mill"
     first.placeholders[1].text = "A talk to the council"
@@ -154,7 +154,7 @@ def deck(deck: Any) -> None:
 
 
 def picture_only(document: Any) -> None:
-    """A page that was scanned into a Word document."""
+    """Add a picture alone, as of a scanned page."""
     document.add_picture(picture())
 
 
@@ -165,7 +165,7 @@ def picture() -> io.BytesIO:
 
 
 def page(body: str, head: str = "") -> str:
-    """An XHTML page."""
+    """Return an XHTML page."""
     return (
         '<?xml version="1.0" encoding="utf-8"?>'
         f'<html xmlns="http://www.w3.org/1999/xhtml"><head>{head}</head><body>{body}</body></html>'
@@ -178,7 +178,7 @@ def epub(
     manifest: str = "",
     spine: str = "",
 ) -> bytes:
-    """A book with a chapter for each body."""
+    """Return a book with a chapter for each body."""
     items = "".join(
         f'<item id="c{n}" href="c{n}.xhtml" media-type="application/xhtml+xml"/>'
         for n in range(1, len(chapters) + 1)
@@ -212,12 +212,12 @@ NCX = (
 
 
 def many_members(count: int) -> bytes:
-    """A Word document with very many members."""
+    """Return a Word document with very many members."""
     return edited(word(report), {f"word/media/{n}.txt": lambda _: b"x" for n in range(count)})
 
 
 def packed_well(size: int) -> bytes:
-    """A Word document with a member that unpacks to a thousand times its size."""
+    """Return a Word document with a member that unpacks to a thousand times its size."""
     return edited(word(report), {"word/media/zeros.xml": lambda _: b" " * size})
 
 
@@ -233,7 +233,7 @@ OUTSIDE = '<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
 
 
 def with_doctype(data: bytes, member: str, doctype: str) -> bytes:
-    """The archive with a document type before the root of one XML member."""
+    """Return the archive with a document type before the root of one XML member."""
 
     def change(xml: bytes) -> bytes:
         end = xml.index(b"?>") + 2

@@ -24,7 +24,7 @@ PROSE = (
 
 
 def canvas_pdf(draw: Sequence[Callable[[Canvas], Any]], **options: Any) -> bytes:
-    """One page for each function, which draws on reportlab's canvas."""
+    """Return a PDF with a page for each function, which draws on reportlab's canvas."""
     buffer = io.BytesIO()
     canvas = Canvas(buffer, pagesize=SIZE, invariant=1, **options)
     for page in draw:
@@ -37,7 +37,7 @@ def canvas_pdf(draw: Sequence[Callable[[Canvas], Any]], **options: Any) -> bytes
 def lines_at(
     canvas: Canvas, text: str, x: float = 72, y: float = 760, size: float = 11, pitch: float = 1.3
 ) -> float:
-    """Draw lines of text downward; the y of the next line comes back."""
+    """Draw lines of text downward and return the y of the next line."""
     for line in text.split("\n"):
         canvas.setFont("Times-Roman", size)
         canvas.drawString(x, y, line)
@@ -46,24 +46,24 @@ def lines_at(
 
 
 def text_pdf(pages: Sequence[str] = (PROSE,), **options: Any) -> bytes:
-    """Pages of plain lines in Times."""
+    """Return a PDF with pages of plain lines in Times."""
     return canvas_pdf([partial(lines_at, text=text) for text in pages], **options)
 
 
 def scanned(canvas: Canvas) -> None:
-    """A page that is only a picture."""
+    """Draw a page that is only a picture."""
     picture = Image.frombytes("L", (64, 64), bytes(range(256)) * 16)
     canvas.drawImage(ImageReader(picture), 72, 200, 400, 500)
 
 
 def scan_of(data: bytes) -> bytes:
-    """The first page of a PDF as a picture of it, in a PDF without text."""
+    """Return a PDF without text that shows a picture of the first page of another."""
     picture = pypdfium2.PdfDocument(io.BytesIO(data))[0].render(scale=2.5).to_pil()
     return canvas_pdf([lambda canvas: canvas.drawImage(ImageReader(picture), 0, 0, *SIZE)])
 
 
 def encrypted(user_password: str, algorithm: str = "AES-256") -> bytes:
-    """A locked PDF; a blank user password opens without asking."""
+    """Return an encrypted PDF; a blank user password opens without asking."""
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf()))
     writer.encrypt(user_password, "the owner's", algorithm=algorithm)
     buffer = io.BytesIO()
@@ -72,7 +72,7 @@ def encrypted(user_password: str, algorithm: str = "AES-256") -> bytes:
 
 
 def raw_pdf(objects: Iterable[bytes], root: int = 1) -> bytes:
-    """A PDF file from its objects, numbered from 1, with a correct cross-reference table."""
+    """Return a PDF made of objects, numbered from 1, with a correct cross-reference table."""
     out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
     places = []
     for number, body in enumerate(objects, 1):
@@ -86,13 +86,13 @@ def raw_pdf(objects: Iterable[bytes], root: int = 1) -> bytes:
 
 
 def stream(data: bytes, extra: bytes = b"") -> bytes:
-    """A stream object."""
+    """Return a stream object."""
     return b"<< /Length %d %b >>\nstream\n%b\nendstream" % (len(data), extra, data)
 
 
 def unicode_pdf(lines: Sequence[str], has_spaces: bool = True) -> bytes:
-    """One page in a font without glyphs whose codes are UTF-16 and whose map says so. Without
-    spaces words are set apart by moving the pen, as TeX does."""
+    """Return a PDF with one page in a font without glyphs, whose codes are UTF-16 and mapped so.
+    Without spaces, words are separated by moving the pen, as TeX does."""
 
     def pieces(line: str) -> bytes:
         words = [line] if has_spaces else line.split()
@@ -125,7 +125,7 @@ def unicode_pdf(lines: Sequence[str], has_spaces: bool = True) -> bytes:
 
 
 def one_page(content: bytes, font: bytes, *more: bytes) -> bytes:
-    """A page with a content stream (object 4) and one font F1 (object 5)."""
+    """Return a PDF with a page that has a content stream (object 4) and a font F1 (object 5)."""
     return raw_pdf(
         [
             b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -140,7 +140,7 @@ def one_page(content: bytes, font: bytes, *more: bytes) -> bytes:
 
 
 def glyph_names(text: str = PROSE) -> bytes:
-    """Text whose font names its letters /g1, /g2: no reader can know what they mean."""
+    """Return a PDF whose font names its letters /g1, /g2, which no reader can decode."""
     names = b" ".join(b"/g%d" % code for code in range(33, 127))
     font = (
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Nothing /Encoding << /Type /Encoding "
@@ -154,7 +154,7 @@ def glyph_names(text: str = PROSE) -> bytes:
 
 
 def with_missing_page() -> bytes:
-    """Three pages, of which the second does not exist."""
+    """Return a PDF with three pages, of which the second does not exist."""
     page = (
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R "
         b"/Resources << /Font << /F1 5 0 R >> >> >>"
@@ -173,7 +173,7 @@ def with_missing_page() -> bytes:
 
 
 def with_broken_stream() -> bytes:
-    """A page whose compressed content ends early; what comes before can still be read."""
+    """Return a PDF whose compressed content ends early; the text before that can be read."""
     content = b"BT /F1 11 Tf 72 760 Td (The stream is cut off but it begins well.) Tj ET\n"
     packed = zlib.compress(content * 40, 0)[:-30]
     return raw_pdf(
@@ -194,7 +194,7 @@ def with_broken_xref(data: bytes) -> bytes:
 
 
 def many_pages(count: int) -> bytes:
-    """A file that has very many pages, all of them the same object."""
+    """Return a PDF with very many pages, all of them the same object."""
     kids = b" ".join([b"3 0 R"] * count)
     return raw_pdf(
         [
@@ -206,14 +206,14 @@ def many_pages(count: int) -> bytes:
 
 
 def page_loop() -> bytes:
-    """A page tree that contains itself."""
+    """Return a PDF whose page tree contains itself."""
     return raw_pdf(
         [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>"]
     )
 
 
 def bomb(size: int = 400_000_000) -> bytes:
-    """One page whose content grows a thousandfold when unpacked."""
+    """Return a PDF with a page whose content grows a thousandfold when unpacked."""
     packer = zlib.compressobj(9)
     block = b" " * 1_000_000
     packed = b"".join(packer.compress(block) for _ in range(size // len(block))) + packer.flush()

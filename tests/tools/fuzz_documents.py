@@ -1,7 +1,7 @@
-"""Damaged documents by chance: each must end as a Document or a sentence, in time.
+"""Fuzz the readers: each randomly damaged document must end as a Document or an error, in time.
 
 `python -m tests.tools.fuzz_documents --minutes 10 [--seed 1]`; a failing case is printed with the
-numbers that make it again: `--seed S --case N`.
+numbers that reproduce it: `--seed S --case N`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Change = Callable[[bytes, random.Random], bytes]
 
 
 def originals() -> dict[str, list[bytes]]:
-    """Sound files to damage, by suffix."""
+    """Return sound files to damage, by suffix."""
     nav = '<item id="n" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/>'
     book = make_formats.epub(
         more={"OEBPS/nav.xhtml": make_formats.NAV, "OEBPS/toc.ncx": make_formats.NCX},
@@ -98,7 +98,7 @@ def _number(data: bytes, chance: random.Random) -> bytes:
 
 
 def _objects(data: bytes, chance: random.Random) -> bytes:
-    """PDF objects put twice, one in the place of another, or made to point at each other."""
+    """Duplicate or replace PDF objects, or make them point at each other."""
     found = list(re.finditer(rb"\d+ 0 obj.*?endobj", data, re.S))
     if len(found) < 2:
         return _flip(data, chance)
@@ -111,7 +111,7 @@ def _objects(data: bytes, chance: random.Random) -> bytes:
 
 
 def _nest(data: bytes, chance: random.Random) -> bytes:
-    """A tag opened over and over."""
+    """Open a tag many times."""
     found = list(re.finditer(rb"<[a-z:]+[^<>/]*>", data))
     if not found:
         return _repeat(data, chance)
@@ -120,7 +120,7 @@ def _nest(data: bytes, chance: random.Random) -> bytes:
 
 
 def _member(data: bytes, chance: random.Random) -> bytes:
-    """A member of an archive changed, lost, doubled or renamed; the archive itself is sound."""
+    """Change, remove, duplicate or rename a member of an archive that stays sound."""
     found = make_formats.members(data)
     name = chance.choice(sorted(found))
     what = chance.random()
@@ -150,7 +150,7 @@ CHANGES: dict[str, Sequence[Change]] = {
 
 
 def case(seed: int, number: int, sources: dict[str, list[bytes]]) -> tuple[str, bytes]:
-    """(suffix, bytes) of one damaged file, always the same for the same numbers."""
+    """Return (suffix, bytes) of one damaged file, always the same for the same numbers."""
     chance = random.Random(f"{seed}:{number}")
     suffix = chance.choice(sorted(sources))
     data = chance.choice(sources[suffix])
@@ -162,7 +162,7 @@ def case(seed: int, number: int, sources: dict[str, list[bytes]]) -> tuple[str, 
 
 @dataclass
 class Found:
-    """What became of the cases of a run."""
+    """The outcomes of the cases of a run."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -170,7 +170,8 @@ class Found:
 
 
 def run_case(seed: int, number: int, sources: dict[str, list[bytes]], found: Found) -> None:
-    """Read one damaged file; anything but a Document or a sentence in time is a failure."""
+    """Read one damaged file and record the outcome; anything but a Document or a readable error in
+    time is a failure."""
     suffix, data = case(seed, number, sources)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"case{suffix}"
@@ -184,7 +185,7 @@ def run_case(seed: int, number: int, sources: dict[str, list[bytes]], found: Fou
             if "too complex" in sentence:
                 outcome += " (child ended)"
             if path.name not in sentence or not sentence.endswith(".") or "\n" in sentence:
-                outcome = f"a sentence that is none: {sentence!r}"
+                outcome = f"an unreadable error: {sentence!r}"
         except Exception as error:
             outcome = f"raised {type(error).__name__}: {error}"
         seconds = time.monotonic() - began
@@ -199,10 +200,10 @@ def run_case(seed: int, number: int, sources: dict[str, list[bytes]], found: Fou
 
 
 def _checked(document: Document) -> str:
-    """ ".pdf Document", or what is wrong with a document."""
+    """Return ".pdf Document", or a description of the defect of a document."""
     numbers = [page.number for page in document.pages]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
-        return "pages that are not counted from 1"
+        return "pages not numbered from 1"
     if any(page.text and page.status != "ok" for page in document.pages):
         return "text on a page that is not ok"
     if any(not 1 <= item.page <= len(numbers) for item in document.outline):
@@ -225,12 +226,12 @@ class Letters:
 
 
 def check_chunks(document: Document, window: int = 64) -> str:
-    """What is wrong with the chunks of a document: a letter lost, a window too small, a span that
-    leads elsewhere; "" when all is right."""
+    """Return the defect of the chunks of a document: lost text, too small a window, a span on
+    another page; "" when there is none."""
     chunks = chunk_document(document, Letters(), window)
     whole, spans = join_pages(document)
-    told = "".join(chunk.text[chunk.overlap :] for chunk in chunks)
-    if told.split() != whole.split() and "".join(told.split()) != "".join(whole.split()):
+    joined = "".join(chunk.text[chunk.overlap :] for chunk in chunks)
+    if joined.split() != whole.split() and "".join(joined.split()) != "".join(whole.split()):
         return "text lost in chunks"
     if any(len(chunk.input_ids) > window for chunk in chunks):
         return "a chunk beyond the window"
@@ -243,7 +244,7 @@ def check_chunks(document: Document, window: int = 64) -> str:
 
 
 def run_texts(seed: int, found: Found, examples: int = 60) -> None:
-    """Texts made by hypothesis, decoded, cleaned and cut."""
+    """Decode, clean and chunk texts generated by hypothesis."""
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -273,7 +274,7 @@ def run_texts(seed: int, found: Found, examples: int = 60) -> None:
 
 
 def run(minutes: float, seed: int) -> Found:
-    """Cases until the time is over; now and then some texts between the files."""
+    """Run cases until the time is over, with some generated texts after every tenth file."""
     found, sources, number = Found(), originals(), 0
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
@@ -285,7 +286,7 @@ def run(minutes: float, seed: int) -> Found:
 
 
 def main() -> int:
-    """Runs and reports; exit code 1 when a case failed."""
+    """Run and report; return 1 when a case failed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))

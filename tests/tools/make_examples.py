@@ -1,4 +1,4 @@
-"""Typesets the example report from its text, byte for byte the same every time.
+"""Typeset the example report from its text, byte for byte the same every time.
 
 python -m tests.tools.make_examples [FOLDER]
 """
@@ -83,12 +83,15 @@ class Report(BaseDocTemplate):
         )
         frame = Frame(self.leftMargin, self.bottomMargin, self.width, self.height, 0, 0, 0, 0)
         self.addPageTemplates(
-            [PageTemplate("plain", [frame]), PageTemplate("text", [frame], onPage=self.furniture)]
+            [
+                PageTemplate("plain", [frame]),
+                PageTemplate("text", [frame], onPage=self.draw_running_lines),
+            ]
         )
         self.chapter = ""
 
-    def furniture(self, canvas: Any, _: Any) -> None:
-        """Running header and footer of one page; chapter on the left, title on the right."""
+    def draw_running_lines(self, canvas: Any, _: Any) -> None:
+        """Draw the header (publisher on even pages, title on odd ones) and footer of one page."""
         number = canvas.getPageNumber()
         canvas.saveState()
         canvas.setFont("Times-Italic", 9)
@@ -101,7 +104,7 @@ class Report(BaseDocTemplate):
         canvas.restoreState()
 
     def afterFlowable(self, flowable: Any) -> None:
-        """Headings go to the outline and the table of contents."""
+        """Add a heading to the outline and the table of contents."""
         level = {"chapter": 0, "section": 1}.get(getattr(flowable, "heading", ""))
         if level is None:
             return
@@ -112,26 +115,26 @@ class Report(BaseDocTemplate):
 
 
 def label_of(page: int) -> str:
-    """The printed number of a physical page."""
+    """Return the printed number of a physical page."""
     front = ("i", "ii", "iii", "iv", "v")
     return front[page - 1] if page <= FRONT_PAGES else str(page - FRONT_PAGES)
 
 
 def escape(text: str) -> str:
-    """Text as reportlab's paragraph markup, with typographic signs."""
+    """Return a text as reportlab's paragraph markup, with typographic dashes and apostrophes."""
     text = re.sub(r"(?<=\d)-(?=\d)", "–", text.replace("&", "&amp;").replace("<", "&lt;"))
     return text.replace("'", "’")
 
 
 def heading(text: str, kind: str) -> Paragraph:
-    """A paragraph that the outline knows of."""
+    """Return a heading that is added to the outline when it is drawn."""
     made = Paragraph(escape(text), STYLES[kind])
     made.heading = kind
     return made
 
 
 def table(rows: list[str]) -> Table:
-    """Lines such as `| a | b |` as a ruled table."""
+    """Return lines such as `| a | b |` as a ruled table."""
     cells = [[escape(cell.strip()) for cell in row.strip("| ").split("|")] for row in rows]
     width = max(map(len, cells))
     cells = [row + [""] * (width - len(row)) for row in cells]
@@ -152,7 +155,7 @@ def table(rows: list[str]) -> Table:
 
 
 def story(text: str) -> Iterator[Any]:
-    """Flowables of the text: `#` chapters, `##` sections, `-` bullets, `>` captions, `|` tables."""
+    """Yield flowables: `#` chapters, `##` sections, `-` bullets, `>` captions, `|` tables."""
     first = True
     for block in re.split(r"\n\s*\n", text.strip()):
         lines = block.split("\n")
@@ -173,7 +176,7 @@ def story(text: str) -> Iterator[Any]:
 
 
 def front() -> Iterator[Any]:
-    """Cover, imprint, contents."""
+    """Yield the cover, the imprint and the contents."""
     yield Spacer(1, 45 * mm)
     yield Paragraph(TITLE, STYLES["title"])
     yield Spacer(1, 8 * mm)
@@ -212,7 +215,7 @@ def front() -> Iterator[Any]:
 
 
 def label_pages(canvas: Any) -> None:
-    """Front matter i, ii, iii; the text from 1."""
+    """Number the front matter i, ii, iii and the text from 1."""
     if canvas.getPageNumber() == 1:
         canvas.addPageLabel(0, style="ROMAN_LOWER", start=1)
         canvas.addPageLabel(FRONT_PAGES, style="ARABIC", start=1)
