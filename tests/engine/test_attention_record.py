@@ -7,9 +7,10 @@ import torch
 
 from longt5 import generation
 from longt5.attention_record import AttentionRecord
-from tests.parity.generation_cases import models, one_thread  # noqa: F401
+from tests.parity.generation_cases import models
 from tests.parity.reference import padded_batch
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 KEY = (1, 40, "transient-global")
 SPANS = [[(0, 5), (5, 20), (20, 44)], [(0, 9)], [(3, 3), (0, 25), (10, 12), (24, 25)]]
 LENGTHS = (44, 9, 25)

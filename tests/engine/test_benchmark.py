@@ -16,13 +16,13 @@ ROW = {"engine", "dtype", "preset", "tokens", "num_beams", "new_tokens", "encode
        "peak_gib"}  # fmt: skip
 
 
-def report(capsys, *options: str) -> dict:
+def report(capsys: pytest.CaptureFixture[str], *options: str) -> dict:
     assert benchmark.main([*TINY, "--device", "cpu", "--json", *options]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.slow
-def test_both_engines_in_float32(capsys) -> None:
+def test_the_report_compares_both_engines_in_float32(capsys: pytest.CaptureFixture[str]) -> None:
     got = report(capsys, "--against", "transformers")
     assert {"machine", "torch", "rows", "ratios", "same_tokens", "roofline"} <= set(got)
     assert [row["engine"] for row in got["rows"]] == ["longt5", "transformers"]
@@ -41,7 +41,9 @@ def test_both_engines_in_float32(capsys) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bf16", "int8"])
-def test_other_dtypes_are_compared_by_teacher_forcing(dtype: str, capsys) -> None:
+def test_other_dtypes_are_compared_by_teacher_forcing(
+    dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     got = report(capsys, "--against", "transformers", "--dtype", dtype)
     assert [row["dtype"] for row in got["rows"]] == [dtype, "bf16"]
     assert got["same_tokens"] is None
@@ -49,7 +51,7 @@ def test_other_dtypes_are_compared_by_teacher_forcing(dtype: str, capsys) -> Non
 
 
 @pytest.mark.slow
-def test_a_training_step_of_both_engines(capsys) -> None:
+def test_training_steps_of_both_engines_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     got = report(capsys, "--train", "--against", "transformers")
     ours, theirs = got["rows"]
     assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
@@ -58,21 +60,21 @@ def test_a_training_step_of_both_engines(capsys) -> None:
 
 
 @pytest.mark.slow
-def test_fewer_instructions_on_request(capsys) -> None:
+def test_the_limit_reduces_instructions(capsys: pytest.CaptureFixture[str]) -> None:
     got = report(capsys, "--limit", "avx2")
     can = torch.backends.cpu.get_cpu_capability()
     assert ("AVX2" if can.startswith("AVX") else can) in got["machine"]
 
 
 @pytest.mark.slow
-def test_alone_and_profiled(capsys) -> None:
+def test_one_engine_can_be_profiled(capsys: pytest.CaptureFixture[str]) -> None:
     got = report(capsys, "--profile")
     assert got["ratios"] is None and len(got["rows"]) == 1
     assert "encode" in got["profile"] and "decode" in got["profile"]
 
 
 @pytest.mark.slow
-def test_jax_has_a_row(capsys) -> None:
+def test_jax_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("jax")
     got = report(capsys, "--with-jax")
     assert [row["engine"] for row in got["rows"]] == ["longt5", "jax"]
@@ -110,7 +112,9 @@ def test_the_table_holds_the_figures() -> None:
     assert "encode 4.0x" in text and "same tokens: NO" in text and "encode 50%, step 25%" in text
 
 
-def test_check_prints_every_kernel(capsys, monkeypatch) -> None:
+def test_check_prints_every_kernel(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert benchmark.main(["--check", "--device", "cpu"]) == 0
     out = capsys.readouterr().out
     assert "| chunked | cpu | float32 |" in out and "auto is" in out
@@ -120,14 +124,14 @@ def test_check_prints_every_kernel(capsys, monkeypatch) -> None:
     assert "NOT used" in capsys.readouterr().out
 
 
-def test_a_child_that_fails_says_why() -> None:
+def test_a_failed_child_reports_its_error() -> None:
     with pytest.raises(RuntimeError, match="device 'moon' is not known"):
         job = {"task": "measure", "engine": "longt5", "folder": ".", "dtype": "fp32"}
         benchmark.in_child({**job, "device": "moon"})
 
 
 @pytest.mark.parametrize("kind, length", [("cpu", 512), ("mps", 600)])
-def test_a_gpu_warms_up_at_full_length(kind, length, monkeypatch) -> None:
+def test_a_gpu_warms_up_at_full_length(kind, length, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it chooses or compiles for a length is no part of an encode's time."""
     monkeypatch.setattr(benchmark, "synchronize", lambda device: None)
     read = []
@@ -149,7 +153,7 @@ def test_a_gpu_warms_up_at_full_length(kind, length, monkeypatch) -> None:
     assert read[0] == length and set(read[1:]) == {600}
 
 
-def test_a_gpu_is_measured_by_large_products(monkeypatch) -> None:
+def test_a_gpu_is_measured_by_large_products(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = []
     monkeypatch.setattr(benchmark, "product_rate", lambda side, *_: sides.append(side) or 1e15)
     monkeypatch.setattr(benchmark, "best_seconds", lambda *_: 1.0)
@@ -158,7 +162,7 @@ def test_a_gpu_is_measured_by_large_products(monkeypatch) -> None:
     assert sides == [256, 2048, 256, 2048, 8192]
 
 
-def test_work_is_counted() -> None:
+def test_flops_and_bytes_are_counted() -> None:
     config = benchmark.config_of("base")
     # The matrices of 12 layers alone: 2 x 85 million weights a token.
     assert 2.7e12 < benchmark.encode_flops(config, 16384) < 3.9e12
@@ -167,7 +171,7 @@ def test_work_is_counted() -> None:
 
 
 @pytest.mark.parametrize("preset", sorted(benchmark.PRESETS))
-def test_presets_are_released_shapes(preset: str) -> None:
+def test_presets_have_published_shapes(preset: str) -> None:
     config = benchmark.config_of(preset)
     assert config.uses_globals and config.local_radius == 127 and config.global_block_size == 16
 

@@ -73,7 +73,9 @@ def test_the_default_dtype_changes_nothing(kind: torch.dtype, outcome) -> None:
 
 
 @pytest.mark.parametrize("onednn", [True, False])
-def test_autocast_leaves_a_search_on_the_cpu_as_it_is(onednn: bool, monkeypatch) -> None:
+def test_autocast_changes_no_search_on_the_cpu(
+    onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where oneDNN does not multiply float32 (AVX2 alone), autocast reaches the products."""
     if not onednn:
         monkeypatch.setattr(linear, "uses_onednn", lambda *_: False)
@@ -109,7 +111,7 @@ def test_decode_steps_have_no_dropout_in_any_mode(kind: torch.dtype, joined: boo
     "ATEN_CPU_CAPABILITY" in os.environ, reason="torch's compiler looks past it, and crashes"
 )
 @torch.no_grad()
-def test_a_compiled_model_gives_the_same() -> None:
+def test_a_compiled_model_gives_the_same_results() -> None:
     """Within torch.compile nothing works in place and no kernel of ours is called."""
     _, ours = pair(num_layers=1, num_decoder_layers=1, **SHAPE)
     expected = ours(IDS, MASK, IDS[:, :7]).logits  # and all that is chosen once is chosen
@@ -120,7 +122,7 @@ def test_a_compiled_model_gives_the_same() -> None:
 
 
 @pytest.mark.parametrize("where", ["encoder", "decoder"])
-def test_a_search_passes_over_no_adapter(where) -> None:
+def test_a_search_refuses_wrapped_matrices(where) -> None:
     class Adapted(torch.nn.Module):
         """What peft puts in the place of a matrix."""
 

@@ -42,13 +42,13 @@ class Hub:
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch) -> Hub:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     made = Hub(tmp_path)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", made.download)
     return made
 
 
-def test_a_name_stays_at_the_commit_that_was_fetched_first(hub) -> None:
+def test_a_name_stays_at_its_first_fetched_commit(hub) -> None:
     first = locate(NAME, None, False)
     hub.newest = "2" * 40
     asked = hub.asked
@@ -77,7 +77,7 @@ def test_every_shard_must_be_there(hub) -> None:
     assert hub.asked == asked
 
 
-def test_pickled_weights_come_only_where_there_are_no_others(hub) -> None:
+def test_pickled_weights_are_fetched_only_without_safetensors(hub) -> None:
     hub.files = {"config.json": "{}", "pytorch_model.bin": "old"}
     assert (locate(NAME, None, False) / "pytorch_model.bin").is_file()
     hub.newest, hub.main = "3" * 40, ""
@@ -85,7 +85,7 @@ def test_pickled_weights_come_only_where_there_are_no_others(hub) -> None:
     assert not (locate(NAME, None, False) / "pytorch_model.bin").exists()
 
 
-def test_folders_have_no_commit_and_names_that_are_none_are_refused(hub) -> None:
+def test_folders_have_no_commit_and_invalid_names_are_refused(hub) -> None:
     assert commit_of(ROOT / "assets" / "model") is None
     with pytest.raises(FileNotFoundError, match="no checkpoint folder"):
         locate("nowhere at all", None, False)

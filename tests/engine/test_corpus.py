@@ -6,6 +6,7 @@ import gzip
 import json
 import lzma
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -31,7 +32,7 @@ def write(path, opener=open) -> None:
 @pytest.mark.parametrize(
     "name, opener", [("a.jsonl", open), ("a.jsonl.xz", lzma.open), ("a.jsonl.gz", gzip.open)]
 )
-def test_every_kind_of_row_and_compression(tmp_path, name, opener) -> None:
+def test_every_kind_of_row_and_compression(tmp_path: Path, name, opener) -> None:
     write(tmp_path / name, opener)
     assert corpus.read_records(tmp_path / name) == [
         corpus.Record("a", "One.", "1.", "made/x (CC0)"),
@@ -41,14 +42,14 @@ def test_every_kind_of_row_and_compression(tmp_path, name, opener) -> None:
     ]
 
 
-def test_a_limit_is_spread_over_a_file(tmp_path) -> None:
+def test_a_limit_is_spread_over_a_file(tmp_path: Path) -> None:
     path = tmp_path / "n.jsonl"
     path.write_text("".join(json.dumps({"text": str(n)}) + "\n" for n in range(10)), "utf-8")
     assert [r.document for r in corpus.read_records(path, 4)] == ["0", "2", "5", "7"]
     assert len(corpus.read_records(path, 99)) == 10
 
 
-def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
+def test_a_limit_counts_usable_rows(tmp_path: Path) -> None:
     """Of a file of pairs and prose a limit of four once gave two pairs."""
     rows = [{"text": str(n)} if n % 2 else {"document": str(n), "summary": "x"} for n in range(16)]
     path = tmp_path / "mixed.jsonl"
@@ -66,20 +67,20 @@ def test_a_limit_counts_what_is_asked_for(tmp_path) -> None:
         (b'{"text": "a"}\n\xff', "x.jsonl cannot be read after line"),
     ],
 )
-def test_damage_names_the_line(tmp_path, content: bytes, said: str) -> None:
+def test_damaged_lines_are_named(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=said):
         corpus.read_records(tmp_path / "x.jsonl")
 
 
-def test_half_a_surrogate_pair_becomes_a_question_mark(tmp_path) -> None:
+def test_half_a_surrogate_pair_becomes_a_question_mark(tmp_path: Path) -> None:
     """JSON can hold one, and no tokenizer takes it."""
     path = tmp_path / "x.jsonl"
     path.write_text('{"document": "A \\ud800 b \\ud83d\\ude00.", "summary": ["\\udc00"]}\n')
     assert corpus.read_records(path) == [corpus.Record("1", "A ? b 😀.", "?")]
 
 
-def test_damage_inside_a_gzip_file_is_said(tmp_path) -> None:
+def test_damage_inside_a_gzip_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.gz"
     write(path, gzip.open)
     damaged = bytearray(path.read_bytes())
@@ -90,7 +91,7 @@ def test_damage_inside_a_gzip_file_is_said(tmp_path) -> None:
         corpus.read_records(path)
 
 
-def test_a_file_cut_short_is_said(tmp_path) -> None:
+def test_a_truncated_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.xz"
     write(path, lzma.open)
     path.write_bytes(path.read_bytes()[:-20])
@@ -100,7 +101,7 @@ def test_a_file_cut_short_is_said(tmp_path) -> None:
         corpus.read_records("nowhere.jsonl")
 
 
-def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch) -> None:
+def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def load_dataset(name, subset, split, streaming):
@@ -119,7 +120,7 @@ def test_a_hub_data_set_is_streamed_up_to_the_limit(monkeypatch) -> None:
     assert calls == [("someone/papers", "pubmed", "validation", True)]
 
 
-def test_a_missing_library_names_the_pip_command(monkeypatch) -> None:
+def test_a_missing_library_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'rouge-score: run pip install "\.\[eval\]"'):
         errors.require_modules("eval", "rouge_score")

@@ -25,7 +25,7 @@ WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """The bundled checkpoint, whose files may be replaced."""
     for path in MODEL.iterdir():
         if path.name == WEIGHTS:
@@ -46,7 +46,7 @@ JSON_FILES = ["config.json", "generation_config.json", "tokenizer_config.json", 
 
 @pytest.mark.parametrize("name", JSON_FILES)
 @pytest.mark.parametrize("content", ["", "{", "[1]", "null", "é".encode("latin-1"), "[" * 100_000])
-def test_what_is_no_json_object_is_named(folder, name: str, content: str | bytes) -> None:
+def test_files_without_a_json_object_are_named(folder, name: str, content: str | bytes) -> None:
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=rf"{name}.*; fetch or copy it again"):
         load(folder)
@@ -81,7 +81,7 @@ def test_what_is_no_json_object_is_named(folder, name: str, content: str | bytes
         ("salience.json", "strength", "x"),
     ],
 )
-def test_a_field_that_makes_no_sense_is_named(folder, name: str, field: str, value: Any) -> None:
+def test_fields_of_a_wrong_type_are_named(folder, name: str, field: str, value: Any) -> None:
     values = json.loads((folder / name).read_text("utf-8"))
     (folder / name).write_text(json.dumps(values | {field: value}))
     with pytest.raises(ValueError, match=name if name == "salience.json" else field):
@@ -101,7 +101,7 @@ def test_a_field_that_makes_no_sense_is_named(folder, name: str, field: str, val
         "relative_attention_num_buckets",
     ],
 )
-def test_what_asks_for_more_than_the_weights_have_is_named(folder, field: str) -> None:
+def test_sizes_beyond_the_weights_are_named(folder, field: str) -> None:
     values = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(values | {field: 10**12}))
     with pytest.raises(ModelNotFound, match=rf"{field}.* is [\d,]+,000 in config.json in ") as said:
@@ -110,7 +110,7 @@ def test_what_asks_for_more_than_the_weights_have_is_named(folder, field: str) -
 
 
 @pytest.mark.parametrize("limit", ["x", float("nan"), float("inf"), None])
-def test_a_window_without_sense_is_none(folder, limit: Any) -> None:
+def test_invalid_windows_are_ignored(folder, limit: Any) -> None:
     path = folder / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"model_max_length": limit}))
     assert Tokenizer.from_pretrained(folder).model_max_length is None
@@ -126,7 +126,7 @@ def test_a_window_without_sense_is_none(folder, limit: Any) -> None:
         (None, "must be one JSON object"),
     ],
 )
-def test_an_index_of_what_is_not_there_is_said(folder, weights: Any, said: str) -> None:
+def test_an_index_of_absent_shards_is_reported(folder, weights: Any, said: str) -> None:
     (folder / WEIGHTS).unlink()
     (folder / INDEX).write_text(json.dumps([] if weights is None else {"weight_map": weights}))
     with pytest.raises((ValueError, FileNotFoundError), match=said):
@@ -135,7 +135,7 @@ def test_an_index_of_what_is_not_there_is_said(folder, weights: Any, said: str) 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("held", [b"hello", [1], {"a": 1}, {1: torch.zeros(2)}])
-def test_a_pickle_of_something_else_is_said(folder, held: Any) -> None:
+def test_a_pickle_without_weights_is_reported(folder, held: Any) -> None:
     (folder / WEIGHTS).unlink()
     if isinstance(held, bytes):
         (folder / PICKLED).write_bytes(held)
@@ -147,7 +147,7 @@ def test_a_pickle_of_something_else_is_said(folder, held: Any) -> None:
 
 @pytest.mark.parametrize("name", ["spiece.model", "tokenizer.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"hello"])
-def test_a_tokenizer_cut_short_is_said(folder, name: str, content: bytes) -> None:
+def test_a_truncated_tokenizer_is_reported(folder, name: str, content: bytes) -> None:
     (folder / "spiece.model").unlink()
     (folder / name).write_bytes(content)
     with pytest.raises(ValueError, match=f"{name} in .* is no whole"):
@@ -178,7 +178,7 @@ def with_fewer_words(folder: Path) -> None:
     "damage, said",
     [(cut, WEIGHTS), (of_another_kind, "'bart'"), (with_fewer_words, "its tokenizer has")],
 )
-def test_the_program_says_it_in_a_sentence(
+def test_damaged_checkpoints_raise_one_sentence(
     folder, damage: Callable[[Path], None], said: str, device: str
 ) -> None:
     """And does not advise another device, which would change nothing."""
@@ -188,7 +188,9 @@ def test_the_program_says_it_in_a_sentence(
     assert "--device" not in str(error.value)
 
 
-def test_the_command_line_says_it_too(folder, capsys) -> None:
+def test_the_command_line_reports_damaged_checkpoints(
+    folder, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / "config.json").write_text("{")
     (folder / "a.txt").write_text("The tide came in over the marsh at noon. " * 9)
     assert main(["summarize", str(folder / "a.txt"), "--model", str(folder)]) == 1
@@ -199,14 +201,14 @@ def test_the_command_line_says_it_too(folder, capsys) -> None:
 
 
 @pytest.mark.parametrize("card", ["a: [b", "- a", "a: 2024-13-45"])
-def test_a_card_that_cannot_be_read_is_said(folder, card: str) -> None:
+def test_an_unreadable_card_is_reported(folder, card: str) -> None:
     (folder / "salience.json").unlink()
     (folder / "README.md").write_text(f"---\n{card}\n---\nA model.\n")
     with pytest.raises(UserError, match=r"give --copy-penalty, or mend .*README.md, which"):
         Checkpoint.load(str(folder), InputSettings(), {}, device="cpu", dtype="float32")
 
 
-def test_tags_of_a_card_may_be_anything(folder) -> None:
+def test_any_tags_of_a_card_are_accepted(folder) -> None:
     (folder / "salience.json").unlink()
     for tags, copies in ("3", False), ("extractive", True), ("[extractive]", True):
         (folder / "README.md").write_text(f"---\ntags: {tags}\n---\nA model.\n")

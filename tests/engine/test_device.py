@@ -89,7 +89,7 @@ def _place() -> str:
 
 
 @pytest.fixture
-def model(monkeypatch):
+def model(monkeypatch: pytest.MonkeyPatch):
     """On the device, where every kernel passes its check."""
     monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
     monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "meta"))
@@ -108,7 +108,7 @@ def model(monkeypatch):
     return LongT5ForConditionalGeneration(shape).to("meta").eval()
 
 
-def recorded(monkeypatch, border: Border) -> list[graph.StepResult]:
+def recorded(monkeypatch: pytest.MonkeyPatch, border: Border) -> list[graph.StepResult]:
     """Steps are recorded, within which nothing may cross; the results."""
     results: list[graph.StepResult] = []
 
@@ -153,7 +153,9 @@ RULES = {
         {"num_beams": 4, "alignment_heads": [[0, 1], [1, 0]]},
     ],
 )
-def test_a_step_brings_one_answer_back(model, monkeypatch, options, is_recorded) -> None:
+def test_a_step_transfers_once_to_the_host(
+    model, monkeypatch: pytest.MonkeyPatch, options, is_recorded
+) -> None:
     options = dict(options)
     if options.pop("copies", False):
         options["logits_processor"] = [CopyPenalty(30.0, [[[5, 6, 9], [5, 7]]] * 2, 4, 1)]
@@ -206,7 +208,7 @@ def on_a_mac() -> set[str]:
         {"num_beams": 3, "do_sample": True, "top_k": 5, "top_p": 0.9, "temperature": 0.7},
     ],
 )
-def test_a_mac_has_every_operator(model, monkeypatch, kind, options) -> None:
+def test_all_operators_exist_on_mps(model, monkeypatch: pytest.MonkeyPatch, kind, options) -> None:
     monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "cuda"))
     shape = replace(model.config, encoder_attention_type=kind, feed_forward_proj="gated-gelu")
     model = LongT5ForConditionalGeneration(shape).to("meta", torch.float16).eval()
@@ -216,14 +218,14 @@ def test_a_mac_has_every_operator(model, monkeypatch, kind, options) -> None:
     assert "mkldnn_linear" not in on_a_mac()  # so the table knows what is missing
 
 
-def test_no_doubles_where_a_device_has_none(model, monkeypatch) -> None:
+def test_no_float64_on_devices_without_it(model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "cuda"))
     with Border() as border:
         list(model.stream(IDS, num_beams=4, max_new_tokens=4))
     assert not border.doubles and not border.wrong
 
 
-def test_the_border_sees_what_cannot_be_recorded() -> None:
+def test_the_border_detects_what_cannot_be_recorded() -> None:
     far = torch.ones(3, 4, device="meta")
     for run in (
         lambda: far[:, [0, 1]],
@@ -238,7 +240,7 @@ def test_the_border_sees_what_cannot_be_recorded() -> None:
         assert border.wrong
 
 
-def test_distances_are_sorted_into_buckets_by_the_processor(model, monkeypatch) -> None:
+def test_buckets_are_computed_on_the_cpu(model, monkeypatch: pytest.MonkeyPatch) -> None:
     """16, 32 and 64 lie on edges, which a GPU's logarithm can miss by its last digit."""
     seen, bucket = [], blocks.relative_position_bucket
 
@@ -252,7 +254,7 @@ def test_distances_are_sorted_into_buckets_by_the_processor(model, monkeypatch) 
     assert seen == ["cpu"] * 3
 
 
-def test_a_layer_is_told_when_it_is_done(model, monkeypatch) -> None:
+def test_progress_is_reported_after_a_layer_is_done(model, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
     monkeypatch.setattr("longt5.model.synchronize", lambda device: events.append(device.type))
     with Border():
@@ -261,7 +263,9 @@ def test_a_layer_is_told_when_it_is_done(model, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("fault", ["", "raises", "wrong", "full"])
-def test_auto_takes_a_gpu_that_computes(monkeypatch, capsys, fault) -> None:
+def test_auto_takes_a_gpu_that_computes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault
+) -> None:
     def error(case):
         assert (case.name, case.dtype, case.device.type) == ("device", torch.float32, "cuda")
         if fault == "raises":
@@ -292,7 +296,7 @@ def test_auto_takes_a_gpu_that_computes(monkeypatch, capsys, fault) -> None:
         select.device_computes.cache_clear()
 
 
-def test_the_check_of_a_device_sees_a_wrong_one(monkeypatch) -> None:
+def test_the_device_check_detects_wrong_results(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
         raise AssertionError("it needs no compiler")
 
@@ -312,7 +316,9 @@ def test_the_check_of_a_device_sees_a_wrong_one(monkeypatch) -> None:
     assert not check().problem
 
 
-def test_a_gpu_too_small_for_the_weights_gives_way(model, monkeypatch, tmp_path) -> None:
+def test_a_gpu_too_small_for_the_weights_falls_back_to_the_cpu(
+    model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     LongT5ForConditionalGeneration(model.config).save_pretrained(tmp_path)
     move = torch.nn.Module.to
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_rouge_lsum_splits_sentences_by_itself() -> None:
     assert metrics.sentence_lines("One\nline. Two.") == "One line.\nTwo."
 
 
-def test_copying_counts_every_occurrence() -> None:
+def test_copying_scores_count_every_occurrence() -> None:
     source = metrics.SourceDocument("a b c d e f")
     assert metrics.copying_scores(source, "a b c d. A b c d") == {
         "copied_words": 100,
@@ -59,7 +60,7 @@ def test_copying_counts_every_occurrence() -> None:
     assert set(metrics.copying_scores(source, "").values()) == {0}
 
 
-def test_support_is_the_number_and_name_check() -> None:
+def test_support_scores_use_the_claims_check() -> None:
     source = metrics.SourceDocument("Ann Lee paid 40 euros in Paris.")
     got = metrics.support_scores(source, "Then Ann Lee paid 41 euros. She was in Rome and Paris.")
     assert got == {"supported": 0, "wrong_numbers": 1, "wrong_names": 1}
@@ -82,7 +83,7 @@ def test_an_interval_is_that_of_the_normal_theory() -> None:
         bootstrap.interval([])
 
 
-def test_headings_and_scraps_are_no_candidates() -> None:
+def test_headings_and_fragments_are_no_candidates() -> None:
     line = "A whole sentence of enough words number {}."
     text = "\n".join(["A Heading", *map(line.format, range(9)), "Too short.", "x" * 150])
     spans = candidates.candidate_spans(text)
@@ -104,20 +105,20 @@ def test_baselines_pick_whole_sentences_in_order(name: str) -> None:
         assert 15 <= sum(len(s.split()) for s in picked) <= 35
 
 
-def test_baselines_find_what_they_look_for() -> None:
+def test_baselines_find_the_central_sentences() -> None:
     record = Record("1", STORY, "A cat sleeps on the desk. Tickets cost 4 euros.")
     assert baselines.lead(record, 5) == "The museum opened its doors in spring."
     assert baselines.oracle(record, 5).startswith("A cat sleeps on the ticket desk. Tickets")
     assert "beaches" in baselines.textrank(record, 12) and "river" in baselines.lexrank(record, 12)
 
 
-def test_ranking_is_capped(monkeypatch) -> None:
+def test_ranking_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "MAX_RANKED", 3)
     record = Record("1", STORY, "")
     assert set(sentences(baselines.textrank(record, 500))) == set(sentences(STORY)[:3])
 
 
-def test_a_given_limit_replaces_those_of_the_checkpoint() -> None:
+def test_a_given_limit_replaces_the_checkpoints_limits() -> None:
     own = GenerationConfig(max_new_tokens=220, min_new_tokens=110, no_repeat_ngram_size=6)
     merged = own.merged(**decoding_options(own, {"max_length": 64, "num_beams": None}, 0.0))
     assert (merged.longest, merged.shortest, merged.no_repeat_ngram_size) == (64, 64, 6)
@@ -134,7 +135,7 @@ def data(tmp_path_factory):
     return path
 
 
-def test_batches_and_padding_change_nothing(bundled) -> None:
+def test_batch_size_and_padding_change_nothing(bundled) -> None:
     options = {"num_beams": 2, "max_new_tokens": 24, "min_new_tokens": 4}
     texts = [STORY, STORY[:200]]
 
@@ -150,7 +151,9 @@ def test_batches_and_padding_change_nothing(bundled) -> None:
     assert short.write([STORY]) == short.write([STORY[:150]])
 
 
-def test_the_command_writes_the_report(data, tmp_path, capsys) -> None:
+def test_the_command_writes_the_report(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     argv = ["--model", str(ROOT / "assets" / "model"), "--data", str(data), "--device", "cpu"]
     argv += ["--compare", "lead,textrank,lexrank,oracle", "--max-new-tokens", "12"]
@@ -170,14 +173,18 @@ def test_the_command_writes_the_report(data, tmp_path, capsys) -> None:
     assert row["source"] == "b/x" and row["lead"] and row[argv[1]]
 
 
-def test_a_report_that_cannot_be_written_is_said_before_the_work(data, tmp_path, capsys) -> None:
+def test_an_unwritable_report_is_reported_before_the_work(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("in the way")
     argv = ["--data", str(data), "--out", str(tmp_path / "file")]
     assert main(["--model", "no/such/folder", *argv]) == 1
     assert "choose another --out" in capsys.readouterr().err
 
 
-def test_a_report_that_was_not_written_is_still_shown(data, tmp_path, capsys, monkeypatch) -> None:
+def test_an_unwritten_report_is_still_printed(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
@@ -201,7 +208,9 @@ def test_a_report_that_was_not_written_is_still_shown(data, tmp_path, capsys, mo
         (["--model", "x", "--limit", "0"], "--limit: invalid positive value"),
     ],
 )
-def test_what_cannot_be_asked_for_is_said(data, capsys, argv: list[str], said: str) -> None:
+def test_invalid_arguments_are_reported(
+    data, capsys: pytest.CaptureFixture[str], argv: list[str], said: str
+) -> None:
     try:
         assert main([*argv, "--data", str(data)]) == 1
     except SystemExit as error:
@@ -209,7 +218,9 @@ def test_what_cannot_be_asked_for_is_said(data, capsys, argv: list[str], said: s
     assert said in capsys.readouterr().err
 
 
-def test_failures_are_one_sentence(data, tmp_path, capsys, monkeypatch) -> None:
+def test_failures_are_one_sentence(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(ROOT / "assets" / "model", folder)
     (folder / "config.json").write_text("{}", "utf-8")

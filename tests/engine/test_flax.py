@@ -6,6 +6,7 @@ import doctest
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from longt5 import LongT5Config, LongT5ForConditionalGeneration, blocks  # noqa:
 from longt5.flax import (  # noqa: E402
     FlaxLongT5ForConditionalGeneration,
     FlaxLongT5Model,
-    functional,  # noqa: E402
+    functional,
 )
 from longt5.flax import attention as flax_attention  # noqa: E402
 from longt5.flax import blocks as flax_blocks  # noqa: E402
@@ -66,7 +67,7 @@ def test_worked_examples(module) -> None:
     assert doctest.testmod(module).failed == 0 and doctest.testmod(module).attempted > 1
 
 
-def test_geometry_has_the_names_of_the_torch_one() -> None:
+def test_blocks_have_the_names_of_the_torch_module() -> None:
     for name in (
         "relative_position_bucket",
         "three_block_offsets",
@@ -136,7 +137,7 @@ def test_padded_batches_equal_torch(attention: str, side: str, lengths: list[int
     ids=lambda f: ",".join(f"{k}={v}" for k, v in f.items()),
 )
 @torch.no_grad()
-def test_other_shapes_equal_torch(fields: dict, monkeypatch) -> None:
+def test_other_shapes_equal_torch(fields: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flax_attention, "CHUNK_FLOATS", 5_000)
     ours, theirs = both(**fields)
     ids, mask = padded_batch([77, 50], 96)
@@ -278,7 +279,7 @@ EVERY_RULE = {
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-def test_every_rule_at_once(beams: int) -> None:
+def test_all_processors_together_equal_torch(beams: int) -> None:
     ours = models((1, 40, "transient-global"))[1]
     ids, mask = padded_batch([30, 17], 40)
     options = EVERY_RULE | {"num_beams": beams}
@@ -293,7 +294,7 @@ def test_every_rule_at_once(beams: int) -> None:
         assert theirs.generate(ids.numpy(), mask.numpy(), **short).sequences.tolist() == a.tolist()
 
 
-def test_a_mask_given_with_kept_states_counts() -> None:
+def test_a_mask_given_with_encoder_outputs_is_used() -> None:
     ours = models((1, 40, "transient-global"))[1]
     theirs = flax_like(ours)
     ids, mask = padded_batch([30, 17], 40)
@@ -306,7 +307,7 @@ def test_a_mask_given_with_kept_states_counts() -> None:
     assert got.tolist() != theirs.generate(encoder_outputs=kept, **options).sequences.tolist()
 
 
-def test_words_outside_the_vocabulary_are_no_words() -> None:
+def test_bad_words_outside_the_vocabulary_are_ignored() -> None:
     theirs = flax_like(models((1, 40, "local"))[1])
     ids = np.array([[7, 8, 9, 1]])
     plain = theirs.generate(ids, max_new_tokens=4).sequences.tolist()
@@ -327,7 +328,7 @@ def test_ids_outside_the_vocabulary_are_named() -> None:
             theirs.generate(np.array([[7, 1]]), decoder_start_token_id=bad)
 
 
-def test_what_is_no_batch_is_said() -> None:
+def test_inputs_that_are_no_batch_are_refused() -> None:
     theirs = flax_like(models((1, 40, "local"))[1])
     ids, mask = np.array([[7, 8, 1], [9, 3, 1]]), np.ones((2, 3), int)
     states = theirs.encode(ids)
@@ -346,7 +347,7 @@ def test_what_is_no_batch_is_said() -> None:
                 call(wrong)
 
 
-def test_draws_follow_a_seed() -> None:
+def test_a_seed_decides_the_samples() -> None:
     theirs = flax_like(models((1, 40, "local"))[1])
     options = {
         "do_sample": True,
@@ -367,7 +368,7 @@ def test_draws_follow_a_seed() -> None:
         theirs.generate()
 
 
-def test_the_bundled_checkpoint_says_the_same(bundled) -> None:
+def test_the_bundled_checkpoint_writes_the_same_text(bundled) -> None:
     jax.config.update("jax_disable_most_optimizations", False)
     theirs = FlaxLongT5ForConditionalGeneration.from_pretrained(MODEL)
     ours = bundled.model
@@ -382,7 +383,7 @@ def test_the_bundled_checkpoint_says_the_same(bundled) -> None:
 
 @pytest.mark.parametrize("tied", [True, False])
 @torch.no_grad()
-def test_checkpoints_go_both_ways(tied: bool, tmp_path) -> None:
+def test_checkpoints_go_both_ways(tied: bool, tmp_path: Path) -> None:
     reference_model(tie_word_embeddings=tied).save_pretrained(tmp_path, max_shard_size="20KB")
     ours = LongT5ForConditionalGeneration.from_pretrained(tmp_path, device="cpu", dtype="float32")
     theirs = FlaxLongT5ForConditionalGeneration.from_pretrained(tmp_path)
@@ -421,7 +422,7 @@ def old_bytes(tree: dict) -> bytes:
     return msgpack.packb(leaf(tree), strict_types=True)
 
 
-def test_old_flax_files_load(tmp_path) -> None:
+def test_old_flax_files_load(tmp_path: Path) -> None:
     reference_model(tie_word_embeddings=False).save_pretrained(tmp_path)
     expected = FlaxLongT5ForConditionalGeneration.from_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
@@ -433,7 +434,7 @@ def test_old_flax_files_load(tmp_path) -> None:
     assert all(jax.tree.leaves(same))
 
 
-def test_weights_cut_short_are_said(tmp_path) -> None:
+def test_truncated_weights_are_reported(tmp_path: Path) -> None:
     reference_model().save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:5_000])
@@ -441,7 +442,7 @@ def test_weights_cut_short_are_said(tmp_path) -> None:
         FlaxLongT5Model.from_pretrained(tmp_path)
 
 
-def test_what_asks_for_more_than_the_weights_have_is_named(tmp_path) -> None:
+def test_sizes_beyond_the_weights_are_named(tmp_path: Path) -> None:
     reference_model().save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     values = json.loads(path.read_text("utf-8"))
@@ -451,7 +452,7 @@ def test_what_asks_for_more_than_the_weights_have_is_named(tmp_path) -> None:
             FlaxLongT5Model.from_pretrained(tmp_path)
 
 
-def test_strict_both_ways() -> None:
+def test_unknown_and_missing_keys_are_refused() -> None:
     config = LongT5Config.from_dict(TINY)
     flat = {path: np.zeros(shape) for path, shape in flax_weights.shapes(config).items()}
     norm = "encoder/final_layer_norm/weight"

@@ -25,7 +25,7 @@ def model():
 
 
 @pytest.fixture
-def recorded(monkeypatch):
+def recorded(monkeypatch: pytest.MonkeyPatch):
     """Steps as on a GPU; "replaying" runs the same function again, after the warm-up."""
     runs = []
 
@@ -53,7 +53,9 @@ def recorded(monkeypatch):
         {"num_beams": 3, "do_sample": True},
     ],
 )
-def test_recorded_steps_write_the_same(model, recorded, monkeypatch, options) -> None:
+def test_recorded_steps_write_the_same_tokens(
+    model, recorded, monkeypatch: pytest.MonkeyPatch, options
+) -> None:
     def write():
         torch.manual_seed(9)
         return model.generate(IDS, max_new_tokens=20, min_new_tokens=8, **options).sequences
@@ -64,7 +66,9 @@ def test_recorded_steps_write_the_same(model, recorded, monkeypatch, options) ->
     assert torch.equal(ours, write())
 
 
-def test_recorded_steps_show_their_attention(model, recorded, monkeypatch) -> None:
+def test_recorded_steps_report_their_attention(
+    model, recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spans = [[(0, 20), (20, 45)], [(0, 45)]]
 
     def attention():
@@ -82,7 +86,9 @@ def test_recorded_steps_show_their_attention(model, recorded, monkeypatch) -> No
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_check_of_recordings_sees_a_wrong_one(recorded, monkeypatch, dtype) -> None:
+def test_the_check_detects_a_wrong_recording(
+    recorded, monkeypatch: pytest.MonkeyPatch, dtype
+) -> None:
     cpu = torch.device("cpu")
     assert select.compare("graph", dtype, cpu, LongT5ForConditionalGeneration).passed
     # A recording that forgot to put the beams in order:
@@ -90,7 +96,7 @@ def test_the_check_of_recordings_sees_a_wrong_one(recorded, monkeypatch, dtype) 
     assert not select.compare("graph", dtype, cpu, LongT5ForConditionalGeneration).passed
 
 
-def test_recordings_are_for_cuda_and_not_for_a_lent_gpu(monkeypatch) -> None:
+def test_recordings_need_cuda_and_no_lent_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not graph.can_record(torch.device("cpu"))
     assert graph.can_record(torch.device("cuda"))
     monkeypatch.setitem(__import__("sys").modules, "spaces", object())
@@ -104,7 +110,9 @@ def test_steps_of_a_very_long_answer_are_not_recorded(model, recorded) -> None:
     assert model.init_cache(encoded, 1, graph.MAX_RECORDED_LENGTH + 1).recorded_step is None
 
 
-def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) -> None:
+def test_a_recorded_cache_is_freed_with_its_last_reference(
+    model, recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its memory must not wait for a collection of cycles."""
 
     def record(run, device):
@@ -124,7 +132,7 @@ def test_a_recorded_cache_goes_with_its_last_user(model, recorded, monkeypatch) 
 
 
 @pytest.fixture
-def fake_cuda(monkeypatch):
+def fake_cuda(monkeypatch: pytest.MonkeyPatch):
     """What a recording asks of torch.cuda, without a GPU: streams and graphs that are only names.
     The current stream, and the streams that were made."""
     seen = SimpleNamespace(current="usual", made=[], broken=None)
@@ -184,7 +192,7 @@ def fake_cuda(monkeypatch):
     return seen
 
 
-def test_living_recordings_have_streams_of_their_own(fake_cuda) -> None:
+def test_living_recordings_do_not_share_streams(fake_cuda) -> None:
     """Torch keeps cuBLAS's workspace for each stream; newer ones free it with a recording that
     was made on it, whoever else still uses it."""
     result = torch.zeros(1), {}
@@ -195,7 +203,7 @@ def test_living_recordings_have_streams_of_their_own(fake_cuda) -> None:
     assert len(fake_cuda.made) == 2
 
 
-def fails_in_recording(model, monkeypatch, error) -> list:
+def fails_in_recording(model, monkeypatch: pytest.MonkeyPatch, error) -> list:
     """A step that can be computed and not be recorded; how often it was tried."""
     step, tried = model.decoder.fixed_step, []
 
@@ -210,7 +218,7 @@ def fails_in_recording(model, monkeypatch, error) -> list:
 
 
 @pytest.mark.parametrize("end_fails", [False, True])
-def test_a_step_that_cannot_be_recorded_is_computed(
+def test_a_step_that_cannot_be_recorded_runs_kernel_by_kernel(
     model, fake_cuda, monkeypatch, capsys, end_fails
 ) -> None:
     usual = fake_cuda.current
@@ -228,7 +236,7 @@ def test_a_step_that_cannot_be_recorded_is_computed(
 
 
 @pytest.mark.parametrize("end_fails", [False, True])
-def test_memory_that_runs_out_in_a_recording_is_told_as_that(
+def test_running_out_of_memory_in_a_recording_raises(
     model, fake_cuda, monkeypatch, end_fails
 ) -> None:
     """It is no lost device, though the end of the recording may say so."""

@@ -36,7 +36,7 @@ needs_native = pytest.mark.skipif(native.library() is None, reason="there is no 
 
 
 @pytest.fixture
-def no_compiler(monkeypatch):
+def no_compiler(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(native, "library", lambda: None)
 
 
@@ -114,7 +114,7 @@ def test_long_attention_with_padding_and_odd_blocks(attention, side, radius, blo
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
-def test_the_block_mask_lists_every_block_that_is_seen(attention: str) -> None:
+def test_the_block_mask_lists_every_visible_block(attention: str) -> None:
     length, padded = 16, 112
     geometry = attention_case(attention, 15, 4, [100, 61], "right")[4]
     total = padded + (0 if attention == "local" else 32)
@@ -127,7 +127,7 @@ def test_the_block_mask_lists_every_block_that_is_seen(attention: str) -> None:
     assert listed.sum(1).max() <= 3 + (total - padded) // length
 
 
-def test_few_compiled_kernels_serve_all_lengths() -> None:
+def test_few_compiled_kernels_cover_all_lengths() -> None:
     """Torch compiles a function eight times, and from then on runs it without."""
     assert len({cuda.bucket(length) for length in range(1, 16_385)}) == 5
 
@@ -147,7 +147,9 @@ def test_lengths_of_a_bucket_share_a_compiled_kernel() -> None:
 
 
 @torch.no_grad()
-def test_a_compiled_kernel_that_fails_at_work_is_given_up(monkeypatch, capsys) -> None:
+def test_a_compiled_kernel_that_fails_in_use_is_disabled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = []
 
     def attend(*arguments):
@@ -182,7 +184,7 @@ def test_a_compiled_kernel_that_fails_at_work_is_given_up(monkeypatch, capsys) -
         select.disable("cuda", CPU, ending)
 
 
-def test_each_device_is_checked_for_itself(monkeypatch) -> None:
+def test_each_device_is_checked_separately(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
 
     def check(name, dtype, device, model_class):
@@ -199,7 +201,7 @@ def test_each_device_is_checked_for_itself(monkeypatch) -> None:
     assert checked == [torch.device("cuda:0"), torch.device("cuda:1")]
 
 
-def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
+def test_a_check_that_runs_out_of_memory_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
@@ -217,7 +219,7 @@ def test_a_check_without_memory_says_nothing_of_the_kernel(monkeypatch) -> None:
         ),
     ],
 )
-def test_chunks_get_smaller_where_memory_runs_out(monkeypatch, error) -> None:
+def test_chunks_shrink_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch, error) -> None:
     arguments = checks.attention_sample(torch.float32)
     expected = chunked.attend(*arguments)
     attend, tried = chunked._attend, []
@@ -282,7 +284,7 @@ def test_self_attention_and_norm(dtype: torch.dtype, length: int) -> None:
     assert relative_error(got, decode.rms_norm(x, weight.float(), 1e-6)) < BOUNDS[dtype]
 
 
-def test_what_this_machine_runs_passes_its_first_use_check() -> None:
+def test_all_kernels_of_this_machine_pass_their_checks() -> None:
     rows = select.compare_all(CPU, LongT5ForConditionalGeneration)
     assert {"chunked", "torch cross"} <= {row.kernel for row in rows}
     assert all(row.passed for row in rows), rows
@@ -308,7 +310,7 @@ def errors_where_scores_lie_far_apart() -> list[float]:
 
 @needs_native
 @torch.no_grad()
-def test_scores_may_lie_far_apart() -> None:
+def test_scores_far_apart_are_exact() -> None:
     assert max(errors_where_scores_lie_far_apart()) < 1e-4
 
 
@@ -322,7 +324,7 @@ def keeps_what_is_no_number_in_its_row() -> bool:
 
 
 @needs_native
-def test_what_is_no_number_stays_in_its_row() -> None:
+def test_nan_stays_in_its_row() -> None:
     assert keeps_what_is_no_number_in_its_row()
 
 
@@ -348,7 +350,7 @@ def compiled_with(*flags: str) -> Iterator[Any]:
 @needs_native
 @needs_wide
 @torch.no_grad()
-def test_products_by_matrix_registers(monkeypatch) -> None:
+def test_products_by_matrix_registers_equal_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of AMX, imitated: what is read and written where, and with which registers."""
     header = Path(__file__).with_name("emulated_tiles.h")
     lengths = [[n] for n in LENGTHS[:-1]] + [[130, 100, 7], [300, 257]]
@@ -384,7 +386,7 @@ def native_checks_pass() -> bool:
 @pytest.mark.parametrize(
     "fewer", [[NO_AVX512_FLAGS], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]]
 )
-def test_the_compiled_kernel_is_right_on_lesser_processors(fewer) -> None:
+def test_the_compiled_kernel_is_right_with_fewer_instructions(fewer) -> None:
     """What the machine at hand can do more is left out when compiling."""
     with compiled_with(*fewer) as library, torch.no_grad():
         assert library is not None
@@ -393,7 +395,7 @@ def test_the_compiled_kernel_is_right_on_lesser_processors(fewer) -> None:
         assert keeps_what_is_no_number_in_its_row()
 
 
-def test_fewer_instructions_where_torch_is_told_to_use_fewer(monkeypatch) -> None:
+def test_compiler_flags_follow_torch_capability(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert NO_AVX512_FLAGS in native._flags()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
@@ -402,7 +404,9 @@ def test_fewer_instructions_where_torch_is_told_to_use_fewer(monkeypatch) -> Non
 
 @pytest.mark.parametrize("fault", ["wrong", "raises", "nan"])
 @torch.no_grad()
-def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) -> None:
+def test_a_wrong_kernel_is_not_used_and_reported(
+    fault: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def attend(*arguments):
         out = reference.attend(*arguments)
         if fault == "raises":
@@ -433,7 +437,9 @@ def test_a_wrong_kernel_is_not_used_and_said(fault: str, monkeypatch, capsys) ->
 @needs_native
 @pytest.mark.parametrize("dtype, bound", [(torch.float32, 1e-5), (torch.bfloat16, 0.06)])
 @torch.no_grad()
-def test_the_model_is_the_same_without_a_compiler(dtype, bound, monkeypatch) -> None:
+def test_the_model_is_the_same_without_a_compiler(
+    dtype, bound, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours = ours_like(reference_model(d_kv=16)).to(dtype)
     ids, mask = padded_batch([300, 170], 96)
     tokens = torch.tensor([[5, 6, 7, 8]] * 3)
@@ -450,7 +456,9 @@ def test_the_model_is_the_same_without_a_compiler(dtype, bound, monkeypatch) -> 
         assert relative_error(a, b) < bound
 
 
-def test_without_a_compiler_nothing_is_said(no_compiler, capsys) -> None:
+def test_a_missing_compiler_is_not_reported(
+    no_compiler, capsys: pytest.CaptureFixture[str]
+) -> None:
     ours = ours_like(reference_model(d_kv=16))
     ids, _ = padded_batch([64], 96)
     ours.encode(ids)
@@ -459,7 +467,7 @@ def test_without_a_compiler_nothing_is_said(no_compiler, capsys) -> None:
 
 
 @needs_native
-def test_kernels_that_nobody_uses_are_deleted_and_no_others(monkeypatch, tmp_path) -> None:
+def test_only_unused_kernels_are_deleted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     old = time.time() - native.UNUSED_KERNEL_SECONDS - 60
     for name in ("native-1.so", "native-2.so", "other.so"):
         (tmp_path / name).write_bytes(b"")
@@ -481,7 +489,7 @@ def test_kernels_that_nobody_uses_are_deleted_and_no_others(monkeypatch, tmp_pat
     assert made[0].is_file() and len(made) == 1
 
 
-def test_a_compiler_that_fails_is_no_error(monkeypatch, tmp_path) -> None:
+def test_a_compiler_that_fails_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compiler = tmp_path / "g++"
     compiler.write_text("#!/bin/sh\nexit 1\n")
     compiler.chmod(0o755)
@@ -495,7 +503,7 @@ def test_a_compiler_that_fails_is_no_error(monkeypatch, tmp_path) -> None:
 
 
 @torch.no_grad()
-def test_inference_leaves_its_input_alone() -> None:
+def test_inference_does_not_change_its_input() -> None:
     ours = ours_like(reference_model())
     embeds = torch.randn(1, 50, 32)
     before = embeds.clone()
@@ -503,7 +511,7 @@ def test_inference_leaves_its_input_alone() -> None:
     assert torch.equal(embeds, before)
 
 
-def test_gradients_flow_where_they_are_wanted() -> None:
+def test_gradients_flow_when_enabled() -> None:
     x, layer = torch.randn(3, 16, requires_grad=True), Linear(16, 8)
     layer(x).sum().backward()
     assert x.grad is not None and layer.weight.grad is not None
@@ -535,7 +543,7 @@ def test_thin_products_equal_torch(rows: int, dtype: torch.dtype) -> None:
         assert relative_error(y.float(), x.float() @ w.float().T) < BOUNDS[dtype]
 
 
-def test_thin_products_refuse_what_they_cannot_compute() -> None:
+def test_thin_products_refuse_unsupported_shapes() -> None:
     whole = torch.randn(8, 64)
     for rows, weights in (
         (33, [whole]),
@@ -550,7 +558,7 @@ def test_thin_products_refuse_what_they_cannot_compute() -> None:
 
 @pytest.mark.parametrize("width", [16, 64])  # packed, as it lies
 @torch.no_grad()
-def test_fused_products_follow_their_weights(width: int) -> None:
+def test_fused_products_follow_changed_weights(width: int) -> None:
     fused, x = Fused(), torch.randn(4, width)
     a, b = torch.nn.Parameter(torch.randn(8, width)), torch.nn.Parameter(torch.randn(24, width))
     for _ in range(2):
@@ -563,7 +571,9 @@ def test_fused_products_follow_their_weights(width: int) -> None:
 @pytest.mark.parametrize("width", [64, 2048])
 @pytest.mark.parametrize("rows", [1, 4, 8])
 @torch.no_grad()
-def test_few_rows_without_onednn_equal_torch(rows, width, no_compiler, monkeypatch) -> None:
+def test_mkl_products_of_few_rows_equal_torch(
+    rows, width, no_compiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(linear_, "uses_onednn", lambda *_: False)
     fused, x = Fused(), torch.randn(rows, width)
     a, b = torch.randn(8, width), torch.randn(24, width)
@@ -573,7 +583,7 @@ def test_few_rows_without_onednn_equal_torch(rows, width, no_compiler, monkeypat
     assert fused.packed is None
 
 
-def test_a_new_matrix_in_an_old_place_is_another(monkeypatch) -> None:
+def test_a_new_matrix_at_a_reused_address_is_packed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory that a parameter leaves is soon that of the next one, and both are unwritten."""
     fused, x = Fused(quantized=True), torch.randn(2, 64)
     weight = torch.nn.Parameter(torch.randn(8, 64))
@@ -585,7 +595,7 @@ def test_a_new_matrix_in_an_old_place_is_another(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_inference_mode_from_the_first_line(dtype: str, tmp_path) -> None:
+def test_inference_mode_works_from_construction(dtype: str, tmp_path: Path) -> None:
     ours_like(reference_model(d_kv=16)).save_pretrained(tmp_path)
     ids, _ = padded_batch([40], 96)
     options = {"num_beams": 36, "max_new_tokens": 4}
@@ -597,14 +607,14 @@ def test_inference_mode_from_the_first_line(dtype: str, tmp_path) -> None:
 
 
 @needs_native
-def test_the_compiled_products_take_no_other_widths() -> None:
+def test_compiled_products_refuse_other_widths() -> None:
     whole = torch.ones(8, 64, dtype=torch.int8)
     assert select.uses_native_product(torch.ones(2, 64), [whole])
     assert not select.uses_native_product(torch.ones(2, 64, dtype=torch.float16), [whole])
 
 
 @torch.no_grad()
-def test_copies_and_dtype_changes_of_a_used_model() -> None:
+def test_a_used_model_can_be_copied_and_cast() -> None:
     ours: LongT5ForConditionalGeneration = ours_like(reference_model())
     ids, _ = padded_batch([40], 96)
 
@@ -637,7 +647,7 @@ def test_steps_do_not_depend_on_the_threads() -> None:
         torch.set_num_threads(threads)
 
 
-def test_one_thread_while_cores_are_busy_and_all_of_them_again() -> None:
+def test_one_thread_is_used_only_while_cores_are_busy() -> None:
     pace = ThreadTuner()
     pace.all = pace.now = 4
     for _ in range(2):
@@ -679,7 +689,7 @@ def test_training_has_the_gradients_of_the_reference(
         assert relative_error(got, wanted) < 1e-5
 
 
-def test_dropout_in_training_goes_back_as_it_came() -> None:
+def test_dropout_is_the_same_in_both_passes() -> None:
     q, k, v, side, geometry = attention_case("transient-global", 7, 4, [40], "right")
     v = v.detach().requires_grad_()
     torch.manual_seed(5)
@@ -694,7 +704,7 @@ def test_dropout_in_training_goes_back_as_it_came() -> None:
     assert not torch.allclose(out, plain)
 
 
-def test_autocast_around_a_check_does_not_round_the_reference() -> None:
+def test_autocast_does_not_round_the_reference_of_a_check() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert select.compare("chunked", torch.float32, CPU).passed
 
@@ -703,7 +713,7 @@ JOINED = {"d_kv": 16, "num_heads": 2, "d_ff": 64}  # sizes that one call compute
 
 
 @needs_native
-def test_random_cases_reach_the_layers_in_one_call() -> None:
+def test_random_cases_use_the_joined_step() -> None:
     ours = models((1, 40, "local"))[1]
     assert ours.init_cache(ours.encode(padded_batch([9], 40)[0]), 2, 4).joined_step is not None
 
@@ -713,7 +723,7 @@ def test_random_cases_reach_the_layers_in_one_call() -> None:
 @pytest.mark.parametrize("kind", ["gated-gelu", "relu"])
 @pytest.mark.parametrize("int8_weights", [False, True])
 @torch.no_grad()
-def test_layers_in_one_call_are_those_one_after_the_other(kind, dtype, bound, int8_weights) -> None:
+def test_the_joined_step_equals_single_layers(kind, dtype, bound, int8_weights) -> None:
     ours = ours_like(reference_model(**JOINED, feed_forward_proj=kind)).to(dtype)
     if int8_weights:  # a step of what is multiplied is 3e-5 of a row's largest value
         quantize_decoder(ours, keep=("wo",))
@@ -738,7 +748,7 @@ def test_layers_in_one_call_are_those_one_after_the_other(kind, dtype, bound, in
 
 
 @needs_native
-def test_int8_layers_in_one_call_need_right_int8_products(monkeypatch) -> None:
+def test_the_joined_step_with_int8_needs_verified_products(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = ours_like(reference_model(**JOINED))
     quantize_decoder(ours)
     ids, _ = padded_batch([40], 96)
@@ -750,7 +760,7 @@ def test_int8_layers_in_one_call_need_right_int8_products(monkeypatch) -> None:
 
 @needs_native
 @pytest.mark.parametrize("change", [{"feed_forward_proj": "gated-silu"}, {"d_kv": 8}, {"d_ff": 48}])
-def test_what_one_call_lacks_is_computed_piece_by_piece(change) -> None:
+def test_unsupported_shapes_do_not_use_the_joined_step(change) -> None:
     ours = ours_like(reference_model(**{**JOINED, **change}))
     ids, _ = padded_batch([40], 96)
     cache = ours.init_cache(ours.encode(ids), 2, 4)

@@ -50,7 +50,7 @@ def test_overlap_is_that_of_rouge_score(candidate, reference, n) -> None:
 
 
 @given(st.lists(WORDS, min_size=2, max_size=6))
-def test_the_remainder_is_counted_as_if_anew(sentences) -> None:
+def test_remainder_counts_equal_a_recount(sentences) -> None:
     grown, chosen = overlap.Remainder(sentences), []
     for index in range(len(sentences) - 1):
         rest = [w for i, s in enumerate(sentences) if i not in (*chosen, index) for w in s]
@@ -60,7 +60,7 @@ def test_the_remainder_is_counted_as_if_anew(sentences) -> None:
         chosen.append(index)
 
 
-def test_principle_sentences_say_most_of_the_rest() -> None:
+def test_principle_sentences_share_most_words_with_the_rest() -> None:
     text = ["a b c d.", "a b.", "x y z.", "c d.", "a c."]
     options = objectives.GapSentences(least_share=1.0, noise=0.0)
     assert objectives.principle_sentences(text, random.Random(0), options) == [0]
@@ -86,7 +86,7 @@ def test_gap_sentences_are_masked_or_left(tokenizer) -> None:
 
 
 @given(st.integers(2, 300), st.integers(0, 99))
-def test_corrupted_spans_make_the_text_again(length: int, seed: int) -> None:
+def test_corrupted_spans_restore_the_text(length: int, seed: int) -> None:
     ids = list(range(10, 10 + length))
     made = objectives.span_corruption(ids, TOKENIZER, random.Random(seed))
     assert made is not None
@@ -103,7 +103,7 @@ def test_corrupted_spans_make_the_text_again(length: int, seed: int) -> None:
 
 
 @given(st.integers(0, 400), st.integers(0, 99))
-def test_copied_spans_stand_in_the_window(length: int, seed: int) -> None:
+def test_copied_spans_are_in_the_window(length: int, seed: int) -> None:
     made = objectives.span_copying(list(range(10, 10 + length)), random.Random(seed), 256)
     assert (made is None) == (length < 25)
     if made is not None:
@@ -193,7 +193,7 @@ def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
         assert tokenizer.decode(made.target) in texts
 
 
-def test_blanks_before_a_document_change_no_ranking(tokenizer) -> None:
+def test_leading_blanks_change_no_ranking(tokenizer) -> None:
     """It begins all the same, and is no later part of one."""
     limits, text = Limits(1000, 400, SALIENCE), TEXT.strip()
     one, other = (
@@ -204,18 +204,18 @@ def test_blanks_before_a_document_change_no_ranking(tokenizer) -> None:
     assert ranked_example(Record("1", " ", "Any."), tokenizer, random.Random(0), limits) is None
 
 
-def test_without_a_ranking_nothing_is_ranked(tokenizer) -> None:
+def test_the_ranked_objective_needs_a_ranking(tokenizer) -> None:
     with pytest.raises(UserError, match="salience"):
         ranked_example(Record("1", TEXT, None), tokenizer, random.Random(0), Limits(500, 200))
 
 
-def test_without_extra_ids_no_span_is_corrupted(tokenizer, monkeypatch) -> None:
+def test_span_corruption_needs_extra_ids(tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizer, "sentinels", [])
     with pytest.raises(UserError, match="vocabulary.extra_ids"):
         OBJECTIVES["span-corruption"](Record("1", TEXT), tokenizer, random.Random(0), Limits(9, 9))
 
 
-def test_a_vocabulary_sees_as_many_characters_as_are_asked_for() -> None:
+def test_a_vocabulary_reads_the_given_number_of_characters() -> None:
     """Short texts too: each once counted as a thousand."""
     lines = list(vocabulary._training_lines(["short"] * 9 + ["x" * 2500], 1550))
     assert lines == ["short"] * 9 + ["x" * 1000, "x" * 505]
@@ -224,7 +224,7 @@ def test_a_vocabulary_sees_as_many_characters_as_are_asked_for() -> None:
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 @pytest.mark.parametrize("summary", [None, "The library lends tools. Members repair them."])
-def test_examples_keep_their_limits(tokenizer, name: str, summary: str | None) -> None:
+def test_examples_respect_their_limits(tokenizer, name: str, summary: str | None) -> None:
     record, limits = Record("1", TEXT * 3, summary), Limits(200, 120, SALIENCE)
     for seed in range(5):
         made = OBJECTIVES[name](record, tokenizer, random.Random(seed), limits)
@@ -240,7 +240,7 @@ def test_examples_keep_their_limits(tokenizer, name: str, summary: str | None) -
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), min_size=1, max_size=40))
-def test_batches_keep_their_budget_and_lose_nothing(sizes) -> None:
+def test_batches_respect_their_budget_and_drop_nothing(sizes) -> None:
     examples = [Example([1] * s, [1] * t) for s, t in sizes]
     groups = batches.group_by_length(examples, 200)
     assert sorted(map(id, examples)) == sorted(id(e) for group in groups for e in group)
@@ -252,7 +252,7 @@ def test_batches_keep_their_budget_and_lose_nothing(sizes) -> None:
         assert batch.targets == sum(len(e.target) for e in group)
 
 
-def test_batches_go_on_from_any_position(tokenizer) -> None:
+def test_batches_resume_at_any_position(tokenizer) -> None:
     made = recipe.parse_recipe(
         {
             "init": "x",
@@ -272,7 +272,7 @@ def test_batches_go_on_from_any_position(tokenizer) -> None:
         next(short.after(batches.Position()))
 
 
-def test_learning_rates() -> None:
+def test_learning_rates_follow_the_schedule() -> None:
     options = recipe.Optimizer(lr=1.0, warmup=10, schedule="rsqrt")
     rates = [optimizer.learning_rate(step, 100, options) for step in range(100)]
     assert rates[:10] == pytest.approx([(n + 1) / 10 for n in range(10)])
@@ -286,7 +286,7 @@ SHAPE = {"d_model": 128, "d_kv": 32, "num_heads": 4, "d_ff": 64, "num_layers": 2
 
 
 @torch.no_grad()
-def test_the_circuit_finds_the_next_token_untrained() -> None:
+def test_the_copy_circuit_finds_the_next_token_untrained() -> None:
     torch.manual_seed(0)
     model = LongT5ForConditionalGeneration(LongT5Config(**SHAPE)).eval()
     source = torch.randperm(400)[None, :100] + 50
@@ -303,7 +303,7 @@ def test_the_circuit_finds_the_next_token_untrained() -> None:
     assert hits() > 0.8
 
 
-def test_a_shape_without_room_for_the_circuit_is_said() -> None:
+def test_a_shape_too_small_for_the_circuit_is_refused() -> None:
     model = LongT5ForConditionalGeneration(LongT5Config(**{**SHAPE, "num_layers": 1}))
     with pytest.raises(UserError, match="copy_circuit needs two layers"):
         copy_circuit.wire(model)

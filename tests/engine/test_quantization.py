@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ def test_rows_are_within_half_a_scale() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 9])
-def test_the_product_is_that_of_the_rounded_weights(rows: int, dtype: torch.dtype) -> None:
+def test_int8_products_use_the_rounded_weights(rows: int, dtype: torch.dtype) -> None:
     x = torch.randn(rows, 64).to(dtype)
     weights = [torch.randn(32, 64), torch.randn(4, 64)]
     pairs = [quantize_rows(w) for w in weights]
@@ -40,7 +42,7 @@ def test_the_product_is_that_of_the_rounded_weights(rows: int, dtype: torch.dtyp
             assert relative_error(y.float(), expected) < (2e-4 if precise else 0.02)
 
 
-def test_no_sum_of_whole_numbers_overflows() -> None:
+def test_no_sum_of_integers_overflows() -> None:
     inputs = 32_768
     x, whole = torch.ones(1, inputs), torch.full((4, inputs), 127, dtype=torch.int8)
     if not native.fits_thin(1, [whole]):
@@ -71,14 +73,14 @@ def test_decode_steps_stay_close(keep: tuple[str, ...]) -> None:
     assert not torch.equal(exact, rounded)
 
 
-def test_kept_matrices_are_not_rounded() -> None:
+def test_unquantized_matrices_are_not_rounded() -> None:
     ours = quantize_decoder(ours_like(reference_model()))
     own, cross, feed_forward = (s.inner for s in ours.decoder.block[0].layer)
     assert own.fused_in.quantized and cross.fused_out.quantized and feed_forward.fused_in.quantized
     assert not feed_forward.fused_out.quantized and not ours.fused_head.quantized
 
 
-def test_int8_is_a_dtype_to_ask_for(tmp_path) -> None:
+def test_int8_is_accepted_as_dtype(tmp_path: Path) -> None:
     ours_like(reference_model()).save_pretrained(tmp_path)
     model = LongT5ForConditionalGeneration.from_pretrained(tmp_path, device="cpu", dtype="int8")
     assert model.decoder.block[0].layer[0].inner.fused_in.quantized

@@ -17,10 +17,11 @@ from longt5 import Stopped, StreamingDecoder, generation
 from longt5.beam_search import BeamSearch, SearchOptions
 from longt5.tokenizer import Tokenizer, last_word_end
 from tests.engine.search_twins import SlowBeams, Traced, common_prefix, toy, toy_search
-from tests.parity.generation_cases import models, one_thread  # noqa: F401
+from tests.parity.generation_cases import models
 from tests.parity.reference import padded_batch
 from tests.parity.test_tokenizer import MODEL
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 KEY = (1, 40, "transient-global")
 GRID = [
     (beams, penalty, early)
@@ -51,7 +52,9 @@ def test_commits_are_the_longest_the_rule_allows(beams: int, penalty: float, ear
 
 @pytest.mark.parametrize("beams,penalty,early", GRID)
 @pytest.mark.parametrize("batch", [1, 3])
-def test_equal_scores_take_nothing_back(batch: int, beams: int, penalty: float, early) -> None:
+def test_equal_scores_revoke_no_committed_token(
+    batch: int, beams: int, penalty: float, early
+) -> None:
     """Whole numbers as log-probs: hypotheses finish with equal scores all the time."""
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
@@ -89,7 +92,7 @@ def prolong(search: Traced, beam: int) -> list[int]:
 
 
 @pytest.mark.parametrize("beams,penalty,early", GRID)
-def test_nothing_longer_could_be_committed(beams: int, penalty: float, early) -> None:
+def test_no_longer_prefix_could_be_committed(beams: int, penalty: float, early) -> None:
     # Every hypothesis that holds a commit back wins in some future, so the rule is tight.
     held_back = 0
     for seed in range(2):
@@ -105,7 +108,7 @@ def test_nothing_longer_could_be_committed(beams: int, penalty: float, early) ->
     assert held_back > 4
 
 
-def test_a_hypothesis_out_of_the_race_no_longer_holds_back() -> None:
+def test_beaten_hypotheses_do_not_delay_commits() -> None:
     # The bound must sometimes bite, or the rule were only the prefix of all beams.
     sooner = 0
     for seed in range(30):
@@ -141,7 +144,7 @@ def test_a_batch_streams_each_source_as_if_alone(options: dict) -> None:
     assert len(set(ends)) > 1
 
 
-def test_several_answers_are_wanted_and_the_first_streams() -> None:
+def test_the_first_of_several_answers_streams() -> None:
     _, ours = models(KEY)
     ids, mask = padded_batch([30, 12], 40)
     options = {"num_beams": 4, "num_return_sequences": 3, "max_new_tokens": 10}
@@ -154,7 +157,7 @@ def test_several_answers_are_wanted_and_the_first_streams() -> None:
 class Counted:
     """Counts the decode steps of a model."""
 
-    def __init__(self, model, monkeypatch) -> None:
+    def __init__(self, model, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps, real = 0, model.decode_step
 
         def decode_step(tokens, cache):
@@ -165,7 +168,9 @@ class Counted:
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-def test_stop_ends_before_the_next_step_and_keeps_the_text(beams: int, monkeypatch) -> None:
+def test_a_stop_ends_before_the_next_step_with_the_text_so_far(
+    beams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([30], 40)
     options = {"num_beams": beams, "max_new_tokens": 30, "min_new_tokens": 30}
@@ -184,7 +189,7 @@ def test_stop_ends_before_the_next_step_and_keeps_the_text(beams: int, monkeypat
     assert len(seen[7].committed) + len(seen[7].provisional) == 7
 
 
-def test_a_deadline_ends_it_with_the_text_so_far(monkeypatch) -> None:
+def test_a_deadline_ends_with_the_text_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     _, ours = models(KEY)
     encoded = ours.encode(padded_batch([30, 14], 40)[0])
     clock = [100.0]
@@ -212,7 +217,7 @@ def test_a_source_that_had_ended_is_not_called_stopped() -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "deadline"])
-def test_reading_the_source_is_stopped_too(how: str, monkeypatch) -> None:
+def test_a_stop_interrupts_encoding(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([30], 40)
     stop, layers = threading.Event(), []
@@ -227,7 +232,7 @@ def test_reading_the_source_is_stopped_too(how: str, monkeypatch) -> None:
     assert layers == [(1, 2)]
 
 
-def test_stopped_before_the_first_step_there_is_no_text() -> None:
+def test_a_stop_before_the_first_step_gives_no_text() -> None:
     _, ours = models(KEY)
     stop = threading.Event()
     stop.set()
@@ -238,7 +243,7 @@ def test_stopped_before_the_first_step_there_is_no_text() -> None:
 
 
 @pytest.mark.parametrize("end", ["close", "drain", "drop"])
-def test_the_cache_goes_with_the_iterator(end: str, monkeypatch) -> None:
+def test_closing_the_iterator_frees_the_cache(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, ours = models(KEY)
     encoded, held = ours.encode(padded_batch([30], 40)[0]), []
     real = ours.init_cache
@@ -265,7 +270,7 @@ def test_the_cache_goes_with_the_iterator(end: str, monkeypatch) -> None:
         gc.enable()
 
 
-def test_drafts_are_the_reader_s_own() -> None:
+def test_changed_drafts_do_not_affect_the_search() -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([30], 40)
     clean = drafts_of(ours, ids, num_beams=3, max_new_tokens=12)
@@ -319,7 +324,7 @@ def test_committed_text_never_changes(text: str, data) -> None:
     assert decoder.update(ids, [], done=True) == (final, "")
 
 
-def test_half_words_and_half_characters_wait(bundled) -> None:
+def test_partial_words_and_characters_are_not_committed(bundled) -> None:
     text = "transubstantiation, naïve 👩‍🚀 e\u0301tude 中文字 end"
     ids = bundled.encode(text, add_eos=False)
     final = bundled.decode(ids)
@@ -351,11 +356,11 @@ def test_half_words_and_half_characters_wait(bundled) -> None:
         ("👩\u200d🚀", ""),
     ],
 )
-def test_where_words_end(text: str, whole: str) -> None:
+def test_word_ends_are_found_in_all_scripts(text: str, whole: str) -> None:
     assert text[: last_word_end(text)] == whole
 
 
-def test_a_stopped_stream_shows_all_its_text(bundled) -> None:
+def test_a_stopped_stream_decodes_all_its_text(bundled) -> None:
     ids = bundled.encode("a long unfinished sentence", add_eos=False)
     sure, maybe = StreamingDecoder(bundled).update(ids[:2], ids[2:], done=True)
     assert sure + maybe == "a long unfinished sentence"

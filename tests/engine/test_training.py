@@ -69,7 +69,7 @@ def trained(data, tmp_path_factory) -> Path:
     return folder
 
 
-def test_ten_pairs_are_learnt_by_heart(trained) -> None:
+def test_ten_pairs_are_memorized(trained) -> None:
     tokenizer = Tokenizer.from_pretrained(trained / "model")
     model = LongT5ForConditionalGeneration.from_pretrained(
         trained / "model", device="cpu", dtype="float32"
@@ -81,7 +81,7 @@ def test_ten_pairs_are_learnt_by_heart(trained) -> None:
         assert tokenizer.decode(beams) == target
 
 
-def test_the_folder_is_that_of_a_checkpoint(trained) -> None:
+def test_a_run_writes_a_checkpoint_folder(trained) -> None:
     source, target = next(iter(PAIRS.items()))
     reference = transformers.LongT5ForConditionalGeneration.from_pretrained(trained / "model")
     tokenizer = transformers.T5Tokenizer.from_pretrained(trained / "model")
@@ -91,7 +91,7 @@ def test_the_folder_is_that_of_a_checkpoint(trained) -> None:
     assert Summarizer.load(str(trained / "model"), device="cpu").window == 512
 
 
-def test_the_log_and_the_curves(trained) -> None:
+def test_a_run_writes_its_log_and_curves(trained) -> None:
     rows = curves.read_log(trained / "log.csv")
     assert [int(row["step"]) for row in rows] == list(range(1, len(rows) + 1))
     assert float(rows[-1]["loss"]) < 0.1 < 3 < float(rows[0]["loss"])
@@ -116,7 +116,7 @@ def losses(folder: Path) -> list[tuple[str, str]]:
         {"optimizer": {"name": "adafactor", "schedule": "rsqrt", "lr": 0.01}, "accumulation": 2},
     ],
 )
-def test_a_killed_run_goes_on_with_the_same_losses(data, tmp_path, changes) -> None:
+def test_a_killed_run_resumes_with_the_same_losses(data, tmp_path: Path, changes) -> None:
     stages = [
         {"steps": 3, "objectives": {"span-corruption": 1}, "sources": {"64": 1}},
         {"steps": 6, "sources": {"32": 0.5, "64": 0.5}},
@@ -144,7 +144,9 @@ def test_a_killed_run_goes_on_with_the_same_losses(data, tmp_path, changes) -> N
         trainer(data, tmp_path / "cut", **{**changes, "seed": 4})
 
 
-def test_a_run_keeps_the_number_format_that_it_began_with(data, tmp_path, monkeypatch) -> None:
+def test_a_resumed_run_has_the_number_format_of_its_start(
+    data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changes = {
         "precision": "auto",
         "stages": [{"steps": 4, "sources": {"64": 1.0}}],
@@ -192,7 +194,7 @@ def command(data: Path, out: Path) -> int:
         (2, KeyboardInterrupt(), 130, "The same command goes on from"),
     ],
 )
-def test_what_ends_a_run_is_one_sentence(
+def test_errors_that_end_a_run_are_one_sentence(
     data, tmp_path, capsys, monkeypatch, step: int, error: BaseException, code: int, said: str
 ) -> None:
     backward = loop.Trainer._backward
@@ -209,7 +211,9 @@ def test_what_ends_a_run_is_one_sentence(
     assert command(data, tmp_path) == 0
 
 
-def test_a_full_disk_leaves_the_state_before_it(data, tmp_path, capsys, monkeypatch) -> None:
+def test_a_full_disk_leaves_the_previous_state(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     save = torch.save
 
     def half(state, path) -> None:
@@ -227,7 +231,9 @@ def test_a_full_disk_leaves_the_state_before_it(data, tmp_path, capsys, monkeypa
 
 
 @pytest.mark.parametrize("kept", [0, 5_000])
-def test_a_damaged_state_is_said(data, tmp_path, capsys, kept: int) -> None:
+def test_a_damaged_state_is_reported(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: int
+) -> None:
     assert command(data, tmp_path) == 0
     state = tmp_path / "state.pt"
     state.write_bytes(state.read_bytes()[:kept])
@@ -235,7 +241,7 @@ def test_a_damaged_state_is_said(data, tmp_path, capsys, kept: int) -> None:
     assert "state.pt cannot be read" in capsys.readouterr().err
 
 
-def test_a_line_of_the_log_that_was_cut_is_no_step(data, tmp_path) -> None:
+def test_a_truncated_line_of_the_log_is_dropped(data, tmp_path: Path) -> None:
     assert command(data, tmp_path) == 0
     with (tmp_path / "log.csv").open("a") as file:
         file.write("1,0,2.5e-")  # of step 12, when the disk was full
@@ -243,16 +249,16 @@ def test_a_line_of_the_log_that_was_cut_is_no_step(data, tmp_path) -> None:
     assert [row["step"] for row in curves.read_log(tmp_path / "log.csv")] == ["1", "2"]
 
 
-def test_a_loss_that_is_no_number_gives_advice_that_can_be_followed(
-    data, tmp_path, capsys, monkeypatch
-) -> None:
+def test_a_nan_loss_gives_advice(data, tmp_path, capsys, monkeypatch) -> None:
     """Another recipe does not go on from the state of this one."""
     monkeypatch.setattr(loop.Trainer, "_backward", lambda *_: float("nan"))
     assert command(data, tmp_path) == 1
     assert "begin again in another --out" in capsys.readouterr().err
 
 
-def test_a_trial_of_no_steps_is_no_whole_run(data, tmp_path, capsys) -> None:
+def test_a_trial_of_no_steps_is_refused(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         main(["fine-tune", "--config", "x.toml", "--trial", "0"])
     assert "--trial" in capsys.readouterr().err
@@ -265,7 +271,7 @@ def first_steps(data: Path, out: Path, **changes) -> list[float]:
     return got
 
 
-def test_layers_computed_again_change_nothing(data, tmp_path) -> None:
+def test_gradient_checkpointing_changes_nothing(data, tmp_path: Path) -> None:
     plain = first_steps(data, tmp_path / "a", dropout=0.1)
     again = first_steps(data, tmp_path / "b", dropout=0.1, gradient_checkpointing=True)
     assert again == pytest.approx(plain, rel=1e-5)
@@ -273,7 +279,7 @@ def test_layers_computed_again_change_nothing(data, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="nothing compiles without a compiler")
-def test_compiled_layers_change_nothing(data, tmp_path) -> None:
+def test_compiled_layers_change_nothing(data, tmp_path: Path) -> None:
     """Nor do they stand in the way of the validation, which runs without gradients."""
     plain = first_steps(data, tmp_path / "a", validate_every=2)
     compiled = first_steps(data, tmp_path / "b", validate_every=2, compile=True)
@@ -281,7 +287,7 @@ def test_compiled_layers_change_nothing(data, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_processes_share_a_step(data, tmp_path) -> None:
+def test_processes_share_a_step(data, tmp_path: Path) -> None:
     """Two processes make the steps of one that accumulates two batches."""
     alone = first_steps(data, tmp_path / "one", accumulation=2, batch_tokens=120)
     script = tmp_path / "run.py"
@@ -320,7 +326,7 @@ def test_processes_share_a_step(data, tmp_path) -> None:
     assert [float(a) for a, _ in losses(tmp_path / "two")] == pytest.approx(alone, rel=1e-4)
 
 
-def test_the_best_model_is_kept(data, tmp_path, monkeypatch) -> None:
+def test_the_best_model_is_saved(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trainer(data, tmp_path, stages=[{"steps": 3, "sources": {"64": 1.0}}], validate_every=1)
     scores = iter((0.1, 0.9, 0.5))
     weights = []
@@ -337,7 +343,7 @@ def test_the_best_model_is_kept(data, tmp_path, monkeypatch) -> None:
     assert torch.equal(kept.shared.weight, weights[1])
 
 
-def test_another_vocabulary_is_trained_anew(data, tmp_path) -> None:
+def test_another_vocabulary_is_trained_again(data, tmp_path: Path) -> None:
     stages = [{"steps": 1, "sources": {"64": 1.0}}]
     trainer(data, tmp_path, stages=stages).run()
     (tmp_path / "state.pt").unlink()
@@ -349,7 +355,7 @@ def test_another_vocabulary_is_trained_anew(data, tmp_path) -> None:
     assert pieces == Tokenizer.from_pretrained(fewer / "model").vocab_size + 10
 
 
-def test_a_checkpoint_goes_on(trained, data, tmp_path) -> None:
+def test_training_starts_from_a_checkpoint(trained, data, tmp_path: Path) -> None:
     got: list[float] = []
     changes = {"init": str(trained / "model"), "model": {}, "optimizer": {"lr": 1e-4}}
     stages = [{"steps": 1, "sources": {"64": 1.0}}]
@@ -362,7 +368,9 @@ def test_a_checkpoint_goes_on(trained, data, tmp_path) -> None:
     assert got[1] < 0.2
 
 
-def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:
+def test_missing_matplotlib_is_reported(
+    trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(curves, "find_spec", lambda name: None)
     assert 'pip install ".[train]"' in (
         curves.plot_curves(trained / "log.csv", tmp_path / "x.png") or ""
@@ -413,14 +421,18 @@ def test_without_matplotlib_it_is_said(trained, tmp_path, monkeypatch) -> None:
         ),
     ],
 )
-def test_wrong_recipes_are_one_sentence(data, tmp_path, capsys, text: str, said: str) -> None:
+def test_wrong_recipes_are_one_sentence(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
     (tmp_path / "r.toml").write_text(text, encoding="utf-8")
     argv = ["fine-tune", "--config", str(tmp_path / "r.toml"), "--data", str(data)]
     assert main([*argv, "--out", str(tmp_path / "out")]) == 1
     assert said in capsys.readouterr().err
 
 
-def test_other_data_is_no_run_to_go_on_with(data, tmp_path, capsys) -> None:
+def test_other_data_cannot_resume_a_run(
+    data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its batches would be others from here on."""
     here = tmp_path / "data"
     shutil.copytree(data, here)
@@ -433,7 +445,7 @@ def test_other_data_is_no_run_to_go_on_with(data, tmp_path, capsys) -> None:
     assert command(here, tmp_path / "out") == 0
 
 
-def test_a_vocabulary_that_cannot_be_made_leaves_the_one_that_was_there(data, tmp_path) -> None:
+def test_a_failed_vocabulary_leaves_the_old_one(data, tmp_path: Path) -> None:
     stages = [{"steps": 1, "sources": {"64": 1.0}}]
     trainer(data, tmp_path, stages=stages).run()
     (tmp_path / "state.pt").unlink()
@@ -443,7 +455,7 @@ def test_a_vocabulary_that_cannot_be_made_leaves_the_one_that_was_there(data, tm
     assert Tokenizer.from_pretrained(tmp_path / "model").encode("the cat") == before
 
 
-def test_data_without_text_is_not_called_unnamed(tmp_path) -> None:
+def test_empty_data_is_reported_as_empty(tmp_path: Path) -> None:
     (tmp_path / "blank.jsonl").write_text('{"source": " ", "target": "x"}\n')
     made = recipe.parse_recipe({**TINY, "data": {"train": ["blank.jsonl"]}}, "summary")
     with pytest.raises(UserError, match="no text in blank.jsonl"):

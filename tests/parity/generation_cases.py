@@ -9,13 +9,13 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import pytest
 import torch
 from torch import nn
 
@@ -28,13 +28,15 @@ COMPILED = {"d_kv": 16, "num_heads": 4, "d_ff": 64}
 SAMPLE_SEED = 1234
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny products are slower on several threads. Works in every module that imports it."""
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Compute on one thread, on which tiny products are faster than on several."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

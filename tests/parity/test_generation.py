@@ -12,9 +12,10 @@ import torch
 from longt5 import GenerationConfig, beam_search, generation
 from longt5.beam_search import SearchOptions
 from tests.engine.search_twins import best_of_all, toy, toy_search
-from tests.parity.generation_cases import judge, models, one_thread, random_case  # noqa: F401
+from tests.parity.generation_cases import judge, models, random_case
 from tests.parity.reference import padded_batch, pair
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 KEY = (1, 40, "transient-global")
 
 
@@ -31,7 +32,7 @@ def test_random_cases_equal_transformers(block: int) -> None:
 
 @pytest.mark.parametrize("penalty", [-1.0, 0.0, 0.8, 1.0, 2.0])
 @pytest.mark.parametrize("vocab,longest,eos", [(3, 6, (1,)), (4, 5, (1, 3)), (5, 4, ())])
-def test_wide_beams_find_the_best_of_all(penalty: float, vocab: int, longest: int, eos) -> None:
+def test_wide_beams_find_the_global_best(penalty: float, vocab: int, longest: int, eos) -> None:
     # With room for every hypothesis and no early end, a beam search is exhaustive.
     beams = vocab**longest
     options = SearchOptions(beams, longest + 1, penalty, "never", eos, 0, 1)
@@ -44,7 +45,7 @@ def test_wide_beams_find_the_best_of_all(penalty: float, vocab: int, longest: in
         assert float(search.finished_scores[0, 0]) == pytest.approx(score, rel=1e-5)
 
 
-def test_narrow_beams_do_not_find_the_best_of_all() -> None:
+def test_narrow_beams_miss_the_global_best() -> None:
     # The twin above could not fail if the toy were too easy.
     missed = 0
     for seed in range(20):
@@ -56,7 +57,7 @@ def test_narrow_beams_do_not_find_the_best_of_all() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Using the model-agnostic")
-def test_defaults_are_transformers() -> None:
+def test_defaults_equal_transformers() -> None:
     theirs, ours = models(KEY)
     ids, mask = padded_batch([20, 9], 40)
     expected = theirs.generate(input_ids=ids, attention_mask=mask)
@@ -64,7 +65,7 @@ def test_defaults_are_transformers() -> None:
     assert ours.generate(ids, mask).sequences_scores is None
 
 
-def test_values_that_decide_nothing_are_no_contradiction() -> None:
+def test_irrelevant_values_are_no_contradiction() -> None:
     for given in (
         {"temperature": 0.0, "do_sample": False},
         {"top_p": 0.0},
@@ -78,14 +79,14 @@ def test_values_that_decide_nothing_are_no_contradiction() -> None:
             GenerationConfig.from_dict(wrong)
 
 
-def test_lists_are_as_good_as_tuples() -> None:
+def test_lists_equal_tuples() -> None:
     """A configuration is what compiled searches are kept by."""
     lists = GenerationConfig(bad_words_ids=[[4, 5], [6]], eos_token_id=[1, 2])
     tuples = GenerationConfig(bad_words_ids=((4, 5), (6,)), eos_token_id=(1, 2))
     assert lists == tuples and hash(lists) == hash(tuples)
 
 
-def test_words_outside_the_vocabulary_are_no_words() -> None:
+def test_bad_words_outside_the_vocabulary_are_ignored() -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([20], 40)
     plain = ours.generate(ids, num_beams=2, max_new_tokens=8).sequences
@@ -93,7 +94,7 @@ def test_words_outside_the_vocabulary_are_no_words() -> None:
     assert torch.equal(ours.generate(ids, num_beams=2, max_new_tokens=8, **odd).sequences, plain)
 
 
-def test_a_file_of_options_is_read_and_written(tmp_path) -> None:
+def test_generation_config_files_are_read_and_written(tmp_path: Path) -> None:
     options = {
         "num_beams": 3,
         "max_new_tokens": 7,
@@ -132,13 +133,13 @@ def test_a_file_of_options_is_read_and_written(tmp_path) -> None:
         ({"beams": 4}, "beams"),
     ],
 )
-def test_contradictions_are_refused_at_the_call(options: dict, named: str) -> None:
+def test_contradictory_options_are_refused_at_the_call(options: dict, named: str) -> None:
     _, ours = models(KEY)
     with pytest.raises(ValueError, match=named):
         ours.stream(torch.tensor([[3, 1]]), **options)
 
 
-def test_a_device_without_float64_gives_the_same(monkeypatch) -> None:
+def test_a_device_without_float64_gives_the_same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Apple's GPUs, on which the conversion alone is an error."""
     _, ours = models(KEY)
     ids, mask = padded_batch([9, 4], 40)
@@ -151,7 +152,7 @@ def test_a_device_without_float64_gives_the_same(monkeypatch) -> None:
     assert torch.equal(there.sequences_scores, usual.sequences_scores)
 
 
-def test_kept_states_decode_again_without_the_encoder(monkeypatch) -> None:
+def test_encoder_states_decode_without_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     _, ours = models(KEY)
     ids, mask = padded_batch([30, 17], 40)
     several = [
@@ -166,7 +167,7 @@ def test_kept_states_decode_again_without_the_encoder(monkeypatch) -> None:
         assert torch.equal(ours.generate(encoded=encoded, **options).sequences, sequences)
 
 
-def test_ids_or_kept_states_but_not_both() -> None:
+def test_ids_and_encoder_states_exclude_each_other() -> None:
     _, ours = models(KEY)
     ids = torch.tensor([[3, 1]])
     for given in ({}, {"input_ids": ids, "encoded": ours.encode(ids)}):
@@ -175,7 +176,7 @@ def test_ids_or_kept_states_but_not_both() -> None:
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-def test_sources_joined_decode_as_if_alone(beams: int) -> None:
+def test_joined_sources_decode_as_if_alone(beams: int) -> None:
     _, ours = models(KEY)
     options = {
         "num_beams": beams,
@@ -195,7 +196,7 @@ def test_sources_joined_decode_as_if_alone(beams: int) -> None:
             assert float(close) < 1e-5
 
 
-def test_scores_that_tie_below_the_first_are_ranked_as_in_transformers() -> None:
+def test_ties_below_the_first_rank_as_in_transformers() -> None:
     """The forced first token is an EOS here: what goes on carries the search's -1e9, beside which
     float32 holds no differences, so that all of it ties for the second place."""
     verdict = judge(random_case(1374))
@@ -203,7 +204,7 @@ def test_scores_that_tie_below_the_first_are_ranked_as_in_transformers() -> None
 
 
 @torch.no_grad()
-def test_draws_follow_the_distribution() -> None:
+def test_samples_follow_the_distribution() -> None:
     theirs, ours = models((1, 16, "local"))
     ids, _ = padded_batch([12], 16)
     logits = theirs(input_ids=ids, decoder_input_ids=torch.tensor([[0]])).logits[0, -1] / 1.5
@@ -221,7 +222,7 @@ def test_draws_follow_the_distribution() -> None:
     assert float((share - logits.softmax(-1)).abs().max()) < 5 * (0.25 / 20_000) ** 0.5
 
 
-def test_a_seed_decides_the_draws() -> None:
+def test_a_seed_decides_the_samples() -> None:
     _, ours = models(KEY)
     ids, _ = padded_batch([12], 40)
     options = {"do_sample": True, "max_new_tokens": 20, "temperature": 2.0}
@@ -245,7 +246,9 @@ def test_a_seed_decides_the_draws() -> None:
         ("logits_processors", {"model", "beam_search", "greedy_search", "cache"}),
     ],
 )
-def test_search_and_rules_do_not_know_each_other(module: str, unseen: set[str]) -> None:
+def test_search_and_processors_import_neither_each_other_nor_the_model(
+    module: str, unseen: set[str]
+) -> None:
     tree = ast.parse(Path(generation.__file__).with_name(f"{module}.py").read_text("utf-8"))
     seen = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level}
     assert not seen & unseen

@@ -78,7 +78,7 @@ PAIRS = {
 
 @pytest.mark.parametrize("as_log_probs", [True, False], ids=["log-probs", "logits"])
 @pytest.mark.parametrize("name", PAIRS)
-def test_scores_are_transformers(name: str, as_log_probs: bool) -> None:
+def test_scores_equal_transformers(name: str, as_log_probs: bool) -> None:
     for seed in range(4):
         r = random.Random(seed)
         generator = torch.Generator().manual_seed(seed)
@@ -97,7 +97,7 @@ def test_scores_are_transformers(name: str, as_log_probs: bool) -> None:
             mine.advance(parents, tokens)
 
 
-def test_scores_given_are_not_changed() -> None:
+def test_input_scores_are_not_changed() -> None:
     for name in PAIRS:
         mine, _ = PAIRS[name]()
         scores = torch.randn(ROWS, VOCAB)
@@ -106,13 +106,13 @@ def test_scores_given_are_not_changed() -> None:
         assert torch.equal(scores, before), name
 
 
-def test_a_long_run_of_padding_is_remembered_once() -> None:
+def test_repeated_padding_ngrams_are_stored_once() -> None:
     source = torch.tensor([[3, 4, 1] + [0] * 20_000])
     table = ours.EncoderNoRepeatNgram(3, source, BEAMS, START).tables[0]
     assert table == {(3, 4): [1], (4, 1): [0], (1, 0): [0], (0, 0): [0]}
 
 
-def test_places_without_a_token_count_for_nothing() -> None:
+def test_positions_without_a_token_have_no_effect() -> None:
     short = torch.tensor([[3, 4, 3, 4, 1]])
     joined = torch.cat([short, torch.full((1, 6), ours.NO_TOKEN)], 1)
     scores = torch.randn(BEAMS, VOCAB)
@@ -123,7 +123,7 @@ def test_places_without_a_token_count_for_nothing() -> None:
     assert torch.equal(a(scores, 1), b(scores, 1))
 
 
-def test_rules_come_in_transformers_order() -> None:
+def test_processors_have_transformers_order() -> None:
     config = GenerationConfig(
         do_sample=True,
         temperature=0.5,
@@ -155,5 +155,5 @@ def test_rules_come_in_transformers_order() -> None:
     ]
 
 
-def test_options_left_alone_cost_nothing() -> None:
+def test_default_options_make_no_processors() -> None:
     assert ours.build_processors(GenerationConfig(), SOURCE, 2, VOCAB, START, [1], CPU) == []

@@ -93,7 +93,7 @@ def test_other_shapes_equal_transformers(fields: dict) -> None:
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @torch.no_grad()
-def test_attentions_are_transformers(attention: str) -> None:
+def test_attentions_equal_transformers(attention: str) -> None:
     theirs, ours = pair(encoder_attention_type=attention)
     theirs.set_attn_implementation("eager")
     ids, mask = padded_batch([150], 96)
@@ -135,7 +135,9 @@ def masked_full_attention(q, k, v, side, geometry, config: LongT5Config):
 @pytest.mark.parametrize("radius, block", [(127, 16), (7, 4), (4, 3), (1, 2)])
 @pytest.mark.parametrize("lengths", [[3], [33, 20], [64], [130, 100, 7]])
 @torch.no_grad()
-def test_kernels_equal_masked_full_attention(attention, radius, block, lengths, monkeypatch):
+def test_kernels_equal_masked_full_attention(
+    attention, radius, block, lengths, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(chunked, "CHUNK_FLOATS", 5_000)
     torch.manual_seed(3)
     config = LongT5Config.from_dict(
@@ -281,7 +283,7 @@ def test_cached_steps_equal_the_full_pass(beams: int) -> None:
 
 
 @pytest.mark.parametrize("joined", [None, False])
-def test_a_full_cache_takes_no_more(joined: bool | None) -> None:
+def test_a_full_cache_is_refused(joined: bool | None) -> None:
     ours = ours_like(reference_model(d_model=64, d_kv=16, num_heads=4, d_ff=64))
     cache = ours.init_cache(ours.encode(padded_batch([40, 30], 96)[0]), 1, 2, joined=joined)
     for wrong in ([3], [3, 4, 5], [[3, 4]]):
@@ -332,7 +334,7 @@ def test_encoder_model_and_headless_model_agree() -> None:
     assert torch.equal(a.last_hidden_state, b.last_hidden_state)
 
 
-def test_inputs_embeds_stand_for_ids() -> None:
+def test_inputs_embeds_equal_ids() -> None:
     ours = ours_like(reference_model())
     ids, _ = padded_batch([20], 96)
     target = torch.randint(2, 96, (1, 3))
@@ -347,7 +349,7 @@ def test_inputs_embeds_stand_for_ids() -> None:
 
 
 @torch.no_grad()
-def test_embeddings_may_lie_in_any_order() -> None:
+def test_embeddings_may_have_any_strides() -> None:
     ours = ours_like(reference_model())
     x, target = torch.randn(20, 2, 32).transpose(0, 1), torch.tensor([[3, 4], [5, 6]])
     expected = ours(None, None, target, inputs_embeds=x.contiguous()).logits
@@ -355,7 +357,7 @@ def test_embeddings_may_lie_in_any_order() -> None:
 
 
 @torch.no_grad()
-def test_a_mask_beside_kept_states_hides_what_it_hides_in_transformers() -> None:
+def test_a_mask_with_encoder_outputs_equals_transformers() -> None:
     theirs, ours = pair()
     ids, mask = padded_batch([30, 12], 96)
     target = torch.tensor([[3, 4, 5], [6, 7, 8]])
@@ -371,7 +373,7 @@ def test_a_mask_beside_kept_states_hides_what_it_hides_in_transformers() -> None
 
 
 @torch.no_grad()
-def test_what_is_no_batch_is_said() -> None:
+def test_inputs_that_are_no_batch_are_refused() -> None:
     ours = ours_like(reference_model())
     ids, mask = padded_batch([30, 12], 96)
     target, states = torch.tensor([[3, 4], [5, 6]]), ours.encode(ids)
@@ -406,7 +408,7 @@ def test_a_model_can_be_pickled() -> None:
 @pytest.mark.parametrize(
     "name, value", [("num_layers", 0), ("num_decoder_layers", 0), ("d_ff", 0), ("local_radius", -1)]
 )
-def test_shapes_without_sense_are_refused(name: str, value: int) -> None:
+def test_invalid_shapes_are_refused(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least"):
         LongT5Config.from_dict(TINY | {name: value})
 

@@ -55,7 +55,7 @@ def plain_folder(tmp_path_factory) -> Path:
     return folder
 
 
-def test_bundled_ids_are_sentencepieces(bundled) -> None:
+def test_bundled_ids_equal_sentencepiece(bundled) -> None:
     truth = sentencepiece.SentencePieceProcessor(model_file=str(MODEL / "spiece.model"))
     for text in SAMPLES:
         assert bundled.encode(text) == [*truth.encode(text), 1]
@@ -64,7 +64,7 @@ def test_bundled_ids_are_sentencepieces(bundled) -> None:
     assert bundled.vocab_size == truth.get_piece_size() + 100
 
 
-def test_ids_are_transformers(plain_folder) -> None:
+def test_ids_equal_transformers(plain_folder) -> None:
     from transformers import T5Tokenizer
 
     theirs = T5Tokenizer.from_pretrained(str(plain_folder))
@@ -88,7 +88,7 @@ def test_offsets_cover_the_text_in_order(bundled: Tokenizer, text: str) -> None:
         position = start
 
 
-def test_offsets_point_at_the_words(bundled) -> None:
+def test_offsets_locate_the_words(bundled) -> None:
     text = "ﬁne café, 中文 works"
     ids, offsets = bundled.encode_with_offsets(text)
     assert text[offsets[-2][0] : offsets[-2][1]].strip() in "works"
@@ -100,7 +100,7 @@ GAPS = st.sampled_from([" ", "\n", "\n\n", " \n ", "\t"])
 
 
 @given(st.lists(st.tuples(st.lists(WORDS, min_size=1, max_size=4), GAPS), min_size=2, max_size=5))
-def test_tokens_of_sentences_say_the_sentences(
+def test_token_ranges_of_sentences_decode_to_the_sentences(
     bundled: Tokenizer, parts: list[tuple[list[str], str]]
 ) -> None:
     """A space before a sentence may be a token of its own, and a letter several."""
@@ -123,21 +123,21 @@ def test_padding_and_truncation(bundled) -> None:
     assert batch.attention_mask[1] == [1, 1, 0] and batch.input_ids[1][2] == 0
 
 
-def test_truncation_without_a_length_is_to_the_tokenizers_own(bundled) -> None:
+def test_truncation_defaults_to_the_tokenizers_limit(bundled) -> None:
     batch = bundled("one " * 5000, truncation=True)
     assert len(batch.input_ids[0]) == bundled.model_max_length
     assert batch.input_ids[0][-1] == bundled.eos_token_id
     assert len(bundled("one " * 5000).input_ids[0]) > bundled.model_max_length
 
 
-def test_tensors_are_decoded_as_lists_are(bundled) -> None:
+def test_tensors_decode_like_lists(bundled) -> None:
     ids = bundled.encode("One two.")
     assert bundled.decode(torch.tensor(ids)) == bundled.decode(ids) == "One two."
     whole = [bundled.decode(ids, skip_special_tokens=False)]
     assert bundled.batch_decode(torch.tensor([ids]), skip_special_tokens=False) == whole
 
 
-def test_special_tokens_when_decoding(bundled) -> None:
+def test_special_tokens_are_skipped_on_request(bundled) -> None:
     ids = [0, *bundled.encode("a plain sentence"), bundled.vocab_size - 1]
     assert bundled.decode(ids) == "a plain sentence"
     assert bundled.decode(ids, skip_special_tokens=False) == (
@@ -147,7 +147,7 @@ def test_special_tokens_when_decoding(bundled) -> None:
 
 
 @pytest.mark.parametrize("kind", ["spiece.model", "tokenizer.json"])
-def test_unknown_characters_are_left_out_as_in_transformers(kind: str, tmp_path) -> None:
+def test_unknown_characters_are_dropped_as_in_transformers(kind: str, tmp_path: Path) -> None:
     shutil.copy(MODEL / "spiece.model", tmp_path)
     shutil.copy(MODEL / "tokenizer_config.json", tmp_path)
     if kind == "tokenizer.json":
@@ -159,7 +159,7 @@ def test_unknown_characters_are_left_out_as_in_transformers(kind: str, tmp_path)
     assert tokenizer.decode(ids, skip_special_tokens=False).split() == ["plain", "<unk>", "plain"]
 
 
-def test_what_another_program_cut_and_padded_is_whole_here(tmp_path) -> None:
+def test_saved_truncation_and_padding_are_ignored(tmp_path: Path) -> None:
     """transformers writes the last truncation and padding that were asked for into the file."""
     shutil.copy(MODEL / "spiece.model", tmp_path)
     shutil.copy(MODEL / "tokenizer_config.json", tmp_path)
@@ -171,7 +171,7 @@ def test_what_another_program_cut_and_padded_is_whole_here(tmp_path) -> None:
     assert 0 not in tokenizer.encode_with_offsets("a")[0]
 
 
-def test_tokens_that_were_added_as_text_are_text(tmp_path) -> None:
+def test_tokens_added_as_text_are_text(tmp_path: Path) -> None:
     """They come after the extra ids, which are no longer the last ones then."""
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MODEL / name, tmp_path)
@@ -187,7 +187,7 @@ def test_tokens_that_were_added_as_text_are_text(tmp_path) -> None:
     assert "<extra_id_0>" in ours.decode(ids, skip_special_tokens=False)
 
 
-def test_tokens_that_were_added_beside_spiece_model_are_known(tmp_path) -> None:
+def test_tokens_added_in_tokenizer_json_are_known(tmp_path: Path) -> None:
     """transformers keeps the file that a fine-tune began with beside its tokenizer.json."""
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MODEL / name, tmp_path)
@@ -207,7 +207,7 @@ def test_tokens_that_were_added_beside_spiece_model_are_known(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["added_tokens.json", "tokenizer_config.json"])
-def test_tokens_that_only_a_list_names_are_said(tmp_path, name: str) -> None:
+def test_tokens_missing_in_spiece_model_are_reported(tmp_path: Path, name: str) -> None:
     """As slow tokenizers of transformers 4 save them."""
     shutil.copy(MODEL / "spiece.model", tmp_path)
     known = {"<pad>": 0, "</s>": 1, "<extra_id_0>": 12_291}
@@ -222,7 +222,7 @@ def test_tokens_that_only_a_list_names_are_said(tmp_path, name: str) -> None:
         Tokenizer.from_pretrained(tmp_path)
 
 
-def test_a_vocabulary_without_extra_ids_loses_no_piece(tmp_path) -> None:
+def test_no_piece_is_lost_without_extra_ids(tmp_path: Path) -> None:
     pieces = ["<pad>", "</s>", "<unk>", "▁", *(f"▁word{n}" for n in range(150))]
     made = tokenizers.Tokenizer(tokenizers.models.Unigram([(p, -1.0) for p in pieces], 2, False))
     made.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
@@ -243,6 +243,6 @@ def saved_by_transformers(folder: Path, **asked: object) -> None:
     (folder / "spiece.model").unlink()
 
 
-def test_missing_files_are_named(tmp_path) -> None:
+def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="spiece.model"):
         Tokenizer.from_pretrained(tmp_path)

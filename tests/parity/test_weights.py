@@ -38,7 +38,7 @@ def load(folder):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_files_of_transformers_load_and_ours_load_there(tied, tmp_path, inputs) -> None:
+def test_checkpoints_load_in_both_directions(tied, tmp_path: Path, inputs) -> None:
     theirs = reference_model(tie_word_embeddings=tied)
     theirs.save_pretrained(tmp_path / "theirs")
     ours = load(tmp_path / "theirs")
@@ -52,7 +52,7 @@ def test_files_of_transformers_load_and_ours_load_there(tied, tmp_path, inputs) 
 
 
 @pytest.mark.parametrize("eos", [1, [1, 5]])
-def test_what_is_saved_generates_in_transformers(eos, tmp_path, inputs) -> None:
+def test_saved_models_generate_in_transformers(eos, tmp_path: Path, inputs) -> None:
     """Which takes the special ids from ``generation_config.json`` alone, where there is one."""
     ours = ours_like(reference_model(eos_token_id=eos, pad_token_id=3, decoder_start_token_id=4))
     options = {"num_beams": 3, "max_new_tokens": 6}
@@ -64,7 +64,7 @@ def test_what_is_saved_generates_in_transformers(eos, tmp_path, inputs) -> None:
 
 
 @pytest.mark.parametrize("kind", [LongT5EncoderModel, LongT5Model])
-def test_a_part_of_a_model_is_saved_as_what_it_is(kind, tmp_path, inputs) -> None:
+def test_partial_models_are_saved_with_their_class(kind, tmp_path: Path, inputs) -> None:
     whole = reference_model()
     whole.save_pretrained(tmp_path / "whole")
     kind.from_pretrained(tmp_path / "whole", dtype="float32").save_pretrained(tmp_path / "part")
@@ -77,7 +77,7 @@ def test_a_part_of_a_model_is_saved_as_what_it_is(kind, tmp_path, inputs) -> Non
     assert hasattr(part, "decoder") == kind.has_decoder
 
 
-def test_a_head_of_its_own_is_used_and_kept(tmp_path, inputs) -> None:
+def test_an_untied_head_is_used_and_saved(tmp_path: Path, inputs) -> None:
     theirs = reference_model(tie_word_embeddings=False)
     theirs.save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
@@ -98,7 +98,7 @@ def test_a_head_of_its_own_is_used_and_kept(tmp_path, inputs) -> None:
     assert torch.equal(logits(load(tmp_path / "copy"), *inputs), logits(ours, *inputs))
 
 
-def test_missing_derived_keys_are_derived(tmp_path, inputs) -> None:
+def test_missing_derived_keys_are_derived(tmp_path: Path, inputs) -> None:
     theirs = reference_model()
     theirs.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -108,7 +108,7 @@ def test_missing_derived_keys_are_derived(tmp_path, inputs) -> None:
     assert relative_error(logits(load(tmp_path), *inputs), logits(theirs, *inputs)) < 1e-5
 
 
-def test_shards_and_old_pickles(tmp_path, inputs) -> None:
+def test_shards_and_old_pickles_load(tmp_path: Path, inputs) -> None:
     theirs = reference_model()
     expected = logits(theirs, *inputs)
     theirs.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
@@ -122,7 +122,7 @@ def test_shards_and_old_pickles(tmp_path, inputs) -> None:
     assert relative_error(logits(ours, *inputs), expected) < 1e-5
 
 
-def test_a_pickle_with_code_is_refused(tmp_path) -> None:
+def test_a_pickle_with_code_is_refused(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self):
             return (print, ("code ran",))
@@ -150,7 +150,7 @@ def test_a_pickle_with_code_is_refused(tmp_path) -> None:
         ),
     ],
 )
-def test_strict_both_ways(change, said: str, tmp_path) -> None:
+def test_unknown_and_missing_keys_are_refused(change, said: str, tmp_path: Path) -> None:
     reference_model().save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     change(tensors)
@@ -159,7 +159,9 @@ def test_strict_both_ways(change, said: str, tmp_path) -> None:
         load(tmp_path)
 
 
-def test_a_save_that_fails_leaves_the_model_that_was_there(tmp_path, inputs, monkeypatch) -> None:
+def test_a_failed_save_leaves_the_old_model(
+    tmp_path: Path, inputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a full disk, or when the process is killed."""
     reference_model().save_pretrained(tmp_path)
     ours = load(tmp_path)
@@ -178,7 +180,7 @@ def test_a_save_that_fails_leaves_the_model_that_was_there(tmp_path, inputs, mon
 
 @pytest.mark.parametrize("kept", [0, 6, 5_000])
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
-def test_weights_cut_short_are_said(tmp_path, name: str, kept: int) -> None:
+def test_truncated_weights_are_reported(tmp_path: Path, name: str, kept: int) -> None:
     theirs = reference_model()
     theirs.save_pretrained(tmp_path)
     path = tmp_path / name
@@ -191,7 +193,7 @@ def test_weights_cut_short_are_said(tmp_path, name: str, kept: int) -> None:
         load(tmp_path)
 
 
-def test_errors_say_what_is_wrong(tmp_path) -> None:
+def test_errors_name_their_cause(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no checkpoint folder"):
         load(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="config.json"):
@@ -213,7 +215,7 @@ def test_errors_say_what_is_wrong(tmp_path) -> None:
         LongT5Config(feed_forward_proj="a-b-c")
 
 
-def test_auto_takes_what_the_machine_is_fast_at(monkeypatch) -> None:
+def test_auto_takes_the_fast_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("cpu", LongT5ForConditionalGeneration) == torch.device("cpu")
     for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda fast=fast: fast)
@@ -226,7 +228,7 @@ def test_auto_takes_what_the_machine_is_fast_at(monkeypatch) -> None:
         choose_device("tpu", LongT5ForConditionalGeneration)
 
 
-def test_other_programs_do_not_choose_the_number_format(monkeypatch) -> None:
+def test_a_busy_machine_chooses_the_same_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine once chose float32 where bfloat16 is twice as fast."""
     threads: list[int] = []
 
