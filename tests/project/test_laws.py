@@ -58,7 +58,6 @@ SHARED_NAMES = {
     "rms_norm": "the compiled kernel and its twin in plain torch",
     "self_attention": "the compiled kernel and its twin in plain torch",
     "thin_product": "the compiled kernel and its twin in plain torch",
-    "build_parser": "the arguments of each program",
     "main": "each program",
     "stream": "the streaming call of each package: app's yields events, longt5's drafts",
     "begin": "one search per module of longt5/flax",
