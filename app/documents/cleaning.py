@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .back_matter import drop_contents
 from .characters import normalize_characters
+from .contents import drop_contents
 from .dehyphenation import Dehyphenator
 from .interrupted_sentences import rejoin_cut_sentences
 from .line_layout import PageLayout, body_style

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from ..documents.back_matter import PlacedHeading, find_references
 from ..documents.headings import PageRange, headings_of_outline
 from ..documents.model import Document
+from ..documents.references import PlacedHeading, find_references
 from ..events import Summary
 from ..warning import AppWarning, WarningKind
 from ..wording import capital, counted, places, ranges

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.platypus import Table
 
-from app.documents.back_matter import drop_contents, find_references
 from app.documents.cleaning import clean_pages
+from app.documents.contents import drop_contents
 from app.documents.dehyphenation import Dehyphenator
 from app.documents.interrupted_sentences import rejoin_cut_sentences
 from app.documents.line_layout import BodyStyle, LineLayout, PageLayout, line_key
@@ -27,6 +27,7 @@ from app.documents.paragraph_breaks import (
 )
 from app.documents.paragraphs import join_lines, layouts_of_lines
 from app.documents.readers.pdf.layout import page_layout
+from app.documents.references import find_references
 from app.documents.running_lines import drop_running_lines
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
 

@@ -1,0 +1,110 @@
+"""Tables of contents are removed from the pages of a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from longt5.text.sentences import ends_sentence
+
+_LEADER_PATTERN = r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}"
+_PAGE_NUMBER = r"(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
+LEADERS = re.compile(_LEADER_PATTERN)
+_LONG_LEADERS = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # of forms to fill in and rows of tables
+# Leaders and then a page number: a form to fill in has none.
+_LEADER_ENTRY = re.compile(rf"(?:{_LEADER_PATTERN})\s*{_PAGE_NUMBER}(?:\s|$)")
+_ENDS_IN_PAGE_NUMBER = re.compile(
+    r"\s(?:\d{1,4}|[ivxlc]{1,7}|[IVXLC]{1,7}|[A-Z]-?\d{1,3})\s*$",
+)
+_CONTENTS_TITLE = re.compile(
+    r"^(?:(?:table of )?contents?|list of (?:tables|figures|abbreviations)|inhalt(?:sverzeichnis)?"
+    r"|table des matières|sommaire|índice(?: general)?|indice|目录|目次)$",
+    re.I,
+)
+# Chosen by hand on the sample documents.
+_MAX_TITLES_WITHOUT_NUMBER = 12  # lines on a page where contents go on; more are text
+_EARLY_PAGES = 25  # contents without leaders are searched on these, or on the first fifth
+_MIN_LEADER_ENTRIES = 3  # of a table of contents on one page
+_MIN_ENTRY_SHARE = 0.6  # of lines with leaders that end in a page number: else it is a form
+_MIN_LEADER_SHARE = 0.25  # of a page's lines with leaders: else these are an accident of layout
+_MIN_NUMBERED_LINES, _MIN_NUMBERED_SHARE = 8, 0.5  # of contents without leaders
+_MIN_NUMBERS, _MIN_RISING_SHARE = 6, 0.85  # Arabic page numbers, and the share that rises
+_MAX_ENTRY_CHARACTERS, _MAX_FIRST_ENTRY = 149, 99  # a longer line is text
+
+
+def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return the page texts without tables of contents, and the indexes of pages that had one."""
+    cleaned: list[str] = []
+    found: list[int] = []
+    early = max(_EARLY_PAGES, len(pages) // 5)
+    for index, page in enumerate(pages):
+        lines = page.split("\n")
+        drop = _leader_entries(lines) or (_numbered_entries(lines) if index < early else set())
+        # The first lines of contents that go on from the page before need no title.
+        if drop:
+            goes_on = found[-1:] == [index - 1]
+            found.append(index)
+            drop |= {i for i in range(min(drop)) if _CONTENTS_TITLE.match(lines[i])}
+            if goes_on and not _has_text([line for i, line in enumerate(lines) if i not in drop]):
+                drop = set(range(len(lines)))
+        left = (_LONG_LEADERS.sub(" ", line) for i, line in enumerate(lines) if i not in drop)
+        cleaned.append("\n".join(left))
+    return cleaned, found
+
+
+def _has_text(lines: Sequence[str]) -> bool:
+    """Return whether the other lines of a page with contents are more than titles without
+    numbers."""
+    return sum(map(bool, lines)) > _MAX_TITLES_WITHOUT_NUMBER or any(map(ends_sentence, lines))
+
+
+def _leader_entries(lines: Sequence[str]) -> set[int]:
+    """Return the indexes from the first to the last line with dot leaders, where there are
+    several."""
+    marked = [i for i, line in enumerate(lines) if LEADERS.search(line)]
+    filled = sum(1 for line in lines if line)
+    entries = sum(1 for i in marked if _LEADER_ENTRY.search(lines[i]))
+    if (
+        entries < _MIN_LEADER_ENTRIES
+        or entries < _MIN_ENTRY_SHARE * len(marked)
+        or len(marked) < _MIN_LEADER_SHARE * filled
+    ):
+        return set()
+    first, last = marked[0], marked[-1]
+    # Leaders and titles may stand on lines of their own, either of them first.
+    if not re.search(r"[^\W\d_]{2}", LEADERS.sub("", lines[last])):
+        if first and lines[first - 1] and not _CONTENTS_TITLE.match(lines[first - 1]):
+            first -= 1
+        elif last + 1 < len(lines):
+            last += 1
+    while (
+        first
+        and _ENDS_IN_PAGE_NUMBER.search(" " + lines[first - 1])
+        and len(lines[first - 1]) <= _MAX_FIRST_ENTRY
+    ):
+        first -= 1
+    while last + 1 < len(lines) and _ENDS_IN_PAGE_NUMBER.search(lines[last + 1]):
+        last += 1
+    return set(range(first, last + 1))
+
+
+def _numbered_entries(lines: Sequence[str]) -> set[int]:
+    """Return the indexes of contents without leaders: most lines end in a page number, and the
+    numbers rise."""
+    marked = [
+        i
+        for i, line in enumerate(lines)
+        if _ENDS_IN_PAGE_NUMBER.search(line) and len(line) <= _MAX_ENTRY_CHARACTERS
+    ]
+    filled = sum(1 for line in lines if line)
+    if len(marked) < _MIN_NUMBERED_LINES or len(marked) < _MIN_NUMBERED_SHARE * filled:
+        return set()
+    numbers = [int(m[1]) for i in marked if (m := re.search(r"\s(\d{1,4})\s*$", lines[i]))]
+    rising = sum(a <= b for a, b in zip(numbers, numbers[1:], strict=False))
+    if (
+        len(numbers) < _MIN_NUMBERS
+        or rising < _MIN_RISING_SHARE * (len(numbers) - 1)
+        or numbers[0] == numbers[-1]
+    ):
+        return set()
+    return set(range(marked[0], marked[-1] + 1))

@@ -1,0 +1,114 @@
+"""The list of references is found in the pages of a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .contents import LEADERS
+
+_REFERENCES_TITLE = re.compile(
+    r"^(?:#{1,6}\s*)?(?:(?:Chapter )?(\d{1,2}(?:\.\d{1,2})*)\.?\s+|[IVX]{1,5}\.\s+)?"
+    r"(?:references(?: and notes| cited)?|bibliography|works cited|literature(?: cited)?"
+    r"|literaturverzeichnis|literatur|bibliographie)\s*[.:]?$",
+    re.I | re.M,
+)
+_TITLE_AFTER_REFERENCES = re.compile(
+    r"^(?:#{1,6}\s*)?(?:[A-Z]\.?\s+|\d{1,2}\.?\s+)?(?:appendi(?:x|ces)|annex(?:es)?|supplement"
+    r"(?:ary|al)?|supporting information|glossary|index|acknowledge?ments?|about the authors?"
+    r"|anhang|(?:online |materials and )?methods|extended data|author contributions"
+    r"|(?:data|code) availability|competing interests|conclusions?|chapter \d+|part [IVX\d]+)\b"
+    r".{0,80}(?<![.,;])$",
+    re.I | re.M,
+)
+_NUMBERED_LINE = re.compile(r"^(?:#{1,6}\s*)?(\d{1,3}(?:\.\d{1,2})*)[.:]?\s+(\S.*)$", re.M)
+_CHAPTER_TITLE = re.compile(r"[^\W\d_a-z][^.;]{0,70}(?<![,:])")
+_REFERENCE_SIGN = re.compile(r"[,:\d]")  # in most references, and in few titles of chapters
+_REFERENCES_FROM = 0.4  # share of the text after which the list begins; chosen by hand
+
+TextPlace = tuple[int, int]  # page index and character
+
+
+@dataclass(frozen=True)
+class PlacedHeading:
+    """A heading of the document's outline, and where it stands."""
+
+    place: TextPlace
+    title: str
+    level: int
+
+
+def find_references(
+    pages: Sequence[str], outline: Sequence[PlacedHeading] = ()
+) -> list[tuple[int, int, int]]:
+    """Return where the list of references lies: (page index, start, end) in characters, page by
+    page; [] when there is none.
+
+    It begins at the last heading "References" (or Bibliography, Works Cited, Literature) in the
+    later part of the text. It ends where an appendix or the like begins, the chapter with the
+    next number, or a heading of the outline that is not below its own.
+    """
+    total = sum(map(len, pages))
+    before, begin, heading = 0, None, None
+    for index, page in enumerate(pages):
+        for match in _REFERENCES_TITLE.finditer(page):
+            is_late = before + match.start() >= _REFERENCES_FROM * total
+            if is_late and not _is_in_contents(page, match):
+                begin, heading = (index, match.start()), match
+        before += len(page)
+    if begin is None or heading is None:
+        return []
+    after = (begin[0], heading.end())
+    ends = [_title_after_references(pages, after), _next_in_outline(outline, after)]
+    if heading[1]:
+        ends.append(_next_chapter(pages, after, heading[1]))
+    last, end = min(filter(None, ends), default=(len(pages) - 1, len(pages[-1])))
+    spans = []
+    for index in range(begin[0], last + 1):
+        start = begin[1] if index == begin[0] else 0
+        spans.append((index, start, end if index == last else len(pages[index])))
+    return [(index, start, stop) for index, start, stop in spans if stop > start]
+
+
+def _matches_after(
+    pages: Sequence[str], pattern: re.Pattern[str], after: TextPlace
+) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield (page index, match) of a pattern after a place, page by page."""
+    for index in range(after[0], len(pages)):
+        for match in pattern.finditer(pages[index], after[1] if index == after[0] else 0):
+            yield index, match
+
+
+def _title_after_references(pages: Sequence[str], after: TextPlace) -> TextPlace | None:
+    """Return the place of the first heading that never belongs to a list of references."""
+    found = next(_matches_after(pages, _TITLE_AFTER_REFERENCES, after), None)
+    return found and (found[0], found[1].start())
+
+
+def _next_in_outline(outline: Sequence[PlacedHeading], after: TextPlace) -> TextPlace | None:
+    """Return the place of the first heading of the outline after that of the references, and not
+    below it."""
+    own = [h.level for h in outline if h.place[0] == after[0] and _REFERENCES_TITLE.match(h.title)]
+    level = max(own) if own else min((h.level for h in outline), default=0)
+    return min((h.place for h in outline if h.place > after and h.level <= level), default=None)
+
+
+def _next_chapter(pages: Sequence[str], after: TextPlace, number: str) -> TextPlace | None:
+    """Return the place of the heading whose number follows that of the references: 8 after 7, 7.4
+    or 8 after 7.3."""
+    parts = number.split(".")
+    wanted = {".".join([*parts[:i], str(int(part) + 1)]) for i, part in enumerate(parts)}
+    before = ""
+    for index, match in _matches_after(pages, _NUMBERED_LINE, after):
+        # In a numbered list of references it may be the next one of them.
+        may_be_reference = before == parts[0] and _REFERENCE_SIGN.search(match[2])
+        if match[1] in wanted and _CHAPTER_TITLE.fullmatch(match[2]) and not may_be_reference:
+            return index, match.start()
+        before = match[1]
+    return None
+
+
+def _is_in_contents(page: str, match: re.Match[str]) -> bool:
+    """Return whether a heading is only an entry of a table of contents."""
+    return bool(LEADERS.search(page[match.start() : match.end() + 40]))
