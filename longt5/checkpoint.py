@@ -18,7 +18,7 @@ WEIGHTS_NAME, WEIGHTS_INDEX_NAME = "pytorch_model.bin", "pytorch_model.bin.index
 DOWNLOADED_FILES = ["*.json", "*.safetensors", "spiece.model", "tokenizer.json"]
 
 # Names in published files that are not parameters of ours. A copy of the embedding must equal
-# it; None marks tensors that are dropped, with the reason beside them.
+# it; None marks tensors that are dropped, with the reason above them.
 ALIASES: dict[str, str | None] = {
     "encoder.embed_tokens.weight": "shared.weight",
     "decoder.embed_tokens.weight": "shared.weight",
@@ -92,8 +92,8 @@ def _cached_snapshot(name: str, old_files: str) -> Path | None:
         if index.is_file():
             return path if all((path / s).is_file() for s in _shards(index).values()) else None
     weights = (path / SAFE_WEIGHTS_NAME, *path.glob(old_files))
-    whole = (path / "config.json").is_file() and any(f.is_file() for f in weights)
-    return path if whole else None
+    complete = (path / "config.json").is_file() and any(f.is_file() for f in weights)
+    return path if complete else None
 
 
 def read_shards(folder: Path, index: str, load: Callable[[Path], Mapping[str, Any]]) -> dict:
@@ -153,7 +153,8 @@ def abbreviated(keys: Iterable[str], limit: int = 8) -> str:
 def damaged(path: Path, error: Exception, kind: str = "file of weights") -> ValueError:
     """Return the error for a file that cannot be read."""
     return ValueError(
-        f"{path.name} in {path.parent} is no whole {kind} ({reason(error)}); fetch or copy it again"
+        f"{path.name} in {path.parent} is not a complete {kind} ({reason(error)}); "
+        "fetch or copy it again"
     )
 
 

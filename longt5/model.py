@@ -312,10 +312,10 @@ def _step_weights(block: LongT5Block) -> joined.Weights:
     into = (own.q, own.k, own.v), (cross.q,), (wide.wi_0, wide.wi_1) if wide.gated else (wide.wi,)
     matrices, scales = [], []
     for layer, first, last in zip((own, cross, wide), into, (own.o, cross.o, wide.wo), strict=True):
-        whole, whole_scales = layer.fused_in.matrices(*(m.weight for m in first))
-        end, end_scales = layer.fused_out.matrices(last.weight)
-        matrices.append([*whole, *end])
-        scales.append([*(whole_scales or [None] * len(whole)), *(end_scales or [None])])
+        inputs, input_scales = layer.fused_in.matrices(*(m.weight for m in first))
+        output, output_scales = layer.fused_out.matrices(last.weight)
+        matrices.append([*inputs, *output])
+        scales.append([*(input_scales or [None] * len(inputs)), *(output_scales or [None])])
     return joined.Weights([sub.layer_norm.weight for sub in block.layer], matrices, scales)
 
 

@@ -37,17 +37,21 @@ METRICS = {
     "words": Metric("words", 0, "length in words"),
     "copied_words": Metric("copied words %", 1, "share of its words that the source has"),
     "copied_4grams": Metric("copied 4-grams %", 1, "share of its 4-grams that the source has"),
-    "novel_2grams": Metric("new 2-grams %", 1, "share of its word pairs that the source has not"),
-    "repeated_4grams": Metric("repeated 4-grams %", 1, "share of its 4-grams said before"),
+    "novel_2grams": Metric(
+        "new 2-grams %", 1, "share of its word pairs that the source does not have"
+    ),
+    "repeated_4grams": Metric(
+        "repeated 4-grams %", 1, "share of its 4-grams that repeat earlier ones"
+    ),
     "supported": Metric(
         "supported %",
         1,
-        "share of sentences whose numbers, units, dates and names all stand in the source",
+        "share of sentences whose numbers, units, dates and names are all in the source",
     ),
     "wrong_numbers": Metric(
-        "wrong numbers", 2, "numbers, units and dates per summary that the source has not"
+        "wrong numbers", 2, "numbers, units and dates per summary that the source does not have"
     ),
-    "wrong_names": Metric("wrong names", 2, "names per summary that the source has not"),
+    "wrong_names": Metric("wrong names", 2, "names per summary that the source does not have"),
     "finished": Metric("finished %", 0, "share of summaries that end with a sentence"),
     "seconds": Metric("s", 2, "seconds per document"),
 }

@@ -22,8 +22,8 @@ def training_parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m longt5.training",
         description=(
-            "Train a LongT5 by a recipe. The same command goes on where it ended; on several GPUs: "
-            "torchrun --nproc-per-node N -m longt5.training ..."
+            "Train a LongT5 by a recipe. The same command resumes an interrupted run; on several "
+            "GPUs: torchrun --nproc-per-node N -m longt5.training ..."
         ),
     )
     commands = p.add_subparsers(dest="command", required=True)
@@ -34,7 +34,7 @@ def training_parser() -> argparse.ArgumentParser:
             description=(f"{about.capitalize()}. A stage that names no objective has {objective}."),
         )
         c.add_argument("--config", type=Path, required=True, metavar="RECIPE.toml")
-        c.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's files lie")
+        c.add_argument("--data", type=Path, metavar="DIR", help="the folder of the recipe's files")
         c.add_argument(
             "--out",
             type=Path,
@@ -53,8 +53,8 @@ def training_parser() -> argparse.ArgumentParser:
         "salience",
         help="learn which sentences to repeat",
         description=(
-            "Learn from pairs of documents and summaries which sentences a summary repeats, for a "
-            "model that copies: writes salience.json, which belongs beside its weights."
+            "Learn from pairs of documents and summaries which sentences a summary repeats, for an "
+            "extractive model. Writes salience.json, which belongs into the folder of its weights."
         ),
     )
     c.add_argument("--data", required=True, metavar="FILE_OR_DATASET")
@@ -101,15 +101,15 @@ def _explain_failure(error: Exception, out: Path) -> str | None:
             "sources, or gradient_checkpointing = true, in another --out."
         )
     if isinstance(error, OSError):
-        said = f"The run ended ({reason(error)}): is there room in {out}, and may it be written?"
-        return f"{said} {_resume_hint(out)}".rstrip()
+        message = f"The run ended ({reason(error)}): check space and permissions of {out}."
+        return f"{message} {_resume_hint(out)}".rstrip()
     return None
 
 
 def _resume_hint(out: Path) -> str:
     """Return how to resume the run, "" without a saved state."""
     state = out / "state.pt"
-    return f"The same command goes on from {state}." if state.is_file() else ""
+    return f"The same command resumes from {state}." if state.is_file() else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,23 +118,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if chosen.command == "salience":
             learn_salience(chosen)
-            print(f"The ranking lies in {chosen.out / 'salience.json'}.")
+            print(f"The ranking is in {chosen.out / 'salience.json'}.")
             return 0
         train_model(chosen)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        went = chosen.command != "salience" and _resume_hint(chosen.out)
-        print(f"Stopped. {went}" if went else "Stopped before anything was kept.", file=sys.stderr)
+        hint = chosen.command != "salience" and _resume_hint(chosen.out)
+        message = f"Stopped. {hint}" if hint else "Stopped before anything was saved."
+        print(message, file=sys.stderr)
         return 130
     except (MemoryError, OSError, RuntimeError) as error:
-        said = _explain_failure(error, chosen.out)
-        if said is None:
+        explanation = _explain_failure(error, chosen.out)
+        if explanation is None:
             raise
-        print(said, file=sys.stderr)
+        print(explanation, file=sys.stderr)
         return 1
-    print(f"The model lies in {chosen.out / 'model'}.")
+    print(f"The model is in {chosen.out / 'model'}.")
     return 0
 
 

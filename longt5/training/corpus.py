@@ -101,7 +101,7 @@ def _read_json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         raise UserError(f"Line {number} of {path.name} is not JSON: {reason(error)}.") from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path.name} cannot be read after line {number} ({reason(error)}): is it whole?"
+            f"{path.name} cannot be read after line {number} ({reason(error)}): is it complete?"
         ) from error
 
 

@@ -87,7 +87,7 @@ def test_damage_inside_a_gzip_file_is_reported(tmp_path: Path) -> None:
     for at in range(30, 60):
         damaged[at] ^= 0xFF
     path.write_bytes(damaged)
-    with pytest.raises(UserError, match="is it whole"):
+    with pytest.raises(UserError, match="is it complete"):
         corpus.read_records(path)
 
 
@@ -95,7 +95,7 @@ def test_a_truncated_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.xz"
     write(path, lzma.open)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(UserError, match="is it whole"):
+    with pytest.raises(UserError, match="is it complete"):
         corpus.read_records(path)
     with pytest.raises(UserError, match="There is no file nowhere.jsonl"):
         corpus.read_records("nowhere.jsonl")

@@ -1,4 +1,4 @@
-"""A folder that is no whole LongT5 checkpoint ends in one sentence that says what is wrong."""
+"""A damaged or incomplete checkpoint folder ends in one sentence that names the cause."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_pickle_without_weights_is_reported(folder, held: Any) -> None:
         (folder / PICKLED).write_bytes(held)
     else:
         torch.save(held, folder / PICKLED)
-    with pytest.raises(ValueError, match=rf"{PICKLED} in .* (no whole|no weights|is refused)"):
+    with pytest.raises(ValueError, match=rf"{PICKLED} in .* (not a complete|no weights|refused)"):
         load(folder)
 
 
@@ -150,7 +150,7 @@ def test_a_pickle_without_weights_is_reported(folder, held: Any) -> None:
 def test_a_truncated_tokenizer_is_reported(folder, name: str, content: bytes) -> None:
     (folder / "spiece.model").unlink()
     (folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} in .* is no whole"):
+    with pytest.raises(ValueError, match=f"{name} in .* is not a complete"):
         load(folder)
 
 

@@ -438,7 +438,7 @@ def test_truncated_weights_are_reported(tmp_path: Path) -> None:
     reference_model().save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:5_000])
-    with pytest.raises(ValueError, match="no whole file"):
+    with pytest.raises(ValueError, match="not a complete file"):
         FlaxLongT5Model.from_pretrained(tmp_path)
 
 

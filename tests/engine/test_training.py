@@ -1,4 +1,4 @@
-"""Training a tiny model to the end: it learns ten pairs by heart, goes on exactly, and loads."""
+"""Training a tiny model to the end: it memorizes ten pairs, resumes exactly, and loads."""
 
 from __future__ import annotations
 
@@ -189,9 +189,9 @@ def command(data: Path, out: Path) -> int:
     "step, error, code, said",
     [
         (1, torch.OutOfMemoryError("CUDA out of memory."), 1, "Memory ran out: try a smaller"),
-        (2, OSError(28, "No space left on device"), 1, "No space left on device): is there room"),
-        (1, KeyboardInterrupt(), 130, "Stopped before anything was kept."),
-        (2, KeyboardInterrupt(), 130, "The same command goes on from"),
+        (2, OSError(28, "No space left on device"), 1, "No space left on device): check space"),
+        (1, KeyboardInterrupt(), 130, "Stopped before anything was saved."),
+        (2, KeyboardInterrupt(), 130, "The same command resumes from"),
     ],
 )
 def test_errors_that_end_a_run_are_one_sentence(
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_the_previous_state(
 
     monkeypatch.setattr(torch, "save", half)
     assert command(data, tmp_path) == 1
-    assert "goes on from" in capsys.readouterr().err
+    assert "resumes from" in capsys.readouterr().err
     monkeypatch.setattr(torch, "save", save)
     assert command(data, tmp_path) == 0
     assert [row["step"] for row in curves.read_log(tmp_path / "log.csv")] == ["1", "2"]

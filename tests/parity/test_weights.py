@@ -189,7 +189,7 @@ def test_truncated_weights_are_reported(tmp_path: Path, name: str, kept: int) ->
         torch.save(theirs.state_dict(), path)
     path.write_bytes(path.read_bytes()[:kept])
     warnings.simplefilter("ignore")
-    with pytest.raises(ValueError, match=f"{name} in .* is (no whole file|refused)"):
+    with pytest.raises(ValueError, match=f"{name} in .* is (not a complete file|refused)"):
         load(tmp_path)
 
 
