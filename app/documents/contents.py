@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from longt5.text.headings import CONTENTS_TITLE
 from longt5.text.sentences import ends_sentence
 
 _LEADER_PATTERN = r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}"
@@ -15,11 +16,6 @@ _LONG_LEADERS = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # of forms to fill in 
 _LEADER_ENTRY = re.compile(rf"(?:{_LEADER_PATTERN})\s*{_PAGE_NUMBER}(?:\s|$)")
 _ENDS_IN_PAGE_NUMBER = re.compile(
     r"\s(?:\d{1,4}|[ivxlc]{1,7}|[IVXLC]{1,7}|[A-Z]-?\d{1,3})\s*$",
-)
-_CONTENTS_TITLE = re.compile(
-    r"^(?:(?:table of )?contents?|list of (?:tables|figures|abbreviations)|inhalt(?:sverzeichnis)?"
-    r"|table des matières|sommaire|índice(?: general)?|indice|目录|目次)$",
-    re.I,
 )
 # Chosen by hand on the sample documents.
 _MAX_TITLES_WITHOUT_NUMBER = 12  # lines on a page where contents go on; more are text
@@ -44,7 +40,7 @@ def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
         if drop:
             goes_on = found[-1:] == [index - 1]
             found.append(index)
-            drop |= {i for i in range(min(drop)) if _CONTENTS_TITLE.match(lines[i])}
+            drop |= {i for i in range(min(drop)) if CONTENTS_TITLE.match(lines[i])}
             if goes_on and not _has_text([line for i, line in enumerate(lines) if i not in drop]):
                 drop = set(range(len(lines)))
         left = (_LONG_LEADERS.sub(" ", line) for i, line in enumerate(lines) if i not in drop)
@@ -73,7 +69,7 @@ def _leader_entries(lines: Sequence[str]) -> set[int]:
     first, last = marked[0], marked[-1]
     # Leaders and titles may stand on lines of their own, either of them first.
     if not re.search(r"[^\W\d_]{2}", LEADERS.sub("", lines[last])):
-        if first and lines[first - 1] and not _CONTENTS_TITLE.match(lines[first - 1]):
+        if first and lines[first - 1] and not CONTENTS_TITLE.match(lines[first - 1]):
             first -= 1
         elif last + 1 < len(lines):
             last += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from longt5.text.headings import ACKNOWLEDGEMENTS_TITLE, OPENING_TITLE
 from longt5.text.prose import IMPRINT
 from longt5.text.words import count_words
 
@@ -20,17 +21,6 @@ _PUBLISHING_TERMS = (
 )
 _IMPRINT_TERM = re.compile(rf"©|\b(?:{_LEGAL_TERMS}|{_PUBLISHING_TERMS})\b", re.IGNORECASE)
 _LEGAL_TERM = re.compile(rf"©|\b(?:{_LEGAL_TERMS})\b", re.IGNORECASE)
-_CONTENT_HEADING = re.compile(
-    r"(?:#+ )?(?:\d\.? |I\. )?(?:abstract|(?:executive )?summary|introduction|key messages"
-    r"|highlights|foreword|preface|zusammenfassung|einleitung|vorwort|résumé|avant-propos|resumen"
-    r"|introducción|prólogo)\b",
-    re.IGNORECASE,
-)
-_ACKNOWLEDGEMENTS = re.compile(
-    r"(?:#+ )?(?:acknowledge?ments?|contributors|list of contributors|danksagung|remerciements"
-    r"|agradecimientos)\s*\n",
-    re.IGNORECASE,
-)
 # Chosen by hand on books and reports.
 _MIN_PAGES = 8  # of a document with front matter: a leaflet has its licence between its text
 _FRONT_SHARE, _MIN_FRONT_PAGES = 0.1, 4  # of the pages, that are searched at the beginning
@@ -55,7 +45,7 @@ def find_front_matter(texts: Sequence[str]) -> list[int]:
     for index, text in enumerate(texts):
         is_front = index < front
         lists_names = is_front and _lists_names(text)
-        is_thanks = lists_names and (is_thanks or _ACKNOWLEDGEMENTS.match(text) is not None)
+        is_thanks = lists_names and (is_thanks or ACKNOWLEDGEMENTS_TITLE.match(text) is not None)
         is_searched = is_front or index >= len(texts) - _END_PAGES
         if is_thanks or (is_searched and _is_imprint(text)):
             found.append(index)
@@ -73,7 +63,7 @@ def _is_imprint(text: str) -> bool:
     # The first page of a paper names its owners too.
     terms = {found.lower()[:_TERM_STEM_LETTERS] for found in _LEGAL_TERM.findall(text)}
     is_long = words > _SHORT_IMPRINT_WORDS
-    if any(map(_CONTENT_HEADING.match, blocks)) or (is_long and len(terms) < _MIN_LEGAL_TERMS):
+    if any(map(OPENING_TITLE.match, blocks)) or (is_long and len(terms) < _MIN_LEGAL_TERMS):
         return False
     legal = [block for block in blocks if _IMPRINT_TERM.search(block)]
     return sum(map(count_words, legal)) >= _MIN_IMPRINT_SHARE * words

@@ -8,25 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from longt5.text.headings import MAX_HEADING_CHARACTERS
+from longt5.text.headings import APPENDIX_LINE, HEADING_LINE, MAX_HEADING_CHARACTERS
 from longt5.text.sentences import ends_clause
 from longt5.text.words import count_words
 
 from .model import Document, OutlineItem
 
-CAPITAL_LETTER = "[A-ZÀ-ÖØ-ÞŒŚŠŻŽČĆĐŁΑ-ΩА-Я]"
-_NAMED_PART = (
-    r"Chapter \S+|Appendix \S+|(?:Section|Part|Article|Schedule|Annex|Kapitel|Teil|Anhang|Artikel"
-    r"|Chapitre|Partie|Annexe|Cap[íi]tulo|Parte|Anexo) (?:\d[\d.]{0,5}|[IVXL]{1,6}|[A-Z])[.:]?"
-)
-HEADING_LINE = re.compile(
-    rf"^(?:#{{1,6}}\s+\S.*"
-    rf"|(?:\d+(?:\.\d+)*\.?|[IVX]+\.|{_NAMED_PART})\s+(?:[–—-]\s)?{CAPITAL_LETTER}\S.{{0,70}}"
-    r"|(?:Abstract|Introduction|Background|Methods|Results|Discussion|Conclusions?|References))"
-    r"\s*$",
-    re.MULTILINE,
-)
-_APPENDIX_LINE = re.compile(rf"^([A-Z])\.?\s+{CAPITAL_LETTER}\S.{{0,70}}(?<![.;:,])$", re.MULTILINE)
 MIN_LEVEL_HEADINGS = 3  # headings of a level; fewer are the title of the whole document
 # The rest is chosen by hand.
 _MAX_SECTIONS = 500  # more give no overview of a document
@@ -194,7 +181,7 @@ def _entries_of_contents(text: str, matches: Sequence[re.Match[str]]) -> set[int
 def _appendices(text: str, after: int) -> list[Heading]:
     """Return the lines with a letter in front, where these begin with A and B."""
     found: list[Heading] = []
-    for match in _APPENDIX_LINE.finditer(text, after):
+    for match in APPENDIX_LINE.finditer(text, after):
         if match[1] == chr(ord("A") + len(found)):
             found.append(Heading(match.start(), " ".join(match[0].split()), 1))
     return found if len(found) > 1 else []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from longt5.text.headings import MAX_HEADING_CHARACTERS
 from longt5.text.prose import REMAINDER, is_caption, is_listing
-from longt5.text.sentences import ends_sentence, sentence_ends
+from longt5.text.sentences import contains_stop, ends_sentence
 
 _INTERRUPTED_END = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
 _FOOTNOTE = re.compile(
@@ -61,7 +61,7 @@ def _is_cut(block: str) -> bool:
         _INTERRUPTED_END.search(block) is not None
         and len(words) >= _MIN_CUT_WORDS
         and not (_is_outside_text(block) or block[0].isdigit())
-        and (digits <= _MAX_DIGIT_SHARE * len(words) or bool(sentence_ends(block)))
+        and (digits <= _MAX_DIGIT_SHARE * len(words) or contains_stop(block))
     )
 
 
@@ -71,7 +71,7 @@ def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
         page, block = blocks[end]
         if page > blocks[at][0] + 1:
             return None
-        if REMAINDER.match(block) and sentence_ends(block):
+        if REMAINDER.match(block) and contains_stop(block):
             between = [aside for _, aside in blocks[at + 1 : end]]
             # A fragment alone is a heading, unless it is the rest of a page's header.
             is_cut = page > blocks[at][0] or any(

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from longt5.text.headings import MAX_HEADING_CHARACTERS, NUMBERED_HEADING
+from longt5.text.prose import is_caption
 from longt5.text.sentences import ends_clause
 
 from .line_layout import LARGE_TYPE, BodyStyle, LineLayout
-from .line_patterns import CJK_CHARACTER, CUT_WORD, LETTER_RUN, NUMBERED_HEADING, TABLE_OR_FIGURE
+from .line_patterns import CJK_CHARACTER, CUT_WORD, LETTER_RUN
 
 SAME_PARAGRAPH, NEW_LINE, NEW_PARAGRAPH = "", "\n", "\n\n"
 
@@ -33,7 +35,7 @@ _LETTER_WIDTH = 0.46  # of an average letter
 _SPARE_SPACE = 2  # that a word needs besides its letters before its line counts as short
 # Shares of a full line's characters below which a line is short, after a full stop and without.
 _SHORT_AFTER_STOP, _SHORT_WITHOUT_STOP, _SHORT_HEADING = 0.8, 0.6, 0.75
-_MAX_HEADING_CHARACTERS, _ALWAYS_SHORT = 90, 30  # of a heading on a line of its own
+_ALWAYS_SHORT = 30  # of a heading on a line of its own
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _is_short_over_full(pair: LinePair) -> bool:
 
 def _is_heading_by_length(line: str, before: str, following: str, full_width: float) -> bool:
     """Return whether a line is a heading by its length, its letters and its neighbours."""
-    longest = min(_MAX_HEADING_CHARACTERS, max(_SHORT_HEADING * full_width, _ALWAYS_SHORT))
+    longest = min(MAX_HEADING_CHARACTERS, max(_SHORT_HEADING * full_width, _ALWAYS_SHORT))
     if len(line) > longest or ends_clause(line):
         return False
     if line[-1] in ",-(" or line[0].islower() or not LETTER_RUN.search(line):
@@ -186,7 +188,7 @@ BREAKS_ALWAYS = (
     BreakRule(
         "bullet or caption",
         NEW_PARAGRAPH,
-        lambda p: bool(_SYMBOL_BULLET.match(p.line) or TABLE_OR_FIGURE.match(p.line)),
+        lambda p: bool(_SYMBOL_BULLET.match(p.line) or is_caption(p.line)),
         LinePair("These were lost:", "• Forty sacks"),
     ),
     BreakRule(

@@ -6,24 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from longt5.text.headings import (
+    CHAPTER_TITLE,
+    NUMBERED_LINE,
+    REFERENCES_TITLE,
+    TITLE_AFTER_REFERENCES,
+)
+
 from .contents import LEADERS
 
-_REFERENCES_TITLE = re.compile(
-    r"^(?:#{1,6}\s*)?(?:(?:Chapter )?(\d{1,2}(?:\.\d{1,2})*)\.?\s+|[IVX]{1,5}\.\s+)?"
-    r"(?:references(?: and notes| cited)?|bibliography|works cited|literature(?: cited)?"
-    r"|literaturverzeichnis|literatur|bibliographie)\s*[.:]?$",
-    re.I | re.M,
-)
-_TITLE_AFTER_REFERENCES = re.compile(
-    r"^(?:#{1,6}\s*)?(?:[A-Z]\.?\s+|\d{1,2}\.?\s+)?(?:appendi(?:x|ces)|annex(?:es)?|supplement"
-    r"(?:ary|al)?|supporting information|glossary|index|acknowledge?ments?|about the authors?"
-    r"|anhang|(?:online |materials and )?methods|extended data|author contributions"
-    r"|(?:data|code) availability|competing interests|conclusions?|chapter \d+|part [IVX\d]+)\b"
-    r".{0,80}(?<![.,;])$",
-    re.I | re.M,
-)
-_NUMBERED_LINE = re.compile(r"^(?:#{1,6}\s*)?(\d{1,3}(?:\.\d{1,2})*)[.:]?\s+(\S.*)$", re.M)
-_CHAPTER_TITLE = re.compile(r"[^\W\d_a-z][^.;]{0,70}(?<![,:])")
 _REFERENCE_SIGN = re.compile(r"[,:\d]")  # in most references, and in few titles of chapters
 _REFERENCES_FROM = 0.4  # share of the text after which the list begins; chosen by hand
 
@@ -52,7 +43,7 @@ def find_references(
     total = sum(map(len, pages))
     before, begin, heading = 0, None, None
     for index, page in enumerate(pages):
-        for match in _REFERENCES_TITLE.finditer(page):
+        for match in REFERENCES_TITLE.finditer(page):
             is_late = before + match.start() >= _REFERENCES_FROM * total
             if is_late and not _is_in_contents(page, match):
                 begin, heading = (index, match.start()), match
@@ -61,8 +52,8 @@ def find_references(
         return []
     after = (begin[0], heading.end())
     ends = [_title_after_references(pages, after), _next_in_outline(outline, after)]
-    if heading[1]:
-        ends.append(_next_chapter(pages, after, heading[1]))
+    if heading["number"]:
+        ends.append(_next_chapter(pages, after, heading["number"]))
     last, end = min(filter(None, ends), default=(len(pages) - 1, len(pages[-1])))
     spans = []
     for index in range(begin[0], last + 1):
@@ -82,14 +73,14 @@ def _matches_after(
 
 def _title_after_references(pages: Sequence[str], after: TextPlace) -> TextPlace | None:
     """Return the place of the first heading that never belongs to a list of references."""
-    found = next(_matches_after(pages, _TITLE_AFTER_REFERENCES, after), None)
+    found = next(_matches_after(pages, TITLE_AFTER_REFERENCES, after), None)
     return found and (found[0], found[1].start())
 
 
 def _next_in_outline(outline: Sequence[PlacedHeading], after: TextPlace) -> TextPlace | None:
     """Return the place of the first heading of the outline after that of the references, and not
     below it."""
-    own = [h.level for h in outline if h.place[0] == after[0] and _REFERENCES_TITLE.match(h.title)]
+    own = [h.level for h in outline if h.place[0] == after[0] and REFERENCES_TITLE.match(h.title)]
     level = max(own) if own else min((h.level for h in outline), default=0)
     return min((h.place for h in outline if h.place > after and h.level <= level), default=None)
 
@@ -100,12 +91,13 @@ def _next_chapter(pages: Sequence[str], after: TextPlace, number: str) -> TextPl
     parts = number.split(".")
     wanted = {".".join([*parts[:i], str(int(part) + 1)]) for i, part in enumerate(parts)}
     before = ""
-    for index, match in _matches_after(pages, _NUMBERED_LINE, after):
+    for index, match in _matches_after(pages, NUMBERED_LINE, after):
         # In a numbered list of references it may be the next one of them.
-        may_be_reference = before == parts[0] and _REFERENCE_SIGN.search(match[2])
-        if match[1] in wanted and _CHAPTER_TITLE.fullmatch(match[2]) and not may_be_reference:
+        may_be_reference = before == parts[0] and _REFERENCE_SIGN.search(match["title"])
+        is_chapter = match["number"] in wanted and CHAPTER_TITLE.fullmatch(match["title"])
+        if is_chapter and not may_be_reference:
             return index, match.start()
-        before = match[1]
+        before = match["number"]
     return None
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from longt5.text.headings import MAX_HEADING_CHARACTERS
-from longt5.text.prose import VERB
+from longt5.text.headings import MAX_HEADING_CHARACTERS, NUMBERED_HEADING
+from longt5.text.prose import VERB, is_caption
 from longt5.text.sentences import ABBREVIATION, last_sentence_end
 
 from .line_layout import line_key
-from .line_patterns import LETTER_RUN, NUMBERED_HEADING, TABLE_OR_FIGURE
+from .line_patterns import LETTER_RUN
 
 _MIN_SENTENCE_WORDS = 4  # chosen by hand: a bold "Study area." keeps its stop, it is no sentence
 
@@ -29,7 +29,7 @@ def run_in_heading(
     is_short = ABBREVIATION.search(heading) is not None and heading[-3:-2] != " "
     is_ended = heading[-1] == "." and not is_short
     is_closed = is_ended or is_set_off or (is_full and NUMBERED_HEADING.match(heading))
-    is_heading = is_closed and rest[:1].isupper() and not TABLE_OR_FIGURE.match(line)
+    is_heading = is_closed and rest[:1].isupper() and not is_caption(line)
     return heading if is_heading else ""
 
 

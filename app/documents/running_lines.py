@@ -7,9 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_CHAPTER_LABEL = re.compile(
-    r"(?:chapter|appendix|kapitel|chapitre|section)\s+[\dIVXA-Z]+\b[.:]", re.I
-)
+from longt5.text.headings import CHAPTER_LABEL
+
 _BARE_NUMBER = re.compile(r"[-–— ]*(?:page )?(?:\d{1,4}|[ivxl]{1,6})[-–— ]*", re.I)
 _PAGE_OF_PAGES = re.compile(
     r"(?:page|seite|p[áa]gina) (\d{1,4}) (?:of|von|sur|de|di) (\d{1,4})", re.I
@@ -76,7 +75,7 @@ def drop_running_lines(pages: Sequence[str]) -> list[str]:
 
 def _mask_numbers(line: str) -> str:
     """Return a line without its numbers and spaces: what running headers have in common."""
-    if _CHAPTER_LABEL.match(line):
+    if CHAPTER_LABEL.match(line):
         return "chapter"
     line = re.sub(r"\d+|^[ivxl]{1,7}\b|\b[ivxl]{1,7}$", "#", line)
     return re.sub(r"#(?:[/|–-]?#)*", "#", line.casefold().replace(" ", ""))

@@ -9,12 +9,12 @@ same words, and finds paraphrased ones.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from longt5 import token_range
+from longt5.text.words import stems_of
 
 from ..documents.model import Chunk
 
@@ -29,7 +29,6 @@ MIN_SECOND_SHARE = 0.3
 MIN_CITATION_SCORE = 0.12
 # What even the most common word weighs, so that sentences of common words get a score as well.
 MIN_FEATURE_WEIGHT = 0.05
-WORD_PATTERN = re.compile(r"[^\W_]+(?:[.,]\d+)*(?:['’][^\W\d_]+)?")
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,9 @@ def find_passages(chunk: Chunk) -> list[Passage]:
 
 def overlap_features(text: str) -> Counter[str]:
     """Count the stems of a text and the pairs of neighbouring ones."""
-    words = [stem(w) for w in WORD_PATTERN.findall(text.lower())]
+    words = stems_of(text)
     pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
     return Counter(words) + Counter(pairs)
-
-
-def stem(word: str) -> str:
-    """Return a word without a common English ending, to match plurals and verb forms."""
-    for ending in ("'s", "’s", "ing", "ed", "es", "s", "ly"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
-    return word
 
 
 class Citer:

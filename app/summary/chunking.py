@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from longt5.text.headings import HEADING_LINE
 from longt5.text.sentences import sentence_starts
 
 from ..documents.headings import (
-    HEADING_LINE,
     PageRange,
     Section,
     headings_of_outline,

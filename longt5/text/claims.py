@@ -1,6 +1,6 @@
-"""What in a sentence is not in its source: numbers, units, dates and names, without a model.
+"""Claims of a sentence that its source does not support: numbers, units, dates and names.
 
-A number is held to its own precision: 69 stands for 68.9 and not for 68.0.
+No model is used. A number is compared at its own precision: 69 supports 68.9 and not 68.0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NUMBER = re.compile(
     r"[-−]?(?:\d{1,3}(?:[,\u202f ]\d{3})+|\d+)(?:\.\d+)?(?![\d])"
 )
 SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-WORDS = dict(
+NUMBER_WORDS = dict(
     zip(
         "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
         "sixteen seventeen eighteen nineteen twenty".split(),
@@ -55,10 +55,10 @@ UNITS = {
     "dollar": "usd", "usd": "usd", "$": "usd", "pound": "gbp", "£": "gbp", "mile": "mile",
     "degree": "°", "°c": "°", "kwh": "kwh", "mw": "mw", "gw": "gw", "kw": "kw", "page": "page",
 }  # fmt: skip
-UNIT_NAMES = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
-UNIT = re.compile(rf"\s?({UNIT_NAMES})(?:s|es)?(?!\w)", re.I)
-NAME = re.compile(r"[^\W\d_][\w.'’-]*")
-QUIET = frozenset(
+_UNIT_ALTERNATIVES = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
+_UNIT_AFTER = re.compile(rf"\s?({_UNIT_ALTERNATIVES})(?:s|es)?(?!\w)", re.I)
+_NAME_WORD = re.compile(r"[^\W\d_][\w.'’-]*")
+NO_NAMES = frozenset(
     "The A An In On At By For From To Of And But Or If It Its This That These Those He She They "
     "We You I His Her Their Our My When While After Before During Since Because Although As With "
     "Without Under Over Between Each Every Both Some Many Most All No Not Only Also However "
@@ -69,7 +69,7 @@ QUIET = frozenset(
 
 @dataclass(frozen=True)
 class Flag:
-    """A doubtful span of a sentence: characters [start, end), what kind, and why."""
+    """An unsupported span of a sentence: characters [start, end), its kind, and the reason."""
 
     span: tuple[int, int]
     kind: str  # number | unit | date | name
@@ -86,7 +86,7 @@ class Quantity:
     span: tuple[int, int]
 
     def stands_for(self, other: Quantity) -> bool:
-        """Whether this is the other number, or the other one rounded to this one's digits."""
+        """Return whether this number is the other one, or the other one rounded to its digits."""
         if self.value == other.value:
             return True
         digits = other.value.adjusted() - self.exponent + 1
@@ -96,33 +96,32 @@ class Quantity:
 
 
 class Facts:
-    """What of a text can be looked up; each kind is found once, when it is first asked for."""
+    """Numbers, dates and words of a text, each found once, at first use."""
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     @cached_property
     def quantities(self) -> list[Quantity]:
-        """Its numbers."""
+        """The numbers of the text."""
         return quantities(self._text)
 
     @cached_property
     def dates(self) -> set[tuple[int, int, int]]:
-        """Its dates, as (year, month, day)."""
+        """The dates of the text, as (year, month, day)."""
         return {date for date, _ in dates(self._text)}
 
     @cached_property
     def words(self) -> set[str]:
-        """Its words in small letters."""
-        return {_bare(word).lower() for word in NAME.findall(self._text)}
+        """The words of the text in lower case."""
+        return {_bare(word).lower() for word in _NAME_WORD.findall(self._text)}
 
 
 def check(sentence: str, passage: str, document: str | Facts, where: str = "") -> list[Flag]:
-    """Flags of a sentence against the text that it cites, and then against the document, which
-    whoever checks many sentences gives as Facts.
+    """Return the flags of a sentence against the passage that it cites, then the document.
 
-    ``where`` names what is cited ("p. 4"). No flag means: all of it stands there, not that the
-    sentence is true.
+    Who checks many sentences of a document gives it as Facts. ``where`` names the passage
+    ("p. 4"). No flag means that the source has everything, not that the sentence is true.
     """
     near, far = Facts(passage), document if isinstance(document, Facts) else Facts(document)
     flags = [
@@ -134,7 +133,7 @@ def check(sentence: str, passage: str, document: str | Facts, where: str = "") -
 
 
 def quantities(text: str) -> list[Quantity]:
-    """Every number of a text, in digits or (one to ninety) in words, dates left out."""
+    """Return every number of a text, in digits or (one to ninety) in words, without dates."""
     masked = DATE.sub(lambda m: " " * len(m[0]), text)
     found = [_quantity(masked, m.start(), m.end(), m[0]) for m in NUMBER.finditer(masked)]
     for match in re.finditer(r"\b[A-Za-z]+(?:-[a-z]+)?\b", masked):
@@ -145,11 +144,11 @@ def quantities(text: str) -> list[Quantity]:
 
 
 def _spelled(word: str) -> int | None:
-    if word in WORDS:
-        return WORDS[word]
+    if word in NUMBER_WORDS:
+        return NUMBER_WORDS[word]
     tens, _, ones = word.partition("-")
-    if ones in WORDS and WORDS.get(tens, 0) >= 20 and WORDS[ones] < 10:
-        return WORDS[tens] + WORDS[ones]
+    if ones in NUMBER_WORDS and NUMBER_WORDS.get(tens, 0) >= 20 and NUMBER_WORDS[ones] < 10:
+        return NUMBER_WORDS[tens] + NUMBER_WORDS[ones]
     return None
 
 
@@ -160,7 +159,7 @@ def _quantity(text: str, start: int, end: int, digits: str) -> Quantity:
     if scale:
         power = SCALE[scale[1].lower()]
         value, exponent, end = value.scaleb(power), exponent + power, end + scale.end()
-    unit, after = "", UNIT.match(text[end:])
+    unit, after = "", _UNIT_AFTER.match(text[end:])
     if after:
         unit = UNITS[after[1].lower()]
         end += after.end()
@@ -170,21 +169,21 @@ def _quantity(text: str, start: int, end: int, digits: str) -> Quantity:
 
 
 def _quantities(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]:
-    for said in quantities(sentence):
-        same = [q for q in near.quantities if said.stands_for(q)]
-        if any(not said.unit or not q.unit or said.unit == q.unit for q in same):
+    for claimed in quantities(sentence):
+        same = [q for q in near.quantities if claimed.stands_for(q)]
+        if any(not claimed.unit or not q.unit or claimed.unit == q.unit for q in same):
             continue
-        words = sentence[said.span[0] : said.span[1]]
+        words = sentence[claimed.span[0] : claimed.span[1]]
         if same:
-            yield Flag(said.span, "unit", f"{_place(where)} has this number with another unit.")
-        elif any(said.unit == q.unit and said.stands_for(q) for q in far.quantities):
-            yield Flag(said.span, "number", f"“{words}” stands elsewhere, not {_on(where)}.")
+            yield Flag(claimed.span, "unit", f"{_place(where)} has this number with another unit.")
+        elif any(claimed.unit == q.unit and claimed.stands_for(q) for q in far.quantities):
+            yield Flag(claimed.span, "number", f"“{words}” stands elsewhere, not {_on(where)}.")
         else:
-            yield Flag(said.span, "number", f"“{words}” stands nowhere in the document.")
+            yield Flag(claimed.span, "number", f"“{words}” stands nowhere in the document.")
 
 
 def dates(text: str) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
-    """((year, month, day) with 0 for what is not said, span) of every date with a month."""
+    """Return ((year, month, day), span) of every date with a month; 0 for a missing part."""
     found = []
     for m in DATE.finditer(text):
         month = m["month"] or m["month2"] or m["month3"]
@@ -195,32 +194,32 @@ def dates(text: str) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
 
 
 def _dates(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]:
-    for said, span in dates(sentence):
+    for claimed, span in dates(sentence):
         words = sentence[span[0] : span[1]]
-        if any(_agrees(said, other) for other in near.dates):
+        if any(_agrees(claimed, other) for other in near.dates):
             continue
-        if any(_agrees(said, other) for other in far.dates):
+        if any(_agrees(claimed, other) for other in far.dates):
             yield Flag(span, "date", f"“{words}” stands elsewhere, not {_on(where)}.")
         else:
             yield Flag(span, "date", f"“{words}” stands nowhere in the document.")
 
 
-def _agrees(said: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+def _agrees(claimed: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
     return all(
         a in (0, b) or (b == 0 and part == 0)
-        for part, (a, b) in enumerate(zip(said, other, strict=True))
+        for part, (a, b) in enumerate(zip(claimed, other, strict=True))
     )
 
 
 def names(text: str) -> list[tuple[str, tuple[int, int]]]:
-    """Capitalized words that are no sentence's first, months and days of no interest left out."""
+    """Return (word, span) of the capitalized words inside sentences, without months."""
     firsts = {0, *sentence_ends(text)}
     found = []
-    for match in NAME.finditer(text):
+    for match in _NAME_WORD.finditer(text):
         word = _bare(match[0])
         at = max(end for end in firsts if end <= match.start())
         begins = not text[at : match.start()].strip("\"'“‘([ \n")
-        if not word[:1].isupper() or len(word) < 2 or word in QUIET or begins:
+        if not word[:1].isupper() or len(word) < 2 or word in NO_NAMES or begins:
             continue
         if word.lower().rstrip(".") in MONTHS:
             continue
@@ -239,7 +238,7 @@ def _names(sentence: str, near: Facts, far: Facts, where: str) -> Iterator[Flag]
 
 
 def _bare(word: str) -> str:
-    """Without an 's and what only follows a word."""
+    """Return a word without an 's and without punctuation after it."""
     return re.sub(r"['’]s$|[.,'’-]+$", "", word)
 
 

@@ -1,6 +1,6 @@
-"""N-gram overlap counted fast: ROUGE-N of a growing set of sentences, for greedy choices.
+"""ROUGE-N of a growing set of sentences, for greedy choices.
 
-Reported scores come from the rouge-score package; a choice among sentences needs thousands of
+Reported scores come from the rouge-score package. A choice among sentences needs thousands of
 comparisons per document, each of which differs from the last by one sentence. On ASCII text the
 numbers are those of rouge-score without a stemmer, except that no n-gram spans two sentences.
 """
@@ -16,18 +16,18 @@ Gram = tuple[str, ...]
 
 
 def ngrams(words: Sequence[str], n: int) -> Counter[Gram]:
-    """How often each run of ``n`` words occurs."""
+    """Count each run of ``n`` words."""
     return Counter(zip(*(words[i:] for i in range(n)), strict=False))
 
 
 def f_measure(hits: int, candidate: int, reference: int) -> float:
-    """Harmonic mean of ``hits / candidate`` and ``hits / reference``."""
+    """Return the harmonic mean of ``hits / candidate`` and ``hits / reference``."""
     return 2 * hits / (candidate + reference) if hits else 0.0
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A sentence as its reference sees it: the shared n-grams, and how many n-grams in all."""
+    """The n-grams of a sentence that its reference has, and the number of all its n-grams."""
 
     shared: dict[Gram, int]
     total: int
@@ -46,24 +46,24 @@ class Growing:
         self.hits = self.total = 0
 
     def profile(self, words: Sequence[str]) -> Profile:
-        """What :meth:`score_with` and :meth:`add` need of a sentence; computed once."""
+        """Return what :meth:`score_with` and :meth:`add` need of a sentence."""
         grams = ngrams(words, self.n)
         shared = {gram: count for gram, count in grams.items() if gram in self.reference}
         return Profile(shared, max(0, len(words) - self.n + 1))
 
     def gain(self, profile: Profile) -> int:
-        """Shared n-grams that this sentence would add."""
+        """Return the number of shared n-grams that a sentence would add."""
         return sum(
             min(count, max(0, self.reference[gram] - self.counts[gram]))
             for gram, count in profile.shared.items()
         )
 
     def score(self) -> float:
-        """F of what has been added."""
+        """Return F of the sentences added so far."""
         return f_measure(self.hits, self.total, self.size)
 
     def score_with(self, profile: Profile) -> float:
-        """F if this sentence were added too."""
+        """Return F with one more sentence."""
         hits = self.hits + self.gain(profile)
         return f_measure(hits, self.total + profile.total, self.size)
 
@@ -75,7 +75,7 @@ class Growing:
 
 
 def rouge_n(candidate: Sequence[str], reference: Sequence[str], n: int) -> float:
-    """ROUGE-N F of one list of words against another."""
+    """Return ROUGE-N F of one list of words against another."""
     growing = Growing([reference], n)
     return growing.score_with(growing.profile(candidate))
 
@@ -99,12 +99,12 @@ class Remainder:
         return gain
 
     def score_with(self, index: int) -> float:
-        """F of the chosen sentences and this one against all others."""
+        """Return F of the chosen sentences and one more against all others."""
         chosen = self.chosen + self.sizes[index]
         return f_measure(self.hits + self._gain(index), chosen, self.length - chosen)
 
     def add(self, index: int) -> None:
-        """Choose a sentence: it leaves the rest."""
+        """Move a sentence from the rest to the chosen ones."""
         self.hits += self._gain(index)
         self.counts.update(self.sentences[index])
         self.chosen += self.sizes[index]

@@ -12,7 +12,8 @@ CLOSING = r"[\"'”’»)\]]*"  # pattern of what may stand between a stop and t
 DENSE_CLOSING = "”’」』》）)】"
 NOTE_NUMBERS = r"\d{1,3}(?:[,–-]\d{1,3})*(?=\s|\Z)"  # raised, of notes or references
 CAPTION_LABEL = re.compile(
-    r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box|TABLE|FIGURE|FIG\.|BOX) ?\d+[a-z]?\b"
+    r"(?:Table|Figure|Fig\.|Listing|Algorithm|Box|TABLE|FIGURE|FIG\.|BOX|Tabelle|Abbildung|Tableau)"
+    r"\s?(?:\d+[a-z]?|[A-Z]\d*)\b"
 )
 ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
@@ -52,6 +53,7 @@ _AT_END = re.compile(rf"[{STOPS}{DENSE_STOPS}]{CLOSING}$")
 _AT_CLAUSE_END = re.compile(
     rf"[{STOPS}{DENSE_STOPS}:;：；]{CLOSING}(?:\d{{1,3}}(?:[,–-]\d{{1,3}})*)?$"
 )
+_STOP_BEFORE_SPACE = re.compile(rf"[{STOPS}](?=\s|\Z)")
 _STOP_AND_CLOSING = re.compile(rf"[{STOPS}{DENSE_STOPS}”’\"')\]]*")
 
 Span = tuple[int, int]  # (start, end) in characters
@@ -129,6 +131,11 @@ def ends_clause(line: str) -> bool:
     Quotes, brackets and the number of a note may follow.
     """
     return _AT_CLAUSE_END.search(line) is not None
+
+
+def contains_stop(text: str) -> bool:
+    """Return whether a stop stands before a space or at the end, where a sentence ends or not."""
+    return _STOP_BEFORE_SPACE.search(text) is not None
 
 
 def after_stop(text: str, end: int) -> int:

@@ -52,11 +52,11 @@ _MONTH = (
 _PERIOD = r"Spring|Summer|Autumn|Fall|Winter|FY|Q[1-4]"
 _DATE_PREPOSITION = r"Since|Until|In|By|From|Before|After|About|Around"
 _NO_DATE = rf"(?!(?:{_MONTH}|{_PERIOD}|{_DATE_PREPOSITION})\.?,? \d{{4}})"
-_NAME_WORD = r"[A-Z][\w'’.-]*"
-_AUTHORS = rf"{_NAME_WORD}(?: (?:and|&) {_NAME_WORD}| et al\.?,?)*"
+_AUTHOR_WORD = r"[A-Z][\w'’.-]*"
+_AUTHORS = rf"{_AUTHOR_WORD}(?: (?:and|&) {_AUTHOR_WORD}| et al\.?,?)*"
 # "(World Health Organization, 2019)": the name of an institution takes a comma.
 _INSTITUTION = (
-    rf"{_NAME_WORD}(?: (?:(?:of|for|on|and)(?: the)? )?{_NAME_WORD}){{1,6}}, ?\d{{4}}[a-z]?"
+    rf"{_AUTHOR_WORD}(?: (?:(?:of|for|on|and)(?: the)? )?{_AUTHOR_WORD}){{1,6}}, ?\d{{4}}[a-z]?"
 )
 _NUMBERED_CITATION = r"\[[1-9]\d*(?:\s*[,;–-]\s*[1-9]\d*)*\]"
 _NAMED_CITATION = (

@@ -9,27 +9,29 @@ of one reference.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..text.features import DANGLING, FREE
+from ..text.features import DANGLING, SMOOTHING_WORDS
 from ..text.overlap import Growing
 from ..text.sentences import split_sentences
+from ..text.source import SourceText
 from ..text.tidying import tidy
-from ..text.words import STOPWORDS, words_of
+from ..text.words import STOPWORDS, content_words, words_of
 
-MIN_WORDS, MAX_WORDS = 8, 48  # of a sentence worth repeating
-MIN_LETTERS = 0.75  # share of a sentence's characters that are letters or spaces
+# Words by which a target may be longer than its budget, as a share: less, and the last sentence
+# rarely fits. Chosen by hand.
+MAX_OVERRUN = 1.2
 
 
 @dataclass(frozen=True)
 class Extractive:
-    """Options of :func:`extract`: target length in words, and what counts in a choice.
+    """Options of :func:`extract`: target length in words, and the weights of a choice.
 
-    ``centrality`` weighs centrality against overlap with the reference; ``redundancy`` is the
-    share of a sentence's content words that may have been said already.
+    ``centrality`` weighs centrality against overlap with the reference. ``redundancy`` is the
+    share of a sentence's content words that earlier sentences may have used. ``dangling``
+    multiplies the gain of a sentence that points to one left out.
     """
 
     min_words: int = 40
@@ -41,7 +43,7 @@ class Extractive:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sentence that may be chosen: its tidied text, its words, and where it stands."""
+    """A sentence that may be chosen: its tidied text, its words, its number in the document."""
 
     text: str
     words: list[str]
@@ -50,26 +52,23 @@ class Candidate:
     dangles: bool
 
 
-def candidates(document: str) -> list[Candidate]:
-    """The sentences worth repeating: whole, neither short nor endless, mostly letters."""
+def candidates_of(source: SourceText) -> list[Candidate]:
+    """Return the sentences that a run may quote, tidied."""
+    positions = {span: position for position, span in enumerate(source.spans)}
     found = []
-    for position, (start, end) in enumerate(split_sentences(document)):
-        text = tidy(document[start:end])
-        count = len(text.split())
-        if not MIN_WORDS <= count <= MAX_WORDS or not re.search(r"[.!?][\"'”’)]*$", text):
-            continue
-        letters = sum(c.isalpha() or c == " " for c in text)
-        if letters < MIN_LETTERS * len(text) or not (text[0].isupper() or text[0] in "\"“'‘"):
-            continue
-        words = words_of(text)
-        content = frozenset(w for w in words if len(w) > 2 and w not in STOPWORDS)
-        found.append(Candidate(text, words, content, position, bool(DANGLING.match(text))))
+    for span in source.candidates:
+        text = tidy(source.sentence(span))
+        content = frozenset(content_words(text))
+        dangles = DANGLING.match(text) is not None
+        found.append(Candidate(text, words_of(text), content, positions[span], dangles))
     return found
 
 
 def centralities(sentences: Sequence[Candidate]) -> list[float]:
-    """How much each sentence's content words recur in the others, 0 to 1; long ones not
-    preferred, the first ones slightly."""
+    """Return how much each sentence's content words recur in the others, from 0 to 1.
+
+    Long sentences are not preferred; the first ones are, slightly.
+    """
     spread = Counter(word for s in sentences for word in s.content)
     # A word of one sentence says nothing about the others; one of all, little.
     weight = {
@@ -85,11 +84,11 @@ def centralities(sentences: Sequence[Candidate]) -> list[float]:
 
 
 class Overlap:
-    """What a sentence adds of a reference, for its length: the share of its words that the
-    reference has and the choice does not yet, content words and pairs of words counted twice.
+    """The gain of a sentence for its length: the share of its words that the reference has and
+    the choice does not have yet, content words and pairs of words counted twice.
 
-    Its share and not the ROUGE that it adds: that prefers long sentences, and fewer fit.
-    ``sentences`` as words; ``bonus`` of each is added to what it gains.
+    The ROUGE that a sentence adds would prefer long sentences, of which fewer fit.
+    ``sentences``: the words of each; ``bonus``: what is added to the gain of each.
     """
 
     def __init__(
@@ -102,10 +101,11 @@ class Overlap:
             (2, Growing(parts, 2), _all_words),
         ]
         self.profiles = [[g.profile(of(words)) for _, g, of in self.growing] for words in sentences]
-        self.lengths = [len(words) + FREE for words in sentences]
+        self.lengths = [len(words) + SMOOTHING_WORDS for words in sentences]
         self.bonus = bonus
 
     def gain(self, index: int) -> float:
+        """Return what choosing a sentence would gain."""
         hits = sum(
             weight * g.gain(p)
             for (weight, g, _), p in zip(self.growing, self.profiles[index], strict=True)
@@ -113,6 +113,7 @@ class Overlap:
         return hits / self.lengths[index] + self.bonus[index]
 
     def take(self, index: int) -> None:
+        """Choose a sentence."""
         for (_, g, _), p in zip(self.growing, self.profiles[index], strict=True):
             g.add(p)
 
@@ -126,52 +127,57 @@ def _content_words(words: Sequence[str]) -> Sequence[str]:
 
 
 class Novelty:
-    """What a sentence adds without a reference: its centrality, times what is new in it."""
+    """The gain of a sentence without a reference: centrality times the share that is new."""
 
     def __init__(self, sentences: Sequence[Candidate]) -> None:
         self.sentences, self.central = sentences, centralities(sentences)
-        self.said: set[str] = set()
+        self.used: set[str] = set()
 
     def gain(self, index: int) -> float:
+        """Return what choosing a sentence would gain."""
         content = self.sentences[index].content
-        return self.central[index] * len(content - self.said) / max(1, len(content))
+        return self.central[index] * len(content - self.used) / max(1, len(content))
 
     def take(self, index: int) -> None:
-        self.said.update(self.sentences[index].content)
+        """Choose a sentence."""
+        self.used.update(self.sentences[index].content)
 
 
 def choose(
     sentences: Sequence[Candidate], worth: Overlap | Novelty, options: Extractive, budget: int
 ) -> list[int]:
-    """Take the sentence of the highest gain until about ``budget`` words are there or nothing is
-    gained: indices in document order."""
+    """Return the indices of chosen sentences, in document order.
+
+    Choose the sentence of the highest gain until about ``budget`` words are chosen or none gains
+    anything.
+    """
     chosen: list[int] = []
-    said: set[str] = set()
+    used: set[str] = set()
     length = 0
     left = set(range(len(sentences)))
     while left and length < budget:
         fits = [
             i
             for i in sorted(left)
-            if len(sentences[i].content & said) <= options.redundancy * len(sentences[i].content)
-            and (not chosen or length + len(sentences[i].words) <= budget * 1.2)
+            if len(sentences[i].content & used) <= options.redundancy * len(sentences[i].content)
+            and (not chosen or length + len(sentences[i].words) <= budget * MAX_OVERRUN)
         ]
         if not fits:
             break
 
         def value(i: int) -> float:
-            won = worth.gain(i)
-            # A dangling start is fine right behind the sentence that it points to.
+            gain = worth.gain(i)
+            # A dangling sentence may follow the one that it points to.
             free = not sentences[i].dangles or any(
                 sentences[j].position == sentences[i].position - 1 for j in chosen
             )
-            return won if free or won < 0 else won * options.dangling
+            return gain if free or gain < 0 else gain * options.dangling
 
         best = max(fits, key=value)
         if value(best) <= 0 and length >= options.min_words:
             break
         worth.take(best)
-        said |= sentences[best].content
+        used |= sentences[best].content
         length += len(sentences[best].words)
         chosen.append(best)
         left.remove(best)
@@ -181,12 +187,12 @@ def choose(
 def extract(
     document: str, reference: str | None, options: Extractive, budget: int | None = None
 ) -> str | None:
-    """The target for a document: its chosen sentences, tidied and in order, None without any.
+    """Return the target for a document: its chosen sentences, tidied and in order, else None.
 
-    ``budget`` in words; by default that of the reference, within the options' limits. A first
-    sentence that dangles is left out where others stay.
+    ``budget`` in words; by default the length of the reference, within the options' limits. A
+    first sentence that dangles is left out where others stay.
     """
-    sentences = candidates(document)
+    sentences = candidates_of(SourceText.of(document))
     length = budget or (len(words_of(reference)) if reference else options.max_words // 2)
     length = min(max(length, options.min_words), options.max_words)
     chosen = choose(sentences, _worth(sentences, reference, options), options, length)

@@ -173,7 +173,8 @@ def test_extracts_follow_the_reference_or_the_document() -> None:
     assert found is not None and found.startswith("A brown dog")
     found = extractive.extract(STORY, None, options, budget=12)
     assert found is not None and "library" in found and "dog" not in found
-    assert extractive.extract("Too short.", None, options) is None
+    assert extractive.extract("", None, options) is None
+    assert extractive.extract("Table 3 lists them.\n\nIt is open.", None, options) == "It is open."
 
 
 def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:

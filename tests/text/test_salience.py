@@ -18,7 +18,7 @@ from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, InputSettings
 from longt5.text.features import FEATURES, Sentences
 from longt5.text.headings import heading_places
-from longt5.text.salience import FILE, Ranking, Salience
+from longt5.text.salience import SALIENCE_FILE, Ranking, Salience
 from longt5.text.source import SourceText
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
@@ -111,8 +111,8 @@ def test_likeness_is_symmetric_and_a_share(sentences) -> None:
     found = Sentences(SourceText.of(text))
     for i in range(len(found.spans)):
         for j in range(len(found.spans)):
-            assert -1e-9 <= found.alike(i, j) <= 1 + 1e-9
-            assert found.alike(i, j) == pytest.approx(found.alike(j, i))
+            assert -1e-9 <= found.similarity(i, j) <= 1 + 1e-9
+            assert found.similarity(i, j) == pytest.approx(found.similarity(j, i))
 
 
 @pytest.mark.parametrize("words", [5, 20, 45, 500])
@@ -151,9 +151,9 @@ def test_it_lies_beside_the_weights(bundled, tmp_path) -> None:
     bundled.save(tmp_path)
     assert Salience.load(tmp_path) == bundled
     assert Salience.load(tmp_path / "nowhere") is None
-    values = json.loads((tmp_path / FILE).read_text())
+    values = json.loads((tmp_path / SALIENCE_FILE).read_text())
     values["features"].remove("late")
-    (tmp_path / FILE).write_text(json.dumps(values))
+    (tmp_path / SALIENCE_FILE).write_text(json.dumps(values))
     with pytest.raises(ValueError, match="features"):
         Salience.load(tmp_path)
 
@@ -188,11 +188,11 @@ def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
 
 
 def test_a_ranking_that_is_none_is_said(tmp_path) -> None:
-    values = json.loads((assets_dir() / "model" / FILE).read_text("utf-8"))
+    values = json.loads((assets_dir() / "model" / SALIENCE_FILE).read_text("utf-8"))
     whole = {"features": values["features"]}
     for damaged in ([], {}, whole, values | {"hidden": 3}, values | {"unknown": 1}):
-        (tmp_path / FILE).write_text(json.dumps(damaged))
-        with pytest.raises(ValueError, match=FILE):
+        (tmp_path / SALIENCE_FILE).write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match=SALIENCE_FILE):
             Salience.load(tmp_path)
 
 
@@ -204,10 +204,10 @@ def test_without_pairs_it_says_what_is_needed() -> None:
 def test_a_folder_with_a_ranking_holds_a_model_that_copies(tmp_path) -> None:
     bundled = assets_dir() / "model"
     for path in bundled.iterdir():
-        if path.name not in (FILE, "README.md"):
+        if path.name not in (SALIENCE_FILE, "README.md"):
             (tmp_path / path.name).symlink_to(path)
     plain = Summarizer.load(str(tmp_path), device="cpu")
-    (tmp_path / FILE).symlink_to(bundled / FILE)
+    (tmp_path / SALIENCE_FILE).symlink_to(bundled / SALIENCE_FILE)
     ranked = Summarizer.load(str(tmp_path), device="cpu")
     assert ranked.is_extractive and not plain.is_extractive
     # A run of one is not gone on with by the other.

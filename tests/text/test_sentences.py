@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 
 from longt5.text.headings import heading_places, without_headings
 from longt5.text.sentences import (
+    after_stop,
+    contains_stop,
+    ends_clause,
+    ends_sentence,
     finish_text,
     sentence_ends,
+    sentence_starts,
     settled_sentences,
     split_sentences,
 )
@@ -137,3 +142,25 @@ def test_split_sentences_returns_spans() -> None:
 def test_two_characters_of_dense_scripts_count_as_a_word() -> None:
     assert count_words("two words") == 2
     assert count_words("中文字符 and one") == 4
+
+
+@pytest.mark.parametrize("line", ["It ends.", "“Is it so?”", "(It is.)", "好的。"])
+def test_a_line_may_end_a_sentence(line: str) -> None:
+    assert ends_sentence(line) and ends_clause(line)
+
+
+@pytest.mark.parametrize("line", ["as follows:", "one;", "It ends.12", "如下："])
+def test_a_line_may_end_a_clause_only(line: str) -> None:
+    assert ends_clause(line) and not ends_sentence(line)
+
+
+def test_sentences_start_after_the_end_of_others() -> None:
+    text = "See Fig. 2 for it. Then go on.\n\nNew words. 好的。再见"
+    starts = sentence_starts(text)
+    assert [text[start : start + 3] for start in starts] == ["The", "New", "好的。", "再见"]
+    assert sentence_starts(text, 10, 26) == [19]
+
+
+def test_stops_and_quotes_after_a_place_are_passed() -> None:
+    assert after_stop('He said "no." Then', 11) == 13 and after_stop("no more", 2) == 2
+    assert contains_stop("One. Two") and not contains_stop("3.5 km")

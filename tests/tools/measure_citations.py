@@ -25,11 +25,12 @@ import torch
 from app.documents.load import load_document
 from app.errors import AppError
 from app.events import Sentence
-from app.evidence.citations import WORD_PATTERN, Citer, Passage, find_passages
+from app.evidence.citations import Citer, Passage, find_passages
 from app.evidence.section_evidence import SectionEvidence
 from app.settings import assets_dir
 from app.summary.chunking import chunk_document
 from app.summary.summarizer import Options, Summarizer
+from longt5.text.words import words_of
 
 MIN_RUN_WORDS = 6
 METHODS = ("attention", "overlap", "both")
@@ -69,11 +70,6 @@ class Score:
             for m in METHODS
         )
         return f"{name[:38]:38} {self.judged:9}{cells}"
-
-
-def words_of(text: str) -> list[str]:
-    """Return lower-case words, split as the citations split them."""
-    return WORD_PATTERN.findall(text.lower())
 
 
 def longest_runs(sentence: str, passages: Sequence[Passage], text: str) -> set[int]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from longt5.text.headings import MARKDOWN_HEADING
 from longt5.text.sentences import MAX_WRAPPED_LINE
 
 from ...errors import EmptyFile
@@ -29,7 +30,6 @@ _LOG_ENTRY_OR_SPEAKER = re.compile(
     r"\[?\d{4}-\d\d-\d\d[T ]|\[\d{1,2}:\d\d(?::\d\d)?\]|\d{1,2}:\d\d:\d\d\b"
     r"|[A-Z][A-Z .'’-]{1,30}:\s"
 )
-_MARKDOWN_HEADING = re.compile(r"#{1,6}\s")
 _GUTENBERG_START, _GUTENBERG_END = (
     re.compile(rf"^[ \t]*\*\*\* ?{edge} OF TH(?:E|IS) PROJECT GUTENBERG EBOOK.*$", re.M)
     for edge in ("START", "END")
@@ -116,7 +116,7 @@ def _set_apart(lines: Sequence[str]) -> Iterator[str]:
         cells = label + _COLUMN_GAP.sub(_CELL_SEPARATOR, rest)
         if cells != body:
             yield from ("", cells, "")
-        elif _MARKDOWN_HEADING.match(body):
+        elif MARKDOWN_HEADING.match(body):
             yield from ("", body, "")
         elif len(body) > MAX_WRAPPED_LINE:
             goes_on = following.lstrip()[:1].islower()
