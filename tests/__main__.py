@@ -16,7 +16,7 @@ REMEDY = "No Chromium found. Install one with: python -m playwright install --wi
 
 
 def starts(executable: str | None) -> bool:
-    """Whether Playwright can open a page with it; None means Playwright's own Chromium."""
+    """Return whether Playwright can open a page with a browser; None means Playwright's own."""
     from playwright.sync_api import Error, sync_playwright
 
     try:

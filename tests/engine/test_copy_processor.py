@@ -49,7 +49,7 @@ def test_sentences_are_tidied_and_encoded_only_where_they_change() -> None:
 
 
 def slow_after(sentences: list[list[int]], recent: Sequence[int]) -> set[int]:
-    """What follows the longest end of `recent` in any sentence, by looking at every place."""
+    """Return what follows the longest end of `recent` in any sentence, by trying every place."""
     framed = [[BEGIN, *s, END] for s in sentences]
     for size in range(len(recent), 0, -1):
         tail = list(recent[-size:])
@@ -156,7 +156,7 @@ def model() -> LongT5ForConditionalGeneration:
 
 
 def joins(tokens: list[int], sentences: list[list[int]]) -> bool:
-    """Whether tokens are whole sentences in a row, the last one perhaps cut off."""
+    """Return whether tokens are whole sentences in a row; the last one may be cut off."""
     if not tokens:
         return True
     return any(

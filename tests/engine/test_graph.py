@@ -133,7 +133,7 @@ def test_a_recorded_cache_is_freed_with_its_last_reference(
 
 @pytest.fixture
 def fake_cuda(monkeypatch: pytest.MonkeyPatch):
-    """What a recording asks of torch.cuda, without a GPU: streams and graphs that are only names.
+    """Replace what a recording uses of torch.cuda by streams and graphs that are only names.
     The current stream, and the streams that were made."""
     seen = SimpleNamespace(current="usual", made=[], broken=None)
 

@@ -387,7 +387,7 @@ def native_checks_pass() -> bool:
     "fewer", [[NO_AVX512_FLAGS], ["-mno-avx512bf16"], ["-mno-avx512bf16", "-mno-avx512vnni"]]
 )
 def test_the_compiled_kernel_is_right_with_fewer_instructions(fewer) -> None:
-    """What the machine at hand can do more is left out when compiling."""
+    """Compile without the instructions that only this machine has."""
     with compiled_with(*fewer) as library, torch.no_grad():
         assert library is not None
         assert native_checks_pass()

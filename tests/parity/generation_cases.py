@@ -192,7 +192,7 @@ class Answer:
     search: Any
 
     def dead_end(self, row: int) -> bool:
-        """Whether the rules forbade every token, so that transformers returns leftovers."""
+        """Return whether the rules forbade every token, so that transformers returns leftovers."""
         return isinstance(self.search, Traced) and not bool(self.search.is_finished[row, 0])
 
 
