@@ -57,7 +57,7 @@ METRICS = {
 }
 
 
-class SourceDocument:
+class ScoredDocument:
     """A document and its n-grams, computed once for all systems."""
 
     def __init__(self, text: str) -> None:
@@ -101,7 +101,7 @@ def sentence_lines(text: str) -> str:
     return "\n".join(" ".join(text[a:b].split()) for a, b in split_sentences(text))
 
 
-def summary_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
+def summary_scores(source: ScoredDocument, prediction: str) -> dict[str, float]:
     """Score length, copying, repetition, support and end of a summary; shares are percentages."""
     return {
         "words": float(count_words(prediction)),
@@ -111,7 +111,7 @@ def summary_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
     }
 
 
-def copying_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
+def copying_scores(source: ScoredDocument, prediction: str) -> dict[str, float]:
     """Score how much of a summary is in the source, and how much of it repeats itself.
 
     Every occurrence counts. A summary too short for an n-gram has copied and repeated none.
@@ -131,7 +131,7 @@ def copying_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
     }
 
 
-def support_scores(source: SourceDocument, prediction: str) -> dict[str, float]:
+def support_scores(source: ScoredDocument, prediction: str) -> dict[str, float]:
     """Check numbers and names by :mod:`longt5.text.claims` against the whole document."""
     flags = check(prediction, source.text, source.text)
     sentences = split_sentences(prediction)

@@ -16,7 +16,7 @@ from ..training.corpus import Record
 from .baselines import MAX_RANKED
 from .bootstrap import BOOTSTRAP_SAMPLES, CONFIDENCE_LEVEL, interval
 from .checkpoints import Checkpoint
-from .metrics import METRICS, SourceDocument, rouge_scorer, summary_scores
+from .metrics import METRICS, ScoredDocument, rouge_scorer, summary_scores
 
 Scores = dict[str, float]
 Systems = Mapping[str, "Checkpoint | Callable[[Record, int], str]"]
@@ -47,7 +47,7 @@ def score_systems(
         batch = records[begin : begin + batch_size]
         written = _summarize_batch(batch, systems)
         for at, record in enumerate(batch):
-            source = SourceDocument(record.document)
+            source = ScoredDocument(record.document)
             texts = {name: rows[at][0] for name, rows in written.items()}
             summaries.append(texts)
             scores.append(

@@ -50,7 +50,7 @@ def test_rouge_lsum_splits_sentences_by_itself() -> None:
 
 
 def test_copying_scores_count_every_occurrence() -> None:
-    source = metrics.SourceDocument("a b c d e f")
+    source = metrics.ScoredDocument("a b c d e f")
     assert metrics.copying_scores(source, "a b c d. A b c d") == {
         "copied_words": 100,
         "copied_4grams": 100 * 2 / 5,
@@ -61,7 +61,7 @@ def test_copying_scores_count_every_occurrence() -> None:
 
 
 def test_support_scores_use_the_claims_check() -> None:
-    source = metrics.SourceDocument("Ann Lee paid 40 euros in Paris.")
+    source = metrics.ScoredDocument("Ann Lee paid 40 euros in Paris.")
     got = metrics.support_scores(source, "Then Ann Lee paid 41 euros. She was in Rome and Paris.")
     assert got == {"supported": 0, "wrong_numbers": 1, "wrong_names": 1}
     assert metrics.support_scores(source, "It cost 40 euros.")["supported"] == 100
