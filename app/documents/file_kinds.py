@@ -108,7 +108,7 @@ def _refusal(data: bytes, name: str, suffix: str, looks: str) -> str:
         program = _LOCKABLE[suffix]
         return f"“{name}” is protected by a password: save a copy without one in {program} first."
     if not looks:
-        return f"“{name}” is of no kind that can be read here: {_CHOOSE_OTHER}."
+        return f"“{name}” is not a kind of file that can be read here: {_CHOOSE_OTHER}."
     kind = next((kind for kind, ends in SUFFIXES.items() if suffix in ends), "")
     what = "a document or text" if kind in ("", *_KINDS_BY_NAME) else _KIND_NAMES[kind]
     return f"“{name}” is not {what}; it looks like {looks}: {_CHOOSE_OTHER}."

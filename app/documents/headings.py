@@ -32,7 +32,7 @@ class PageRange(NamedTuple):
 
 @dataclass(frozen=True)
 class Heading:
-    """Where a section begins, in characters of the joined text; level 1 is the highest."""
+    """The start of a section, in characters of the joined text; level 1 is the highest."""
 
     start: int
     title: str

@@ -1,4 +1,4 @@
-"""What reading a document may cost: every limit, in one place."""
+"""Limits on the size of a document and on the time and memory of reading it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the lines of a page stand on it: type, margins, space above, cells of rows."""
+"""The layout of a page's lines: type, margins, space above, cells of rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ _MIN_BODY_LETTERS = 21  # of a line that shows the usual type; shorter ones are 
 
 @dataclass(frozen=True)
 class LineLayout:
-    """How a line stands on its page. `size` is in points; `left` (margin), `space_right` (to the
-    right margin of its column, None when unknown) and `space_above` (to the line above, 0 when
-    unknown) are in type sizes. `is_row`: wide gaps split the line into cells. `index` counts the
-    lines of the page. `bold_letters` counts the letters and digits that the line begins with in
-    bold, 0 where it also ends in bold; `is_lead_set_off`: more than a space follows these.
-    `is_new_cell`: the line is in another cell of a table than the line above."""
+    """The type of a line and its place on the page.
+
+    `size` is in points. In type sizes: `left` is the margin, `space_right` reaches to the right
+    margin of the line's column (None when unknown), `space_above` to the line above (0 when
+    unknown). `is_row`: wide gaps split the line into cells. `is_new_cell`: the line is in another
+    cell of a table than the line above. `index` counts the lines of the page. `bold_letters`
+    counts the letters and digits that the line begins with in bold, 0 where it also ends in bold;
+    `is_lead_set_off`: more than a space follows these.
+    """
 
     size: float
     is_bold: bool = False

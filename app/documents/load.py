@@ -101,8 +101,8 @@ def require_text(document: Document) -> None:
     if any(p.status == "skipped" and p.number not in left_out for p in document.pages):
         if left_out:
             raise EmptyFile(
-                f"“{document.name}” has on the chosen pages only what is left out, such as a table "
-                "of contents or an imprint: choose others."
+                f"“{document.name}” has only text that is left out on the chosen pages, such as a "
+                "table of contents or an imprint: choose others."
             )
         raise EmptyFile(f"“{document.name}” has no text on the chosen pages: choose others.")
     raise EmptyFile(f"“{document.name}” has no text on any page: choose another file.")

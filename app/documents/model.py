@@ -1,4 +1,4 @@
-"""The document model: what a reader extracts from a file, and the document made of it."""
+"""The document model: the extract that a reader returns, and the document made of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OnProgress = Callable[[int, int], None]  # is called with (pages read, pages)
 
 
 class BlockKind(str, Enum):
-    """What a block of text is."""
+    """The kind of a block of text."""
 
     HEADING = "heading"
     PARAGRAPH = "paragraph"
@@ -85,8 +85,8 @@ class ExtractedPage:
 
 @dataclass(frozen=True)
 class Extracted:
-    """All that a reader found in a file. `notes` tell how it was read, `losses` what was left
-    out; `contents` are the pages, from 1, that lost a table of contents."""
+    """The extract of a file. `notes` warn about the way it was read, `losses` about text that was
+    left out; `contents` are the pages, from 1, that lost a table of contents."""
 
     unit: Unit
     pages: tuple[ExtractedPage, ...]

@@ -1,7 +1,8 @@
-"""Where a paragraph ends between two lines: ordered tables of named rules, each with an example.
+"""Paragraph breaks between lines: ordered tables of named rules, each with an example.
 
-With layouts (size, weight and place of each line) the page itself tells; without, the lengths of
-lines and their first and last characters must do. The first rule that applies decides.
+Rules by layout use the size, weight and place of each line; where these are unknown, rules by
+length use the number of characters and the first and last of them. The first rule that applies
+decides.
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ _ALWAYS_SHORT = 30  # of a heading on a line of its own
 
 @dataclass(frozen=True)
 class LinePair:
-    """Two lines that follow each other, and what tells whether a paragraph ends between them:
-    the line after them, their layouts, the usual style of the document, and the characters of a
-    full line."""
+    """Two lines that follow each other, with the context that the rules need: the line after them,
+    their layouts, the usual style of the document, and the characters of a full line."""
 
     before: str
     line: str
@@ -64,17 +64,17 @@ class LinePair:
         return self.above, self.below
 
     @cached_property
-    def ends_clause_before(self) -> bool:
+    def ends_clause(self) -> bool:
         """Return whether the first line ends a sentence or a clause."""
         return ends_clause(self.before)
 
     @property
-    def goes_on_small(self) -> bool:
+    def continues_lowercase(self) -> bool:
         """Return whether the second line begins with a small letter."""
         return self.line[0].islower()
 
     @cached_property
-    def is_in_heading_type(self) -> bool:
+    def has_heading_type(self) -> bool:
         """Return whether the second line is larger than the text, or bold where the text is
         not."""
         _, below = self.layouts
@@ -88,7 +88,7 @@ class LinePair:
         return abs(below.size / above.size - 1) > _OTHER_SIZE or above.is_bold != below.is_bold
 
     @cached_property
-    def is_short(self) -> bool:
+    def has_short_first_line(self) -> bool:
         """Return whether the first word of the second line would have fitted on the first."""
         space = self.layouts[0].space_right
         if space is None:
@@ -111,7 +111,7 @@ class LinePair:
 
 @dataclass(frozen=True)
 class BreakRule:
-    """What stands between two lines where the rule applies, with an example of such lines."""
+    """The separator of two lines to which the rule applies, with an example of such lines."""
 
     name: str
     separator: str
@@ -125,19 +125,19 @@ def rule_for(pair: LinePair) -> BreakRule:
     return next(rule for rule in (*BREAKS_ALWAYS, *rules) if rule.applies(pair))
 
 
-def _is_in_other_cell(pair: LinePair) -> bool:
+def _begins_other_cell(pair: LinePair) -> bool:
     above, below = pair.layouts
     if not below.is_new_cell:
         return False
     # A sentence may go on from a full line in the next column of the page.
     is_full = above.space_right is None or above.space_right <= pair.first_word_width
     is_column = is_full and pair.indent > 0 and len(pair.before) > pair.full_width / 2
-    return pair.ends_clause_before or not (is_column or pair.goes_on_small)
+    return pair.ends_clause or not (is_column or pair.continues_lowercase)
 
 
 def _has_wide_space(pair: LinePair) -> bool:
     usual = max(pair.body.space_above, _MIN_LINE_SPACE)
-    if pair.is_in_heading_type:
+    if pair.has_heading_type:
         usual = _HEADING_LINE_SPACE
     return pair.layouts[1].space_above > _WIDE_SPACE * usual
 
@@ -169,7 +169,7 @@ def _has_heading_by_length(pair: LinePair) -> bool:
 
 
 def _is_full_by_length(pair: LinePair) -> bool:
-    share = _SHORT_AFTER_STOP if pair.ends_clause_before else _SHORT_WITHOUT_STOP
+    share = _SHORT_AFTER_STOP if pair.ends_clause else _SHORT_WITHOUT_STOP
     return not len(pair.before) < share * pair.full_width
 
 
@@ -194,7 +194,7 @@ BREAKS_ALWAYS = (
     BreakRule(
         "cut word",
         SAME_PARAGRAPH,
-        lambda p: CUT_WORD.search(p.before) is not None and p.goes_on_small,
+        lambda p: CUT_WORD.search(p.before) is not None and p.continues_lowercase,
         LinePair("The har-", "bour is open."),
     ),
 )
@@ -214,7 +214,7 @@ BREAKS_BY_LAYOUT = (
     BreakRule(
         "other cell of a table",
         NEW_PARAGRAPH,
-        _is_in_other_cell,
+        _begins_other_cell,
         LinePair("twice a year.", "Three", _SHORT_LAYOUT, _CELL_LAYOUT),
     ),
     BreakRule(
@@ -222,8 +222,8 @@ BREAKS_BY_LAYOUT = (
         SAME_PARAGRAPH,
         lambda p: (
             p.has_other_type
-            and not p.ends_clause_before
-            and p.goes_on_small
+            and not p.ends_clause
+            and p.continues_lowercase
             and p.layouts[0].size < LARGE_TYPE * p.body.size
         ),
         LinePair(_FULL_TEXT, "quickly", _FULL_LAYOUT, _BOLD_LAYOUT),
@@ -243,24 +243,24 @@ BREAKS_BY_LAYOUT = (
     BreakRule(
         "numbered heading below another",
         NEW_PARAGRAPH,
-        lambda p: p.is_in_heading_type and NUMBERED_HEADING.match(p.line) is not None,
+        lambda p: p.has_heading_type and NUMBERED_HEADING.match(p.line) is not None,
         LinePair("2 Floods", "2.1 The mill", _LARGE_LAYOUT, _LARGE_LAYOUT),
     ),
     BreakRule(
         "titles aligned below each other",
         NEW_LINE,
         lambda p: (
-            p.is_in_heading_type
-            and p.is_short
+            p.has_heading_type
+            and p.has_short_first_line
             and abs(p.indent) < _SAME_LEFT
-            and not p.goes_on_small
+            and not p.continues_lowercase
         ),
         LinePair("Anna Wood", "Peter Hale", _LARGE_SHORT_LAYOUT, _LARGE_SHORT_LAYOUT),
     ),
     BreakRule(
         "heading on several lines",
         SAME_PARAGRAPH,
-        lambda p: p.is_in_heading_type,
+        lambda p: p.has_heading_type,
         LinePair(
             "What the river did to the", "Village and its Mill", _LARGE_LAYOUT, _LARGE_SHORT_LAYOUT
         ),
@@ -268,25 +268,27 @@ BREAKS_BY_LAYOUT = (
     BreakRule(
         "numbered item",
         NEW_PARAGRAPH,
-        lambda p: _NUMBER_BULLET.match(p.line) is not None and (p.ends_clause_before or p.is_short),
+        lambda p: (
+            _NUMBER_BULLET.match(p.line) is not None and (p.ends_clause or p.has_short_first_line)
+        ),
         LinePair("We decide:", "1. Build a bridge", _FULL_LAYOUT, _FULL_LAYOUT),
     ),
     BreakRule(
         "indented first line",
         NEW_PARAGRAPH,
-        lambda p: p.ends_clause_before and _MIN_INDENT < p.indent < _MAX_INDENT,
+        lambda p: p.ends_clause and _MIN_INDENT < p.indent < _MAX_INDENT,
         LinePair(f"{_FULL_TEXT}.", "Nobody slept", _FULL_LAYOUT, _INDENTED_LAYOUT),
     ),
     BreakRule(
         "short last line",
         NEW_PARAGRAPH,
-        lambda p: p.ends_clause_before and p.is_short and not p.goes_on_small,
+        lambda p: p.ends_clause and p.has_short_first_line and not p.continues_lowercase,
         LinePair("It rose.", "Nobody slept", _SHORT_LAYOUT, _FULL_LAYOUT),
     ),
     BreakRule(
         "full line",
         SAME_PARAGRAPH,
-        lambda p: not p.is_short or p.goes_on_small,
+        lambda p: not p.has_short_first_line or p.continues_lowercase,
         LinePair(_FULL_TEXT, "Miller Lane", _FULL_LAYOUT, _FULL_LAYOUT),
     ),
     BreakRule(
@@ -312,19 +314,19 @@ BREAKS_BY_LENGTH = (
     BreakRule(
         "numbered item after a sentence",
         NEW_PARAGRAPH,
-        lambda p: p.ends_clause_before and _NUMBER_BULLET.match(p.line) is not None,
+        lambda p: p.ends_clause and _NUMBER_BULLET.match(p.line) is not None,
         LinePair("We decide:", "(a) a bridge,"),
     ),
     BreakRule(
         "full line by its length",
         SAME_PARAGRAPH,
-        lambda p: p.goes_on_small or _is_full_by_length(p),
+        lambda p: p.continues_lowercase or _is_full_by_length(p),
         LinePair(_FULL_TEXT, "Miller Lane"),
     ),
     BreakRule(
         "short last line by its length",
         NEW_PARAGRAPH,
-        lambda p: p.ends_clause_before,
+        lambda p: p.ends_clause,
         LinePair("It rose.", "Nobody slept"),
     ),
     BreakRule(

@@ -33,7 +33,7 @@ _READING_ERRORS: dict[str, type[AppError]] = {
 
 @dataclass(frozen=True)
 class ReadProgress:
-    """How many pages are read, of how many."""
+    """The number of pages read, and of all pages."""
 
     done: int
     total: int

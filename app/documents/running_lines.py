@@ -29,7 +29,7 @@ class Edge(NamedTuple):
 
 
 class NumberPlace(NamedTuple):
-    """Where a line holds a number, and by how much it is ahead of the page's index."""
+    """The place of a number in a line, and how far the number is ahead of the page's index."""
 
     is_top: bool
     is_first_word: bool

@@ -529,7 +529,7 @@ def test_imprint_and_acknowledgements_are_left_out_with_a_warning(load) -> None:
     assert tuple(map(str, document.warnings)) == (said,)
     assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
     assert msgspec.convert(json.loads(json.dumps(asdict(document))), Document) == document
-    with pytest.raises(errors.EmptyFile, match="only what is left out, such as .* an imprint"):
+    with pytest.raises(errors.EmptyFile, match="only text that is left out .* an imprint"):
         require_text(select_pages(document, "3-4"))
     chosen = coverage_of(select_pages(document, "2,5"), (), None)[:5]
     assert [status for _, status in chosen] == ["skipped", "imprint", "skipped", "skipped", "read"]

@@ -1,4 +1,4 @@
-"""How readable a page's text is: chooses between two readers and detects garbled text."""
+"""The readability of a page's text: the better of two readings is chosen, garbled text found."""
 
 from __future__ import annotations
 
