@@ -13,8 +13,8 @@ from .sentences import (
     sentence_ends,
 )
 
-# Longer lines are sentences without a stop. Chosen by hand: the longest titles of papers in the
-# samples have 80 to 90 characters.
+# Longer lines are sentences without a stop. Chosen by hand: with much less, the titles of papers
+# would be lost, with much more, short paragraphs that a colon ends would be headings.
 MAX_HEADING_CHARACTERS = 90
 
 # Parts of a heading line: signs of Markdown, a number or the name of a part, a title.

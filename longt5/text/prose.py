@@ -21,8 +21,8 @@ from .sentences import (
 )
 from .words import STOPWORDS, count_words
 
-# Shorter is a heading or an answer, longer is a table or a listing. Both chosen by hand: at 3
-# words "See page 9." is quoted, below 600 characters whole sentences of contracts get lost.
+# Shorter is a heading or an answer ("See page 9."), longer is a table or a listing without its
+# form, or a clause that would be a whole summary. Both chosen by hand.
 MIN_SENTENCE_WORDS, MAX_SENTENCE_CHARACTERS = 4, 600
 # A heading, or the date of a page, is short; a numbered clause and "Published in 1859, the book
 # made ..." have more words. Chosen by hand.

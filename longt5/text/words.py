@@ -18,7 +18,7 @@ STOPWORDS = frozenset(
 )
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-# Words whose stem is remembered: more than the vocabulary of a long book, some 10 MB.
+# Words whose stem is remembered: more than the vocabulary of a long book, some 20 MB.
 _CACHED_STEMS = 1 << 16
 _stemmer_lock = threading.Lock()  # a Snowball stemmer keeps the word at hand in itself
 

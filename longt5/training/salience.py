@@ -1,8 +1,8 @@
-"""The network of :mod:`longt5.text.salience`, learnt from pairs of documents and summaries.
+"""The network of :mod:`longt5.text.salience` is fitted to pairs of documents and summaries.
 
-A softmax over each document's sentences is fitted to what each of them, for its length, shares
-with the summary. Of a long document a later part counts as well, since sections are ranked one
-by one. A thousand weights: some thousand pairs are plenty, and minutes are enough.
+The target is a softmax over the candidates of a document, by the share of each that its summary
+repeats. A long document gives a second example from a later part, since sections are ranked one
+by one. The network has some 500 weights: a few thousand pairs and a few minutes are enough.
 """
 
 from __future__ import annotations
@@ -23,24 +23,30 @@ from ..text.words import words_of
 from .corpus import Record
 from .extractive import Overlap
 
-CHARACTERS = 17_000  # of a document: about what a window of 4,096 tokens holds
-LEAST = 8_000  # characters of a later part
-FEWEST = 4  # sentences among which there is a choice
-SHARPNESS = 8.0  # how fast a sentence's share falls with what it has of the summary
-HIDDEN = 16
-EPOCHS, BATCH, RATE, DECAY = 10, 32, 0.01, 0.01
+# Characters of a document: about what a window of 4,096 tokens holds, since sections of that size
+# are ranked one by one.
+WINDOW_CHARACTERS = 17_000
+# Characters of a later part: a shorter one is no section that a run would summarize. By hand.
+MIN_LATER_CHARACTERS = 8_000
+MIN_CHOICES = 4  # candidates: among fewer nearly all are chosen, and nothing is learnt
+# How fast the target share of a sentence falls with its gain. Chosen by hand: much lower, and all
+# sentences are equal; much higher, and only the best one counts.
+TARGET_SHARPNESS = 8.0
+HIDDEN_UNITS = 16  # chosen with the features on the held-out pairs (assets/model/README.md)
+EPOCHS, BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 10, 32, 0.01, 0.01
 
-Pair = tuple[Tensor, Tensor]  # features [n, F], and the softmax that is wanted [n]
+TrainingPair = tuple[Tensor, Tensor]  # features [n, F], and the softmax to learn [n]
 
 
 class Network(nn.Module):
-    """Features [n, F] -> scores [n]; ``mean`` and ``spread`` of the features make them alike."""
+    """Features [n, F] -> scores [n]; ``mean`` and ``spread`` normalize the features."""
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
         super().__init__()
         self.mean, self.spread = mean, spread
         self.linear = nn.Linear(len(FEATURES), 1, bias=False)
-        self.hidden, self.out = nn.Linear(len(FEATURES), HIDDEN), nn.Linear(HIDDEN, 1, bias=False)
+        self.hidden = nn.Linear(len(FEATURES), HIDDEN_UNITS)
+        self.out = nn.Linear(HIDDEN_UNITS, 1, bias=False)
         nn.init.zeros_(self.linear.weight)
         nn.init.normal_(self.out.weight, std=0.01)
 
@@ -49,7 +55,7 @@ class Network(nn.Module):
         return (self.linear(x) + self.out(self.hidden(x).relu())).squeeze(-1)
 
     def folded(self) -> Salience:
-        """The same for features as they are."""
+        """Return the network for features that are not normalized."""
         hidden = self.hidden.weight / self.spread
         return Salience(
             _row(self.linear.weight[0] / self.spread),
@@ -64,7 +70,7 @@ def _row(values: Tensor) -> Row:
 
 
 def fit(records: Sequence[Record], seed: int = 0) -> Salience:
-    """Learn from the records that have a summary. Raises UserError without any."""
+    """Fit a network to the records that have a summary. Raises UserError without any."""
     parts = ((record, later) for record in tqdm(records, unit="doc") for later in (False, True))
     pairs = [pair for part in parts if (pair := _pair(*part)) is not None]
     if not pairs:
@@ -73,45 +79,46 @@ def fit(records: Sequence[Record], seed: int = 0) -> Salience:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(everything.mean(0), everything.std(0).clamp(min=1e-3))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    steps = EPOCHS * -(-len(pairs) // BATCH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    steps = EPOCHS * -(-len(pairs) // BATCH_SIZE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     rng = random.Random(seed)
     for _ in range(EPOCHS):
         rng.shuffle(pairs)
-        for first in range(0, len(pairs), BATCH):
+        for first in range(0, len(pairs), BATCH_SIZE):
             optimizer.zero_grad()
-            _loss(network, pairs[first : first + BATCH]).backward()
+            _loss(network, pairs[first : first + BATCH_SIZE]).backward()
             optimizer.step()
             schedule.step()
     with torch.no_grad():
         return network.folded()
 
 
-def _loss(network: Network, batch: Sequence[Pair]) -> Tensor:
+def _loss(network: Network, batch: Sequence[TrainingPair]) -> Tensor:
     scores = network(torch.cat([x for x, _ in batch])).split([len(x) for x, _ in batch])
     pairs = zip(scores, batch, strict=True)
     return -torch.stack([wanted @ found.log_softmax(0) for found, (_, wanted) in pairs]).mean()
 
 
 def _part(document: str, later: bool) -> str:
-    """What one window reads: the beginning, or what comes after it ("" for too little)."""
+    """Return the first window of a document, or the one after it; "" where that is too short."""
     if not later:
-        return document[:CHARACTERS]
-    rest = document[CHARACTERS : 2 * CHARACTERS]
+        return document[:WINDOW_CHARACTERS]
+    rest = document[WINDOW_CHARACTERS : 2 * WINDOW_CHARACTERS]
     ends = sentence_ends(rest)
-    return rest[ends[0] :] if len(rest) >= LEAST and ends else ""
+    return rest[ends[0] :] if len(rest) >= MIN_LATER_CHARACTERS and ends else ""
 
 
-def _pair(record: Record, later: bool) -> Pair | None:
+def _pair(record: Record, later: bool) -> TrainingPair | None:
+    """Return the features and targets of one window, None where there is nothing to choose."""
     text = _part(record.document, later)
     source = SourceText.of(text)
     spans = source.candidates
-    if record.summary is None or len(spans) < FEWEST:
+    if record.summary is None or len(spans) < MIN_CHOICES:
         return None
     worth = Overlap([words_of(text[a:b]) for a, b in spans], record.summary, [0.0] * len(spans))
     gains = torch.tensor([worth.gain(i) for i in range(len(spans))])
     if not gains.any():
         return None
     features = torch.tensor(Sentences(source).features(later), dtype=torch.float32)
-    return features, (SHARPNESS * gains / gains.max()).softmax(0)
+    return features, (TARGET_SHARPNESS * gains / gains.max()).softmax(0)
