@@ -11,11 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-REMEDY = "No Chromium found. Install one with: python -m playwright install --with-deps chromium"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NO_CHROMIUM = (
+    "No Chromium found. Install one with: python -m playwright install --with-deps chromium"
+)
 
 
-def starts(executable: str | None) -> bool:
+def can_open_a_page(executable: str | None) -> bool:
     """Return whether Playwright can open a page with a browser; None means Playwright's own."""
     from playwright.sync_api import Error, sync_playwright
 
@@ -30,14 +32,14 @@ def starts(executable: str | None) -> bool:
     return True
 
 
-def on_machine() -> str | None:
-    """A working Chromium from PATH."""
-    found = (shutil.which(name) for name in NAMES)
-    return next((path for path in found if path and starts(path)), None)
+def chromium_on_path() -> str | None:
+    """Return the path of a working Chromium in PATH."""
+    found = (shutil.which(name) for name in CHROMIUM_NAMES)
+    return next((path for path in found if path and can_open_a_page(path)), None)
 
 
-def quietly(command: list[str], limit_s: float = 600) -> bool:
-    """Run a command that nobody can answer; True when it succeeded."""
+def run_unattended(command: list[str], limit_s: float = 600) -> bool:
+    """Run a command with no input; return True when it succeeded."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=limit_s, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -45,36 +47,36 @@ def quietly(command: list[str], limit_s: float = 600) -> bool:
     return done.returncode == 0
 
 
-def from_system() -> str | None:
-    """Install Chromium with apt, as root only, saying so first."""
+def install_with_apt() -> str | None:
+    """Announce and run apt to install Chromium, as root only; return its path."""
     geteuid = getattr(os, "geteuid", None)  # not on Windows
     if geteuid is None or geteuid() != 0 or not shutil.which("apt-get"):
         return None
     print("No Chromium found: running apt-get update && apt-get install -y chromium", flush=True)
-    if quietly(["apt-get", "update"]):
-        quietly(["apt-get", "install", "-y", "chromium"])
-    return on_machine()
+    if run_unattended(["apt-get", "update"]):
+        run_unattended(["apt-get", "install", "-y", "chromium"])
+    return chromium_on_path()
 
 
 def find_chromium() -> tuple[bool, str | None]:
-    """(whether there is one, its path or None for Playwright's own)."""
-    path = on_machine()
+    """Return (found, path); the path of Playwright's own Chromium is None."""
+    path = chromium_on_path()
     if path:
         return True, path
-    if starts(None):
+    if can_open_a_page(None):
         return True, None
     install = [sys.executable, "-m", "playwright", "install", "chromium"]
-    if quietly(install) and starts(None):
+    if run_unattended(install) and can_open_a_page(None):
         return True, None
-    path = from_system()
+    path = install_with_apt()
     return path is not None, path
 
 
 def main(argv: list[str]) -> int:
-    """Pytest's exit code, or 1 when no Chromium can be had."""
+    """Return pytest's exit code, or 1 when no Chromium can be found or installed."""
     found, path = find_chromium()
     if not found:
-        print(REMEDY, file=sys.stderr)
+        print(NO_CHROMIUM, file=sys.stderr)
         return 1
     env = dict(os.environ)
     if path:
