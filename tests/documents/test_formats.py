@@ -32,18 +32,6 @@ from tests.documents.make_pdfs import PROSE, text_pdf
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def load(tmp_path):
-    """load(bytes, name, **options) -> Document"""
-
-    def read(data: bytes | str, filename: str, **options):
-        path = tmp_path / filename
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return load_document(path, **options)
-
-    return read
-
-
 def outline(document) -> list[tuple[str, int, int]]:
     return [(item.title, item.page, item.level) for item in document.outline]
 

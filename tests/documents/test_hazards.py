@@ -37,18 +37,6 @@ from tests.tools import fuzz_documents
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def load(tmp_path):
-    """load(bytes, name, **options) -> Document"""
-
-    def read(data: bytes | str, filename: str = "river.pdf", **options):
-        path = tmp_path / filename
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return load_document(path, **options)
-
-    return read
-
-
 def sentence_of(load, data: bytes | str, name: str = "river.pdf", **options) -> str:
     """The one sentence with which a file is refused."""
     with pytest.raises(errors.AppError) as caught:
