@@ -60,6 +60,12 @@ def evaluation_parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--subset", metavar="NAME", help="configuration of a data set on the hub")
     p.add_argument("--split", default="validation", metavar="NAME", help="default: validation")
+    _add_run_options(p)
+    return p
+
+
+def _add_run_options(p: argparse.ArgumentParser) -> None:
+    """Add the options of reading, decoding and computing."""
     p.add_argument("--batch-size", type=positive, default=1, metavar="N")
     p.add_argument(
         "--max-input-tokens",
@@ -93,7 +99,6 @@ def evaluation_parser() -> argparse.ArgumentParser:
     p.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
     p.add_argument("--device", default="auto", metavar="D")
     p.add_argument("--dtype", default="auto", metavar="T")
-    return p
 
 
 def evaluate(chosen: argparse.Namespace) -> None:
