@@ -6,7 +6,6 @@ KNOWN_OFFENDERS: dict[str, set[str]] = {
         "STAGE_LABELS",
     },
     "one meaning for a function": {
-        "SourceDocument",
         "is_local",
     },
     "docstrings in the imperative": {
@@ -19,8 +18,5 @@ KNOWN_OFFENDERS: dict[str, set[str]] = {
         "profile",
         "stands_for",
         "test_a_key_never_leaves_the_focus_nowhere",
-    },
-    "short functions": {
-        "evaluation_parser",
     },
 }
