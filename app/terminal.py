@@ -20,16 +20,11 @@ from .events import (
 from .export.formats import STREAMED_WRITERS
 from .runs.run_state import fraction_of
 from .summary.throughput import format_duration
+from .wording import STAGE_LABELS
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
 BAR_WIDTH = 20  # characters
-STAGE_LABELS = {
-    "reading": "Reading",
-    "loading": "Loading the model",
-    "encoding": "Understanding",
-    "decoding": "Writing",
-}
 
 
 def cut_to_width(text: str, columns: int) -> str:

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+# The stages of a run, as the page and the terminal name them.
+STAGE_LABELS = {
+    "waiting": "Waiting",
+    "reading": "Reading",
+    "loading": "Loading the model",
+    "encoding": "Analyzing",
+    "decoding": "Writing",
+    "done": "Done",
+    "stopped": "Stopped",
+}
+
 
 def counted(count: int, noun: str) -> str:
     """Return `1 word` or `2,310 words`."""

@@ -1,13 +1,14 @@
-// Copy; keys: Ctrl+Enter (or Cmd+Enter) summarizes, Escape closes what is open, or stops; arrows
-// turn the source's pages, or go along the strip. Focus goes to the source when it opens, and back;
-// it is never nowhere.
+// The Copy button, keyboard shortcuts and focus.
+// Ctrl+Enter or Cmd+Enter starts a run. Escape closes an open dialog or source page, or else stops
+// the run. Arrow keys turn the pages of the source, or move along the strip of pages.
+// Focus moves to the source when it opens and back when it closes; it is never lost.
 window.copySummary = async () => {
   const box = document.getElementById("summary");
   const copy = box ? box.cloneNode(true) : document.createElement("div");
   copy.querySelectorAll(".unsupported").forEach((element) => element.replaceWith("(no passage supports this)"));
   copy.querySelectorAll(".spoken, .strip, .legend, .include").forEach((element) => element.remove());
   copy.querySelectorAll(".cite").forEach((element) => element.replaceWith(`(${element.textContent})`));
-  // Only what is laid out has line breaks in its innerText.
+  // innerText has line breaks only for elements that are laid out, so lay it out off screen.
   copy.style.cssText = "position: fixed; left: -9999px";
   document.body.append(copy);
   const text = copy.innerText;
@@ -16,7 +17,7 @@ window.copySummary = async () => {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Without https the clipboard is closed to scripts, but not to a selection.
+    // navigator.clipboard needs https; copying a selection does not.
     const area = document.createElement("textarea");
     area.value = text;
     document.body.append(area);
@@ -31,21 +32,21 @@ window.copySummary = async () => {
 };
 
 let citedFrom = null;
-// Where the source covers the summary, as style.css has it, no Tab goes behind it.
+// On narrow screens (see style.css) the source covers the summary: keep Tab out of the summary.
 const narrow = matchMedia("(max-width: 800px)");
-const coverAnswer = () => {
+const blockCoveredSummary = () => {
   const source = document.querySelector("#source .source");
   document.getElementById("answer").inert = narrow.matches && source !== null;
 };
-narrow.addEventListener("change", coverAnswer);
+narrow.addEventListener("change", blockCoveredSummary);
 window.sourceShown = () => {
   const source = document.querySelector("#source .source");
   if (!source) return;
-  coverAnswer();
+  blockCoveredSummary();
   source.focus({preventScroll: true});
   const mark = source.querySelector("mark");
   if (mark) mark.scrollIntoView({block: "center"});
-  // The summary is narrower now: the sentence stays where it can be read.
+  // The summary column is narrower now, so scroll the cited sentence back into view.
   if (citedFrom && citedFrom.isConnected) citedFrom.scrollIntoView({block: "nearest"});
 };
 window.sourceClosed = () => {
@@ -53,33 +54,33 @@ window.sourceClosed = () => {
   if (citedFrom && citedFrom.isConnected) citedFrom.focus({preventScroll: true});
 };
 document.addEventListener("click", (event) => {
-  const asked = event.target.closest("[data-page]");
-  if (asked && !asked.closest("#source")) citedFrom = asked;
+  const opener = event.target.closest("[data-page]");
+  if (opener && !opener.closest("#source")) citedFrom = opener;
   const [ask, answer] = ["ask", "answer"].map((id) => document.getElementById(id));
-  // On a phone what is written lies below what was asked.
+  // On a phone the summary is below the form: scroll to it.
   if (event.target.closest("#run") && answer.offsetTop > ask.offsetTop) {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     answer.scrollIntoView({behavior: still ? "auto" : "smooth"});
   }
 }, true);
 
-// A key on a button that goes off or away would leave the focus nowhere: it goes to the line that
-// says what came of it, where neither Enter nor Space does anything.
-let held = null;
-const hold = ({target}) => { held = target.closest("#buttons, #answer, #source") && target; };
-document.addEventListener("keydown", hold, true);
-document.addEventListener("keyup", hold, true);
-document.addEventListener("pointerdown", () => { held = null; }, true);
+// When a key press disables or removes the focused button, move the focus to the status line. It
+// shows the result, and Enter and Space do nothing there.
+let pressed = null;
+const rememberPressed = ({target}) => { pressed = target.closest("#buttons, #answer, #source") && target; };
+document.addEventListener("keydown", rememberPressed, true);
+document.addEventListener("keyup", rememberPressed, true);
+document.addEventListener("pointerdown", () => { pressed = null; }, true);
 new MutationObserver(() => {
-  if (!held || held.getClientRects().length && !held.disabled) return;
-  const [lost, status] = [held, document.getElementById("status")];
-  held = null;
+  if (!pressed || pressed.getClientRects().length && !pressed.disabled) return;
+  const [lost, status] = [pressed, document.getElementById("status")];
+  pressed = null;
   if (![lost, document.body].includes(document.activeElement)) return;
   status.tabIndex = -1;
   status.focus({preventScroll: true});
 }).observe(document, {subtree: true, childList: true, attributes: true});
 
-const alongStrip = (cell, key) => {
+const moveAlongStrip = (cell, key) => {
   const cells = [...cell.parentElement.children];
   const at = cells.indexOf(cell);
   const next = {ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: cells.length - 1}[key];
@@ -96,7 +97,7 @@ document.addEventListener("keydown", (event) => {
   const {key, target} = event;
   const close = document.querySelector("#source .close");
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) press("run");
-  // What closes an open list, or takes back a letter that is being composed, is not for us.
+  // Leave Escape to open dropdown lists and to input methods that are composing a character.
   if (key === "Escape" && !event.isComposing && !target.matches("input[aria-expanded='true']")) {
     const open = document.querySelector("[role='dialog'] .backdrop") ?? close;
     if (open) open.click(); else press("stop");
@@ -105,9 +106,9 @@ document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (target.matches(".strip .cell")) {
     event.preventDefault();
-    alongStrip(target, key);
+    moveAlongStrip(target, key);
   } else if (close && key.startsWith("Arrow") && !target.matches("input, textarea, select")) {
-    const [before, next] = document.querySelectorAll("#source .turn");
-    (key === "ArrowLeft" ? before : next)?.click();
+    const [previous, next] = document.querySelectorAll("#source .turn");
+    (key === "ArrowLeft" ? previous : next)?.click();
   }
-}, true);  // before the list that it closes
+}, true);  // capture: run before Gradio's handlers, which close dropdown lists

@@ -38,17 +38,8 @@ from ..export.shared import (
 from ..runs.run_state import DocumentState, RunState, SectionState
 from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
-from ..wording import counted, ranges
+from ..wording import STAGE_LABELS, counted, ranges
 
-STAGE_LABELS = {
-    "waiting": "Waiting",
-    "reading": "Reading",
-    "loading": "Loading the model",
-    "encoding": "Analyzing",
-    "decoding": "Writing",
-    "done": "Done",
-    "stopped": "Stopped",
-}
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
 EMPTY_SUMMARY = (
     '<div class="empty"><p>Drop a PDF or paste a long text, then press '

@@ -58,7 +58,7 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsy
     assert out.startswith("# Summary of short.txt\n\n") and "Made by a machine" in out
     planned, *stages = err.splitlines()
     assert re.match(r"1 part, 66 words, 91 tokens in 1 section; about 30 words in \d+ s", planned)
-    assert stages == ["Understanding", "Writing"]
+    assert stages == ["Analyzing", "Writing"]
 
 
 def test_json_is_one_object_per_file(loaded, short_file, capsys) -> None:
@@ -511,7 +511,7 @@ def test_progress_is_one_line_on_a_terminal_and_a_line_per_stage_elsewhere() -> 
             line.show(Progress("reading", done, 3))
         line.show(Progress("encoding", 1, 6))
         line.clear()
-    assert plain.getvalue() == "Reading\nUnderstanding\n"
+    assert plain.getvalue() == "Reading\nAnalyzing\n"
     assert "\n" not in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
 
 

@@ -1,4 +1,4 @@
-"""The main job in a real browser: drop a PDF, watch it stream, stop, take it away."""
+"""The page in a real browser: drop a PDF, watch it stream, stop, download, delete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMITTED = """() => [...document.querySelectorAll('#summary article')].map(arti
   return [...copy.querySelectorAll('.text')].map(e => e.innerText).join(' ');
 }).join(' ').replace(/\\s+/g, ' ').trim()"""
 
-# As WCAG reckons it, against the first background below the text that is not see-through.
+# The contrast ratio of WCAG, against the first background below the text that is not transparent.
 CONTRAST = """element => {
   const rgb = colour => colour.match(/[\\d.]+/g).map(Number);
   const light = colour => rgb(colour).slice(0, 3).map(c => c / 255)
@@ -61,7 +61,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, url):
-    """A fresh page; the test fails when anything but our server was asked for something."""
+    """Return a fresh page; the test fails when it requests anything from another server."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     tab = context.new_page()
     tab.set_default_timeout(PATIENCE_MS)
@@ -84,8 +84,8 @@ def drop(page, *paths) -> None:
 
 
 def paste(page, text: str) -> None:
-    """Into the box of the Text tab. Gradio makes the box when its tab is first chosen, and for
-    60 ms after that loses what is put into it: no hand is that fast, but this one is."""
+    """Paste into the box of the Text tab. Gradio creates the box when its tab is first opened, and
+    for 60 ms after that loses input, which only a test is fast enough to notice."""
     page.click("button[role=tab]:has-text('Text')")
     box = page.wait_for_selector("#text textarea")
     deadline = time.monotonic() + PATIENCE_MS / 1000
@@ -101,7 +101,7 @@ def is_done(page) -> bool:
     return page.query_selector("#summary[aria-busy=false]") is not None
 
 
-def test_a_pdf_is_summarized_while_one_watches(page, tmp_path) -> None:
+def test_a_pdf_is_summarized_and_streamed(page, tmp_path) -> None:
     edge = page.query_selector("#header").bounding_box()["x"]
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
@@ -133,7 +133,7 @@ def test_a_pdf_is_summarized_while_one_watches(page, tmp_path) -> None:
         assert all(s["text"] in files["txt"] for s in section["sentences"])
 
 
-def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
+def test_a_citation_opens_its_page_with_the_passage_marked(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
     page.click("label:has-text('Short')")
@@ -179,12 +179,12 @@ def test_a_citation_shows_its_page_with_the_passage_marked(page) -> None:
 
 
 def in_sight(element, page) -> bool:
-    """Whether some of an element is inside the window."""
+    """Return True when a part of an element is inside the window."""
     box, height = element.bounding_box(), page.viewport_size["height"]
     return box["y"] < height and box["y"] + box["height"] > 0
 
 
-def test_the_strip_of_pages_by_keyboard(page) -> None:
+def test_the_strip_of_pages_works_by_keyboard(page) -> None:
     drop(page, EXAMPLE_TEXT)
     page.wait_for_selector(".facts")
     page.click("label:has-text('Short')")
@@ -218,7 +218,7 @@ def test_the_strip_of_pages_by_keyboard(page) -> None:
     assert "part 2 of 2" in page.inner_text("#source")
 
 
-def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
+def test_a_reloaded_page_follows_the_same_run(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
     page.click("label:has-text('Long')")
@@ -234,7 +234,7 @@ def test_a_refresh_goes_on_watching_the_same_run(page) -> None:
     assert page.is_enabled("#run")
 
 
-def test_each_tab_finds_its_own_run_again(page) -> None:
+def test_each_tab_shows_its_own_run_after_a_reload(page) -> None:
     other = page.context.new_page()
     other.goto(page.url)
     for tab, document in ((page, EXAMPLE_PDF), (other, EXAMPLE_TEXT)):
@@ -254,8 +254,8 @@ def test_each_tab_finds_its_own_run_again(page) -> None:
     assert "2 parts read" in newest.inner_text(".coverage")
 
 
-def test_buttons_say_what_they_do(page) -> None:
-    page.wait_for_timeout(1_000)  # what runs when the page is loaded must not empty them
+def test_buttons_keep_their_labels_after_loading(page) -> None:
+    page.wait_for_timeout(1_000)  # the events of loading must not empty them
     for name, label in (("run", "Summarize"), ("stop", "Stop")):
         assert page.inner_text(f"#{name}") == label
     # What is not laid out has no inner text of its own, only that of its source, blanks and all.
@@ -275,18 +275,18 @@ def test_stop_keeps_the_text_and_frees_the_page(page) -> None:
 
 
 def wait_for_status(page, words: str) -> None:
-    """Until the status line says these words; what it says instead, if it never does."""
+    """Wait until the status line has these words; fail with what it has instead."""
     try:
         page.wait_for_selector(f"#status .words:has-text('{words}')")
     except playwright.TimeoutError:
         shown = {part: page.inner_text(f"#{part}") for part in ("status", "facts", "run")}
-        pytest.fail(f"{words!r} was never said: {shown}")
+        pytest.fail(f"{words!r} never appeared: {shown}")
 
 
 @pytest.fixture(scope="module")
 def long_pdf(tmp_path_factory):
-    """A PDF that takes some seconds to read, and some to understand: no line comes twice, or it
-    would be left out as the head or foot of a page."""
+    """Return a PDF that takes some seconds to read and to encode. Its lines differ, since repeated
+    lines would be left out as headers or footers."""
     path = tmp_path_factory.mktemp("long") / "long.pdf"
     shuffle = random.Random(0).sample
     words = make_pdfs.PROSE.lower().replace(".", "").replace(",", "").split()
@@ -296,9 +296,9 @@ def long_pdf(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("stage", ["Reading", "Understanding", "Writing"])
-def test_stop_ends_each_stage(page, long_pdf, stage) -> None:
-    # Of the example, an earlier test's encoder states are kept: there is nothing to understand.
+@pytest.mark.parametrize("stage", ["Reading", "Analyzing", "Writing"])
+def test_stop_ends_every_stage(page, long_pdf, stage) -> None:
+    # Of the example, an earlier test's encoder states are kept: there is nothing to analyze.
     drop(page, EXAMPLE_PDF if stage == "Writing" else long_pdf)
     page.wait_for_selector("#facts .status" if stage == "Reading" else ".facts")
     page.click("label:has-text('Long')")
@@ -343,7 +343,7 @@ def test_a_protected_pdf_asks_for_its_password(page, tmp_path) -> None:
     assert "sesame" not in page.inner_text("body")
 
 
-def test_scanned_pages_are_read_where_that_is_asked_for(page, tmp_path) -> None:
+def test_scanned_pages_are_read_with_ocr_when_it_is_switched_on(page, tmp_path) -> None:
     path = tmp_path / "scan.pdf"
     path.write_bytes(make_pdfs.scan_of(make_pdfs.text_pdf()))
     drop(page, EXAMPLE_TEXT)
@@ -360,7 +360,7 @@ def test_scanned_pages_are_read_where_that_is_asked_for(page, tmp_path) -> None:
     page.wait_for_selector(".facts:has-text('by OCR')")
 
 
-def test_pasted_text_by_keyboard_alone(page) -> None:
+def test_pasted_text_is_summarized_by_keyboard_alone(page) -> None:
     paste(page, EXAMPLE_TEXT.read_text(encoding="utf-8"))
     page.focus("#text textarea")
     page.keyboard.press("Control+Enter")
@@ -370,13 +370,13 @@ def test_pasted_text_by_keyboard_alone(page) -> None:
     assert page.inner_text("#status").startswith("Stopped")
 
 
-def test_nothing_to_summarize_is_said(page) -> None:
+def test_summarize_without_a_document_shows_an_error(page) -> None:
     page.click("#run")
     page.wait_for_selector("#status [role=alert]")
     assert "drop a PDF" in page.inner_text("#status")
 
 
-def test_markup_in_text_is_inert(page) -> None:
+def test_markup_in_documents_is_not_rendered(page) -> None:
     hostile = "<img src=x onerror='window.hacked=1'> <b>The bridge</b> was closed on Monday. " * 12
     paste(page, hostile)
     page.click("label:has-text('Short')")
@@ -408,7 +408,7 @@ def test_a_chosen_section_is_summarized_and_its_citation_leads_there(page) -> No
     assert f"page {cite.get_attribute('data-page')} of 29" in page.inner_text("#source")
 
 
-def test_two_lengths_are_compared_and_the_second_reads_nothing_again(page) -> None:
+def test_two_lengths_are_compared_without_encoding_twice(page) -> None:
     drop(page, EXAMPLE_TEXT)
     page.wait_for_selector(".forecast")
     assert not page.is_visible("#compare")
@@ -434,7 +434,7 @@ def test_two_lengths_are_compared_and_the_second_reads_nothing_again(page) -> No
         assert json.load(file)["timings"]["encode_s"] == 0
 
 
-def test_references_are_included_where_it_says_that_they_are_not(page) -> None:
+def test_references_can_be_included_from_their_warning(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
     page.click("label:has-text('Short')")
@@ -451,8 +451,7 @@ def test_references_are_included_where_it_says_that_they_are_not(page) -> None:
     page.wait_for_selector("#references input:checked")
 
 
-def test_a_key_never_leaves_the_focus_nowhere(page) -> None:
-    """What a key has pressed goes off or away: the focus goes to what is said of it."""
+def test_focus_moves_to_the_status_when_a_button_disappears(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
     page.click("label:has-text('Short')")
@@ -514,7 +513,7 @@ def test_it_fits_a_phone(browser, url, theme, tmp_path) -> None:
     context.close()
 
 
-def test_text_from_right_to_left_in_a_window_of_half_the_width(browser, url, tmp_path) -> None:
+def test_right_to_left_text_in_a_narrow_window(browser, url, tmp_path) -> None:
     context = browser.new_context(viewport={"width": 683, "height": 384})  # 1366, zoomed to 200 %
     tab = context.new_page()
     tab.set_default_timeout(PATIENCE_MS)
@@ -554,7 +553,7 @@ def test_text_from_right_to_left_in_a_window_of_half_the_width(browser, url, tmp
     context.close()
 
 
-def test_a_page_that_is_not_there_and_a_document_that_is_no_longer_kept_are_said(page) -> None:
+def test_missing_pages_and_deleted_documents_show_messages(page) -> None:
     drop(page, EXAMPLE_TEXT)
     page.wait_for_selector(".forecast")
     page.click("#advanced button:has-text('Advanced')")
@@ -581,7 +580,7 @@ def test_a_page_that_is_not_there_and_a_document_that_is_no_longer_kept_are_said
     page.wait_for_selector("#source .source", state="detached")
 
 
-def test_escape_closes_what_is_open_and_not_the_run(page) -> None:
+def test_escape_closes_dialogs_before_it_stops_the_run(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
     page.click("#advanced button:has-text('Advanced')")

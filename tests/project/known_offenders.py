@@ -3,7 +3,6 @@
 KNOWN_OFFENDERS: dict[str, set[str]] = {
     "one meaning for a constant": {
         "Components",
-        "STAGE_LABELS",
     },
     "one meaning for a function": {
         "is_local",
