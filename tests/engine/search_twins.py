@@ -16,7 +16,7 @@ LogProbs = Callable[[Tokens], torch.Tensor]
 
 
 def f32(x: float) -> float:
-    """x rounded to float32, as the search sees it."""
+    """Return x rounded to float32, the precision of the search."""
     return struct.unpack("f", struct.pack("f", x))[0]
 
 
@@ -31,7 +31,7 @@ def common_prefix(sequences: Sequence[Tokens]) -> Tokens:
 
 @dataclass
 class SlowBeams:
-    """One source's beam search in lists; told the ranked candidates of every step.
+    """A slow beam search of one source in lists, fed with the ranked candidates of every step.
 
     ``tied``: equal scores decided something, so that another choice would be as right.
     """
@@ -48,7 +48,7 @@ class SlowBeams:
         self.live = [(0.0, ())] + [(WORST, ())] * (beams - 1)
 
     def step(self, candidates: Sequence[tuple[float, int, int]]) -> None:
-        """``candidates``: (score, parent beam, token), as ranked (or drawn)."""
+        """Advance by ``candidates`` (score, parent beam, token), ranked (or sampled)."""
         o = self.options
         grown = [(score, (*self.live[parent][1], token)) for score, parent, token in candidates]
         length = len(grown[0][1])
@@ -88,7 +88,7 @@ class SlowBeams:
         return self.options.early_stopping is True and len(self.pool) == self.options.num_beams
 
     def commit(self, over: bool) -> Tokens:
-        """The longest prefix of all that can still win, from nothing but the hypotheses.
+        """Return the longest common prefix of all hypotheses that can still win.
 
         Ends before the first EOS. ``over``: the search has ended. At a dead end, where the
         rules forbid every token of every hypothesis, it stays as it was.
@@ -113,7 +113,7 @@ class SlowBeams:
 
 
 class Traced(BeamSearch):
-    """The search, keeping each step's candidates and what they were chosen from."""
+    """The search, recording each step's candidates and their log-probs."""
 
     def __init__(self, batch: int, options: SearchOptions) -> None:
         super().__init__(batch, options)
@@ -133,7 +133,7 @@ class Traced(BeamSearch):
 
 
 def toy(seed: int, vocab: int, sharpness: float = 1.0) -> LogProbs:
-    """A random distribution after every prefix, the same for the same seed."""
+    """Return a random distribution after every prefix, the same for the same seed."""
 
     def log_probs(prefix: Tokens) -> torch.Tensor:
         code = seed
@@ -146,7 +146,7 @@ def toy(seed: int, vocab: int, sharpness: float = 1.0) -> LogProbs:
 
 
 def toy_search(options: SearchOptions, log_probs: LogProbs) -> Iterator[Traced]:
-    """Search a toy distribution for one source; yields the state after every step."""
+    """Search a toy distribution for one source; yield the state after every step."""
     search = Traced(1, options)
     while not search.done:
         prefixes = [tuple(h[0, 1 : search.length].tolist()) for h in search.running[0]]
@@ -155,7 +155,7 @@ def toy_search(options: SearchOptions, log_probs: LogProbs) -> Iterator[Traced]:
 
 
 def best_of_all(options: SearchOptions, log_probs: LogProbs, vocab: int) -> tuple[float, Tokens]:
-    """The best finished sequence, found by looking at every one there is."""
+    """Return the best finished sequence by exhaustive search."""
     longest, finished = options.max_length - 1, []
     heap: list[tuple[float, Tokens]] = [(0.0, ())]
     while heap:

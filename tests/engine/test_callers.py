@@ -22,7 +22,7 @@ SPANS = [[(0, 60), (60, 150)], [(0, 90)]]
 
 @contextmanager
 def default_dtype(kind: torch.dtype) -> Iterator[None]:
-    """Torch's default for new tensors."""
+    """Set torch's default dtype for new tensors."""
     torch.set_default_dtype(kind)
     try:
         yield
@@ -31,7 +31,7 @@ def default_dtype(kind: torch.dtype) -> Iterator[None]:
 
 
 def search(model) -> list[torch.Tensor]:
-    """Sequences, scores and attention of a search: all that the compiled kernels write."""
+    """Return sequences, scores and attention of a search: all outputs of the compiled kernels."""
     options = {"num_beams": 3, "max_new_tokens": 8}
     output = model.generate(IDS, MASK, **options)
     drafts = model.stream(IDS, MASK, record_attention=True, spans=SPANS, **options)
@@ -40,13 +40,13 @@ def search(model) -> list[torch.Tensor]:
 
 
 def trained(model) -> list[torch.Tensor]:
-    """States with dropout."""
+    """Return encoder states with dropout."""
     torch.manual_seed(0)
     return [model.train()(IDS, MASK, labels=IDS[:, :7]).encoder_last_hidden_state]
 
 
 def checked(model) -> list[torch.Tensor]:
-    """Which kernels pass their check."""
+    """Return which kernels pass their check."""
     return [
         torch.tensor(
             [
@@ -124,7 +124,7 @@ def test_a_compiled_model_gives_the_same_results() -> None:
 @pytest.mark.parametrize("where", ["encoder", "decoder"])
 def test_a_search_refuses_wrapped_matrices(where) -> None:
     class Adapted(torch.nn.Module):
-        """What peft puts in the place of a matrix."""
+        """An adapter as peft wraps a matrix in."""
 
         def __init__(self, base) -> None:
             super().__init__()

@@ -17,7 +17,7 @@ NAME = "somebody/long-t5"
 
 
 class Hub:
-    """A hub whose newest commit can change, and the cache of what was fetched from it."""
+    """A hub whose newest commit can change, with a cache of fetched files."""
 
     def __init__(self, cache: Path) -> None:
         self.newest, self.asked = "1" * 40, 0

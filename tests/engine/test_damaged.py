@@ -26,7 +26,7 @@ WEIGHTS, INDEX, PICKLED = "model.safetensors", "model.safetensors.index.json", "
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The bundled checkpoint, whose files may be replaced."""
+    """Copy the bundled checkpoint into a folder whose files may be replaced."""
     for path in MODEL.iterdir():
         if path.name == WEIGHTS:
             (tmp_path / path.name).symlink_to(path)

@@ -29,8 +29,8 @@ SPANS = [[(0, 20), (20, 45)]] * 2
 
 
 class Border(TorchDispatchMode):
-    """Counts what passes between the processor and the device, by file, and answers for the
-    device, which has no numbers."""
+    """Counts transfers between processor and device by file, and computes for the device, which
+    has no data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def _place() -> str:
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch):
-    """On the device, where every kernel passes its check."""
+    """Return a tiny model on the device, where every kernel passes its check."""
     monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
     monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "meta"))
     shape = LongT5Config(
@@ -109,7 +109,7 @@ def model(monkeypatch: pytest.MonkeyPatch):
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, border: Border) -> list[graph.StepResult]:
-    """Steps are recorded, within which nothing may cross; the results."""
+    """Record steps, in which no transfer is allowed; return their results."""
     results: list[graph.StepResult] = []
 
     def record(run, device):
@@ -186,7 +186,7 @@ def test_a_step_transfers_once_to_the_host(
 
 @functools.cache
 def on_a_mac() -> set[str]:
-    """The operators that PyTorch's own table has for MPS, or makes of others that it has."""
+    """Return the operators that PyTorch's table has for MPS, or composes of such."""
     table = Path(torchgen.__file__).parent / "packaged/ATen/native/native_functions.yaml"
     rows = yaml.load(table.read_text(encoding="utf-8"), yaml.CSafeLoader)
     known = {row["func"].split("(")[0]: row for row in rows}

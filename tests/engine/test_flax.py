@@ -43,7 +43,7 @@ def quick_to_compile():
 
 
 def flax_like(ours) -> FlaxLongT5ForConditionalGeneration:
-    """The PyTorch model's weights in JAX."""
+    """Return the PyTorch model's weights in JAX."""
     flat = {flax_weights.path_of(n): p.detach().numpy() for n, p in ours.named_parameters()}
     flat = {k: x.T if k.endswith("kernel") else x for k, x in flat.items()}
     flat = flax_weights.fitted(ours.config, flat, has_head=True)
@@ -228,7 +228,7 @@ def test_bfloat16_is_close() -> None:
 
 
 def largest(jaxpr) -> int:
-    """Elements of the largest array that a function makes, inside its loops too."""
+    """Return the elements of the largest array that a function makes, also in its loops."""
     sizes = [v.aval.size for e in jaxpr.eqns for v in e.outvars if hasattr(v.aval, "size")]
     for equation in jaxpr.eqns:
         for value in equation.params.values():
@@ -400,7 +400,7 @@ def test_checkpoints_go_both_ways(tied: bool, tmp_path: Path) -> None:
 
 
 def old_bytes(tree: dict) -> bytes:
-    """A file as flax.serialization writes it; arrays above 4,000 bytes in pieces."""
+    """Return a file as flax.serialization writes it; arrays above 4,000 bytes in pieces."""
 
     def pack(x) -> msgpack.ExtType:
         fields = (x.shape, x.dtype.name, x.tobytes())

@@ -204,7 +204,7 @@ def test_living_recordings_do_not_share_streams(fake_cuda) -> None:
 
 
 def fails_in_recording(model, monkeypatch: pytest.MonkeyPatch, error) -> list:
-    """A step that can be computed and not be recorded; how often it was tried."""
+    """Make a step that can be computed but not recorded; return the list of tries."""
     step, tried = model.decoder.fixed_step, []
 
     def run(*arguments):

@@ -41,7 +41,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch):
 
 
 def attention_case(attention: str, radius: int, block: int, lengths: list[int], side: str):
-    """A random layer's inputs: (q, k, v, side, geometry), the mask inside."""
+    """Return a random layer's inputs (q, k, v, side, geometry) with the mask."""
     torch.manual_seed(3)
     config = LongT5Config.from_dict(
         TINY
@@ -64,7 +64,7 @@ def attention_case(attention: str, radius: int, block: int, lengths: list[int], 
 
 
 def compare(attend, case, dtype: torch.dtype) -> float:
-    """Error of a kernel in ``dtype`` against the reference on the same rounded numbers."""
+    """Return the error of a kernel in ``dtype`` against the reference on equal rounded input."""
     q, k, v, side, geometry = case
     q, k, v = (x.to(dtype) for x in (q, k, v))
     side = None if side is None else tuple(x.to(dtype) for x in side)
@@ -79,7 +79,7 @@ def flex(*arguments):
 
 
 def kernels(length: int, dtype: torch.dtype):
-    """(name, attend) of all that can run here; the GPU's functions run uncompiled."""
+    """Yield (name, attend) of all kernels that run here; the GPU's functions run uncompiled."""
     yield "chunked", chunked.attend
     if dtype is torch.float32:
         yield "cuda", flex
@@ -336,7 +336,7 @@ needs_wide = pytest.mark.skipif(
 
 @contextmanager
 def compiled_with(*flags: str) -> Iterator[Any]:
-    """The kernel as it is compiled with further flags, in place of the usual one."""
+    """Replace the kernel by one that is compiled with further flags."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "FLAGS", [*native.FLAGS, *flags])
         patch.setattr(native, "_cache_folder", lambda: Path(folder))
@@ -584,7 +584,7 @@ def test_mkl_products_of_few_rows_equal_torch(
 
 
 def test_a_new_matrix_at_a_reused_address_is_packed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory that a parameter leaves is soon that of the next one, and both are unwritten."""
+    """A new parameter may get the memory of a freed one, both with version 0."""
     fused, x = Fused(quantized=True), torch.randn(2, 64)
     weight = torch.nn.Parameter(torch.randn(8, 64))
     with torch.no_grad():

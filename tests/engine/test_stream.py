@@ -155,7 +155,7 @@ def test_the_first_of_several_answers_streams() -> None:
 
 
 class Counted:
-    """Counts the decode steps of a model."""
+    """Count the decode steps of a model."""
 
     def __init__(self, model, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps, real = 0, model.decode_step
@@ -292,7 +292,7 @@ def bundled() -> Tokenizer:
 
 
 def grow(tokenizer: Tokenizer, ids: list[int]) -> list[tuple[str, str]]:
-    """Text after each token, all of it committed."""
+    """Return the text after each token, all of it committed."""
     decoder = StreamingDecoder(tokenizer)
     return [decoder.update(ids[:at], []) for at in range(1, len(ids) + 1)]
 

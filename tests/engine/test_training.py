@@ -62,7 +62,7 @@ def trainer(data: Path, out: Path, **changes) -> loop.Trainer:
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory) -> Path:
-    """A toy translation, trained by the command."""
+    """Train a toy translation by the command."""
     folder = tmp_path_factory.mktemp("toy")
     argv = ["fine-tune", "--config", str(RECIPES / "translation.toml"), "--data", str(data)]
     assert main([*argv, "--out", str(folder), "--device", "cpu"]) == 0
@@ -179,7 +179,7 @@ sources = {64 = 1.0}
 
 
 def command(data: Path, out: Path) -> int:
-    """A short run by the command."""
+    """Run a short training by the command."""
     (data / "short.toml").write_text(RECIPE, encoding="utf-8")
     argv = ["fine-tune", "--config", str(data / "short.toml"), "--data", str(data)]
     return main([*argv, "--out", str(out), "--device", "cpu"])
@@ -433,7 +433,7 @@ def test_wrong_recipes_are_one_sentence(
 def test_other_data_cannot_resume_a_run(
     data, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its batches would be others from here on."""
+    """Its batches would differ from here on."""
     here = tmp_path / "data"
     shutil.copytree(data, here)
     assert command(here, tmp_path / "out") == 0

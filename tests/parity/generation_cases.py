@@ -1,7 +1,7 @@
-"""Random decoding cases, transformers' answer to each, and what counts as a difference.
+"""Random decoding cases, transformers' answer to each, and the comparison with ours.
 
-A case is decided by its seed alone. transformers' own logits are played back to this engine's
-loop (which must then agree to the last bit), and the whole engine runs beside it.
+A case is decided by its seed alone. transformers' logits are replayed to this engine's loop (which
+must then agree to the last bit), and the engine also decodes the case itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def single_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Case:
-    """What is decoded: a model, a batch of sources, options."""
+    """A decoding case: a model, a batch of sources, options."""
 
     seed: int
     model: tuple[int, int, str]  # seed (odd: sizes of the compiled kernels), vocabulary, attention
@@ -55,7 +55,7 @@ class Case:
 
 
 def random_case(seed: int) -> Case:
-    """Every option of the grid now and then, most of them off in any one case."""
+    """Return a random case, with most options at their defaults."""
     r = random.Random(seed)
     vocab = r.choice([16, 40, 96])
     attention = r.choice(["local", "transient-global"])
@@ -120,7 +120,7 @@ def _sampling(r: random.Random, beams: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def models(key: tuple[int, int, str]):
-    """(transformers' model, ours); an untied sharp head, so that exact ties do not decide.
+    """Return (transformers' model, ours); an untied sharp head avoids exact ties.
 
     Those of an odd seed have sizes that the compiled kernels compute, all layers in one call.
     """
@@ -140,7 +140,7 @@ def models(key: tuple[int, int, str]):
 
 
 def source(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask of the case, each source ending in EOS."""
+    """Return ids and mask of the case, each source ending in EOS."""
     ids, mask = padded_batch(case.lengths, case.model[1], case.side, seed=case.seed)
     for row, kept in zip(ids, mask, strict=True):
         row[int(kept.nonzero().max())] = 1
@@ -148,7 +148,7 @@ def source(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def theirs(case: Case):
-    """transformers' output with scores and logits of every step; None where it refuses a draw."""
+    """Return transformers' output with scores and logits; None where it refuses to sample."""
     ids, mask = source(case)
     model = models(case.model)[0]
     torch.manual_seed(SAMPLE_SEED)
@@ -168,7 +168,7 @@ def theirs(case: Case):
 
 
 class Playback:
-    """A model that answers with recorded logits, whatever it is asked."""
+    """A model that returns recorded logits for any input."""
 
     def __init__(self, config, logits) -> None:
         self.config, self.logits, self.at = config, logits, 0
@@ -184,7 +184,7 @@ class Playback:
 
 @dataclass
 class Answer:
-    """What a run of ours gave, its drafts, and the search it went through."""
+    """The output of our run, its drafts, and its search."""
 
     sequences: torch.Tensor
     scores: torch.Tensor | None
@@ -219,20 +219,20 @@ def run(model, case: Case, encoded) -> Answer:
 
 
 def played_back(case: Case, output) -> Answer:
-    """Our loop over transformers' own logits."""
+    """Run our loop over transformers' logits."""
     ids, mask = source(case)
     states = EncoderStates(torch.zeros(len(ids), 1, 1), mask, ids)
     return run(Playback(models(case.model)[1].config, output.logits), case, states)
 
 
 def ours(case: Case) -> Answer:
-    """Our engine from ids to answer."""
+    """Run our engine from ids to answer."""
     model = models(case.model)[1]
     return run(model, case, model.encode(*source(case)))
 
 
 def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
-    """Equal sequences, fill ids included, and equal scores; those of equal scores in any order."""
+    """Return whether sequences (with fill ids) and scores are equal; ties in any order."""
     if answer.scores is None or answer.sequences.shape != output.sequences.shape:
         return torch.equal(answer.sequences, output.sequences)
     keep = len(answer.sequences) // (1 + max(d.row for d in answer.drafts))
@@ -248,7 +248,7 @@ def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
 
 
 def gap(answer: Answer, exact: Answer, output) -> float:
-    """How far apart, in transformers' scores, the first choices are where two runs part."""
+    """Return the gap in transformers' scores between the first choices that differ."""
     if not isinstance(exact.search, Traced):
         return _gap_of_rows(answer.sequences, output)
     for at, total in enumerate(exact.search.totals):
@@ -279,7 +279,7 @@ def _gap_of_rows(sequences: torch.Tensor, output) -> float:
 
 
 def stream_faults(case: Case, answer: Answer) -> Iterator[str]:
-    """Whatever a stream of drafts must not do."""
+    """Yield violations of the rules of a stream of drafts."""
     for row in range(len(case.lengths)):
         yield from _row_faults(row, answer, case)
 
@@ -322,7 +322,7 @@ def _commit_faults(row: int, answer: Answer, drafts) -> Iterator[str]:
 
 @dataclass
 class Verdict:
-    """What became of one case."""
+    """The result of one case."""
 
     faults: list[str]
     tie: bool = False
@@ -330,7 +330,7 @@ class Verdict:
 
 
 def judge(case: Case) -> Verdict:
-    """Run a case three ways. Raises nothing for a difference: it is in ``faults``."""
+    """Run a case three ways and return the differences in ``faults``."""
     output = theirs(case)
     if output is None:
         return Verdict([] if _refuses(case) else ["transformers refused this draw"], refused=True)

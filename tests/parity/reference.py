@@ -24,7 +24,7 @@ TINY = {
 
 
 def reference_model(seed: int = 0, scale: float = 1.0, **fields: object):
-    """transformers' LongT5 in float32, evaluation mode, with random weights.
+    """Return transformers' LongT5 in float32, evaluation mode, with random weights.
 
     ``scale`` multiplies the head, so that near ties do not decide a search.
     """
@@ -42,7 +42,7 @@ def reference_model(seed: int = 0, scale: float = 1.0, **fields: object):
 
 
 def ours_like(reference) -> LongT5ForConditionalGeneration:
-    """This engine's model with the reference's weights."""
+    """Return this engine's model with the reference's weights."""
     config = LongT5Config.from_dict(reference.config.to_dict())
     model = LongT5ForConditionalGeneration(config).eval()
     longt5_weights.assign_tensors(model, reference.state_dict())
@@ -50,13 +50,13 @@ def ours_like(reference) -> LongT5ForConditionalGeneration:
 
 
 def pair(seed: int = 0, scale: float = 1.0, **fields: object):
-    """(reference, ours) with equal weights."""
+    """Return (reference, ours) with equal weights."""
     reference = reference_model(seed, scale, **fields)
     return reference, ours_like(reference)
 
 
 def padded_batch(lengths: list[int], vocab: int, side: str = "right", seed: int = 1):
-    """Random ids and mask [B, max(lengths)], padded with 0 on the given side."""
+    """Return random ids and mask [B, max(lengths)], padded with 0 on the given side."""
     generator = torch.Generator().manual_seed(seed)
     width = max(lengths)
     ids = torch.randint(2, vocab, (len(lengths), width), generator=generator)
@@ -69,5 +69,5 @@ def padded_batch(lengths: list[int], vocab: int, side: str = "right", seed: int 
 
 
 def relative_error(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    """Largest difference over the largest reference value."""
+    """Return the largest difference over the largest reference value."""
     return float((ours - theirs).abs().max() / theirs.abs().max())

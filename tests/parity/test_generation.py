@@ -80,7 +80,7 @@ def test_irrelevant_values_are_no_contradiction() -> None:
 
 
 def test_lists_equal_tuples() -> None:
-    """A configuration is what compiled searches are kept by."""
+    """Compiled searches are cached by their configuration, which must be hashable."""
     lists = GenerationConfig(bad_words_ids=[[4, 5], [6]], eos_token_id=[1, 2])
     tuples = GenerationConfig(bad_words_ids=((4, 5), (6,)), eos_token_id=(1, 2))
     assert lists == tuples and hash(lists) == hash(tuples)
@@ -140,7 +140,7 @@ def test_contradictory_options_are_refused_at_the_call(options: dict, named: str
 
 
 def test_a_device_without_float64_gives_the_same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Apple's GPUs, on which the conversion alone is an error."""
+    """On Apple's GPUs the conversion raises an error."""
     _, ours = models(KEY)
     ids, mask = padded_batch([9, 4], 40)
     options = {"num_beams": 3, "max_new_tokens": 8, "num_return_sequences": 2}

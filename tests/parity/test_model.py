@@ -110,7 +110,7 @@ def test_attentions_equal_transformers(attention: str) -> None:
 
 
 def masked_full_attention(q, k, v, side, geometry, config: LongT5Config):
-    """The slow twin of all kernels: one [S, S + G] score matrix and a mask."""
+    """Compute long attention by one masked [S, S + G] score matrix, the slow reference."""
     source = q.shape[1]
     position = torch.arange(source)
     offset = position[None, :] - position[:, None]
@@ -214,7 +214,7 @@ WIDE = {
 @pytest.mark.parametrize("wide", WIDE)
 @torch.no_grad()
 def test_parts_of_a_half_width_model_may_be_float32(wide: str) -> None:
-    """transformers keeps ``wo`` so. The compiled kernels read one width as if it were another."""
+    """transformers has ``wo`` in float32; compiled kernels must not misread another width."""
     ours = ours_like(reference_model(d_model=64, d_kv=16, num_heads=4, d_ff=64, scale=3.0))
     ids, mask = padded_batch([150, 90], 96)
     target = torch.tensor([[0], [0]])
@@ -230,7 +230,7 @@ def test_parts_of_a_half_width_model_may_be_float32(wide: str) -> None:
 
 
 def test_a_second_derivative_is_refused() -> None:
-    """The fused attention has none, and a wrong one would go unseen."""
+    """The fused attention has no second derivative, and a wrong one would go unnoticed."""
     ours = ours_like(reference_model())
     loss = ours(padded_batch([40], 96)[0], labels=torch.tensor([[5, 1]])).loss
     (slope,) = torch.autograd.grad(loss, ours.shared.weight, create_graph=True)

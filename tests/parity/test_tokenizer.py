@@ -36,7 +36,7 @@ def bundled() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def plain_folder(tmp_path_factory) -> Path:
-    """A T5-like vocabulary without byte fallback."""
+    """Train a T5-like vocabulary without byte fallback."""
     folder = tmp_path_factory.mktemp("spiece")
     words = "the efficient office found errors in pages flour cup and blank runs of space".split()
     text = [" ".join(words[i:] + words[:i]) + f" {i * 37} café {chr(97 + i)}." for i in range(14)]
@@ -160,7 +160,7 @@ def test_unknown_characters_are_dropped_as_in_transformers(kind: str, tmp_path: 
 
 
 def test_saved_truncation_and_padding_are_ignored(tmp_path: Path) -> None:
-    """transformers writes the last truncation and padding that were asked for into the file."""
+    """transformers writes its last truncation and padding into the file."""
     shutil.copy(MODEL / "spiece.model", tmp_path)
     shutil.copy(MODEL / "tokenizer_config.json", tmp_path)
     saved_by_transformers(tmp_path, truncation=True, max_length=8, padding="max_length")
@@ -172,7 +172,7 @@ def test_saved_truncation_and_padding_are_ignored(tmp_path: Path) -> None:
 
 
 def test_tokens_added_as_text_are_text(tmp_path: Path) -> None:
-    """They come after the extra ids, which are no longer the last ones then."""
+    """They follow the extra ids, which are then not the last ones."""
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MODEL / name, tmp_path)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
@@ -188,7 +188,7 @@ def test_tokens_added_as_text_are_text(tmp_path: Path) -> None:
 
 
 def test_tokens_added_in_tokenizer_json_are_known(tmp_path: Path) -> None:
-    """transformers keeps the file that a fine-tune began with beside its tokenizer.json."""
+    """transformers keeps the original spiece.model next to the fine-tune's tokenizer.json."""
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MODEL / name, tmp_path)
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
@@ -235,7 +235,7 @@ def test_no_piece_is_lost_without_extra_ids(tmp_path: Path) -> None:
 
 
 def saved_by_transformers(folder: Path, **asked: object) -> None:
-    """``spiece.model`` of a folder becomes a ``tokenizer.json``."""
+    """Convert ``spiece.model`` of a folder into ``tokenizer.json``."""
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     if asked:
         theirs("Some text.", **asked)

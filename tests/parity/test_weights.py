@@ -53,7 +53,7 @@ def test_checkpoints_load_in_both_directions(tied, tmp_path: Path, inputs) -> No
 
 @pytest.mark.parametrize("eos", [1, [1, 5]])
 def test_saved_models_generate_in_transformers(eos, tmp_path: Path, inputs) -> None:
-    """Which takes the special ids from ``generation_config.json`` alone, where there is one."""
+    """transformers takes the special ids from ``generation_config.json`` alone, if there is one."""
     ours = ours_like(reference_model(eos_token_id=eos, pad_token_id=3, decoder_start_token_id=4))
     options = {"num_beams": 3, "max_new_tokens": 6}
     expected = ours.generate(inputs[0], **options).sequences

@@ -1,8 +1,8 @@
-"""Decode random cases beside transformers for as long as you like.
+"""Decode random cases with this engine and transformers for a given time.
 
     python -m tests.tools.fuzz_generation --minutes 10 [--seed 0]
 
-Every case is decided by its seed, which is printed with whatever is wrong; near ties (choices
+Every case is decided by its seed, which is printed with its differences; near ties (choices
 closer than 1e-4 in transformers' scores) are counted. Exits 1 on a difference, or when more
 than 0.5 % of the cases are near ties.
 """
@@ -17,10 +17,11 @@ import torch
 
 from tests.parity.generation_cases import judge, random_case
 
-MOST_TIES = 0.005
+MAX_TIE_SHARE = 0.005
 
 
 def main() -> int:
+    """Decode cases until the time is over; return 1 on a difference."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0, help="the first case")
@@ -44,7 +45,7 @@ def main() -> int:
         f"{cases} cases from seed {arguments.seed}: {len(wrong)} different {wrong}, "
         f"{len(ties)} near ties {ties}, {refused} draws that both refuse"
     )
-    return 1 if wrong or len(ties) > MOST_TIES * cases else 0
+    return 1 if wrong or len(ties) > MAX_TIE_SHARE * cases else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What a shape of the bundled model costs, and what its weights lose in 8 bits.
+"""Measure the cost of model shapes, and the loss of their weights in 8 bits.
 
     python -m tests.tools.measure_shapes MODEL... --data dev.jsonl.xz [--limit 64]
 
 Parameters and megabytes (of bf16, and of int8 with a scale per row); the loss per word (nats:
 vocabularies differ) of the sentences that the bundled ranking chooses in held-out documents,
-with the weights as they are and rounded to int8; seconds from the click to the first certain
+with original weights and weights rounded to int8; seconds from the start to the first committed
 words and to the whole summary of the example report, which has 29 pages.
 """
 
@@ -34,14 +34,14 @@ WINDOW, TARGET = 4096, 320  # tokens, as in the recipe
 
 
 def rounded(weight: Tensor) -> Tensor:
-    """A matrix [R, C] as 8 bits and a scale per row would keep it."""
+    """Return a matrix [R, C] rounded to 8 bits with a scale per row."""
     scale = weight.abs().amax(-1, keepdim=True).clamp(min=1e-12) / 127
     return (weight / scale).round() * scale
 
 
 @torch.no_grad()
 def loss(model: Any, batches: Sequence[Batch], words: int) -> float:
-    """The negative log-likelihood of all targets, per word."""
+    """Return the negative log-likelihood of all targets, per word."""
     total = sum(
         model(b.input_ids, b.attention_mask, labels=b.labels).loss.item() * b.targets
         for b in batches
@@ -50,7 +50,8 @@ def loss(model: Any, batches: Sequence[Batch], words: int) -> float:
 
 
 def batches_of(records: Sequence[Record], tokenizer: Any) -> tuple[list[Batch], int]:
-    """One of each document, its target what the bundled ranking plans; the words of these."""
+    """Return a batch per document, with the plan of the bundled ranking as target, and the number
+    of words of all targets."""
     limits = Limits(WINDOW, TARGET, Salience.load(assets_dir() / "model"))
     made = (OBJECTIVES["ranked"](r, tokenizer, random.Random(r.id), limits) for r in records)
     examples = [example for example in made if example is not None]
@@ -59,7 +60,7 @@ def batches_of(records: Sequence[Record], tokenizer: Any) -> tuple[list[Batch], 
 
 
 def seconds(folder: str, document: Any, times: int = 3) -> tuple[float, float]:
-    """(first certain words, whole summary): medians after one run that warms up."""
+    """Return the median seconds to (first committed words, whole summary), after a warm-up."""
     summarizer = Summarizer.load(folder)
     summarizer.salience = Salience.load(assets_dir() / "model")
     found = []
@@ -75,23 +76,23 @@ def seconds(folder: str, document: Any, times: int = 3) -> tuple[float, float]:
 
 
 def row(folder: str, records: Sequence[Record], document: Any) -> str:
-    """Of the table."""
+    """Return a row of the table."""
     model = LongT5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     batches, words = batches_of(records, Tokenizer.from_pretrained(folder))
     count = sum(p.numel() for p in model.parameters())
     c = model.config
     shape = f"{c.d_model}, {c.num_layers}+{c.num_decoder_layers}, {c.d_ff}, {c.vocab_size}"
-    whole = loss(model, batches, words)
+    full = loss(model, batches, words)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 2:
                 parameter.copy_(rounded(parameter))
-    eight = LongT5ForConditionalGeneration(c)  # its fused weights are made of the rounded ones
+    eight = LongT5ForConditionalGeneration(c)  # packed weights are made of the rounded ones
     eight.load_state_dict(model.state_dict())
     first, all_ = seconds(folder, document)
     return (
         f"| {folder} ({shape}) | {count / 1e6:.1f} M | {count * 2e-6:.1f} / "
-        f"{count * 1e-6:.1f} | {whole:.3f} / {loss(eight.eval(), batches, words):.3f} | "
+        f"{count * 1e-6:.1f} | {full:.3f} / {loss(eight.eval(), batches, words):.3f} | "
         f"{first:.2f} / {all_:.2f} |"
     )
 
