@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ..documents.model import Document
 from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH, PROGRAM
 from ..wording import ranges
 from .coverage import Coverage
@@ -60,7 +61,7 @@ def sha256_of_files(*paths: Path) -> str:
 
 
 def provenance_of(
-    document: Any, options: Any, model: ModelIdentity, dtype: str, coverage: Coverage
+    document: Document, options: Any, model: ModelIdentity, dtype: str, coverage: Coverage
 ) -> dict[str, Any]:
     """Return the file, pages used, model, options, version, time and command as plain data."""
     return {
