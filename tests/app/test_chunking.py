@@ -61,7 +61,7 @@ def make(*texts: str, outline: tuple[OutlineItem, ...] = ()) -> Document:
 
 
 def check(document: Document, tokenizer, limit: int) -> list[Chunk]:
-    """What must hold for any document and any window."""
+    """Return the chunks after checking what holds for any document and any window."""
     text, pages = join_pages(document)
     chunks = chunk_document(document, tokenizer, limit)
     rebuilt, place = "", 0

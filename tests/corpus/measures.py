@@ -112,7 +112,7 @@ def plain_title(title: str) -> str:
 def compare_headings(document: Document, wanted: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return the headings that a document is read with and those that it has."""
     text, pages = headings.join_pages(document)
-    found = headings.headings_of(text, document.outline, pages)
+    found = headings.find_headings(text, document.outline, pages)
     return [plain_title(heading.title) for heading in found], [*map(plain_title, wanted)]
 
 
