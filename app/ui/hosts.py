@@ -10,14 +10,19 @@ from ..settings import Settings
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
-def is_local(settings: Settings) -> bool:
+def serves_only_this_computer(settings: Settings) -> bool:
     """Return True when only programs on this computer can reach the page."""
     return settings.host in LOOPBACK_HOSTS and not settings.on_space
 
 
 def require_access_choice(settings: Settings) -> None:
     """Raise BadOption when others can reach the page and neither --auth nor --no-auth is given."""
-    if is_local(settings) or settings.on_space or settings.auth or settings.no_auth:
+    if (
+        serves_only_this_computer(settings)
+        or settings.on_space
+        or settings.auth
+        or settings.no_auth
+    ):
         return
     raise BadOption(
         f"On host {settings.host} everyone on the network could open this page and read its "

@@ -27,7 +27,7 @@ from ..settings import (
     quiet_environment,
 )
 from ..summary.models import resolve_model
-from .hosts import is_local, require_access_choice, require_host
+from .hosts import require_access_choice, require_host, serves_only_this_computer
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -252,7 +252,7 @@ def _preload_model(service: Service) -> None:
 
 def _announce(url: str, settings: Settings) -> None:
     print(f"Open {url} in a browser. Press Ctrl-C to stop.", flush=True)
-    if not is_local(settings) and not settings.on_space:
+    if not serves_only_this_computer(settings) and not settings.on_space:
         print(
             f"Others on the network can open this page too (host {settings.host}).",
             file=sys.stderr,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -13,9 +12,9 @@ from ..summary.models import CATALOGUE
 from . import render
 from .api import Api
 from .handlers import Handlers
-from .hosts import is_local
+from .hosts import serves_only_this_computer
 from .safe_blocks import SafeBlocks
-from .wiring import connect_api, connect_events
+from .wiring import Components, connect_api, connect_events
 
 PAGE_TITLE = "Long document summarizer"
 CLEANUP_INTERVAL_S = 600  # Gradio deletes old uploads this often
@@ -40,7 +39,6 @@ OCR_INFO = {
 DOWNLOAD_BUTTONS = (
     ("md", "Markdown"), ("txt", "Text"), ("json", "JSON"), ("html", "HTML"), ("docx", "Word")
 )  # fmt: skip
-Components = dict[str, Any]
 
 
 def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
@@ -62,7 +60,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
 def _header(settings: Settings) -> str:
     where = (
         "Your document stays on this computer."
-        if is_local(settings)
+        if serves_only_this_computer(settings)
         else "Your document is sent to the server that runs this page, and nowhere else."
     )
     return (

@@ -24,7 +24,7 @@ MAX_READERS = 4  # handlers that read documents or draw pages, which takes CPU t
 JOB_OF_TAB_JS = "(stored) => sessionStorage.getItem('job') ?? stored"
 STORE_JOB_OF_TAB_JS = "(stored) => { sessionStorage.setItem('job', stored ?? ''); }"
 NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-Components = dict[str, Any]
+Components = dict[str, Any]  # by name
 FieldValues = dict[Any, Any]  # by component
 
 
