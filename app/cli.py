@@ -38,7 +38,7 @@ from .settings import (
     moves_cursor,
 )
 from .summarize_command import SummarizeCommand, SummarizeRunner
-from .summary.models import CATALOGUE, is_local
+from .summary.models import CATALOGUE, is_downloaded
 from .terminal import ProgressLine
 
 EXAMPLES = f"""examples:
@@ -275,7 +275,7 @@ def run_models(chosen: argparse.Namespace) -> int:
     """Print a table of the checkpoints that have names."""
     rows = [("NAME", "SIZE", "WINDOW", "LICENCE", "PRESENT", "")]
     rows += [
-        (c.name, c.size, f"{c.window:,}", c.licence, "yes" if is_local(c) else "no", c.about)
+        (c.name, c.size, f"{c.window:,}", c.licence, "yes" if is_downloaded(c) else "no", c.about)
         for c in CATALOGUE
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]

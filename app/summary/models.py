@@ -136,7 +136,7 @@ def window_tokens(tokenizer: Any, max_input_tokens: int | None = None) -> int:
     return DEFAULT_WINDOW
 
 
-def is_local(entry: CatalogueEntry, cached: Callable[..., Any] | None = None) -> bool:
+def is_downloaded(entry: CatalogueEntry, cached: Callable[..., Any] | None = None) -> bool:
     """Return True if a model needs no download. Never uses the network."""
     if entry.hub_id is None:
         return (assets_dir() / "model" / "config.json").is_file()

@@ -4,7 +4,5 @@ KNOWN_OFFENDERS: dict[str, set[str]] = {
     "one meaning for a constant": {
         "Components",
     },
-    "one meaning for a function": {
-        "is_local",
-    },
+    "one meaning for a function": {},
 }
