@@ -19,7 +19,7 @@ from .errors import AppError, BadOption, Cancelled
 from .events import Event, Finished, Notice, Planned, Progress, Summary
 from .export.formats import EXPORT_FORMATS, export_bytes, export_text
 from .export.json_object import to_json_line
-from .runs.batch import Outcome, outcome_table, summarize_files
+from .runs.batch import Outcome, OutcomeStatus, outcome_table, summarize_files
 from .runs.stop import StopSignal
 from .settings import supports_dim_text
 from .summary.options import Options
@@ -145,12 +145,12 @@ class SummarizeRunner:
             ):
                 self.progress.clear()
                 outcomes.append(outcome)
-                print(f"{outcome.name}: {outcome.status}", file=sys.stderr)
+                print(f"{outcome.name}: {outcome.text}", file=sys.stderr)
         finally:
             self.progress.clear()
             if outcomes:
                 print(outcome_table(outcomes))
-        return 1 if any(outcome.failed for outcome in outcomes) else 0
+        return 1 if any(o.status is OutcomeStatus.FAILED for o in outcomes) else 0
 
     def print_sections(self) -> int:
         """Print the sections of each file with their numbers, pages and words."""

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,19 +34,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class OutcomeStatus(str, Enum):
+    """What became of one file, as it is printed."""
+
+    DONE = "done"
+    EXISTS = "there already"  # its summary was written by an earlier run
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The result for one file; pages and words are 0 unless it was summarized now."""
 
     name: str
-    status: str  # done | there already | the message of an error
+    status: OutcomeStatus
+    error: str = ""
     pages: int = 0
     words: int = 0
     seconds: float = 0.0
 
     @property
-    def failed(self) -> bool:
-        return self.status not in ("done", "there already")
+    def text(self) -> str:
+        """Return the error message, or the status of a file without one."""
+        return self.error or self.status.value
 
 
 def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, Path]]:
@@ -117,7 +128,7 @@ def summarize_files(
         name = display_name(path.name)
         target, exists = summary_path(path, out / below, fmt)
         if exists:
-            yield Outcome(name, "there already")
+            yield Outcome(name, OutcomeStatus.EXISTS)
             continue
         on_file(number, len(files), name)
         began = time.monotonic()
@@ -138,13 +149,18 @@ def summarize_files(
         except Cancelled:
             raise
         except AppError as error:
-            yield Outcome(name, str(error))
+            yield Outcome(name, OutcomeStatus.FAILED, str(error))
             continue
         except Exception as error:
-            yield Outcome(name, describe_unexpected(error))
+            yield Outcome(name, OutcomeStatus.FAILED, describe_unexpected(error))
             continue
-        words = count_words(summary.summary)
-        yield Outcome(name, "done", summary.pages, words, time.monotonic() - began)
+        yield Outcome(
+            name,
+            OutcomeStatus.DONE,
+            pages=summary.pages,
+            words=count_words(summary.summary),
+            seconds=time.monotonic() - began,
+        )
 
 
 def describe_unexpected(error: Exception) -> str:
@@ -209,5 +225,5 @@ def outcome_table(outcomes: Sequence[Outcome]) -> str:
     for o in outcomes:
         seconds = f"{o.seconds:.1f}" if o.words else ""
         numbers = f"{o.pages or '':>5}  {o.words or '':>5}  {seconds:>7}"
-        lines.append(f"{o.name[:width]:{width}}  {numbers}  {o.status}")
+        lines.append(f"{o.name[:width]:{width}}  {numbers}  {o.text}")
     return "\n".join(lines)

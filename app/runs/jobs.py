@@ -13,6 +13,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any
 
 from ..errors import UNEXPECTED, AppError, Busy, class_and_place
@@ -21,9 +22,17 @@ from ..settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
 from .stop import StopReason, StopSignal
 
 Work = Callable[[StopSignal], Iterator[Any]]
-WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 MAX_SPEED_SAMPLES = 8  # of the latest runs, to estimate waiting times; chosen by hand
 log = logging.getLogger(__name__)
+
+
+class JobState(Enum):
+    """The stages of a job."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
 
 
 class Job:
@@ -37,7 +46,7 @@ class Job:
         self.size = size  # of the work, in a unit that all jobs share
         self.began_at = self.ended_at = 0.0
         self._starts_at: float | None = None
-        self.state = WAITING
+        self.state = JobState.WAITING
         self.error: AppError | None = None
         self.ahead = 0  # jobs that run before this one
         self.forgotten = False  # watchers must drop what they show and store of it
@@ -51,7 +60,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        return self.state in (DONE, FAILED)
+        return self.state in (JobState.DONE, JobState.FAILED)
 
     @property
     def stop_event(self) -> StopSignal:
@@ -124,7 +133,7 @@ class Job:
 
     def steps(self, work: Work) -> Iterator[Any]:
         """Run the work in the caller, yielding each event after it was published."""
-        self._enter(RUNNING)
+        self._enter(JobState.RUNNING)
         error: AppError | None = None
         try:
             for event in work(self._stop):
@@ -138,12 +147,15 @@ class Job:
             error = AppError(UNEXPECTED)
         finally:
             self.error = error
-            self._enter(FAILED if error else DONE)
+            self._enter(JobState.FAILED if error else JobState.DONE)
 
-    def _enter(self, state: str) -> None:
+    def _enter(self, state: JobState) -> None:
         now = time.monotonic()
         with self._changed:
-            self.began_at, self.ended_at = (now, 0.0) if state == RUNNING else (self.began_at, now)
+            if state is JobState.RUNNING:
+                self.began_at, self.ended_at = now, 0.0
+            else:
+                self.ended_at = now
             self.state, self.ahead = state, 0
             self._changed.notify_all()
 
@@ -286,7 +298,7 @@ class JobRunner:
             waits += job.size * rate if rate else 0.0
 
     def _record_speed(self, job: Job) -> None:
-        if job.state == DONE and job.size and not job.stop_event.is_set():
+        if job.state is JobState.DONE and job.size and not job.stop_event.is_set():
             self._speeds.append((job.size, job.ended_at - job.began_at))
 
     def _serve(self) -> None:
@@ -295,7 +307,7 @@ class JobRunner:
                 while not self._queue:
                     self._changed.wait()
                 job, work = self._queue.popleft()
-                job.state, self._running = RUNNING, job
+                job.state, self._running = JobState.RUNNING, job
                 self._update_waits()
             job.run(work)
             with self._changed:

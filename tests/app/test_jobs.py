@@ -18,7 +18,7 @@ import pytest
 
 from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
-from app.runs.jobs import DONE, FAILED, WAITING, JobRunner
+from app.runs.jobs import JobRunner, JobState
 from app.runs.model_cache import ModelCache
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
@@ -82,7 +82,7 @@ def test_watchers_from_the_start_see_everything_once() -> None:
         ]
         drafts = [e.committed for e in events if isinstance(e, DraftText)]
         assert drafts == sorted(drafts, key=len)
-    assert job.state == DONE
+    assert job.state == JobState.DONE
 
 
 def test_late_watcher_gets_no_superseded_events() -> None:
@@ -106,13 +106,13 @@ def test_closing_a_watcher_does_not_end_the_job() -> None:
 def test_stop_ends_a_running_job_and_the_next_one_starts() -> None:
     runner, never, gate = JobRunner(), threading.Event(), threading.Event()
     first, second = runner.submit(gated(never)), runner.submit(gated(gate))
-    until(lambda: first.state == "running")
-    assert second.state == "waiting" and second.ahead == 1
+    until(lambda: first.state is JobState.RUNNING)
+    assert second.state is JobState.WAITING and second.ahead == 1
     first.stop()
     gate.set()
     assert list(first.events()) == []
     assert list(second.events())[-1] == EVENTS[-1]
-    assert (first.state, second.state) == (DONE, DONE)
+    assert (first.state, second.state) == (JobState.DONE, JobState.DONE)
 
 
 def test_a_job_stopped_while_waiting_sees_the_stop() -> None:
@@ -127,7 +127,7 @@ def test_a_job_stopped_while_waiting_sees_the_stop() -> None:
 def test_full_queue_is_refused_with_a_message() -> None:
     runner, never = JobRunner(max_waiting=2), threading.Event()
     jobs = [runner.submit(gated(never))]
-    until(lambda: jobs[0].state == "running")
+    until(lambda: jobs[0].state is JobState.RUNNING)
     jobs += [runner.submit(gated(never)) for _ in range(2)]
     with pytest.raises(Busy, match="queue is full"):
         runner.submit(gated(never))
@@ -152,7 +152,7 @@ def test_errors_reach_every_watcher_as_messages(caplog) -> None:
         for _ in range(2):
             with pytest.raises(AppError, match=words):
                 list(job.events())
-        assert job.state == FAILED
+        assert job.state == JobState.FAILED
     assert "ValueError" in caplog.text and "secret" not in caplog.text
 
 
@@ -161,7 +161,7 @@ def test_abandoned_job_ends_only_with_linger_s() -> None:
     keeper, space = JobRunner(linger_s=None), JobRunner(linger_s=0.05)
     kept, left = keeper.submit(gated(never)), space.submit(gated(never))
     watcher = left.events(idle_s=0.01)
-    until(lambda: next(watcher) is None and left.state == "running")
+    until(lambda: next(watcher) is None and left.state is JobState.RUNNING)
     time.sleep(0.1)
     assert not left.finished  # it is being watched
     watcher.close()
@@ -225,12 +225,12 @@ def test_waiting_time_is_estimated_from_earlier_runs() -> None:
     list(first.events())
     until(lambda: runner._speeds)
     running = runner.submit(gated(never), size=100_000)
-    until(lambda: running.state == "running")
+    until(lambda: running.state is JobState.RUNNING)
     waits = [runner.submit(gated(never), size=100_000) for _ in range(2)]
     assert [job.ahead for job in waits] == [1, 2]
     assert 0 < waits[0].wait_s < waits[1].wait_s
     running.stop()
-    until(lambda: waits[0].state == "running")
+    until(lambda: waits[0].state is JobState.RUNNING)
     assert waits[1].ahead == 1
     runner.close()
 
@@ -238,7 +238,7 @@ def test_waiting_time_is_estimated_from_earlier_runs() -> None:
 def test_stopped_runs_do_not_count_for_the_waiting_time() -> None:
     runner, never = JobRunner(), threading.Event()
     job = runner.submit(gated(never), size=1_000_000)
-    until(lambda: job.state == "running")
+    until(lambda: job.state is JobState.RUNNING)
     job.stop()
     until(lambda: job.finished and runner._running is None)
     assert not runner._speeds
@@ -468,7 +468,7 @@ def test_waiting_run_is_stopped_at_once(bundled, article) -> None:
     first = runner.submit(gated(release), "a")
     views = handlers.run(replace(SHORT, text=article.pages[0].text), page_of("s"))
     view = next(v for v in views if v["job"])
-    assert runner.get(view["job"]).state == WAITING
+    assert runner.get(view["job"]).state == JobState.WAITING
     handlers.stop(view["job"], page_of("s"))
     last = list(views)[-1]
     assert "Stopped" in last["status"] and not last["running"] and not first.finished

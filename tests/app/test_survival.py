@@ -266,7 +266,7 @@ def test_h19_command_line_suggests_a_remedy(own, tmp_path, monkeypatch, capsys) 
                     lambda progress: None,
                 )
             )
-            assert words in outcomes[0].status
+            assert words in outcomes[0].error
     with pytest.raises(ZeroDivisionError):
         list(translate_device_errors(1 / 0 for _ in range(1)))
 
