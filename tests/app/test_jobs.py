@@ -578,9 +578,9 @@ def test_run_of_several_documents_is_not_offered_for_comparison(bundled, article
     )
     list(two.events()), list(one.events())
     later = handlers_with(bundled, None)
-    assert later.earlier.summary(two.id) is None and later.earlier.summary(one.id) is not None
+    assert later.history.summary(two.id) is None and later.history.summary(one.id) is not None
     list(later.reattach(two.id, page_of("s")))
-    assert later.earlier.summary(two.id) is None
+    assert later.history.summary(two.id) is None
     service.forget(two.id), service.forget(one.id)
 
 
@@ -590,10 +590,10 @@ def test_replayed_run_expires_too(bundled, article) -> None:
     later = handlers_with(bundled, None)
     list(later.reattach(last["job"], page_of("t")))
     later.expire(3600)
-    assert later.earlier.jobs == [last["job"]]
+    assert later.history.job_ids == [last["job"]]
     later.service.runner.expire(-1)
     later.expire(3600)
-    assert later.earlier.jobs == []
+    assert later.history.job_ids == []
     first.forget(last["job"])
 
 
