@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .characters import normalize_characters
-from .contents import drop_contents
 from .dehyphenation import Dehyphenator
 from .interrupted_sentences import rejoin_cut_sentences
 from .line_layout import PageLayout, body_style
 from .paragraphs import join_lines
 from .running_lines import drop_running_lines
+from .table_of_contents import drop_contents
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from longt5.text.headings import (
     TITLE_AFTER_REFERENCES,
 )
 
-from .contents import LEADERS
+from .table_of_contents import LEADERS
 
 _REFERENCE_SIGN = re.compile(r"[,:\d]")  # in most references, and in few titles of chapters
 _REFERENCES_FROM = 0.4  # share of the text after which the list begins; chosen by hand

@@ -25,12 +25,12 @@ from ..summary.summarizer import Summarizer
 from ..warning import AppWarning, WarningKind
 from .device_errors import DeviceErrors
 from .journal import CannotResume, JobFolder
+from .memory_fallback import RunSettings, next_fallback
 from .model_cache import ModelCache
 from .request import Request
 from .stop import StopSignal
 
 TYPICAL_NEW_TOKENS = 256  # of a section's summary, for the memory estimate
-MIN_FALLBACK_WINDOW = 1_024  # tokens; the weights outweigh what a smaller pass would save
 
 
 def summarize_all(
@@ -73,41 +73,6 @@ def _unread_files(request: Request) -> Iterator[Event]:
     for number, (name, reason) in enumerate(request.unread, len(request.documents) + 1):
         yield DocumentStarted(number, request.files, name)
         yield DocumentFailed(name, reason)
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a fallback changes of a run that is short of memory.
-
-    None means the model's own window, and the device and dtype that the program was started with.
-    """
-
-    num_beams: int
-    max_input_tokens: int | None = None
-    device: str | None = None
-    dtype: str | None = None
-
-
-def next_fallback(
-    settings: RunSettings, window: int, device: str, is_encoding: bool = False
-) -> tuple[RunSettings, str] | None:
-    """Return settings that need less memory, and a note for the person; None at the minimum.
-
-    `window` is the number of tokens in a pass, `device` where the run ran short. While the encoder
-    runs, fewer beams would save nothing.
-    """
-    beams = settings.num_beams
-    if beams > 1 and not is_encoding:
-        fewer = max(1, beams // 2)
-        note = f"searched with {fewer} instead of {beams} beams"
-        return replace(settings, num_beams=fewer), note
-    if window > MIN_FALLBACK_WINDOW:
-        smaller = max(MIN_FALLBACK_WINDOW, window // 2)
-        note = f"read {smaller:,} instead of {window:,} tokens per pass"
-        return replace(settings, max_input_tokens=smaller), note
-    if (settings.device or device) != "cpu":
-        return replace(settings, device="cpu"), f"computed on the processor, not on {device}"
-    return None
 
 
 @dataclass

@@ -13,8 +13,9 @@ import torch
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, SectionDone
 from app.runs.journal import Journal
+from app.runs.memory_fallback import RunSettings, next_fallback
 from app.runs.request import Request
-from app.runs.request_run import RunSettings, next_fallback, summarize_all
+from app.runs.request_run import summarize_all
 from app.runs.run_state import RunState
 from app.runs.service import Service
 from app.settings import Settings

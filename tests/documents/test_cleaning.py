@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from reportlab.platypus import Table
 
 from app.documents.cleaning import clean_pages
-from app.documents.contents import drop_contents
 from app.documents.dehyphenation import Dehyphenator
 from app.documents.interrupted_sentences import rejoin_cut_sentences
 from app.documents.line_layout import BodyStyle, LineLayout, PageLayout, line_key
@@ -29,6 +28,7 @@ from app.documents.paragraphs import join_lines, layouts_of_lines
 from app.documents.readers.pdf.layout import page_layout
 from app.documents.references import find_references
 from app.documents.running_lines import drop_running_lines
+from app.documents.table_of_contents import drop_contents
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
 
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "merrow-report.pdf"
