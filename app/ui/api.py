@@ -12,7 +12,6 @@ from ..documents.headings import list_sections
 from ..documents.load import document_from_text
 from ..documents.model import Document
 from ..errors import AppError, EmptyFile
-from ..events import Finished
 from ..runs.reading import DocumentReader
 from ..runs.request import Request
 from ..runs.run_state import RunState
@@ -80,7 +79,7 @@ class Api:
             for event in self.service.watch(job, submitted):
                 if event is not None:
                     state.apply(event)
-                if not isinstance(event, Finished):
+                if not (state.documents and state.documents[-1].summary):  # sent once, below
                     yield _update_of(state)
             yield _update_of(state)
         except AppError as error:

@@ -1,8 +1,4 @@
-"""The laws of the tree: who may import whom, what a name may mean, how long things may be.
-
-`KNOWN_OFFENDERS` names what does not hold yet. A test fails for every new offender, and for a
-listed one that is mended too, so that the list only shrinks.
-"""
+"""The laws of the tree: who may import whom, what a name may mean, how long things may be."""
 
 from __future__ import annotations
 
@@ -17,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.project import source_tree
-from tests.project.known_offenders import KNOWN_OFFENDERS
 from tests.project.source_tree import ROOT, external_imports, place, source_files, syntax_tree
 from tests.tools import draw_imports
 
@@ -72,16 +67,13 @@ READS_PROSE = (
 )  # fmt: skip
 
 
-def assert_only_known(law: str, found: Iterable[tuple[str, str]]) -> None:
-    """Raise AssertionError for a (name, where) that breaks a law and whose name is not listed, and
-    for a listed name that breaks it no more."""
-    offenders, known = defaultdict(list), set(KNOWN_OFFENDERS.get(law, ()))
+def assert_none(law: str, found: Iterable[tuple[str, str]]) -> None:
+    """Raise AssertionError that names each (name, where) that breaks a law."""
+    places = defaultdict(list)
     for name, where in found:
-        offenders[name].append(where)
-    new = [f"{name}: {', '.join(w)}" for name, w in sorted(offenders.items()) if name not in known]
-    mended = sorted(known - set(offenders))
-    assert not new, f"these break the law of {law}:\n" + "\n".join(new)
-    assert not mended, f"mended: take these out of KNOWN_OFFENDERS[{law!r}]:\n" + "\n".join(mended)
+        places[name].append(where)
+    lines = [f"{name}: {', '.join(where)}" for name, where in sorted(places.items())]
+    assert not lines, f"these break the law of {law}:\n" + "\n".join(lines)
 
 
 def in_python(code: str) -> str:
@@ -112,7 +104,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = source_tree.import_graph()
     found = source_tree.circles(graph)
     chains = [(name, source_tree.chain(way, graph)) for way in found for name in way[:-1]]
-    assert_only_known("no import circles", chains)
+    assert_none("no import circles", chains)
 
 
 def test_a_circle_is_found_and_shown_as_a_chain() -> None:
@@ -241,7 +233,7 @@ def test_control_flow_never_reads_messages() -> None:
     }
     checked = [path for path in SOURCES if not place(path).startswith(READS_PROSE)]
     found = [(line, place(path)) for path in checked for line in compared_messages(path, constants)]
-    assert_only_known("control flow", found)
+    assert_none("control flow", found)
 
 
 @pytest.mark.parametrize(
@@ -286,13 +278,13 @@ def defined_twice(names: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, str]
 def test_a_constant_has_one_meaning() -> None:
     named = [(name, path) for path in SOURCES for name in source_tree.constants_of(path)]
     found = defined_twice((n, p) for n, p in named if n not in SHARED_CONSTANTS)
-    assert_only_known("one meaning for a constant", found)
+    assert_none("one meaning for a constant", found)
 
 
 def test_a_public_function_or_class_has_one_meaning() -> None:
     named = [(node.name, path) for path in SOURCES for node in source_tree.definitions(path)]
     public = [(n, p) for n, p in named if not n.startswith("_") and n not in SHARED_NAMES]
-    assert_only_known("one meaning for a function", defined_twice(public))
+    assert_none("one meaning for a function", defined_twice(public))
 
 
 def test_shared_names_are_still_shared() -> None:
@@ -308,7 +300,7 @@ def test_functions_fit_a_screen() -> None:
         for node in source_tree.functions(path)
         if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
     )
-    assert_only_known("short functions", found)
+    assert_none("short functions", found)
 
 
 def test_docstrings_say_what_a_function_does() -> None:
@@ -318,7 +310,7 @@ def test_docstrings_say_what_a_function_does() -> None:
         for node in source_tree.functions(path)
         if re.match(r"(?:What|Whether)\b", ast.get_docstring(node) or "")
     )
-    assert_only_known("docstrings in the imperative", found)
+    assert_none("docstrings in the imperative", found)
 
 
 # The tree
@@ -338,7 +330,7 @@ def test_the_readme_is_two_screens_of_reading() -> None:
     lines = len(text.splitlines())
     found = [("words", f"{words} of at most {README_WORDS}")] if words > README_WORDS else []
     found += [("lines", f"{lines} of at most {README_LINES}")] if lines > README_LINES else []
-    assert_only_known("a short README", found)
+    assert_none("a short README", found)
 
 
 def test_tools_and_tests_lie_apart() -> None:
