@@ -218,7 +218,7 @@ def _output_column() -> Components:
         outputs["comparison"] = gr.HTML(elem_id="comparison", js_on_load=SOURCE_EVENTS)
     with gr.Row(elem_id="keeping"):
         outputs["storage_note"] = gr.HTML(elem_id="kept", visible=False)
-        outputs["forget"] = gr.Button("Delete", elem_id="forget", visible=False, size="sm", scale=0)
+        outputs["forget"] = gr.Button("Forget", elem_id="forget", visible=False, size="sm", scale=0)
     return outputs
 
 
