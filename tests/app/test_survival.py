@@ -68,7 +68,7 @@ def test_h18_full_disk_loses_downloads_but_not_the_summary(bundled, monkeypatch)
     last = run(made, source="text", text="The river rose in the night. " * 9)[-1]
     made.service.runner.close()
     assert "river" in last["summary"] and not last["running"] and last["exports"] == {}
-    assert "copy the summary" in last["status"] and "not kept on disk" in last["kept"]
+    assert "copy the summary" in last["status"] and "not saved" in last["kept"]
 
 
 def test_h18_full_disk_refuses_an_upload_with_a_message(tmp_path, monkeypatch) -> None:
