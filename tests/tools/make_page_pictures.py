@@ -1,6 +1,6 @@
 """Take the pictures of the page in the READMEs: a run that streams, and an opened citation.
 
-    CHROMIUM=/usr/bin/chromium python -m tests.tools.make_page_pictures
+CHROMIUM=/usr/bin/chromium python -m tests.tools.make_page_pictures
 """
 
 from __future__ import annotations
