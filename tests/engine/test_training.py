@@ -293,7 +293,7 @@ def test_processes_share_a_step(data, tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         "import sys; from pathlib import Path; from longt5.training import loop, recipe, start, "
-        "world\nfrom tests import test_training as t\n"
+        "world\nfrom tests.engine import test_training as t\n"
         "here = world.join_processes('cpu'); data, out = map(Path, sys.argv[1:])\n"
         "made = recipe.parse_recipe({**t.TINY, 'batch_tokens': 120, 'stages': [{'steps': 3, "
         "'sources': {'64': 1.0}}]}, 'summary')\n"
