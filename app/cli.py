@@ -34,6 +34,7 @@ from .settings import (
     LENGTH_WORDS,
     MAX_BEAMS,
     PROGRAM,
+    SUMMARY_WORDS_RANGE,
     Settings,
     moves_cursor,
 )
@@ -158,6 +159,18 @@ def _add_search_options(parser: argparse.ArgumentParser) -> None:
         + ", ".join(f"{w} ({n})" for n, w in LENGTH_WORDS.items())
         + " words for the whole document (default: %(default)s)",
     )
+    least, most = SUMMARY_WORDS_RANGE
+    option(
+        "--words",
+        type=int,
+        metavar="N",
+        help=f"about so many words, {least} to {most:,}, instead of a --length",
+    )
+    option(
+        "--by-section",
+        action="store_true",
+        help="add one to three sentences for each section, below the summary",
+    )
     option(
         "--num-beams",
         type=int,
@@ -169,7 +182,7 @@ def _add_search_options(parser: argparse.ArgumentParser) -> None:
         "--max-new-tokens",
         type=int,
         metavar="N",
-        help="most tokens written per section (default: follows --length)",
+        help="most tokens written per paragraph (default: follows the length)",
     )
     option(
         "--max-input-tokens",
@@ -214,6 +227,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         choices=EXPORT_FORMATS,
         help="default: the suffix of the -o name, else md; docx only with -o",
     )
+    option("--bullets", action="store_true", help="write the sentences as a list")
     option(
         "-o",
         "--output",

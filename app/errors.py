@@ -32,6 +32,16 @@ class NoTextLayer(AppError):
     """The pages hold pictures or unreadable glyphs, and no text to summarize."""
 
 
+class NothingToQuote(AppError):
+    """The document has no sentence that a summary could quote."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"“{name}” has no whole sentence that could be quoted, as a form or a table: choose a "
+            "model that writes in its own words, or open the document itself."
+        )
+
+
 class TooLong(AppError):
     """The file exceeds a limit."""
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Literal, Union
 
 from .warning import AppWarning
 
 Stage = Literal["reading", "loading", "encoding", "decoding"]
+
+
+class PartKind(str, Enum):
+    """What a part of a run's text is."""
+
+    ANSWER = "answer"  # a paragraph of the summary, of the length asked for
+    SECTION = "section"  # the summary of one section, below the answer
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,11 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SectionSummary:
-    """The summary of one section.
+    """A paragraph of the answer, or the summary of one section.
 
     `pages` are the first and last page, 1-based, `labels` the page numbers printed on them, `title`
-    is the section's heading ("" where it has none).
+    is the heading of the part of the document that it comes from ("" where it has none).
+    `from_summary`: it quotes the author's own summary of the document.
     """
 
     pages: tuple[int, int]
@@ -50,6 +59,21 @@ class SectionSummary:
     sentences: tuple[Sentence, ...] = ()
     title: str = ""
     labels: tuple[str, ...] = ()
+    kind: PartKind = PartKind.ANSWER
+    from_summary: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as in the JSON export."""
+        return {
+            "title": self.title,
+            "pages": list(self.pages),
+            "labels": list(self.labels),
+            "text": self.text,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "from_summary": self.from_summary,
+            "sentences": [sentence.to_dict() for sentence in self.sentences],
+        }
 
     @property
     def is_complete(self) -> bool:
@@ -59,7 +83,11 @@ class SectionSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A finished or stopped summary of a whole document."""
+    """A finished or stopped summary of a whole document.
+
+    `summary` is the answer of the length asked for, `sections` are its paragraphs. `by_section`
+    are the summaries of the document's sections, where they were asked for.
+    """
 
     name: str
     pages: int
@@ -71,7 +99,7 @@ class Summary:
     timings: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
     coverage: tuple[tuple[int, str], ...] = ()
-    overview: tuple[Sentence, ...] = ()
+    by_section: tuple[SectionSummary, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     unit: str = "page"  # or slide, part, chapter: what `pages` counts
     labels: tuple[str, ...] = ()  # printed page numbers, where they differ from 1, 2, 3, ...
@@ -85,19 +113,8 @@ class Summary:
             "model": self.model,
             "options": dict(self.options),
             "summary": self.summary,
-            "sections": [
-                {
-                    "title": section.title,
-                    "pages": list(section.pages),
-                    "labels": list(section.labels),
-                    "text": section.text,
-                    "tokens_in": section.tokens_in,
-                    "tokens_out": section.tokens_out,
-                    "sentences": [sentence.to_dict() for sentence in section.sentences],
-                }
-                for section in self.sections
-            ],
-            "overview": [sentence.to_dict() for sentence in self.overview],
+            "sections": [section.to_dict() for section in self.sections],
+            "by_section": [section.to_dict() for section in self.by_section],
             "coverage": [{"page": page, "status": status} for page, status in self.coverage],
             "warnings": [warning.message for warning in self.warnings],
             "stopped": self.stopped,
@@ -130,8 +147,8 @@ class DocumentFailed:
 class Planned:
     """The size of a document, and estimates for its run.
 
-    `seconds` is None before the machine's speed was measured. `asked_words` belong to the chosen
-    length, 0 where it is unknown; `summary_words` may be more, since each section gets a sentence.
+    `sections` are the parts that will be written, `tokens` those that will be read for them.
+    `seconds` is None before the machine's speed was measured.
     """
 
     pages: int
@@ -142,7 +159,6 @@ class Planned:
     seconds: float | None
     memory_bytes: int
     summary_words: int = 0
-    asked_words: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,13 +186,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class SectionStarted:
-    """The run begins a section (1-based)."""
+    """The run begins a part (1-based), a paragraph of the answer or a section's summary."""
 
     section: int
     sections: int
     pages: tuple[int, int]
     title: str = ""
     labels: tuple[str, ...] = ()
+    kind: PartKind = PartKind.ANSWER
+    from_summary: bool = False
 
 
 @dataclass(frozen=True)

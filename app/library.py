@@ -25,6 +25,8 @@ def summarize(
     source: str | os.PathLike[str],
     *,
     length: str = DEFAULT_LENGTH,
+    words: int | None = None,
+    by_section: bool = False,
     pages: str = "",
     sections: str = "",
     include_references: bool = False,
@@ -46,6 +48,8 @@ def summarize(
     events = stream(
         source,
         length=length,
+        words=words,
+        by_section=by_section,
         pages=pages,
         sections=sections,
         include_references=include_references,
@@ -70,6 +74,8 @@ def stream(
     source: str | os.PathLike[str],
     *,
     length: str = DEFAULT_LENGTH,
+    words: int | None = None,
+    by_section: bool = False,
     pages: str = "",
     sections: str = "",
     include_references: bool = False,
@@ -94,6 +100,8 @@ def stream(
             and otherwise the text to summarize. A `str` of one line that ends like a document
             (".pdf", ".docx", ...) and names no file raises NotReadable.
         length: "short", "medium" or "long": about 80, 200 or 500 words.
+        words: about so many words, 20 to 5,000, instead of a length.
+        by_section: add one to three sentences for each section, as `Summary.by_section`.
         pages: only these pages, such as "1-5,9".
         sections: only these sections, by number ("1,3-4") or by title.
         include_references: read the list of references too.
@@ -113,7 +121,15 @@ def stream(
     NotReadable at the call, all others while the events are read.
     """
     options = Options(
-        length, num_beams, max_new_tokens, pages, max_input_tokens, include_references, sections
+        length,
+        num_beams,
+        max_new_tokens,
+        pages,
+        max_input_tokens,
+        include_references,
+        sections,
+        words,
+        by_section,
     )
     options.check()
     path = file_named_by(source)

@@ -18,6 +18,8 @@ PROGRAM = "python -m app" if _IS_CHECKOUT else APP_NAME
 PAGE_PROGRAM = "python app.py" if _IS_CHECKOUT else f"{APP_NAME} serve"
 LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}
 DEFAULT_LENGTH = "medium"
+# Of a summary: fewer words are no sentence, more are read no faster than a document.
+SUMMARY_WORDS_RANGE = (20, 5000)
 DEFAULT_MODEL = "bundled"
 DEFAULT_BEAMS = 4
 MAX_BEAMS = 16

@@ -17,7 +17,7 @@ from .documents.headings import sections_of
 from .documents.model import Document
 from .errors import AppError, BadOption, Cancelled
 from .events import Event, Finished, Notice, Planned, Progress, Summary
-from .export.formats import EXPORT_FORMATS, export_bytes, export_text
+from .export.formats import EXPORT_FORMATS, STREAMED_WRITERS, export_bytes, export_text
 from .export.json_object import to_json_line
 from .runs.batch import Outcome, OutcomeStatus, outcome_table, summarize_files
 from .runs.stop import StopSignal
@@ -47,6 +47,7 @@ class SummarizeCommand:
     password: str | None
     ocr: bool
     list_sections: bool
+    bullets: bool
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> SummarizeCommand:
@@ -59,6 +60,8 @@ class SummarizeCommand:
             max_input_tokens=arguments.max_input_tokens,
             include_references=arguments.include_references,
             sections=arguments.sections,
+            words=arguments.words,
+            by_section=arguments.by_section,
         )
         options.check()
         if arguments.list_sections and arguments.output is not None:
@@ -78,6 +81,7 @@ class SummarizeCommand:
             password=arguments.password,
             ocr=arguments.ocr,
             list_sections=arguments.list_sections,
+            bullets=arguments.bullets,
         )
 
 
@@ -142,6 +146,7 @@ class SummarizeRunner:
                 self.stop,
                 self.progress.show,
                 self.progress.start_file,
+                command.bullets,
             ):
                 self.progress.clear()
                 outcomes.append(outcome)
@@ -198,7 +203,14 @@ class SummarizeRunner:
         events = translate_device_errors(
             summarizer.stream(document, options, stop_event=self.stop, read_s=read_s)
         )
-        summary = print_run(events, self.command.format, document.name, out, self.progress)
+        summary = print_run(
+            events,
+            self.command.format,
+            document.name,
+            out,
+            self.progress,
+            self.command.bullets,
+        )
         if summary.stopped:
             raise Cancelled("Stopped before the end.")
 
@@ -221,10 +233,17 @@ def _format_of(output: Path | None) -> str:
 
 
 def print_run(
-    events: Iterator[Event], fmt: str, name: str, out: TextIO, progress: ProgressLine
+    events: Iterator[Event],
+    fmt: str,
+    name: str,
+    out: TextIO,
+    progress: ProgressLine,
+    bullets: bool = False,
 ) -> Summary:
     """Print the events of a run as they come; return its summary."""
-    writer = SummaryWriter(out, fmt, name, supports_dim_text()) if fmt in ("md", "txt") else None
+    writer = None
+    if fmt in STREAMED_WRITERS:
+        writer = SummaryWriter(out, fmt, name, supports_dim_text(), bullets)
     for event in events:
         if isinstance(event, Progress):
             # On one screen the summary itself shows how far the writing is.
@@ -239,17 +258,17 @@ def print_run(
         if writer is not None:
             writer.handle(event)
         if isinstance(event, Finished):
-            _write_complete(event.summary, fmt, out)
+            _write_complete(event.summary, fmt, out, bullets)
             return event.summary
     raise AppError("The run ended without a summary: start it again.")
 
 
-def _write_complete(summary: Summary, fmt: str, out: TextIO) -> None:
+def _write_complete(summary: Summary, fmt: str, out: TextIO, bullets: bool) -> None:
     """Write a summary in a format that cannot be streamed."""
     if fmt == "docx":
-        out.buffer.write(export_bytes(summary, fmt))
+        out.buffer.write(export_bytes(summary, fmt, bullets))
     elif fmt == "json":
         out.write(to_json_line(summary))
     elif fmt == "html":
-        out.write(export_text(summary, fmt))
+        out.write(export_text(summary, fmt, bullets))
     out.flush()

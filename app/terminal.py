@@ -11,6 +11,7 @@ from .events import (
     DraftText,
     Event,
     Finished,
+    PartKind,
     Progress,
     SectionDone,
     SectionStarted,
@@ -65,7 +66,7 @@ class ProgressLine:
     def show(self, event: Progress) -> None:
         """Show the progress of a stage."""
         text = STAGE_LABELS[event.stage]
-        section = f"section {event.section} of {event.sections}" if event.sections > 1 else ""
+        section = f"part {event.section} of {event.sections}" if event.sections > 1 else ""
         if self.is_live:
             self._rewrite(event, f"{text} {section}".rstrip())
             self.last = text
@@ -112,9 +113,10 @@ class SummaryWriter:
     On a terminal the provisional text follows dimmed, and is replaced at each step.
     """
 
-    def __init__(self, out: TextIO, fmt: str, name: str, color: bool) -> None:
+    def __init__(self, out: TextIO, fmt: str, name: str, color: bool, bullets: bool) -> None:
         self.out, self.name = out, name
-        self.format = STREAMED_WRITERS[fmt]
+        self.format = STREAMED_WRITERS[fmt](bullets)
+        self.kind: PartKind | None = None  # of the latest part
         self.is_live = color and out.isatty()
         self.written = ""  # the text so far, a prefix of the export
         self.before_section = ""
@@ -125,7 +127,8 @@ class SummaryWriter:
         if isinstance(event, SectionStarted):
             if not self.written:
                 self._append(self.format.title(self.name))
-            heading = self.format.section_start(event, event.sections > 1)
+            heading = self.format.section_start(event, self.kind)
+            self.kind = event.kind
             self.before_section = self.written + heading
             self._append(heading)
         elif isinstance(event, DraftText):

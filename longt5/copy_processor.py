@@ -3,7 +3,7 @@
 A small extractive model sometimes jumps from one sentence of the source into another where both
 share a word. With the rule, a token that continues no sentence of the source costs ``penalty``.
 Where the source ends a sentence, any other sentence may begin, and only there may the answer end.
-Beginning a sentence may cost as well: the less salient, the more (:mod:`longt5.text.salience`).
+A plan (:mod:`longt5.text.plan`) names the sentences to copy, in order.
 
 :class:`CopySource` holds what may be copied from one text, :func:`copy_rule` makes the logits
 processor of a search. Not in transformers; pass it to ``stream`` as a ``logits_processor``.
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .logits_processors import Processor
-from .text.salience import Ranking, Salience
+from .text.sentences import Span
 from .text.source import SourceText
 from .text.tidying import tidy
 from .tokenizer import Tokenizer, token_range
@@ -34,15 +34,20 @@ MAX_RECENT_TOKENS = 16
 BEGIN, END = -1, -2  # markers around each sentence; no token has these ids
 
 
+# Log-probability: the price of passing over a sentence of the plan. Chosen by hand: high enough
+# that a summary follows the plan, low enough that sums of log-probabilities keep their digits.
+SKIP_PRICE = 15.0
+
+
 @dataclass(frozen=True)
 class CopySource:
-    """The sentences of one text that a summary may copy, as tokens, and what they cost.
+    """The sentences of one text that a summary may copy, as tokens.
 
-    Without a ``ranking`` all sentences are free to begin.
+    ``in_order``: they are a plan, and passing over one costs SKIP_PRICE; else all are free.
     """
 
     sentences: Sequence[Sequence[int]]
-    ranking: Ranking | None = None
+    in_order: bool = False
 
     @classmethod
     def of(
@@ -50,48 +55,39 @@ class CopySource:
         source: SourceText,
         encoding: tuple[Sequence[int], Sequence[tuple[int, int]]],
         tokenizer: Tokenizer,
-        salience: Salience | None,
-        words: int,
-        later: bool = False,
+        plan: Sequence[Span] | None = None,
     ) -> CopySource:
-        """Return the tidied candidates of a source, ranked for a summary of about ``words``.
+        """Return the tidied sentences of a plan, or all candidates of a source.
 
-        ``encoding``: the input ids, and the (start, end) of each token in the text; candidates
-        beyond the ids are left out. ``later``: the text continues an earlier part of its document.
+        ``encoding``: the input ids, and the (start, end) of each token in the text; sentences
+        beyond the ids are left out.
         """
         ids, offsets = encoding
-        ranges = [(span, token_range(source.text, offsets, *span)) for span in source.candidates]
+        spans = source.candidates if plan is None else plan
+        ranges = [(span, token_range(source.text, offsets, *span)) for span in spans]
         inside = [(span, ids[begin:stop]) for span, (begin, stop) in ranges if stop <= len(ids)]
-        if not inside:
-            return cls([])
-        spans = [span for span, _ in inside]
-        ranking = salience.rank(source, words, later, spans) if salience else None
         sentences = tidy_sentences(
             [(source.sentence(span), tokens) for span, tokens in inside],
             partial(tokenizer.encode, add_eos=False),
-            ranking.plan if ranking else (),
+            source.following([span for span, _ in inside]) if plan is not None else (),
         )
-        return cls(sentences, ranking)
-
-    @property
-    def plan(self) -> frozenset[int]:
-        """The numbers of the sentences that the ranking expects in the summary."""
-        return self.ranking.plan if self.ranking else frozenset()
+        return cls(sentences, plan is not None)
 
 
 def tidy_sentences(
     sentences: Sequence[tuple[str, Sequence[int]]],
     encode: Callable[[str], Sequence[int]],
-    plan: Collection[int] = (),
+    following: Collection[int] = (),
 ) -> list[Sequence[int]]:
     """Return the tokens of each (text, tokens) as a summary should write it.
 
     Sentences that :func:`longt5.text.tidying.tidy` changes are encoded again, the others keep
-    the tokens of the source. ``plan``: the numbers of the sentences expected in the summary.
+    the tokens of the source. ``following``: the numbers of those that follow the sentence before
+    them in the source as well.
     """
     found = []
     for number, (text, tokens) in enumerate(sentences):
-        tidied = tidy(text, follows=number - 1 in plan)
+        tidied = tidy(text, follows=number in following)
         found.append(tokens if tidied == " ".join(text.split()) else encode(tidied))
     return found
 
@@ -110,7 +106,7 @@ def copy_rule(
         beams,
         eos,
         most_sentences,
-        [source.ranking for source in sources],
+        [source.in_order for source in sources],
     )
 
 
@@ -181,7 +177,7 @@ class CopyPenalty(Processor):
 
     Scores are [R, V] with R = sources x ``beams``. ``sources``: for each source its sentences as
     tokens. No sentence may begin twice, and none after the first ``most_sentences``.
-    ``rankings``: for each source the prices of beginning its sentences. The scores are normalised
+    ``in_order``: for each source, whether its sentences must come in order. The scores are normalised
     afterwards, so that a sentence does not suffer for a token where the model would rather have
     left it; they stay at most 0, which the commit rule needs.
     """
@@ -193,11 +189,11 @@ class CopyPenalty(Processor):
         beams: int,
         eos: int,
         most_sentences: int | None = None,
-        rankings: Sequence[Ranking | None] | None = None,
+        in_order: Sequence[bool] | None = None,
     ) -> None:
         self.penalty, self.beams, self.eos = penalty, beams, eos
         self.most_sentences = most_sentences
-        self.rankings = rankings or [None] * len(sources)
+        self.in_order = in_order or [False] * len(sources)
         self.runs = [SourceRuns(sentences) for sentences in sources]
         self.rows = [RowState(runs.starts) for runs in self.runs for _ in range(beams)]
 
@@ -229,11 +225,10 @@ class CopyPenalty(Processor):
 
     def _price(self, row: int, copied: Collection[int], sentences: Collection[int]) -> float:
         """Return the price of the cheapest of these sentences after the ``copied`` ones."""
-        ranking = self.rankings[row // self.beams]
-        if ranking is None:
+        if not self.in_order[row // self.beams]:
             return 0.0
-        prices = ranking.prices(copied)
-        return min((prices[i] for i in sentences), default=0.0)
+        passed = min(sentences, default=0)
+        return SKIP_PRICE * (passed - sum(1 for i in copied if i < passed))
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         rows: list[int] = []

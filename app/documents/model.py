@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Literal
 
-from longt5.text.sentences import split_sentences
+from longt5.text.sentences import Span, split_sentences
 from longt5.text.source import SourceText
 
 from ..warning import AppWarning
@@ -185,9 +185,13 @@ class Chunk:
     @cached_property
     def source(self) -> SourceText:
         """The text split into passages: sentences, and pieces of overlong ones."""
-        passages = [
-            (piece, min(end, piece + MAX_PASSAGE_CHARS))
-            for start, end in split_sentences(self.text)
-            for piece in range(start, end, MAX_PASSAGE_CHARS)
-        ]
-        return SourceText.of(self.text, passages)
+        return SourceText.of(self.text, passages_of(self.text))
+
+
+def passages_of(text: str) -> list[Span]:
+    """Return the sentences of a text, overlong ones in pieces of MAX_PASSAGE_CHARS."""
+    return [
+        (piece, min(end, piece + MAX_PASSAGE_CHARS))
+        for start, end in split_sentences(text)
+        for piece in range(start, end, MAX_PASSAGE_CHARS)
+    ]

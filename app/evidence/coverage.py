@@ -93,7 +93,9 @@ def coverage_of(document: Document, references: Sequence[int], reached: int | No
 
 def citations_per_page(summary: Summary) -> Counter[int]:
     """Count the sentences of a summary that cite each page."""
-    sentences = (s for section in summary.sections for s in section.sentences)
+    sentences = (
+        s for section in (*summary.sections, *summary.by_section) for s in section.sentences
+    )
     return Counter(page for sentence in sentences for page in sentence.pages)
 
 

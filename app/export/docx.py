@@ -8,11 +8,11 @@ from io import BytesIO
 from typing import Any
 from unicodedata import bidirectional
 
-from ..events import Sentence, Summary
+from ..events import SectionSummary, Sentence, Summary
 from ..evidence.coverage import coverage_line
 from ..evidence.provenance import provenance_rows
 from .shared import (
-    OVERVIEW_HEADING,
+    BY_SECTION_HEADING,
     flagged_spans,
     provenance_line,
     section_heading,
@@ -25,8 +25,8 @@ STRONG_DIRECTIONS = ("L", "R", "AL")  # Unicode classes of letters; AL (Arabic) 
 MAX_PROPERTY_CHARACTERS = 255  # python-docx refuses longer document properties
 
 
-def to_docx(summary: Summary) -> bytes:
-    """Return the content of a .docx file."""
+def to_docx(summary: Summary, bullets: bool = False) -> bytes:
+    """Return the content of a .docx file; with `bullets`, each sentence is a list item."""
     import docx
 
     document = docx.Document()
@@ -34,16 +34,10 @@ def to_docx(summary: Summary) -> bytes:
     document.core_properties.title = title[:MAX_PROPERTY_CHARACTERS]
     document.core_properties.author = ""
     document.add_heading(title, 1)
-    if summary.overview:
-        document.add_heading(OVERVIEW_HEADING, 2)
-        _add_sentences(document, summary.overview)
-    for section in summary.sections:
-        if len(summary.sections) > 1:
-            _set_direction(document.add_heading(_xml_text(section_heading(section)), 2))
-        if section.sentences:
-            _add_sentences(document, section.sentences)
-        else:
-            _set_direction(document.add_paragraph(_xml_text(section.text)))
+    _add_parts(document, summary.sections, bullets)
+    if summary.by_section:
+        document.add_heading(BY_SECTION_HEADING, 2)
+        _add_parts(document, summary.by_section, bullets)
     for warning in summary.warnings:
         document.add_paragraph(_xml_text(warning.message), style="List Bullet")
     if summary.coverage:
@@ -56,8 +50,20 @@ def to_docx(summary: Summary) -> bytes:
     return out.getvalue()
 
 
-def _add_sentences(document: Any, sentences: Sequence[Sentence]) -> None:
-    paragraph = document.add_paragraph()
+def _add_parts(document: Any, parts: Sequence[SectionSummary], bullets: bool) -> None:
+    for part in parts:
+        if heading := section_heading(part):
+            _set_direction(document.add_heading(_xml_text(heading), 3))
+        if bullets:
+            for sentence in part.sentences:
+                _add_sentences(document.add_paragraph(style="List Bullet"), [sentence])
+        elif part.sentences:
+            _add_sentences(document.add_paragraph(), part.sentences)
+        else:
+            _set_direction(document.add_paragraph(_xml_text(part.text)))
+
+
+def _add_sentences(paragraph: Any, sentences: Sequence[Sentence]) -> None:
     for sentence in sentences:
         for text, reason in flagged_spans(sentence):
             run = paragraph.add_run(_xml_text(text))

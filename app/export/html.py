@@ -8,7 +8,7 @@ from ..events import SectionSummary, Sentence, Summary
 from ..evidence.coverage import MAX_WIDE_CELLS, citations_per_page, coverage_line, page_status_title
 from ..evidence.provenance import provenance_rows
 from .shared import (
-    OVERVIEW_HEADING,
+    BY_SECTION_HEADING,
     flagged_spans,
     provenance_line,
     section_heading,
@@ -37,13 +37,16 @@ dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow
 """
 
 
-def to_html(summary: Summary) -> str:
-    """Return a complete HTML page."""
-    several = len(summary.sections) > 1
-    sections = "".join(_section_html(section, several) for section in summary.sections)
+def to_html(summary: Summary, bullets: bool = False) -> str:
+    """Return a complete HTML page; with `bullets`, each sentence is a list item."""
+    answer = "".join(_part_html(part, bullets) for part in summary.sections)
+    sections = "".join(_part_html(part, bullets) for part in summary.by_section)
+    if sections:
+        heading = f"<summary>{BY_SECTION_HEADING}</summary>"
+        sections = f"<details open>{heading}{sections}</details>"
     doubts = [
         f"“{s.text[slice(*flag['span'])]}”: {flag['reason']}"
-        for section in summary.sections
+        for section in (*summary.sections, *summary.by_section)
         for s in section.sentences
         for flag in s.flags
     ]
@@ -56,24 +59,21 @@ def to_html(summary: Summary) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Summary of {name}</title><style>{STYLE}</style></head><body><main>"
-        f"<h1>Summary of {name}</h1>{_overview_html(summary)}{sections}{_coverage_html(summary)}"
+        f"<h1>Summary of {name}</h1>{answer}{sections}{_coverage_html(summary)}"
         + (f'<ul class="doubts">{warnings}</ul>' if warnings else "")
         + f'<p class="facts">{escape(provenance_line(summary))}</p><dl class="facts">{rows}</dl>'
         "</main></body></html>\n"
     )
 
 
-def _overview_html(summary: Summary) -> str:
-    if not summary.overview:
-        return ""
-    text = " ".join(map(_sentence_html, summary.overview))
-    return f'<section class="short"><h2>{OVERVIEW_HEADING}</h2><p lang="">{text}</p></section>'
-
-
-def _section_html(section: SectionSummary, several: bool) -> str:
-    heading = f"<h2>{escape(section_heading(section))}</h2>" if several else ""
-    text = " ".join(map(_sentence_html, section.sentences)) or escape(section.text)
+def _part_html(part: SectionSummary, bullets: bool) -> str:
+    title = section_heading(part)
+    heading = f"<h3>{escape(title)}</h3>" if title else ""
     # An empty lang keeps screen readers from speaking every language as English.
+    if bullets and part.sentences:
+        items = "".join(f"<li>{_sentence_html(sentence)}</li>" for sentence in part.sentences)
+        return f'{heading}<ul lang="">{items}</ul>'
+    text = " ".join(map(_sentence_html, part.sentences)) or escape(part.text)
     return f'{heading}<p lang="">{text}</p>'
 
 

@@ -39,6 +39,10 @@ class MarkdownWriter(TextWriter):
         """Return the heading of one part of the summary."""
         return f"## {escape_markdown(text)}\n\n"
 
+    def label(self, text: str) -> str:
+        """Return the label of a paragraph."""
+        return f"**{escape_markdown(text)}**\n\n"
+
     def escape(self, text: str) -> str:
         """Return text from a document such that none of it is read as markup."""
         return escape_markdown(text)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from ..events import Sentence, Summary
+from ..events import PartKind, Sentence, Summary
 from ..evidence.coverage import cite_pages, split_unit
 from ..wording import counted, page_span
 
-OVERVIEW_HEADING = "In short"
+BY_SECTION_HEADING = "By section"
+FROM_SUMMARY = "From the document’s own summary"
 UNSUPPORTED = "no passage supports this"
 
 
@@ -28,10 +29,24 @@ class Headed(Protocol):
     def labels(self) -> tuple[str, ...]:
         """Printed page labels."""
 
+    @property
+    def kind(self) -> PartKind:
+        """Paragraph of the answer, or summary of a section."""
+
+    @property
+    def from_summary(self) -> bool:
+        """Whether it quotes the author's own summary."""
+
 
 def section_heading(section: Headed) -> str:
-    """Return the heading of a section, such as `2 The plan, pages 3-7`."""
-    return heading_with_pages(section.title, section.labels or section.pages)
+    """Return the label of a part of a summary, such as `2 The plan, pages 3-7`.
+
+    A paragraph of the answer that comes from no named part of the document has none: "".
+    """
+    title = FROM_SUMMARY if section.from_summary else section.title
+    if not title and section.kind is PartKind.ANSWER:
+        return ""
+    return heading_with_pages(title, section.labels or section.pages)
 
 
 def heading_with_pages(title: str, pages: Sequence[int | str]) -> str:

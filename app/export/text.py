@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..events import SectionSummary, Sentence, Summary
+from ..events import PartKind, SectionSummary, Sentence, Summary
 from ..evidence.coverage import coverage_line
 from ..evidence.provenance import provenance_rows
-from .shared import OVERVIEW_HEADING, Headed, provenance_line, section_heading, support_notes
+from .shared import BY_SECTION_HEADING, Headed, provenance_line, section_heading, support_notes
 
 
 class TextWriter:
     """Plain text. The pieces, joined in order, are exactly the whole."""
 
+    def __init__(self, bullets: bool = False) -> None:
+        """With `bullets`, each sentence is an item of a list."""
+        self.bullets = bullets
+
     def whole(self, summary: Summary) -> str:
-        """Return a finished summary: title, sections, overview, warnings, provenance."""
-        several = len(summary.sections) > 1
-        sections = "".join(
-            self.section_start(section, several) + self.section_text(section) + "\n\n"
-            for section in summary.sections
-        )
-        return self.title(summary.name) + sections + self.ending(summary)
+        """Return a finished summary: title, answer, sections, warnings, provenance."""
+        text, before = self.title(summary.name), None
+        for section in (*summary.sections, *summary.by_section):
+            text += self.section_start(section, before) + self.section_text(section) + "\n\n"
+            before = section.kind
+        return text + self.ending(summary)
 
     def title(self, name: str) -> str:
         """Return the title above the summary of a document."""
@@ -28,15 +31,22 @@ class TextWriter:
 
     def heading(self, text: str) -> str:
         """Return the heading of one part of the summary."""
-        return f"[{text}]\n"
+        return f"{text}\n\n"
 
     def escape(self, text: str) -> str:
         """Return text from a document such that none of it is read as markup."""
         return text
 
-    def section_start(self, section: Headed, several: bool) -> str:
-        """Return the heading of a section; "" where the summary has only one section."""
-        return self.heading(section_heading(section)) if several else ""
+    def label(self, text: str) -> str:
+        """Return the label of a paragraph."""
+        return f"[{text}]\n"
+
+    def section_start(self, section: Headed, before: PartKind | None) -> str:
+        """Return what stands above a part; `before`: the kind of the part before it."""
+        heading = section_heading(section)
+        first = section.kind is PartKind.SECTION and before is not PartKind.SECTION
+        above = self.heading(BY_SECTION_HEADING) if first else ""
+        return above + (self.label(heading) if heading else "")
 
     def section_text(self, section: SectionSummary) -> str:
         """Return the text of a section, each sentence with its citation."""
@@ -52,15 +62,13 @@ class TextWriter:
             notes += [f"check “{sentence.text[slice(*f['span'])]}”" for f in sentence.flags]
             text, note = self.escape(sentence.text), "; ".join(map(self.escape, notes))
             parts.append(f"{text} ({note})" if note else text)
+        if self.bullets:
+            return "\n".join(f"- {part}" for part in parts)
         return " ".join(parts)
 
     def ending(self, summary: Summary) -> str:
-        """Return all that follows the sections: overview, warnings, coverage, provenance."""
-        return self._overview(summary) + self._warnings(summary) + self._provenance(summary)
-
-    def _overview(self, summary: Summary) -> str:
-        overview = self.cited(summary.overview)
-        return f"{self.heading(OVERVIEW_HEADING)}{overview}\n\n" if overview else ""
+        """Return all that follows the sections: warnings, coverage, provenance."""
+        return self._warnings(summary) + self._provenance(summary)
 
     def _warnings(self, summary: Summary) -> str:
         return "".join(f"Note: {warning.message}\n" for warning in summary.warnings)

@@ -114,6 +114,7 @@ def summarize_files(
     stop: StopSignal,
     on_progress: Callable[[Progress], None],
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
+    bullets: bool = False,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each file; summarize those without a summary. Raises BadOption."""
     from .device_errors import translate_device_errors
@@ -145,7 +146,7 @@ def summarize_files(
                     summary = event.summary
             if summary is None or summary.stopped:
                 raise Cancelled("Stopped: run the same command again to go on.")
-            write_summary(target, export_bytes(summary, fmt))
+            write_summary(target, export_bytes(summary, fmt, bullets))
         except Cancelled:
             raise
         except AppError as error:

@@ -29,7 +29,7 @@ from ..settings import private_folder
 from ..summary.options import Options
 from .request import Request
 
-VERSION = 3  # of the folder's format; folders of another version are not resumed
+VERSION = 4  # of the folder's format; folders of another version are not resumed
 MAX_ATTEMPTS = 3  # a run that crashes the program again and again at one section is given up
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 T = TypeVar("T")

@@ -228,7 +228,7 @@ def _replay_ending(name: str, ending: Summary | str) -> Iterator[Event]:
     if isinstance(ending, str):
         yield DocumentFailed(name, ending)
         return
-    yield from _as_events(ending.sections)
+    yield from _as_events((*ending.sections, *ending.by_section))
     yield Finished(ending)
 
 
@@ -238,5 +238,13 @@ def _stored_sections(folder: JobFolder | None, number: int) -> Iterator[Event]:
 
 def _as_events(sections: tuple[SectionSummary, ...]) -> Iterator[Event]:
     for place, section in enumerate(sections, 1):
-        yield SectionStarted(place, len(sections), section.pages, section.title, section.labels)
+        yield SectionStarted(
+            place,
+            len(sections),
+            section.pages,
+            section.title,
+            section.labels,
+            section.kind,
+            section.from_summary,
+        )
         yield SectionDone(place, section)

@@ -12,6 +12,7 @@ from ..events import (
     Event,
     Finished,
     Notice,
+    PartKind,
     Planned,
     Progress,
     SectionDone,
@@ -32,6 +33,8 @@ class SectionState:
     pages: tuple[int, int]
     title: str = ""
     labels: tuple[str, ...] = ()
+    kind: PartKind = PartKind.ANSWER
+    from_summary: bool = False
     committed: str = ""
     provisional: str = ""
     sentences: tuple[Sentence, ...] = ()
@@ -50,15 +53,26 @@ class DocumentState:
 
     @property
     def committed(self) -> str:
-        """Return the committed text of all sections, separated by blank lines."""
+        """Return the committed text of the answer, its paragraphs separated by blank lines."""
         if self.summary is not None:
             return self.summary.summary
-        return "\n\n".join(s.committed for s in self.sections if s.committed)
+        return "\n\n".join(s.committed for s in self.answer if s.committed)
 
     @property
     def provisional(self) -> str:
         """Return the provisional text of the section being written."""
-        return self.sections[-1].provisional if self.sections and not self.summary else ""
+        answer = self.answer
+        return answer[-1].provisional if answer and not self.summary else ""
+
+    @property
+    def answer(self) -> list[SectionState]:
+        """Return the paragraphs of the answer."""
+        return [section for section in self.sections if section.kind is PartKind.ANSWER]
+
+    @property
+    def by_section(self) -> list[SectionState]:
+        """Return the summaries of sections."""
+        return [section for section in self.sections if section.kind is PartKind.SECTION]
 
 
 @dataclass
@@ -84,7 +98,9 @@ class RunState:
     def _apply(self, document: DocumentState, event: Event) -> None:
         if isinstance(event, SectionStarted):
             del document.sections[event.section - 1 :]  # a restarted run begins again here
-            document.sections.append(SectionState(event.pages, event.title, event.labels))
+            document.sections.append(
+                SectionState(event.pages, event.title, event.labels, event.kind, event.from_summary)
+            )
         elif isinstance(event, DraftText):
             section = document.sections[event.section - 1]
             section.committed, section.provisional = event.committed, event.provisional
@@ -115,17 +131,21 @@ class RunState:
                 s.sentences,
                 s.title,
                 s.labels,
+                s.kind,
+                s.from_summary,
             )
             for s in document.sections
             if s.committed or s.provisional
         )
+        answer = tuple(part for part in sections if part.kind is PartKind.ANSWER)
         return Summary(
             name=document.name,
             pages=max((s.pages[1] for s in document.sections), default=0),
             model=model,
             options=options,
-            summary="\n\n".join(section.text for section in sections),
-            sections=sections,
+            summary="\n\n".join(section.text for section in answer),
+            sections=answer,
+            by_section=tuple(part for part in sections if part.kind is PartKind.SECTION),
             warnings=(AppWarning(WarningKind.STOPPED, "Stopped before the end."),),
             stopped=True,
         )

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
 from longt5.text.headings import HEADING_LINE
-from longt5.text.sentences import sentence_starts
+from longt5.text.sentences import Span, sentence_starts
 
 from ..documents.headings import (
     PageRange,
@@ -44,6 +44,7 @@ JOIN_RESERVE_TOKENS = 16
 MAX_TITLES_CHARS = 80
 # A token cut looks back so many characters for a space, which is more than most words have.
 MAX_WORD_CHARS = 80
+EXCERPT_GAP = "\n\n"  # between excerpts of a document that are read together
 PARAGRAPH_END = re.compile(r"\n\s*\n\s*")
 
 
@@ -212,30 +213,39 @@ class _Cutter:
 
 
 def _chunk(text: str, pieces: Sequence[Piece], pages: Sequence[PageRange], tokenizer: Any) -> Chunk:
-    begin, end = pieces[0].start, pieces[-1].end
-    body = text[begin:end]
+    chunk = chunk_excerpts(text, [(pieces[0].start, pieces[-1].end)], pages, tokenizer)
+    return replace(
+        chunk,
+        cut=pieces[-1].cut,
+        overlap=pieces[0].fresh - pieces[0].start,
+        title=title_of(pieces),
+    )
+
+
+def chunk_excerpts(
+    text: str, excerpts: Sequence[Span], pages: Sequence[PageRange], tokenizer: Any
+) -> Chunk:
+    """Return the chunk of some excerpts of a joined text, EXCERPT_GAP between them.
+
+    `excerpts` are characters [start, end) of the text, in order and apart.
+    """
+    body = EXCERPT_GAP.join(text[start:end] for start, end in excerpts)
     ids, offsets = tokenizer.encode_with_offsets(body)
     ends = [stop for _, stop in offsets[:-1]]
-    spans = []
-    touched = slice(
-        bisect_right(pages, begin, key=itemgetter(2)), bisect_left(pages, end, key=itemgetter(1))
-    )
-    for number, start, stop in pages[touched]:
-        low, high = max(start, begin) - begin, min(stop, end) - begin
-        first = bisect_right(ends, low)
-        last = max(bisect_left(ends, high) + 1, first)
-        spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
+    spans, before = [], 0
+    for begin, end in excerpts:
+        touched = slice(
+            bisect_right(pages, begin, key=itemgetter(2)),
+            bisect_left(pages, end, key=itemgetter(1)),
+        )
+        for number, start, stop in pages[touched]:
+            low, high = max(start, begin) - begin + before, min(stop, end) - begin + before
+            first = bisect_right(ends, low)
+            last = max(bisect_left(ends, high) + 1, first)
+            spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
+        before += end - begin + len(EXCERPT_GAP)
     numbers = [span.page for span in spans] or [pages[0][0]]
-    return Chunk(
-        list(ids),
-        list(offsets),
-        (numbers[0], numbers[-1]),
-        body,
-        tuple(spans),
-        pieces[-1].cut,
-        pieces[0].fresh - begin,
-        title_of(pieces),
-    )
+    return Chunk(list(ids), list(offsets), (numbers[0], numbers[-1]), body, tuple(spans), "end")
 
 
 def title_of(pieces: Sequence[Piece]) -> str:
@@ -243,8 +253,13 @@ def title_of(pieces: Sequence[Piece]) -> str:
     named = [piece for piece in pieces if piece.title]
     if len(named) == 1 and named[0].parts > 1:
         return f"{named[0].title} ({named[0].part} of {named[0].parts})"
-    titles = list(dict.fromkeys(piece.title for piece in named))
-    line = " · ".join(titles)
-    if len(line) <= MAX_TITLES_CHARS or len(titles) < 3:
+    return join_titles([piece.title for piece in named])
+
+
+def join_titles(titles: Sequence[str]) -> str:
+    """Return several titles as one: all of them, or the first and the last."""
+    named = list(dict.fromkeys(filter(None, titles)))
+    line = " · ".join(named)
+    if len(line) <= MAX_TITLES_CHARS or len(named) < 3:
         return line
-    return f"{titles[0]} – {titles[-1]}"
+    return f"{named[0]} – {named[-1]}"

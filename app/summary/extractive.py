@@ -1,76 +1,228 @@
 """Extractive writing: a ranking plans which sentences to quote, the search quotes them.
 
-The bundled model writes like this. A small network ranks the candidate sentences of the chunk
-(:mod:`longt5.text.salience`), the best ones of the length asked for are the plan, and a logits
-processor keeps the search inside the sentences of the source (:mod:`longt5.copy_processor`).
-The model still chooses: among planned and other sentences by their prices, and where to end. It
-never words a sentence of its own; citations and references to figures are cut out of a quoted
-sentence before the search (:mod:`longt5.text.tidying`).
+The bundled model writes like this. A small network ranks the candidate sentences of the whole
+document (:mod:`longt5.text.salience`), the best ones of the length asked for are the plan
+(:mod:`longt5.text.plan`), and a logits processor keeps the search to it
+(:mod:`longt5.copy_processor`). A document that fits the model's window is read in one pass; of a
+longer one the model reads the planned sentences with the text around them, chapter by chapter.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
+from longt5.text.roles import PlacedTitle, Role
 from longt5.text.salience import Salience
+from longt5.text.sentences import Span
+from longt5.text.source import SourceText
+from longt5.text.words import count_words
 
-from ..documents.model import Chunk
-from .lengths import ONE_SENTENCE_WORDS, length_options, token_limits
+from ..documents.headings import headings_of_outline, join_pages, split_at_headings
+from ..documents.model import Chunk, Document, passages_of
+from ..events import PartKind
+from .chunking import EXCERPT_GAP, chunk_excerpts, join_titles
 from .options import Options
+from .parts import Part
+
+# Characters around a planned sentence that the model reads with it, on each side: about 300
+# tokens, so that ten sentences of a long document are read in a few seconds.
+CONTEXT_CHARACTERS = 1200
+# Characters of a token on average: no text has more, so a longer text never fits a window.
+MAX_TOKEN_CHARACTERS = 16
+# A shorter paragraph of an answer is one sentence or two short ones, and joins a neighbour.
+MIN_PARAGRAPH_WORDS = 40
+# A section's own summary: sentences, words, and its share of the section, at most.
+SECTION_SENTENCES, SECTION_WORDS, SECTION_SHARE = 3, 75, 1 / 5
+# A section with fewer words joins the next one: a sentence of it would be half of it.
+MIN_SECTION_WORDS = 120
+UNTITLED_SECTION_WORDS = 2000  # of the pieces of a text without headings: about five pages
+
+SPARE_TOKENS = 8  # beyond the plan: what a sentence may take more in another place
+
+Group = tuple[list[int], str]  # numbers of sentences, and a title
+
+
+class ExtractivePlanner:
+    """Plans the parts of a document's summary; the document is read and ranked once."""
+
+    def __init__(self, document: Document, salience: Salience, tokenizer: Any, window: int) -> None:
+        text, self._pages = join_pages(document)
+        headings = headings_of_outline(text, document.outline, self._pages)
+        outline = [PlacedTitle(h.start, h.title, h.level) for h in headings]
+        outline.sort(key=lambda title: title.start)
+        self._source = SourceText.of(text, passages_of(text), outline)
+        self._sections = split_at_headings(text, self._pages, document.outline)
+        self._planner = salience.planner(self._source)
+        self._spans = self._planner.sentences.spans
+        self._tokenizer, self._window = tokenizer, window
+        self._whole = self._whole_chunk()
+
+    def parts(self, options: Options) -> tuple[Part, ...]:
+        """Return the paragraphs of the answer and, on request, a part for each section."""
+        total = count_words(self._source.text)
+        words = options.target_words
+        chosen = self._planner.choose(words if total > words else max(1, total // 3))
+        parts = [self._part(*group) for group in self._paragraphs(chosen)]
+        if options.by_section:
+            parts += self._section_parts(chosen)
+        return tuple(parts)
+
+    def _whole_chunk(self) -> Chunk | None:
+        """Return the document as one chunk, None where it does not fit the window."""
+        text = self._source.text
+        if len(text) > self._window * MAX_TOKEN_CHARACTERS:
+            return None
+        chunk = chunk_excerpts(text, [(0, len(text))], self._pages, self._tokenizer)
+        return chunk if len(chunk.input_ids) <= self._window else None
+
+    def _paragraphs(self, chosen: Sequence[int]) -> list[Group]:
+        """Return the paragraphs of an answer.
+
+        What the author's own summary says is one of its own. The rest is a paragraph for each
+        chapter, or a single one where the document is read in one pass.
+        """
+        merged: list[tuple[list[int], list[str], bool]] = []
+        for (is_summary, at), group in groupby(chosen, self._place):
+            numbers, titles = list(group), [self._sections[at].title] if at >= 0 else []
+            last = merged[-1] if merged and not is_summary and not merged[-1][2] else None
+            if last and min(self._words(last[0]), self._words(numbers)) < MIN_PARAGRAPH_WORDS:
+                last[0].extend(numbers)
+                last[1].extend(titles)
+            else:
+                merged.append((numbers, titles, is_summary))
+        return [(numbers, join_titles(titles)) for numbers, titles, _ in merged]
+
+    def _place(self, number: int) -> tuple[bool, int]:
+        """Return whether a sentence is of the author's summary, and its chapter, or -1."""
+        if self._is_summary(number):
+            return True, -1
+        if self._whole is not None or not self._sections:
+            return False, -1
+        return False, self._section_at(self._spans[number][0])
+
+    def _section_at(self, place: int) -> int:
+        return max(0, bisect_right([s.start for s in self._sections], place) - 1)
+
+    def _is_summary(self, number: int) -> bool:
+        return self._planner.sentences.roles[number] is Role.SUMMARY
+
+    def _words(self, numbers: Sequence[int]) -> int:
+        return sum(self._planner.words[i] for i in numbers)
+
+    def _section_parts(self, said: Sequence[int]) -> list[Part]:
+        """Return a part for each section that has something to say which the answer does not."""
+        parts = []
+        for start, end, title in self._section_ranges():
+            first, last = (bisect_left(self._spans, (place, 0)) for place in (start, end))
+            size = count_words(self._source.text[start:end])
+            words = min(SECTION_WORDS, round(size * SECTION_SHARE))
+            chosen = self._planner.choose(words, range(first, last), said, SECTION_SENTENCES)
+            if chosen:
+                parts.append(self._part(chosen, title, PartKind.SECTION))
+        return parts
+
+    def _section_ranges(self) -> list[tuple[int, int, str]]:
+        """Return (start, end, title) of the sections of the text, short ones joined."""
+        text = self._source.text
+        ranges: list[tuple[int, int, list[str]]] = []
+        pieces = [(s.start, s.end, s.title) for s in self._sections] or self._pieces()
+        for start, end, title in pieces:
+            if ranges and count_words(text[ranges[-1][0] : ranges[-1][1]]) < MIN_SECTION_WORDS:
+                begin, _, titles = ranges.pop()
+                ranges.append((begin, end, [*titles, title]))
+            else:
+                ranges.append((start, end, [title]))
+        return [(start, end, join_titles(titles)) for start, end, titles in ranges]
+
+    def _pieces(self) -> list[tuple[int, int, str]]:
+        """Return the pieces of a text without headings, each of whole sentences."""
+        text, begin, words = self._source.text, 0, 0
+        pieces = []
+        for start, end in self._source.spans:
+            words += count_words(text[start:end])
+            if words >= UNTITLED_SECTION_WORDS:
+                pieces.append((begin, end, ""))
+                begin, words = end, 0
+        return [*pieces, (begin, len(text), "")]
+
+    def _part(self, numbers: Sequence[int], title: str, kind: PartKind = PartKind.ANSWER) -> Part:
+        """Return the part that says some sentences."""
+        spans = [self._spans[i] for i in numbers]
+        pages = self._page_at(spans[0][0]), self._page_at(spans[-1][1] - 1)
+        from_summary = kind is PartKind.ANSWER and self._is_summary(numbers[0])
+        if self._whole is not None:
+            chunk, plan = self._whole, spans
+        else:
+            chunk, plan = self._excerpt_chunk(spans)
+        return Part(chunk, self._words(numbers), title, pages, kind, tuple(plan), from_summary)
+
+    def _page_at(self, place: int) -> int:
+        at = bisect_right([start for _, start, _ in self._pages], place) - 1
+        return self._pages[max(0, at)][0]
+
+    def _excerpt_chunk(self, spans: Sequence[Span]) -> tuple[Chunk, list[Span]]:
+        """Return a chunk of sentences with the text around them, and where they stand in it."""
+        context = CONTEXT_CHARACTERS
+        while True:
+            excerpts = self._excerpts(spans, context)
+            chunk = chunk_excerpts(self._source.text, excerpts, self._pages, self._tokenizer)
+            if len(chunk.input_ids) <= self._window or not context:
+                return chunk, _places_in(spans, excerpts)
+            context //= 2
+
+    def _excerpts(self, spans: Sequence[Span], context: int) -> list[Span]:
+        """Return the excerpts of whole sentences around some, those that meet joined."""
+        starts = [start for start, _ in self._source.spans]
+        ends = [end for _, end in self._source.spans]
+        found: list[Span] = []
+        for start, end in spans:
+            low = min(start, starts[min(bisect_left(starts, start - context), len(starts) - 1)])
+            high = max(end, ends[max(0, bisect_right(ends, end + context) - 1)])
+            if found and low <= found[-1][1] + 1:
+                found[-1] = found[-1][0], max(high, found[-1][1])
+            else:
+                found.append((low, high))
+        return found
+
+
+def _places_in(spans: Sequence[Span], excerpts: Sequence[Span]) -> list[Span]:
+    """Return where spans of a text stand in its joined excerpts."""
+    places, before = [], 0
+    left = list(spans)
+    for start, end in excerpts:
+        while left and left[0][1] <= end:
+            low, high = left.pop(0)
+            places.append((low - start + before, high - start + before))
+        before += end - start + len(EXCERPT_GAP)
+    return places
 
 
 class ExtractiveMethod:
-    """The writing method of a model that quotes.
+    """The writing method of a model that quotes: the sentences of the plan, in order."""
 
-    Without `salience` all candidate sentences cost the same. `is_first`: the chunk begins its
-    document.
-    """
-
-    def __init__(
-        self, chunk: Chunk, tokenizer: Any, salience: Salience | None, is_first: bool
-    ) -> None:
-        self._chunk, self._tokenizer = chunk, tokenizer
-        self._salience, self._is_first = salience, is_first
+    def __init__(self, part: Part, tokenizer: Any) -> None:
+        self._part, self._tokenizer = part, tokenizer
 
     def search_options(self, words: int, options: Options) -> dict[str, Any]:
-        """Return the options of a search for about `words` words, with the copy rule."""
+        """Return the options of a search that writes the plan, whatever `words` it has."""
         from longt5 import CopySource, copy_rule
 
-        chunk = self._chunk
-        source = CopySource.of(
-            chunk.source,
-            (chunk.input_ids, chunk.offsets),
-            self._tokenizer,
-            self._salience,
-            words,
-            later=not self._is_first,
-        )
-        planned = [len(source.sentences[i]) for i in source.plan]
-        limits = planned_limits(planned, token_limits(words, chunk))
-        rule = copy_rule(
-            [source],
-            options.num_beams,
-            self._tokenizer.eos_token_id,
-            most_sentences=max(1, len(planned)) if words < ONE_SENTENCE_WORDS else None,
-        )
+        chunk, tokenizer = self._part.chunk, self._tokenizer
+        encoding = chunk.input_ids, chunk.offsets
+        source = CopySource.of(chunk.source, encoding, tokenizer, self._part.plan)
+        planned = [len(sentence) for sentence in source.sentences]
+        total = sum(planned)
+        # A summary without one of the sentences is too short, one with all of them is not too long.
+        least, most = total - min(planned) // 2, total + SPARE_TOKENS
+        if options.max_new_tokens is not None:
+            least, most = min(least, options.max_new_tokens), options.max_new_tokens
         return {
-            **length_options(words, limits, options.max_new_tokens),
-            "logits_processor": [rule],
+            "min_new_tokens": least,
+            "max_new_tokens": most,
+            "logits_processor": [copy_rule([source], options.num_beams, tokenizer.eos_token_id)],
             # Whole sentences repeat names; the copy rule keeps sentences from coming twice.
             "no_repeat_ngram_size": 0,
         }
-
-
-def planned_limits(planned: Sequence[int], limits: tuple[int, int]) -> tuple[int, int]:
-    """Return (min_new_tokens, max_new_tokens) that fit the planned sentences.
-
-    `planned` are their sizes in tokens, `limits` those of the word target alone. A summary without
-    one of the sentences is too short, one with all of them is not too long. A plan of more than
-    twice the tokens is one overlong sentence and changes nothing.
-    """
-    least, most = limits
-    total = sum(planned)
-    if not planned or total > 2 * most:
-        return limits
-    return total - min(planned) // 2, max(most, total + 8)

@@ -8,7 +8,6 @@ from typing import Any
 from longt5.text.words import count_words
 
 from ..documents.model import Chunk
-from ..settings import LENGTH_WORDS
 
 # A section with a smaller target is one sentence, whatever its length: forty words are a long
 # sentence, and two of average length would already exceed the target.
@@ -22,16 +21,16 @@ FIRST_SECTION_WEIGHT = 2
 TOKENS_PER_WORD_RANGE = (1.0, 8.0)
 
 
-def share_words(length: str, chunks: Sequence[Chunk]) -> list[int]:
+def share_words(words: int, chunks: Sequence[Chunk]) -> list[int]:
     """Return the word target of each section.
 
-    The document's target is shared by source length, the first section counting
+    The document's target, `words`, is shared by source length, the first section counting
     FIRST_SECTION_WEIGHT times. A document gets at most a third of its own words, a section at
     least a sentence.
     """
     sizes = [count_words(chunk.text) for chunk in chunks]
     weights = [sizes[0] * FIRST_SECTION_WEIGHT, *sizes[1:]] if sizes else []
-    rate = min(LENGTH_WORDS[length], sum(sizes) / 3) / (sum(weights) or 1)
+    rate = min(words, sum(sizes) / 3) / (sum(weights) or 1)
     return [
         max(round(rate * weight), min(MIN_SECTION_WORDS, size // 2), 1)
         for weight, size in zip(weights, sizes, strict=True)

@@ -1,4 +1,4 @@
-"""One section, from encoder states to cited sentences, as a stream of events."""
+"""One part of a summary, from encoder states to cited sentences, as a stream of events."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from longt5.text.headings import without_headings
-from longt5.text.salience import Salience
 from longt5.text.sentences import finish_text, settled_sentences
 
-from ..documents.model import Chunk
 from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
 from ..evidence.section_evidence import CitedDocument, SectionEvidence
 from .abstractive import AbstractiveMethod
 from .extractive import ExtractiveMethod
 from .options import Options
+from .parts import Part
 
 
 class WritingMethod(Protocol):
@@ -30,32 +29,26 @@ class WritingMethod(Protocol):
 
 
 class SectionWriter:
-    """Writes the section of one chunk.
-
-    `place` is the section's number, from 1, and the number of sections. `is_extractive` decides
-    whether the model quotes sentences, ranked by `salience`, or writes in its own words.
-    """
+    """Writes one part. `place` is its number, from 1, and the number of parts."""
 
     def __init__(
         self,
         model: Any,
         tokenizer: Any,
-        chunk: Chunk,
+        part: Part,
         document: CitedDocument,
         place: tuple[int, int],
-        is_extractive: bool,
-        salience: Salience | None = None,
     ) -> None:
-        self._model, self._tokenizer, self._chunk = model, tokenizer, chunk
+        self._model, self._tokenizer, self._part = model, tokenizer, part
         self._place = place
         self._method: WritingMethod = (
-            ExtractiveMethod(chunk, tokenizer, salience, is_first=place[0] == 1)
-            if is_extractive
-            else AbstractiveMethod(chunk)
+            AbstractiveMethod(part.chunk)
+            if part.plan is None
+            else ExtractiveMethod(part, tokenizer)
         )
-        self._evidence = SectionEvidence(chunk, tokenizer, document)
-        self._labels = document.page_labels(chunk.pages)
-        self._headings = [words for _, words in chunk.source.headings]
+        self._evidence = SectionEvidence(part.chunk, tokenizer, document)
+        self._labels = document.page_labels(part.pages)
+        self._headings = [words for _, words in part.chunk.source.headings]
 
     def events(
         self, encoded: Any, words: int, options: Options, stop_event: threading.Event | None
@@ -107,13 +100,15 @@ class SectionWriter:
         sentences = self._evidence.cite_sentences(raw, tokens, self._headings)
         yield DraftText(self._place[0], text, "", sentences)
         result = SectionSummary(
-            self._chunk.pages,
+            self._part.pages,
             text,
-            len(self._chunk.input_ids),
+            len(self._part.chunk.input_ids),
             count,
             reason,
             sentences,
-            self._chunk.title,
+            self._part.title,
             self._labels,
+            self._part.kind,
+            self._part.from_summary,
         )
         yield SectionDone(self._place[0], result)

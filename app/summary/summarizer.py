@@ -12,12 +12,13 @@ from typing import Any
 from longt5.text.salience import Salience
 from longt5.text.words import count_words
 
-from ..documents.model import Chunk, Document
+from ..documents.model import Document
 from ..errors import AppError, BadOption, ModelNotFound
 from ..events import (
     Event,
     Finished,
     Notice,
+    PartKind,
     Planned,
     Progress,
     SectionDone,
@@ -28,7 +29,7 @@ from ..events import (
 from ..evidence.coverage import coverage_of, references_warning
 from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
 from ..evidence.section_evidence import CitedDocument
-from ..settings import APP_VERSION, KEPT_STATES_BYTES, LENGTH_WORDS, data_dir
+from ..settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from ..warning import AppWarning, WarningKind
 from ..wording import places
 from .encoder_cache import EncoderCache, InputIds, encode_with_progress
@@ -36,7 +37,7 @@ from .lengths import due_words
 from .memory_estimate import format_bytes
 from .models import is_extractive, model_label, resolve_model, window_tokens
 from .options import Options
-from .overview import overview_of
+from .parts import Part
 from .plan import SummaryPlan, make_plan
 from .section_writer import SectionWriter
 from .throughput import Forecast, SpeedStore, calibrate
@@ -61,11 +62,11 @@ class Summarizer:
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.salience = salience
         self.identity = identity
         self.name = identity.name
         # A checkpoint folder with a ranking of sentences holds an extractive model.
         self.is_extractive = salience is not None or is_extractive(self.name)
+        self.salience = salience or (Salience.by_centrality() if self.is_extractive else None)
         self.window = window_tokens(tokenizer)
         self.encoder_cache = EncoderCache(KEPT_STATES_BYTES)
         self.speeds = SpeedStore(data_dir() / "speed.json")
@@ -144,8 +145,12 @@ class Summarizer:
         `read_s` is the time that reading the document took. `resume` returns the finished sections
         of an earlier run. Raises BadOption and NoTextLayer at once, before the first event.
         """
-        plan = make_plan(document, options or Options(), self.tokenizer)
+        plan = self.plan(document, options or Options())
         return _SummaryRun(self, plan, stop_event, read_s).events(resume)
+
+    def plan(self, document: Document, options: Options) -> SummaryPlan:
+        """Plan the summary of a document. Raises as :func:`app.summary.plan.make_plan`."""
+        return make_plan(document, options, self.tokenizer, self.salience)
 
     def planned(self, plan: SummaryPlan) -> Planned:
         """Return the forecast of a plan: its size, and the time and memory it will take."""
@@ -156,19 +161,22 @@ class Summarizer:
             plan.document.unit,
             plan.words,
             plan.tokens,
-            len(plan.chunks),
+            len(plan.parts),
             sum(speed.seconds(*pair) for pair in work) if speed else None,
             plan.memory_bytes(self.model, self.encoder_cache.limit_bytes),
-            sum(plan.targets),
-            LENGTH_WORDS[plan.options.length],
+            sum(part.words for part in plan.parts),
         )
 
     def work_of(self, plan: SummaryPlan) -> list[tuple[float, float]]:
-        """Return (tokens to read, tokens to write) of each section; cached ones are not read."""
-        return [
-            (0 if tuple(chunk.input_ids) in self.encoder_cache else len(chunk.input_ids), tokens)
-            for chunk, tokens in zip(plan.chunks, plan.tokens_out(), strict=True)
-        ]
+        """Return (tokens to read, tokens to write) of each part; cached passes are not read."""
+        work: list[tuple[float, float]] = []
+        passes = set()
+        for part, tokens in zip(plan.parts, plan.tokens_out(), strict=True):
+            ids = tuple(part.chunk.input_ids)
+            is_known = ids in passes or ids in self.encoder_cache
+            work.append((0 if is_known else len(ids), tokens))
+            passes.add(ids)
+        return work
 
     def speed_key(self, num_beams: int) -> str:
         """Return the key of everything that a measured speed depends on."""
@@ -222,35 +230,37 @@ class _SummaryRun:
         self.began = time.monotonic()
         self.work = _Work()
         self.done: list[SectionSummary] = []
-        self.chunks = self.plan.chunks
-        self.input_ids = [tuple(chunk.input_ids) for chunk in self.chunks]
+        self.parts = self.plan.parts
+        self.input_ids = [tuple(part.chunk.input_ids) for part in self.parts]
         self.forecast = Forecast([], None)
         self.emitted_notices: set[str] = set()
 
     def events(self, resume: Resume | None) -> Iterator[Event]:
         """Yield Planned, the events of every section, then Finished."""
-        resumed = list(resume(self._identity()))[: len(self.chunks)] if resume else []
+        resumed = list(resume(self._identity()))[: len(self.parts)] if resume else []
         yield self.summarizer.planned(self.plan)
         yield from self._eviction_notices(REREAD_NOTICE)
         work = self.summarizer.work_of(self.plan)
         speed = self.summarizer.speeds.get(self._speed_key())
         self.forecast = Forecast([(0, 0)] * len(resumed) + work[len(resumed) :], speed)
         document = CitedDocument(self.plan.document)
-        for number, chunk in enumerate(self.chunks, start=1):
+        for number, part in enumerate(self.parts, start=1):
             if self._is_stopped():
                 break
             yield SectionStarted(
                 number,
-                len(self.chunks),
-                chunk.pages,
-                chunk.title,
-                document.page_labels(chunk.pages),
+                len(self.parts),
+                part.pages,
+                part.title,
+                document.page_labels(part.pages),
+                part.kind,
+                part.from_summary,
             )
             if number <= len(resumed):
                 self.done.append(resumed[number - 1])
                 yield SectionDone(number, self.done[-1])
             else:
-                yield from self._section_events(number, chunk, document)
+                yield from self._section_events(number, part, document)
                 yield from self._engine_notices()
             if len(self.done) < number or not self.done[-1].is_complete:
                 break
@@ -261,12 +271,10 @@ class _SummaryRun:
     def _is_stopped(self) -> bool:
         return self.stop_event is not None and self.stop_event.is_set()
 
-    def _section_events(
-        self, number: int, chunk: Chunk, document: CitedDocument
-    ) -> Iterator[Event]:
+    def _section_events(self, number: int, part: Part, document: CitedDocument) -> Iterator[Event]:
         """Read and write one section; a section stopped while it is read is not added to `done`."""
         encoded = None
-        place = (number, len(self.chunks))
+        place = (number, len(self.parts))
         for item in self._encode(self.input_ids[number - 1], place):
             if isinstance(item, Progress):
                 yield item
@@ -276,10 +284,11 @@ class _SummaryRun:
             return
         began = time.monotonic()
         s = self.summarizer
-        writer = SectionWriter(
-            s.model, s.tokenizer, chunk, document, place, s.is_extractive, s.salience
-        )
-        words = due_words(self.plan.targets, [count_words(done.text) for done in self.done])
+        writer = SectionWriter(s.model, s.tokenizer, part, document, place)
+        words = part.words
+        if part.plan is None:
+            written = [count_words(done.text) for done in self.done]
+            words = due_words([part.words for part in self.parts], written)
         for event in writer.events(encoded, words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):
                 self.done.append(event.result)
@@ -355,35 +364,38 @@ class _SummaryRun:
             "dtype": s.dtype,
             "device": s.model.device.type,
             "app_version": APP_VERSION,
-            "chunks": [
+            "parts": [
                 {
-                    "pages": chunk.pages,
+                    "pages": part.pages,
+                    "kind": part.kind.value,
+                    "plan": part.plan,
                     "sha256": hashlib.sha256(
-                        " ".join(map(str, chunk.input_ids)).encode()
+                        " ".join(map(str, part.chunk.input_ids)).encode()
                     ).hexdigest(),
                 }
-                for chunk in self.chunks
+                for part in self.parts
             ],
         }
 
     def _summary(self) -> Summary:
         """Return the summary of the finished sections."""
         s, document, done = self.summarizer, self.plan.document, self.done
-        stopped = len(done) < len(self.chunks) or any(not section.is_complete for section in done)
-        reached = self.chunks[len(done) - 1].pages[1] if done else 0
+        stopped = len(done) < len(self.parts) or any(not section.is_complete for section in done)
+        reached = self.parts[len(done) - 1].pages[1] if done else 0
+        answer = [part for part in done if part.kind is PartKind.ANSWER]
         coverage = coverage_of(document, self.plan.references, reached if stopped else None)
         return Summary(
             name=document.name,
             pages=len(document.pages),
             model=s.name,
             options=asdict(self.plan.options),
-            summary="\n\n".join(section.text for section in done if section.text),
-            sections=tuple(done),
+            summary="\n\n".join(section.text for section in answer if section.text),
+            sections=tuple(answer),
+            by_section=tuple(part for part in done if part.kind is PartKind.SECTION),
             warnings=self._warnings(),
             timings=self._timings(),
             stopped=stopped,
             coverage=coverage,
-            overview=overview_of(done),
             provenance=provenance_of(document, self.plan.options, s.identity, s.dtype, coverage),
             unit=document.unit,
             labels=document.labels,
@@ -391,8 +403,8 @@ class _SummaryRun:
 
     def _warnings(self) -> tuple[AppWarning, ...]:
         warnings = list(self.plan.document.warnings)
-        if len(self.done) < len(self.chunks):
-            first = self._name_pages(self.chunks[len(self.done)].pages[:1])
+        if len(self.done) < len(self.parts):
+            first = self._name_pages(self.parts[len(self.done)].pages[:1])
             message = f"Stopped: nothing is summarized from {first} on."
             warnings.append(AppWarning(WarningKind.STOPPED, message))
         if self.plan.references:

@@ -40,6 +40,8 @@ class Api:
         sections: str = "",
         include_references: bool = False,
         ocr: bool = False,
+        words: float | None = None,
+        by_section: bool = False,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Summarize a file or a text, streaming.
@@ -56,6 +58,8 @@ class Api:
             sections: only these sections, by number ("1,3-4") or by title.
             include_references: also summarize the list of references.
             ocr: read scanned pages with OCR.
+            words: about so many words, 20 to 5,000, instead of a length.
+            by_section: add one to three sentences for each section.
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
@@ -72,6 +76,8 @@ class Api:
                 pages=pages,
                 sections=sections,
                 include_references=include_references,
+                words=words,
+                by_section=by_section,
             )
             model = model_or_default(model, settings)
             submitted = Request((document,), options, model, (seconds,))

@@ -16,7 +16,7 @@ from ..errors import AppError, BadOption
 from ..events import Planned
 from ..runs.reading import DocumentReader
 from ..runs.service import Service
-from ..summary.plan import describe_planned, make_plan
+from ..summary.plan import describe_planned
 from ..wording import counted, places
 from . import render
 from .form import Form
@@ -65,7 +65,7 @@ def estimate_run(service: Service, reader: DocumentReader, form: Form, session: 
         summarizer = _loaded_model(service, form.model)
         if summarizer is None:
             return render.estimate("The time is estimated once the model is loaded.")
-        plans = [make_plan(document, form.options, summarizer.tokenizer) for document in documents]
+        plans = [summarizer.plan(document, form.options) for document in documents]
     except BadOption as error:
         return render.error(str(error))
     except AppError:  # shown when the run is started
@@ -106,5 +106,4 @@ def total_of(planned: Sequence[Planned]) -> Planned:
         sum(known) if len(known) == len(planned) else None,
         max(p.memory_bytes for p in planned),
         sum(p.summary_words for p in planned),
-        sum(p.asked_words for p in planned),
     )

@@ -13,7 +13,7 @@ from ..wording import ranges
 # The fields of the page that a run depends on, by the names of their components.
 FORM_FIELDS = (
     "source", "files", "text", "password", "ocr", "model", "length", "num_beams", "pages",
-    "sections", "max_new_tokens", "max_input_tokens", "include_references",
+    "sections", "max_new_tokens", "max_input_tokens", "include_references", "words", "by_section",
 )  # fmt: skip
 
 
@@ -43,6 +43,8 @@ def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
             **{name: values[name] for name in ("max_new_tokens", "max_input_tokens")},
             include_references=values["include_references"],
             sections=section_spec(values["sections"]),
+            words=values["words"],
+            by_section=values["by_section"],
         ),
         values["password"],
         values["ocr"],
@@ -59,6 +61,8 @@ def options_from_fields(
     include_references: bool | None,
     max_new_tokens: float | None = None,
     max_input_tokens: float | None = None,
+    words: float | None = None,
+    by_section: bool | None = False,
 ) -> Options:
     """Return the options of a run; None and "" mean the default, 0 tokens mean no limit."""
     window = settings.max_input_tokens if max_input_tokens is None else max_input_tokens
@@ -70,6 +74,8 @@ def options_from_fields(
         int(window) if window else None,
         bool(include_references),
         sections or "",
+        None if words is None else int(words),
+        bool(by_section),
     )
 
 

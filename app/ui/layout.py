@@ -7,7 +7,14 @@ from pathlib import Path
 import gradio as gr
 
 from ..documents.readers.pdf import ocr as ocr_engine
-from ..settings import LENGTH_WORDS, MAX_BEAMS, READABLE_SUFFIXES, Settings, assets_dir
+from ..settings import (
+    LENGTH_WORDS,
+    MAX_BEAMS,
+    READABLE_SUFFIXES,
+    SUMMARY_WORDS_RANGE,
+    Settings,
+    assets_dir,
+)
 from ..summary.models import CATALOGUE
 from . import render
 from .api import Api
@@ -80,6 +87,23 @@ def _input_column(settings: Settings) -> Components:
         label="Length of the summary in words",
         elem_id="length",
     )
+    least, most = SUMMARY_WORDS_RANGE
+    with gr.Row(elem_id="answer-options"):
+        inputs["words"] = gr.Number(
+            None,
+            label="Or your own number of words",
+            minimum=least,
+            maximum=most,
+            precision=0,
+            elem_id="words",
+            placeholder=f"{least} to {most:,}",
+        )
+        inputs["by_section"] = gr.Checkbox(
+            False,
+            label="Also summarize each section",
+            elem_id="by-section",
+            info="One to three sentences for each, below the summary.",
+        )
     with gr.Row(elem_id="buttons"):
         inputs["run"] = gr.Button("Summarize", variant="primary", elem_id="run", scale=2)
         inputs["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", scale=1)

@@ -30,7 +30,7 @@ from ..export.compare import (
     normalize_sentence,
 )
 from ..export.shared import (
-    OVERVIEW_HEADING,
+    BY_SECTION_HEADING,
     flagged_spans,
     provenance_line,
     section_heading,
@@ -40,6 +40,7 @@ from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
 from ..wording import STAGE_LABELS, counted, ranges
 
+MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
 EMPTY_SUMMARY = (
     '<div class="empty"><p>Drop a PDF or paste a long text, then press '
@@ -85,7 +86,7 @@ def run_status(state: RunState) -> str:
     if state.total > 1:
         parts.append(f"document {len(state.documents)} of {state.total}")
     if p is not None and p.sections > 1:
-        parts.append(f"section {p.section} of {p.sections}")
+        parts.append(f"part {p.section} of {p.sections}")
     if p is not None and p.remaining_s is not None:
         parts.append(f"about {format_duration(p.remaining_s)} left")
     return progress_bar(state.stage, state.fraction, ", ".join(parts))
@@ -113,18 +114,14 @@ def _document_article(number: int, document: DocumentState, several: bool) -> st
     if document.error:
         return html + error(document.error)
     head = "h3" if several else "h2"
-    planned = document.planned.sections if document.planned else 0
-    headed = max(planned, len(document.sections)) > 1
-    if document.summary is not None and document.summary.overview:
-        short = " ".join(cited_sentence(number, s) for s in document.summary.overview)
-        short = f'{_heading(head, OVERVIEW_HEADING)}<p lang="">{short}</p>'
-        html += f'<section class="short">{short}</section>'
-        html += coverage_strip(number, document.summary)
-    for section in document.sections:
-        html += _heading(head, section_heading(section)) if headed else ""
-        html += _section_paragraph(number, section)
+    answer, sections = document.answer, document.by_section
+    for part in answer:
+        html += _part_html(number, part, head)
     if document.summary is not None:
-        html += "" if document.summary.overview else coverage_strip(number, document.summary)
+        html += coverage_strip(number, document.summary)
+    if sections:
+        html += _sections_html(number, sections, head)
+    if document.summary is not None:
         html += _warning_list([*document.summary.warnings, *document.notices])
         html += f'<p class="provenance">{escape(provenance_line(document.summary))}</p>'
     return f"<article>{html}</article>"
@@ -142,9 +139,29 @@ def _heading(tag: str, title: str) -> str:
     return f'<{tag} class="head">{escape(title)}</{tag}>'
 
 
-def _section_paragraph(number: int, section: SectionState) -> str:
+def _sections_html(number: int, sections: Sequence[SectionState], head: str) -> str:
+    """Return the summaries of sections, folded; few are open from the start."""
+    is_open = " open" if len(sections) <= MAX_OPEN_SECTIONS else ""
+    items = "".join(
+        f"<details{is_open}><summary>{escape(section_heading(section))}</summary>"
+        f"{_paragraph(number, section)}</details>"
+        for section in sections
+    )
+    return f'{_heading(head, BY_SECTION_HEADING)}<div class="by-section">{items}</div>'
+
+
+def _part_html(number: int, section: SectionState, head: str) -> str:
+    label = section_heading(section)
+    heading = f'<{head} class="label">{escape(label)}</{head}>' if label else ""
+    return heading + _paragraph(number, section)
+
+
+def _paragraph(number: int, section: SectionState) -> str:
     # Provisional text continues the paragraph of the committed text and brings its own spaces.
-    cited = " ".join(cited_sentence(number, sentence) for sentence in section.sentences)
+    cited = " ".join(
+        f'<span class="sentence">{cited_sentence(number, sentence)}</span>'
+        for sentence in section.sentences
+    )
     text = cited or escape(section.committed)
     provisional = ""
     if section.provisional:

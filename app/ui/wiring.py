@@ -65,10 +65,11 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
             trigger_mode="always_last",
             **NO_PROGRESS,
         ).then(**estimate)
-    fields = ("model", "length", "num_beams", "include_references")
+    fields = ("model", "length", "num_beams", "include_references", "by_section")
     changes = [inputs[name].change for name in fields]
     changes += [inputs[name].blur for name in ("text", "pages")] + [inputs["pages"].submit]
     changes += [inputs[name].input for name in ("sections", "max_new_tokens", "max_input_tokens")]
+    changes += [inputs["words"].blur, inputs["words"].submit]
     gr.on(changes, **estimate)
 
 
@@ -244,6 +245,8 @@ def connect_api(api: Api, settings: Settings) -> None:
             "sections": gr.Textbox("", label="sections"),
             "include_references": gr.Checkbox(False, label="include_references"),
             "ocr": gr.Checkbox(False, label="ocr"),
+            "words": gr.Number(None, label="words", precision=0),
+            "by_section": gr.Checkbox(False, label="by_section"),
         }
         result = gr.JSON(label="result")
         gr.Button().click(

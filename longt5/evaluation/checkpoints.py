@@ -104,7 +104,7 @@ class Checkpoint:
             "window": self.window,
             "padding": self.padding,
             "copy_penalty": self.copy_penalty,
-            "salience": self.salience.strength if self.salience else 0.0,
+            "salience": self.salience is not None,
             "decoding": self.config.to_dict(),
         }
 
@@ -144,9 +144,10 @@ class Checkpoint:
             return row, None
         from ..copy_processor import CopySource
 
-        source = CopySource.of(
-            SourceText.of(text), (ids, offsets), self.tokenizer, self.salience, self.words
-        )
+        text = text[: offsets[len(ids) - 1][1]] if ids else ""
+        whole = SourceText.of(text)
+        plan = self.salience.planner(whole).spans(self.words) if self.salience else None
+        source = CopySource.of(whole, (ids, offsets), self.tokenizer, plan)
         return row, source if source.sentences else CopySource([ids])
 
     def _copy_rules(self, sources: Sequence[CopySource]) -> list[Any]:

@@ -7,8 +7,10 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from .headings import KEY_SECTION, SIDE_SECTION
+from .roles import LEFT_OUT, Role
 from .sentences import Span
 from .source import SourceText
 from .words import content_words
@@ -36,7 +38,9 @@ FEATURES = (
     "length", "short", "long", "dangling", "digits", "capitals", "letters", "cue", "question",
     "in_title", "in_headings", "good_heading", "poor_heading", "after_heading",
     "pointing", "quotation", "person",
-    "later", "dialogue", "people", "sentences",
+    "role_summary", "role_results", "role_conclusion", "role_left_out", "part_place", "ending",
+    "like_summary", "like_opening", "outcome",
+    "dialogue", "people", "sentences",
 )  # fmt: skip
 _POINTING = re.compile(  # to other places of the document
     r"\b(?:in this (?:section|chapter|module|unit|paper|document|article)|(?:next|following"
@@ -45,6 +49,14 @@ _POINTING = re.compile(  # to other places of the document
     r"|e\.g\.)",
     re.IGNORECASE,
 )
+_OUTCOME = re.compile(  # what was found, decided or asked for
+    r"\b(?:we (?:conclude|find|found|affirm|reverse|hold|recommend|estimate)|conclud\w+|found that"
+    r"|shows? that|showed that|demonstrat\w+|recommend\w*|should|shall|must|therefore|thus|as a result"
+    r"|significant(?:ly)?|increas\w+|decreas\w+|reduc\w+|improv\w+|affirm\w*|revers\w+|order\w*"
+    r"|decid\w+|estimat\w+)\b",
+    re.IGNORECASE,
+)
+OPENING_SENTENCES = 5
 _QUOTATION = re.compile(r"[\"“”]")
 _SPEECH = re.compile(r"[\"“”]|\bsaid\b")
 _FIRST_OR_SECOND_PERSON = re.compile(r"\b(?:I|you|your|my)\b")
@@ -74,11 +86,14 @@ class Sentences:
         """Return the cosine of two sentences' tf-idf vectors, from 0 to 1."""
         return _cosine(self.vectors[one], self.vectors[other])
 
-    def features(self, later: bool = False) -> list[list[float]]:
-        """Return the FEATURES of each sentence, [n, F], each of the order of 1.
+    @cached_property
+    def roles(self) -> list[Role]:
+        """The role of the part that each sentence stands in."""
+        by_span = dict(zip(self.source.candidates, self.source.roles, strict=True))
+        return [by_span.get(span, Role.BODY) for span in self.spans]
 
-        ``later``: the text continues an earlier part of its document.
-        """
+    def features(self) -> list[list[float]]:
+        """Return the FEATURES of each sentence, [n, F], each of the order of 1."""
         central = _relative_to_best([_cosine(v, self.document_vector) for v in self.vectors])
         recurring = _relative_to_best(
             [
@@ -86,7 +101,10 @@ class Sentences:
                 for words in self.words
             ]
         )
-        of_text = [float(later), *self._text_features()]
+        of_text = self._text_features()
+        summary = [i for i, role in enumerate(self.roles) if role is Role.SUMMARY]
+        like_summary = self._likeness(summary)
+        like_opening = self._likeness(range(min(OPENING_SENTENCES, len(self.spans))))
         return [
             [
                 *self._place_features(i),
@@ -96,10 +114,43 @@ class Sentences:
                 *self._form_features(i),
                 *headings,
                 *self._word_features(i),
+                *self._role_features(i),
+                1 / (1 + place),
+                1 / (len(self.spans) - i),
+                like_summary[i],
+                like_opening[i],
+                self._is_outcome(i),
                 *of_text,
             ]
-            for i, headings in enumerate(self._heading_features())
+            for i, (place, headings) in enumerate(self._heading_features())
         ]
+
+    def _likeness(self, others: Sequence[int]) -> list[float]:
+        """Return the cosine of each sentence with the sum of some others, itself left out."""
+        total: dict[str, float] = {}
+        for i in others:
+            for word, x in self.vectors[i].items():
+                total[word] = total.get(word, 0.0) + x
+        chosen, found, squares = set(others), [], _squares(total)
+        for i, vector in enumerate(self.vectors):
+            dot, norm = _cosine(vector, total), squares
+            if i in chosen:  # |total - v|^2 = |total|^2 - 2 total.v + |v|^2
+                own = _squares(vector)
+                dot, norm = dot - own, norm - 2 * dot + own
+            found.append(dot / math.sqrt(norm) if norm > 1e-9 else 0.0)
+        return found
+
+    def _role_features(self, i: int) -> tuple[float, ...]:
+        role = self.roles[i]
+        return (
+            role is Role.SUMMARY,
+            role is Role.RESULTS,
+            role is Role.CONCLUSION,
+            role in LEFT_OUT,
+        )
+
+    def _is_outcome(self, i: int) -> bool:
+        return _OUTCOME.search(self.text, *self.spans[i]) is not None
 
     def _place_features(self, i: int) -> tuple[float, ...]:
         before = self.text[: self.spans[i][0]].rstrip(" \t")
@@ -126,22 +177,26 @@ class Sentences:
             sentence.endswith("?"),
         )
 
-    def _heading_features(self) -> Iterator[tuple[float, ...]]:
-        """Yield the features of each sentence that come from the headings."""
+    def _heading_features(self) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Yield the place of each sentence under its heading, and its features of headings."""
         found = self.source.headings
         places = [place for place, _ in found]
         title = set(content_words(found[0][1]) if found and places[0] < TITLE_WITHIN else ())
         all_words = {word for _, line in found for word in content_words(line)}
-        last = None
+        last, place = None, 0
         for (start, _), words in zip(self.spans, map(set, self.words), strict=True):
             number = bisect_right(places, start) - 1
             line = found[number][1] if number >= 0 else ""
+            place = 0 if number != last else place + 1
             yield (
-                len(words & title) / (len(words) + 3),
-                len(words & all_words) / (len(words) + 3),
-                KEY_SECTION.search(line) is not None,
-                SIDE_SECTION.search(line) is not None,
-                number != last,
+                place,
+                (
+                    len(words & title) / (len(words) + 3),
+                    len(words & all_words) / (len(words) + 3),
+                    KEY_SECTION.search(line) is not None,
+                    SIDE_SECTION.search(line) is not None,
+                    number != last,
+                ),
             )
             last = number
 
@@ -164,6 +219,10 @@ class Sentences:
 def _unit(vector: Mapping[str, float]) -> dict[str, float]:
     length = math.sqrt(sum(x * x for x in vector.values())) or 1.0
     return {word: x / length for word, x in vector.items()}
+
+
+def _squares(vector: Mapping[str, float]) -> float:
+    return sum(x * x for x in vector.values())
 
 
 def _cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from .headings import heading_places
 from .prose import select_candidates
+from .roles import PlacedTitle, Role, roles_of, titles_in
 from .sentences import Span, sentence_spans
 
 
@@ -21,11 +23,17 @@ class SourceText:
 
     text: str
     spans: tuple[Span, ...]
+    outline: tuple[PlacedTitle, ...] = ()
 
     @classmethod
-    def of(cls, text: str, spans: Sequence[Span] | None = None) -> SourceText:
-        """Split a text into sentences; ``spans`` replaces them by a caller's own."""
-        return cls(text, tuple(sentence_spans(text) if spans is None else spans))
+    def of(
+        cls, text: str, spans: Sequence[Span] | None = None, outline: Sequence[PlacedTitle] = ()
+    ) -> SourceText:
+        """Split a text into sentences; ``spans`` replaces them by a caller's own.
+
+        ``outline``: the headings that the document itself names, with their levels.
+        """
+        return cls(text, tuple(sentence_spans(text) if spans is None else spans), tuple(outline))
 
     @cached_property
     def candidates(self) -> tuple[Span, ...]:
@@ -36,6 +44,20 @@ class SourceText:
     def headings(self) -> tuple[tuple[int, str], ...]:
         """(start, words) of each heading, in order."""
         return tuple(heading_places(self.text))
+
+    @cached_property
+    def roles(self) -> tuple[Role, ...]:
+        """The role of the part that each candidate stands in."""
+        titles = titles_in(self.headings, self.outline)
+        return tuple(roles_of(self.text, titles, self.candidates))
+
+    def following(self, spans: Sequence[Span]) -> frozenset[int]:
+        """Return the numbers of the spans between which and the one before stand only spaces."""
+        return frozenset(
+            i
+            for i, ((_, end), (start, _)) in enumerate(pairwise(spans), 1)
+            if not self.text[end:start].strip()
+        )
 
     def sentence(self, span: Span) -> str:
         """Return the characters of one sentence."""

@@ -76,9 +76,9 @@ def ranked_example(
     source = SourceText.of(text)
     if not source.candidates:
         return None
-    later = not record.document.lstrip().startswith(text[:SENTENCE_SEARCH_CHARACTERS])
-    plan = limits.salience.rank(source, rng.randint(*RANKED_TARGET_WORDS), later).plan
-    chosen = [tidy(source.sentence(source.candidates[i]), i - 1 in plan) for i in sorted(plan)]
+    plan = limits.salience.planner(source).spans(rng.randint(*RANKED_TARGET_WORDS))
+    following = source.following(plan)
+    chosen = [tidy(source.sentence(span), i in following) for i, span in enumerate(plan)]
     ids = tokenizer.encode(" ".join(chosen), add_eos=False)
     if len(ids) >= limits.target:
         return None

@@ -1,8 +1,7 @@
 """The network of :mod:`longt5.text.salience` is fitted to pairs of documents and summaries.
 
-The target is a softmax over the candidates of a document, by the share of each that its summary
-repeats. A long document gives a second example from a later part, since sections are ranked one
-by one. The network has some 500 weights: a few thousand pairs and a few minutes are enough.
+The target is a softmax over the candidates of a whole document, by the share of each that its
+summary repeats. The network has some 500 weights: a few thousand pairs and a few minutes are enough.
 """
 
 from __future__ import annotations
@@ -17,17 +16,14 @@ from tqdm import tqdm
 from ..errors import UserError
 from ..text.features import FEATURES, Sentences
 from ..text.salience import Row, Salience
-from ..text.sentences import sentence_ends
 from ..text.source import SourceText
 from ..text.words import words_of
 from .corpus import Record
 from .extractive import Overlap
 
-# Characters of a document: about what a window of 4,096 tokens holds, since sections of that size
-# are ranked one by one.
-WINDOW_CHARACTERS = 17_000
-# Characters of a later part: a shorter one is no section that a run would summarize. By hand.
-MIN_LATER_CHARACTERS = 8_000
+# The share of documents that are shown a second time with their summary in front, as an abstract:
+# the documents of the data lost theirs, and others have one.
+SHARE_WITH_SUMMARY = 0.25
 MIN_CHOICES = 4  # candidates: among fewer nearly all are chosen, and nothing is learnt
 # How fast the target share of a sentence falls with its gain. Chosen by hand: much lower, and all
 # sentences are equal; much higher, and only the best one counts.
@@ -71,8 +67,12 @@ def _row(values: Tensor) -> Row:
 
 def fit(records: Sequence[Record], seed: int = 0) -> Salience:
     """Fit a network to the records that have a summary. Raises UserError without any."""
-    parts = ((record, later) for record in tqdm(records, unit="doc") for later in (False, True))
-    pairs = [pair for part in parts if (pair := _pair(*part)) is not None]
+    every = round(1 / SHARE_WITH_SUMMARY)
+    pairs = []
+    for number, record in enumerate(tqdm(records, unit="doc")):
+        for with_summary in (False, True) if number % every == 0 else (False,):
+            if (pair := _pair(record, with_summary)) is not None:
+                pairs.append(pair)
     if not pairs:
         raise UserError("The data has no pairs of a document and a summary: salience needs them.")
     everything = torch.cat([features for features, _ in pairs])
@@ -100,25 +100,24 @@ def _loss(network: Network, batch: Sequence[TrainingPair]) -> Tensor:
     return -torch.stack([wanted @ found.log_softmax(0) for found, (_, wanted) in pairs]).mean()
 
 
-def _part(document: str, later: bool) -> str:
-    """Return the first window of a document, or the one after it; "" where that is too short."""
-    if not later:
-        return document[:WINDOW_CHARACTERS]
-    rest = document[WINDOW_CHARACTERS : 2 * WINDOW_CHARACTERS]
-    ends = sentence_ends(rest)
-    return rest[ends[0] :] if len(rest) >= MIN_LATER_CHARACTERS and ends else ""
+def _pair(record: Record, with_summary: bool) -> TrainingPair | None:
+    """Return the features and targets of a document, None where there is nothing to choose.
 
-
-def _pair(record: Record, later: bool) -> TrainingPair | None:
-    """Return the features and targets of one window, None where there is nothing to choose."""
-    text = _part(record.document, later)
+    ``with_summary``: its summary stands in front of it, as an abstract does.
+    """
+    if record.summary is None:
+        return None
+    text = record.document
+    if with_summary:
+        title, _, body = text.partition("\n")
+        text = f"{title}\n\nAbstract\n\n{record.summary}\n\nIntroduction\n\n{body}"
     source = SourceText.of(text)
     spans = source.candidates
-    if record.summary is None or len(spans) < MIN_CHOICES:
+    if len(spans) < MIN_CHOICES:
         return None
     worth = Overlap([words_of(text[a:b]) for a, b in spans], record.summary, [0.0] * len(spans))
     gains = torch.tensor([worth.gain(i) for i in range(len(spans))])
     if not gains.any():
         return None
-    features = torch.tensor(Sentences(source).features(later), dtype=torch.float32)
+    features = torch.tensor(Sentences(source).features(), dtype=torch.float32)
     return features, (TARGET_SHARPNESS * gains / gains.max()).softmax(0)
