@@ -14,7 +14,7 @@ class WarningKind(str, Enum):
     CONTENTS_LEFT_OUT = "contents_left_out"  # a table of contents or an index
     FRONT_MATTER_LEFT_OUT = "front_matter_left_out"  # an imprint, a licence, acknowledgements
     REFERENCES_LEFT_OUT = "references_left_out"  # the page offers to include them
-    FOOTNOTES_LEFT_OUT = "footnotes_left_out"
+    CONTENT_LEFT_OUT = "content_left_out"  # what the losses of a document name
     BOILERPLATE_LEFT_OUT = "boilerplate_left_out"  # menus, code, signatures, time codes, ...
     SPEAKER_NOTES_READ = "speaker_notes_read"
     OCR_USED = "ocr_used"

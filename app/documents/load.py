@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from .characters import display_name, one_line
 from .child import read_in_child
 from .file_kinds import file_kind
 from .front_matter import find_front_matter
-from .model import Document, Extracted, OnProgress, Page, ReadRequest
+from .model import Document, Extracted, LossKind, OnProgress, Page, ReadRequest
 from .readers.pdf import ocr as ocr_engine
 from .readers.plain import clean_text, extract_text
 
@@ -60,11 +61,21 @@ def load_document(
     warnings = (
         *((misnamed,) if misnamed else ()),
         *extracted.notes,
-        *extracted.losses,
+        *losses_warning(extracted),
         *_page_warnings(pages, extracted.contents, imprint, extracted.unit),
     )
     return Document(
-        name, digest, extracted.unit, pages, warnings, outline, extracted.contents, imprint, ocr
+        name,
+        digest,
+        extracted.unit,
+        pages,
+        warnings,
+        outline,
+        contents=extracted.contents,
+        imprint=imprint,
+        ocr=ocr,
+        losses=extracted.losses,
+        coverage=extracted.coverage,
     )
 
 
@@ -74,7 +85,30 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     extracted = extract_text(content, name)
     pages = _document_pages(extracted, ())
     digest = hashlib.sha256(content.encode()).hexdigest()
-    return Document(name, digest, extracted.unit, pages, extracted.losses)
+    warnings = (*extracted.notes, *losses_warning(extracted))
+    return Document(name, digest, extracted.unit, pages, warnings, losses=extracted.losses)
+
+
+def losses_warning(extracted: Extracted) -> tuple[AppWarning, ...]:
+    """Return one warning that names the content left out of a document, with pages; () where all
+    is read."""
+    if not extracted.losses:
+        return ()
+    labels = [page.label for page in extracted.pages]
+    counts: dict[LossKind, int] = {}
+    pages: dict[LossKind, set[int]] = {}
+    for loss in extracted.losses:
+        counts[loss.kind] = counts.get(loss.kind, 0) + loss.count
+        pages.setdefault(loss.kind, set()).update([loss.page] if loss.page else [])
+    parts = [
+        kind.nouns(count)
+        + (f" ({places(sorted(pages[kind]), extracted.unit, labels)})" if pages[kind] else "")
+        for kind, count in counts.items()
+    ]
+    share = ""
+    if extracted.coverage is not None:
+        share = f" {min(math.floor(100 * extracted.coverage), 99)} % of the characters are read."
+    return (AppWarning(WarningKind.CONTENT_LEFT_OUT, f"Left out: {', '.join(parts)}.{share}"),)
 
 
 def require_text(document: Document) -> None:

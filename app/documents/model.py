@@ -83,17 +83,70 @@ class ExtractedPage:
         return join_blocks(self.blocks)
 
 
+class LossKind(str, Enum):
+    """A kind of content that a reader sees and leaves out. The values travel between processes;
+    `nouns` are shown to the person."""
+
+    ANNOTATION = "annotation"
+    ATTACHMENT = "attachment"
+    COMMENT = "comment"
+    EMBEDDED_FILE = "embedded file"
+    ENDNOTE = "endnote"
+    EQUATION = "equation"
+    FOOTNOTE = "footnote"
+    HIDDEN_PARAGRAPH = "hidden paragraph"
+    HIDDEN_SLIDE = "hidden slide"
+    HIDDEN_TEXT = "passage of hidden text"
+    LINE_NUMBER = "line number"
+    MAIL_NOTICE = "mail notice"
+    NOTE_MARK = "note mark"
+    OFF_PAGE_TEXT = "passage outside the page"
+    PICTURE = "picture with text"
+    QUOTED_MAIL = "quoted mail"
+    RUNNING_LINE = "running header or footer"
+    SIGNATURE = "signature"
+    WATERMARK = "watermark or turned text"
+
+    def nouns(self, count: int) -> str:
+        """Return `1 comment` or `3 passages of hidden text`."""
+        if count == 1:
+            return f"1 {self.value}"
+        return f"{count:,} {_LOSS_PLURALS.get(self, f'{self.value}s')}"
+
+
+_LOSS_PLURALS = {
+    LossKind.HIDDEN_TEXT: "passages of hidden text",
+    LossKind.OFF_PAGE_TEXT: "passages outside the page",
+    LossKind.PICTURE: "pictures with text",
+    LossKind.QUOTED_MAIL: "quoted mails",
+    LossKind.RUNNING_LINE: "running headers and footers",
+    LossKind.WATERMARK: "watermarks or turned texts",
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Content of one kind that was seen and left out: on a physical page, from 1, None where the
+    format has no pages, and how often."""
+
+    kind: LossKind
+    page: int | None = None
+    count: int = 1
+
+
 @dataclass(frozen=True)
 class Extracted:
-    """The extract of a file. `notes` warn about the way it was read, `losses` about text that was
-    left out; `contents` are the pages, from 1, that lost a table of contents."""
+    """The extract of a file. `notes` warn about the way it was read, `losses` name every kind of
+    content left out; `contents` are the pages, from 1, that lost a table of contents. `coverage`
+    is the share of the characters in the file that are in the text; None where not counted."""
 
     unit: Unit
     pages: tuple[ExtractedPage, ...]
     outline: tuple[OutlineItem, ...] = ()
     contents: tuple[int, ...] = ()
     notes: tuple[AppWarning, ...] = ()
-    losses: tuple[AppWarning, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    coverage: float | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +184,8 @@ class Document:
     contents: tuple[int, ...] = ()  # chosen pages that lost a table of contents
     imprint: tuple[int, ...] = ()  # chosen pages that were an imprint, a licence or thanks
     ocr: bool = False  # were pictures of text read?
+    losses: tuple[Loss, ...] = ()
+    coverage: float | None = None  # share of the characters in the file; None where not counted
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -145,7 +200,18 @@ class Document:
             for p in self.pages
         ]
         warnings = [warning.message for warning in self.warnings]
-        return {"name": self.name, "unit": self.unit, "pages": pages, "warnings": warnings}
+        losses = [
+            {"kind": loss.kind.value, "page": loss.page, "count": loss.count}
+            for loss in self.losses
+        ]
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "pages": pages,
+            "warnings": warnings,
+            "losses": losses,
+            "coverage": self.coverage,
+        }
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_a_plain_pdf(load) -> None:
     assert document.pages[0].status == "ok" and document.unit == "page"
     assert document.warnings == () and len(document.sha256) == 64
     shown = document.to_dict()
-    assert set(shown) == {"name", "unit", "pages", "warnings"}
+    assert set(shown) == {"name", "unit", "pages", "warnings", "losses", "coverage"}
     assert set(shown["pages"][0]) == {"number", "label", "text", "status"}
     json.dumps(shown)
 

@@ -144,7 +144,7 @@ def test_headings_lists_and_tables_of_an_open_document(load) -> None:
     assert outline(document) == [("The flood", 1, 1), ("Before", 1, 2)]
     assert tuple(map(str, document.warnings)) == (
         "The table of contents is left out.",
-        "Its footnotes (1) are left out.",
+        "Left out: 1 footnote.",
     )
 
 

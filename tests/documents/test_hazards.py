@@ -160,7 +160,7 @@ def test_h7_a_page_that_ocr_cannot_read_stays_scanned(monkeypatch, tmp_path) -> 
     monkeypatch.setattr(ocr_engine, "load_engine", lambda: read)
     found = pdf.read_pdf(ReadRequest(str(path), "scan.pdf", "pdf", ocr=True), lambda *_: None)
     assert [page.status for page in found.pages] == ["scanned"] * 2
-    assert list(map(str, found.losses)) == ["Page 2 was too much for OCR."]
+    assert list(map(str, found.notes)) == ["Page 2 was too much for OCR."]
 
 
 def test_h7_ocr_without_its_package_says_what_to_install(load, monkeypatch) -> None:

@@ -12,6 +12,8 @@ from app.documents.model import (
     BlockKind,
     Extracted,
     ExtractedPage,
+    Loss,
+    LossKind,
     OutlineItem,
     ReadRequest,
 )
@@ -35,7 +37,8 @@ RESULT = Extracted(
     outline=(OutlineItem("The flood", 1, 1),),
     contents=(2,),
     notes=(AppWarning(WarningKind.OCR_USED, "Page 1 was read by OCR."),),
-    losses=(AppWarning(WarningKind.FOOTNOTES_LEFT_OUT, "Its footnotes (2) are left out."),),
+    losses=(Loss(LossKind.FOOTNOTE, count=2), Loss(LossKind.COMMENT, 1)),
+    coverage=0.97,
 )
 MESSAGES: list[Message] = [
     ReadRequest("/a/river.pdf", "river.pdf", "pdf", "secret", ocr=True),

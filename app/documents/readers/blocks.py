@@ -18,12 +18,6 @@ _MAX_CELL = 300  # characters; a table with longer cells only arranges the page
 CONTENTS_LEFT_OUT = AppWarning(WarningKind.CONTENTS_LEFT_OUT, "The table of contents is left out.")
 
 
-def footnotes_left_out(count: int) -> AppWarning:
-    """Return the warning about the footnotes of a text document."""
-    message = f"Its footnotes ({count}) are left out."
-    return AppWarning(WarningKind.FOOTNOTES_LEFT_OUT, message)
-
-
 def table_row(cells: Sequence[str]) -> list[Block] | None:
     """Return the row of a table as a block, [] when it is empty; None when its cells are texts of
     their own."""

@@ -38,14 +38,13 @@ def read_markdown(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     parts = pack_blocks(blocks, at_headings=False)
     if not parts:
         raise EmptyFile(f"“{request.name}” has no words in it: choose another file.")
-    notes = (warning,) if warning else ()
-    losses: tuple[AppWarning, ...] = ()
+    notes: tuple[AppWarning, ...] = (warning,) if warning else ()
     if count:
         what = "1 block of code is" if count == 1 else f"{count} blocks of code are"
         message = f"{what} left out of “{request.name}”."
-        losses = (AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, message),)
+        notes += (AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, message),)
     pages = pages_of_parts(parts)
-    return Extracted("part", pages, outline_of_parts(parts), notes=notes, losses=losses)
+    return Extracted("part", pages, outline_of_parts(parts), notes=notes)
 
 
 def markdown_blocks(content: str) -> tuple[list[Block], int]:

@@ -11,11 +11,10 @@ from lxml import etree
 
 from ...errors import NotReadable
 from ..characters import normalize_characters
-from ..model import Block, Extracted, ExtractedPage, OnProgress, ReadRequest
+from ..model import Block, Extracted, ExtractedPage, Loss, LossKind, OnProgress, ReadRequest
 from .archive import Archive
 from .blocks import (
     CONTENTS_LEFT_OUT,
-    footnotes_left_out,
     heading_or_paragraph,
     list_item,
     outline_of_parts,
@@ -69,12 +68,11 @@ def read_odt(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     if not pages:
         has_picture = next(body.iter("{*}image"), None) is not None
         pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
-    losses = []
-    if next(body.iter(*_CONTENTS), None) is not None:
-        losses.append(CONTENTS_LEFT_OUT)
-    if count := sum(1 for _ in body.iter(_TEXT_NS + "note")):
-        losses.append(footnotes_left_out(count))
-    return Extracted("part", pages, outline_of_parts(parts), losses=tuple(losses))
+    has_contents = next(body.iter(*_CONTENTS), None) is not None
+    notes = (CONTENTS_LEFT_OUT,) if has_contents else ()
+    count = sum(1 for _ in body.iter(_TEXT_NS + "note"))
+    losses = (Loss(LossKind.FOOTNOTE, count=count),) if count else ()
+    return Extracted("part", pages, outline_of_parts(parts), notes=notes, losses=losses)
 
 
 def _title_styles(root: Any, archive: Archive) -> set[str]:

@@ -57,11 +57,11 @@ def clean_text(content: str, name: str) -> str:
 
 def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) -> Extracted:
     """Extract a cleaned text, in parts. Raises EmptyFile."""
-    blocks, losses = text_blocks(content)
+    blocks, left_out = text_blocks(content)
     if not blocks:
         raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
     pages = pages_of_parts(pack_blocks(blocks))
-    return Extracted("part", pages, notes=notes, losses=tuple(losses))
+    return Extracted("part", pages, notes=(*notes, *left_out))
 
 
 def text_blocks(content: str) -> tuple[list[Block], list[AppWarning]]:

@@ -83,10 +83,10 @@ def read_html(request: ReadRequest, on_progress: OnProgress) -> Extracted:
         raise NotReadable(
             f"“{request.name}” shows no text without its scripts: print the page as PDF."
         )
-    notes = (warning,) if warning else ()
-    losses = (PAGE_BOILERPLATE_LEFT_OUT,) if has_left_out else ()
+    notes: tuple[AppWarning, ...] = (warning,) if warning else ()
+    notes += (PAGE_BOILERPLATE_LEFT_OUT,) if has_left_out else ()
     pages = pages_of_parts(parts)
-    return Extracted("part", pages, outline_of_parts(parts), notes=notes, losses=losses)
+    return Extracted("part", pages, outline_of_parts(parts), notes=notes)
 
 
 def decode_markup(data: bytes) -> tuple[str, AppWarning | None]:

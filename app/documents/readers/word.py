@@ -14,12 +14,11 @@ from lxml import etree
 from ...errors import NotReadable
 from ..characters import normalize_characters
 from ..line_layout import line_key
-from ..model import Block, Extracted, ExtractedPage, OnProgress, ReadRequest
+from ..model import Block, Extracted, ExtractedPage, Loss, LossKind, OnProgress, ReadRequest
 from ..run_in_headings import split_run_in_heading
 from .archive import Archive, parse_xml
 from .blocks import (
     CONTENTS_LEFT_OUT,
-    footnotes_left_out,
     heading_or_paragraph,
     list_item,
     outline_of_parts,
@@ -54,10 +53,10 @@ def read_docx(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     if not pages:
         has_picture = body is not None and next(body.iter(*_PICTURES), None) is not None
         pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
-    losses = [CONTENTS_LEFT_OUT] if walk.had_contents else []
-    if count := _count_footnotes(document, request.name):
-        losses.append(footnotes_left_out(count))
-    return Extracted("part", pages, outline_of_parts(parts), losses=tuple(losses))
+    notes = [CONTENTS_LEFT_OUT] if walk.had_contents else []
+    count = _count_footnotes(document, request.name)
+    losses = (Loss(LossKind.FOOTNOTE, count=count),) if count else ()
+    return Extracted("part", pages, outline_of_parts(parts), notes=tuple(notes), losses=losses)
 
 
 def _style_levels(document: Any) -> dict[str, int]:

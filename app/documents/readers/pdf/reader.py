@@ -74,8 +74,7 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
         pages=_extracted_pages(labels, cleaned, pages),
         outline=_best_outline(_file_outline(reader, total), cleaned, pages),
         contents=tuple(index + 1 for index in cleaned.contents),
-        notes=ocr.notes(labels) if ocr else (),
-        losses=ocr.losses(labels) if ocr else (),
+        notes=ocr.warnings(labels) if ocr else (),
     )
 
 
@@ -170,14 +169,13 @@ class _OcrPages:
         self._read.append(index + 1)
         return RawPage(text, "ok", {})
 
-    def notes(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
-        """Return a warning about the pages whose text is a guess."""
+    def warnings(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
+        """Return warnings about the pages whose text is a guess, and those on which OCR failed."""
         what = "read by OCR, so letters and numbers may be wrong there"
-        return _ocr_warning(WarningKind.OCR_USED, self._read, what, labels)
-
-    def losses(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
-        """Return a warning about the pages on which OCR failed."""
-        return _ocr_warning(WarningKind.OCR_FAILED, self._failed, "too much for OCR", labels)
+        return (
+            *_ocr_warning(WarningKind.OCR_USED, self._read, what, labels),
+            *_ocr_warning(WarningKind.OCR_FAILED, self._failed, "too much for OCR", labels),
+        )
 
 
 def _ocr_warning(
