@@ -103,6 +103,7 @@ class Summary:
     provenance: dict[str, Any] = field(default_factory=dict)
     unit: str = "page"  # or slide, part, chapter: what `pages` counts
     labels: tuple[str, ...] = ()  # printed page numbers, where they differ from 1, 2, 3, ...
+    language: str = ""  # ISO 639-1 code of the document's language; "" where it is not clear
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `summarize --format json` prints."""
@@ -110,6 +111,7 @@ class Summary:
             "name": self.name,
             "pages": self.pages,
             "unit": self.unit,
+            "language": self.language,
             "model": self.model,
             "options": dict(self.options),
             "summary": self.summary,

@@ -24,6 +24,7 @@ class WarningKind(str, Enum):
     PAGES_GARBLED = "pages_garbled"
     MISNAMED_FILE = "misnamed_file"
     ENCODING_GUESSED = "encoding_guessed"
+    OTHER_LANGUAGE = "other_language"  # than the one the model was trained on
     STOPPED = "stopped"
     MEMORY_SHORT = "memory_short"
     DEVICE_LOST = "device_lost"

@@ -6,10 +6,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from longt5.text.claims import Facts, check
+from longt5.text.claims import Facts, JoinedFacts, check
 from longt5.text.headings import without_headings
 from longt5.text.sentences import split_sentences
 
+from ..documents.language import document_language
 from ..documents.model import Chunk, Document
 from ..events import Sentence
 from .citations import Citer, find_passages
@@ -17,12 +18,22 @@ from .coverage import cite_pages, page_labels
 
 
 class CitedDocument:
-    """A document as its citations need it: the text, facts and printed label of each page."""
+    """A document as its citations need it: the facts and the printed label of each page."""
 
     def __init__(self, document: Document) -> None:
-        self.texts = {page.number: page.text for page in document.pages}
-        self.facts = Facts("\n\n".join(self.texts.values()))
         self._document = document
+        self._language = document_language(document)
+        self._texts = {page.number: page.text for page in document.pages}
+        self._facts: dict[tuple[int, ...], Facts] = {}
+        self.facts = JoinedFacts([self.page_facts((number,)) for number in self._texts])
+
+    def page_facts(self, pages: Sequence[int]) -> Facts:
+        """Return the facts of the joined text of some pages, made once."""
+        key = tuple(pages)
+        if key not in self._facts:
+            text = "\n".join(self._texts[page] for page in key)
+            self._facts[key] = Facts(text, self._language)
+        return self._facts[key]
 
     def page_labels(self, pages: Sequence[int]) -> tuple[str, ...]:
         """Return the printed labels of pages."""
@@ -68,8 +79,8 @@ class SectionEvidence:
         """Return a sentence with its citation and flags; ``shares``: attention per passage."""
         citation = self._citer.cite(sentence, shares)
         labels = self._document.page_labels(citation.pages)
-        cited_text = "\n".join(self._document.texts[page] for page in citation.pages)
-        flags = check(sentence, cited_text, self._document.facts, cite_pages(labels))
+        cited = self._document.page_facts(citation.pages)
+        flags = check(sentence, cited, self._document.facts, cite_pages(labels))
         text = self._chunk.text
         return Sentence(
             sentence,

@@ -12,6 +12,7 @@ from typing import Any
 from longt5.text.salience import Salience
 from longt5.text.words import count_words
 
+from ..documents.language import document_language, language_warning
 from ..documents.model import Document
 from ..errors import AppError, BadOption, ModelNotFound
 from ..events import (
@@ -399,10 +400,14 @@ class _SummaryRun:
             provenance=provenance_of(document, self.plan.options, s.identity, s.dtype, coverage),
             unit=document.unit,
             labels=document.labels,
+            language=document_language(document),
         )
 
     def _warnings(self) -> tuple[AppWarning, ...]:
         warnings = list(self.plan.document.warnings)
+        if self.summarizer.name == "bundled":
+            foreign = language_warning(document_language(self.plan.document))
+            warnings += [foreign] if foreign else []
         if len(self.done) < len(self.parts):
             first = self._name_pages(self.parts[len(self.done)].pages[:1])
             message = f"Stopped: nothing is summarized from {first} on."

@@ -40,7 +40,7 @@ FEATURES = (
     "pointing", "quotation", "person",
     "role_summary", "role_results", "role_conclusion", "role_left_out", "part_place", "ending",
     "like_summary", "like_opening", "outcome",
-    "dialogue", "people", "sentences",
+    "dialogue", "people", "sentences", "headings",
 )  # fmt: skip
 _POINTING = re.compile(  # to other places of the document
     r"\b(?:in this (?:section|chapter|module|unit|paper|document|article)|(?:next|following"
@@ -56,7 +56,8 @@ _OUTCOME = re.compile(  # what was found, decided or asked for
     r"|decid\w+|estimat\w+)\b",
     re.IGNORECASE,
 )
-OPENING_SENTENCES = 5
+OPENING_SENTENCES = 5  # of which an abstract or a lead has about as many
+MANY_HEADINGS = 10  # of a text: more say nothing more of what it begins with
 _QUOTATION = re.compile(r"[\"“”]")
 _SPEECH = re.compile(r"[\"“”]|\bsaid\b")
 _FIRST_OR_SECOND_PERSON = re.compile(r"\b(?:I|you|your|my)\b")
@@ -206,14 +207,15 @@ class Sentences:
         return tuple(kind.search(sentence) is not None for kind in kinds)
 
     def _text_features(self) -> tuple[float, ...]:
-        """Return how much the text reads like a story, and its length."""
+        """Return how much the text reads like a story, its length, and its number of headings."""
         speech, people = (
             sum(kind.search(self.text[slice(*span)]) is not None for span in self.spans)
             / len(self.spans)
             for kind in (_SPEECH, _THIRD_PERSON)
         )
         is_story = min(1.0, speech / STORY_SPEECH), min(1.0, people / STORY_PEOPLE)
-        return *is_story, math.log(len(self.spans)) / 5
+        headings = min(1.0, len(self.source.headings) / MANY_HEADINGS)
+        return *is_story, math.log(len(self.spans)) / 5, headings
 
 
 def _unit(vector: Mapping[str, float]) -> dict[str, float]:

@@ -104,6 +104,9 @@ MAX_LEFT_OUT_SHARE = 0.6
 # A "summary" after this share of the text is the document's last word, a "conclusion" before it
 # belongs to a structured abstract.
 LATE, EARLY = 0.5, 0.1
+# Of an abstract, with the title and the authors above it: less is only these, more a foreword.
+ABSTRACT_CHARACTERS = (400, 4000)
+_INTRODUCTION = re.compile(r"introduction|einleitung|einführung|introducción", re.IGNORECASE)
 MIN_OUTLINE = 6  # entries: a shorter outline names the file, or a few chapters of many
 
 
@@ -173,6 +176,9 @@ def _by_place(role: Role, place: float) -> Role:
 def _parts(size: int, titles: Sequence[PlacedTitle]) -> Iterator[tuple[int, Role]]:
     """Yield (start, role) where a role begins."""
     now, role = PlacedTitle(0, ""), Role.BODY
+    if _begins_with_abstract(titles):
+        role = Role.SUMMARY
+        yield 0, role
     for title in titles:
         named = role_of_title(title.title)
         is_inside = title.level > now.level > 0
@@ -186,6 +192,14 @@ def _parts(size: int, titles: Sequence[PlacedTitle]) -> Iterator[tuple[int, Role
             named = Role.BODY  # the overview of one section
         now, role = title, _by_place(named, title.start / max(1, size))
         yield title.start, role
+
+
+def _begins_with_abstract(titles: Sequence[PlacedTitle]) -> bool:
+    """Return whether the text before a heading "Introduction" is an abstract without a heading."""
+    named = next((title for title in titles if role_of_title(title.title) is not None), None)
+    if named is None or not _INTRODUCTION.search(named.title):
+        return False
+    return ABSTRACT_CHARACTERS[0] <= named.start <= ABSTRACT_CHARACTERS[1]
 
 
 def _ends(now: PlacedTitle, role: Role, title: PlacedTitle, size: int) -> bool:

@@ -38,6 +38,7 @@ def test_summarize_streams_and_ends_with_the_result(client) -> None:
         "name",
         "pages",
         "unit",
+        "language",
         "model",
         "options",
         "summary",

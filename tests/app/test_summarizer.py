@@ -108,6 +108,7 @@ def test_json_object_has_the_pinned_keys(run: list[Event]) -> None:
         "name",
         "pages",
         "unit",
+        "language",
         "model",
         "options",
         "summary",

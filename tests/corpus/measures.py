@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from app.documents import headings
 from app.documents.load import document_from_text, load_document
 from app.documents.model import Document
+from longt5.text import claims
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
 from tests.corpus import make_files
@@ -200,9 +201,71 @@ def measure_reading() -> dict[str, Figures]:
         }
 
 
+# Claims: a sentence that rewords its passage, or says something else, and numbers as values.
+
+
+def measure_claims() -> dict[str, Figures]:
+    """Return the figures of both halves: the one that rules may be fitted to, and the other."""
+    return {**measure_claim_pairs(), **measure_claim_values()}
+
+
+def measure_claim_pairs() -> dict[str, Figures]:
+    """Return precision, recall and F of flagged false sentences, and the share of true ones that
+    are not flagged."""
+    found = {}
+    for half in ("", "held_out_"):
+        counts = {"true": [0, 0], "false": [0, 0]}  # flagged, all
+        mistakes = []
+        for line in rows(CORPUS / "claims" / f"{half}pairs.tsv"):
+            label, language, kind, sentence, passage = line.split("\t")
+            is_flagged = bool(claims.check(sentence, passage, passage))
+            counts[label][0] += is_flagged
+            counts[label][1] += 1
+            if is_flagged != (label == "false"):
+                mistakes.append(f"{label} ({kind}, {language}): {sentence} <- {passage}")
+        true, false = counts["true"], counts["false"]
+        values = precision_recall_f(false[0], true[0] + false[0], false[1])
+        values["true_kept"] = 1 - true[0] / true[1]
+        found[f"claims/{half}pairs"] = Figures(values, mistakes)
+    return found
+
+
+def measure_claim_values() -> dict[str, Figures]:
+    """Return precision, recall and F of numbers with their units, and of dates."""
+    found = {}
+    for half in ("", "held_out_"):
+        counts, mistakes = [0, 0, 0], []
+        for line in rows(CORPUS / "claims" / f"{half}values.tsv"):
+            _, sentence, values = line.split("\t")
+            wanted = Counter(value for value in values.split("; ") if value)
+            ours = Counter(written_values(sentence))
+            right = (ours & wanted).total()
+            counts = [
+                n + m for n, m in zip(counts, (right, ours.total(), wanted.total()), strict=True)
+            ]
+            if ours != wanted:
+                mistakes.append(f"{sentence}: {'; '.join(ours)}; wanted {values}")
+        found[f"claims/{half}values"] = Figures(precision_recall_f(*counts), mistakes)
+    return found
+
+
+def written_values(sentence: str) -> list[str]:
+    """Return the numbers of a sentence as "3.5 eur", its dates as "2021-05-03"."""
+    numbers = [
+        f"{quantity.value.normalize():f} {quantity.unit}".strip()
+        for quantity in claims.quantities(sentence)
+    ]
+    days = [
+        f"{year:04}-{month:02}" + (f"-{day:02}" if day else "")
+        for (year, month, day), _ in claims.dates(sentence)
+    ]
+    return numbers + days
+
+
 MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "sentences": measure_sentences,
     "quotable": measure_quotable,
     "headings": measure_headings,
     "reading": measure_reading,
+    "claims": measure_claims,
 }

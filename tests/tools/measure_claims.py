@@ -2,6 +2,7 @@
 
     python -m tests.tools.measure_claims [FILE or FOLDER ...]
 
+First the pairs of `tests/corpus/claims`, then statements made from documents.
 True statements are sentences of the documents, unchanged or with a number rounded to fewer digits.
 Altered ones have one number, date, unit or name that the page does not state; a name is replaced
 by another one of the same document if there is one.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+from calendar import month_name
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,17 +21,21 @@ from typing import Any
 from app.settings import assets_dir
 from longt5.text import claims
 from longt5.text.claims import check
+from longt5.text.claims.numerals import NUMBER
 from longt5.text.sentences import split_sentences
+from tests.corpus.measures import measure_claim_pairs
 from tests.tools.measure_citations import documents_of
 
 PER_DOCUMENT = 150
 OTHER_UNITS = {"%": "km", "km": "kg", "m": "kg", "eur": "hours", "t": "km", "ha": "km", "h": "km"}
+MONTHS = month_name[1:]
+MONTH = re.compile("|".join(MONTHS))
 Alter = Callable[[str, str, random.Random], "str | None"]
 
 
 def other_number(sentence: str, page: str, chance: random.Random) -> str | None:
     """Change one number in digits to one that the page does not have."""
-    found = [m for m in claims.NUMBER.finditer(sentence) if not _in_date(sentence, m.start())]
+    found = [m for m in NUMBER.finditer(sentence) if not _in_date(sentence, m.start())]
     if not found:
         return None
     match = chance.choice(found)
@@ -46,12 +52,14 @@ def other_number(sentence: str, page: str, chance: random.Random) -> str | None:
 
 def other_date(sentence: str, page: str, chance: random.Random) -> str | None:
     """Change a month to one that the page does not name."""
-    match = claims.DATE.search(sentence)
+    dated = claims.dates(sentence)
+    match = MONTH.search(sentence, *dated[0][1]) if dated else None
     if not match:
         return None
-    name = next(match[g] for g in ("month", "month2", "month3") if match[g])
-    free = [m for m in claims.MONTHS if m[:3] not in page.lower()]
-    return sentence.replace(name, chance.choice(free).capitalize(), 1) if free else None
+    free = [month for month in MONTHS if month[:3].lower() not in page.lower()]
+    if not free:
+        return None
+    return sentence[: match.start()] + chance.choice(free) + sentence[match.end() :]
 
 
 def other_unit(sentence: str, page: str, chance: random.Random) -> str | None:
@@ -85,7 +93,7 @@ def rounded(sentence: str, page: str, chance: random.Random) -> str | None:
 
 
 def _in_date(sentence: str, at: int) -> bool:
-    return any(m.start() <= at < m.end() for m in claims.DATE.finditer(sentence))
+    return any(start <= at < end for _, (start, end) in claims.dates(sentence))
 
 
 def sentences_of(document: Any) -> Iterator[tuple[str, str]]:
@@ -126,6 +134,8 @@ def main() -> None:
     )
     parser.add_argument("paths", nargs="*", default=[str(assets_dir() / "examples")])
     chosen = parser.parse_args()
+    for name, figures in measure_claim_pairs().items():
+        print(name, *(f"{key} {value:.3f}" for key, value in figures.values.items()), sep="  ")
     kinds = ("as it is (true)", "rounded (true)", "number", "date", "unit", "name")
     counts = {kind: [0, 0] for kind in kinds}
     for document in documents_of(chosen.paths):

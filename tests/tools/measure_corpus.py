@@ -1,6 +1,6 @@
-"""Measure the corpus: sentences, quotable sentences, headings and reading, with every mistake.
+"""Measure the corpus: sentences, headings, reading and claims, with every mistake.
 
-    python -m tests.tools.measure_corpus [sentences | quotable | headings | reading]... [--quiet]
+    python -m tests.tools.measure_corpus [sentences | quotable | headings | reading | claims]...
 
 A figure above its floor by a hundredth or more is marked: raise the floor in
 `tests/corpus/floors.py`.
@@ -47,13 +47,19 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.measure_corpus")
     parser.add_argument("parts", nargs="*", help=", ".join(MEASURES))
     parser.add_argument("--quiet", action="store_true", help="figures only, no mistakes")
+    parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="mistakes of the held-out half too",
+    )
     chosen = parser.parse_args(argv)
     if unknown := set(chosen.parts) - set(MEASURES):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; choose {', '.join(MEASURES)}")
     status = 0
     for part in chosen.parts or MEASURES:
         for name, figures in MEASURES[part]().items():
-            show(name, figures, not chosen.quiet)
+            has_mistakes = "held_out" not in name or chosen.held_out
+            show(name, figures, has_mistakes and not chosen.quiet)
             floors = FLOORS.get(name, {})
             status |= any(value < floors.get(key, 0) for key, value in figures.values.items())
     return status
