@@ -33,7 +33,8 @@ LEFT_OUT = frozenset({Role.APPENDIX, Role.SIDE, Role.REFERENCES})
 _TITLES = {
     Role.SUMMARY: (
         r"(?:author'?s'? |executive |management |structured |plain[- ]language |lay |general )?"
-        r"(?:summary|abstract)(?: of (?:the )?(?:findings|report|results|recommendations|proposal))?"
+        r"(?:summary|abstract)"
+        r"(?: of (?:the )?(?:findings|report|results|recommendations|proposal))?"
         r"|(?:key|main|principal) (?:points?|messages?|findings?|facts|takeaways?|results)"
         r"|highlights|at a glance|in brief|in short|syllabus|synopsis|précis|tl;? ?dr|overview"
         r"|abstrakt|zusammenfassung|kurzfassung|kernaussagen|das wichtigste in kürze|überblick"
@@ -67,7 +68,8 @@ _TITLES = {
         r"|anhang|anhänge|anlagen?|annexes?|anexos?|apéndices?)\b.{0,80}"
     ),
     Role.SIDE: (
-        r"glossary(?: of .{1,40})?|(?:terms and )?definitions|(?:list of )?(?:abbreviations|acronyms)(?: .{1,40})?"
+        r"glossary(?: of .{1,40})?|(?:terms and )?definitions"
+        r"|(?:list of )?(?:abbreviations|acronyms)(?: .{1,40})?"
         r"|abbreviations and acronyms|list of (?:figures|tables|contributors)|acknowledge?ments?"
         r"|(?:notes? to (?:the )?readers?|about (?:this|the) (?:document|book|publication|authors?"
         r"|report|editors?))|disclaimer|copyright.{0,40}|licen[cs]e|imprint|legal notices?"

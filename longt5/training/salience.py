@@ -1,7 +1,8 @@
 """The network of :mod:`longt5.text.salience` is fitted to pairs of documents and summaries.
 
 The target is a softmax over the candidates of a whole document, by the share of each that its
-summary repeats. The network has some 500 weights: a few thousand pairs and a few minutes are enough.
+summary repeats. The network has some 700 weights: a few thousand pairs and
+a quarter of an hour are enough.
 """
 
 from __future__ import annotations
