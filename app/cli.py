@@ -15,6 +15,7 @@ from typing import Any
 
 from .arguments import (
     Parser,
+    add_decoding_options,
     add_device_options,
     add_model_options,
     add_verbose_option,
@@ -146,6 +147,7 @@ def _add_summarize(commands: Any) -> None:
     _add_output_options(parser)
     add_device_options(parser, settings)
     add_verbose_option(parser)
+    add_decoding_options(parser)
 
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,11 @@ MAX_BEAMS = 16
 MAX_NEW_TOKENS = 16_384  # of a section's summary: as many as a pass reads
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
+# Bounds of decoding options. No summary repeats a hundred tokens in a row, and penalties beyond
+# these leave nothing of the model's own scores.
+NGRAM_RANGE = (0, 100)
+REPETITION_PENALTY_RANGE = (0.1, 10.0)
+LENGTH_PENALTY_RANGE = (-10.0, 10.0)
 READABLE_SUFFIXES = (
     ".pdf", ".docx", ".odt", ".pptx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text",
     ".srt", ".vtt", ".md", ".markdown",

@@ -51,7 +51,7 @@ class SectionWriter:
         self._method: WritingMethod = (
             ExtractiveMethod(chunk, tokenizer, salience, is_first=place[0] == 1)
             if is_extractive
-            else AbstractiveMethod(chunk)
+            else AbstractiveMethod(chunk, model.generation_config)
         )
         self._evidence = SectionEvidence(chunk, tokenizer, document)
         self._labels = document.page_labels(chunk.pages)

@@ -40,6 +40,10 @@ class Api:
         sections: str = "",
         include_references: bool = False,
         ocr: bool = False,
+        no_repeat_ngram_size: float | None = None,
+        repetition_penalty: float | None = None,
+        encoder_no_repeat_ngram_size: float | None = None,
+        length_penalty: float | None = None,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Summarize a file or a text, streaming.
@@ -56,38 +60,28 @@ class Api:
             sections: only these sections, by number ("1,3-4") or by title.
             include_references: also summarize the list of references.
             ocr: read scanned pages with OCR.
+            no_repeat_ngram_size: so many tokens in a row are never written twice. This and the
+                next three are for models that write in their own words; null is the model's own.
+            repetition_penalty: above 1, tokens already written become less likely.
+            encoder_no_repeat_ngram_size: so many tokens of the document are never copied in a row.
+            length_penalty: above 0, beam search prefers longer texts.
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
-        state, job = RunState(), None
-        settings = self.service.settings
-        try:
-            yield _update("reading", 0.0)
-            session = session_of(request)
-            document, seconds = self._document(file, text, password, ocr, session)
-            options = options_from_fields(
-                settings,
-                length=length,
-                num_beams=num_beams,
-                pages=pages,
-                sections=sections,
-                include_references=include_references,
-            )
-            model = model_or_default(model, settings)
-            submitted = Request((document,), options, model, (seconds,))
-            job = self.service.submit(submitted, session, keep=False)
-            for event in self.service.watch(job, submitted):
-                if event is not None:
-                    state.apply(event)
-                if not (state.documents and state.documents[-1].summary):  # sent once, below
-                    yield _update_of(state)
-            yield _update_of(state)
-        except AppError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        finally:
-            # Programs do not reconnect as pages do: when the call ends, so does its run.
-            if job is not None:
-                self.service.runner.stop(job.id)
+        values = {
+            "length": length,
+            "num_beams": num_beams,
+            "pages": pages,
+            "sections": sections,
+            "include_references": include_references,
+            "decoding": {
+                "no_repeat_ngram_size": no_repeat_ngram_size,
+                "repetition_penalty": repetition_penalty,
+                "encoder_no_repeat_ngram_size": encoder_no_repeat_ngram_size,
+                "length_penalty": length_penalty,
+            },
+        }
+        yield from self._run((file, text, password, ocr), values, model, session_of(request))
 
     def extract(
         self,
@@ -114,6 +108,36 @@ class Api:
             return {**document.to_dict(), "sections": list_sections(document)}
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
+
+    def _run(
+        self,
+        source: tuple[str | None, str, str, bool],
+        values: dict[str, Any],
+        model: str,
+        session: str,
+    ) -> Iterator[dict[str, Any]]:
+        """Run one call; `source` are the arguments of `_document`, `values` option fields."""
+        state, job = RunState(), None
+        settings = self.service.settings
+        try:
+            yield _update("reading", 0.0)
+            document, seconds = self._document(*source, session)
+            options = options_from_fields(settings, **values)
+            model = model_or_default(model, settings)
+            submitted = Request((document,), options, model, (seconds,))
+            job = self.service.submit(submitted, session, keep=False)
+            for event in self.service.watch(job, submitted):
+                if event is not None:
+                    state.apply(event)
+                if not (state.documents and state.documents[-1].summary):  # sent once, below
+                    yield _update_of(state)
+            yield _update_of(state)
+        except AppError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        finally:
+            # Programs do not reconnect as pages do: when the call ends, so does its run.
+            if job is not None:
+                self.service.runner.stop(job.id)
 
     def _document(
         self, file: str | None, text: str, password: str, ocr: bool, session: str

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..settings import DEFAULT_MODEL, Settings
-from ..summary.options import Options
+from ..summary.options import DECODING_OPTIONS, Options
 from ..wording import ranges
 
 # The fields of the page that a run depends on, by the names of their components.
 FORM_FIELDS = (
     "source", "files", "text", "password", "ocr", "model", "length", "num_beams", "pages",
     "sections", "max_new_tokens", "max_input_tokens", "include_references",
+    *(option.name for option in DECODING_OPTIONS),
 )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
             **{name: values[name] for name in ("max_new_tokens", "max_input_tokens")},
             include_references=values["include_references"],
             sections=section_spec(values["sections"]),
+            decoding={option.name: values[option.name] for option in DECODING_OPTIONS},
         ),
         values["password"],
         values["ocr"],
@@ -59,17 +61,22 @@ def options_from_fields(
     include_references: bool | None,
     max_new_tokens: float | None = None,
     max_input_tokens: float | None = None,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Options:
-    """Return the options of a run; None and "" mean the default, 0 tokens mean no limit."""
+    """Return the options of a run; None and "" mean the default, 0 tokens mean no limit.
+
+    `decoding` are values of the DECODING_OPTIONS by name.
+    """
     window = settings.max_input_tokens if max_input_tokens is None else max_input_tokens
     return Options(
-        length or settings.length,
-        settings.num_beams if num_beams is None else int(num_beams),
-        int(max_new_tokens) if max_new_tokens else None,
-        pages or "",
-        int(window) if window else None,
-        bool(include_references),
-        sections or "",
+        length=length or settings.length,
+        num_beams=settings.num_beams if num_beams is None else int(num_beams),
+        max_new_tokens=int(max_new_tokens) if max_new_tokens else None,
+        pages=pages or "",
+        max_input_tokens=int(window) if window else None,
+        include_references=bool(include_references),
+        sections=sections or "",
+        **(decoding or {}),
     )
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 
 from ..export.formats import EXPORT_FORMATS
 from ..settings import Settings
+from ..summary.options import DECODING_OPTIONS
 from .api import Api
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
@@ -244,6 +245,12 @@ def connect_api(api: Api, settings: Settings) -> None:
             "sections": gr.Textbox("", label="sections"),
             "include_references": gr.Checkbox(False, label="include_references"),
             "ocr": gr.Checkbox(False, label="ocr"),
+            **{
+                option.name: gr.Number(
+                    None, label=option.name, precision=0 if option.is_whole else None
+                )
+                for option in DECODING_OPTIONS
+            },
         }
         result = gr.JSON(label="result")
         gr.Button().click(
