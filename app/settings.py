@@ -30,9 +30,18 @@ NGRAM_RANGE = (0, 100)
 REPETITION_PENALTY_RANGE = (0.1, 10.0)
 LENGTH_PENALTY_RANGE = (-10.0, 10.0)
 READABLE_SUFFIXES = (
-    ".pdf", ".docx", ".odt", ".pptx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text",
-    ".srt", ".vtt", ".md", ".markdown",
+    ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".rtf", ".pptx", ".pptm", ".ppsx", ".ppsm",
+    ".potx", ".odp", ".otp", ".xlsx", ".xlsm", ".xls", ".ods", ".epub", ".html", ".htm", ".xhtml",
+    ".mhtml", ".mht", ".eml", ".mbox", ".ipynb", ".tex", ".latex", ".txt", ".text", ".srt", ".vtt",
+    ".ass", ".ssa", ".sbv", ".md", ".markdown",
 )  # fmt: skip
+KIND_LABELS = {  # of each kind of file, for labels and help texts
+    "pdf": "PDF", "docx": "Word", "pptx": "PowerPoint", "sheet": "spreadsheet",
+    "odt": "OpenDocument", "odp": "OpenDocument", "rtf": "RTF", "epub": "EPUB", "html": "HTML",
+    "mhtml": "MHTML", "mail": "mail", "notebook": "Jupyter notebook", "tex": "LaTeX",
+    "markdown": "Markdown", "text": "text or subtitles",
+}  # fmt: skip
+READABLE_KINDS = ", ".join(dict.fromkeys(KIND_LABELS.values()))
 MAX_PORT = 65_535
 MAX_FILES = 20  # of one run on the page
 MAX_WAITING = 16  # runs in the queue

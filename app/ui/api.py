@@ -49,8 +49,8 @@ class Api:
         """Summarize a file or a text, streaming.
 
         Args:
-            file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
-                file; takes precedence over text.
+            file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
+                Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
             text: the text to summarize when no file is given.
             model: "bundled", a folder on the server, or the name of a Hugging Face model.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
@@ -94,8 +94,8 @@ class Api:
         """Extract the text of a document, page by page.
 
         Args:
-            file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
-                file; takes precedence over text.
+            file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
+                Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
             text: the text itself, when no file is given.
             password: password of a protected PDF.
             ocr: read scanned pages with OCR.

@@ -7,7 +7,14 @@ from pathlib import Path
 import gradio as gr
 
 from ..documents.readers.pdf import ocr as ocr_engine
-from ..settings import LENGTH_WORDS, MAX_BEAMS, READABLE_SUFFIXES, Settings, assets_dir
+from ..settings import (
+    LENGTH_WORDS,
+    MAX_BEAMS,
+    READABLE_KINDS,
+    READABLE_SUFFIXES,
+    Settings,
+    assets_dir,
+)
 from ..summary.models import CATALOGUE
 from ..summary.options import DECODING_OPTIONS
 from ..wording import capital
@@ -105,7 +112,7 @@ def _document_tabs() -> Components:
     with gr.Tabs():
         with gr.Tab("Files") as inputs["files_tab"]:
             inputs["files"] = gr.File(
-                label="PDF, Office, EPUB, HTML, text, subtitles",
+                label=READABLE_KINDS,
                 file_count="multiple",
                 elem_id="files",
                 file_types=list(READABLE_SUFFIXES),
