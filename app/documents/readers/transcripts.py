@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from .speech import Cue
 
 _STAMP_CLOCK = r"(?:(?:\d{1,3}:)?\d{1,3}:)\d{2}(?:[.,]\d{1,3})?"
-_RANGE = rf"{_STAMP_CLOCK}(?:\s*(?:-->|,|-|–|to)\s*{_STAMP_CLOCK})?"
+_STAMP_RANGE = rf"{_STAMP_CLOCK}(?:\s*(?:-->|,|-|–|to)\s*{_STAMP_CLOCK})?"
 _STAMP = re.compile(rf"[\[(]?\s*({_STAMP_CLOCK})(?:\s*(?:-->|,|-|–)\s*({_STAMP_CLOCK}))?\s*[\])]?")
-_STAMP_FIRST = re.compile(rf"(?:\[{_RANGE}\]|\({_RANGE}\)|{_RANGE})(?:\s*[-–|:]\s|\s+|$)")
+_STAMP_FIRST = re.compile(
+    rf"(?:\[{_STAMP_RANGE}\]|\({_STAMP_RANGE}\)|{_STAMP_RANGE})(?:\s*[-–|:]\s|\s+|$)"
+)
 _NAMED_SPEAKER = r"(?![a-zß-ÿ])[^\W\d_][\w.'’() -]{0,40}?"
 _NAME_FIRST = re.compile(
     rf"({_NAMED_SPEAKER})[\s,:–-]*(?:\[({_STAMP_CLOCK})\]|\(({_STAMP_CLOCK})\)|(?<=\s)({_STAMP_CLOCK}))$"
