@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from .errors import BadOption
 from .settings import APP_NAME, APP_VERSION, Settings
+from .summary.options import DECODING_OPTIONS
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,6 +43,21 @@ def add_device_options(parser: argparse.ArgumentParser, settings: Settings) -> N
         metavar="T",
         help="auto, float32, bfloat16, float16 or int8 (default: %(default)s)",
     )
+
+
+def add_decoding_options(parser: argparse.ArgumentParser) -> None:
+    """Add the decoding options of models that write in their own words."""
+    group = parser.add_argument_group(
+        "decoding",
+        "For models that write in their own words. Without them the model's own settings are used.",
+    )
+    for option in DECODING_OPTIONS:
+        group.add_argument(
+            option.flag,
+            type=option.kind,
+            metavar="N" if option.is_whole else "X",
+            help=f"{option.about} ({option.range[0]:g} to {option.range[1]:g})",
+        )
 
 
 def add_version_option(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from .arguments import (
     Parser,
+    add_decoding_options,
     add_device_options,
     add_model_options,
     add_verbose_option,
@@ -34,6 +35,7 @@ from .settings import (
     LENGTH_WORDS,
     MAX_BEAMS,
     PROGRAM,
+    READABLE_KINDS,
     SUMMARY_WORDS_RANGE,
     Settings,
     moves_cursor,
@@ -138,8 +140,7 @@ def _add_summarize(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles "
-        "file, or a folder of them (with -o OUT/)",
+        help=f"{READABLE_KINDS}, or a folder of such files (with -o OUT/)",
     )
     add_model_options(parser, settings)
     _add_search_options(parser)
@@ -147,6 +148,7 @@ def _add_summarize(commands: Any) -> None:
     _add_output_options(parser)
     add_device_options(parser, settings)
     add_verbose_option(parser)
+    add_decoding_options(parser)
 
 
 def _add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -244,7 +246,7 @@ def _add_extract(commands: Any) -> None:
     option(
         "file",
         metavar="FILE",
-        help="a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles file",
+        help=READABLE_KINDS,
     )
     option("--ocr", action="store_true", help="read the text of scanned pages by OCR (slow)")
     option("--password", metavar="TEXT", help="opens a protected PDF")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .documents.load import document_from_text, load_document
 from .errors import AppError, Busy, NotReadable
@@ -40,6 +41,7 @@ def summarize(
     password: str | None = None,
     ocr: bool = False,
     stop_event: threading.Event | None = None,
+    **decoding: Any,
 ) -> Summary:
     """Return the summary of a document; `.summary` is its text.
 
@@ -63,6 +65,7 @@ def summarize(
         password=password,
         ocr=ocr,
         stop_event=stop_event,
+        **decoding,
     )
     for event in events:
         if isinstance(event, Finished):
@@ -89,6 +92,7 @@ def stream(
     password: str | None = None,
     ocr: bool = False,
     stop_event: threading.Event | None = None,
+    **decoding: Any,
 ) -> Iterator[Event]:
     """Summarize a document and yield what happens as events of :mod:`app.events`.
 
@@ -115,22 +119,15 @@ def stream(
         password: opens a protected PDF.
         ocr: read the pictures of text on scanned pages.
         stop_event: ends the run within one step once it is set.
+        decoding: no_repeat_ngram_size, repetition_penalty, encoder_no_repeat_ngram_size and
+            length_penalty replace the settings of a model that writes in its own words.
 
     The model stays loaded for the next call. One run uses it at a time: a call from another
     thread waits. Raises AppError, whose message is a sentence for the person: BadOption and
     NotReadable at the call, all others while the events are read.
     """
-    options = Options(
-        length,
-        num_beams,
-        max_new_tokens,
-        pages,
-        max_input_tokens,
-        include_references,
-        sections,
-        words,
-        by_section,
-    )
+    chosen = (length, num_beams, max_new_tokens, pages, max_input_tokens, include_references)
+    options = Options(*chosen, sections, words=words, by_section=by_section, **decoding)
     options.check()
     path = file_named_by(source)
     settings = Settings(model=model, revision=revision, device=device, dtype=dtype)

@@ -26,10 +26,24 @@ MAX_BEAMS = 16
 MAX_NEW_TOKENS = 16_384  # of a section's summary: as many as a pass reads
 DEFAULT_WINDOW = 16_384
 WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placeholder, not a window
+# Bounds of decoding options. No summary repeats a hundred tokens in a row, and penalties beyond
+# these leave nothing of the model's own scores.
+NGRAM_RANGE = (0, 100)
+REPETITION_PENALTY_RANGE = (0.1, 10.0)
+LENGTH_PENALTY_RANGE = (-10.0, 10.0)
 READABLE_SUFFIXES = (
-    ".pdf", ".docx", ".odt", ".pptx", ".epub", ".html", ".htm", ".xhtml", ".txt", ".text",
-    ".srt", ".vtt", ".md", ".markdown",
+    ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".rtf", ".pptx", ".pptm", ".ppsx", ".ppsm",
+    ".potx", ".odp", ".otp", ".xlsx", ".xlsm", ".xls", ".ods", ".epub", ".html", ".htm", ".xhtml",
+    ".mhtml", ".mht", ".eml", ".mbox", ".ipynb", ".tex", ".latex", ".txt", ".text", ".srt", ".vtt",
+    ".ass", ".ssa", ".sbv", ".md", ".markdown",
 )  # fmt: skip
+KIND_LABELS = {  # of each kind of file, for labels and help texts
+    "pdf": "PDF", "docx": "Word", "pptx": "PowerPoint", "sheet": "spreadsheet",
+    "odt": "OpenDocument", "odp": "OpenDocument", "rtf": "RTF", "epub": "EPUB", "html": "HTML",
+    "mhtml": "MHTML", "mail": "mail", "notebook": "Jupyter notebook", "tex": "LaTeX",
+    "markdown": "Markdown", "text": "text or subtitles",
+}  # fmt: skip
+READABLE_KINDS = ", ".join(dict.fromkeys(KIND_LABELS.values()))
 MAX_PORT = 65_535
 MAX_FILES = 20  # of one run on the page
 MAX_WAITING = 16  # runs in the queue

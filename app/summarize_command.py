@@ -22,7 +22,7 @@ from .export.json_object import to_json_line
 from .runs.batch import Outcome, OutcomeStatus, outcome_table, summarize_files
 from .runs.stop import StopSignal
 from .settings import supports_dim_text
-from .summary.options import Options
+from .summary.options import DECODING_OPTIONS, Options
 from .summary.plan import describe_planned
 from .terminal import ProgressLine, SummaryWriter
 from .wording import counted, places
@@ -62,6 +62,7 @@ class SummarizeCommand:
             sections=arguments.sections,
             words=arguments.words,
             by_section=arguments.by_section,
+            **{option.name: getattr(arguments, option.name) for option in DECODING_OPTIONS},
         )
         options.check()
         if arguments.list_sections and arguments.output is not None:

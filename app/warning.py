@@ -26,6 +26,8 @@ class WarningKind(str, Enum):
     ENCODING_GUESSED = "encoding_guessed"
     OTHER_LANGUAGE = "other_language"  # than the one the model was trained on
     STOPPED = "stopped"
+    SETTINGS_NOT_APPLIED = "settings_not_applied"  # of the checkpoint, or of the person
+    LENGTH_LIMITED = "length_limited"  # the model does not write texts of the length asked for
     MEMORY_SHORT = "memory_short"
     DEVICE_LOST = "device_lost"
     ENGINE_NOTICE = "engine_notice"  # a kernel that is not used, states that were evicted

@@ -48,6 +48,11 @@ def _name(number: int, labels: Sequence[str]) -> str:
     return f"{label} [{number} of the file]" if label in labels[number:] else label
 
 
+def joined(names: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def places(numbers: Sequence[int], unit: str = "page", labels: Sequence[str] = ()) -> str:
     """Return `page 4` or `pages iv-vi, 9`."""
     return f"{unit}{'' if len(numbers) == 1 else 's'} {ranges(numbers, labels)}"

@@ -178,8 +178,8 @@ class CopyPenalty(Processor):
     Scores are [R, V] with R = sources x ``beams``. ``sources``: for each source its sentences as
     tokens. No sentence may begin twice, and none after the first ``most_sentences``.
     ``in_order``: for each source, whether its sentences must come in order. The scores are
-    normalised afterwards, so that a sentence does not suffer for a token where the model would rather have
-    left it; they stay at most 0, which the commit rule needs.
+    normalised afterwards, so that a sentence does not suffer for a token where the model would
+    rather have left it; they stay at most 0, which the commit rule needs.
     """
 
     def __init__(

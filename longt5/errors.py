@@ -9,6 +9,10 @@ class UserError(Exception):
     """An error whose message says what happened and what to do next; shown without a traceback."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint was loaded, with a reservation: a setting is not applied, a file is outdated."""
+
+
 def require_modules(extra: str, *modules: str) -> None:
     """Raise UserError with the pip command when one of these modules is not installed."""
     missing = [name.replace("_", "-") for name in modules if find_spec(name) is None]

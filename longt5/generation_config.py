@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .checkpoint import as_tuples, checked_types, read_object
+from .errors import CheckpointWarning
 
 if TYPE_CHECKING:
     from .config import LongT5Config
@@ -35,6 +37,10 @@ UNSUPPORTED_OPTIONS: dict[str, Any] = dict.fromkeys(
         "renormalize_logits",
         "remove_invalid_values",
         "dola_layers",
+        "prompt_lookup_num_tokens",
+        "token_healing",
+        "custom_generate",
+        "assistant_early_exit",
     )
 ) | {"num_beam_groups": 1, "typical_p": 1.0, "guidance_scale": 1.0}
 
@@ -142,13 +148,14 @@ class GenerationConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
-        """Read known keys; warn about others that would change transformers' search."""
+        """Read known keys; warn (CheckpointWarning) about settings that are not applied."""
         known = {field.name for field in dataclasses.fields(cls)}
-        lost = [k for k, same in UNSUPPORTED_OPTIONS.items() if values.get(k) and values[k] != same]
+        lost = unsupported_options(values)
         if lost:
             warnings.warn(
                 f"The checkpoint sets {', '.join(lost)}, which this engine does not "
-                "apply: its summaries differ from transformers'.",
+                "apply: its texts may differ from transformers'.",
+                CheckpointWarning,
                 stacklevel=2,
             )
         given = {k: v for k, v in values.items() if k in known and v is not None}
@@ -157,17 +164,28 @@ class GenerationConfig:
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> GenerationConfig:
         """Read ``generation_config.json``, else the decoding keys of ``config.json``."""
-        for name in ("generation_config.json", "config.json"):
-            path = Path(folder) / name
-            if path.is_file():
-                return cls.from_dict(read_object(path))
-        return cls()
+        return cls.from_dict(read_settings(folder))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that differ from the defaults."""
         default = GenerationConfig()
         values = dataclasses.asdict(self)
         return {k: v for k, v in values.items() if v != getattr(default, k)}
+
+
+def read_settings(folder: str | Path) -> dict[str, Any]:
+    """Return the settings of ``generation_config.json``, else ``config.json``, as written."""
+    for name in ("generation_config.json", "config.json"):
+        path = Path(folder) / name
+        if path.is_file():
+            return read_object(path)
+    return {}
+
+
+def unsupported_options(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of settings that would change transformers' search, but not this one."""
+    neutral = UNSUPPORTED_OPTIONS.items()
+    return tuple(k for k, same in neutral if values.get(k) and values[k] != same)
 
 
 def special_token_ids(

@@ -27,6 +27,7 @@ from .checkpoint import (
 )
 from .config import LongT5Config
 from .device import INT8, choose_device, choose_dtype
+from .errors import CheckpointWarning
 from .generation_config import GenerationConfig, check_options, to_file_dict
 from .kernels.checks import ModelClass
 from .kernels.select import notify
@@ -105,6 +106,7 @@ def read_tensors(folder: Path) -> Tensors:
             warnings.warn(
                 f"{name} is an old pickle file, read with weights_only=True; "
                 "save the model again to get safetensors.",
+                CheckpointWarning,
                 stacklevel=3,
             )
             if name == WEIGHTS_NAME:

@@ -11,6 +11,9 @@ from .line_patterns import LETTER_RUN
 _CUT_WORD_PAIR = re.compile(
     r"(?<![^\W\d_])[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+",
 )
+# Words between two halves of which the first one's second part is left out. English, German,
+# Dutch, Swedish, Danish and Norwegian; Romance languages do not write so.
+_CONJUNCTIONS = frozenset("and or to nor und oder bis sowie bzw en of och eller og".split())
 _COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]+-[^\W\d_]+")
 
 
@@ -36,13 +39,15 @@ class Dehyphenator:
         """Return the word cut into `head` and `tail`: with a hyphen unless the document has the
         joined word elsewhere, or a word of the same stem."""
         word = (head + tail).lower()
+        if tail in _CONJUNCTIONS and word not in self.words:
+            return f"{head}- {tail}"
         # A stem must reach into the tail, else "well-known" would follow "wellness".
         stem = word[: max(len(head) + 3, len(word) - 3, 6)]
         if word in self.words or (len(tail) > 2 and stem in self.stems):
             return head + tail
         is_soft = hyphen == "\ufffe" and (head + tail).isalpha()
         if not is_soft or f"{head}-{tail}".lower() in self.compounds:
-            return f"{head}-{tail}"
+            return f"{head}- {tail}" if tail in _CONJUNCTIONS else f"{head}-{tail}"
         # Most of PDFium's line-end hyphens are soft; two whole words are a compound.
         halves = {head.lower(), tail.lower()}
         is_compound = halves <= self.words and min(map(len, halves)) > 2
@@ -50,5 +55,6 @@ class Dehyphenator:
 
 
 def keep_hyphen(head: str, _: str, tail: str) -> str:
-    """Return a word cut at a line's end with its hyphen: nothing is known about the word."""
-    return f"{head}-{tail}"
+    """Return a word cut at a line's end with its hyphen: nothing is known about the word. A
+    suspended hyphen, as in "pre- and post-war", keeps its space."""
+    return f"{head}- {tail}" if tail in _CONJUNCTIONS else f"{head}-{tail}"

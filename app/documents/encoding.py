@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import codecs
+import re
+import unicodedata
 
 from ..warning import AppWarning, WarningKind
 from .characters import has_binary, strip_controls
+from .language_letters import IS_LANGUAGE, language_score
 
-_WESTERN_SIGNS = frozenset(
-    "äöüÄÖÜßéèçàêâîôûëïñãõåæœÉÈÀÇÊÑÅÆŒáíóúÁÍÓÚ¿¡“”‘’„‚–—…«»€£°§·•´\u00a0©®™½¼×±²³"
-)
 _ENCODING_NAMES = {  # the encodings that are guessed among, as people know them
-    "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252",
-    "cp1253": "Windows-1253", "cp1254": "Windows-1254", "cp1255": "Windows-1255",
-    "cp1256": "Windows-1256", "cp1257": "Windows-1257", "iso8859_2": "ISO 8859-2",
-    "koi8_r": "KOI8-R", "cp932": "Shift JIS", "euc_jp": "EUC-JP", "gb18030": "GB 18030",
-    "big5": "Big5", "cp949": "EUC-KR", "mac_roman": "Mac Roman", "cp850": "DOS 850",
+    "cp1252": "Windows-1252", "latin_1": "Latin-1", "cp1250": "Windows-1250",
+    "cp1251": "Windows-1251", "cp1253": "Windows-1253", "cp1254": "Windows-1254",
+    "cp1255": "Windows-1255",
+    "cp1256": "Windows-1256", "cp1257": "Windows-1257", "cp1258": "Windows-1258",
+    "cp874": "Windows-874", "iso8859_2": "ISO 8859-2", "iso8859_5": "ISO 8859-5",
+    "iso8859_6": "ISO 8859-6", "koi8_u": "KOI8", "cp932": "Shift JIS", "euc_jp": "EUC-JP",
+    "gb18030": "GB 18030", "big5": "Big5", "cp949": "EUC-KR", "mac_roman": "Mac Roman",
+    "mac_cyrillic": "Mac Cyrillic", "cp850": "DOS 850", "cp437": "DOS 437", "cp852": "DOS 852",
+    "cp857": "DOS 857", "cp866": "DOS 866", "cp737": "DOS 737", "cp862": "DOS 862",
+    "cp865": "DOS 865",
+}  # fmt: skip
+# Python's codecs that read what browsers read under these names.
+_BROWSER_CODECS = {
+    "shift_jis": "cp932", "gbk": "gb18030", "euc-kr": "cp949", "big5": "big5hkscs",
+    "utf-16le": "utf-8", "utf-16be": "utf-8",  # a page that could declare it is no UTF-16
+    "x-user-defined": "cp1252", "replacement": "utf-8",
 }  # fmt: skip
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -25,7 +36,8 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # Bytes looked at by the guesses. Chosen by hand: enough letters to tell, too few to take time.
-_UTF8_SAMPLE, _UTF16_SAMPLE = 65_536, 4_096
+_MAX_SPARSE_SHARE = 0.02  # of bytes beyond ASCII that are a few signs in English text
+_UTF8_SAMPLE, _UTF16_SAMPLE, _LEGACY_SAMPLE = 65_536, 4_096, 8_192
 
 
 def decode_text(data: bytes) -> tuple[str, AppWarning | None]:
@@ -51,7 +63,30 @@ def decode_raw_text(data: bytes) -> tuple[str, AppWarning | None]:
         pass
     text, name = _decode_legacy(data)
     message = f"The text is not UTF-8; it was read as {name}, so check its letters."
+    if name is None:
+        message = (
+            "The text is in an unknown encoding, and many of its letters are wrong: save it as "
+            "UTF-8 first."
+        )
     return text, AppWarning(WarningKind.ENCODING_GUESSED, message)
+
+
+def codec_of_label(label: str) -> str | None:
+    """Return Python's codec for the label of an encoding, as browsers understand it; None where
+    nobody knows it."""
+    import webencodings
+
+    name = label.strip().strip("\"'").lower()
+    found = webencodings.lookup(name)
+    if found is not None:
+        codec = _BROWSER_CODECS.get(found.name, found.codec_info.name)
+        return codec
+    numbered = re.fullmatch(r"(?:x-)?(?:cp|dos|ibm|oem|windows|win|ms)[-_ ]?(\d{3,5})", name)
+    try:
+        codec = codecs.lookup(f"cp{numbered[1]}" if numbered else name)
+    except LookupError:
+        return None
+    return codec.name if codec._is_text_encoding else None
 
 
 def is_plain_text(data: bytes) -> bool:
@@ -66,35 +101,35 @@ def is_plain_text(data: bytes) -> bool:
     return not has_binary(head)
 
 
-def _decode_legacy(data: bytes) -> tuple[str, str]:
-    """Return (text, name of the encoding) of bytes in an encoding from before Unicode."""
-    western = _decode_western(data)
-    if _is_western(western[0]):
-        return western
-    from charset_normalizer import from_bytes
+def _decode_legacy(data: bytes) -> tuple[str, str | None]:
+    """Return (text, name of the encoding) of bytes in an encoding from before Unicode: the one
+    in which they are most like a language. The name is None where no encoding makes them one."""
+    best, text, name = 0.0, "", ""
+    for codec, shown in _ENCODING_NAMES.items():
+        try:
+            sample = data[:_LEGACY_SAMPLE].decode(codec, _errors_at_cut(data))
+        except UnicodeDecodeError:
+            continue
+        score = language_score(sample)
+        if score > best and (decoded := _decoded(data, codec)) is not None:
+            best, text, name = score, decoded, shown
+    if best >= IS_LANGUAGE:
+        return text, name
+    high = sum(byte > 0x7F for byte in data[:_LEGACY_SAMPLE])
+    is_sparse = high < _MAX_SPARSE_SHARE * len(data[:_LEGACY_SAMPLE])
+    return data.decode("cp1252", "replace"), "Windows-1252" if is_sparse else None
 
-    best = from_bytes(data, cp_isolation=list(_ENCODING_NAMES)).best()
-    if best is None:
-        return western
-    return str(best), _ENCODING_NAMES.get(best.encoding, best.encoding)
 
-
-def _decode_western(data: bytes) -> tuple[str, str]:
+def _decoded(data: bytes, codec: str) -> str | None:
     try:
-        return data.decode("cp1252"), "Windows-1252"
+        return unicodedata.normalize("NFC", data.decode(codec))
     except UnicodeDecodeError:
-        return data.decode("latin-1"), "Latin-1"
+        return None
 
 
-def _is_western(text: str) -> bool:
-    """Return whether the characters beyond ASCII look like the accents and signs of Western
-    Europe. A guess by frequency takes French for Czech, and a few accents for Chinese."""
-    high = [c for c in text if c > "\x7f"]
-    usual = sum(c in _WESTERN_SIGNS for c in high)
-    letters = sum(c.isalpha() for c in high)
-    # Chosen by hand: other scripts write most of their letters beyond ASCII, Western ones few.
-    is_sparse = letters < 10 or letters < 0.25 * sum(c.isalpha() for c in text)
-    return is_sparse and usual >= (0.7 if letters > 3 else 0.5) * len(high)
+def _errors_at_cut(data: bytes) -> str:
+    """Return how to treat bytes that cannot be decoded: the sample may end inside a character."""
+    return "ignore" if len(data) > _LEGACY_SAMPLE else "strict"
 
 
 def _utf16_by_nuls(data: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..errors import NotReadable
@@ -10,22 +11,37 @@ from .encoding import is_plain_text
 
 SUFFIXES = {
     "pdf": (".pdf",),
-    "docx": (".docx",),
-    "pptx": (".pptx",),
-    "odt": (".odt",),
+    "docx": (".docx", ".docm", ".dotx"),
+    "pptx": (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"),
+    "sheet": (".xlsx", ".xlsm", ".xls", ".ods"),
+    "odt": (".odt", ".ott"),
+    "odp": (".odp", ".otp"),
+    "rtf": (".rtf",),
     "epub": (".epub",),
     "html": (".html", ".htm", ".xhtml"),
+    "mhtml": (".mhtml", ".mht"),
+    "mail": (".eml", ".mbox"),
+    "notebook": (".ipynb",),
+    "tex": (".tex", ".latex"),
     "markdown": (".md", ".markdown"),
-    "text": (".txt", ".text", ".srt", ".vtt"),
+    "text": (".txt", ".text", ".srt", ".vtt", ".ass", ".ssa", ".sbv"),
 }
-_KINDS_BY_NAME = ("html", "markdown", "text")  # content alone does not tell these apart
+# Content alone does not tell these apart.
+_KINDS_BY_NAME = ("html", "mhtml", "mail", "notebook", "tex", "markdown", "text")
 _KIND_NAMES = {
     "pdf": "a PDF",
     "docx": "a Word document",
     "pptx": "PowerPoint slides",
+    "sheet": "a spreadsheet",
     "odt": "an OpenDocument text",
+    "odp": "OpenDocument slides",
+    "rtf": "an RTF document",
     "epub": "an EPUB book",
     "html": "a web page",
+    "mhtml": "a saved web page",
+    "mail": "a mail",
+    "notebook": "a Jupyter notebook",
+    "tex": "a LaTeX source",
     "markdown": "Markdown",
     "text": "plain text",
 }
@@ -37,7 +53,6 @@ _OTHER_SIGNATURES = (  # the first bytes of files that cannot be read
     (b"MM\x00*", "a TIFF picture"),
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a program"),
-    (b"{\\rtf", "an RTF document"),
     (b"%!PS", "a PostScript file"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf", "a 7-Zip archive"),
@@ -47,14 +62,28 @@ _ZIP_CONTENT = (  # in the names or the first member of a ZIP archive
     (b"application/epub", "epub"),
     (b"META-INF/container.xml", "epub"),
     (b"word/", "docx"),
-    (b"xl/", "an Excel sheet"),
+    (b"xl/", "sheet"),
     (b"ppt/", "pptx"),
     (b"opendocument.text", "odt"),
+    (b"opendocument.presentation", "odp"),
+    (b"opendocument.spreadsheet", "sheet"),
     (b"opendocument", "an OpenDocument file"),
     (b"content.xml", "odt"),  # of an archive that was packed again
 )
 _OLD_OFFICE_SIGNATURE = b"\xd0\xcf\x11\xe0"
-_LOCKABLE = {".docx": "Word", ".pptx": "PowerPoint"}
+_LOCKABLE = {".docx": "Word", ".docm": "Word", ".pptx": "PowerPoint", ".xlsx": "Excel"}
+_OLD_OFFICE_FILES = {  # by suffix: what the file is, and what to do
+    ".doc": ("an old Word document", "open it in Word or LibreOffice and save it as DOCX or PDF"),
+    ".dot": ("an old Word template", "open it in Word or LibreOffice and save it as DOCX or PDF"),
+    ".ppt": ("old PowerPoint slides", "open it in PowerPoint or LibreOffice and save it as PPTX"),
+    ".pps": ("old PowerPoint slides", "open it in PowerPoint or LibreOffice and save it as PPTX"),
+    ".msg": ("an Outlook message", "drag it out of Outlook on the web as EML, or print it as PDF"),
+}
+_MAIL_HEADERS = re.compile(  # of a mail or a saved page, one of which stands first
+    rb"(?:[A-Za-z][\w-]{0,60}:[ \t]?[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*\r?\n)+", re.S
+)
+_NEEDED_HEADERS = (b"message-id:", b"received:", b"mime-version:", b"content-type:")
+_CONTAINER_HEAD = 65_536  # bytes in which the headers of a mail or the first cell must stand
 _CHOOSE_OTHER = "save it as PDF, DOCX or plain text, or choose another file"
 
 
@@ -65,7 +94,7 @@ def file_kind(data: bytes, name: str) -> tuple[str, AppWarning | None]:
     kind, looks = _kind_by_content(data, suffix)
     if kind is None:
         raise NotReadable(_refusal(data, name, suffix, looks))
-    if suffix == ".pdf" and kind in ("html", "text"):
+    if suffix == ".pdf" and kind in _KINDS_BY_NAME:
         # A page saved under the name of a PDF is most often a login or error page.
         cure = "give it a name that ends in .txt" if kind == "text" else _CHOOSE_OTHER
         raise NotReadable(f"“{name}” is not a PDF; it looks like {_KIND_NAMES[kind]}: {cure}.")
@@ -89,17 +118,41 @@ def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
         found = next((what for name, what in _ZIP_CONTENT if name in inner), "a ZIP archive")
         return (found, "") if found in SUFFIXES else (None, found)
     if data.startswith(_OLD_OFFICE_SIGNATURE):
-        return None, "an old Office document"
+        return ("sheet", "") if suffix == ".xls" else (None, _old_office_name(suffix))
+    if data.startswith(b"{\\rtf"):
+        return "rtf", ""
     looks = next((what for signature, what in _OTHER_SIGNATURES if data.startswith(signature)), "")
     if looks:
         return None, looks
-    if named:
+    if named and named != "text":
         # Text in another encoding than UTF-8 is known by its name only.
         return named, ""
     head = data[:1024].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if contained := _container_kind(data):
+        return contained, ""
+    if named:
+        return named, ""
     if b"<html" in head or head.startswith(b"<!doctype html"):
         return "html", ""
     return ("text" if is_plain_text(data) else None), ""
+
+
+def _old_office_name(suffix: str) -> str:
+    return _OLD_OFFICE_FILES.get(suffix, ("an old Office document", ""))[0]
+
+
+def _container_kind(data: bytes) -> str | None:
+    """Return the kind of a mail, a saved page or a notebook, which are text of one form."""
+    head = data[:_CONTAINER_HEAD]
+    begins = head.partition(b"\n")[2] if head.startswith(b"From ") else head
+    found = _MAIL_HEADERS.match(begins)
+    headers = found[0].lower() if found else b""
+    if sum(name in headers for name in _NEEDED_HEADERS) >= 2:
+        is_page = b"multipart/related" in headers and b"snapshot-content-location" in headers
+        return "mhtml" if is_page else "mail"
+    if head.lstrip().startswith(b"{") and b'"cells"' in head and b'"cell_type"' in head:
+        return "notebook"
+    return None
 
 
 def _refusal(data: bytes, name: str, suffix: str, looks: str) -> str:
@@ -107,6 +160,9 @@ def _refusal(data: bytes, name: str, suffix: str, looks: str) -> str:
     if data.startswith(_OLD_OFFICE_SIGNATURE) and suffix in _LOCKABLE:
         program = _LOCKABLE[suffix]
         return f"“{name}” is protected by a password: save a copy without one in {program} first."
+    if looks and suffix in _OLD_OFFICE_FILES and data.startswith(_OLD_OFFICE_SIGNATURE):
+        what, cure = _OLD_OFFICE_FILES[suffix]
+        return f"“{name}” is {what}, which cannot be read here: {cure}."
     if not looks:
         return f"“{name}” is not a kind of file that can be read here: {_CHOOSE_OTHER}."
     kind = next((kind for kind, ends in SUFFIXES.items() if suffix in ends), "")

@@ -41,8 +41,8 @@ def load_document(
     on_progress: OnProgress | None = None,
     stop_event: threading.Event | None = None,
 ) -> Document:
-    """Read a PDF, DOCX, ODT, PPTX, EPUB, HTML, Markdown, text or subtitles file. `ocr` reads
-    pictures of text in a PDF too. Raises AppError with a sentence for the person."""
+    """Read a file of any kind in `file_kinds.SUFFIXES`. `ocr` reads pictures of text in a PDF too.
+    Raises AppError with a sentence for the person."""
     path = Path(path)
     name = display_name(name or path.name)
     data = _read_bytes(path, name)

@@ -89,15 +89,22 @@ class LossKind(str, Enum):
 
     ANNOTATION = "annotation"
     ATTACHMENT = "attachment"
+    CHAT_FILE = "picture or file of a chat"
+    CODE = "block of code"
     COMMENT = "comment"
     EMBEDDED_FILE = "embedded file"
     ENDNOTE = "endnote"
     EQUATION = "equation"
+    FIGURE = "figure"
     FOOTNOTE = "footnote"
     HIDDEN_PARAGRAPH = "hidden paragraph"
+    HIDDEN_SHAPE = "hidden shape"
+    HIDDEN_SHEET = "hidden sheet"
     HIDDEN_SLIDE = "hidden slide"
     HIDDEN_TEXT = "passage of hidden text"
+    INCLUDED_FILE = "included file"
     LINE_NUMBER = "line number"
+    MAIL_HEADER = "mail header"
     MAIL_NOTICE = "mail notice"
     NOTE_MARK = "note mark"
     OFF_PAGE_TEXT = "passage outside the page"
@@ -115,6 +122,8 @@ class LossKind(str, Enum):
 
 
 _LOSS_PLURALS = {
+    LossKind.CHAT_FILE: "pictures or files of a chat",
+    LossKind.CODE: "blocks of code",
     LossKind.HIDDEN_TEXT: "passages of hidden text",
     LossKind.OFF_PAGE_TEXT: "passages outside the page",
     LossKind.PICTURE: "pictures with text",

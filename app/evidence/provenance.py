@@ -7,6 +7,7 @@ import re
 import shlex
 import string
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,6 +19,11 @@ from ..wording import ranges
 from .coverage import Coverage
 
 PASTED = "Pasted text"  # the name of a document that is not a file
+# Options that are None unless the person has set them.
+NUMBER_OPTIONS = (
+    "max_new_tokens", "max_input_tokens", "no_repeat_ngram_size", "repetition_penalty",
+    "encoder_no_repeat_ngram_size", "length_penalty",
+)  # fmt: skip
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 # Bytes of text in a Word file that are searched for a mark; a larger file is no export, and a
 # small one may unpack to gigabytes.
@@ -31,7 +37,8 @@ EXPORT_MARK = re.compile(rb'([A-Za-z0-9.]*)"?,\s+(?:SHA-256 |"sha256": ")([0-9a-
 class ModelIdentity:
     """The model that wrote a summary.
 
-    `name` and `dtype` as requested; `decoding`: the checkpoint's own decoding options.
+    `name` and `dtype` as requested; `decoding`: the checkpoint's own decoding options; `left_out`:
+    its settings that are not applied.
     """
 
     name: str
@@ -39,6 +46,7 @@ class ModelIdentity:
     weights_sha256: str = ""
     decoding: dict[str, Any] = field(default_factory=dict)
     dtype: str = "auto"
+    left_out: tuple[str, ...] = ()
 
 
 def weights_digest(folder: Path) -> str:
@@ -61,9 +69,20 @@ def sha256_of_files(*paths: Path) -> str:
 
 
 def provenance_of(
-    document: Document, options: Any, model: ModelIdentity, dtype: str, coverage: Coverage
+    document: Document,
+    options: Any,
+    model: ModelIdentity,
+    dtype: str,
+    coverage: Coverage,
+    settings: Mapping[str, Any] | None = None,
+    note: str = "",
 ) -> dict[str, Any]:
-    """Return the file, pages used, model, options, version, time and command as plain data."""
+    """Return the file, pages used, model, options, version, time and command as plain data.
+
+    `settings` are the decoding settings of the run that replace the checkpoint's own, `note` what
+    must be said about them.
+    """
+    chosen = {name: value for name, value in asdict(options).items() if value is not None}
     return {
         "file": document.name,
         "sha256": document.sha256,
@@ -72,7 +91,8 @@ def provenance_of(
         "revision": model.revision,
         "weights_sha256": model.weights_sha256,
         "dtype": dtype,
-        "decoding": {**model.decoding, **asdict(options)},
+        "decoding": {**model.decoding, **chosen, **(settings or {})},
+        "decoding_note": note,
         "app_version": APP_VERSION,
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": rerun_command(document.name, options, model, document.ocr),
@@ -94,7 +114,7 @@ def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = Fal
         words += ["--length", options.length]
     if options.num_beams != DEFAULT_BEAMS:
         words += ["--num-beams", str(options.num_beams)]
-    for flag in ("max_new_tokens", "max_input_tokens"):
+    for flag in NUMBER_OPTIONS:
         if getattr(options, flag) is not None:
             words += ["--" + flag.replace("_", "-"), str(getattr(options, flag))]
     if options.pages:
@@ -121,6 +141,8 @@ def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         ("Model", f"{p['model']}{revision}{weights}, {p['dtype']}"),
         ("Made", f"{p['time']} with version {p['app_version']}"),
     ]
+    if p.get("decoding_note"):
+        rows.append(("Decoding", p["decoding_note"]))
     return [*rows, ("Again", p["command"])] if p["command"] else rows
 
 

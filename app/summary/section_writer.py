@@ -42,7 +42,7 @@ class SectionWriter:
         self._model, self._tokenizer, self._part = model, tokenizer, part
         self._place = place
         self._method: WritingMethod = (
-            AbstractiveMethod(part.chunk)
+            AbstractiveMethod(part.chunk, model.generation_config)
             if part.plan is None
             else ExtractiveMethod(part, tokenizer)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -27,12 +28,19 @@ from ..events import (
     SectionSummary,
     Summary,
 )
-from ..evidence.coverage import coverage_of, references_warning
+from ..evidence.coverage import Coverage, coverage_of, references_warning
 from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
 from ..evidence.section_evidence import CitedDocument
 from ..settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from ..warning import AppWarning, WarningKind
 from ..wording import places
+from .abstractive import (
+    describe_settings,
+    length_warning,
+    own_settings,
+    run_settings,
+    settings_warnings,
+)
 from .encoder_cache import EncoderCache, InputIds, encode_with_progress
 from .lengths import due_words
 from .memory_estimate import format_bytes
@@ -87,6 +95,7 @@ class Summarizer:
         `on_progress` receives (steps done, steps). Raises ModelNotFound and BadOption.
         """
         where = resolve_model(model, revision)
+        _hide_checkpoint_warnings()
         if on_progress:
             on_progress(0, 2)
         from longt5 import (
@@ -112,9 +121,8 @@ class Summarizer:
             network = LongT5ForConditionalGeneration.from_pretrained(
                 folder, device=device, dtype=dtype, local_files_only=True
             )
-            pieces, known = tokenizer.vocab_size - tokenizer.extra_ids, network.config.vocab_size
-            if pieces > known:
-                raise ValueError(f"its tokenizer has {pieces} pieces and its weights only {known}")
+            network.generation_config, left_out = own_settings(folder, network.generation_config)
+            _check_vocabulary(tokenizer, network)
         except AppError:
             raise
         except Exception as error:
@@ -128,6 +136,7 @@ class Summarizer:
             weights_digest(folder),
             {**network.generation_config.to_dict(), "salience": salience and salience.digest},
             dtype,
+            left_out,
         )
         return cls(network, tokenizer, identity, salience)
 
@@ -361,7 +370,7 @@ class _SummaryRun:
             "model": s.name,
             "revision": s.identity.revision,
             "weights_sha256": s.identity.weights_sha256,
-            "decoding": s.identity.decoding,
+            "decoding": {**s.identity.decoding, **self._settings()},
             "dtype": s.dtype,
             "device": s.model.device.type,
             "app_version": APP_VERSION,
@@ -397,24 +406,43 @@ class _SummaryRun:
             timings=self._timings(),
             stopped=stopped,
             coverage=coverage,
-            provenance=provenance_of(document, self.plan.options, s.identity, s.dtype, coverage),
+            provenance=self._provenance(coverage),
             unit=document.unit,
             labels=document.labels,
             language=document_language(document),
         )
 
+    def _settings(self) -> dict[str, Any]:
+        """Return the decoding settings that replace the checkpoint's own."""
+        s = self.summarizer
+        if s.is_extractive:
+            return {}
+        return run_settings(s.model.generation_config, self.plan.options)
+
+    def _provenance(self, coverage: Coverage) -> dict[str, Any]:
+        s, options = self.summarizer, self.plan.options
+        note = "" if s.is_extractive else describe_settings(s.model.generation_config, options)
+        return provenance_of(
+            self.plan.document, options, s.identity, s.dtype, coverage, self._settings(), note
+        )
+
     def _warnings(self) -> tuple[AppWarning, ...]:
-        warnings = list(self.plan.document.warnings)
-        if self.summarizer.name == "bundled":
+        s, options = self.summarizer, self.plan.options
+        found = list(self.plan.document.warnings)
+        found += settings_warnings(s.identity.left_out, options, s.is_extractive)
+        if not s.is_extractive and len(self.parts) == 1:
+            part = self.parts[0]
+            found += length_warning(s.model.generation_config, part.words, part.chunk)
+        if s.name == "bundled":
             foreign = language_warning(document_language(self.plan.document))
-            warnings += [foreign] if foreign else []
+            found += [foreign] if foreign else []
         if len(self.done) < len(self.parts):
             first = self._name_pages(self.parts[len(self.done)].pages[:1])
             message = f"Stopped: nothing is summarized from {first} on."
-            warnings.append(AppWarning(WarningKind.STOPPED, message))
+            found.append(AppWarning(WarningKind.STOPPED, message))
         if self.plan.references:
-            warnings.append(references_warning(self._name_pages(self.plan.references)))
-        return tuple(warnings)
+            found.append(references_warning(self._name_pages(self.plan.references)))
+        return tuple(found)
 
     def _name_pages(self, pages: Sequence[int]) -> str:
         return places(pages, self.plan.document.unit, self.plan.document.labels)
@@ -426,6 +454,20 @@ class _SummaryRun:
             "decode_s": round(self.work.decode_s, 3),
             "total_s": round(self.read_s + time.monotonic() - self.began, 3),
         }
+
+
+def _hide_checkpoint_warnings() -> None:
+    """Keep the engine's warnings off stderr: what they say becomes warnings of the summary."""
+    from longt5.errors import CheckpointWarning
+
+    warnings.simplefilter("ignore", CheckpointWarning)
+
+
+def _check_vocabulary(tokenizer: Any, network: Any) -> None:
+    """Raise ValueError where the tokenizer has ids that the weights do not know."""
+    pieces, known = tokenizer.vocab_size - tokenizer.extra_ids, network.config.vocab_size
+    if pieces > known:
+        raise ValueError(f"its tokenizer has {pieces} pieces and its weights only {known}")
 
 
 def _load_error(model: str, device: str, dtype: str, error: Exception) -> AppError:

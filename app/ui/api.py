@@ -42,13 +42,17 @@ class Api:
         ocr: bool = False,
         words: float | None = None,
         by_section: bool = False,
+        no_repeat_ngram_size: float | None = None,
+        repetition_penalty: float | None = None,
+        encoder_no_repeat_ngram_size: float | None = None,
+        length_penalty: float | None = None,
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Summarize a file or a text, streaming.
 
         Args:
-            file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
-                file; takes precedence over text.
+            file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
+                Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
             text: the text to summarize when no file is given.
             model: "bundled", a folder on the server, or the name of a Hugging Face model.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
@@ -60,25 +64,71 @@ class Api:
             ocr: read scanned pages with OCR.
             words: about so many words, 20 to 5,000, instead of a length.
             by_section: add one to three sentences for each section.
+            no_repeat_ngram_size: so many tokens in a row are never written twice. This and the
+                next three are for models that write in their own words; null is the model's own.
+            repetition_penalty: above 1, tokens already written become less likely.
+            encoder_no_repeat_ngram_size: so many tokens of the document are never copied in a row.
+            length_penalty: above 0, beam search prefers longer texts.
 
         Yields {status, progress, committed, provisional, result}; `result` is null until done.
         """
+        values = {
+            "length": length,
+            "num_beams": num_beams,
+            "pages": pages,
+            "sections": sections,
+            "include_references": include_references,
+            "words": words,
+            "by_section": by_section,
+            "decoding": {
+                "no_repeat_ngram_size": no_repeat_ngram_size,
+                "repetition_penalty": repetition_penalty,
+                "encoder_no_repeat_ngram_size": encoder_no_repeat_ngram_size,
+                "length_penalty": length_penalty,
+            },
+        }
+        yield from self._run((file, text, password, ocr), values, model, session_of(request))
+
+    def extract(
+        self,
+        file: str | None = None,
+        text: str = "",
+        password: str = "",
+        ocr: bool = False,
+        request: gr.Request | None = None,
+    ) -> Any:
+        """Extract the text of a document, page by page.
+
+        Args:
+            file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
+                Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
+            text: the text itself, when no file is given.
+            password: password of a protected PDF.
+            ocr: read scanned pages with OCR.
+
+        Returns {name, unit, pages: [{number, label, text, status}], warnings,
+        sections: [{number, title, pages, words}]}.
+        """
+        try:
+            document = self._document(file, text, password, ocr, session_of(request))[0]
+            return {**document.to_dict(), "sections": list_sections(document)}
+        except AppError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def _run(
+        self,
+        source: tuple[str | None, str, str, bool],
+        values: dict[str, Any],
+        model: str,
+        session: str,
+    ) -> Iterator[dict[str, Any]]:
+        """Run one call; `source` are the arguments of `_document`, `values` option fields."""
         state, job = RunState(), None
         settings = self.service.settings
         try:
             yield _update("reading", 0.0)
-            session = session_of(request)
-            document, seconds = self._document(file, text, password, ocr, session)
-            options = options_from_fields(
-                settings,
-                length=length,
-                num_beams=num_beams,
-                pages=pages,
-                sections=sections,
-                include_references=include_references,
-                words=words,
-                by_section=by_section,
-            )
+            document, seconds = self._document(*source, session)
+            options = options_from_fields(settings, **values)
             model = model_or_default(model, settings)
             submitted = Request((document,), options, model, (seconds,))
             job = self.service.submit(submitted, session, keep=False)
@@ -94,32 +144,6 @@ class Api:
             # Programs do not reconnect as pages do: when the call ends, so does its run.
             if job is not None:
                 self.service.runner.stop(job.id)
-
-    def extract(
-        self,
-        file: str | None = None,
-        text: str = "",
-        password: str = "",
-        ocr: bool = False,
-        request: gr.Request | None = None,
-    ) -> Any:
-        """Extract the text of a document, page by page.
-
-        Args:
-            file: a PDF, Word, OpenDocument, PowerPoint, EPUB, HTML, Markdown, text or subtitles
-                file; takes precedence over text.
-            text: the text itself, when no file is given.
-            password: password of a protected PDF.
-            ocr: read scanned pages with OCR.
-
-        Returns {name, unit, pages: [{number, label, text, status}], warnings,
-        sections: [{number, title, pages, words}]}.
-        """
-        try:
-            document = self._document(file, text, password, ocr, session_of(request))[0]
-            return {**document.to_dict(), "sections": list_sections(document)}
-        except AppError as error:
-            raise gr.Error(str(error), print_exception=False) from None
 
     def _document(
         self, file: str | None, text: str, password: str, ocr: bool, session: str

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..settings import DEFAULT_MODEL, Settings
-from ..summary.options import Options
+from ..summary.options import DECODING_OPTIONS, Options
 from ..wording import ranges
 
 # The fields of the page that a run depends on, by the names of their components.
 FORM_FIELDS = (
     "source", "files", "text", "password", "ocr", "model", "length", "num_beams", "pages",
     "sections", "max_new_tokens", "max_input_tokens", "include_references", "words", "by_section",
+    *(option.name for option in DECODING_OPTIONS),
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
             sections=section_spec(values["sections"]),
             words=values["words"],
             by_section=values["by_section"],
+            decoding={option.name: values[option.name] for option in DECODING_OPTIONS},
         ),
         values["password"],
         values["ocr"],
@@ -63,19 +65,24 @@ def options_from_fields(
     max_input_tokens: float | None = None,
     words: float | None = None,
     by_section: bool | None = False,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Options:
-    """Return the options of a run; None and "" mean the default, 0 tokens mean no limit."""
+    """Return the options of a run; None and "" mean the default, 0 tokens mean no limit.
+
+    `decoding` are values of the DECODING_OPTIONS by name.
+    """
     window = settings.max_input_tokens if max_input_tokens is None else max_input_tokens
     return Options(
-        length or settings.length,
-        settings.num_beams if num_beams is None else int(num_beams),
-        int(max_new_tokens) if max_new_tokens else None,
-        pages or "",
-        int(window) if window else None,
-        bool(include_references),
-        sections or "",
-        None if words is None else int(words),
-        bool(by_section),
+        length=length or settings.length,
+        num_beams=settings.num_beams if num_beams is None else int(num_beams),
+        max_new_tokens=int(max_new_tokens) if max_new_tokens else None,
+        pages=pages or "",
+        max_input_tokens=int(window) if window else None,
+        include_references=bool(include_references),
+        sections=sections or "",
+        words=None if words is None else int(words),
+        by_section=bool(by_section),
+        **(decoding or {}),
     )
 
 

@@ -10,12 +10,15 @@ from ..documents.readers.pdf import ocr as ocr_engine
 from ..settings import (
     LENGTH_WORDS,
     MAX_BEAMS,
+    READABLE_KINDS,
     READABLE_SUFFIXES,
     SUMMARY_WORDS_RANGE,
     Settings,
     assets_dir,
 )
 from ..summary.models import CATALOGUE
+from ..summary.options import DECODING_OPTIONS
+from ..wording import capital
 from . import render
 from .api import Api
 from .handlers import Handlers
@@ -127,7 +130,7 @@ def _document_tabs() -> Components:
     with gr.Tabs():
         with gr.Tab("Files") as inputs["files_tab"]:
             inputs["files"] = gr.File(
-                label="PDF, Office, EPUB, HTML, text, subtitles",
+                label=READABLE_KINDS,
                 file_count="multiple",
                 elem_id="files",
                 file_types=list(READABLE_SUFFIXES),
@@ -209,6 +212,26 @@ def _advanced_options(settings: Settings) -> Components:
                 precision=0,
                 info="Per pass. 0: the model's maximum",
                 value=settings.max_input_tokens or 0,
+            )
+        inputs.update(_decoding_options())
+    return inputs
+
+
+def _decoding_options() -> Components:
+    """Return a number field per decoding option; an empty one means the model's own setting."""
+    inputs: Components = {}
+    with gr.Accordion("Decoding", open=False, elem_id="decoding"):
+        gr.Markdown(
+            "For models that write in their own words. Empty: as the model's author has set it."
+        )
+        for option in DECODING_OPTIONS:
+            inputs[option.name] = gr.Number(
+                None,
+                label=option.label,
+                info=f"{capital(option.about)}. From {option.range[0]:g} to {option.range[1]:g}",
+                placeholder="The model's own",
+                precision=0 if option.is_whole else None,
+                step=1 if option.is_whole else 0.1,
             )
     return inputs
 

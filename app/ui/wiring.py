@@ -11,6 +11,7 @@ import gradio as gr
 
 from ..export.formats import EXPORT_FORMATS
 from ..settings import Settings
+from ..summary.options import DECODING_OPTIONS
 from .api import Api
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
@@ -247,6 +248,12 @@ def connect_api(api: Api, settings: Settings) -> None:
             "ocr": gr.Checkbox(False, label="ocr"),
             "words": gr.Number(None, label="words", precision=0),
             "by_section": gr.Checkbox(False, label="by_section"),
+            **{
+                option.name: gr.Number(
+                    None, label=option.name, precision=0 if option.is_whole else None
+                )
+                for option in DECODING_OPTIONS
+            },
         }
         result = gr.JSON(label="result")
         gr.Button().click(

@@ -52,8 +52,8 @@ _POINTING = re.compile(  # to other places of the document
 _OUTCOME = re.compile(  # what was found, decided or asked for
     r"\b(?:we (?:conclude|find|found|affirm|reverse|hold|recommend|estimate)|conclud\w+|found that"
     r"|shows? that|showed that|demonstrat\w+|recommend\w*|should|shall|must|therefore|thus"
-    r"|as a result|significant(?:ly)?|increas\w+|decreas\w+|reduc\w+|improv\w+|affirm\w*|revers\w+|order\w*"
-    r"|decid\w+|estimat\w+)\b",
+    r"|as a result|significant(?:ly)?|increas\w+|decreas\w+|reduc\w+|improv\w+|affirm\w*"
+    r"|revers\w+|order\w*|decid\w+|estimat\w+)\b",
     re.IGNORECASE,
 )
 OPENING_SENTENCES = 5  # of which an abstract or a lead has about as many

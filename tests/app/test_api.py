@@ -9,6 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from app.summary.options import DECODING_OPTIONS
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
 from tests.server import running_page
 
@@ -96,6 +97,7 @@ def test_only_the_two_endpoints_are_public(client) -> None:
         "sections",
         "include_references",
         "ocr",
+        *(option.name for option in DECODING_OPTIONS),
     ]
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])
 

@@ -33,6 +33,7 @@ from app.summary.extractive import planned_limits
 from app.summary.lengths import due_words, length_options, share_words, token_limits
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
+from app.warning import WarningKind
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.kernels import select
 from longt5.text.words import count_words
@@ -88,6 +89,14 @@ def test_summary_is_the_sections_and_covers_all_pages(run: list[Event], article:
         assert section.tokens_in <= 1_000
         assert section.text[-1] in '.!?…"”’)'
         assert " ".join(s.text for s in section.sentences) == section.text
+
+
+def test_a_german_text_gives_one_warning_and_its_language(bundled: Summarizer) -> None:
+    text = (ROOT / "tests/corpus/sentences/german.txt").read_text(encoding="utf-8")[:2_000]
+    summary = bundled.summarize(document_from_text(text, "bericht.txt"), Options(length="short"))
+    kinds = [warning.kind for warning in summary.warnings]
+    assert kinds.count(WarningKind.OTHER_LANGUAGE) == 1
+    assert summary.to_dict()["language"] == "de"
 
 
 def test_int8_is_reported_on_the_cpu_only() -> None:

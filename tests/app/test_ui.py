@@ -35,7 +35,14 @@ from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.run_state import RunState
 from app.runs.service import Service
-from app.settings import Settings, assets_dir, private_folder, upload_dir
+from app.settings import (
+    KIND_LABELS,
+    READABLE_KINDS,
+    Settings,
+    assets_dir,
+    private_folder,
+    upload_dir,
+)
 from app.summary.summarizer import Options
 from app.ui import hosts, launch, render
 from app.ui.api import Api
@@ -311,8 +318,10 @@ def test_no_summaries_give_no_downloads() -> None:
 def test_the_drop_area_names_every_kind_of_file() -> None:
     with gr.Blocks():
         label = _document_tabs()["files"].label.casefold()
-    names = dict.fromkeys(("docx", "odt", "pptx"), "office") | {"markdown": "text"}
-    assert [kind for kind in kinds.SUFFIXES if names.get(kind, kind) not in label] == []
+    assert set(KIND_LABELS) == set(kinds.SUFFIXES)
+    assert [shown for shown in KIND_LABELS.values() if shown.casefold() not in label] == []
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert READABLE_KINDS in readme
 
 
 def test_not_selectors_in_the_style_sheet_have_no_comma() -> None:

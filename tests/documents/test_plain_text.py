@@ -113,7 +113,7 @@ def test_a_mail_is_read_without_quotation_marks_and_signature() -> None:
     assert "we move the launch." in shown and "Sofia" not in shown and ">" not in shown
     assert "I ran the script last night." in shown
     assert tuple(map(str, documents.document_from_text(mail).warnings)) == (
-        "1 signature of a mail is left out.",
+        "Left out: 1 signature.",
     )
     assert text_of("--\nSofia") == "--\nSofia"
 

@@ -12,10 +12,17 @@ Reader = Callable[[ReadRequest, OnProgress], Extracted]
 READERS = {
     "pdf": "pdf.reader:read_pdf",
     "docx": "word:read_docx",
-    "odt": "odt:read_odt",
     "pptx": "slides:read_pptx",
+    "sheet": "sheet:read_sheet",
+    "odt": "odt:read_odt",
+    "odp": "odp:read_odp",
+    "rtf": "rtf:read_rtf",
     "epub": "epub:read_epub",
     "html": "web:read_html",
+    "mhtml": "mhtml:read_mhtml",
+    "mail": "message:read_mail",
+    "notebook": "notebook:read_notebook",
+    "tex": "tex:read_tex",
     "markdown": "markdown:read_markdown",
     "text": "plain:read_text",
 }

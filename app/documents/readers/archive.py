@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ _ANY_RATIO_BYTES = 1_000_000  # up to which a member may have any ratio: it is n
 class Archive:
     """The members of a ZIP file, none of which can unpack to more than its header says."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, source: Path | bytes, name: str) -> None:
         self.name = name
         try:
-            self._zip = zipfile.ZipFile(path)
+            opened = io.BytesIO(source) if isinstance(source, bytes) else source
+            self._zip = zipfile.ZipFile(opened)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise self.damaged() from error
         members = self._zip.infolist()

@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from longt5.text.sentences import sentence_starts
 
 from ...warning import AppWarning, WarningKind
 from .. import limits
-from ..model import Block, BlockKind, ExtractedPage, OutlineItem
+from ..characters import normalize_characters
+from ..model import Block, BlockKind, Extracted, ExtractedPage, Loss, LossKind, OutlineItem
 
 MAX_OUTLINE_TITLE = 300  # characters; a longer "heading" is a paragraph in the wrong style
 _MAX_CELL = 300  # characters; a table with longer cells only arranges the page
 
 CONTENTS_LEFT_OUT = AppWarning(WarningKind.CONTENTS_LEFT_OUT, "The table of contents is left out.")
+
+
+def losses_of(counts: Mapping[LossKind, int], page: int | None = None) -> tuple[Loss, ...]:
+    """Return a loss for each kind of content that was left out at least once."""
+    return tuple(Loss(kind, page, count) for kind, count in counts.items() if count)
+
+
+def extracted_parts(
+    blocks: Iterable[Block], has_picture: bool, had_contents: bool, counts: Mapping[LossKind, int]
+) -> Extracted:
+    """Return the extract of a text document without pages, with what was left out of it."""
+    parts = pack_blocks(blocks)
+    pages = pages_of_parts(parts)
+    if not pages:
+        pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
+    notes = (CONTENTS_LEFT_OUT,) if had_contents else ()
+    outline = outline_of_parts(parts)
+    return Extracted("part", pages, outline, notes=notes, losses=losses_of(counts))
+
+
+def lines_of(text: str) -> str:
+    """Return the text of a paragraph cleaned, without blank lines."""
+    return "\n".join(line for line in normalize_characters(text).split("\n") if line)
+
+
+def is_on(element: Any, attribute: str) -> bool:
+    """Return the setting of a switch of Office: on where the element is there, unless it says
+    otherwise."""
+    return element is not None and element.get(attribute) not in ("0", "false", "off")
 
 
 def table_row(cells: Sequence[str]) -> list[Block] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,23 @@ from typing import Any
 from lxml import etree
 
 from ...errors import NotReadable
-from ..characters import normalize_characters
-from ..model import Block, Extracted, ExtractedPage, Loss, LossKind, OnProgress, ReadRequest
+from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
 from .archive import Archive
 from .blocks import (
-    CONTENTS_LEFT_OUT,
+    extracted_parts,
     heading_or_paragraph,
+    lines_of,
     list_item,
-    outline_of_parts,
-    pack_blocks,
-    pages_of_parts,
     table_row,
 )
 
-_NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
-_TEXT_NS, _TABLE_NS, _OFFICE_NS, _STYLE_NS, _MANIFEST_NS = (
-    _NAMESPACE % name for name in ("text", "table", "office", "style", "manifest")
+NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
+TEXT_NS, _TABLE_NS, OFFICE_NS, STYLE_NS, _MANIFEST_NS = (
+    NAMESPACE % name for name in ("text", "table", "office", "style", "manifest")
 )
-_PARAGRAPHS = (_TEXT_NS + "p", _TEXT_NS + "h")
+_PARAGRAPHS = (TEXT_NS + "p", TEXT_NS + "h")
 _CONTENTS = tuple(
-    _TEXT_NS + name
+    TEXT_NS + name
     for name in (
         "table-of-content",
         "alphabetical-index",
@@ -40,39 +38,46 @@ _CONTENTS = tuple(
     )
 )
 _OUTSIDE_TEXT = (  # deleted text, notes, reading aids, remarks in the margin, form controls
-    _TEXT_NS + "tracked-changes",
-    _TEXT_NS + "note",
-    _TEXT_NS + "ruby-text",
-    _OFFICE_NS + "annotation",
-    _OFFICE_NS + "forms",
+    TEXT_NS + "tracked-changes",
+    TEXT_NS + "note",
+    TEXT_NS + "ruby-text",
+    OFFICE_NS + "annotation",
+    OFFICE_NS + "forms",
 )
-_SIGNS_OF_ELEMENTS = {_TEXT_NS + "tab": " ", _TEXT_NS + "line-break": "\n", _TEXT_NS + "s": " "}
+_SIGNS_OF_ELEMENTS = {TEXT_NS + "tab": " ", TEXT_NS + "line-break": "\n", TEXT_NS + "s": " "}
 _MAX_PARENT_STYLES = 10  # that styles are followed through, since damaged files have rings
 
 
 def read_odt(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract an OpenDocument text, in parts. Raises NotReadable."""
     archive = Archive(Path(request.path), request.name)
+    root, body = open_body(archive, "text")
+    counts = Counter(
+        LossKind.ENDNOTE if note.get(TEXT_NS + "note-class") == "endnote" else LossKind.FOOTNOTE
+        for note in body.iter(TEXT_NS + "note")
+    )
+    counts[LossKind.COMMENT] = sum(1 for _ in body.iter(OFFICE_NS + "annotation"))
+    return extracted_parts(
+        body_blocks(body, _title_styles(root, archive)),
+        has_picture=next(body.iter("{*}image"), None) is not None,
+        had_contents=next(body.iter(*_CONTENTS), None) is not None,
+        counts=counts,
+    )
+
+
+def open_body(archive: Archive, kind: str) -> tuple[Any, Any]:
+    """Return the root and the body of an OpenDocument file. Raises NotReadable."""
     if "META-INF/manifest.xml" in archive.names:
         manifest = archive.xml("META-INF/manifest.xml")
         if next(manifest.iter(_MANIFEST_NS + "encryption-data"), None) is not None:
             raise NotReadable(
-                f"“{request.name}” is protected by a password: save a copy without one."
+                f"“{archive.name}” is protected by a password: save a copy without one."
             )
     root = archive.xml("content.xml")
-    body = root.find(f"{_OFFICE_NS}body/{_OFFICE_NS}text")
+    body = root.find(f"{OFFICE_NS}body/{OFFICE_NS}{kind}")
     if body is None:
         raise archive.damaged()
-    parts = pack_blocks(_body_blocks(body, _title_styles(root, archive)))
-    pages = pages_of_parts(parts)
-    if not pages:
-        has_picture = next(body.iter("{*}image"), None) is not None
-        pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
-    has_contents = next(body.iter(*_CONTENTS), None) is not None
-    notes = (CONTENTS_LEFT_OUT,) if has_contents else ()
-    count = sum(1 for _ in body.iter(_TEXT_NS + "note"))
-    losses = (Loss(LossKind.FOOTNOTE, count=count),) if count else ()
-    return Extracted("part", pages, outline_of_parts(parts), notes=notes, losses=losses)
+    return root, body
 
 
 def _title_styles(root: Any, archive: Archive) -> set[str]:
@@ -80,16 +85,16 @@ def _title_styles(root: Any, archive: Archive) -> set[str]:
     parents = {"Title": "Title"}
     trees = [root] + ([archive.xml("styles.xml")] if "styles.xml" in archive.names else [])
     for tree in trees:
-        for style in tree.iter(_STYLE_NS + "style"):
-            name = style.get(_STYLE_NS + "name") or ""
-            parents.setdefault(name, style.get(_STYLE_NS + "parent-style-name") or "")
+        for style in tree.iter(STYLE_NS + "style"):
+            name = style.get(STYLE_NS + "name") or ""
+            parents.setdefault(name, style.get(STYLE_NS + "parent-style-name") or "")
     found = {"Title"}
     for _ in range(_MAX_PARENT_STYLES):
         found |= {name for name, parent in parents.items() if parent in found}
     return found
 
 
-def _body_blocks(body: Any, titles: set[str]) -> Iterator[Block]:
+def body_blocks(body: Any, titles: set[str]) -> Iterator[Block]:
     """Yield paragraphs, headings, items of lists and rows of tables in order; text boxes after
     the paragraph that they are anchored in."""
     walker = etree.iterwalk(
@@ -114,15 +119,15 @@ def _paragraph_blocks(element: Any, titles: set[str]) -> Iterator[Block]:
     content = _paragraph_text(element)
     if not content:
         return
-    level = 1 if element.get(_TEXT_NS + "style-name") in titles else 0
-    if element.tag == _TEXT_NS + "h":
-        given = element.get(_TEXT_NS + "outline-level") or ""
+    level = 1 if element.get(TEXT_NS + "style-name") in titles else 0
+    if element.tag == TEXT_NS + "h":
+        given = element.get(TEXT_NS + "outline-level") or ""
         level = int(given) if re.fullmatch(r"[1-9]\d?", given) else 1
     if level:
         yield heading_or_paragraph(content, level)
         return
     parent = element.getparent()
-    is_item = parent.tag == _TEXT_NS + "list-item" and parent.find(_TEXT_NS + "p") is element
+    is_item = parent.tag == TEXT_NS + "list-item" and parent.find(TEXT_NS + "p") is element
     yield list_item(content) if is_item else Block(content)
 
 
@@ -144,8 +149,7 @@ def _paragraph_text(paragraph: Any) -> str:
             pieces.append(_SIGNS_OF_ELEMENTS[element.tag])
         elif isinstance(element.tag, str):
             pieces.append(_collapse_space(element.text))
-    lines = normalize_characters("".join(pieces)).split("\n")
-    return "\n".join(line for line in lines if line)
+    return lines_of("".join(pieces))
 
 
 def _collapse_space(text: str | None) -> str:

@@ -16,13 +16,15 @@ from ..characters import normalize_characters, strip_controls
 from ..dehyphenation import Dehyphenator
 from ..encoding import decode_raw_text
 from ..interrupted_sentences import rejoin_cut_sentences
-from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
+from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, ReadRequest
 from ..paragraphs import join_lines
-from .blocks import pack_blocks, pages_of_parts, paragraphs_of
-from .chat import chat_messages
-from .mail import strip_quotes_and_signatures
+from .blocks import losses_of, pack_blocks, pages_of_parts, paragraphs_of
+from .chat import read_chat
+from .mail import clean_thread
 from .page_breaks import PAGE_BREAK, join_text_pages
-from .subtitles import is_subtitles, speech_of
+from .speech import cut_speech, is_unpunctuated, speech_blocks
+from .subtitles import cues_of, is_subtitles
+from .transcripts import transcript_cues
 
 _COLUMN_GAP = re.compile(r"(?<=\S)(?: {4,}| *\t+ *)(?=\S)")  # between the columns of a table
 _ITEM_LABEL_CHARACTERS = 6  # at a line's start; the gap after a number there is no table's
@@ -57,46 +59,51 @@ def clean_text(content: str, name: str) -> str:
 
 def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) -> Extracted:
     """Extract a cleaned text, in parts. Raises EmptyFile."""
-    blocks, left_out = text_blocks(content)
+    blocks, left_out, losses = text_blocks(content)
     if not blocks:
         raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
     pages = pages_of_parts(pack_blocks(blocks))
-    return Extracted("part", pages, notes=(*notes, *left_out))
+    return Extracted("part", pages, notes=(*notes, *left_out), losses=losses)
 
 
-def text_blocks(content: str) -> tuple[list[Block], list[AppWarning]]:
+def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss, ...]]:
     """Return the paragraphs of a text, each on one line, and the rows of its tables, and
-    warnings about what is left out."""
-    if is_subtitles(content):
-        return speech_of(content), [_left_out("The numbers and times of the subtitles are")]
+    warnings about what is left out, and losses that can be counted."""
+    cues = list(cues_of(content)) if is_subtitles(content) else transcript_cues(content)
+    if cues is not None:
+        return speech_blocks(cues), [_left_out("The numbers and times of the subtitles are")], ()
     book, is_framed = _gutenberg_book(content)
-    lines, is_chat = chat_messages(book.split("\n"))
-    text = join_text_pages("\n".join(lines))
-    letter, signatures = strip_quotes_and_signatures(text.split("\n"))
-    text = "\n".join(map(normalize_characters, _set_apart(letter)))
-    (joined,) = rejoin_cut_sentences([join_lines(text, join_word=Dehyphenator.of([text]).join)])
-    blocks = [_with_kind(block) for block in paragraphs_of(joined)]
+    chat = read_chat(book.split("\n"))
+    text = join_text_pages("\n".join(chat.lines) if chat else book)
+    mail = clean_thread(text)
+    blocks = prose_blocks(mail.lines)
     if not blocks:
-        return paragraphs_of(content.replace(PAGE_BREAK, "\n\n")), []
+        return paragraphs_of(content.replace(PAGE_BREAK, "\n\n")), [], ()
     losses = ["The licence of Project Gutenberg around the book is"] if is_framed else []
-    if signatures:
-        one_or_more = (
-            "1 signature of a mail is" if signatures == 1 else f"{signatures} signatures are"
-        )
-        losses.append(one_or_more)
-    if is_chat:
+    if chat:
         losses.append("The times of the messages, and the notices of the chat program, are")
-    return blocks, list(map(_left_out, losses))
+        mail.left_out[LossKind.CHAT_FILE] += chat.media
+    return blocks, list(map(_left_out, losses)), losses_of(mail.left_out)
+
+
+def prose_blocks(lines: Sequence[str]) -> list[Block]:
+    """Return the paragraphs and rows of wrapped lines."""
+    text = "\n".join(map(normalize_characters, _set_apart(lines)))
+    (joined,) = rejoin_cut_sentences([join_lines(text, join_word=Dehyphenator.of([text]).join)])
+    return [part for block in paragraphs_of(joined) for part in _with_kind(block)]
 
 
 def _left_out(what: str) -> AppWarning:
     return AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, f"{what} left out.")
 
 
-def _with_kind(block: Block) -> Block:
+def _with_kind(block: Block) -> list[Block]:
+    """Return a paragraph with its kind; speech that nobody punctuated is cut into pieces."""
     if _CELL_SEPARATOR in block.text:
-        return Block(block.text, BlockKind.TABLE_ROW)
-    return block
+        return [Block(block.text, BlockKind.TABLE_ROW)]
+    if is_unpunctuated(block.text):
+        return list(map(Block, cut_speech(block.text)))
+    return [block]
 
 
 def _gutenberg_book(content: str) -> tuple[str, bool]:

@@ -1,42 +1,28 @@
-"""Subtitles (SubRip, WebVTT) become paragraphs of speech: no cue numbers, times or sounds."""
+"""The cues of subtitles (SubRip, WebVTT, ASS): their words without numbers, tags and sounds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from html import unescape
 
-from longt5.text.sentences import ends_sentence
+from .speech import Cue
 
-from ..model import Block
-
-_CLOCK = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[.,](\d{3})"
+_CLOCK = r"(?:(\d{1,3}):)?(\d\d):(\d\d)[.,](\d{1,3})"
 _TIMES = re.compile(rf"{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?")
 _VOICE_TAG = re.compile(r"<v(?:\.[\w.]*)?\s+([^>]{1,60})>")
 _TAG = re.compile(r"</?[a-z][^<>]{0,80}>|<[\d:.]+>|\{\\[^{}]*\}")
 _SOUND_LINE = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫][^♪♫]*[♪♫]?|#[^#]*#|\*[^*]*\*")
-_OTHER_SPEAKER = re.compile(r"(?:>>+|[-–—])\s*(?=\S)")
-_SPEAKER_NAME = re.compile(r"(?![a-zß-ÿ])[^\W\d_][\w.'’ -]{0,30}:\s")
 _HEADER = re.compile(r"WEBVTT\b(?!.*[.!?]$)|(?:NOTE|STYLE|REGION)\b", re.M)  # and comments
-# Chosen by hand on talks and films.
+_ADVANCED = re.compile(r"\s*\[Script Info\]", re.I)  # begins a file of the kinds ASS and SSA
 _MIN_CUES = 3  # of a text without a header; fewer are an example in a text about subtitles
-_PAUSE_S = 2.0  # begins a new paragraph after a sentence
-_LONG_PAUSE_S = 5.0  # begins one anywhere
-_MAX_PARAGRAPH_CHARACTERS = 600  # after which the end of the sentence ends the paragraph
-
-
-@dataclass
-class _Cue:
-    """Times in seconds, and the lines shown between them."""
-
-    start: float
-    end: float
-    lines: list[str]
 
 
 def is_subtitles(content: str) -> bool:
     """Return whether a text is a list of cues: it has the header of WebVTT and a cue, or begins
     with one of several cues, or holds nothing else."""
+    if _ADVANCED.match(content):
+        return True
     head = content.lstrip().split("\n", 2)[:2]
     has_header = head[0].startswith("WEBVTT")
     least = 1 if has_header else _MIN_CUES
@@ -44,31 +30,30 @@ def is_subtitles(content: str) -> bool:
     return begins and (sum(1 for _ in _cues(content, least)) == least or _is_silent(content))
 
 
-def speech_of(content: str) -> list[Block]:
-    """Return the speech in paragraphs; each ends where the speaker changes, or at a pause."""
-    paragraphs: list[str] = []
-    end, before = 0.0, ""
-    for cue in _cues(content):
-        pause, end = cue.start - end, cue.end
-        for line in cue.lines:
-            if line == before:  # captions that roll up repeat each line
-                continue
-            before = line
-            turn = _OTHER_SPEAKER.match(line)
-            speech = line[turn.end() :] if turn else line
-            last = paragraphs[-1] if paragraphs else ""
-            has_ended = ends_sentence(last)
-            is_long = len(last) > _MAX_PARAGRAPH_CHARACTERS
-            ends_here = has_ended and (pause >= _PAUSE_S or is_long)
-            # "Rule number / One: never stop" names nobody.
-            name = _SPEAKER_NAME.match(speech)
-            is_named = name is not None and (has_ended or name[0].isupper())
-            if not last or turn or is_named or ends_here or pause >= _LONG_PAUSE_S:
-                paragraphs.append(speech)
-            else:
-                paragraphs[-1] = f"{last} {speech}"
-            pause = 0.0
-    return [Block(text) for text in paragraphs]
+def cues_of(content: str) -> Iterator[Cue]:
+    """Yield the cues with words of subtitles of any kind."""
+    if _ADVANCED.match(content):
+        yield from _advanced_cues(content)
+    else:
+        yield from _cues(content)
+
+
+def _advanced_cues(content: str) -> Iterator[Cue]:
+    """Yield the cues of subtitles of the kinds ASS and SSA."""
+    import pysubs2
+
+    try:
+        events = pysubs2.SSAFile.from_string(content)
+    except (pysubs2.exceptions.Pysubs2Error, ValueError):
+        return
+    shown = sorted((event for event in events if not event.is_comment), key=lambda e: e.start)
+    have_names = len({event.name.strip() for event in shown} - {""}) > 1
+    for event in shown:
+        speech = _speech_in_lines(event.plaintext.split("\n"))
+        if speech and have_names and event.name.strip():
+            speech[0] = f"{event.name.strip()}: {speech[0]}"
+        if speech:
+            yield Cue(event.start / 1000, event.end / 1000, speech)
 
 
 def _is_times(line: str) -> bool:
@@ -86,36 +71,62 @@ def _is_silent(content: str) -> bool:
     return True
 
 
-def _cues(content: str, most: int = 0) -> Iterator[_Cue]:
-    """Yield the cues with words, only the first `most` ones if that is not 0."""
+def _cues(content: str, most: int = 0) -> Iterator[Cue]:
+    """Yield the cues with words, only the first `most` ones if that is not 0. A cue goes on to
+    the next times: blank lines inside it do not end it."""
     lines = content.split("\n")
-    count = index = 0
+    count, index = 0, 0
     while index < len(lines):
         times = _TIMES.fullmatch(lines[index].strip())
         index += 1
         if times is None:
             continue
-        words = []
-        while index < len(lines) and lines[index].strip() and not _is_times(lines[index]):
-            words.append(lines[index])
+        begin = index
+        while index < len(lines) and not _is_times(lines[index]):
             index += 1
-        if words and words[-1].strip().isdigit() and index < len(lines) and lines[index].strip():
-            words.pop()  # the number of the next cue, with no blank line before it
-        speech = list(filter(None, map(_speech_in, words)))
+        words = lines[begin:index]
+        if index < len(lines):
+            _pop_label(words)
+        speech = _speech_in_lines(_without_comments(words))
         if speech:
             count += 1
             start, end = times.groups()[:4], times.groups()[4:]
-            yield _Cue(_clock_seconds(*start), _clock_seconds(*end), speech)
+            yield Cue(_clock_seconds(*start), _clock_seconds(*end), speech)
         if most and count == most:
             return
 
 
+def _pop_label(words: list[str]) -> None:
+    """Remove the number or the name of the next cue from the end of some lines."""
+    if not words or not words[-1].strip():
+        return
+    is_apart = len(words) > 1 and not words[-2].strip()
+    if words[-1].strip().isdigit() or is_apart:
+        words.pop()
+
+
+def _without_comments(words: Sequence[str]) -> Iterator[str]:
+    """Yield lines without the comments and styles of WebVTT, which a blank line begins and ends."""
+    is_comment, is_blank = False, False
+    for line in words:
+        is_comment = bool(line.strip()) and (
+            is_comment or (is_blank and _HEADER.match(line) is not None)
+        )
+        is_blank = not line.strip()
+        if not is_comment:
+            yield line
+
+
+def _speech_in_lines(lines: Iterable[str]) -> list[str]:
+    return list(filter(None, map(_speech_in, lines)))
+
+
 def _speech_in(line: str) -> str:
     """Return a line without markup; "" where it names a sound. A voice becomes its name."""
-    text = _TAG.sub("", _VOICE_TAG.sub(r"\1: ", line))
+    text = unescape(_TAG.sub("", _VOICE_TAG.sub(r"\1: ", line)))
     text = " ".join(text.split())
     return "" if _SOUND_LINE.fullmatch(text) else text
 
 
-def _clock_seconds(hours: str | None, minutes: str, seconds: str, thousandths: str) -> float:
-    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(thousandths) / 1000
+def _clock_seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")

@@ -15,14 +15,17 @@ from longt5.text.prose import is_caption
 from ...errors import NotReadable
 from ...warning import AppWarning, WarningKind
 from ..characters import normalize_characters, strip_controls
-from ..encoding import decode_text
+from ..encoding import codec_of_label, decode_text
 from ..line_layout import line_key
 from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
+from ..raised_type import is_note_mark, lowered, raised
 from ..run_in_headings import split_run_in_heading
+from .article import article_text, blocks_inside
 from .blocks import outline_of_parts, pack_blocks, pages_of_parts
+from .equations import mathml_text
 
 _SKIPPED_TAGS = frozenset(
-    "script style noscript template svg head title object iframe canvas audio video select button "
+    "script style noscript template svg head title object iframe canvas audio video select "
     "textarea input rt rp dialog".split()
 )
 _BOILERPLATE_TAGS = frozenset("nav aside footer header".split())
@@ -47,6 +50,7 @@ _MIN_SHARE_WITHOUT_NAMES = 0.1
 _MAX_BOILERPLATE_CHARACTERS = 1500  # of an element that its name alone makes boilerplate
 _MAX_BOILERPLATE_NODES = 500
 _MIN_MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>
+_MIN_QUESTION_WORDS = 4  # on a button that opens an answer; "Show more" is none
 _MAX_LEAD_CHARACTERS = 200  # of a text node that are counted for a heading in bold
 _MAX_ROW_PIECES = 200  # after which a row is a layout table, whose blocks are paragraphs
 _BLOCK_TAGS = frozenset(
@@ -61,13 +65,26 @@ _BOLD_TAGS = frozenset(("b", "strong"))
 _CHARSET = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]+)", re.I
 )
+_QUOTES = "blockquote[type=cite], .gmail_quote, .yahoo_quoted, .moz-cite-prefix, #divRplyFwdMsg"
+# What KaTeX, MathJax and MediaWiki name the two forms of an equation.
+_MATH_COPIES = ("katex-html", "MathJax_Preview", "mwe-math-fallback-image-inline")
+_MATH_SOURCES = (
+    "katex-mathml",
+    "MJX_Assistive_MathML",
+    "mwe-math-mathml-inline",
+    "mwe-math-mathml-display",
+    "mwe-math-mathml-a11y",
+)
 _SELF_CLOSED_TAG = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _VOID_TAGS = frozenset(
     "area base br col embed hr img input link meta source track wbr".split(),
 )
+MIN_ARTICLE_SHARE = 0.4
+_MIN_ARTICLE_CHARACTERS = 500  # of a page; a smaller one has no boilerplate worth a second look
+_MAX_STRAY_SHARE = 0.001  # of characters that the declared encoding does not have
 _CODE_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # whose sign would make it a heading
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
-_BRACKETED_NOTE = re.compile(r"\s*\[[^\[\]]{1,30}\]\s*")  # raised: "[3]", "[citation needed]"
+_NOTE_NAME = re.compile(r"(?:foot|end)?note-?ref|noteref|fn-?ref|(?:^|\s)footnote(?:\s|$)", re.I)
 PAGE_BOILERPLATE_LEFT_OUT = AppWarning(
     WarningKind.BOILERPLATE_LEFT_OUT,
     "Menus, side columns, captions, notices, comments and footers of the page are left out.",
@@ -77,13 +94,15 @@ PAGE_BOILERPLATE_LEFT_OUT = AppWarning(
 def read_html(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a saved web page, in parts. Raises NotReadable."""
     markup, warning = decode_markup(Path(request.path).read_bytes())
+    return extract_page(markup, request.name, (warning,) if warning else ())
+
+
+def extract_page(markup: str, name: str, notes: tuple[AppWarning, ...]) -> Extracted:
+    """Extract the markup of a web page, in parts. Raises NotReadable."""
     blocks, has_left_out = page_blocks(markup)
     parts = pack_blocks(blocks)
     if not parts:
-        raise NotReadable(
-            f"“{request.name}” shows no text without its scripts: print the page as PDF."
-        )
-    notes: tuple[AppWarning, ...] = (warning,) if warning else ()
+        raise NotReadable(f"“{name}” shows no text without its scripts: print the page as PDF.")
     notes += (PAGE_BOILERPLATE_LEFT_OUT,) if has_left_out else ()
     pages = pages_of_parts(parts)
     return Extracted("part", pages, outline_of_parts(parts), notes=notes)
@@ -94,21 +113,46 @@ def decode_markup(data: bytes) -> tuple[str, AppWarning | None]:
     it was a guess."""
     declared = _CHARSET.search(data[:2048])
     if declared and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        codec = codec_of_label(declared[1].decode("ascii", "replace"))
         try:
-            label = declared[1].decode("ascii")
-            # Browsers read Latin-1 as Windows-1252, and so do the writers of pages.
-            is_latin = label.lower() in ("iso-8859-1", "latin1", "us-ascii", "ascii")
-            return strip_controls(data.decode("cp1252" if is_latin else label)), None
-        except (LookupError, ValueError):  # unknown, or not true
-            pass
+            if codec:
+                return strip_controls(data.decode(codec)), None
+        except UnicodeDecodeError:  # not true, or a few stray bytes
+            text = data.decode(codec or "ascii", "replace")
+            if not _is_utf8(data) and text.count("\ufffd") <= _MAX_STRAY_SHARE * len(text):
+                return strip_controls(text), None
     return decode_text(data)
 
 
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def page_blocks(markup: str) -> tuple[list[Block], bool]:
-    """Return the blocks of a page's content, and whether boilerplate was left out."""
+    """Return the blocks of a page's content, and whether boilerplate was left out: those of its
+    article, where this is enough of what our own walk keeps, else what that keeps."""
     tree = LexborHTMLParser(markup)
     if tree.body is None:
         return [], False
+    kept, has_left_out = walked_blocks(tree)
+    size = _count_characters(kept)
+    if size < _MIN_ARTICLE_CHARACTERS:
+        return kept, has_left_out
+    everything = _TreeWalk(is_page=True).blocks_of(tree.body)
+    article = blocks_inside(everything, article_text(markup))
+    if _count_characters(article) >= MIN_ARTICLE_SHARE * size:
+        return article, True
+    return kept, has_left_out
+
+
+def walked_blocks(tree: LexborHTMLParser) -> tuple[list[Block], bool]:
+    """Return the blocks that tags, roles and names do not mark as boilerplate, and whether others
+    were left out."""
+    assert tree.body is not None
     by_tag, walk = _TreeWalk(is_page=True), _TreeWalk(is_page=True, by_name=True)
     everything, blocks = by_tag.blocks_of(tree.body), walk.blocks_of(tree.body)
     if _count_characters(blocks) < _MIN_SHARE_WITHOUT_NAMES * _count_characters(everything):
@@ -130,6 +174,28 @@ def chapter_blocks(markup: str) -> list[Block]:
     understood."""
     tree = LexborHTMLParser(_SELF_CLOSED_TAG.sub(_with_end_tag, markup))
     return [] if tree.body is None else _TreeWalk(is_page=False).blocks_of(tree.body)
+
+
+def mail_blocks(markup: str) -> list[tuple[Block, bool]]:
+    """Return the blocks of a mail in HTML, each with whether it is quoted from another mail."""
+    tree = LexborHTMLParser(markup)
+    if tree.body is None:
+        return []
+    quotes = [node for node in tree.css(_QUOTES) if not _is_inside_quote(node)]
+    found = [(node, _TreeWalk(is_page=False).blocks_of(node)) for node in quotes]
+    for node, _ in found:
+        node.decompose()
+    own = [(block, False) for block in _TreeWalk(is_page=False).blocks_of(tree.body)]
+    return own + [(block, True) for _, blocks in found for block in blocks]
+
+
+def _is_inside_quote(node: Any) -> bool:
+    parent = node.parent
+    while parent is not None:
+        if parent.css_matches(_QUOTES):
+            return True
+        parent = parent.parent
+    return False
 
 
 def _with_end_tag(match: re.Match[str]) -> str:
@@ -155,10 +221,32 @@ def _is_boilerplate(node: Any) -> bool:
     return True
 
 
-def _is_note_mark(node: Any) -> bool:
-    """Return whether a raised element links to a note or a reference."""
+def _is_note_mark(tag: str, node: Any) -> bool:
+    """Return whether an element is the mark of a note: a raised link, or one that is named so."""
+    given = node.attributes
+    names = f"{given.get('class') or ''} {given.get('role') or ''} {given.get('epub:type') or ''}"
+    if tag == "sup" and "reference" in names.split():
+        return True
+    if not is_note_mark(node.text()):
+        return False
+    if _NOTE_NAME.search(names):
+        return True
+    link = node.css_first("a") if tag == "sup" else node
+    has_link = link is not None and "href" in link.attributes
+    return has_link and (tag == "sup" or node.css_first("sup") is not None)
+
+
+def _is_display(node: Any) -> bool:
+    return node.attributes.get("display") == "block"
+
+
+def _hidden_math(node: Any) -> str:
+    """Return "source" for an element that hides an equation shown as a picture, which is read;
+    "copy" for one that draws an equation whose source is read; "" for any other."""
     names = (node.attributes.get("class") or "").split()
-    return "reference" in names or _BRACKETED_NOTE.fullmatch(node.text()) is not None
+    if any(name in _MATH_COPIES for name in names):
+        return "copy"
+    return "source" if any(name in _MATH_SOURCES for name in names) else ""
 
 
 def _is_bare_caption(node: Any) -> bool:
@@ -222,13 +310,21 @@ class _TreeWalk:
 
     def _begin(self, node: Any) -> bool:
         """Begin a node; return True when its inside is to be skipped."""
-        tag = node.tag
+        tag = node.tag or "-"  # of a processing instruction it is None
         if tag == "-text":
             self._add_text(node.text_content or "")
+        elif tag == "math":
+            self.pieces.append(f" {mathml_text(node)} " if _is_display(node) else mathml_text(node))
+            return True
+        elif tag in ("sup", "sub") and not self._is_left_out(tag, node):
+            self._add_shifted(tag, node)
+            return True
         elif tag == "br":
             self.pieces.append("\n")
         elif tag.startswith("-") or tag in _SKIPPED_TAGS or self._is_left_out(tag, node):
             return True
+        elif tag == "button":
+            return not self._is_read_button(node)
         elif tag in _BOLD_TAGS:
             self.bold_depth += 1
         elif tag in _HEADING_LEVELS:
@@ -245,6 +341,12 @@ class _TreeWalk:
             self.pieces.append(" | ")
         return False
 
+    def _add_shifted(self, tag: str, node: Any) -> None:
+        """Add raised or lowered text."""
+        before = "".join(self.pieces[-3:])[-8:]
+        text = re.sub(r"\s+", " ", node.text())
+        self._add_text(raised(text, before) if tag == "sup" else lowered(text, before))
+
     def _add_text(self, content: str) -> None:
         is_code = self.pre_depth > 0
         content = _CODE_COMMENT.sub("", content) if is_code else re.sub(r"\s+", " ", content)
@@ -257,7 +359,7 @@ class _TreeWalk:
 
     def _end(self, node: Any, walk: Any) -> Any:
         """End a node; return the next step of the walk."""
-        tag = node.tag
+        tag = node.tag or "-"
         is_block = tag in _BLOCK_TAGS and not self._is_in_line(tag)
         if tag in _HEADING_LEVELS or tag in _LINE_TAGS or is_block:
             self._flush()
@@ -267,6 +369,13 @@ class _TreeWalk:
         elif tag in _BOLD_TAGS:
             self.bold_depth = max(0, self.bold_depth - 1)
         return next(walk)
+
+    def _is_read_button(self, node: Any) -> bool:
+        """Return whether a button holds text of the page: a heading, or what opens an answer."""
+        if self.level or node.css_first("h1, h2, h3, h4, h5, h6") is not None:
+            return True
+        opens = "aria-expanded" in node.attributes or "aria-controls" in node.attributes
+        return opens and len(node.text().split()) >= _MIN_QUESTION_WORDS
 
     def _is_in_line(self, tag: str) -> bool:
         """Return whether a block only fills a cell or an item that has begun."""
@@ -279,19 +388,21 @@ class _TreeWalk:
                 return False
             self.left_out = True
             return True
-        if tag == "sup" and _is_note_mark(node):
+        if tag in ("sup", "a", "span") and _is_note_mark(tag, node):
             return True
         if self.by_name and (_is_boilerplate(node) or _is_bare_caption(node)):
             self.left_out = True
             return True
         given = node.attributes
-        kind = f"{given.get('epub:type') or ''} {given.get('role') or ''}"
+        role = f"{given.get('epub:type') or ''} {given.get('role') or ''}"
+        if kind := _hidden_math(node):
+            return kind == "copy"
         return (
-            "hidden" in given
+            ("hidden" in given and (given.get("hidden") or "").lower() != "until-found")
             or given.get("aria-hidden") == "true"
             or bool(_HIDDEN_STYLE.search(given.get("style") or ""))
-            or "noteref" in kind
-            or "pagebreak" in kind
+            or "noteref" in role
+            or "pagebreak" in role
         )
 
     def _flush(self) -> None:

@@ -1,104 +1,148 @@
-"""Word documents are extracted: python-docx opens them, we walk all their paragraphs."""
+"""Word documents are extracted: we walk the paragraphs of the main part and of inserted ones."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import docx
-from docx.enum.style import WD_STYLE_TYPE
 from lxml import etree
 
-from ...errors import NotReadable
-from ..characters import normalize_characters
+from ...errors import AppError
+from .. import limits
 from ..line_layout import line_key
-from ..model import Block, Extracted, ExtractedPage, Loss, LossKind, OnProgress, ReadRequest
+from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
+from ..raised_type import lowered, raised
 from ..run_in_headings import split_run_in_heading
-from .archive import Archive, parse_xml
+from .archive import Archive
 from .blocks import (
-    CONTENTS_LEFT_OUT,
+    extracted_parts,
     heading_or_paragraph,
+    is_on,
+    lines_of,
     list_item,
-    outline_of_parts,
-    pack_blocks,
-    pages_of_parts,
+    paragraphs_of,
     table_row,
 )
+from .equations import OMML, omml_text
+from .office_package import RELATION_ID, Package
+from .symbol_fonts import character_of, in_font
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_OLE = "{urn:schemas-microsoft-com:office:office}OLEObject"
 _PICTURES = ("{http://schemas.openxmlformats.org/drawingml/2006/main}blip", _W + "pict")
 _REMOVED = (_FALLBACK, _W + "del", _W + "moveFrom")  # not shown, or shown elsewhere
 _SIGNS_OF_TAGS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": " "}
 _HEADING_STYLE = re.compile(r"Heading (\d)", re.I)
 _MAX_BASE_STYLES = 10  # that a style is followed through, since damaged files have rings
 _CONTENTS_LEVEL = -1  # of a style of a table of contents; 0 is text, headings count from 1
+_NOTE_PARTS = (  # the relation, the element and the loss
+    ("footnotes", "footnote", LossKind.FOOTNOTE),
+    ("endnotes", "endnote", LossKind.ENDNOTE),
+    ("comments", "comment", LossKind.COMMENT),
+)
 
 
 def read_docx(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a Word document, in parts. Raises NotReadable."""
-    Archive(Path(request.path), request.name).forbid_entities()
-    try:
-        document = docx.Document(request.path)
-    except (ValueError, KeyError) as error:
-        raise NotReadable(
-            f"“{request.name}” is not an ordinary Word document: save it as DOCX or PDF in Word."
-        ) from error
-    body = document.element.body
-    walk = _BodyWalk(_style_levels(document), _list_styles(document))
-    parts = pack_blocks(walk.blocks(body)) if body is not None else []
-    pages = pages_of_parts(parts)
-    if not pages:
-        has_picture = body is not None and next(body.iter(*_PICTURES), None) is not None
-        pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
-    notes = [CONTENTS_LEFT_OUT] if walk.had_contents else []
-    count = _count_footnotes(document, request.name)
-    losses = (Loss(LossKind.FOOTNOTE, count=count),) if count else ()
-    return Extracted("part", pages, outline_of_parts(parts), notes=tuple(notes), losses=losses)
+    package = Package(Archive(Path(request.path), request.name), "word/document.xml")
+    walk = _BodyWalk.of(package)
+    body = package.xml(package.main).find(_W + "body")
+    if body is None:
+        raise package.archive.damaged()
+    blocks = list(walk.blocks(body))
+    for relation, name, kind in _NOTE_PARTS:
+        walk.left_out[kind] += _count_notes(package, relation, name)
+    has_picture = next(body.iter(*_PICTURES), None) is not None
+    return extracted_parts(blocks, has_picture, walk.had_contents, walk.left_out)
 
 
-def _style_levels(document: Any) -> dict[str, int]:
-    """Return the heading level of each paragraph style by its id."""
-    return {
-        style.style_id: _style_level(style)
-        for style in document.styles
-        if style.type == WD_STYLE_TYPE.PARAGRAPH
-    }
+def word_blocks(data: bytes, name: str) -> list[Block]:
+    """Return the blocks of a Word document inside another one. Raises NotReadable."""
+    package = Package(Archive(data, name), "word/document.xml")
+    body = package.xml(package.main).find(_W + "body")
+    walk = _BodyWalk.of(package, is_inner=True)
+    return [] if body is None else list(walk.blocks(body))
 
 
-def _style_level(style: Any) -> int:
+def _count_notes(package: Package, relation: str, name: str) -> int:
+    """Return the number of notes in a part; separators have a type, and are none."""
+    root = package.optional_xml(package.main, relation)
+    if root is None:
+        return 0
+    return sum(1 for note in root.iter(_W + name) if note.get(_W + "type") in (None, "normal"))
+
+
+@dataclass(frozen=True)
+class _Styles:
+    """The styles of a document by id: levels of headings, lists, hidden and raised type."""
+
+    levels: dict[str, int] = field(default_factory=dict)
+    lists: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    aligned: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, root: Any) -> _Styles:
+        """Return what the part of styles says; nothing where the document has none."""
+        styles = {} if root is None else {s.get(_W + "styleId"): s for s in root.iter(_W + "style")}
+        chains = {key: _base_styles(style, styles) for key, style in styles.items()}
+        levels = {key: _style_level(chain) for key, chain in chains.items()}
+        lists = {
+            key
+            for key, chain in chains.items()
+            if not levels[key] and any(s.find(f"{_W}pPr/{_W}numPr") is not None for s in chain)
+        }
+        hidden = {key for key, chain in chains.items() if _first_switch(chain, "vanish")}
+        aligned = {key: shown for key, chain in chains.items() if (shown := _alignment(chain))}
+        return cls(levels, frozenset(lists), frozenset(hidden), aligned)
+
+
+def _base_styles(style: Any, styles: dict[str, Any]) -> list[Any]:
+    """Return a style and those it is based on, the nearest first."""
+    chain = [style]
+    while len(chain) < _MAX_BASE_STYLES:
+        base = chain[-1].find(_W + "basedOn")
+        found = styles.get(base.get(_W + "val")) if base is not None else None
+        if found is None:
+            break
+        chain.append(found)
+    return chain
+
+
+def _style_level(chain: list[Any]) -> int:
     """Return the heading level of a style, its own or that of the styles it is based on."""
-    for _ in range(_MAX_BASE_STYLES):
-        name = style.name or ""
+    for style in chain:
+        if style.get(_W + "type") not in (None, "paragraph"):
+            return 0
+        named = style.find(_W + "name")
+        name = named.get(_W + "val") or "" if named is not None else ""
         if match := _HEADING_STYLE.fullmatch(name):
             return max(1, int(match[1]))
         if name.lower() == "title":
             return 1
         if name.lower().startswith("toc "):
             return _CONTENTS_LEVEL
-        marked = style.element.find(f"{_W}pPr/{_W}outlineLvl")
+        marked = style.find(f"{_W}pPr/{_W}outlineLvl")
         if marked is not None:
             return _outline_level(marked)
-        style = style.base_style
-        if style is None:
-            break
     return 0
 
 
-def _list_styles(document: Any) -> set[str]:
-    """Return the ids of the paragraph styles that make items of a list, such as “List Bullet”."""
-    found: set[str] = set()
-    for style in document.styles:
-        base = style
-        for _ in range(_MAX_BASE_STYLES):
-            if style.type != WD_STYLE_TYPE.PARAGRAPH or base is None or _style_level(style):
-                break
-            if base.element.find(f"{_W}pPr/{_W}numPr") is not None:
-                found.add(style.style_id)
-            base = base.base_style
-    return found
+def _first_switch(chain: list[Any], name: str) -> bool:
+    """Return the setting of a switch of characters in the first style that has it."""
+    marked = next((m for s in chain if (m := s.find(f"{_W}rPr/{_W}{name}")) is not None), None)
+    return is_on(marked, _W + "val")
+
+
+def _alignment(chain: list[Any]) -> str:
+    """Return "superscript" or "subscript" where the first style that aligns type says so."""
+    marked = next((m for s in chain if (m := s.find(f"{_W}rPr/{_W}vertAlign")) is not None), None)
+    return "" if marked is None else marked.get(_W + "val") or ""
 
 
 def _outline_level(element: Any) -> int:
@@ -106,31 +150,55 @@ def _outline_level(element: Any) -> int:
     return int(value) + 1 if value.isdecimal() and int(value) < 9 else 0
 
 
+@dataclass
 class _BodyWalk:
-    """Walks the body; python-docx's own text passes over insertions, boxes and controls."""
+    """Walks the body of a document; counts what it leaves out."""
 
-    def __init__(self, levels: dict[str, int], list_styles: set[str]) -> None:
-        self.levels, self.list_styles = levels, list_styles
-        self.had_contents = False
+    package: Package
+    styles: _Styles
+    is_inner: bool = False
+    had_contents: bool = False
+    left_out: Counter[LossKind] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, package: Package, is_inner: bool = False) -> _BodyWalk:
+        """Return a walk with the styles of the package."""
+        return cls(package, _Styles.of(package.optional_xml(package.main, "styles")), is_inner)
 
     def blocks(self, body: Any) -> Iterator[Block]:
-        """Yield paragraphs, headings and table rows in order."""
-        walker = etree.iterwalk(body, events=("start",), tag=(_W + "p", _W + "tr", *_REMOVED))
+        """Yield paragraphs, headings, table rows and inserted documents in order."""
+        wanted = (_W + "p", _W + "tr", _W + "altChunk", *_REMOVED)
+        walker = etree.iterwalk(body, events=("start",), tag=wanted)
         for _, element in walker:
             if element.tag in _REMOVED:
                 walker.skip_subtree()
             elif element.tag == _W + "p":
                 yield from self._paragraph_blocks(element)
+            elif element.tag == _W + "altChunk":
+                yield from self._inserted_blocks(element.get(RELATION_ID) or "")
             else:
-                row = table_row([_cell_text(cell) for cell in element.iterchildren(_W + "tc")])
+                row = table_row([self._cell_text(cell) for cell in element.iterchildren(_W + "tc")])
                 if row is not None:
                     walker.skip_subtree()
                     yield from row
 
+    def _inserted_blocks(self, relation_id: str) -> list[Block]:
+        """Return the blocks of a document that lies inside this one."""
+        member = self.package.target(self.package.main, relation_id)
+        try:
+            found = _blocks_of_member(self.package.archive, member) if member else []
+        except AppError:
+            found = []
+        if self.is_inner or not found:
+            self.left_out[LossKind.EMBEDDED_FILE] += 1
+            return []
+        return found
+
     def _paragraph_blocks(self, element: Any) -> Iterator[Block]:
-        content = _paragraph_text(element)
+        pieces = list(self._text_pieces(element))
+        content = lines_of("".join(piece for piece, _ in pieces))
         style = element.find(f"{_W}pPr/{_W}pStyle")
-        level = self.levels.get(style.get(_W + "val"), 0) if style is not None else 0
+        level = self.styles.levels.get(style.get(_W + "val"), 0) if style is not None else 0
         marked = element.find(f"{_W}pPr/{_W}outlineLvl")
         level = _outline_level(marked) if marked is not None else level
         if level == _CONTENTS_LEVEL:
@@ -139,57 +207,119 @@ class _BodyWalk:
             yield heading_or_paragraph(content, level)
         elif content:
             own = element.find(f"{_W}pPr/{_W}numPr")
-            is_item = style is not None and style.get(_W + "val") in self.list_styles
+            is_item = style is not None and style.get(_W + "val") in self.styles.lists
             if own is not None or is_item:
                 yield list_item(content)
             else:
-                yield from map(Block, split_run_in_heading(content, _bold_letters(element)))
+                yield from map(Block, split_run_in_heading(content, _bold_letters(pieces)))
+
+    def _cell_text(self, cell: Any) -> str:
+        texts = ("".join(piece for piece, _ in self._text_pieces(p)) for p in cell.iter(_W + "p"))
+        return " ".join(" ".join(texts).split())
+
+    def _text_pieces(self, paragraph: Any) -> Iterator[tuple[str, Any]]:
+        """Yield the pieces of a paragraph's text, each with its run; without the text boxes
+        anchored in the paragraph."""
+        before = ""
+        walker = etree.iterwalk(paragraph, events=("start",))
+        for _, element in walker:
+            tag = element.tag
+            is_other = tag == _W + "p" and element is not paragraph
+            if tag in _REMOVED or is_other or self._is_hidden(element):
+                walker.skip_subtree()
+                continue
+            if tag == OMML + "oMath":
+                walker.skip_subtree()
+                piece = omml_text(element)
+                self.left_out[LossKind.EQUATION] += not piece
+            else:
+                piece = self._piece(element, before)
+            if piece:
+                before = (before + piece)[-8:]
+                yield piece, element.getparent()
+
+    def _piece(self, element: Any, before: str) -> str:
+        """Return the text of one element inside a paragraph, which comes after `before`."""
+        tag = element.tag
+        if tag == _OLE:
+            is_equation = (element.get("ProgID") or "").startswith("Equation")
+            kind = LossKind.EQUATION if is_equation else LossKind.EMBEDDED_FILE
+            self.left_out[kind] += 1
+        if not isinstance(tag, str) or not tag.startswith(_W):
+            return ""
+        if tag == _W + "sym":
+            code = element.get(_W + "char") or ""
+            is_code = re.fullmatch(r"[0-9A-Fa-f]{1,4}", code)
+            return character_of(element.get(_W + "font") or "", int(code, 16)) if is_code else ""
+        if tag != _W + "t":
+            return _SIGNS_OF_TAGS.get(tag[len(_W) :], "")
+        run = element.getparent()
+        text = in_font(element.text or "", _font_of(run))
+        aligned = self._alignment(run)
+        if aligned == "superscript":
+            return raised(text, before)
+        return lowered(text, before) if aligned == "subscript" else text
+
+    def _alignment(self, run: Any) -> str:
+        marked = run.find(f"{_W}rPr/{_W}vertAlign")
+        if marked is not None:
+            return marked.get(_W + "val") or ""
+        return self.styles.aligned.get(_run_style(run), "")
+
+    def _is_hidden(self, element: Any) -> bool:
+        """Return whether an element is a run of hidden text, which is counted."""
+        if element.tag != _W + "r":
+            return False
+        marked = element.find(f"{_W}rPr/{_W}vanish")
+        is_hidden = _run_style(element) in self.styles.hidden
+        if marked is not None:
+            is_hidden = is_on(marked, _W + "val")
+        if is_hidden and any((t.text or "").strip() for t in element.iter(_W + "t")):
+            self.left_out[LossKind.HIDDEN_TEXT] += 1
+        return is_hidden
 
 
-def _cell_text(cell: Any) -> str:
-    return " ".join(" ".join(_paragraph_text(p).split()) for p in cell.iter(_W + "p")).strip()
+def _run_style(run: Any) -> str:
+    style = run.find(f"{_W}rPr/{_W}rStyle")
+    return "" if style is None else style.get(_W + "val") or ""
 
 
-def _paragraph_text(paragraph: Any) -> str:
-    text = normalize_characters("".join(piece for piece, _ in _text_pieces(paragraph)))
-    return "\n".join(line for line in text.split("\n") if line)
+def _font_of(run: Any) -> str:
+    fonts = run.find(f"{_W}rPr/{_W}rFonts")
+    return "" if fonts is None else fonts.get(_W + "ascii") or ""
 
 
-def _bold_letters(paragraph: Any) -> int:
+def _bold_letters(pieces: list[tuple[str, Any]]) -> int:
     """Return how many letters and digits a paragraph begins with in bold, 0 where all is bold."""
     count = 0
-    for piece, run in _text_pieces(paragraph):
+    for piece, run in pieces:
         letters = len(line_key(piece))
-        if letters and not _is_bold_run(run):
+        if letters and not is_on(run.find(f"{_W}rPr/{_W}b"), _W + "val"):
             return count
         count += letters
     return 0
 
 
-def _is_bold_run(run: Any) -> bool:
-    marked = run.find(f"{_W}rPr/{_W}b")
-    return marked is not None and marked.get(_W + "val") not in ("0", "false", "off")
+def _blocks_of_member(archive: Archive, member: str) -> list[Block]:
+    """Return the blocks of a document of any kind inside an archive. Raises AppError."""
+    data, suffix = archive.read(member), member.lower().rpartition(".")[2]
+    if data.startswith(b"PK\x03\x04"):
+        return word_blocks(data, archive.name)
+    if suffix in ("htm", "html", "xhtml"):
+        from . import web
 
+        return web.chapter_blocks(web.decode_markup(data)[0])
+    if suffix in ("mht", "mhtml"):
+        from . import mhtml
 
-def _text_pieces(paragraph: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the pieces of a paragraph's text, each with its run; without the text boxes anchored
-    in the paragraph."""
-    walker = etree.iterwalk(paragraph, events=("start",))
-    for _, element in walker:
-        tag = element.tag
-        is_other = tag == _W + "p" and element is not paragraph
-        is_hidden = tag == _W + "r" and element.find(f"{_W}rPr/{_W}vanish") is not None
-        if tag in _REMOVED or is_other or is_hidden:
-            walker.skip_subtree()
-        elif tag == _W + "t":
-            yield element.text or "", element.getparent()
-        elif isinstance(tag, str) and tag.startswith(_W):
-            yield _SIGNS_OF_TAGS.get(tag[len(_W) :], ""), element.getparent()
+        return mhtml.saved_page_blocks(data, archive.name)
+    if suffix == "rtf" or data.startswith(b"{\\rtf"):
+        from . import rtf
 
+        return rtf.rtf_blocks(data)[0]
+    from ..encoding import decode_text
 
-def _count_footnotes(document: Any, name: str) -> int:
-    for relation in document.part.rels.values():
-        if relation.reltype.endswith("/footnotes") and not relation.is_external:
-            root = parse_xml(relation.target_part.blob, name)
-            return sum(1 for note in root.iter(_W + "footnote") if not note.get(_W + "type"))
-    return 0
+    content = decode_text(data)[0]
+    if len(content) > limits.MAX_DOCUMENT_CHARACTERS:
+        raise limits.too_many_characters(archive.name)
+    return paragraphs_of(content)

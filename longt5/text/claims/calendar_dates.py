@@ -23,6 +23,7 @@ _MONTH_BEFORE = re.compile(
     r"(?<![^\W_])(?P<month>[^\W\d_]{3,})\.?,?\s+(?:(?:of|de|del|di|the)\s+)?\Z", re.I
 )
 MONTH_REACH = 24  # characters of the longest month and the words behind it
+_WIDE_DIGITS = {ord("０") + digit: str(digit) for digit in range(10)}
 _ANY_NUMBER = re.compile(r"(?<![\w.,:/])\d{1,4}(?!\d)")
 _ISO = re.compile(
     r"(?<![\w.,/-])(?P<year>[12]\d{3})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
@@ -53,6 +54,7 @@ def dated_spans(
 ) -> list[tuple[tuple[Date, ...], Span]]:
     """Return the readings and the span of every date: 3/5/2021 has two."""
     words = vocabulary or likely_words(text)
+    text = text.translate(_WIDE_DIGITS)
     found: dict[Span, tuple[Date, ...]] = {}
     is_taken = bytearray(len(text))
     for readings, span in _candidates(text, words):

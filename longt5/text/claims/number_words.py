@@ -61,7 +61,15 @@ def spelled_numbers(
 
 
 def _may_begin(word: str, languages: tuple[str, ...]) -> bool:
-    return word in DOZENS or word in HALVES or word == "a" or _is_number_word(word, languages)
+    is_other = word in DOZENS or word in HALVES or word == "a" or _hyphened(word) is not None
+    return is_other or _is_number_word(word, languages)
+
+
+def _hyphened(word: str) -> Decimal | None:
+    """Return the value of “two-thirds”, None for other words."""
+    count, _, part = word.partition("-")
+    value = spelled_value(count, ("en",)) if part in _FRACTIONS else None
+    return Decimal(value) / _FRACTIONS[part] if value else None
 
 
 def _longest_run(
@@ -119,6 +127,9 @@ def _fraction(
 ) -> tuple[int, Decimal] | None:
     """Return the end and value of “a third of”, “three quarters of”, “half of”, “half the”."""
     words = [word for _, _, word in tokens[at : at + 4]]
+    hyphened = _hyphened(words[0])
+    if hyphened is not None:
+        return at + 1, hyphened
     if words[:1] == ["half"] and words[1:2] in (["of"], ["the"]):
         return at + 1, Decimal("0.5")
     if words[0] in ("a", "one") and len(words) > 2 and words[2] == "of" and words[1] in _FRACTIONS:

@@ -24,7 +24,11 @@ from .vocabulary import ClaimWords, likely_words, plain
 _CONVERSION_TOLERANCE = Decimal("0.02")
 _SCALE_WORD = re.compile(r"[\s\u00a0\u202f-]*([^\W\d_]+)\.?")
 _ARTICLE = re.compile(r"\s+an?(?=\s)")  # of “half a million”
+_OF_AN = re.compile(r"\s+of\s+an?(?=\s)")  # of “three quarters of an hour”
+_ONE_AND_A_HALF = re.compile(r"\b[Aa]n?(?=\s+[a-z]+\s+and a half\b)")
 _AND_A_HALF = re.compile(r"\s+and a half\b")
+_VULGAR = {"½": Decimal("0.5"), "¼": Decimal("0.25"), "¾": Decimal("0.75")}
+_DECADE = re.compile(r"(?<![\d.,])[12]\d{2}0['’]?s\b")
 _SHORT_SCALES = {"k": 3, "m": 6, "b": 9, "t": 12}  # of money, or as capitals
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w.]*\d)")
 
@@ -95,7 +99,10 @@ def _in_digits(text: str, words: ClaimWords, has_comma: bool) -> Iterator[Quanti
     for match in NUMBER.finditer(text):
         value = number_value(match[0], has_comma)
         if value is not None:
-            yield _quantity(text, match.start(), match.end(), value, words)
+            end = match.end()
+            if text[end : end + 1] in _VULGAR:
+                value, end = value + _VULGAR[text[end]], end + 1
+            yield _quantity(text, match.start(), end, value, words)
             continue
         at = match.start()
         for part in match[0].split(","):  # a list without spaces
@@ -106,9 +113,16 @@ def _in_digits(text: str, words: ClaimWords, has_comma: bool) -> Iterator[Quanti
 
 
 def _in_words(text: str, words: ClaimWords) -> Iterator[Quantity]:
+    for match in _ONE_AND_A_HALF.finditer(text) if "en" in words.languages else ():
+        yield _quantity(text, match.start(), match.end(), Decimal(1), words)
     read = 0  # up to here the text belongs to a number: “half a million”
     for (start, end), value, unit in spelled_numbers(text, words.languages):
         if start < read:
+            continue
+        whole = _OF_AN.match(text, end) if unit else None
+        part_of, stop = unit_after(text, whole.end(), words) if whole else ("", end)
+        if part_of:
+            yield Quantity(value, int(value.as_tuple().exponent), part_of, (start, stop))
             continue
         if unit:
             yield Quantity(value, int(value.as_tuple().exponent), unit, (start, end))
@@ -131,6 +145,8 @@ def _quantity(text: str, start: int, end: int, value: Decimal, words: ClaimWords
         end = article.end()
     if currency:
         return Quantity(value, exponent, currency, (begin, end))
+    if _DECADE.match(text, start):
+        return Quantity(value, exponent, "", (start, end))
     unit, stop = unit_after(text, end, words)
     if unit and not power and not is_currency(unit):
         half = _AND_A_HALF.match(text, stop)

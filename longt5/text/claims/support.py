@@ -38,12 +38,11 @@ class Facts:
 
     @cached_property
     def quantities(self) -> list[Quantity]:
-        """The numbers of the text, and the years and days of its dates."""
+        """The numbers of the text, and the years of its dates, which support no other unit."""
         spans = [span for _, span in self._dated_spans]
         found = quantities(self._text, self._vocabulary, spans)
-        for readings, span in self._dated_spans:
-            parts = {part for date in readings for part in (date[0], date[2]) if part}
-            found += [Quantity(Decimal(part), 0, "", span) for part in sorted(parts)]
+        years = {(dates[0][0], span) for dates, span in self._dated_spans if dates[0][0]}
+        found += [Quantity(Decimal(year), 0, "date", span) for year, span in sorted(years)]
         return found
 
     @cached_property

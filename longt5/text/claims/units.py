@@ -23,8 +23,13 @@ _PERIODS = frozenset("d week month year".split())  # what is said otherwise as w
 _BEFORE = re.compile(r"(?:US\$|[CA]\$|[$€£¥₹₽₩₺₴]|\b[A-Z]{3}|\bRs\.?)\s?$")
 _CURRENCY_SYMBOLS = frozenset(code.lower() for code in CURRENCIES)
 # Words that name several units.
-_MAY_BE = {"gbp": {"lb"}, "°": {"°c", "°f"}, "usd": {"cad", "aud", "nzd", "hkd", "sgd"},
-           "t": {"short_ton"}}  # fmt: skip
+_MAY_BE = {
+    "date": {"year"},
+    "gbp": {"lb"},
+    "°": {"°c", "°f"},
+    "usd": {"cad", "aud", "nzd", "hkd", "sgd"},
+    "t": {"short_ton"},
+}
 
 
 def unit_after(text: str, at: int, words: ClaimWords) -> tuple[str, int]:

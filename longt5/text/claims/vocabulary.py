@@ -50,6 +50,7 @@ OTHER_UNITS = {
     "procentpunten": "pp", "procentenheter": "pp",
 }  # fmt: skip
 OTHER_EXPRESSIONS = {"gwh": "gigawatt*hour", "mwh": "megawatt*hour", "twh": "terawatt*hour"}
+NO_UNITS = frozenset(["in"])  # an inch, but nearly always the preposition
 SINGLE_LETTERS = frozenset("mglsht")  # symbols of one letter; others are more often no unit
 CURRENCIES = (
     "USD EUR GBP JPY CNY INR CHF CAD AUD NZD SEK NOK DKK PLN CZK HUF RUB UAH TRY BRL MXN KRW ZAR "
@@ -176,6 +177,8 @@ def _units(locale: Any) -> dict[str, str]:
                     or not word.isascii()
                 ):
                     units.setdefault(unit_key(word), symbol)
+    for word in NO_UNITS:
+        units.pop(word, None)
     return units
 
 

@@ -1,0 +1,47 @@
+"""The article of a web page: trafilatura tells its words, and our walk gives their form."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+
+from ..model import Block
+
+_SHINGLE_WORDS = 4
+_MIN_SHINGLES_INSIDE = 0.5  # of a block's runs of words; marks of notes and the like break a few
+
+
+def article_text(markup: str) -> str:
+    """Return the text of a page's article; "" where trafilatura finds none."""
+    import trafilatura
+
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it logs pages' addresses
+    try:
+        return trafilatura.extract(markup, include_comments=True, include_tables=True) or ""
+    except Exception:  # its parsers raise many types
+        return ""
+
+
+def blocks_inside(blocks: Sequence[Block], text: str) -> list[Block]:
+    """Return the blocks whose words stand in a text."""
+    words = _words(text)
+    joined = f" {' '.join(words)} "
+    shingles = set(_shingles(words))
+    return [block for block in blocks if _is_inside(_words(block.text), joined, shingles)]
+
+
+def _is_inside(words: list[str], joined: str, shingles: set[tuple[str, ...]]) -> bool:
+    if len(words) < _SHINGLE_WORDS:
+        return bool(words) and f" {' '.join(words)} " in joined
+    own = _shingles(words)
+    return sum(shingle in shingles for shingle in own) >= _MIN_SHINGLES_INSIDE * len(own)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _shingles(words: Sequence[str]) -> list[tuple[str, ...]]:
+    count = len(words) - _SHINGLE_WORDS + 1
+    return [tuple(words[i : i + _SHINGLE_WORDS]) for i in range(count)]

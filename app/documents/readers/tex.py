@@ -1,0 +1,210 @@
+"""LaTeX sources are extracted: what they print, without commands, remarks, floats and notes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+from ...errors import EmptyFile
+from .. import limits
+from ..encoding import decode_text
+from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
+from .blocks import extracted_parts, heading_or_paragraph, list_item, table_row
+
+_REMARK = re.compile(r"(?m)(?<!\\)((?:\\\\)*)%.*$\n?")
+_BODY = re.compile(r"\\begin\s*\{document\}(.*?)(?:\\end\s*\{document\}|\Z)", re.S)
+_TEX_TITLE = re.compile(r"\\title\s*(?:\[[^\]]*\])?\s*(?=\{)")
+_LEFT_OUT = (  # environments, and what their loss is called
+    (r"equation|align|gather|multline|eqnarray|displaymath|flalign", LossKind.EQUATION),
+    (r"verbatim|lstlisting|minted|Verbatim|alltt|algorithm|algorithmic", LossKind.CODE),
+    (r"figure|wrapfigure|tikzpicture|picture", LossKind.FIGURE),
+    (r"thebibliography", None),
+    (r"comment", None),
+)
+_ENVIRONMENTS = tuple(
+    (re.compile(rf"\\begin\s*\{{((?:{names})\*?)\}}.*?\\end\s*\{{\1\}}", re.S), what)
+    for names, what in _LEFT_OUT
+)
+_TABLE = re.compile(r"\\begin\s*\{(tabular[*xy]?|longtable|array)\}(.*?)\\end\s*\{\1\}", re.S)
+_TABLE_OPTIONS = re.compile(r"\s*(?:\[[^\]]*\]|\{(?:[^{}]|\{[^{}]*\})*\}){0,3}")
+_DISPLAY = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]", re.S)
+_INLINE = re.compile(r"(?<!\\)\$([^$]{1,400}?)(?<!\\)\$|\\\((.{1,400}?)\\\)", re.S)
+_HEADINGS = {
+    "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5,
+    "title": 1,
+}  # fmt: skip
+_HEADING = re.compile(rf"\\({'|'.join(_HEADINGS)})\*?\s*(?:\[[^\]]*\])?\s*(?=\{{)")
+_DROPPED = re.compile(  # commands that print nothing, or a number that only the page knows
+    r"\s*~?\\(?:[cC]ite[a-zA-Z]*|citep|citet|parencite|footcite)\*?\s*(?:\[[^\]]*\]\s*){0,2}\{[^{}]*\}"
+    r"|~?\\(?:ref|eqref|pageref|autoref|cref|Cref|label|index|vspace|hspace|bibliography"
+    r"|bibliographystyle|input|include|usepackage|documentclass|pagestyle|thispagestyle|setlength"
+    r"|setcounter|includegraphics|author|date|affil|email|thanks|keywords|newcommand|renewcommand"
+    r"|def)\*?\s*(?:\[[^\]]*\]\s*)*(?:\{[^{}]*\}\s*){1,2}"
+)
+_TEX_NOTE = re.compile(
+    r"\s*\\(footnote|footnotetext|marginpar|todo|thanks)\s*(?:\[[^\]]*\])?\s*(?=\{)"
+)
+_LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*(?=\{)")
+_ACCENT = re.compile(r"\\([`'^\"~=.uvHcdbrk])\s*(?:\{(\\?[a-zA-Z])\}|(\\?[a-zA-Z])(?![a-zA-Z]))")
+_ACCENT_MARKS = dict(
+    zip(
+        "`'^\"~=.uvHcdbrk",
+        "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0323\u0331\u030a\u0328",
+        strict=True,
+    )
+)
+_TEX_LETTERS = {
+    "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł",
+    "aa": "å", "AA": "Å", "i": "i", "j": "j", "ldots": "…", "dots": "…", "S": "§", "P": "¶",
+    "pounds": "£", "euro": "€", "EUR": "€", "copyright": "©", "textdegree": "°", "degree": "°",
+    "times": "×", "cdot": "·", "pm": "±", "leq": "≤", "le": "≤", "geq": "≥", "ge": "≥", "neq": "≠",
+    "approx": "≈", "sim": "∼", "infty": "∞", "rightarrow": "→", "to": "→", "sum": "∑", "prod": "∏",
+    "int": "∫", "partial": "∂", "nabla": "∇", "in": "∈", "subset": "⊂", "cup": "∪", "cap": "∩",
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε",
+    "zeta": "ζ", "eta": "η", "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
+    "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "varphi": "φ",
+    "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ",
+    "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "textbackslash": "\\", "LaTeX": "LaTeX",
+    "TeX": "TeX", "newline": "\n", "quad": " ", "qquad": " ", "textquotedblleft": "“",
+    "textquotedblright": "”", "textendash": "–", "textemdash": "—", "percent": "%",
+}  # fmt: skip
+_TEX_COMMAND = re.compile(r"\\([a-zA-Z]+)\*?\s?(?:\[[^\[\]]{0,80}\])?")
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_ROOT = re.compile(r"\\sqrt\s*\{([^{}]*)\}")
+_MATH_STYLES = re.compile(
+    r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|text|operatorname)\b"
+)
+_SIGN = re.compile(r"\\([%&$#_{} ,;:!/@-])")
+_MARK = "\x02"  # around a heading, an item or a row, whose kind stands first
+
+
+def read_tex(request: ReadRequest, on_progress: OnProgress) -> Extracted:
+    """Extract a LaTeX source, in parts. Raises EmptyFile, TooLong."""
+    content, _ = decode_text(Path(request.path).read_bytes())
+    if len(content) > limits.MAX_DOCUMENT_CHARACTERS:
+        raise limits.too_many_characters(request.name)
+    blocks, left_out = tex_blocks(content)
+    if not blocks:
+        raise EmptyFile(f"“{request.name}” prints no text of its own: choose the PDF made of it.")
+    return extracted_parts(blocks, has_picture=False, had_contents=False, counts=left_out)
+
+
+def tex_blocks(content: str) -> tuple[list[Block], Counter[LossKind]]:
+    """Return the blocks that a LaTeX source prints, and how much of what was left out."""
+    left_out: Counter[LossKind] = Counter()
+    content = content.replace(_MARK, "")
+    content = _REMARK.sub(lambda found: found[1], content)
+    title = _TEX_TITLE.search(content)
+    heading = f"\\title{{{_argument(content, title.end())[0]}}}\n\n" if title else ""
+    body = _BODY.search(content)
+    text = body[1] if body else content
+    if title and body:
+        text = _without_commands(text, _TEX_TITLE, None, left_out)
+    for pattern, what in _ENVIRONMENTS:
+        text, count = pattern.subn("", text)
+        if what:
+            left_out[what] += count
+    left_out[LossKind.INCLUDED_FILE] += len(re.findall(r"\\(?:input|include)\s*\{", text))
+    text = _TABLE.sub(_rows, heading + text)
+    text = _without_commands(text, _TEX_NOTE, LossKind.FOOTNOTE, left_out)
+    text, count = _DISPLAY.subn("", _LINK.sub("", text))
+    left_out[LossKind.EQUATION] += count
+    text = _INLINE.sub(lambda found: _math(found[1] or found[2]), text)
+    text = _marked_headings(_DROPPED.sub("", text))
+    text = re.sub(r"\\item\s*(?:\[([^\]]*)\])?", lambda m: f"\n\n{_MARK}-{m[1] or ''} ", text)
+    blocks = [block for piece in re.split(r"\n\s*\n", text) if (block := _block(piece))]
+    return blocks, +left_out
+
+
+def _argument(text: str, begin: int) -> tuple[str, int]:
+    """Return the argument whose brace opens at a place, and where it ends."""
+    depth = 0
+    for index in range(begin, len(text)):
+        if text[index] == "\\":
+            continue
+        is_escaped = index > 0 and text[index - 1] == "\\"
+        if text[index] in "{}" and not is_escaped:
+            depth += 1 if text[index] == "{" else -1
+            if not depth:
+                return text[begin + 1 : index], index + 1
+    return text[begin + 1 :], len(text)
+
+
+def _without_commands(
+    text: str, pattern: re.Pattern[str], what: LossKind | None, left_out: Counter[LossKind]
+) -> str:
+    """Return the text without some commands and their arguments, which are counted."""
+    pieces, begin = [], 0
+    while found := pattern.search(text, begin):
+        pieces.append(text[begin : found.start()])
+        begin = _argument(text, found.end())[1]
+        if what:
+            left_out[what] += 1
+    return "".join([*pieces, text[begin:]])
+
+
+def _marked_headings(text: str) -> str:
+    """Return the text with each heading in a paragraph of its own, marked with its level."""
+    pieces, begin = [], 0
+    while found := _HEADING.search(text, begin):
+        title, end = _argument(text, found.end())
+        shown = " ".join(title.split())
+        pieces += [text[begin : found.start()], f"\n\n{_MARK}{_HEADINGS[found[1]]}{shown}\n\n"]
+        begin = end
+    return "".join([*pieces, text[begin:]])
+
+
+def _rows(found: re.Match[str]) -> str:
+    """Return the rows of a table as marked paragraphs."""
+    inside = _TABLE_OPTIONS.sub("", found[2], count=1)
+    inside = re.sub(r"\\(?:hline|toprule|midrule|bottomrule|cline\{[^{}]*\})", "", inside)
+    rows = (row.strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", inside))
+    return "".join(f"\n\n{_MARK}|{row}\n\n" for row in rows if row)
+
+
+def _block(piece: str) -> Block | None:
+    """Return a paragraph as a block; None where it prints nothing."""
+    piece = piece.strip()
+    kind, text = (piece[1:2], piece[2:]) if piece.startswith(_MARK) else ("", piece)
+    if kind == "|":
+        cells = [_plain(cell) for cell in re.split(r"(?<!\\)&", text)]
+        row = table_row(cells)
+        return row[0] if row else Block(" ".join(filter(None, cells))) if any(cells) else None
+    shown = _plain(text)
+    if not re.search(r"\w", shown):
+        return None
+    if kind.isdigit():
+        return heading_or_paragraph(shown, int(kind))
+    return list_item(shown) if kind == "-" else Block(shown)
+
+
+def _math(text: str) -> str:
+    """Return inline mathematics as text: `3/4`, `10^6`."""
+    text = text.replace("{,}", ",")
+    for _ in range(4):
+        text = _FRACTION.sub(r"(\1)/(\2)", _ROOT.sub(r"√(\1)", text))
+    text = re.sub(r"\((\w{1,4})\)(?=/)|(?<=/)\((\w{1,4})\)", lambda m: m[1] or m[2], text)
+    text = re.sub(
+        r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|text|operatorname)\b", "", text
+    )
+    text = re.sub(r"([\^_])\{([^{}]{2,})\}", r"\1(\2)", text)
+    return text
+
+
+def _plain(text: str) -> str:
+    """Return text without commands: their arguments stay."""
+    text = _ACCENT.sub(_accented, text.replace("---", "—").replace("--", "–").replace("~", " "))
+    text = text.replace("``", "“").replace("''", "”")
+    text = re.sub(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\[[^\]]*\])?", " ", text)
+    text = _SIGN.sub(lambda m: "\x03" if m[1] in "{}" else m[1] if m[1] in "%&$#_" else " ", text)
+    text = re.sub(r"\\\\(?:\[[^\]]*\])?", "\n", text)
+    text = _TEX_COMMAND.sub(lambda m: _TEX_LETTERS.get(m[1], ""), text)
+    text = re.sub(r"[{}$\\]", "", text).replace("\x03", "")
+    return re.sub(r"\s+([,.;:!?)])", r"\1", " ".join(text.split()))
+
+
+def _accented(found: re.Match[str]) -> str:
+    letter = (found[2] or found[3]).lstrip("\\")
+    return unicodedata.normalize("NFC", letter + _ACCENT_MARKS[found[1]])
