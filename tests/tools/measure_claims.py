@@ -16,6 +16,7 @@ import re
 from calendar import month_name
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from app.settings import assets_dir
@@ -33,6 +34,12 @@ MONTH = re.compile("|".join(MONTHS))
 Alter = Callable[[str, str, random.Random], "str | None"]
 
 
+@lru_cache(64)
+def page_quantities(page: str) -> list[claims.Quantity]:
+    """Return the numbers of a page, found once."""
+    return claims.quantities(page)
+
+
 def other_number(sentence: str, page: str, chance: random.Random) -> str | None:
     """Change one number in digits to one that the page does not have."""
     found = [m for m in NUMBER.finditer(sentence) if not _in_date(sentence, m.start())]
@@ -45,7 +52,7 @@ def other_number(sentence: str, page: str, chance: random.Random) -> str | None:
         digit = chance.choice([d for d in "123456789" if d != sentence[at]])
         altered = sentence[:at] + digit + sentence[at + 1 :]
         said = [q for q in claims.quantities(altered) if q.span[0] <= at < q.span[1]]
-        if said and not any(said[0].stands_for(q) for q in claims.quantities(page)):
+        if said and not any(map(said[0].stands_for, page_quantities(page))):
             return altered
     return None
 
@@ -109,7 +116,8 @@ def measure(document: Any, counts: dict[str, list[int]]) -> None:
     """Add (flagged, tried) of one document to the counts of each kind."""
     chance = random.Random(7)
     pairs = list(sentences_of(document))
-    whole = "\n\n".join(p.text for p in document.pages)
+    facts = {page: claims.Facts(page) for _, page in pairs}
+    whole = claims.Facts("\n\n".join(p.text for p in document.pages))
     pool = sorted({word for s, _ in pairs for word, _ in claims.names(s) if len(word) > 3})
     kinds: dict[str, Alter] = {
         "as it is (true)": lambda s, p, c: s,
@@ -123,7 +131,7 @@ def measure(document: Any, counts: dict[str, list[int]]) -> None:
         for kind, alter in kinds.items():
             altered = alter(sentence, page, chance)
             if altered is not None:
-                counts[kind][0] += bool(check(altered, page, whole))
+                counts[kind][0] += bool(check(altered, facts[page], whole))
                 counts[kind][1] += 1
 
 
