@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .features import Sentences
 from .leaning import Lean, leaning
-from .roles import LEFT_OUT
+from .roles import LEFT_OUT, Role
 from .sentences import Span
 from .tidying import tidy
 from .words import count_words
@@ -14,6 +14,9 @@ from .words import count_words
 # A plan is complete from this share of the words asked for on, and never longer than the second,
 # unless no sentence fits.
 COMPLETE, LONGEST = 0.93, 1.08
+# The share of a summary that is kept for the conclusions of the document, where it has some.
+CONCLUSION_SHARE = 0.2
+ENDING_SHARE = 0.1  # of a document without a heading for its conclusions, where these stand
 
 
 class Planner:
@@ -50,12 +53,24 @@ class Planner:
         already and not returned. ``most``: the number of sentences to choose at most.
         """
         allowed = set(range(len(self._scores)) if among is None else among) - set(said)
-        chosen: list[int] = []
+        chosen = self._reserved(words, allowed, said) if among is None and most is None else []
         for pool in self._pools(allowed):
             chosen = self._fill(words, pool, chosen, said, most)
             if sum(self.words[i] for i in chosen) >= COMPLETE * words:
                 break
         return sorted(chosen)
+
+    def _reserved(self, words: int, allowed: set[int], said: Sequence[int]) -> list[int]:
+        """Return the best of the conclusions: what a document says in the end is not left out."""
+        ending = {i for i in self._conclusions() & allowed if self.leans[i] is None}
+        return self._fill(round(CONCLUSION_SHARE * words), ending, [], said, None)
+
+    def _conclusions(self) -> set[int]:
+        """Return the sentences of the conclusions; without a heading, those of the end."""
+        roles = self.sentences.roles
+        named = {i for i, role in enumerate(roles) if role is Role.CONCLUSION}
+        whole = [i for i, is_side in enumerate(self._is_side) if not is_side]
+        return named or set(whole[len(whole) - round(ENDING_SHARE * len(whole)) :])
 
     def _pools(self, allowed: set[int]) -> Iterator[set[int]]:
         """Yield the sentences to choose from, better ones first."""

@@ -106,9 +106,6 @@ MAX_LEFT_OUT_SHARE = 0.6
 # A "summary" after this share of the text is the document's last word, a "conclusion" before it
 # belongs to a structured abstract.
 LATE, EARLY = 0.5, 0.1
-# Of an abstract, with the title and the authors above it: less is only these, more a foreword.
-ABSTRACT_CHARACTERS = (400, 4000)
-_INTRODUCTION = re.compile(r"introduction|einleitung|einführung|introducción", re.IGNORECASE)
 MIN_OUTLINE = 6  # entries: a shorter outline names the file, or a few chapters of many
 
 
@@ -124,14 +121,20 @@ class PlacedTitle:
 def titles_in(headings: Sequence[Place], outline: Sequence[PlacedTitle] = ()) -> list[PlacedTitle]:
     """Return headings with the levels that their numbers and signs tell.
 
-    An outline of some length rules: of the other headings only those of a known role count.
+    An outline of some length rules: of the other headings only those of a known role count, and
+    the one after each, where its part ends.
     """
     found = [PlacedTitle(start, words, _level(words)) for start, words in headings]
     if len(outline) < MIN_OUTLINE:
         return found
-    starts = {title.start for title in outline}
-    missing = [t for t in found if t.start not in starts and role_of_title(t.title) is not None]
-    return sorted([*outline, *(replace(t, level=0) for t in missing)], key=lambda t: t.start)
+    starts, is_open = {title.start for title in outline}, False
+    missing = []
+    for title in found:
+        has_role = role_of_title(title.title) is not None
+        if title.start not in starts and (has_role or is_open):
+            missing.append(replace(title, level=0))
+        is_open = has_role
+    return sorted([*outline, *missing], key=lambda title: title.start)
 
 
 def role_of_title(title: str) -> Role | None:
@@ -178,9 +181,6 @@ def _by_place(role: Role, place: float) -> Role:
 def _parts(size: int, titles: Sequence[PlacedTitle]) -> Iterator[tuple[int, Role]]:
     """Yield (start, role) where a role begins."""
     now, role = PlacedTitle(0, ""), Role.BODY
-    if _begins_with_abstract(titles):
-        role = Role.SUMMARY
-        yield 0, role
     for title in titles:
         named = role_of_title(title.title)
         is_inside = title.level > now.level > 0
@@ -194,14 +194,6 @@ def _parts(size: int, titles: Sequence[PlacedTitle]) -> Iterator[tuple[int, Role
             named = Role.BODY  # the overview of one section
         now, role = title, _by_place(named, title.start / max(1, size))
         yield title.start, role
-
-
-def _begins_with_abstract(titles: Sequence[PlacedTitle]) -> bool:
-    """Return whether the text before a heading "Introduction" is an abstract without a heading."""
-    named = next((title for title in titles if role_of_title(title.title) is not None), None)
-    if named is None or not _INTRODUCTION.search(named.title):
-        return False
-    return ABSTRACT_CHARACTERS[0] <= named.start <= ABSTRACT_CHARACTERS[1]
 
 
 def _ends(now: PlacedTitle, role: Role, title: PlacedTitle, size: int) -> bool:
