@@ -116,6 +116,8 @@ def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
     if data.startswith(b"PK\x03\x04"):
         inner = data[:4000] + data[-20_000:]
         found = next((what for name, what in _ZIP_CONTENT if name in inner), "a ZIP archive")
+        if found == "odt":  # packed again, by its name only
+            found = next((kind for kind in ("odp", "sheet") if suffix in SUFFIXES[kind]), found)
         return (found, "") if found in SUFFIXES else (None, found)
     if data.startswith(_OLD_OFFICE_SIGNATURE):
         return ("sheet", "") if suffix == ".xls" else (None, _old_office_name(suffix))

@@ -37,6 +37,7 @@ _RANKS = {
 }
 _SIGNS = frozenset("“”‘’„‚–—…«»§°€£©®™·•´\u00a0½¼×±²³¿¡、。「」『』，！？：；（）・ー〜")
 _LETTERS_OF_WORD = re.compile(r"[^\W\d_]+")
+_SIGN_IN_WORD = re.compile("(?<=[^\\W\\d_])[„‚”“«»§°€£©®™´½¼×±²³¿¡](?=[a-z])")
 _UNKNOWN_IDEOGRAM = 0.05  # one that is in no list of frequent characters
 _JAPANESE_IDEOGRAM = 0.4
 _SAMPLE_CHARACTERS = 20_000
@@ -52,6 +53,8 @@ def language_score(text: str) -> float:
         return 1.0
     words = [word for word in _LETTERS_OF_WORD.findall(sample) if not word.isascii()]
     signs = sum(_sign_score(c) for c in high if not (c.isalpha() or unicodedata.combining(c)))
+    signs -= 2 * len(_SIGN_IN_WORD.findall(sample))
+    signs -= 2 * len(_SIGN_IN_WORD.findall(sample))
     letters = max(
         (sum(_word_score(word, language) for word in words) for language in _LETTERS), default=0.0
     )

@@ -12,7 +12,7 @@ _NOTE_MARK = re.compile(
 _BRACKETED = re.compile(r"\s*\[[^\[\]]{1,30}\]\s*")  # "[3]", "[citation needed]"
 _SYMBOL_MARK = re.compile(r"[*†‡§¶]{1,3}")
 _NUMBERS = re.compile(r"\d{1,3}(?:\s*[,–-]\s*\d{1,3})*")
-_POWER = re.compile(r"[+−-]?[\w.,+−-]{1,12}")
+_POWER = re.compile(r"[+−-]?[\w.,]{1,12}")
 _SHORT_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,3}$")  # a unit or a variable: km, x
 _ORDINAL_ENDING = re.compile(r"[^\W\d_]+\.?")
 

@@ -16,7 +16,7 @@ from app.documents.model import Document
 from longt5.text import claims
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
-from tests.corpus import make_files
+from tests.corpus import kinds, make_files
 
 CORPUS = Path(__file__).parent
 CONTEXT = 30  # characters shown around a wrong sentence boundary
@@ -262,10 +262,16 @@ def written_values(sentence: str) -> list[str]:
     return numbers + days
 
 
+def measure_kind_files() -> dict[str, Figures]:
+    """Return the figures of the files of every kind but PDF, and of legacy encodings."""
+    return {"kinds": Figures(*kinds.measure_kinds())}
+
+
 MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "sentences": measure_sentences,
     "quotable": measure_quotable,
     "headings": measure_headings,
     "reading": measure_reading,
+    "kinds": measure_kind_files,
     "claims": measure_claims,
 }

@@ -49,7 +49,7 @@ def scores_of(data: bytes, wanted: str, shares: Sequence[float]) -> dict[str, fl
         return dict.fromkeys(["walk", "trafilatura", *map(str, shares)], 0.0)
     kept, _ = web.walked_blocks(tree)
     text = article.article_text(markup)
-    inside = article.blocks_inside(web._TreeWalk(is_page=True).blocks_of(tree.body), text)
+    inside = article.blocks_inside(web._TreeWalk(is_page=False).blocks_of(tree.body), text)
     size = sum(len(block.text) for block in kept)
     found = sum(len(block.text) for block in inside)
     walk, chosen = word_f(joined(kept), wanted), word_f(joined(inside), wanted)
@@ -67,10 +67,13 @@ def main(argv: list[str]) -> int:
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     for path in sorted((chosen.folder / "ground-truth").glob("*.json"))[:: chosen.every]:
         truth = json.loads(path.read_text(encoding="utf-8"))
+        wanted = truth["ground_truth"].get("main_content")
+        if not wanted:
+            continue
         packed = chosen.folder / "html" / f"{path.stem}.html.gz"
         scores = scores_of(
             gzip.decompress(packed.read_bytes()),
-            truth["ground_truth"]["main_content"] or "",
+            wanted,
             chosen.shares,
         )
         for kind in (truth["_internal"]["page_type"]["primary"], "all"):

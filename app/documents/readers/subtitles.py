@@ -43,7 +43,8 @@ def _advanced_cues(content: str) -> Iterator[Cue]:
     import pysubs2
 
     try:
-        events = pysubs2.SSAFile.from_string(content)
+        kind = "ssa" if "[V4 Styles]" in content else "ass"
+        events = pysubs2.SSAFile.from_string(content, format_=kind)
     except (pysubs2.exceptions.Pysubs2Error, ValueError):
         return
     shown = sorted((event for event in events if not event.is_comment), key=lambda e: e.start)

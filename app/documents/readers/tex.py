@@ -47,7 +47,10 @@ _TEX_NOTE = re.compile(
     r"\s*\\(footnote|footnotetext|marginpar|todo|thanks)\s*(?:\[[^\]]*\])?\s*(?=\{)"
 )
 _LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*(?=\{)")
-_ACCENT = re.compile(r"\\([`'^\"~=.uvHcdbrk])\s*(?:\{(\\?[a-zA-Z])\}|(\\?[a-zA-Z])(?![a-zA-Z]))")
+_ACCENT = re.compile(
+    r"\\(?:([`'^\"~=.])\s*(?:\{(\\?[a-zA-Z])\}|(\\?[a-zA-Z]))"
+    r"|([uvHcdbrk])(?:\s*\{(\\?[a-zA-Z])\}|\s+([a-zA-Z])))"
+)
 _ACCENT_MARKS = dict(
     zip(
         "`'^\"~=.uvHcdbrk",
@@ -206,5 +209,5 @@ def _plain(text: str) -> str:
 
 
 def _accented(found: re.Match[str]) -> str:
-    letter = (found[2] or found[3]).lstrip("\\")
-    return unicodedata.normalize("NFC", letter + _ACCENT_MARKS[found[1]])
+    sign, *letters = (group for group in found.groups() if group)
+    return unicodedata.normalize("NFC", letters[0].lstrip("\\") + _ACCENT_MARKS[sign])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def page_blocks(markup: str) -> tuple[list[Block], bool]:
     size = _count_characters(kept)
     if size < _MIN_ARTICLE_CHARACTERS:
         return kept, has_left_out
-    everything = _TreeWalk(is_page=True).blocks_of(tree.body)
+    everything = _TreeWalk(is_page=False).blocks_of(tree.body)
     article = blocks_inside(everything, article_text(markup))
     if _count_characters(article) >= MIN_ARTICLE_SHARE * size:
         return article, True
@@ -181,7 +181,8 @@ def mail_blocks(markup: str) -> list[tuple[Block, bool]]:
     tree = LexborHTMLParser(markup)
     if tree.body is None:
         return []
-    quotes = [node for node in tree.css(_QUOTES) if not _is_inside_quote(node)]
+    named = {node.mem_id: node for node in tree.css(_QUOTES)}
+    quotes = [node for node in named.values() if not _is_inside(node, named)]
     found = [(node, _TreeWalk(is_page=False).blocks_of(node)) for node in quotes]
     for node, _ in found:
         node.decompose()
@@ -189,13 +190,12 @@ def mail_blocks(markup: str) -> list[tuple[Block, bool]]:
     return own + [(block, True) for _, blocks in found for block in blocks]
 
 
-def _is_inside_quote(node: Any) -> bool:
+def _is_inside(node: Any, others: Container[int]) -> bool:
+    """Return whether a node stands inside another one of some, given by their ids."""
     parent = node.parent
-    while parent is not None:
-        if parent.css_matches(_QUOTES):
-            return True
+    while parent is not None and parent.mem_id not in others:
         parent = parent.parent
-    return False
+    return parent is not None
 
 
 def _with_end_tag(match: re.Match[str]) -> str:

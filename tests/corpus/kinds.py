@@ -1,0 +1,269 @@
+"""Small files of every kind but PDF, made here, with what must and must not be read in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.documents.encoding import decode_text
+from app.documents.file_kinds import file_kind
+from app.documents.model import LossKind, ReadRequest
+from app.documents.worker import extract_document
+from tests.documents import make_formats, new_formats
+
+_W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+_STRICT = b"http://purl.oclc.org/ooxml/"
+NOTICE = (
+    "This message may hold confidential information and is meant only for the addressee. If you got"
+    " it by mistake, please inform the sender and destroy all copies. Passing it on is prohibited."
+)
+
+
+@dataclass(frozen=True)
+class KindCase:
+    """A file, the passages to be read in order, others that must be absent, and the losses."""
+
+    name: str
+    data: bytes
+    reads: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
+    losses: tuple[LossKind, ...] = ()
+
+
+def run(text: str, properties: str = "") -> str:
+    """Return a run of Word."""
+    return f'<w:r><w:rPr>{properties}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+def word_of(body: str) -> bytes:
+    """Return a Word document whose body is some XML."""
+    return make_formats.edited(
+        make_formats.word(lambda document: None),
+        {
+            "word/document.xml": lambda xml: xml.replace(
+                b"<w:body>", f"<w:body>{body}".replace("<w:p>", f"<w:p {_W} {_M}>").encode()
+            )
+        },
+    )
+
+
+def strict(data: bytes) -> bytes:
+    """Return an Office file in the namespaces of Strict OOXML."""
+
+    def change(xml: bytes) -> bytes:
+        for part in (b"officeDocument", b"wordprocessingml", b"drawingml"):
+            old = b"http://schemas.openxmlformats.org/" + part + b"/2006/"
+            xml = xml.replace(old, _STRICT + part + b"/")
+        return xml
+
+    names = [n for n in make_formats.members(data) if n.endswith((".xml", ".rels"))]
+    return make_formats.edited(data, dict.fromkeys(names, change))
+
+
+def _word_cases() -> list[KindCase]:
+    up, down = '<w:vertAlign w:val="superscript"/>', '<w:vertAlign w:val="subscript"/>'
+    raised = word_of(
+        f"<w:p>{run('The tank holds 10')}{run('9', up)}{run(' bits of CO')}{run('2', down)}"
+        f"{run(' on 7 km')}{run('2', up)}{run(' since 1987')}</w:p><w:p>"
+        f"{run('Seen', '<w:vanish w:val=' + chr(34) + '0' + chr(34) + '/>')}"
+        f"{run(' unseen', '<w:vanish/>')}{run(' words.')}</w:p>"
+    )
+    fraction = (
+        "<m:oMath><m:f><m:num><m:r><m:t>2</m:t></m:r></m:num><m:den><m:r><m:t>7</m:t></m:r></m:den>"
+        "</m:f></m:oMath>"
+    )
+    symbol = '<w:r><w:sym w:font="Symbol" w:char="F061"/></w:r>'
+    equation = word_of(
+        f"<w:p>{run('A share of ')}{fraction}{run(' grew, and ')}{symbol}{run(' fell.')}</w:p>"
+    )
+    dangling = make_formats.edited(
+        make_formats.word(make_formats.report),
+        {
+            "word/_rels/document.xml.rels": lambda xml: xml.replace(
+                b"</Relationships>",
+                b'<Relationship Id="rX" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
+                b'relationships/image" Target="NULL"/></Relationships>',
+            )
+        },
+    )
+    river = "The river rose in the night and stood in the kitchen."
+    return [
+        KindCase(
+            "raised.docx", raised,
+            ("10^9 bits of CO", "7 km² since 1987", "Seen words."), ("unseen", "109"),
+            (LossKind.HIDDEN_TEXT,),
+        ),
+        KindCase("equation.docx", equation, ("A share of 2/7 grew, and α fell.",)),
+        KindCase("dangling.docx", dangling, (river,)),
+        KindCase("strict.docx", strict(make_formats.word(make_formats.report)), (river,)),
+    ]  # fmt: skip
+
+
+def _mail_cases() -> list[KindCase]:
+    said = "The new roof of the school costs €31,500 and must be paid before June."
+    quoted = "Could you tell me what the new roof of the school will cost us this year?"
+    reply = (
+        f"Dear Mona,\n\n{said}\n\nKind regards\nPaul Stein\nBuilding office\n\n{NOTICE}\n\n"
+        f"On 3 March 2024 at 10:12, Mona Fels wrote:\n> {quoted}\n"
+    )
+    html = f"<p>{said}</p><blockquote type='cite'><p>{quoted}</p></blockquote>"
+    box = b"".join(
+        b"From someone Mon Mar  4 09:12:00 2024\n" + new_formats.mail(text, subject) + b"\n\n"
+        for text, subject in ((said, "Roof"), ("We meet on Friday in the hall.", "Meeting"))
+    )
+    losses = (LossKind.QUOTED_MAIL, LossKind.SIGNATURE, LossKind.MAIL_NOTICE)
+    letter = "The agreement keeps the plans confidential. The recipient shall not copy them."
+    return [
+        KindCase("reply.eml", new_formats.mail(reply), (said,), (quoted, "destroy"), losses),
+        KindCase("html.eml", new_formats.mail("", html=html), (said,), (quoted,), losses[:1]),
+        KindCase("two.mbox", box, ("Roof", said, "Meeting", "in the hall.")),
+        KindCase("letter.txt", letter.encode(), (letter,)),
+        KindCase(
+            "page.mhtml", new_formats.saved_page(f"<html><h1>Roof</h1><p>{said}</p></html>"),
+            ("Roof", said), ("PNG",),
+        ),
+    ]  # fmt: skip
+
+
+def _speech_cases() -> list[KindCase]:
+    stamps = ("3.4.2025 klo 9.05 - ", "[03/04/2025 09:05:11] ", "2025/4/3 下午9:05 - ")
+    said = ("Pia: The boat leaves at nine.", "Olav: I bring the ropes.", "Pia: Fine, see you.")
+    chats = [
+        KindCase(
+            f"chat-{n}.txt", "\n".join(stamp + line for line in said).encode(), said, ("2025",)
+        )
+        for n, stamp in enumerate(stamps)
+    ]
+    copied = "0:00\nwe begin with the old\n0:04\nharbour of the town\n0:09\nand its two cranes"
+    whisper = "\n".join(
+        f"[00:0{n}.000 --> 00:0{n + 1}.500]  {text}"
+        for n, text in enumerate(("We begin with", "the old harbour.", "It has two cranes."))
+    )
+    agenda = "9:00 Opening by the mayor\n9:30 The budget of the school\n10:15 Questions of all"
+    return [
+        *chats,
+        KindCase("copied.txt", copied.encode(), ("the old harbour of the town and its",), ("0:0",)),
+        KindCase("whisper.txt", whisper.encode(), ("We begin with the old harbour.",), ("00:",)),
+        KindCase("agenda.txt", agenda.encode(), ("9:00 Opening", "9:30 The budget", "10:15")),
+    ]
+
+
+def _other_cases() -> list[KindCase]:
+    tex = (
+        "\\documentclass{article}\\title{The roof}\\begin{document}\\maketitle\n% hidden remark\n"
+        "\\section{Costs} The \\emph{new} roof \\cite{a} costs $31{,}500$ euros\\footnote{Net.} in "
+        'K\\"oln.\n\\begin{equation}x=1\\end{equation}\\end{document}'
+    )
+    rtf = (
+        rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\header Page head\par}\pard "
+        rb"\outlinelevel0 "
+        rb"The roof\par\pard It holds 10{\super 6} tiles{\footnote Net.} of {\v secret }"
+        rb"caf\'e9.\par}"
+    )
+    page = (
+        "<?php echo 1 ?><p>Seen in 1998<sup><a href='#n1'>3</a></sup> by all.</p><?pagebreak 3?>"
+        "<h2><button>When does the ferry leave?</button></h2><p hidden=until-found>At nine.</p>"
+        "<p>So <span class=katex><span class=katex-mathml><math><semantics><mrow><mi>a</mi><mo>="
+        "</mo><mn>5</mn></mrow><annotation>a=5</annotation></semantics></math></span><span "
+        "class=katex-html aria-hidden=true>a=5</span></span> holds.</p>"
+    )
+    ass = (
+        "[Script Info]\nTitle: x\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, "
+        "MarginR, MarginV, Effect, Text\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,The boat"
+        "\\Nleaves {\\i1}at nine.\n"
+    )
+    hidden = (
+        '<draw:page draw:style-name="H"><draw:frame><draw:text-box><text:p>Hidden words</text:p>'
+        "</draw:text-box></draw:frame></draw:page>"
+    )
+    style = (
+        '<style:style style:name="H" style:family="drawing-page"><style:drawing-page-properties '
+        'presentation:visibility="hidden"/></style:style>'
+    )
+    return [
+        KindCase(
+            "roof.tex", tex.encode(), ("The roof", "Costs", "roof costs 31,500 euros in Köln."),
+            ("remark", "cite", "x=1"), (LossKind.EQUATION, LossKind.FOOTNOTE),
+        ),
+        KindCase(
+            "roof.rtf", rtf, ("The roof", "It holds 10^6 tiles of café."), ("secret", "Page head"),
+            (LossKind.FOOTNOTE, LossKind.HIDDEN_TEXT),
+        ),
+        KindCase(
+            "page.html", page.encode(),
+            ("Seen in 1998 by all.", "When does the ferry leave?", "At nine.", "So a = 5 holds."),
+            ("php", "19983"),
+        ),
+        KindCase(
+            "roof.ipynb", new_formats.notebook("# The roof\nIt costs 31,500 euros."),
+            ("The roof", "It costs 31,500 euros."), ("import", "iVBOR"), (LossKind.CODE,),
+        ),
+        KindCase("talk.ass", ass.encode(), ("The boat leaves at nine.",), ("Dialogue", "i1")),
+        KindCase(
+            "talk.odp", new_formats.odp_slides("The roof", ["It is new."], hidden, style),
+            ("The roof", "It is new."), ("Hidden words",), (LossKind.HIDDEN_SLIDE,),
+        ),
+        KindCase(
+            "roof.xlsx", new_formats.sheet([["Roof", "31500"], ["Door", "900"]], [["Secret", "1"]]),
+            ("Levels", "Roof | 31500", "Door | 900"), ("Secret",), (LossKind.HIDDEN_SHEET,),
+        ),
+    ]  # fmt: skip
+
+
+def kind_cases() -> list[KindCase]:
+    """Return all cases."""
+    return [*_word_cases(), *_mail_cases(), *_speech_cases(), *_other_cases()]
+
+
+def case_faults(case: KindCase, folder: Path) -> list[str]:
+    """Return a line for each passage that is missing, wrong or not named."""
+    path = folder / case.name
+    path.write_bytes(case.data)
+    kind, _ = file_kind(case.data, case.name)
+    extracted = extract_document(ReadRequest(str(path), case.name, kind), lambda done, total: None)
+    text = " ".join(" ".join(page.text for page in extracted.pages).split())
+    found, place = [], 0
+    for passage in case.reads:
+        at = text.find(passage, place)
+        found += [] if at >= 0 else [f"{case.name}: not read, or not in order: {passage}"]
+        place = max(place, at)
+    found += [f"{case.name}: read: {words}" for words in case.lacks if words in text]
+    named = {loss.kind for loss in extracted.losses}
+    found += [f"{case.name}: not named: {kind.value}" for kind in case.losses if kind not in named]
+    return found
+
+
+LEGACY = {  # texts of our own, in encodings from before Unicode
+    "cp874": "สะพานไม้ของหมู่บ้านถูกสร้างขึ้นใหม่หลังน้ำท่วม",
+    "cp866": "Новая крыша школы стоит дорого, и платить надо до июня.",
+    "koi8-r": "Новая крыша школы стоит дорого, и платить надо до июня.",
+    "cp852": "Nová střecha školy je drahá a zaplatit se musí do června, říká účetní.",
+    "cp1250": "Nowy dach szkoły jest drogi, a zapłacić trzeba przed końcem czerwca.",
+    "cp850": "Das neue Dach der Schule ist teuer und muß bis Juni bezahlt werden, hört man.",
+    "cp1254": "Okulun yeni çatısı pahalı ve hazirandan önce ödenmesi gerekiyor, diyor şirket.",
+    "cp1253": "Η νέα στέγη του σχολείου είναι ακριβή και πρέπει να πληρωθεί ως τον Ιούνιο.",
+    "cp862": "הגג החדש של בית הספר יקר ויש לשלם עליו לפני יוני.",
+    "iso8859_6": "سقف المدرسة الجديد غالي الثمن ويجب دفع ثمنه قبل حزيران.",
+    "euc_jp": "学校の新しい屋根は高く、六月までに払わなければならない。",
+    "big5": "學校的新屋頂很貴，六月以前必須付錢。",
+    "cp949": "학교의 새 지붕은 비싸고 유월 전에 값을 내야 한다.",
+    "cp1257": "Naujas mokyklos stogas brangus, ir už jį reikia sumokėti iki birželio, sako žmonės.",
+}
+
+
+def measure_kinds() -> tuple[dict[str, float], list[str]]:
+    """Return the share of files read without a fault, the share of legacy texts decoded right, and
+    a line for each mistake."""
+    mistakes: list[str] = []
+    cases = kind_cases()
+    with TemporaryDirectory() as folder:
+        whole = 0
+        for case in cases:
+            faults = case_faults(case, Path(folder))
+            whole += not faults
+            mistakes += faults
+    wrong = [name for name, text in LEGACY.items() if decode_text(text.encode(name))[0] != text]
+    mistakes += [f"decoded wrongly: {name}" for name in wrong]
+    return {"files": whole / len(cases), "encodings": 1 - len(wrong) / len(LEGACY)}, mistakes
