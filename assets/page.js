@@ -112,3 +112,8 @@ document.addEventListener("keydown", (event) => {
     (key === "ArrowLeft" ? previous : next)?.click();
   }
 }, true);  // capture: run before Gradio's handlers, which close dropdown lists
+
+// The sentences as a list or as paragraphs: a view of the same text.
+window.showAsList = (on) => {
+  document.getElementById("answer").classList.toggle("as-list", on);
+};

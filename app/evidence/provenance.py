@@ -110,7 +110,9 @@ def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = Fal
         words += ["--revision", model.revision]
     if model.dtype != "auto":
         words += ["--dtype", model.dtype]
-    if options.length != DEFAULT_LENGTH:
+    if options.words is not None:
+        words += ["--words", str(options.words)]
+    elif options.length != DEFAULT_LENGTH:
         words += ["--length", options.length]
     if options.num_beams != DEFAULT_BEAMS:
         words += ["--num-beams", str(options.num_beams)]
@@ -121,6 +123,8 @@ def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = Fal
         words += ["--pages", options.pages]
     if options.sections:
         words += ["--sections", options.sections]
+    if options.by_section:
+        words += ["--by-section"]
     if options.include_references:
         words += ["--include-references"]
     if ocr:

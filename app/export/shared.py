@@ -84,7 +84,8 @@ def flagged_spans(sentence: Sentence) -> Iterator[tuple[str, str]]:
 def provenance_line(summary: Summary) -> str:
     """Return one line with the pages, the model and the length of a summary."""
     pages = counted(summary.pages, summary.unit)
-    length = summary.options.get("length", "")
+    words = summary.options.get("words")
+    length = f"{words:,} words" if words else summary.options.get("length", "")
     stopped = "; stopped before the end" if summary.stopped else ""
     return (
         f"{pages}; model {summary.model}{f'; length {length}' if length else ''}{stopped}. "

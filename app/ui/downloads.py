@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..events import Summary
 from ..export.filenames import safe_filename
 from ..export.formats import EXPORT_FORMATS, collection_suffix, export_collection
 from ..runs.reading import is_upload
-from ..runs.run_state import RunState
 from ..settings import data_dir, private_folder, upload_dir
 
 FOLDER_PREFIX = "exports-"
@@ -22,9 +22,10 @@ def downloads_folder(job_id: str) -> Path:
     return upload_dir() / f"{FOLDER_PREFIX}{job_id}"
 
 
-def write_downloads(state: RunState, folder: Path) -> dict[str, str]:
-    """Write the finished summaries in every format. Return the path of each format's file."""
-    summaries = [d.summary for d in state.documents if d.summary]
+def write_downloads(
+    summaries: Sequence[Summary], folder: Path, bullets: bool = False
+) -> dict[str, str]:
+    """Write summaries in every format. Return the path of each format's file."""
     if not summaries:
         return {}
     paths = {}
@@ -32,7 +33,7 @@ def write_downloads(state: RunState, folder: Path) -> dict[str, str]:
     name = summaries[0].name if len(summaries) == 1 else "documents"
     for fmt in EXPORT_FORMATS:
         path = folder / safe_filename(name, collection_suffix(fmt, len(summaries)))
-        path.write_bytes(export_collection(summaries, fmt))
+        path.write_bytes(export_collection(summaries, fmt, bullets))
         paths[fmt] = str(path)
     return paths
 

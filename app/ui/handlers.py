@@ -34,6 +34,7 @@ from ..errors import (
     class_and_place,
 )
 from ..events import Event
+from ..export.formats import EXPORT_FORMATS
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
 from ..runs.reading import DocumentReader
@@ -311,11 +312,23 @@ class Handlers:
         self.history.remember(job_id, [d.summary for d in state.documents])
         view.with_(status=render.finished_status(state), summary=render.summary_html(state, False))
         try:
-            view.with_(exports=write_downloads(state, downloads_folder(job_id)))
+            finished = [d.summary for d in state.documents if d.summary]
+            view.with_(exports=write_downloads(finished, downloads_folder(job_id)))
         except (OSError, BadOption):
             view.with_(status=view["status"] + render.error(NO_DOWNLOADS))
 
     # After a run
+
+    def downloads_as(self, job_id: str, bullets: bool) -> list[Any]:
+        """Write the downloads of a run again, as a list or as paragraphs; return their updates."""
+        summaries = self.history.summaries(job_id or "")
+        try:
+            paths = write_downloads(summaries, downloads_folder(job_id), bullets)
+        except OSError:
+            paths = {}
+        return [
+            gr.update(value=paths[fmt]) if fmt in paths else gr.skip() for fmt in EXPORT_FORMATS
+        ]
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
         """Return the page that a citation names, with the cited passages marked, as HTML."""

@@ -40,6 +40,14 @@ class SummaryHistory:
         """Evict a run from the cache."""
         self._finished.pop(job_id, None)
 
+    def summaries(self, job_id: str) -> list[Summary]:
+        """Return the finished summaries of a run, [] for an unknown one."""
+        found = self._finished.get(job_id)
+        if found is None:
+            folder = self._service.folder(job_id)
+            found = folder.summaries() if folder else []
+        return [summary for summary in found if summary is not None]
+
     def summary(self, job_id: str) -> Summary | None:
         """Return the summary of a run of one document; None when stopped, failed or unknown."""
         found = self._finished.get(job_id)

@@ -251,6 +251,9 @@ def _output_column() -> Components:
         render.EMPTY_SUMMARY, elem_id="summary-box", js_on_load=SOURCE_EVENTS
     )
     with gr.Row(elem_id="take"):
+        outputs["bullets"] = gr.Checkbox(
+            False, label="As a list", elem_id="bullets", container=False, min_width=90
+        )
         outputs["copy"] = gr.Button("Copy", elem_id="copy", interactive=False, size="sm")
         for fmt, label in DOWNLOAD_BUTTONS:
             outputs[fmt] = gr.DownloadButton(

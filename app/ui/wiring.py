@@ -125,6 +125,15 @@ def _connect_results(handlers: Handlers, inputs: Components, outputs: Components
         None, js="() => window.sourceClosed()", **NO_PROGRESS
     )
     outputs["copy"].click(None, js="() => window.copySummary()", **NO_PROGRESS)
+    bullets = outputs["bullets"]
+    bullets.input(None, bullets, js="(on) => window.showAsList(on)", **NO_PROGRESS)
+    files = [outputs[fmt] for fmt in EXPORT_FORMATS]
+    bullets.input(handlers.downloads_as, [job, bullets], files, queue=False, **NO_PROGRESS)
+
+    def after_run(job_id: str, as_list: bool) -> list[Any]:  # which writes paragraphs
+        return handlers.downloads_as(job_id, True) if as_list else [gr.skip()] * len(files)
+
+    outputs["history"].change(after_run, [job, bullets], files, queue=False, **NO_PROGRESS)
 
     def forget(job_id: str, stored_id: str, request: gr.Request) -> list[Any]:
         view, *cleared = handlers.forget(job_id or stored_id, request)

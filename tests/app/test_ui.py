@@ -312,7 +312,7 @@ def test_requests_are_checked_before_they_are_queued(handlers) -> None:
 
 
 def test_no_summaries_give_no_downloads() -> None:
-    assert write_downloads(RunState(), Path()) == {}
+    assert write_downloads((), Path()) == {}
 
 
 def test_the_drop_area_names_every_kind_of_file() -> None:
