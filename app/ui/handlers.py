@@ -326,9 +326,8 @@ class Handlers:
             paths = write_downloads(summaries, downloads_folder(job_id), bullets)
         except OSError:
             paths = {}
-        return [
-            gr.update(value=paths[fmt]) if fmt in paths else gr.skip() for fmt in EXPORT_FORMATS
-        ]
+        found = [paths.get(fmt) for fmt in EXPORT_FORMATS]
+        return [gr.skip() if path is None else gr.update(value=path) for path in found]
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
         """Return the page that a citation names, with the cited passages marked, as HTML."""

@@ -333,8 +333,8 @@ def test_not_selectors_in_the_style_sheet_have_no_comma() -> None:
 
 def test_downloads_of_several_summaries_have_their_own_suffixes(tmp_path) -> None:
     one, two = (Finished(summary_of("It rained.", name=name)) for name in ("a.pdf", "b.pdf"))
-    board = board_of(DocumentStarted(1, 2, "a.pdf"), one, DocumentStarted(2, 2, "b.pdf"), two)
-    kinds = {fmt: path.partition(".")[2] for fmt, path in write_downloads(board, tmp_path).items()}
+    both = [one.summary, two.summary]
+    kinds = {fmt: path.partition(".")[2] for fmt, path in write_downloads(both, tmp_path).items()}
     assert kinds == {
         "md": "md",
         "txt": "txt",
@@ -342,10 +342,8 @@ def test_downloads_of_several_summaries_have_their_own_suffixes(tmp_path) -> Non
         "html": "html.zip",
         "docx": "docx.zip",
     }
-    board = board_of(DocumentStarted(1, 1, "a.pdf"), one)
-    assert (
-        json.loads(Path(write_downloads(board, tmp_path)["json"]).read_bytes())["name"] == "a.pdf"
-    )
+    path = Path(write_downloads(both[:1], tmp_path)["json"])
+    assert json.loads(path.read_bytes())["name"] == "a.pdf"
 
 
 def test_an_unknown_model_ends_the_start_with_an_error(capsys) -> None:

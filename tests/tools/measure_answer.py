@@ -117,9 +117,8 @@ def print_table(title: str, words: int, found: dict[str, list[Scores]]) -> None:
         for key in SCORES:
             gaps = [a[key] - b[key] for a, b in zip(answer, made, strict=True)]
             _, low, high = interval(gaps)
-            cells.append(
-                f"{mean(m[key] for m in made):9.1f}" + ("*" if low > 0 or high < 0 else " ")
-            )
+            star = "*" if low > 0 or high < 0 else " "
+            cells.append(f"{mean(m[key] for m in made):9.1f}{star}")
         print(f"{name:22}" + "".join(cells) + f"{mean(m['words'] for m in made):9.0f}")
 
 
