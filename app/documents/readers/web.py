@@ -79,7 +79,9 @@ _SELF_CLOSED_TAG = re.compile(r"<([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _VOID_TAGS = frozenset(
     "area base br col embed hr img input link meta source track wbr".split(),
 )
-MIN_ARTICLE_SHARE = 0.4
+# Best of nine shares on every third page of WCXB's development half: F1 of words 0.821 of all pages
+# and 0.925 of articles; our walk alone 0.806 and 0.902; 0.816 at 0.4, 0.820 at 0.6.
+MIN_ARTICLE_SHARE = 0.5
 _MIN_ARTICLE_CHARACTERS = 500  # of a page; a smaller one has no boilerplate worth a second look
 _MAX_STRAY_SHARE = 0.001  # of characters that the declared encoding does not have
 _CODE_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # whose sign would make it a heading
@@ -142,7 +144,7 @@ def page_blocks(markup: str) -> tuple[list[Block], bool]:
     size = _count_characters(kept)
     if size < _MIN_ARTICLE_CHARACTERS:
         return kept, has_left_out
-    everything = _TreeWalk(is_page=False).blocks_of(tree.body)
+    everything = _TreeWalk(is_page=True).blocks_of(tree.body)
     article = blocks_inside(everything, article_text(markup))
     if _count_characters(article) >= MIN_ARTICLE_SHARE * size:
         return article, True
