@@ -1,36 +1,127 @@
-"""Raw page texts are cleaned: characters, running lines, contents, paragraphs, cut sentences."""
+"""Lines of pages become blocks: characters, contents, paragraphs, headings, cut sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from longt5.text.prose import is_caption
 
 from .characters import normalize_characters
 from .dehyphenation import Dehyphenator
+from .heading_styles import HeadingLook, heading_levels
 from .interrupted_sentences import rejoin_cut_sentences
-from .line_layout import PageLayout, body_style
-from .paragraphs import join_lines
-from .running_lines import drop_running_lines
-from .table_of_contents import drop_contents
+from .line_layout import BodyStyle, LineLayout, body_style
+from .model import Block, BlockKind, Box
+from .paragraphs import join_laid_out
+from .table_of_contents import contents_lines, without_leaders
+
+CELL_SEPARATOR = " | "
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """Cleaned page texts, and the indexes of pages that lost a table of contents."""
+class PlacedLine:
+    """A line of a page; `cells` are the texts of a row, one for a line of text. Layout and box are
+    None where only the text is known."""
 
-    pages: list[str]
+    cells: tuple[str, ...]
+    layout: LineLayout | None = None
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class CleanedPages:
+    """The blocks of each page, the indexes of pages that lost a table of contents, and the usual
+    type."""
+
+    pages: list[list[Block]]
     contents: list[int]
+    body: BodyStyle
 
 
-def clean_pages(texts: Sequence[str], layouts: Sequence[PageLayout] | None = None) -> Cleaned:
-    """Return raw page texts as prose: a blank line between paragraphs, headings alone. `layouts`
-    tell how the lines of each page stand on it."""
-    pages = drop_running_lines([normalize_characters(text) for text in texts])
-    pages, contents = drop_contents(pages)
-    body, dehyphenator = body_style(layouts or ()), Dehyphenator.of(pages)
-    each = layouts or [{}] * len(pages)
-    joined = [
-        join_lines(page, own, body, dehyphenator.join)
-        for page, own in zip(pages, each, strict=True)
+def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
+    """Return the lines of pages as blocks: paragraphs, headings, rows of tables, captions."""
+    cells = [[tuple(map(_clean_cell, line.cells)) for line in page] for page in pages]
+    texts = [[" ".join(own) for own in page] for page in cells]
+    dropped = contents_lines(texts)
+    body = body_style(
+        (text, line.layout)
+        for page, lines in zip(texts, pages, strict=True)
+        for text, line in zip(page, lines, strict=True)
+    )
+    hyphens = Dehyphenator.of(["\n".join(page) for page in texts])
+    blocks: list[list[Block]] = []
+    looks: list[list[HeadingLook | None]] = []
+    for page, own, drop in zip(pages, cells, dropped, strict=True):
+        chosen = [i for i in range(len(page)) if i not in drop]
+        lines = [
+            (without_leaders(CELL_SEPARATOR.join(filter(None, own[i]))).strip(), page[i].layout)
+            for i in chosen
+        ]
+        joined = join_laid_out(lines, body, hyphens.join)
+        blocks.append([])
+        looks.append([])
+        for found in joined:
+            sources = [page[chosen[i]] for i in found.lines]
+            text = found.text.replace("\ufffe", "-")
+            blocks[-1].append(Block(text, _kind(text, sources), box=_union(sources)))
+            looks[-1].append(_look(text, sources))
+    blocks = _with_headings(blocks, looks, body)
+    contents = [index for index, drop in enumerate(dropped) if drop]
+    return CleanedPages(rejoin_cut_sentences(blocks), contents, body)
+
+
+def text_lines(text: str) -> list[PlacedLine]:
+    """Return the lines of a text whose places are unknown."""
+    return [PlacedLine((line,)) for line in normalize_characters(text).split("\n")]
+
+
+def _clean_cell(text: str) -> str:
+    if text.isascii() and text.isprintable() and "  " not in text:  # most lines
+        return text.strip()
+    return normalize_characters(text).replace("\n", "")
+
+
+def _kind(text: str, sources: Sequence[PlacedLine]) -> BlockKind:
+    if any(len(line.cells) > 1 for line in sources):
+        return BlockKind.TABLE_ROW
+    return BlockKind.CAPTION if is_caption(text) else BlockKind.PARAGRAPH
+
+
+def _union(sources: Sequence[PlacedLine]) -> Box | None:
+    boxes = [line.box for line in sources if line.box is not None]
+    if not boxes:
+        return None
+    lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+    return min(lefts), min(bottoms), max(rights), max(tops)
+
+
+def _look(text: str, sources: Sequence[PlacedLine]) -> HeadingLook | None:
+    """Return how a block looks, as far as that may make it a heading; None for rows and for
+    blocks whose places are unknown."""
+    layouts = [line.layout for line in sources if line.layout is not None]
+    if not layouts or any(layout.is_row for layout in layouts):
+        return None
+    letters = sum(map(str.isalnum, text))
+    is_lead = len(layouts) == 1 and layouts[0].bold_letters >= letters - 1
+    return HeadingLook(
+        size=layouts[0].size,
+        is_bold=all(layout.is_bold for layout in layouts) or is_lead,
+        lines=len(layouts),
+        is_run_in=is_lead,
+    )
+
+
+def _with_headings(
+    pages: Sequence[Sequence[Block]],
+    looks: Sequence[Sequence[HeadingLook | None]],
+    body: BodyStyle,
+) -> list[list[Block]]:
+    levels = heading_levels([[block.text for block in page] for page in pages], looks, body)
+    return [
+        [
+            replace(block, kind=BlockKind.HEADING, level=level) if level else block
+            for block, level in zip(page, own, strict=True)
+        ]
+        for page, own in zip(pages, levels, strict=True)
     ]
-    return Cleaned(rejoin_cut_sentences([page.replace("\ufffe", "-") for page in joined]), contents)

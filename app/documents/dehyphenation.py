@@ -16,6 +16,10 @@ _CUT_WORD_PAIR = re.compile(
 _CONJUNCTIONS = frozenset("and or to nor und oder bis sowie bzw en of och eller og".split())
 _COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]+-[^\W\d_]+")
 
+# First parts that English writes with a hyphen; a word cut after one of them is a compound.
+_COMPOUND_HEADS = frozenset("well self non ex half high low long short full so ill much e".split())
+_MIN_COMPOUND_TAIL = 4  # letters: "self-ish" and "well-ing" are cut words
+
 
 @dataclass(frozen=True)
 class Dehyphenator:
@@ -37,16 +41,21 @@ class Dehyphenator:
 
     def join(self, head: str, hyphen: str, tail: str) -> str:
         """Return the word cut into `head` and `tail`: with a hyphen unless the document has the
-        joined word elsewhere, or a word of the same stem."""
+        joined word elsewhere, or a word of the same stem. A hyphen that stands for the second
+        part of a word, as in "two- and three-year", keeps its space."""
         word = (head + tail).lower()
         if tail in _CONJUNCTIONS and word not in self.words:
             return f"{head}- {tail}"
+        # A capital inside a word is the begin of another one: "Office-Paket".
+        if head[-1].islower() and tail[0].isupper():
+            return f"{head}-{tail}"
         # A stem must reach into the tail, else "well-known" would follow "wellness".
         stem = word[: max(len(head) + 3, len(word) - 3, 6)]
         if word in self.words or (len(tail) > 2 and stem in self.stems):
             return head + tail
         is_soft = hyphen == "\ufffe" and (head + tail).isalpha()
-        if not is_soft or f"{head}-{tail}".lower() in self.compounds:
+        is_fixed = head.lower() in _COMPOUND_HEADS and len(tail) >= _MIN_COMPOUND_TAIL
+        if not is_soft or is_fixed or f"{head}-{tail}".lower() in self.compounds:
             return f"{head}- {tail}" if tail in _CONJUNCTIONS else f"{head}-{tail}"
         # Most of PDFium's line-end hyphens are soft; two whole words are a compound.
         halves = {head.lower(), tail.lower()}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from longt5.text.headings import MAX_HEADING_CHARACTERS
 from longt5.text.prose import REMAINDER, is_caption, is_listing
 from longt5.text.sentences import contains_stop, ends_sentence
+
+from .model import Block
 
 _INTERRUPTED_END = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
 _FOOTNOTE = re.compile(
@@ -20,19 +23,26 @@ _MAX_BLOCKS_BETWEEN = 12  # in one sentence: a table and its notes; more is anot
 _MIN_CUT_WORDS = 10  # of a paragraph that goes on elsewhere; shorter ones are headings, cells
 _MAX_DIGIT_SHARE = 0.1  # of its words, where it holds no end of a sentence: else it is a row
 
-PageBlock = tuple[int, str]  # the index of its page, and a paragraph or rows
+PageBlock = tuple[int, Block]  # the index of its page, and a paragraph or rows
 
 
-def rejoin_cut_sentences(pages: Sequence[str]) -> list[str]:
-    """Return the page texts with sentences rejoined that are evidently cut: the paragraph ends
-    without a stop, one that begins with a small letter follows, and only notes, captions, tables
-    and fragments stand between. These go before the sentence on the page where it begins, and
-    after it on the next page."""
-    blocks = [(n, block) for n, page in enumerate(pages) for block in page.split("\n\n") if block]
+def rejoin_cut_paragraphs(paragraphs: Sequence[str]) -> list[str]:
+    """Return the paragraphs of one text with the sentences rejoined that are evidently cut."""
+    (blocks,) = rejoin_cut_sentences([[Block(paragraph) for paragraph in paragraphs]])
+    return [block.text for block in blocks]
+
+
+def rejoin_cut_sentences(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
+    """Return the blocks of pages with sentences rejoined that are evidently cut: the paragraph
+    ends without a stop, one that begins with a small letter follows, and only notes, captions,
+    tables and fragments stand between. These go before the sentence on the page where it begins,
+    and after it on the next page."""
+    blocks = [(n, block) for n, page in enumerate(pages) for block in page if block.text]
     found: list[PageBlock] = []
     at = 0
     while at < len(blocks):
-        end = _continuation(blocks, at) if _is_cut(blocks[at][1]) else None
+        own = blocks[at][1]
+        end = _continuation(blocks, at) if not own.level and _is_cut(own.text) else None
         if end is None:
             found.append(blocks[at])
             at += 1
@@ -41,16 +51,17 @@ def rejoin_cut_sentences(pages: Sequence[str]) -> list[str]:
         between = blocks[at + 1 : end]
         if first == last:
             # The rejoined block may be cut again.
-            blocks[at : end + 1] = [*between, (first, f"{head} {tail}")]
+            joined = replace(head, text=f"{head.text} {tail.text}")
+            blocks[at : end + 1] = [*between, (first, joined)]
             found += between
             at += len(between)
         else:
             found += [block for block in between if block[0] == first] + [(first, head)]
             blocks[at : end + 1] = [(last, tail), *(b for b in between if b[0] == last)]
-    texts: list[list[str]] = [[] for _ in pages]
+    kept: list[list[Block]] = [[] for _ in pages]
     for page, block in found:
-        texts[page].append(block)
-    return ["\n\n".join(own) for own in texts]
+        kept[page].append(block)
+    return kept
 
 
 def _is_cut(block: str) -> bool:
@@ -68,17 +79,17 @@ def _is_cut(block: str) -> bool:
 def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
     """Return the index of the block that continues the last sentence of the block at `at`."""
     for end in range(at + 1, min(len(blocks), at + 2 + _MAX_BLOCKS_BETWEEN)):
-        page, block = blocks[end]
+        page, block = blocks[end][0], blocks[end][1].text
         if page > blocks[at][0] + 1:
             return None
         if REMAINDER.match(block) and contains_stop(block):
-            between = [aside for _, aside in blocks[at + 1 : end]]
+            between = [aside.text for _, aside in blocks[at + 1 : end]]
             # A fragment alone is a heading, unless it is the rest of a page's header.
             is_cut = page > blocks[at][0] or any(
                 _is_outside_text(aside) or any(map(str.isdigit, aside)) for aside in between
             )
             return end if between and is_cut else None
-        if not _may_interrupt(block):
+        if blocks[end][1].level or not _may_interrupt(block):
             return None
     return None
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 LARGE_TYPE = 1.15  # times the size of the body; chosen by hand: type that large is a heading
 NEAR_MARGIN = 4  # type sizes: a full line of ragged text ends that near to its right margin
-_MAX_KEY_LETTERS = 120  # enough to tell long lines from each other
-_MIN_BODY_LETTERS = 21  # of a line that shows the usual type; shorter ones are headings, cells
+_MIN_BODY_CHARACTERS = 25  # of a line that shows the usual type; shorter ones are headings, cells
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,6 @@ class LineLayout:
     is_new_cell: bool = False
 
 
-PageLayout = Mapping[str, tuple[LineLayout, ...]]  # by line_key; equal lines have one each
-
-
 @dataclass(frozen=True)
 class BodyStyle:
     """The usual type size, line distance in type sizes (0 when unknown) and weight."""
@@ -50,24 +46,17 @@ class BodyStyle:
 
 
 def line_key(line: str) -> str:
-    """Return the letters and digits of a line, by which two readers of a page agree on it."""
+    """Return the letters and digits of a line, for counting and comparing."""
     text = unicodedata.normalize("NFKC", line).casefold()
-    return "".join(c for c in text if c.isalnum())[:_MAX_KEY_LETTERS]
+    return "".join(c for c in text if c.isalnum())
 
 
-def is_cut_key(key: str) -> bool:
-    """Return whether a line may have more letters than its key."""
-    return len(key) == _MAX_KEY_LETTERS
-
-
-def body_style(pages: Iterable[PageLayout]) -> BodyStyle:
+def body_style(lines: Iterable[tuple[str, LineLayout | None]]) -> BodyStyle:
     """Return the size and weight of most letters and the median distance of lines."""
     found = [
-        (line, len(key))
-        for page in pages
-        for key, equal in page.items()
-        for line in equal
-        if len(key) >= _MIN_BODY_LETTERS
+        (layout, len(text))
+        for text, layout in lines
+        if layout is not None and len(text) >= _MIN_BODY_CHARACTERS and not layout.is_row
     ]
     if not found:
         return BodyStyle()

@@ -194,7 +194,10 @@ BREAKS_ALWAYS = (
     BreakRule(
         "cut word",
         SAME_PARAGRAPH,
-        lambda p: CUT_WORD.search(p.before) is not None and p.continues_lowercase,
+        lambda p: (
+            CUT_WORD.search(p.before) is not None
+            and (p.continues_lowercase or (p.before[-2:-1].isdigit() and p.line[0].isdigit()))
+        ),
         LinePair("The har-", "bour is open."),
     ),
 )

@@ -1,4 +1,4 @@
-"""Tables of contents are removed from the pages of a document."""
+"""Tables of contents are found in the pages of a document."""
 
 from __future__ import annotations
 
@@ -28,24 +28,25 @@ _MIN_NUMBERS, _MIN_RISING_SHARE = 6, 0.85  # Arabic page numbers, and the share 
 _MAX_ENTRY_CHARACTERS, _MAX_FIRST_ENTRY = 149, 99  # a longer line is text
 
 
-def drop_contents(pages: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Return the page texts without tables of contents, and the indexes of pages that had one."""
-    cleaned: list[str] = []
-    found: list[int] = []
+def contents_lines(pages: Sequence[Sequence[str]]) -> list[set[int]]:
+    """Return for each page the indexes of its lines that belong to a table of contents."""
+    found: list[set[int]] = []
     early = max(_EARLY_PAGES, len(pages) // 5)
-    for index, page in enumerate(pages):
-        lines = page.split("\n")
+    for index, lines in enumerate(pages):
         drop = _leader_entries(lines) or (_numbered_entries(lines) if index < early else set())
         # The first lines of contents that go on from the page before need no title.
         if drop:
-            goes_on = found[-1:] == [index - 1]
-            found.append(index)
             drop |= {i for i in range(min(drop)) if CONTENTS_TITLE.match(lines[i])}
+            goes_on = bool(found and found[-1])
             if goes_on and not _has_text([line for i, line in enumerate(lines) if i not in drop]):
                 drop = set(range(len(lines)))
-        left = (_LONG_LEADERS.sub(" ", line) for i, line in enumerate(lines) if i not in drop)
-        cleaned.append("\n".join(left))
-    return cleaned, found
+        found.append(drop)
+    return found
+
+
+def without_leaders(line: str) -> str:
+    """Return a line without the dots or strokes to write on, as in a form."""
+    return _LONG_LEADERS.sub(" ", line)
 
 
 def _has_text(lines: Sequence[str]) -> bool:

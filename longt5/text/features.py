@@ -208,14 +208,15 @@ class Sentences:
 
     def _text_features(self) -> tuple[float, ...]:
         """Return how much the text reads like a story, its length, and its number of headings."""
+        size = max(1, len(self.spans))
         speech, people = (
             sum(kind.search(self.text[slice(*span)]) is not None for span in self.spans)
-            / len(self.spans)
+            / size
             for kind in (_SPEECH, _THIRD_PERSON)
         )
         is_story = min(1.0, speech / STORY_SPEECH), min(1.0, people / STORY_PEOPLE)
         headings = min(1.0, len(self.source.headings) / MANY_HEADINGS)
-        return *is_story, math.log(len(self.spans)) / 5, headings
+        return *is_story, math.log(size) / 5, headings
 
 
 def _unit(vector: Mapping[str, float]) -> dict[str, float]:

@@ -44,7 +44,7 @@ def test_summarize_streams_and_ends_with_the_result(client) -> None:
         "options",
         "summary",
         "sections",
-        "overview",
+        "by_section",
         "coverage",
         "warnings",
         "stopped",

@@ -13,7 +13,7 @@ from app.documents.headings import Section
 from app.documents.load import _page_warnings as document_warnings
 from app.documents.load import document_from_text
 from app.documents.model import OutlineItem
-from app.events import SectionSummary, Sentence, Summary
+from app.events import PartKind, SectionSummary, Sentence, Summary
 from app.evidence.coverage import (
     citations_per_page,
     cite_pages,
@@ -23,7 +23,8 @@ from app.evidence.coverage import (
     without_references,
 )
 from app.export.formats import export_text
-from app.export.shared import section_heading
+from app.export.shared import BY_SECTION_HEADING, section_heading
+from app.runs.run_state import DocumentState, RunState, SectionState
 from app.ui import render
 from app.ui.estimate import section_label
 from tests.conftest import paged
@@ -189,17 +190,23 @@ def test_a_single_page_has_no_map() -> None:
     assert "0 of 1 page read" in html and "strip" not in html and "legend" not in html
 
 
-def test_the_coverage_map_follows_the_overview() -> None:
-    from app.runs.run_state import DocumentState, RunState, SectionState
+def test_the_coverage_map_stands_between_the_answer_and_the_sections() -> None:
+    answer = SectionState((1, 40), committed="In all.")
+    section = SectionState((1, 40), kind=PartKind.SECTION, committed="Text.")
+    for parts in ([answer], [answer, section]):
+        state = RunState([DocumentState("a.pdf", parts, drawing((1,)))])
+        html = render.summary_html(state, False)
+        assert html.index("In all.") < html.index('class="strip')
+        assert ("Text." in html) == (BY_SECTION_HEADING in html) == (section in parts)
+        assert html.count('class="strip') == 1
+    assert html.index('class="strip') < html.index(BY_SECTION_HEADING) < html.index("Text.")
 
-    summary = replace(drawing((1,)), overview=(Sentence("In all.", (1,), ("1",)),))
-    board = RunState([DocumentState("a.pdf", [SectionState((1, 40), committed="Text.")], summary)])
-    html = render.summary_html(board, False)
-    assert html.index("In all.") < html.index('class="strip') < html.index("Text.")
-    board.documents[0].summary = replace(summary, overview=())
-    html = render.summary_html(board, False)
-    assert html.index("Text.") < html.index('class="strip')
-    assert html.count('class="strip') == 1
+
+def test_citations_of_sections_count_too() -> None:
+    summary = drawing((1,), (1, 2))
+    doubled = replace(summary, by_section=summary.sections)
+    assert citations_per_page(summary) == {1: 2, 2: 1}
+    assert citations_per_page(doubled) == {1: 4, 2: 2}
 
 
 def test_the_exported_map_marks_cited_pages() -> None:

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import unicodedata
-from dataclasses import replace
 from html import escape
 from io import BytesIO
 
@@ -19,7 +18,7 @@ from markdown_it import MarkdownIt
 from app.cli import build_parser
 from app.documents.load import document_from_text
 from app.documents.model import Document
-from app.events import SectionSummary, Sentence, Summary
+from app.events import PartKind, SectionSummary, Sentence, Summary
 from app.evidence.provenance import ModelIdentity, provenance_of, rerun_command
 from app.export.filenames import safe_filename
 from app.export.formats import EXPORT_FORMATS, export_bytes, export_collection, export_text
@@ -52,16 +51,96 @@ def summary_of(*texts: str, **changes) -> Summary:
 
 def test_markdown_has_title_sections_warnings_and_provenance() -> None:
     text = MarkdownWriter().whole(summary_of("One thing.", "Another."))
-    assert text.startswith("# Summary of report.pdf\n\n## Pages 1-3\n\nOne thing.\n\n## Pages 4-6")
+    assert text.startswith("# Summary of report.pdf\n\nOne thing.\n\nAnother.\n\n**Note**")
     assert "- Page 3 is a picture." in text
     assert text.rstrip().endswith(
         "9 pages; model bundled; length short. Made by a machine: check what matters."
     )
 
 
-def test_one_section_needs_no_heading() -> None:
-    assert "##" not in MarkdownWriter().whole(summary_of("One thing."))
-    assert "[Page" not in TextWriter().whole(summary_of("One thing."))
+def section_of(text: str, title: str = "", **changes) -> SectionSummary:
+    sentences = tuple(Sentence(f"{s}.", (4,), ("4",)) for s in text.rstrip(".").split(". "))
+    values = {"sentences": sentences, "title": title, **changes}
+    return SectionSummary((4, 6), text, 9, 9, **values)
+
+
+def test_paragraphs_of_the_answer_are_labelled_where_they_come_from_a_part() -> None:
+    parts = (
+        section_of("All rose.", from_summary=True),
+        section_of("Tides rose.", "2 Tides"),
+        section_of("It rained."),
+    )
+    summary = summary_of("x", sections=parts)
+    assert (
+        MarkdownWriter()
+        .whole(summary)
+        .startswith(
+            "# Summary of report.pdf\n\n**From the document’s own summary, pages 4-6**\n\n"
+            "All rose. (p. 4)\n\n**2 Tides, pages 4-6**\n\nTides rose. (p. 4)\n\n"
+            "It rained. (p. 4)\n\n"
+        )
+    )
+    assert "\n[2 Tides, pages 4-6]\nTides rose. (p. 4)\n\nIt " in TextWriter().whole(summary)
+
+
+def in_sections() -> Summary:
+    """A summary whose answer, sections and warnings can be told apart."""
+    answer = section_of("Alpha rose. Beta fell.")
+    sections = (
+        section_of("Gamma stayed. Delta left.", "1 Tides", kind=PartKind.SECTION),
+        section_of("Epsilon came.", kind=PartKind.SECTION),
+    )
+    return summary_of("Alpha rose. Beta fell.", sections=(answer,), by_section=sections)
+
+
+def paragraphs_of(summary: Summary, fmt: str, bullets: bool = False) -> list[str]:
+    """Return the paragraphs of an export, list items with a dash before them."""
+    data = export_bytes(summary, fmt, bullets)
+    if fmt != "docx":
+        text = data.decode("utf-8")
+        if fmt == "html":
+            text = re.sub("<li>", "\n- ", text[text.index("<main>") :])
+            text = re.sub("<[^>]+>", "\n", re.sub("</?span[^>]*>", "", text))
+        return [line for line in text.splitlines() if line.strip()]
+    paragraphs = docx.Document(BytesIO(data)).paragraphs
+    dash = {"List Bullet": "- "}
+    return [dash.get(p.style.name, "") + p.text.strip() for p in paragraphs if p.text.strip()]
+
+
+@pytest.mark.parametrize("fmt", EXPORT_FORMATS)
+@pytest.mark.parametrize("bullets", [False, True])
+def test_the_answer_stands_first_in_every_export(fmt: str, bullets: bool) -> None:
+    text = "\n".join(paragraphs_of(in_sections(), fmt, bullets))
+    words = ["Alpha rose.", "Beta fell.", "Gamma stayed.", "Delta left.", "Epsilon came."]
+    places = [text.rindex(word) for word in [*words, "Page 3 is a picture."]]
+    assert places == sorted(places)
+    if fmt == "json":
+        assert list(json.loads(text))[-7:-5] == ["sections", "by_section"]
+    else:
+        assert text.count("By section") == 1
+        heading = text.index("By section")
+        assert places[1] < heading < text.index("1 Tides, pages 4-6") < places[2]
+        assert places[3] < text.index("Pages 4-6") < places[4]
+        assert "By section" not in str(paragraphs_of(summary_of("One thing."), fmt, bullets))
+
+
+@pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
+def test_bullets_are_one_item_for_each_sentence(fmt: str) -> None:
+    said = ["Alpha rose.", "Beta fell.", "Gamma stayed.", "Delta left.", "Epsilon came."]
+    lines = paragraphs_of(in_sections(), fmt, bullets=True)
+    assert [line for line in lines if line.endswith("(p. 4)")] == [f"- {s} (p. 4)" for s in said]
+    plain = paragraphs_of(in_sections(), fmt)
+    assert not [line for line in plain if line.startswith("- ") and "(p. 4)" in line]
+
+
+@given(st.lists(st.text(alphabet="ab 1.#-_*<>~&;:/", min_size=1, max_size=20), min_size=1))
+def test_bullets_render_as_one_list_of_the_sentences(texts: list[str]) -> None:
+    texts = [" ".join(f"{text} end.".split()) for text in texts]
+    sentences = tuple(Sentence(text, (1,)) for text in texts)
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(MarkdownWriter(True).cited(sentences))
+    assert [t.type for t in tokens if t.level == 0] == ["bullet_list_open", "bullet_list_close"]
+    items = [t for t in tokens if t.type == "inline"]
+    assert ["".join(c.content for c in t.children) for t in items] == texts
 
 
 def test_text_has_no_markup_and_json_is_the_object() -> None:
@@ -217,18 +296,6 @@ def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> 
     for expected in ("pp. xi, 1", "4.3 million", "no passage supports this", read, *facts):
         assert expected in text, expected
     assert ("<b>why" in text) == (fmt in ("txt", "docx"))
-
-
-@pytest.mark.parametrize("fmt", ["md", "txt", "html", "docx"])
-def test_overview_has_a_heading(fmt: str) -> None:
-    summary = replace(full_summary(), overview=(Sentence("It rose.", (12,), ("xi",)),))
-    data = export_bytes(summary, fmt)
-    if fmt == "docx":
-        paragraphs = docx.Document(BytesIO(data)).paragraphs
-        names = [p.text for p in paragraphs if p.style.name.startswith("Heading")]
-    else:
-        names = re.findall(r"(?m)^(?:## |\[)([^\]\n]+)|<h2>([^<]+)<", data.decode("utf-8"))
-    assert "In short" in str(names) and "In short" not in export_text(full_summary(), "html")
 
 
 def test_provenance_command_repeats_the_run() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from app import errors
+from app.documents.characters import normalize_characters
+from app.documents.cleaning import clean_pages, text_lines
 from app.documents.load import require_text
-from app.documents.model import Document
+from app.documents.model import Document, join_blocks
+from app.documents.running_lines import drop_running_lines
 
 
 def refusal(
@@ -31,3 +34,12 @@ def refusal(
 def words(document: Document) -> str:
     """Return the words of a document on one line."""
     return " ".join(" ".join(page.text for page in document.pages).split())
+
+
+def clean_texts(texts: Sequence[str]) -> list[str]:
+    """Return page texts whose lines have no known places, cleaned."""
+    shown = list(map(normalize_characters, texts))
+    return [
+        join_blocks(page)
+        for page in clean_pages([*map(text_lines, drop_running_lines(shown))]).pages
+    ]

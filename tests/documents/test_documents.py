@@ -28,6 +28,7 @@ from app.documents.protocol import Failure, ReadProgress, decode_message, encode
 from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
 from app.documents.readers.pdf.page_image import find_passage
+from app.documents.readers.pdf.page_reader import PageReader
 from app.documents.selection import select_pages
 from app.evidence.coverage import coverage_of
 from tests.documents import make_pdfs
@@ -206,7 +207,7 @@ def test_imprint_and_acknowledgements_are_left_out_with_a_warning(load) -> None:
     assert [page.text for page in document.pages[1:4]] == ["", "", ""]
     assert [page.status for page in document.pages[:5]] == ["ok", *["skipped"] * 3, "ok"]
     said = "Left out: imprint, licence or acknowledgements (pages 2-4)."
-    assert tuple(map(str, document.warnings)) == (said,)
+    assert said in map(str, document.warnings)
     assert coverage_of(document, (), None)[:3] == ((1, "read"), (2, "imprint"), (3, "imprint"))
     assert msgspec.convert(json.loads(json.dumps(asdict(document))), Document) == document
     with pytest.raises(errors.EmptyFile, match="only text that is left out .* an imprint"):
@@ -259,25 +260,20 @@ def test_the_better_reading_wins(first, second, wins) -> None:
     assert quality.better_text(first, second) == {"first": first, "second": second}[wins]
 
 
-def test_engines_are_chosen_page_by_page(monkeypatch, tmp_path) -> None:
+def test_pypdf_is_asked_where_pdfium_reads_nothing_of_use(monkeypatch, tmp_path) -> None:
     path = tmp_path / "mixed.pdf"
     pages = [PROSE, PROSE.replace("miller", "baker"), PROSE.replace("miller", "smith")]
     path.write_bytes(text_pdf(pages))
-    real = pypdf.PageObject.extract_text
-    calls = []
-
-    def stub(self, *args, **kwargs):
-        calls.append(1)
-        found = real(self, *args, **kwargs)
-        if len(calls) == 1:
-            raise ValueError("damaged")
-        return found.replace(" ", "") if len(calls) == 2 else found + "\nOnly pypdf says this."
-
-    monkeypatch.setattr(pypdf.PageObject, "extract_text", stub)
+    real = PageReader._by_pdfium
+    monkeypatch.setattr(PageReader, "_by_pdfium", lambda self, n: None if n == 1 else real(self, n))
+    asked = []
+    extract = pypdf.PageObject.extract_text
+    monkeypatch.setattr(
+        pypdf.PageObject, "extract_text", lambda *a, **k: (asked.append(1), extract(*a, **k))[1]
+    )
     found = pdf.read_pdf(ReadRequest(str(path), "mixed.pdf", "pdf"), lambda *_: None).pages
-    assert [page.status for page in found] == ["ok"] * 3
+    assert [page.status for page in found] == ["ok"] * 3 and len(asked) == 1
     assert "The miller counted" in found[0].text and "The baker counted" in found[1].text
-    assert found[2].text.endswith("Only pypdf says this.")
 
 
 @pytest.mark.parametrize("language", ["english", "german", "chinese", "code", "title", "numbers"])

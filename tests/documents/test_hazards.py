@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from app import errors
 from app.documents import child, limits
 from app.documents.characters import strip_controls
-from app.documents.cleaning import clean_pages
 from app.documents.encoding import decode_text
 from app.documents.load import document_from_text, load_document, require_text
 from app.documents.model import Document, Page, ReadRequest
@@ -31,6 +30,7 @@ from app.documents.readers.pdf import quality
 from app.documents.readers.pdf import reader as pdf
 from app.summary.chunking import chunk_document, join_pages
 from tests.documents import make_formats, make_pdfs
+from tests.documents.helpers import clean_texts
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at, text_pdf
 from tests.tools import fuzz_documents
 
@@ -362,9 +362,9 @@ def test_h12_utf8_is_never_guessed(content) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=4))
 def test_h12_cleaning_keeps_pages_and_leaves_no_controls(texts) -> None:
-    cleaned = clean_pages(texts)
-    assert len(cleaned.pages) == len(texts)
-    assert not any("\x00" in page or "\x1b" in page for page in cleaned.pages)
+    cleaned = clean_texts(texts)
+    assert len(cleaned) == len(texts)
+    assert not any("\x00" in page or "\x1b" in page for page in cleaned)
 
 
 # H13, H14: markup and instructions in the text are text

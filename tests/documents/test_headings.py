@@ -33,7 +33,7 @@ def test_sections_of_a_pdf_follow_its_bookmarks() -> None:
         "number": 4,
         "title": "2 The plan and the people",
         "pages": [8, 9],
-        "words": 662,
+        "words": 680,
     }
     assert [f["pages"][0] for f in found] == sorted(f["pages"][0] for f in found)
 

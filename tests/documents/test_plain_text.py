@@ -12,10 +12,9 @@ from app import errors
 from app.documents import limits
 from app.documents import load as documents
 from app.documents.characters import normalize_characters, strip_controls
-from app.documents.cleaning import clean_pages
 from app.documents.encoding import decode_text
 from tests.documents import make_pdfs
-from tests.documents.helpers import refusal, words
+from tests.documents.helpers import clean_texts, refusal, words
 from tests.documents.make_pdfs import PROSE
 
 
@@ -58,7 +57,7 @@ def test_halves_of_surrogate_pairs_are_removed(load) -> None:
     """No file, hash or terminal takes them."""
     document = documents.document_from_text("A stray \ud800half of a pair.")
     assert document.pages[0].text == "A stray half of a pair."
-    assert clean_pages(["A stray \udfffhalf of a pair."]).pages == ["A stray half of a pair."]
+    assert clean_texts(["A stray \udfffhalf of a pair."]) == ["A stray half of a pair."]
     data = make_pdfs.unicode_pdf(PROSE.replace("mill", "\ud800mill").split("\n"))
     assert "kitchen of the" in words(load(data)) and words(load(data)).encode()
 

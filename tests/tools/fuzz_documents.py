@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 
 from app.documents import limits
 from app.documents.characters import strip_controls
-from app.documents.cleaning import clean_pages
 from app.documents.encoding import decode_text
 from app.documents.load import load_document
 from app.documents.model import Document, Page
 from app.errors import AppError
 from app.summary.chunking import chunk_document, join_pages
 from tests.documents import make_formats, make_pdfs
+from tests.documents.helpers import clean_texts
 from tests.documents.make_pdfs import PROSE, text_pdf
 
 PAGE = (
@@ -259,7 +259,7 @@ def run_texts(seed: int, found: Found, examples: int = 60) -> None:
     )
     def each(texts: list[str | bytes], window: int) -> None:
         decoded = [decode_text(t)[0] if isinstance(t, bytes) else strip_controls(t) for t in texts]
-        cleaned = clean_pages(decoded).pages
+        cleaned = clean_texts(decoded)
         assert len(cleaned) == len(texts), "pages lost in cleaning"
         assert not any("\x00" in page or "\x1b" in page for page in cleaned), "controls left"
         pages = tuple(Page(n, str(n), t, "ok") for n, t in enumerate(cleaned, 1))

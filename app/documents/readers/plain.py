@@ -15,7 +15,7 @@ from .. import limits
 from ..characters import normalize_characters, strip_controls
 from ..dehyphenation import Dehyphenator
 from ..encoding import decode_raw_text
-from ..interrupted_sentences import rejoin_cut_sentences
+from ..interrupted_sentences import rejoin_cut_paragraphs
 from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, ReadRequest
 from ..paragraphs import join_lines
 from .blocks import losses_of, pack_blocks, pages_of_parts, paragraphs_of
@@ -89,8 +89,9 @@ def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss
 def prose_blocks(lines: Sequence[str]) -> list[Block]:
     """Return the paragraphs and rows of wrapped lines."""
     text = "\n".join(map(normalize_characters, _set_apart(lines)))
-    (joined,) = rejoin_cut_sentences([join_lines(text, join_word=Dehyphenator.of([text]).join)])
-    return [part for block in paragraphs_of(joined) for part in _with_kind(block)]
+    joined = join_lines(text, join_word=Dehyphenator.of([text]).join).replace("\ufffe", "-")
+    paragraphs = "\n\n".join(rejoin_cut_paragraphs(joined.split("\n\n")))
+    return [part for block in paragraphs_of(paragraphs) for part in _with_kind(block)]
 
 
 def _left_out(what: str) -> AppWarning:

@@ -21,6 +21,8 @@ _COMPLETE_SHARE = 0.98  # of the letters that a reading without glued words must
 _SCORE_NOISE = 0.02  # a smaller difference of scores keeps the first reading
 
 _GLYPH_NAME = re.compile(r"/(?:g|G|c|C|uni|cid|glyph|a)\d{1,5}\b|\(cid:\d+\)")
+# No page without any of these is garbled: long words, glyph names, controls, letters alone.
+_DOUBTFUL = re.compile(r"[^\W\d_]{19}|/[a-zA-Z]+\d|\(cid|[\x00-\x08\x0e-\x1f\x7f]|(?:\b\w ){6}")
 _CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SPACELESS_SCRIPT = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
@@ -32,7 +34,8 @@ def _without_marks(text: str) -> str:
     take them for gaps between words, and Hindi, Tamil or pointed Hebrew is full of them."""
     if text.isascii():
         return text
-    return "".join(char for char in text if unicodedata.category(char)[0] != "M")
+    marks = [char for char in set(text) if unicodedata.category(char)[0] == "M"]
+    return text.translate(dict.fromkeys(map(ord, marks))) if marks else text
 
 
 def _letter_runs(text: str) -> list[str]:
@@ -49,7 +52,7 @@ def bad_share(text: str) -> float:
     """Return the share of characters that no writer typed: replacement, private use, control."""
     if not text:
         return 0.0
-    bad = sum(1 for c in text if c not in "\n\r\t\f" and _is_bad(c))
+    bad = sum(text.count(c) for c in set(text) if c not in "\n\r\t\f" and _is_bad(c))
     return bad / len(text)
 
 
@@ -89,6 +92,8 @@ def glyph_share(text: str) -> float:
 
 def is_garbled(text: str) -> bool:
     """Return whether the text would be nonsense to a reader."""
+    if text.isascii() and not _DOUBTFUL.search(text):
+        return False
     return (
         glued_share(text) > _MAX_GLUED_SHARE
         or glyph_share(text) > _MAX_GLYPH_SHARE

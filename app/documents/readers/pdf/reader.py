@@ -1,11 +1,11 @@
-"""PDFs are extracted: pypdf and PDFium both read, the better text of each page is cleaned."""
+"""PDFs are extracted: pages are read by their geometry, cleaned together, and losses named."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +15,27 @@ import pypdfium2
 from ....errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
 from ....warning import AppWarning, WarningKind
 from ....wording import capital, places
-from ... import limits
-from ...cleaning import Cleaned, clean_pages
-from ...headings import MIN_LEVEL_HEADINGS, headings_in_text
-from ...line_layout import PageLayout
+from ... import limits, running_lines
+from ...cleaning import CleanedPages, PlacedLine, clean_pages, text_lines
 from ...model import (
     Block,
+    BlockKind,
     Extracted,
     ExtractedPage,
+    Loss,
+    LossKind,
     OnProgress,
     OutlineItem,
-    PageStatus,
     ReadRequest,
 )
 from . import ocr as ocr_engine
-from . import quality
-from .heading_by_type_size import outline_by_type_size
-from .layout import page_layout
+from .furniture import drop_running_lines
+from .lines import PageLines
+from .outline import best_outline
+from .page_model import placed_lines
+from .page_reader import PageReader, RawPage
 
-_TYPE_OVER_WORDS = 1.5  # times the headings found by words: from there those by type are taken
 _MIN_PICTURE_SHARE = 0.2  # of a page without text, that is no logo; chosen by hand
-
-
-@dataclass(frozen=True)
-class RawPage:
-    """Raw text of one page, its status, and the layout of its lines."""
-
-    text: str
-    status: PageStatus
-    layout: PageLayout
 
 
 def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
@@ -51,78 +43,151 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     PasswordNeeded, WrongPassword, TooLong."""
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(Path(request.path), request.password, request.name)
+    _refuse_containers(reader, pdfium, request.name)
     labels = _page_labels(reader, total)
     on_progress(0, total)
+    page_reader = PageReader(reader, pdfium)
     pages: list[RawPage] = []
     ocr = _OcrPages(pdfium) if request.ocr else None
     characters = 0
     for index in range(total):
-        page = read_page(reader, pdfium, index)
+        page = page_reader.read(index)
         pages.append(ocr.better(page, index) if ocr else page)
-        characters += len(pages[-1].text)
+        characters += pages[-1].characters
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
             raise limits.too_many_characters(request.name)
         on_progress(index + 1, total)
+    running = drop_running_lines([page.lines or _no_lines() for page in pages], labels)
     cleaned = _clean(pages)
-    if hidden := _pictures_under_headers(pdfium, pages, cleaned):
-        for index in hidden:
-            pages[index] = RawPage("", "scanned", {})
-            pages[index] = ocr.better(pages[index], index) if ocr else pages[index]
+    hidden = _pictures_under_headers(pdfium, pages, cleaned)
+    for index in hidden:
+        pages[index] = RawPage("scanned")
+        pages[index] = ocr.better(pages[index], index) if ocr else pages[index]
+    if hidden:
         cleaned = _clean(pages)
     return Extracted(
         unit="page",
         pages=_extracted_pages(labels, cleaned, pages),
-        outline=_best_outline(_file_outline(reader, total), cleaned, pages),
+        outline=best_outline(_file_outline(reader, total), cleaned.pages),
         contents=tuple(index + 1 for index in cleaned.contents),
         notes=ocr.warnings(labels) if ocr else (),
+        losses=_losses(pages, pdfium),
+        coverage=_coverage(pages, running),
     )
 
 
-def _clean(pages: Sequence[RawPage]) -> Cleaned:
-    return clean_pages(
-        [page.text if page.status == "ok" else "" for page in pages],
-        [page.layout for page in pages],
+def _no_lines() -> PageLines:
+    return PageLines([], 0.0, 0.0, 0)
+
+
+def _refuse_containers(
+    reader: pypdf.PdfReader | None, pdfium: pypdfium2.PdfDocument | None, name: str
+) -> None:
+    """Raise NotReadable for a form whose pages only Adobe's programs draw, and for a portfolio of
+    other files."""
+    if pdfium is not None and pdfium.get_formtype() == pypdfium2.raw.FORMTYPE_XFA_FULL:
+        raise NotReadable(
+            f"“{name}” is a dynamic XFA form, which only Adobe's programs can show: print it to a "
+            "new PDF there."
+        )
+    try:
+        is_portfolio = reader is not None and "/Collection" in reader.root_object
+    except Exception:  # a damaged catalogue has no portfolio
+        is_portfolio = False
+    if is_portfolio:
+        raise NotReadable(
+            f"“{name}” is a portfolio, a PDF that only holds other files: save these from it and "
+            "choose them."
+        )
+
+
+def _clean(pages: Sequence[RawPage]) -> CleanedPages:
+    """Return the blocks of all pages."""
+    found: list[Sequence[PlacedLine]] = []
+    plain = running_lines.drop_running_lines(
+        [
+            "\n".join(line.cells[0] for line in page.placed()) if page.status == "ok" else ""
+            for page in pages
+        ]
     )
+    for page, text in zip(pages, plain, strict=True):
+        if page.status != "ok":
+            found.append(())
+        elif page.lines is not None:
+            found.append(placed_lines(page.lines))
+        else:
+            found.append(text_lines(text))
+    return clean_pages(found)
 
 
 def _extracted_pages(
-    labels: Sequence[str], cleaned: Cleaned, pages: Sequence[RawPage]
+    labels: Sequence[str], cleaned: CleanedPages, pages: Sequence[RawPage]
 ) -> tuple[ExtractedPage, ...]:
-    """Return the cleaned pages, a block for each paragraph. A page with nothing but its running
+    """Return the cleaned pages with the comments on them. A page with nothing but its running
     header or a table of contents is empty."""
     found = []
-    for number, (label, text, page) in enumerate(zip(labels, cleaned.pages, pages, strict=True), 1):
-        status = "empty" if page.status == "ok" and not text else page.status
-        paragraphs = text.split("\n\n") if text else []
-        blocks = tuple(Block(paragraph, page=number) for paragraph in paragraphs)
-        found.append(ExtractedPage(label, status, blocks))
+    for number, (label, own, page) in enumerate(zip(labels, cleaned.pages, pages, strict=True), 1):
+        blocks = [replace(block, page=number) for block in own]
+        blocks += [
+            Block(f"Note: {text}", BlockKind.NOTE, page=number, box=box)
+            for text, box in page.notes.comments
+        ]
+        status = "empty" if page.status == "ok" and not blocks else page.status
+        found.append(ExtractedPage(label, status, tuple(blocks)))
     return tuple(found)
 
 
-def _best_outline(
-    outline: tuple[OutlineItem, ...], cleaned: Cleaned, pages: Sequence[RawPage]
-) -> tuple[OutlineItem, ...]:
-    """Return the outline of the file; where it is too short, the headings in larger type, if
-    these are many."""
-    if len(outline) >= MIN_LEVEL_HEADINGS:
-        return outline
-    by_type = outline_by_type_size(cleaned.pages, [page.layout for page in pages])
-    # Numbers and names are surer signs of a heading than type, where nearly all headings have them.
-    by_words = headings_in_text("\n\n".join(cleaned.pages))
-    is_enough = len(by_type) >= max(MIN_LEVEL_HEADINGS, _TYPE_OVER_WORDS * len(by_words))
-    return by_type if is_enough else outline
+def _losses(pages: Sequence[RawPage], pdfium: pypdfium2.PdfDocument | None) -> tuple[Loss, ...]:
+    """Return what was seen and left out, page by page."""
+    found: list[Loss] = []
+    for number, page in enumerate(pages, 1):
+        lines = page.lines
+        counts = {
+            LossKind.ANNOTATION: page.notes.left_out,
+            LossKind.LINE_NUMBER: page.line_numbers,
+        }
+        if lines is not None:
+            counts |= {
+                LossKind.HIDDEN_TEXT: _count_passages(lines.hidden),
+                LossKind.OFF_PAGE_TEXT: _count_passages(lines.outside),
+                LossKind.WATERMARK: _count_passages(lines.turned),
+                LossKind.NOTE_MARK: sum(line.marks for line in lines.lines),
+            }
+        found += [Loss(kind, number, count) for kind, count in counts.items() if count]
+    files = 0
+    if pdfium is not None:
+        files = max(pypdfium2.raw.FPDFDoc_GetAttachmentCount(pdfium.raw), 0)
+    return (*found, *([Loss(LossKind.EMBEDDED_FILE, None, files)] if files else []))
+
+
+def _count_passages(texts: Sequence[str]) -> int:
+    return sum(1 for text in texts if any(map(str.isalnum, text)))
+
+
+def _coverage(pages: Sequence[RawPage], running: Sequence[Sequence[str]]) -> float | None:
+    """Return the share of PDFium's characters that are in the text, running lines aside."""
+    seen = left_out = 0
+    for page, own in zip(pages, running, strict=True):
+        if page.lines is None:
+            continue
+        seen += page.lines.seen
+        left_out += sum(
+            map(len, (*page.lines.hidden, *page.lines.outside, *page.lines.turned, *own))
+        )
+    return max(0.0, round(1 - left_out / seen, 4)) if seen else None
 
 
 def _pictures_under_headers(
-    pdfium: pypdfium2.PdfDocument | None, pages: Sequence[RawPage], cleaned: Cleaned
+    pdfium: pypdfium2.PdfDocument | None, pages: Sequence[RawPage], cleaned: CleanedPages
 ) -> list[int]:
     """Return the indexes of pages with no text but a running header, and a picture that is no
     logo."""
     return [
         index
-        for index, (page, text) in enumerate(zip(pages, cleaned.pages, strict=True))
+        for index, (page, blocks) in enumerate(zip(pages, cleaned.pages, strict=True))
         if page.status == "ok"
-        and not text
+        and not blocks
+        and not page.notes.comments
         and index not in cleaned.contents
         and _picture_share(pdfium, index) >= _MIN_PICTURE_SHARE
     ]
@@ -167,7 +232,7 @@ class _OcrPages:
         if not text.strip():
             return page
         self._read.append(index + 1)
-        return RawPage(text, "ok", {})
+        return RawPage("ok", None, text)
 
     def warnings(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
         """Return warnings about the pages whose text is a guess, and those on which OCR failed."""
@@ -250,51 +315,6 @@ def _page_count(reader: pypdf.PdfReader | None) -> int:
         return len(reader.pages) if reader is not None else 0
     except Exception:  # a damaged page tree; PDFium rebuilds it
         return 0
-
-
-def read_page(
-    reader: pypdf.PdfReader | None, pdfium: pypdfium2.PdfDocument | None, index: int
-) -> RawPage:
-    """Return the better reading of the page at a 0-based index."""
-    first = _pypdf_text(reader, index)
-    second, has_picture, layout = _pdfium_text(pdfium, index)
-    if first is None and second is None:
-        return RawPage("", "failed", {})
-    text = quality.better_text(first, second)
-    if not text.strip():
-        return RawPage("", "scanned" if has_picture else "empty", {})
-    return RawPage(text, "garbled" if quality.is_garbled(text) else "ok", layout)
-
-
-def _pypdf_text(reader: pypdf.PdfReader | None, index: int) -> str | None:
-    if reader is None:
-        return None
-    try:
-        return reader.pages[index].extract_text()
-    except Exception:  # any damage to one page must not end the document
-        return None
-
-
-def _pdfium_text(
-    document: pypdfium2.PdfDocument | None, index: int
-) -> tuple[str | None, bool, PageLayout]:
-    """Return (text, does the page show a picture and no text?, layout of its lines)."""
-    if document is None or index >= len(document):
-        return None, False, {}
-    page = None
-    try:
-        page = document[index]
-        textpage = page.get_textpage()
-        text = textpage.get_text_bounded().replace("\x02", "\ufffe")  # a hyphen at a line's end
-        if text.strip():
-            return text, False, page_layout(textpage)
-        image = pypdfium2.raw.FPDF_PAGEOBJ_IMAGE
-        return text, next(iter(page.get_objects(filter=[image])), None) is not None, {}
-    except Exception:  # any damage to one page must not end the document
-        return None, False, {}
-    finally:
-        if page is not None:
-            page.close()
 
 
 def _page_labels(reader: pypdf.PdfReader | None, total: int) -> list[str]:

@@ -1,0 +1,463 @@
+"""The lines of a PDF page: characters become pieces of a line by their places, not their order."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .glyphs import Glyphs, TextStyle
+from .raised import RAISED, Piece, text_of_pieces
+
+# In type sizes where nothing else is said.
+_MAX_GAP = 1.6  # inside one line as PDFium reads it; wider gaps separate columns and cells
+_MAX_OVERLAP = 0.6  # of two letters of a line: kerning and accents step back less
+_MAX_SHIFT = 0.62  # up or down, of raised and lowered type; lines are set a size apart
+_SAME_BASELINE = 0.22  # pieces drawn apart that stand on one line
+_JOIN_GAP = 0.75  # between pieces that are drawn apart: words of a line; columns are further
+_WORD_GAP = 0.24  # between letters without a space in the file
+_LABEL_LETTERS, _LABEL_GAP = 5, 3.5  # of a bullet or number at a line's start
+_NUMBER_GAP = 0.4  # beside a number at the edge of a line, which may number the line
+_DOUBLE_SHIFT = 0.15  # by which letters drawn twice, to look bold, are apart
+_SET_OFF_GAP = 0.5  # after bold words at a line's start
+_TINY_SIZE = 2.0  # points: no letter of that size can be read
+_SPACES = frozenset((0, 9, 10, 13, 32, 160))
+_HYPHENS = frozenset((2, 0xAD, 0xFFFE))
+HYPHEN = "\ufffe"  # a hyphen at a line's end, as PDFium marks it
+
+
+@dataclass(slots=True)
+class Line:
+    """A piece of a line without wide gaps. Edges in points from the left and bottom of the upright
+    page; `baseline` likewise. `bold_letters` counts the letters in bold at its start, `letters`
+    all. `index` counts the lines in the order of the file. `marks` counts note marks left out."""
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    baseline: float
+    size: float
+    is_bold: bool
+    bold_letters: int
+    letters: int
+    index: int
+    marks: int = 0
+    begins_raised: bool = False
+    lead_gap: float = 0.0  # after the bold letters at its start
+
+
+@dataclass
+class PageLines:
+    """The lines of a page in the order of the file, its size when upright, how many quarters it is
+    turned, and the characters left out by reason."""
+
+    lines: list[Line]
+    width: float
+    height: float
+    turns: int
+    seen: int = 0
+    hidden: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Open:
+    """A line that is being read."""
+
+    pieces: list[Piece]
+    left: float
+    bottom: float
+    right: float
+    top: float
+    last: tuple[float, float]  # left and right edge of the last letter
+
+    @property
+    def is_number(self) -> bool:
+        """Return whether there are only digits so far."""
+        chars = self.pieces[0].chars
+        return len(self.pieces) == 1 and len(chars) < 5 and "".join(chars).isdecimal()
+
+
+Rectangle = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+def page_lines(
+    glyphs: Glyphs, shown: Rectangle, unseen: frozenset[int], is_scan: bool = False
+) -> PageLines:
+    """Return the lines of a page. `shown` is the part of the page that is seen, `unseen` the text
+    objects that are covered or white on white; text under a scan is read though nobody sees it."""
+    turns = _main_direction(glyphs)
+    boxes, falls = _upright(glyphs, turns)
+    corners = turn_rectangle(shown, turns)
+    page = PageLines([], corners[2], corners[3], turns)
+    reasons = _reasons(glyphs.styles, unseen, turns, is_scan)
+    builder = _LineBuilder(page, glyphs.styles)
+    edges = boxes[0::4], boxes[1::4], boxes[2::4], boxes[3::4]
+    is_inside = not any(reasons.values()) and _is_inside(edges, corners)
+    add = builder.add
+    for code, owner, left, top, right, bottom in zip(
+        glyphs.codes, glyphs.objects, *edges, strict=True
+    ):
+        if owner is None or code in _SPACES:
+            # PDFium's own hyphen at a line's end belongs to no text object.
+            if code in _HYPHENS:
+                builder.end_with_hyphen()
+            builder.has_space = True
+        elif is_inside:
+            add(code, owner, left, top, right, bottom, bottom + falls[owner])
+        else:
+            reason = reasons[owner]
+            x, middle = (left + right) / 2, (bottom + top) / 2
+            if not (corners[0] <= x <= corners[2] and corners[1] <= middle <= corners[3]):
+                reason = "outside"
+            if reason:
+                builder.leave_out(code, reason)
+            else:
+                add(code, owner, left, top, right, bottom, bottom + falls[owner])
+    builder.close()
+    page.seen = builder.seen
+    page.lines = list(_without_doubles(line for line in page.lines if line.text))
+    return page
+
+
+def _is_inside(edges: tuple[Sequence[float], ...], corners: Rectangle) -> bool:
+    """Return whether all letters lie on the part of the page that is seen."""
+    left, top, right, bottom = edges
+    return bool(left) and (
+        min(left) >= corners[0]
+        and max(right) <= corners[2]
+        and min(bottom) >= corners[1]
+        and max(top) <= corners[3]
+    )
+
+
+def _reasons(
+    styles: dict[int, TextStyle], unseen: frozenset[int], turns: int, is_scan: bool
+) -> dict[int, str]:
+    """Return for each text object the list of PageLines that takes it; "" for one to be read."""
+    found: dict[int, str] = {}
+    for owner, style in styles.items():
+        if style.turns != turns:
+            found[owner] = "turned"
+        elif not is_scan and (not style.is_drawn or owner in unseen or 0 < style.size < _TINY_SIZE):
+            found[owner] = "hidden"
+        else:
+            found[owner] = ""
+    return found
+
+
+class _LineBuilder:
+    """Puts letters together to lines, in the order of the file."""
+
+    def __init__(self, page: PageLines, styles: dict[int, TextStyle]) -> None:
+        self.has_space = False
+        self.seen = 0
+        self._page = page
+        self._styles = styles
+        self._line: _Open | None = None
+        self._owner: int | None = None
+        self._size = 1.0
+        self._bold = False
+        self._y = self._right = 0.0
+        self._chars: list[str] = []
+        self._reason = ""
+
+    def add(
+        self,
+        code: int,
+        owner: int,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        y: float,
+    ) -> None:
+        """Add a letter with the edges of its box and its baseline."""
+        self.seen += 1
+        size = self._size
+        gap = left - self._right
+        # Nearly all letters stand right after the one before, in the same type.
+        if owner == self._owner and -0.01 < y - self._y < 0.01 and -0.3 * size < gap < size:
+            if self.has_space or gap > _WORD_GAP * size:
+                if gap > _NUMBER_GAP * size:
+                    self._add_slowly(code, owner, left, top, right, bottom, y)
+                    return
+                self._chars.append(" ")
+                self.has_space = False
+            self._chars.append(chr(code))
+            self._right = right
+            return
+        self._add_slowly(code, owner, left, top, right, bottom, y)
+
+    def _add_slowly(
+        self,
+        code: int,
+        owner: int,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        y: float,
+    ) -> None:
+        if owner != self._owner:
+            style = self._styles[owner]
+            self._owner, self._size, self._bold = owner, style.size or 1.0, style.is_bold
+        size, line = self._size, self._line
+        char = HYPHEN if code in _HYPHENS else chr(code)
+        self._reason = ""
+        if line is not None:
+            self._settle(line)
+            place = _place_in(line, left, right, y, size)
+            is_far = place > _NUMBER_GAP * size and (line.is_number or place > size)
+            if place < 0 or (is_far and (line.is_number or 48 <= code <= 57)):
+                self.close()
+                line = None
+            else:
+                self._append(line, char, place, left, right, y)
+        if line is None:
+            piece = Piece(size, y, self._bold, [char], left, right)
+            line = self._line = _Open([piece], left, bottom, right, top, (left, right))
+        line.last = left, right
+        line.left, line.right = min(line.left, left), max(line.right, right)
+        line.bottom, line.top = min(line.bottom, bottom), max(line.top, top)
+        self._chars = line.pieces[-1].chars
+        self._y, self._right, self.has_space = y, right, False
+
+    def _append(
+        self, line: _Open, char: str, place: float, left: float, right: float, y: float
+    ) -> None:
+        """Append a letter to the last piece of a line, or begin another piece."""
+        piece = line.pieces[-1]
+        if self.has_space or place > _WORD_GAP * self._size:
+            piece.chars.append(" ")
+        is_same = piece.size == self._size and piece.bold == self._bold
+        if is_same and abs(piece.y - y) <= 0.04 * self._size:
+            piece.chars.append(char)
+            piece.right = right
+        else:
+            line.pieces.append(Piece(self._size, y, self._bold, [char], left, right))
+
+    def _settle(self, line: _Open) -> None:
+        """Take over the right edge that letters added fast have reached."""
+        if self._right > line.last[1]:
+            line.last = self._right, self._right
+            line.right = max(line.right, self._right)
+            line.pieces[-1].right = self._right
+
+    def leave_out(self, code: int, reason: str) -> None:
+        """Add a letter to one of the lists of what is left out."""
+        self.seen += 1
+        runs = getattr(self._page, reason)
+        if reason != self._reason:
+            runs.append("")
+        runs[-1] += chr(code)
+        self._reason = reason
+        self._owner = None
+        self.has_space = True
+
+    def end_with_hyphen(self) -> None:
+        """Add the hyphen at a line's end that PDFium took for a soft one."""
+        if self._line is not None:
+            self._line.pieces[-1].chars.append(HYPHEN)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._line is not None:
+            self._settle(self._line)
+            self._page.lines.append(_close(self._line, len(self._page.lines)))
+        self._line = None
+        owner = self._owner
+        self._y = math.nan if owner is None else self._y
+
+
+def _place_in(line: _Open, left: float, right: float, y: float, size: float) -> float:
+    """Return the gap between the last letter of a line and another; -1 where the letter is on
+    another line. Lines run in either direction."""
+    piece = line.pieces[-1]
+    big = max(size, piece.size)
+    base = max(line.pieces[0].y, piece.y), min(line.pieces[0].y, piece.y)
+    if y > base[0] + _MAX_SHIFT * big or y < base[1] - _MAX_SHIFT * big:
+        return -1.0
+    first, last = line.last
+    gap = left - last if left >= first or left > last - _MAX_OVERLAP * big else first - right
+    if gap > _MAX_GAP * big or gap < -_MAX_OVERLAP * big:
+        return -1.0
+    if left < first and gap > _JOIN_GAP * big:  # back by more than a letter of right-to-left text
+        return -1.0
+    return max(gap, 0.0)
+
+
+def _main_direction(glyphs: Glyphs) -> int:
+    """Return by how many quarters most letters are turned to the left."""
+    counts: Counter[int | None] = Counter()
+    uses = Counter(glyphs.objects)
+    for owner, style in glyphs.styles.items():
+        counts[style.turns] += uses[owner]
+    (turns, _), *_ = counts.most_common(1) or [(0, 0)]
+    return turns or 0
+
+
+def turn_rectangle(shown: Rectangle, turns: int) -> Rectangle:
+    """Return a rectangle after a page is turned so that its text is upright."""
+    left, bottom, right, top = shown
+    if turns == 1:
+        return bottom, -right, top, -left
+    if turns == 2:
+        return -right, -top, -left, -bottom
+    if turns == 3:
+        return -top, left, -bottom, right
+    return shown
+
+
+def _upright(glyphs: Glyphs, turns: int) -> tuple[Sequence[float], dict[int, float]]:
+    """Return boxes after the page is turned so that its text is upright, and for each text object
+    how far its baseline lies over the bottom of its boxes."""
+    boxes: Sequence[float] = glyphs.boxes
+    if turns:
+        turned: list[float] = []
+        for at in range(0, len(boxes), 4):
+            left, top, right, bottom = boxes[at : at + 4]
+            corners = turn_rectangle((left, bottom, right, top), turns)
+            turned += (corners[0], corners[3], corners[2], corners[1])
+        boxes = turned
+    falls = {
+        owner: turn_rectangle((x, y, x, y), turns)[1] - boxes[4 * index + 3]
+        for owner, (index, x, y) in glyphs.origins.items()
+    }
+    return boxes, falls
+
+
+def _close(line: _Open, index: int) -> Line:
+    """Return the line with its text and type: those of most of its letters."""
+    weight: Counter[tuple[float, float]] = Counter()
+    letters = bold = 0
+    for piece in line.pieces:
+        count = sum(map(str.isalnum, piece.chars))
+        weight[piece.size, piece.y] += max(len(piece.chars), 1)
+        letters += count
+        bold += count if piece.bold else 0
+    (size, baseline), _ = weight.most_common(1)[0]
+    text, marks = text_of_pieces(line.pieces, size, baseline)
+    text = text.replace("\x02", HYPHEN).replace("\xad", HYPHEN)
+    lead, lead_gap = _bold_lead(line.pieces)
+    return Line(
+        text=text,
+        left=line.left,
+        bottom=line.bottom,
+        right=line.right,
+        top=line.top,
+        baseline=baseline,
+        size=size,
+        is_bold=bold > 0 and bold >= 0.9 * letters,
+        bold_letters=0 if bold >= 0.9 * letters else lead,
+        letters=letters,
+        index=index,
+        marks=marks,
+        begins_raised=line.pieces[0].kind(size, baseline) == RAISED and len(line.pieces) > 1,
+        lead_gap=lead_gap / size,
+    )
+
+
+def _bold_lead(pieces: Sequence[Piece]) -> tuple[int, float]:
+    """Return how many letters and digits a line begins with in bold, and the gap after these. A
+    word in another type may be among them, where more than a space follows."""
+    count, found = 0, (0, 0.0)
+    for index, piece in enumerate(pieces):
+        if index and not piece.bold and pieces[index - 1].bold:
+            gap = piece.left - pieces[index - 1].right
+            if not found[0] or gap > _SET_OFF_GAP * piece.size:
+                found = count, gap
+        if not index and not piece.bold:
+            return 0, 0.0
+        count += sum(map(str.isalnum, piece.chars))
+    return found if found[0] else (count, 0.0)
+
+
+def _without_doubles(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield the lines without those drawn a second time at nearly the same place, to look bold or
+    as a shadow."""
+    seen: dict[str, list[Line]] = {}
+    for line in lines:
+        same = seen.setdefault(line.text, [])
+        near = max(_DOUBLE_SHIFT * line.size, 1.0)
+        if any(
+            abs(line.left - other.left) <= near and abs(line.baseline - other.baseline) <= near
+            for other in same
+        ):
+            continue
+        same.append(line)
+        yield line
+
+
+def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
+    """Return the lines grouped by baseline, from the top, each row from the left."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: -line.baseline):
+        last = rows[-1][0] if rows else None
+        if last is not None and last.baseline - line.baseline <= _SAME_BASELINE * max(
+            min(line.size, last.size), 1.0
+        ):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    for row in rows:
+        row.sort(key=lambda line: line.left)
+    return rows
+
+
+def join_pieces(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines with pieces of one line joined that the file draws apart: neighbours with no
+    more than a word's gap between, or a bullet or number and what it labels."""
+    found: list[Line] = []
+    for row in rows_of(lines):
+        is_leftward = sum(map(_is_right_to_left, row)) > 0
+        if is_leftward:
+            row.reverse()
+        current = row[0]
+        for line in row[1:]:
+            space = current.left - line.right if is_leftward else line.left - current.right
+            gap = space / max(current.size, line.size, 1.0)
+            is_label = current.letters <= _LABEL_LETTERS and len(current.text) <= _LABEL_LETTERS + 2
+            is_next = line.index == current.index + 1
+            limit = _JOIN_GAP if not is_next else _MAX_GAP
+            limit = _LABEL_GAP if is_label and is_next and line.letters > 3 else limit
+            if -_MAX_OVERLAP < gap <= limit:
+                current = _joined(current, line, gap > _WORD_GAP)
+            else:
+                found.append(current)
+                current = line
+        found.append(current)
+    found.sort(key=lambda line: line.index)
+    return found
+
+
+def _is_right_to_left(line: Line) -> bool:
+    """Return whether a line has more letters of Arabic, Hebrew and the like than others."""
+    found = sum("\u0590" <= char <= "\u08ff" or "\ufb1d" <= char <= "\ufefc" for char in line.text)
+    return 2 * found > line.letters
+
+
+def _joined(one: Line, two: Line, is_apart: bool) -> Line:
+    base = one if one.letters >= two.letters else two
+    is_bold = one.is_bold and two.is_bold
+    lead = one.letters if one.is_bold and not two.is_bold else one.bold_letters
+    return Line(
+        text=one.text + (" " if is_apart or one.text.endswith((" ", ".")) else "") + two.text,
+        left=min(one.left, two.left),
+        bottom=min(one.bottom, two.bottom),
+        right=max(one.right, two.right),
+        top=max(one.top, two.top),
+        baseline=base.baseline,
+        size=base.size,
+        is_bold=is_bold,
+        bold_letters=0 if is_bold else lead,
+        letters=one.letters + two.letters,
+        index=two.index if one.index + 1 == two.index else one.index,
+        marks=one.marks + two.marks,
+        begins_raised=one.begins_raised,
+        lead_gap=(two.left - one.right) / base.size if one.is_bold else one.lead_gap,
+    )

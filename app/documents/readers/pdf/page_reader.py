@@ -1,0 +1,119 @@
+"""One page of a PDF is read: PDFium's characters, and pypdf's text where these are doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdf
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from ...cleaning import PlacedLine, text_lines
+from ...model import PageStatus
+from . import quality
+from .annotations import PageNotes, page_notes
+from .furniture import drop_line_numbers
+from .glyphs import GlyphReader
+from .lines import PageLines, join_pieces, page_lines
+from .visibility import unseen_objects
+
+
+@dataclass
+class RawPage:
+    """A page before cleaning: its lines as PDFium has them, or `text` of another reader where
+    these are of no use; with form values, comments and the count of line numbers dropped."""
+
+    status: PageStatus
+    lines: PageLines | None = None
+    text: str = ""
+    notes: PageNotes = field(default_factory=PageNotes)
+    line_numbers: int = 0
+    has_picture: bool = False
+
+    @property
+    def characters(self) -> int:
+        """Return how many characters the page has, about."""
+        own = sum(len(line.text) for line in self.lines.lines) if self.lines else 0
+        return own + len(self.text)
+
+    def placed(self) -> Sequence[PlacedLine]:
+        """Return the lines whose places are unknown."""
+        return text_lines(self.text) if self.text else ()
+
+
+class PageReader:
+    """Reads the pages of an open document; either library may be missing."""
+
+    def __init__(
+        self, reader: pypdf.PdfReader | None, document: pypdfium2.PdfDocument | None
+    ) -> None:
+        self._reader = reader
+        self._document = document
+        self._glyphs = GlyphReader()
+        self._formenv: Any = None
+        if document is not None and document.get_formtype() != pdfium.FORMTYPE_NONE:
+            try:
+                document.init_forms()
+                self._formenv = document.formenv.raw if document.formenv else None
+            except Exception:  # a broken form: its values are read without it
+                self._formenv = None
+
+    def read(self, index: int) -> RawPage:
+        """Return the page at a 0-based index."""
+        page = self._by_pdfium(index)
+        text = "\n".join(line.text for line in page.lines.lines) if page and page.lines else ""
+        if page is not None and text.strip() and not quality.is_garbled(text):
+            return page
+        other = self._by_pypdf(index)
+        if page is None and other is None:
+            return RawPage("failed")
+        found = page or RawPage("empty")
+        best = quality.better_text(text, other)
+        if best.strip() and best != text:
+            status: PageStatus = "garbled" if quality.is_garbled(best) else "ok"
+            return RawPage(status, None, best, found.notes, 0, found.has_picture)
+        if text.strip():
+            found.status = "garbled"
+        elif not found.notes.comments:
+            found.status = "scanned" if found.has_picture else "empty"
+        return found
+
+    def _by_pypdf(self, index: int) -> str | None:
+        if self._reader is None:
+            return None
+        try:
+            return self._reader.pages[index].extract_text()
+        except Exception:  # any damage to one page must not end the document
+            return None
+
+    def _by_pdfium(self, index: int) -> RawPage | None:
+        if self._document is None or index >= len(self._document):
+            return None
+        page = None
+        try:
+            page = self._document[index]
+            textpage = page.get_textpage()
+            glyphs = self._glyphs.read(textpage)
+            if glyphs is None:  # a flood of characters: their text alone
+                return RawPage("ok", None, textpage.get_text_bounded().replace("\x02", "\ufffe"))
+            shown = page.get_cropbox()
+            unseen, is_scan = unseen_objects(page, glyphs, shown)
+            lines = page_lines(glyphs, shown, unseen, is_scan)
+            numbers = drop_line_numbers(lines)
+            lines.lines = join_pieces(lines.lines)
+            notes = page_notes(page, self._formenv, lines.lines)
+            lines.lines += notes.values
+            has_picture = not lines.lines and _has_picture(page)
+            return RawPage("ok", lines, "", notes, numbers, has_picture)
+        except Exception:  # any damage to one page must not end the document
+            return None
+        finally:
+            if page is not None:
+                page.close()
+
+
+def _has_picture(page: Any) -> bool:
+    image = pdfium.FPDF_PAGEOBJ_IMAGE
+    return next(iter(page.get_objects(filter=[image])), None) is not None

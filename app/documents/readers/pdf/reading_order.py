@@ -1,0 +1,164 @@
+"""The reading order of a page: columns by their white gutters, rows of tables elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from .lines import Line, rows_of
+
+_MIN_COLUMN_LINES = 3  # on each side of a gutter
+_MAX_CROSSING = 0.5  # share of the lines beside a gutter that may cross it elsewhere on the page
+_MIN_GUTTER = 5.0  # points
+_MIN_TEXT_LETTERS = 14  # of most lines of a column; the cells of a table have fewer
+_MIN_LONG_SHARE = 0.6
+_MAX_GUTTERS = 6  # candidates that are tried at one place
+_MAX_DEPTH = 12
+
+
+@dataclass(frozen=True)
+class Region:
+    """Rows of lines between the same margins, from the top; a row with several lines is one of a
+    table."""
+
+    rows: tuple[tuple[Line, ...], ...]
+
+
+def reading_order(lines: Sequence[Line]) -> list[Region]:
+    """Return the lines of a page as regions in the order in which they are read."""
+    return [region for region in _ordered(list(lines), 0) if region.rows]
+
+
+def _ordered(lines: list[Line], depth: int) -> Iterator[Region]:
+    if len(lines) > 2 * _MIN_COLUMN_LINES - 1 and depth < _MAX_DEPTH:
+        for gutter in _gutters(lines):
+            bands = _bands(lines, *gutter)
+            if any(band.is_columns for band in bands):
+                yield from _by_bands(bands, depth)
+                return
+    yield _rows(lines)
+
+
+def _rows(lines: Sequence[Line]) -> Region:
+    return Region(tuple(map(tuple, rows_of(lines))))
+
+
+@dataclass
+class _Band:
+    """Lines on both sides of a gutter, between lines that cross it; or crossing lines."""
+
+    left: list[Line]
+    right: list[Line]
+    crossing: list[Line]
+
+    @property
+    def is_columns(self) -> bool:
+        """Return whether the sides are read one after the other."""
+        left, right = self.left, self.right
+        if min(len(left), len(right)) < _MIN_COLUMN_LINES or not _are_beside(left, right):
+            return False
+        if _is_text(left) and _is_text(right):
+            return True
+        # The file itself writes one side after the other, and their lines are not rows.
+        is_apart = max(x.index for x in left) < min(x.index for x in right)
+        return is_apart and _aligned_share(left, right) < 0.5
+
+
+def _by_bands(bands: Sequence[_Band], depth: int) -> Iterator[Region]:
+    """Yield the regions of bands from the top; rows that follow each other are one region."""
+    plain: list[Line] = []
+    for band in bands:
+        if band.is_columns:
+            if plain:
+                yield from _ordered(plain, depth + 1)
+            plain = []
+            yield from _ordered(band.left, depth + 1)
+            yield from _ordered(band.right, depth + 1)
+        else:
+            plain += [*band.crossing, *band.left, *band.right]
+    if plain:
+        yield from (
+            _ordered(plain, depth + 1) if any(b.is_columns for b in bands) else iter([_rows(plain)])
+        )
+
+
+def _gutters(lines: Sequence[Line]) -> list[tuple[float, float]]:
+    """Return white vertical strips with lines on both sides, the clearest first."""
+    start = math.floor(min(line.left for line in lines))
+    width = math.ceil(max(line.right for line in lines)) - start + 1
+    if not 0 < width < 20_000:
+        return []
+    change = [0] * (width + 2)
+    for line in lines:
+        change[math.floor(line.left) - start] += 1
+        change[math.ceil(line.right) - start] -= 1
+    cover, count = [], 0
+    for step in change:
+        count += step
+        cover.append(count)
+    before, most = [], 0
+    for value in cover:
+        before.append(most)
+        most = max(most, value)
+    after, most = [0] * len(cover), 0
+    for x in range(len(cover) - 1, -1, -1):
+        after[x] = most
+        most = max(most, cover[x])
+    found: list[tuple[float, float, float]] = []
+    x = 0
+    while x < len(cover):
+        beside = min(before[x], after[x])
+        if beside < _MIN_COLUMN_LINES or cover[x] > _MAX_CROSSING * beside:
+            x += 1
+            continue
+        end = x
+        while end < len(cover) and cover[end] == cover[x]:
+            end += 1
+        if end - x >= _MIN_GUTTER:
+            found.append((cover[x] / beside, x + start, end + start))
+        x = end
+    found.sort(key=lambda gutter: (gutter[0], -min(gutter[2] - gutter[1], 30)))
+    return [(left, right) for _, left, right in found[:_MAX_GUTTERS]]
+
+
+def _bands(lines: Sequence[Line], left: float, right: float) -> list[_Band]:
+    """Return the lines as bands from the top: those that cross a gutter, and those beside it."""
+    bands = [_Band([], [], [])]
+    for row in rows_of(lines):
+        crossing = [line for line in row if line.left < left and line.right > right]
+        if crossing:
+            if bands[-1].left or bands[-1].right:
+                bands.append(_Band([], [], []))
+            bands[-1].crossing += row
+            continue
+        if bands[-1].crossing:
+            bands.append(_Band([], [], []))
+        middle = (left + right) / 2
+        for line in row:
+            side = bands[-1].left if line.left + line.right < 2 * middle else bands[-1].right
+            side.append(line)
+    return bands
+
+
+def _are_beside(left: Sequence[Line], right: Sequence[Line]) -> bool:
+    """Return whether two columns stand beside each other, rather than one below the other."""
+    top = min(max(x.top for x in left), max(x.top for x in right))
+    bottom = max(min(x.bottom for x in left), min(x.bottom for x in right))
+    return top > bottom
+
+
+def _is_text(lines: Sequence[Line]) -> bool:
+    """Return whether most letters stand in lines that are long enough for running text."""
+    long = [line.letters for line in lines if line.letters >= _MIN_TEXT_LETTERS]
+    is_enough = len(long) >= _MIN_COLUMN_LINES
+    return is_enough and sum(long) >= _MIN_LONG_SHARE * sum(line.letters for line in lines)
+
+
+def _aligned_share(left: Sequence[Line], right: Sequence[Line]) -> float:
+    """Return the share of the shorter side's lines that stand on a line of the other side."""
+    baselines = sorted(line.baseline for line in left)
+    size = median(line.size for line in right)
+    hits = sum(any(abs(line.baseline - y) < 0.2 * size for y in baselines) for line in right)
+    return hits / max(min(len(left), len(right)), 1)
