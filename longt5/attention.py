@@ -84,6 +84,15 @@ def bucket_bias(table: nn.Embedding, buckets: Tensor) -> Tensor:
     return F.embedding(buckets.to(table.weight.device), table.weight.float()).T
 
 
+class Embedding(nn.Embedding):
+    """A table of vectors; on the meta device its values are left out."""
+
+    def reset_parameters(self) -> None:
+        # There are none, and torch imports its whole compiler, for seconds, before it finds out.
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class LongAttention(Projections):
     """Encoder self-attention over a window and, in transient-global layers, over block sums.
 
@@ -96,10 +105,10 @@ class LongAttention(Projections):
         self.config, self.compiled, self.use_flex_attention = config, False, False
         if has_bias:
             buckets = config.relative_attention_num_buckets
-            self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
+            self.relative_attention_bias = Embedding(buckets, config.num_heads)
         if config.uses_globals:
             if has_bias:
-                self.global_relative_attention_bias = nn.Embedding(buckets, config.num_heads)
+                self.global_relative_attention_bias = Embedding(buckets, config.num_heads)
             self.global_input_layer_norm = RMSNorm(config)
 
     def geometry(self, mask: Tensor) -> Geometry:
@@ -171,7 +180,7 @@ class DecoderSelfAttention(Projections):
         self.config = config
         if has_bias:
             buckets = config.relative_attention_num_buckets
-            self.relative_attention_bias = nn.Embedding(buckets, config.num_heads)
+            self.relative_attention_bias = Embedding(buckets, config.num_heads)
 
     def bias(self, length: int) -> Tensor:
         """Return the bias of the distances ``query - key`` = 0 .. length-1: float32 [H, length]."""

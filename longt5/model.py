@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import generation, weights
-from .attention import CrossAttention, DecoderSelfAttention, LongAttention, RMSNorm, safe_linear
+from .attention import (
+    CrossAttention,
+    DecoderSelfAttention,
+    Embedding,
+    LongAttention,
+    RMSNorm,
+    safe_linear,
+)
 from .blocks import MASKED, mask_bias
 from .cache import DecoderCache
 from .config import LongT5Config, check_batch, check_mask
@@ -363,7 +370,7 @@ class LongT5PreTrainedModel(nn.Module):
     def __init__(self, config: LongT5Config) -> None:
         super().__init__()
         self.config = config
-        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.shared = Embedding(config.vocab_size, config.d_model)
         self.encoder = Encoder(config)
         if self.has_decoder:
             self.decoder = Decoder(config)

@@ -43,6 +43,8 @@ Tensors = dict[str, "Tensor | StoredTensor"]
 @torch.no_grad()
 def initialize(model: nn.Module) -> None:
     """Initialize as T5 does (Mesh TensorFlow): normal, by fan-in, times ``initializer_factor``."""
+    if next(model.parameters()).is_meta:  # no values yet; see Embedding
+        return
     config: LongT5Config = model.config  # type: ignore[assignment]
     inner, factor = config.inner_dim, config.initializer_factor
     std = {
@@ -185,6 +187,16 @@ def untie(model: LongT5PreTrainedModel) -> None:
     head.weight = nn.Parameter(model.shared.weight.detach().clone())
 
 
+def allocate(model: nn.Module, dtype: torch.dtype) -> None:
+    """Replace parameters on the meta device by uninitialized ones on the CPU.
+
+    Module.to_empty does the same, but makes torch import sympy, which takes a second.
+    """
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape, dtype=dtype)))
+
+
 def load_pretrained(
     cls: type[Any],
     folder_or_hub_id: str | Path,
@@ -208,7 +220,7 @@ def load_pretrained(
     config.check_shapes(_tensor_shapes(tensors), folder)
     with torch.device("meta"):
         model = cls(config)
-    model = model.to(kind).to_empty(device="cpu")
+    allocate(model, kind)
     if model.has_head:
         model.lm_head.weight = model.shared.weight
     assign_tensors(model, tensors)
