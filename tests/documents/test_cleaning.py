@@ -32,6 +32,8 @@ from app.documents.table_of_contents import contents_lines, without_leaders
 from tests.documents.helpers import clean_texts
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
 
+pytestmark = pytest.mark.usefixtures("no_child")
+
 EXAMPLE = Path(__file__).parents[2] / "assets" / "examples" / "merrow-report.pdf"
 
 

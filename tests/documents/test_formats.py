@@ -29,6 +29,8 @@ from app.summary.summarizer import Options
 from tests.documents import make_formats, new_formats
 from tests.documents.make_pdfs import PROSE, text_pdf
 
+pytestmark = pytest.mark.usefixtures("no_child")
+
 ROOT = Path(__file__).parents[2]
 
 

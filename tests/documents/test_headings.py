@@ -18,6 +18,8 @@ from app.errors import BadOption
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
 
+pytestmark = pytest.mark.usefixtures("no_child")
+
 
 def outlined(*entries: tuple[str, int, int], texts: tuple[str, ...]) -> Document:
     return replace(paged(*texts), outline=tuple(OutlineItem(*entry) for entry in entries))

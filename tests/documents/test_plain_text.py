@@ -17,6 +17,8 @@ from tests.documents import make_pdfs
 from tests.documents.helpers import clean_texts, refusal, words
 from tests.documents.make_pdfs import PROSE
 
+pytestmark = pytest.mark.usefixtures("no_child")
+
 
 def test_plain_text_keeps_its_words_in_parts(load) -> None:
     document = load(b"# Title\n\nOne *two* three.\n", "notes.txt")
