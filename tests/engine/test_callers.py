@@ -62,14 +62,14 @@ def same(got: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("outcome", [search, trained, checked])
-def test_the_default_dtype_changes_nothing(kind: torch.dtype, outcome) -> None:
-    _, ours = pair(scale=3.0, dropout_rate=0.5, **SHAPE)
-    expected = outcome(ours)
-    with default_dtype(kind):
-        got = outcome(ours)
-    same(got, expected)
+def test_the_default_dtype_changes_nothing(outcome) -> None:
+    expected = outcome(pair(scale=3.0, dropout_rate=0.5, **SHAPE)[1])
+    for kind in (torch.bfloat16, torch.float16, torch.float64):
+        _, ours = pair(scale=3.0, dropout_rate=0.5, **SHAPE)
+        with default_dtype(kind):
+            got = outcome(ours)
+        same(got, expected)
 
 
 @pytest.mark.parametrize("onednn", [True, False])
@@ -117,7 +117,7 @@ def test_a_compiled_model_gives_the_same_results() -> None:
     expected = ours(IDS, MASK, IDS[:, :7]).logits  # and all that is chosen once is chosen
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler says of what it leaves alone
-        got = torch.compile(ours)(IDS, MASK, IDS[:, :7]).logits
+        got = torch.compile(ours, backend="aot_eager")(IDS, MASK, IDS[:, :7]).logits
     torch.testing.assert_close(got, expected)
 
 

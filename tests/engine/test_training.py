@@ -279,10 +279,16 @@ def test_gradient_checkpointing_changes_nothing(data, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="nothing compiles without a compiler")
-def test_compiled_layers_change_nothing(data, tmp_path: Path) -> None:
+def test_compiled_layers_change_nothing(
+    data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nor do they stand in the way of the validation, which runs without gradients."""
-    plain = first_steps(data, tmp_path / "a", validate_every=2)
-    compiled = first_steps(data, tmp_path / "b", validate_every=2, compile=True)
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # starts no processes
+    # No batch of one pair, which is compiled once more, and one layer of each kind.
+    model = {**TINY["model"], "num_layers": 1}
+    changes = {"validate_every": 2, "batch_tokens": 100, "model": model}
+    plain = first_steps(data, tmp_path / "a", **changes)
+    compiled = first_steps(data, tmp_path / "b", compile=True, **changes)
     assert compiled == pytest.approx(plain, rel=1e-4)
 
 
