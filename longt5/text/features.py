@@ -210,8 +210,7 @@ class Sentences:
         """Return how much the text reads like a story, its length, and its number of headings."""
         size = max(1, len(self.spans))
         speech, people = (
-            sum(kind.search(self.text[slice(*span)]) is not None for span in self.spans)
-            / size
+            sum(kind.search(self.text[slice(*span)]) is not None for span in self.spans) / size
             for kind in (_SPEECH, _THIRD_PERSON)
         )
         is_story = min(1.0, speech / STORY_SPEECH), min(1.0, people / STORY_PEOPLE)

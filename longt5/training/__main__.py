@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError, positive, reason
+from ..text.words import count_words
 from . import recipe as recipes
 
 COMMANDS = {
@@ -59,6 +60,9 @@ def training_parser() -> argparse.ArgumentParser:
     )
     c.add_argument("--data", required=True, metavar="FILE_OR_DATASET")
     c.add_argument("--limit", type=positive, metavar="N", help="pairs (default: all)")
+    c.add_argument(
+        "--min-words", type=positive, metavar="N", help="only documents of so many words or more"
+    )
     c.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
     return p
 
@@ -69,7 +73,10 @@ def learn_salience(chosen: argparse.Namespace) -> None:
     from .corpus import read_records
 
     chosen.out.mkdir(parents=True, exist_ok=True)
-    salience.fit(read_records(chosen.data, chosen.limit, paired=True)).save(chosen.out)
+    records = read_records(chosen.data, chosen.limit, paired=True)
+    if chosen.min_words:
+        records = [r for r in records if count_words(r.document) >= chosen.min_words]
+    salience.fit(records).save(chosen.out)
 
 
 def train_model(chosen: argparse.Namespace) -> None:
