@@ -7,6 +7,7 @@ alone; only the oracle, an upper bound, chooses its own length.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..text.overlap import Growing
@@ -84,7 +85,17 @@ class _WordTokenizer:
 
 
 def _rank_with_sumy(method: Any, text: str, words: int) -> str:
-    """Summarize by a ranking of sumy, with its English stemmer and stop words."""
+    """Summarize by a ranking of sumy."""
+    spans, ranking = _sumy_ranking(method, text)
+    return _fill_to_length(text, list(spans), ranking, words)
+
+
+@lru_cache(maxsize=128)  # several lengths of one document in a row; a ranking is quadratic
+def _sumy_ranking(method: Any, text: str) -> tuple[tuple[Span, ...], tuple[int, ...]]:
+    """Return the candidates of a text, and their numbers by sumy's ranking, best first.
+
+    With its English stemmer and stop words.
+    """
     from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
     from sumy.nlp.stemmers import Stemmer
     from sumy.utils import get_stop_words
@@ -100,4 +111,4 @@ def _rank_with_sumy(method: Any, text: str, words: int) -> str:
         return infos
 
     summarizer(ObjectDocumentModel([Paragraph(sentences)]), keep)
-    return _fill_to_length(text, spans, ranking, words)
+    return tuple(spans), tuple(ranking)
