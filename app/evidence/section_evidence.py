@@ -13,7 +13,7 @@ from longt5.text.sentences import split_sentences
 from ..documents.language import document_language
 from ..documents.model import Chunk, Document
 from ..events import Sentence
-from .citations import Citer, find_passages
+from .citations import Citation, Citer, find_passages
 from .coverage import cite_pages, page_labels
 
 
@@ -77,15 +77,19 @@ class SectionEvidence:
 
     def _cite(self, sentence: str, shares: Sequence[float] | None) -> Sentence:
         """Return a sentence with its citation and flags; ``shares``: attention per passage."""
-        citation = self._citer.cite(sentence, shares)
-        labels = self._document.page_labels(citation.pages)
-        cited = self._document.page_facts(citation.pages)
+        pages, passages = self._locate(self._citer.cite(sentence, shares))
+        labels = self._document.page_labels(pages)
+        cited = self._document.page_facts(pages)
         flags = check(sentence, cited, self._document.facts, cite_pages(labels))
-        text = self._chunk.text
         return Sentence(
             sentence,
-            citation.pages,
+            pages,
             labels,
             tuple({"span": list(f.span), "kind": f.kind, "reason": f.reason} for f in flags),
-            tuple(text[p.start : p.end] for p in citation.passages),
+            passages,
         )
+
+    def _locate(self, citation: Citation) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Return the pages and the passages of the document that a citation stands for."""
+        text = self._chunk.text
+        return citation.pages, tuple(text[p.start : p.end] for p in citation.passages)

@@ -25,9 +25,9 @@ from .options import DECODING_OPTIONS, Options
 if TYPE_CHECKING:
     from longt5 import GenerationConfig
 
-# For models whose settings have no rule against repetition: with random weights, a third of the
-# 4-grams of a summary repeat earlier ones without it, and none with it; see
-# tests/tools/measure_repetition.py. The authors of summarization checkpoints set 3 as well.
+# For models whose settings have no rule against repetition: with random weights, most 4-grams of
+# a summary repeat earlier ones without it (tests/tools/measure_repetition.py). The authors of
+# summarization checkpoints set 3 as well.
 ADDED_NGRAM_SIZE = 3
 # The share of the target below which a text may not end. Higher, and a search is forced on past
 # the end of what the model has to say, where it rambles.

@@ -18,7 +18,8 @@ from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, InputSettings
 from longt5.text.features import FEATURES, Sentences
 from longt5.text.headings import heading_places
-from longt5.text.salience import SALIENCE_FILE, Ranking, Salience
+from longt5.text.plan import LONGEST, Planner
+from longt5.text.salience import SALIENCE_FILE, Salience
 from longt5.text.source import SourceText
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
@@ -67,10 +68,8 @@ def test_what_headings_say() -> None:
     ]
     source = SourceText.of(text)
     spans = [s for s in source.candidates if source.sentence(s).startswith(("The", "Some"))]
-    names = ("in_title", "good_heading", "poor_heading", "after_heading", "later")
-    rows = [
-        dict(zip(FEATURES, row, strict=True)) for row in Sentences(source, spans).features(True)
-    ]
+    names = ("in_title", "good_heading", "poor_heading", "after_heading")
+    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(source, spans).features()]
     assert [[row[name] for name in names[1:4]] for row in rows] == [
         [False, False, True],
         [False, False, False],
@@ -81,7 +80,6 @@ def test_what_headings_say() -> None:
     ]
     assert all(row["in_title"] > 0 for row in rows[::2])
     assert not any(row["in_title"] for row in rows[1::2])
-    assert all(row["later"] == 1 for row in rows)
 
 
 @pytest.mark.parametrize("width", [70, 400])
@@ -115,36 +113,25 @@ def test_likeness_is_symmetric_and_a_share(sentences) -> None:
             assert found.similarity(i, j) == pytest.approx(found.similarity(j, i))
 
 
-@pytest.mark.parametrize("words", [5, 20, 45, 500])
-def test_the_plan_has_the_length_and_its_order_is_the_cheapest(bundled, words: int) -> None:
-    ranking = bundled.rank(SOURCE, words)
-    sizes = [len(STORY[a:b].split()) for a, b in SPANS]
-    total = sum(sizes[i] for i in ranking.plan)
-    assert abs(total - words) <= max(sizes) or len(ranking.plan) in (1, len(SPANS))
-    said: set[int] = set()
-    for expected in sorted(ranking.plan):
-        prices = ranking.prices(said)
-        free = [i for i, price in enumerate(prices) if price == 0 and i not in said]
-        assert free == [expected]
-        said.add(expected)
-    left = set(range(len(SPANS))) - said
-    if left:  # then the best one that is left
-        assert min(ranking.prices(said)[i] for i in left) == 0
+SCORES = st.lists(st.floats(-5, 5), min_size=len(SPANS), max_size=len(SPANS))
 
 
-@given(st.lists(st.floats(-5, 5), min_size=9, max_size=9), st.integers(1, 200))
-def test_no_plan_begins_with_a_word_that_points_to_a_sentence_left_out(scores, words) -> None:
-    sentences = Sentences(SOURCE)
-    plan = Ranking(Salience((0.0,) * len(FEATURES)), sentences, scores, words).plan
-    assert plan and (len(plan) == 1 or min(plan) == 0 or not sentences.dangles[min(plan)])
+@given(SCORES, st.integers(1, 200))
+def test_a_plan_is_in_order_and_not_too_long(scores, words) -> None:
+    planner = Planner(Sentences(SOURCE), scores, 3.0)
+    plan = planner.choose(words)
+    assert plan and plan == sorted(set(plan))
+    total = sum(planner.words[i] for i in plan)
+    assert total <= LONGEST * words or len(plan) <= 2  # a sentence and one that it leans on
+    assert planner.spans(words) == [SPANS[i] for i in plan]
 
 
-def test_what_was_said_already_costs(bundled) -> None:
-    """The last sentence is the first one in other words: the plan has no two such."""
-    plain = replace(bundled, repetition=0.0).rank(SOURCE, 30)
-    wary = replace(bundled, repetition=50.0).rank(SOURCE, 30)
-    assert not {0, 8} <= wary.plan
-    assert sum(plain.scores[i] for i in plain.plan) >= sum(wary.scores[i] for i in wary.plan)
+@given(SCORES, st.integers(10, 60), st.integers(1, 3))
+def test_a_plan_has_at_most_so_many_sentences_and_none_said_before(scores, words, most) -> None:
+    planner = Planner(Sentences(SOURCE), scores, 3.0)
+    said = planner.choose(words)
+    more = planner.choose(words, range(1, len(SPANS)), said, most)
+    assert len(more) <= most and not {0, *said} & set(more)
 
 
 def test_it_lies_beside_the_weights(bundled, tmp_path) -> None:
@@ -166,7 +153,7 @@ def test_a_ranking_not_written_leaves_the_one_before(bundled, tmp_path, monkeypa
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError):
-        replace(bundled, strength=1.0).save(tmp_path)
+        replace(bundled, repetition=1.0).save(tmp_path)
     assert Salience.load(tmp_path) == bundled and len(list(tmp_path.iterdir())) == 1
 
 
@@ -184,7 +171,7 @@ def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
     assert command.main(["salience", "--data", str(data), "--out", str(tmp_path / "out")]) == 0
     learnt = Salience.load(tmp_path / "out")
     assert learnt is not None
-    assert learnt.rank(SourceText.of(records[0]["document"]), 10).plan == {7}
+    assert learnt.planner(SourceText.of(records[0]["document"])).choose(10) == [7]
 
 
 def test_a_ranking_that_is_none_is_said(tmp_path) -> None:
