@@ -35,7 +35,7 @@ class Headed(Protocol):
 
     @property
     def from_summary(self) -> bool:
-        """Whether it quotes the author's own summary."""
+        """True if it quotes the author's own summary."""
 
 
 def section_heading(section: Headed) -> str:

@@ -37,7 +37,7 @@ MIN_PARAGRAPH_WORDS = 40
 # A section's own summary: sentences, words, and its share of the section, at most.
 SECTION_SENTENCES, SECTION_WORDS, SECTION_SHARE = 3, 75, 1 / 5
 # A section with fewer words joins the next one: a sentence of it would be half of it.
-MIN_SECTION_WORDS = 120
+MIN_JOINED_WORDS = 120
 UNTITLED_SECTION_WORDS = 2000  # of the pieces of a text without headings: about five pages
 
 SPARE_TOKENS = 8  # beyond the plan: what a sentence may take more in another place
@@ -130,7 +130,7 @@ class ExtractivePlanner:
         ranges: list[tuple[int, int, list[str]]] = []
         pieces = [(s.start, s.end, s.title) for s in self._sections] or self._pieces()
         for start, end, title in pieces:
-            if ranges and count_words(text[ranges[-1][0] : ranges[-1][1]]) < MIN_SECTION_WORDS:
+            if ranges and count_words(text[ranges[-1][0] : ranges[-1][1]]) < MIN_JOINED_WORDS:
                 begin, _, titles = ranges.pop()
                 ranges.append((begin, end, [*titles, title]))
             else:

@@ -52,7 +52,7 @@ _POINTERS = (  # to the sentence before
     r"|ello|eso|esto)|Pero|Así|No obstante|Dich[oa]s?)\b"
 )
 LEANING_START = re.compile(rf"[“\"‘'(]?(?:{_POINTERS})")
-_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|several|some|the following|\d{1,2})"
+_COUNT = r"(?:two|three|four|five|six|seven|eight|nine|ten|several|some|the following|\d{1,2})"
 _ANNOUNCED = (
     r"(?:reasons?|reservations?|ways|steps|points|things|questions|parts|categories|types|kinds"
     r"|factors|issues|options|examples|conditions|requirements|rules|principles|approaches|cases"
@@ -67,8 +67,8 @@ ELSEWHERE = re.compile(
     r"|(?:above|below)[.,;:)]|the (?:above|following|previous|preceding|next)\b"
     r"|(?:section|chapter|clause|paragraph|item|step|line|page|abschnitt|kapitel) \d"
     r"|folgende[rnms]?|oben|unten|ci-dessous|ci-dessus|suivante?s?|siguientes?)\b"
-    rf"|:$|\?[”\"’)]?$|\b{_NUMBER} (?:\w+ )?{_ANNOUNCED}[.:]?$"
-    rf"|\b(?:with|for|in|are|has|have|of|identif\w+|consider) {_NUMBER} (?:\w+ )?{_ANNOUNCED}\b"
+    rf"|:$|\?[”\"’)]?$|\b{_COUNT} (?:\w+ )?{_ANNOUNCED}[.:]?$"
+    rf"|\b(?:with|for|in|are|has|have|of|identif\w+|consider) {_COUNT} (?:\w+ )?{_ANNOUNCED}\b"
     r"(?!.*(?::|;|\bfirst\b|\(1\)|\(a\)|, and ))",
     re.IGNORECASE,
 )

@@ -86,10 +86,10 @@ _TITLES = {
         r"|(?:foot|end)notes"
     ),
 }
-_NUMBER = r"(?:#{1,6}\s*)?(?:(?:chapter|section|part|kapitel|teil|chapitre|capítulo)\s+)?"
-_NUMBER += r"(?:(?:\d{1,3}(?:\.\d{1,2})*|[IVX]{1,5}|[A-Z])[.:)]?\s+)?"
+_PART_NUMBER = r"(?:#{1,6}\s*)?(?:(?:chapter|section|part|kapitel|teil|chapitre|capítulo)\s+)?"
+_PART_NUMBER += r"(?:(?:\d{1,3}(?:\.\d{1,2})*|[IVX]{1,5}|[A-Z])[.:)]?\s+)?"
 _TITLE_ROLES = [
-    (role, re.compile(rf"{_NUMBER}(?:{titles})\s*[.:]?$", re.IGNORECASE))
+    (role, re.compile(rf"{_PART_NUMBER}(?:{titles})\s*[.:]?$", re.IGNORECASE))
     for role, titles in _TITLES.items()
 ]
 # The label of a paragraph: "SUMMARY: The agency proposes ...", "Abstract—We show ...".

@@ -39,7 +39,7 @@ _FONT_CODE_PAGES = {  # by \fcharset
     163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
     238: "cp1250",
 }  # fmt: skip
-_MAX_DEPTH = 2_000  # of groups; bounds the memory of a hostile file
+_MAX_GROUPS = 2_000  # of groups; bounds the memory of a hostile file
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _Reader:
 
     def _enter_or_leave(self, brace: bytes) -> None:
         if brace == b"{":
-            if len(self.stack) < _MAX_DEPTH:
+            if len(self.stack) < _MAX_GROUPS:
                 self.stack.append(self.state)
         elif self.stack:
             self.state = self.stack.pop()

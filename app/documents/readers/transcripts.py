@@ -25,7 +25,7 @@ _TSV_ROW = re.compile(r"(\d+)\t(\d+)\t(.*)")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 _FIRST_START_S = 60.0  # a transcript begins at its beginning, an agenda at nine o'clock
 _MIN_STAMPS = 3  # fewer times may be anything
-_MIN_SHARE = 0.3  # of the lines with words that a time begins or stands above; chosen by hand
+_MIN_TIMED_SHARE = 0.3  # of the lines with words that a time begins or stands above; chosen by hand
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def transcript_cues(content: str) -> list[Cue] | None:
     stamps = [_stamp_of(line) for line in lines]
     found = [stamp for stamp in stamps if stamp is not None]
     spoken = sum(1 for line in lines if line) - sum(not stamp.words for stamp in found)
-    if len(found) < _MIN_STAMPS or len(found) < _MIN_SHARE * spoken:
+    if len(found) < _MIN_STAMPS or len(found) < _MIN_TIMED_SHARE * spoken:
         return None
     starts = [stamp.start for stamp in found]
     if any(later < earlier for earlier, later in zip(starts, starts[1:], strict=False)):

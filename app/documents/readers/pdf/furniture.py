@@ -18,14 +18,14 @@ from .lines import Line, PageLines, rows_of
 _EDGE_ROWS = 4  # looked at on top and bottom of a page
 _OUTER_SHARE, _EDGE_SHARE = 0.085, 0.16  # of the page's height: margins, and where heads may stand
 _OUTER_GAP, _INNER_GAP = 1.15, 1.9  # times the usual distance of lines, to the text
-_LARGER = 1.2  # times the size of the text: a title, as on each of several slides
-_MIN_PAGES, _MIN_SHARE = 3, 0.3  # with the same line; left and right pages often differ
+_LARGER_TYPE = 1.2  # times the size of the text: a title, as on each of several slides
+_MIN_RUNNING_PAGES, _MIN_SHARE = 3, 0.3  # with the same line; left and right pages often differ
 _MIN_STRETCH = 4  # pages in a row, or every other one, of a chapter with one head
 _POSITION_STEP = 6.0  # points by which the places of one running line may differ
 _MAX_CHARACTERS = 250  # of a running line; a longer one is a paragraph
-_NUMBER = re.compile(r"\d{1,4}|\b[ivxlc]{1,7}\b", re.I)
+_PRINTED_NUMBER = re.compile(r"\d{1,4}|\b[ivxlc]{1,7}\b", re.I)
 _BARE = re.compile(r"[\W_]*(?:[^\W\d_]{1,9}\.?\s)?(?:\d{1,4}|[ivxlc]{1,7})[\W_]*", re.I)
-_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_ROMAN_NUMERAL = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _MIN_LINE_NUMBERS = 3  # on a page
 _NUMBERED_SHARE = 0.6  # of the lines that are to be numbered
 _MIN_TEXT_LETTERS = 14  # of a line of text
@@ -87,7 +87,7 @@ def _counts_lines(numbers: Sequence[Line], rows: int) -> bool:
     return is_enough and len(values) * step >= _NUMBERED_SHARE * rows
 
 
-def drop_running_lines(pages: Sequence[PageLines], labels: Sequence[str]) -> list[list[str]]:
+def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> list[list[str]]:
     """Remove running heads and feet and page numbers; return the texts removed from each page.
     The first page keeps its words: the head of the others is often its title."""
     size = body_size(pages)
@@ -95,7 +95,7 @@ def drop_running_lines(pages: Sequence[PageLines], labels: Sequence[str]) -> lis
     edges = [_edge_rows(page, index, pitch) for index, page in enumerate(pages)]
     rows = [row for own in edges for row in own]
     filled = [index for index, page in enumerate(pages) if page.lines]
-    needed = max(_MIN_PAGES, round(_MIN_SHARE * len(filled)))
+    needed = max(_MIN_RUNNING_PAGES, round(_MIN_SHARE * len(filled)))
     offsets = _page_number_offsets(rows, needed, len(filled))
     groups: defaultdict[tuple[bool, str], list[_EdgeRow]] = defaultdict(list)
     for row in rows:
@@ -109,7 +109,7 @@ def drop_running_lines(pages: Sequence[PageLines], labels: Sequence[str]) -> lis
             is_on_all = is_number and len(indexes) == len(filled) > 1
             chosen = indexes if is_often or is_on_all else _stretches(indexes)
             for row in members:
-                is_small = row.row[0].size <= _LARGER * size or is_number
+                is_small = row.row[0].size <= _LARGER_TYPE * size or is_number
                 if row.page in chosen and is_small and len(row.text) <= _MAX_CHARACTERS:
                     running.add(id(row))
     counting = {id(row) for row in rows if _counts_pages(row, len(pages))}
@@ -184,7 +184,7 @@ def _value(number: str) -> int:
     """Return the value of an Arabic or small Roman number."""
     if number.isdecimal():
         return int(number)
-    digits = [_ROMAN[letter] for letter in number.lower()]
+    digits = [_ROMAN_NUMERAL[letter] for letter in number.lower()]
     return sum(-a if a < b else a for a, b in zip(digits, [*digits[1:], 0], strict=True))
 
 
@@ -192,18 +192,19 @@ def _page_number_offsets(rows: Sequence[_EdgeRow], needed: int, count: int) -> s
     """Return by how much the numbers in running lines are ahead of the index of their page."""
     found: defaultdict[int, set[int]] = defaultdict(set)
     for row in rows:
-        for number in _NUMBER.findall(row.text):
+        for number in _PRINTED_NUMBER.findall(row.text):
             found[_value(number) - row.page].add(row.page)
     return {
         offset
         for offset, indexes in found.items()
-        if len(indexes) >= min(needed, max(_MIN_PAGES, count)) or len(_stretches(sorted(indexes)))
+        if len(indexes) >= min(needed, max(_MIN_RUNNING_PAGES, count))
+        or len(_stretches(sorted(indexes)))
     }
 
 
 def _counts_pages(row: _EdgeRow, total: int) -> bool:
     """Return whether a row has the number of its page and then that of all pages."""
-    numbers = [_value(number) for number in _NUMBER.findall(row.text)]
+    numbers = [_value(number) for number in _PRINTED_NUMBER.findall(row.text)]
     return total > 1 and (row.page + 1, total) in pairwise(numbers)
 
 
@@ -215,7 +216,7 @@ def _masked(row: _EdgeRow, offsets: set[int], labels: Sequence[str]) -> str:
         is_page = _value(match[0]) - row.page in offsets or match[0].casefold() == label.casefold()
         return "#" if is_page else match[0]
 
-    masked = _NUMBER.sub(replace, row.text.casefold())
+    masked = _PRINTED_NUMBER.sub(replace, row.text.casefold())
     return re.sub(r"\s+", "", masked)
 
 

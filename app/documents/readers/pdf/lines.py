@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .glyphs import Glyphs, TextStyle
-from .raised import RAISED, Piece, text_of_pieces
+from .raised import RAISED, TypePiece, text_of_pieces
 
 # In type sizes where nothing else is said.
 _MAX_GAP = 1.6  # inside one line as PDFium reads it; wider gaps separate columns and cells
@@ -68,7 +68,7 @@ class PageLines:
 class _Open:
     """A line that is being read."""
 
-    pieces: list[Piece]
+    pieces: list[TypePiece]
     left: float
     bottom: float
     right: float
@@ -82,11 +82,11 @@ class _Open:
         return len(self.pieces) == 1 and len(chars) < 5 and "".join(chars).isdecimal()
 
 
-Rectangle = tuple[float, float, float, float]  # left, bottom, right, top
+PageArea = tuple[float, float, float, float]  # left, bottom, right, top
 
 
 def page_lines(
-    glyphs: Glyphs, shown: Rectangle, unseen: frozenset[int], is_scan: bool = False
+    glyphs: Glyphs, shown: PageArea, unseen: frozenset[int], is_scan: bool = False
 ) -> PageLines:
     """Return the lines of a page. `shown` is the part of the page that is seen, `unseen` the text
     objects that are covered or white on white; text under a scan is read though nobody sees it."""
@@ -124,7 +124,7 @@ def page_lines(
     return page
 
 
-def _is_inside(edges: tuple[Sequence[float], ...], corners: Rectangle) -> bool:
+def _is_inside(edges: tuple[Sequence[float], ...], corners: PageArea) -> bool:
     """Return whether all letters lie on the part of the page that is seen."""
     left, top, right, bottom = edges
     return bool(left) and (
@@ -219,7 +219,7 @@ class _LineBuilder:
             else:
                 self._append(line, char, place, left, right, y)
         if line is None:
-            piece = Piece(size, y, self._bold, [char], left, right)
+            piece = TypePiece(size, y, self._bold, [char], left, right)
             line = self._line = _Open([piece], left, bottom, right, top, (left, right))
         line.last = left, right
         line.left, line.right = min(line.left, left), max(line.right, right)
@@ -239,7 +239,7 @@ class _LineBuilder:
             piece.chars.append(char)
             piece.right = right
         else:
-            line.pieces.append(Piece(self._size, y, self._bold, [char], left, right))
+            line.pieces.append(TypePiece(self._size, y, self._bold, [char], left, right))
 
     def _settle(self, line: _Open) -> None:
         """Take over the right edge that letters added fast have reached."""
@@ -301,7 +301,7 @@ def _main_direction(glyphs: Glyphs) -> int:
     return turns or 0
 
 
-def turn_rectangle(shown: Rectangle, turns: int) -> Rectangle:
+def turn_rectangle(shown: PageArea, turns: int) -> PageArea:
     """Return a rectangle after a page is turned so that its text is upright."""
     left, bottom, right, top = shown
     if turns == 1:
@@ -362,7 +362,7 @@ def _close(line: _Open, index: int) -> Line:
     )
 
 
-def _bold_lead(pieces: Sequence[Piece]) -> tuple[int, float]:
+def _bold_lead(pieces: Sequence[TypePiece]) -> tuple[int, float]:
     """Return how many letters and digits a line begins with in bold, and the gap after these. A
     word in another type may be among them, where more than a space follows."""
     count, found = 0, (0, 0.0)

@@ -12,14 +12,14 @@ _SMALLER = 0.9  # raised and lowered type is smaller than that
 _RISE, _FALL = 0.12, 0.06  # of its baseline
 _SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
-_NUMBERS = re.compile(r"[\d+\-−–=()n.,]+")
-_MARK = re.compile(r"[\d*†‡§¶,;\s–-]{1,12}|[a-z](?:\s?,\s?[a-z])*|\[\d[\d,\s–-]*\]")
+_AMOUNTS = re.compile(r"[\d+\-−–=()n.,]+")
+_NOTE_MARK = re.compile(r"[\d*†‡§¶,;\s–-]{1,12}|[a-z](?:\s?,\s?[a-z])*|\[\d[\d,\s–-]*\]")
 # Before an exponent stand a digit, or a short symbol of a unit or a variable.
 _BEFORE_EXPONENT = re.compile(r"(?:(?<![^\W\d_])[^\W\d_]{1,2}|\d)\s?$")
 
 
 @dataclass(slots=True)
-class Piece:
+class TypePiece:
     """Letters of a line in one size on one baseline; the gap before them is seen by `left`."""
 
     size: float
@@ -37,7 +37,7 @@ class Piece:
         return RAISED if rise > _RISE else LOWERED if rise < -_FALL else ""
 
 
-def text_of_pieces(pieces: Sequence[Piece], size: float, baseline: float) -> tuple[str, int]:
+def text_of_pieces(pieces: Sequence[TypePiece], size: float, baseline: float) -> tuple[str, int]:
     """Return the text of a line and how many note marks are left out of it."""
     if len(pieces) == 1:
         return "".join(pieces[0].chars).strip(), 0
@@ -50,7 +50,7 @@ def text_of_pieces(pieces: Sequence[Piece], size: float, baseline: float) -> tup
             marks += is_mark
         elif kind == RAISED and not shown.endswith(" "):
             shown += " "  # the number of a note before its words
-        elif kind == LOWERED and _NUMBERS.fullmatch(shown.strip()):
+        elif kind == LOWERED and _AMOUNTS.fullmatch(shown.strip()):
             text = text.rstrip() if len(shown.strip()) < 3 else text
             shown = shown.translate(_SUBSCRIPTS)
         text += shown
@@ -69,8 +69,8 @@ def raised_text(before: str, raised: str) -> tuple[str, bool]:
     core, space = raised.strip(), " " * raised.endswith(" ")
     is_signed = core[:1] in "+-−–" and len(core) > 1
     is_exponent = _BEFORE_EXPONENT.search(before) is not None or is_signed
-    if _NUMBERS.fullmatch(core) and is_exponent and not ("," in core or "." in core):
+    if _AMOUNTS.fullmatch(core) and is_exponent and not ("," in core or "." in core):
         return core.translate(_SUPERSCRIPTS) + space, False
-    if _MARK.fullmatch(core) and not (core.isalpha() and before[-1:].isdigit()):
+    if _NOTE_MARK.fullmatch(core) and not (core.isalpha() and before[-1:].isdigit()):
         return space, True
     return raised, False

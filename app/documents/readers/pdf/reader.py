@@ -29,7 +29,7 @@ from ...model import (
     ReadRequest,
 )
 from . import ocr as ocr_engine
-from .furniture import drop_running_lines
+from .furniture import drop_furniture
 from .lines import PageLines
 from .outline import best_outline
 from .page_model import placed_lines
@@ -57,7 +57,7 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
             raise limits.too_many_characters(request.name)
         on_progress(index + 1, total)
-    running = drop_running_lines([page.lines or _no_lines() for page in pages], labels)
+    running = drop_furniture([page.lines or _no_lines() for page in pages], labels)
     cleaned = _clean(pages)
     hidden = _pictures_under_headers(pdfium, pages, cleaned)
     for index in hidden:

@@ -12,7 +12,7 @@ from .lines import Line, rows_of
 _MIN_COLUMN_LINES = 3  # on each side of a gutter
 _MAX_CROSSING = 0.5  # share of the lines beside a gutter that may cross it elsewhere on the page
 _MIN_GUTTER = 5.0  # points
-_MIN_TEXT_LETTERS = 14  # of most lines of a column; the cells of a table have fewer
+_MIN_COLUMN_LETTERS = 14  # of most lines of a column; the cells of a table have fewer
 _MIN_LONG_SHARE = 0.6
 _MAX_GUTTERS = 6  # candidates that are tried at one place
 _MAX_DEPTH = 12
@@ -151,7 +151,7 @@ def _are_beside(left: Sequence[Line], right: Sequence[Line]) -> bool:
 
 def _is_text(lines: Sequence[Line]) -> bool:
     """Return whether most letters stand in lines that are long enough for running text."""
-    long = [line.letters for line in lines if line.letters >= _MIN_TEXT_LETTERS]
+    long = [line.letters for line in lines if line.letters >= _MIN_COLUMN_LETTERS]
     is_enough = len(long) >= _MIN_COLUMN_LINES
     return is_enough and sum(long) >= _MIN_LONG_SHARE * sum(line.letters for line in lines)
 
