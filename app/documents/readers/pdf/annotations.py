@@ -9,7 +9,7 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from .lines import Line, Rectangle
+from .lines import Line, PageArea
 
 _MAX_ANNOTATIONS = 5_000  # of a page
 _MAX_VALUE = 20_000  # UTF-16 units
@@ -34,7 +34,7 @@ class PageNotes:
     and how many annotations are left out."""
 
     values: tuple[Line, ...] = ()
-    comments: tuple[tuple[str, Rectangle], ...] = ()
+    comments: tuple[tuple[str, PageArea], ...] = ()
     left_out: int = 0
 
 
@@ -42,7 +42,7 @@ def page_notes(page: Any, formenv: Any, lines: Sequence[Line]) -> PageNotes:
     """Return what is filled in and noted on a pypdfium2 page."""
     count = min(pdfium.FPDFPage_GetAnnotCount(page.raw), _MAX_ANNOTATIONS)
     values: list[Line] = []
-    comments: list[tuple[str, Rectangle]] = []
+    comments: list[tuple[str, PageArea]] = []
     left_out = 0
     for index in range(count):
         found = pdfium.FPDFPage_GetAnnot(page.raw, index)
@@ -107,14 +107,14 @@ def _read_text(function: Any, *arguments: Any) -> str:
     return buffer.raw[: size - 2].decode("utf-16-le", "replace").strip()
 
 
-def _box(found: Any) -> Rectangle:
+def _box(found: Any) -> PageArea:
     box = pdfium.FS_RECTF()
     if not pdfium.FPDFAnnot_GetRect(found, box):
         return 0.0, 0.0, 0.0, 0.0
     return box.left, box.bottom, box.right, box.top
 
 
-def _value_lines(value: str, box: Rectangle, lines: Sequence[Line]) -> list[Line]:
+def _value_lines(value: str, box: PageArea, lines: Sequence[Line]) -> list[Line]:
     """Return a value as lines at its place: on the baseline of the label beside it, else where the
     text of the field stands."""
     left, bottom, right, top = box

@@ -8,7 +8,7 @@ from statistics import quantiles
 
 from ...cleaning import PlacedLine
 from ...line_layout import NEAR_MARGIN, LineLayout
-from .lines import Line, PageLines, Rectangle, turn_rectangle
+from .lines import Line, PageArea, PageLines, turn_rectangle
 from .reading_order import reading_order
 
 _COLUMN_TOLERANCE = 3  # type sizes; lines that begin so near to each other share a margin
@@ -49,7 +49,7 @@ def _space_above(above: Line | None, line: Line) -> float:
     return max(0.0, (above.baseline - line.baseline) / line.size)
 
 
-def _box(row: Sequence[Line], turns: int) -> Rectangle:
+def _box(row: Sequence[Line], turns: int) -> PageArea:
     """Return the box of a row on the page as the file has it."""
     upright = (
         min(line.left for line in row),

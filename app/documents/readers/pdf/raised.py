@@ -13,7 +13,7 @@ _RISE, _FALL = 0.12, 0.06  # of its baseline
 _SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
 _AMOUNTS = re.compile(r"[\d+\-−–=()n.,]+")
-_NOTE_MARK = re.compile(r"[\d*†‡§¶,;\s–-]{1,12}|[a-z](?:\s?,\s?[a-z])*|\[\d[\d,\s–-]*\]")
+_RAISED_MARK = re.compile(r"[\d*†‡§¶,;\s–-]{1,12}|[a-z](?:\s?,\s?[a-z])*|\[\d[\d,\s–-]*\]")
 # Before an exponent stand a digit, or a short symbol of a unit or a variable.
 _BEFORE_EXPONENT = re.compile(r"(?:(?<![^\W\d_])[^\W\d_]{1,2}|\d)\s?$")
 
@@ -71,6 +71,6 @@ def raised_text(before: str, raised: str) -> tuple[str, bool]:
     is_exponent = _BEFORE_EXPONENT.search(before) is not None or is_signed
     if _AMOUNTS.fullmatch(core) and is_exponent and not ("," in core or "." in core):
         return core.translate(_SUPERSCRIPTS) + space, False
-    if _NOTE_MARK.fullmatch(core) and not (core.isalpha() and before[-1:].isdigit()):
+    if _RAISED_MARK.fullmatch(core) and not (core.isalpha() and before[-1:].isdigit()):
         return space, True
     return raised, False

@@ -11,7 +11,7 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from .glyphs import Glyphs
-from .lines import Rectangle
+from .lines import PageArea
 
 _MAX_OBJECTS = 20_000  # of a page that are looked at; more are a drawing
 _MIN_SIDE = 3.0  # points: a thinner rectangle is a rule
@@ -25,12 +25,12 @@ class _Surface:
     """A filled path or a picture: its place among the objects of the page, its box and paint."""
 
     order: int
-    box: Rectangle
+    box: PageArea
     is_picture: bool
     is_light: bool
 
 
-def unseen_objects(page: Any, glyphs: Glyphs, shown: Rectangle) -> tuple[frozenset[int], bool]:
+def unseen_objects(page: Any, glyphs: Glyphs, shown: PageArea) -> tuple[frozenset[int], bool]:
     """Return the text objects of a pypdfium2 page that are white on white or covered, and whether
     the text is the layer under a scan."""
     count = pdfium.FPDFPage_CountObjects(page.raw)
@@ -72,7 +72,7 @@ def _has_light(glyphs: Glyphs) -> bool:
 
 
 def _is_unseen(
-    is_light: bool, box: Rectangle, order: int | None, surfaces: Sequence[_Surface]
+    is_light: bool, box: PageArea, order: int | None, surfaces: Sequence[_Surface]
 ) -> bool:
     """Return whether letters in a box are covered, or white with nothing darker below."""
     below = [s for s in surfaces if order is None or s.order < order]
@@ -100,20 +100,20 @@ def _surface(found: Any, is_picture: bool, index: int) -> _Surface | None:
     return _Surface(index, box, False, min(red.value, green.value, blue.value) >= _LIGHT_FILL)
 
 
-def _bounds(found: Any) -> Rectangle | None:
+def _bounds(found: Any) -> PageArea | None:
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     if not pdfium.FPDFPageObj_GetBounds(found, left, bottom, right, top):
         return None
     return left.value, bottom.value, right.value, top.value
 
 
-def _boxes_of_objects(glyphs: Glyphs) -> dict[int, Rectangle]:
+def _boxes_of_objects(glyphs: Glyphs) -> dict[int, PageArea]:
     """Return the box of the letters of each text object."""
     found: dict[int, list[int]] = {}
     for index, owner in enumerate(glyphs.objects):
         if owner is not None and glyphs.codes[index] > 32:
             found.setdefault(owner, []).append(index)
-    boxes: dict[int, Rectangle] = {}
+    boxes: dict[int, PageArea] = {}
     for owner, own in found.items():
         left, top, right, bottom = ([glyphs.boxes[4 * i + edge] for i in own] for edge in range(4))
         boxes[owner] = min(left), min(bottom), max(right), max(top)
@@ -121,7 +121,7 @@ def _boxes_of_objects(glyphs: Glyphs) -> dict[int, Rectangle]:
 
 
 def _is_scan(
-    glyphs: Glyphs, uses: Counter[int], surfaces: Sequence[_Surface], shown: Rectangle
+    glyphs: Glyphs, uses: Counter[int], surfaces: Sequence[_Surface], shown: PageArea
 ) -> bool:
     """Return whether most letters are not drawn and a picture of the page shows them."""
     undrawn = sum(uses[owner] for owner, style in glyphs.styles.items() if not style.is_drawn)
@@ -131,11 +131,11 @@ def _is_scan(
     return 2 * undrawn > sum(uses.values()) and largest >= _SCAN_SHARE * area
 
 
-def _overlap(one: Rectangle, two: Rectangle) -> bool:
+def _overlap(one: PageArea, two: PageArea) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
-def _covers(one: Rectangle, two: Rectangle) -> bool:
+def _covers(one: PageArea, two: PageArea) -> bool:
     return (
         one[0] <= two[0] + _INSIDE
         and one[1] <= two[1] + (two[3] - two[1]) / 3
