@@ -34,16 +34,11 @@ MAX_RECENT_TOKENS = 16
 BEGIN, END = -1, -2  # markers around each sentence; no token has these ids
 
 
-# Log-probability: the price of passing over a sentence of the plan. Chosen by hand: high enough
-# that a summary follows the plan, low enough that sums of log-probabilities keep their digits.
-SKIP_PRICE = 15.0
-
-
 @dataclass(frozen=True)
 class CopySource:
     """The sentences of one text that a summary may copy, as tokens.
 
-    ``in_order``: they are a plan, and passing over one costs SKIP_PRICE; else all are free.
+    ``in_order``: they are a plan, and only the next one may begin; else any may.
     """
 
     sentences: Sequence[Sequence[int]]
@@ -195,7 +190,9 @@ class CopyPenalty(Processor):
         self.most_sentences = most_sentences
         self.in_order = in_order or [False] * len(sources)
         self.runs = [SourceRuns(sentences) for sentences in sources]
-        self.rows = [RowState(runs.starts) for runs in self.runs for _ in range(beams)]
+        pairs = zip(self.runs, self.in_order, strict=True)
+        begins = [runs.starts[: 1 if ordered else None] for runs, ordered in pairs]
+        self.rows = [RowState(starts) for starts in begins for _ in range(beams)]
 
     def _next_starts(self, row: int) -> tuple[int, ...]:
         """Return the starts of the sentences that may follow the one at hand."""
@@ -203,47 +200,25 @@ class CopyPenalty(Processor):
         if self.most_sentences is not None and state.begun >= self.most_sentences:
             return ()
         used = state.copied | state.inside
-        return tuple(at for at in runs.starts if used.isdisjoint(runs.sentences((at,))))
+        left = tuple(at for at in runs.starts if used.isdisjoint(runs.sentences((at,))))
+        return left[:1] if self.in_order[row // self.beams] else left
 
-    def _costs(self, row: int) -> dict[int, float]:
-        """Return the tokens that stay in the source, each with its price."""
+    def _free_tokens(self, row: int) -> set[int]:
+        """Return the tokens that stay in the source."""
         state, runs = self.rows[row], self.runs[row // self.beams]
         follows = runs.after(state.at)
         may_end = follows.pop(END, None) is not None
-        if state.left:
-            costs = dict.fromkeys(follows, 0.0)
-        else:  # a token may narrow down which sentence was begun, to a more expensive one
-            price = partial(self._price, row, state.copied)
-            paid = price(state.inside) if state.recent else 0.0
-            costs = {t: max(0.0, price(some) - paid) for t, some in follows.items()}
+        free = set(follows)
         if may_end:
-            # A token may both continue a sentence and begin one: continuing sets the price.
-            for token, some in runs.after(self._next_starts(row)).items():
-                costs.setdefault(token, self._price(row, state.copied | state.inside, some))
-            costs.setdefault(self.eos, 0.0)
-        return costs
-
-    def _price(self, row: int, copied: Collection[int], sentences: Collection[int]) -> float:
-        """Return the price of the cheapest of these sentences after the ``copied`` ones."""
-        if not self.in_order[row // self.beams]:
-            return 0.0
-        passed = min(sentences, default=0)
-        return SKIP_PRICE * (passed - sum(1 for i in copied if i < passed))
+            free |= {*runs.after(self._next_starts(row)), self.eos}
+        return free
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
-        rows: list[int] = []
-        columns: list[int] = []
-        prices: list[float] = []
-        for row in range(len(self.rows)):
-            costs = self._costs(row)
-            rows += [row] * len(costs)
-            columns += costs
-            prices += costs.values()
+        free = [(row, token) for row in range(len(self.rows)) for token in self._free_tokens(row)]
         # One transfer to the device instead of one per use.
-        at = torch.tensor([rows, columns], dtype=torch.long, device=scores.device).unbind()
-        free = scores[at] - torch.tensor(prices, dtype=scores.dtype, device=scores.device)
-        lowered = (scores - self.penalty).index_put_(at, free)
-        allowed = torch.full_like(scores, -torch.inf).index_put_(at, free)
+        at = torch.tensor(free, dtype=torch.long, device=scores.device).reshape(-1, 2).T.unbind()
+        lowered = (scores - self.penalty).index_put_(at, scores[at])
+        allowed = torch.full_like(scores, -torch.inf).index_put_(at, scores[at])
         # Where no token stays in the source, the scores are not normalised: every step pays, else
         # a row that has left would stay outside for free.
         inside = ~allowed.amax(-1, keepdim=True).isinf()
