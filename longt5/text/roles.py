@@ -140,7 +140,7 @@ def titles_in(headings: Sequence[Place], outline: Sequence[PlacedTitle] = ()) ->
 def role_of_title(title: str) -> Role | None:
     """Return the role that a part's title names.
 
-    >>> role_of_title("5. Conclusions and future work"), role_of_title("Methods")
+    >>> role_of_title("5. Conclusions and future work"), role_of_title("The harbour")
     (<Role.CONCLUSION: 'conclusion'>, None)
     """
     line = " ".join(title.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import torch
 from hypothesis import given, settings
@@ -42,7 +42,7 @@ def test_sentences_are_tidied_and_encoded_only_where_they_change() -> None:
         return [9]
 
     assert tidy_sentences(sentences, encode) == [[5, 6], [9]]
-    assert tidy_sentences(sentences, encode, plan={0}) == [[5, 6], [9]]
+    assert tidy_sentences(sentences, encode, {1}) == [[5, 6], [9]]
     assert asked == ["They divide.", "However, they divide."]
     tidy_sentences([("• led a team of six", [5]), ("很难", [6]), ("“Done!”", [7])], encode)
     assert asked[2:] == ["Led a team of six.", "很难。"]
@@ -103,26 +103,11 @@ def test_leaving_a_sentence_costs_the_penalty(sentences: list[list[int]], seed: 
     assert {t for t in range(16) if taken[0, t] == 0} == starts
 
 
-class Prices:
-    """A ranking whose prices are given."""
-
-    def __init__(self, prices: list[float]) -> None:
-        self.fixed = prices
-
-    def prices(self, copied: Collection[int]) -> list[float]:
-        return self.fixed
-
-
-@given(SENTENCES, st.integers(0, 4))
-def test_a_ranking_decides_which_sentence_begins(sentences: list[list[int]], best: int) -> None:
+@given(SENTENCES)
+def test_only_the_first_sentence_of_a_plan_may_begin(sentences: list[list[int]]) -> None:
     sentences = [[20 + i, *s] for i, s in enumerate(sentences)]  # no two begin alike
-    best %= len(sentences)
-    ranking = Prices([0.0 if i == best else 5.0 for i in range(len(sentences))])
-    rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[ranking])
-    told = rule(torch.zeros(1, 40), 1)[0]
-    assert int(told.argmax()) == sentences[best][0]
-    others = [told[s[0]] for i, s in enumerate(sentences) if i != best]
-    assert all(abs(float(told[sentences[best][0]] - x) - 5.0) < 1e-4 for x in others)
+    rule = CopyPenalty(FORBIDDING_PENALTY, [sentences], 1, eos=1, in_order=[True])
+    assert free(rule)[-1] == 20 and len(free(rule)) == 1
 
 
 def test_outside_the_source_every_step_costs_the_penalty() -> None:
@@ -138,14 +123,13 @@ def test_outside_the_source_every_step_costs_the_penalty() -> None:
     assert torch.equal(over(scores, 2), scores - 30)
 
 
-def test_the_price_is_paid_once_the_sentence_is_known() -> None:
-    sentences = [[5, 6, 7], [5, 8], [9]]
-    rule = CopyPenalty(30.0, [sentences], 1, eos=1, rankings=[Prices([4.0, 1.0, 0.0])])
-    first = rule(torch.zeros(1, 12), 1)[0]
-    assert float(first[9] - first[5]) == 1.0  # the cheaper of the two that begin with 5
-    rule.advance([0], [5])
-    second = rule(torch.zeros(1, 12), 2)[0]
-    assert float(second[8] - second[6]) == 3.0  # what the other one costs more
+def test_a_plan_is_copied_in_its_order() -> None:
+    rule = CopyPenalty(30.0, [[[4, 5], [6, 7], [8, 9]]], 1, eos=1, in_order=[True])
+    for first, second in ((4, 5), (6, 7)):
+        assert free(rule)[-1] == first
+        rule.advance([0], [first])
+        rule.advance([0], [second])
+    assert free(rule) == [1, 8]
 
 
 def model() -> LongT5ForConditionalGeneration:
@@ -168,7 +152,7 @@ def joins(tokens: list[int], sentences: list[list[int]]) -> bool:
 def test_early_stopping_does_not_cut_a_sentence() -> None:
     """It stops when so many answers have ended as there are beams, whatever those cost."""
     sentences = [[2, 3] * 6, [4]]
-    rule = [CopyPenalty(FORBIDDING_PENALTY, [sentences], 12, eos=1, rankings=[Prices([0.0, 20.0])])]
+    rule = [CopyPenalty(FORBIDDING_PENALTY, [sentences], 12, eos=1, in_order=[True])]
     answer = (
         model()
         .generate(
@@ -232,22 +216,6 @@ def test_words_repeated_in_a_sentence_do_not_cause_a_loop() -> None:
     assert free(rule) == [2]
 
 
-class InOrder:
-    """A ranking in which the first sentence that is not copied yet is free."""
-
-    def prices(self, copied: Collection[int]) -> list[float]:
-        return [5.0 * (i != len(copied)) for i in range(3)]
-
-
-def test_prices_count_the_sentence_at_hand_as_copied() -> None:
-    rule = CopyPenalty(30.0, [[[4, 5], [6, 7], [8, 9]]], 1, eos=1, rankings=[InOrder()])
-    for first, second in ((4, 5), (6, 7)):
-        assert free(rule)[-1] == first
-        rule.advance([0], [first])
-        rule.advance([0], [second])
-    assert free(rule) == [1, 8]
-
-
 def test_a_long_shared_phrase_does_not_join_two_sentences() -> None:
     shared = list(range(10, 10 + MAX_RECENT_TOKENS + 1))
     rule = CopyPenalty(30.0, [[[3, *shared, 4], [5, *shared, 6]]], 1, eos=1)
@@ -276,19 +244,19 @@ SOURCE = SourceText.of(
 def test_a_source_holds_the_tidied_candidates_only(bundled: Summarizer) -> None:
     tokenizer = bundled.tokenizer
     encoding = tokenizer.encode_with_offsets(SOURCE.text, add_eos=False)
-    source = CopySource.of(SOURCE, encoding, tokenizer, None, 10)
+    source = CopySource.of(SOURCE, encoding, tokenizer)
     assert [tokenizer.decode(tokens) for tokens in source.sentences] == [
         "The library opens at nine on weekdays.",
         "It closes at noon on Sundays.",
     ]
-    assert source.ranking is None and source.plan == frozenset()
+    assert not source.in_order
 
 
 def test_candidates_beyond_the_ids_are_left_out(bundled: Summarizer) -> None:
     ids, offsets = bundled.tokenizer.encode_with_offsets(SOURCE.text, add_eos=False)
-    cut = CopySource.of(SOURCE, (ids[:-1], offsets), bundled.tokenizer, bundled.salience, 10)
-    assert len(cut.sentences) == 1 and cut.plan == {0}
-    assert CopySource.of(SOURCE, (ids[:4], offsets), bundled.tokenizer, None, 10).sentences == []
+    cut = CopySource.of(SOURCE, (ids[:-1], offsets), bundled.tokenizer, SOURCE.candidates)
+    assert len(cut.sentences) == 1 and cut.in_order
+    assert CopySource.of(SOURCE, (ids[:4], offsets), bundled.tokenizer).sentences == []
 
 
 def test_the_copy_rule_forbids_leaving_by_default() -> None:

@@ -78,7 +78,7 @@ def test_files_without_a_json_object_are_named(folder, name: str, content: str |
         ("tokenizer_config.json", "extra_ids", "x"),
         ("salience.json", "linear", [1]),
         ("salience.json", "hidden", [[1]]),
-        ("salience.json", "strength", "x"),
+        ("salience.json", "repetition", "x"),
     ],
 )
 def test_fields_of_a_wrong_type_are_named(folder, name: str, field: str, value: Any) -> None:

@@ -180,12 +180,13 @@ def test_extracts_follow_the_reference_or_the_document() -> None:
 def test_a_ranked_target_is_a_plan_of_the_ranking(tokenizer) -> None:
     text = " ".join(line for line in TEXT.splitlines() if line.endswith("."))
     source = SourceText.of(text)
-    spans = source.candidates
-    plans = {SALIENCE.rank(source, words).plan for words in range(*RANKED_TARGET_WORDS)}
-    texts = {
-        " ".join(tidy(text[slice(*spans[i])], i - 1 in plan) for i in sorted(plan))
-        for plan in plans
-    }
+    planner = SALIENCE.planner(source)
+    texts = set()
+    for words in range(RANKED_TARGET_WORDS[0], RANKED_TARGET_WORDS[1] + 1):
+        plan = planner.choose(words)
+        spans = [planner.sentences.spans[i] for i in plan]
+        numbered = zip(spans, plan, strict=True)
+        texts.add(" ".join(tidy(source.sentence(span), i - 1 in plan) for span, i in numbered))
     assert len(texts) > 3
     for seed in range(4):
         limits = Limits(4096, 400, SALIENCE)
