@@ -66,7 +66,7 @@ class ProgressLine:
     def show(self, event: Progress) -> None:
         """Show the progress of a stage."""
         text = STAGE_LABELS[event.stage]
-        section = f"part {event.section} of {event.sections}" if event.sections > 1 else ""
+        section = f"step {event.section} of {event.sections}" if event.sections > 1 else ""
         if self.is_live:
             self._rewrite(event, f"{text} {section}".rstrip())
             self.last = text
@@ -113,7 +113,9 @@ class SummaryWriter:
     On a terminal the provisional text follows dimmed, and is replaced at each step.
     """
 
-    def __init__(self, out: TextIO, fmt: str, name: str, color: bool, bullets: bool) -> None:
+    def __init__(
+        self, out: TextIO, fmt: str, name: str, color: bool, bullets: bool = False
+    ) -> None:
         self.out, self.name = out, name
         self.format = STREAMED_WRITERS[fmt](bullets)
         self.kind: PartKind | None = None  # of the latest part

@@ -362,5 +362,5 @@ def _difference(key: str) -> str:
         "dtype": "the model computes in another number format",
         "device": "the device is another one",
         "app_version": "this is another version of the program",
-        "chunks": "the text is now cut into other sections",
+        "parts": "the text is now cut into other sections",
     }.get(key, f"its {key} is not what it was")

@@ -28,14 +28,14 @@ from .throughput import format_duration
 def describe_planned(planned: Planned, brief: bool = False) -> str:
     """Return one line about a planned run.
 
-    `29 pages, 8,285 words, 13,163 tokens in 5 parts; about 200 words in 6 s, with 160 MB of
+    `29 pages, 8,285 words, 13,163 tokens in 5 steps; about 200 words in 6 s, with 160 MB of
     memory`. With `brief`, leave out pages and words.
     """
     counts = [(planned.tokens, "token")]
     if not brief:
         counts = [(planned.pages, planned.unit), (planned.words, "word"), *counts]
     sizes = ", ".join(counted(*count) for count in counts)
-    sections = counted(planned.sections, "part")
+    sections = counted(planned.sections, "step")
     words = f"{-(-planned.summary_words // 10) * 10:,} words"
     time = f" in {format_duration(planned.seconds)}" if planned.seconds is not None else ""
     memory = format_bytes(planned.memory_bytes)

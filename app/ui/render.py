@@ -86,7 +86,7 @@ def run_status(state: RunState) -> str:
     if state.total > 1:
         parts.append(f"document {len(state.documents)} of {state.total}")
     if p is not None and p.sections > 1:
-        parts.append(f"part {p.section} of {p.sections}")
+        parts.append(f"step {p.section} of {p.sections}")
     if p is not None and p.remaining_s is not None:
         parts.append(f"about {format_duration(p.remaining_s)} left")
     return progress_bar(state.stage, state.fraction, ", ".join(parts))

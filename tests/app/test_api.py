@@ -97,6 +97,8 @@ def test_only_the_two_endpoints_are_public(client) -> None:
         "sections",
         "include_references",
         "ocr",
+        "words",
+        "by_section",
         *(option.name for option in DECODING_OPTIONS),
     ]
     assert all(p["parameter_has_default"] for p in named["/summarize"]["parameters"])

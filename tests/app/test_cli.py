@@ -57,7 +57,7 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsy
     assert code == 0
     assert out.startswith("# Summary of short.txt\n\n") and "Made by a machine" in out
     planned, *stages = err.splitlines()
-    assert re.match(r"1 part, 66 words, 91 tokens in 1 section; about 30 words in \d+ s", planned)
+    assert re.match(r"1 part, 66 words, 91 tokens in 1 step; about 30 words in \d+ s", planned)
     assert stages == ["Analyzing", "Writing"]
 
 
@@ -88,7 +88,7 @@ def test_an_error_leaves_the_earlier_output(
     target = tmp_path / "out.md"
     target.write_text("An earlier summary.", encoding="utf-8")
 
-    def failing(events, fmt, name, out, progress):
+    def failing(events, fmt, name, out, progress, bullets):
         out.write("Half a sen")
         raise AppError("Memory ran out.")
 
@@ -235,6 +235,8 @@ def test_extract_prints_the_pinned_object(capsys) -> None:
         "unit",
         "pages",
         "warnings",
+        "losses",
+        "coverage",
         "sections",
     }
     assert values["unit"] == "page" and len(values["pages"]) >= 20
@@ -527,7 +529,7 @@ def test_bar_shows_the_progress_of_the_document(sections, done, stage) -> None:
         assert len(shown) < 80 and shown.index("]") == 21  # a longer line would wrap
         assert before <= shown.count("#") <= 20
         assert "about 40 s left" in shown
-        assert (f"section {section} of {sections}" in shown) == (sections > 1)
+        assert (f"step {section} of {sections}" in shown) == (sections > 1)
         before = shown.count("#")
     if (stage, done) == ("decoding", 9):
         assert before == 20 and "100 %" in shown
@@ -539,10 +541,10 @@ def test_without_a_terminal_sections_and_files_have_a_line_each() -> None:
     for section in (1, 2):
         for stage in ("encoding", "decoding"):
             line.show(Progress(stage, 1, 2, section, 2))
-    assert out.getvalue() == "Section 1 of 2\nSection 2 of 2\n"
+    assert out.getvalue() == "Step 1 of 2\nStep 2 of 2\n"
     line.start_file(1, 3, "a.pdf")
     line.show(Progress("decoding", 1, 2, 1, 9))
-    assert out.getvalue().endswith("Section 2 of 2\nFile 1 of 3, a.pdf\n")
+    assert out.getvalue().endswith("Step 2 of 2\nFile 1 of 3, a.pdf\n")
 
 
 def test_help_names_every_option() -> None:

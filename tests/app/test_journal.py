@@ -17,7 +17,14 @@ from pypdf import PdfReader, PdfWriter
 
 from app.documents.load import document_from_text
 from app.errors import AppError, BadOption, Busy, Cancelled
-from app.events import DocumentFailed, Finished, SectionDone, SectionStarted, SectionSummary
+from app.events import (
+    DocumentFailed,
+    Finished,
+    SectionDone,
+    SectionStarted,
+    SectionSummary,
+    Summary,
+)
 from app.files import write_atomic
 from app.runs.journal import MAX_ATTEMPTS, VERSION, CannotResume, JobFolder, Journal
 from app.runs.reading import DocumentReader
@@ -33,7 +40,9 @@ from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
 from tests.tools.kill_runs import plain
 
 JOB = "a-job-of-a-test-1234"
-OPTIONS = Options(num_beams=2, max_new_tokens=12, max_input_tokens=256)
+OPTIONS = Options(
+    length="long", num_beams=2, max_new_tokens=12, max_input_tokens=256, by_section=True
+)
 
 
 @pytest.fixture
@@ -78,6 +87,11 @@ def run_until(bundled, folder, document, sections: int) -> None:
             stop.set(StopReason.SHUTDOWN)
 
 
+def parts_of(summary: Summary) -> list[SectionSummary]:
+    """All that a run writes, in its order."""
+    return [*summary.sections, *summary.by_section]
+
+
 def test_request_and_summary_round_trip(bundled, journal, short) -> None:
     summary = bundled.summarize(short, OPTIONS)
     folder = journal.begin(JOB, request_for(short))
@@ -90,7 +104,7 @@ def test_request_and_summary_round_trip(bundled, journal, short) -> None:
 
 def test_interrupted_run_resumes_to_the_same_summary(bundled, journal, short) -> None:
     whole = bundled.summarize(short, OPTIONS)
-    assert len(whole.sections) > 2
+    assert len(parts_of(whole)) > 2
     folder = journal.begin(JOB, request_for(short))
     run_until(bundled, folder, short, 2)
     assert folder.outcome() is None and len(folder.sections(1)) == 2
@@ -103,7 +117,7 @@ def test_interrupted_run_resumes_to_the_same_summary(bundled, journal, short) ->
     assert plain(events[-1].summary) == plain(whole)
     for name, changed in before.items():
         assert (again.path / name).stat().st_mtime_ns == changed  # not computed again
-    assert sections_of(events)[:2] == list(whole.sections[:2])
+    assert sections_of(events)[:2] == parts_of(whole)[:2]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +126,7 @@ def test_interrupted_run_resumes_to_the_same_summary(bundled, journal, short) ->
         ("weights_sha256", "00", "weights"),
         ("dtype", "bfloat16", "number format"),
         ("app_version", "0", "version"),
-        ("chunks", [], "cut into other sections"),
+        ("parts", [], "cut into other sections"),
     ],
 )
 def test_resuming_with_another_model_or_text_is_refused(journal, short, key, value, words) -> None:
@@ -121,7 +135,7 @@ def test_resuming_with_another_model_or_text_is_refused(journal, short, key, val
         "dtype": "float32",
         "app_version": "1",
         "device": "cpu",
-        "chunks": [1],
+        "parts": [1],
         "notes": [],
     }
     folder = journal.begin(JOB, request_for(short))

@@ -325,7 +325,7 @@ def test_h20_api_runs_are_not_stored(bundled, short, tmp_path, monkeypatch) -> N
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
-@pytest.mark.parametrize("stage", ["Reading", "Section 1 of"])
+@pytest.mark.parametrize("stage", ["Reading", "Step 1 of"])
 def test_ctrl_c_ends_reading_and_encoding(stage, long_pdf) -> None:
     """Ctrl-C during decoding is tested in test_jobs, with the text it leaves."""
     path = long_pdf if stage == "Reading" else EXAMPLE_PDF

@@ -142,13 +142,13 @@ def test_a_run_begins_with_its_forecast(bundled: Summarizer, tmp_path: Path) -> 
 def test_the_description_of_a_planned_run() -> None:
     planned = Planned(29, "page", 8_285, 13_163, 5, 5.2, 160_000_000, 195)
     assert describe_planned(planned) == (
-        "29 pages, 8,285 words, 13,163 tokens in 5 parts; about 200 words in 6 s, with 160 MB "
+        "29 pages, 8,285 words, 13,163 tokens in 5 steps; about 200 words in 6 s, with 160 MB "
         "of memory"
     )
-    assert describe_planned(planned, brief=True).startswith("13,163 tokens in 5 parts; about")
+    assert describe_planned(planned, brief=True).startswith("13,163 tokens in 5 steps; about")
     one = Planned(1, "part", 1, 9, 1, None, 1_500_000_000, 10)
     assert describe_planned(one) == (
-        "1 part, 1 word, 9 tokens in 1 part; about 10 words, with 1.5 GB of memory"
+        "1 part, 1 word, 9 tokens in 1 step; about 10 words, with 1.5 GB of memory"
     )
 
 
@@ -207,7 +207,13 @@ def test_no_eviction_notice_after_clearing_the_cache(
 def test_evicted_states_give_a_notice(bundled: Summarizer, article: Document) -> None:
     before, bundled.encoder_cache = bundled.encoder_cache, EncoderCache(1_000_000)
     try:
-        options = Options(length="short", num_beams=1, max_input_tokens=600, max_new_tokens=4)
+        options = Options(
+            length="long",
+            num_beams=1,
+            max_input_tokens=600,
+            max_new_tokens=4,
+            by_section=True,
+        )
         said = [e.message for e in bundled.stream(article, options) if isinstance(e, Notice)]
         assert len(said) == 1 and said[0].startswith("Another length will read")
         assert "1 MB is the limit" in said[0]

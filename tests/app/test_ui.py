@@ -83,7 +83,7 @@ def test_screen_readers_announce_only_the_stage() -> None:
         "Reading"
     ]
     board = board_of(*RUN[:1], Progress("decoding", 3, 6, 1, 2, 9.0))
-    assert "section 1 of 2, about 9 s left" in render.run_status(board)
+    assert "step 1 of 2, about 9 s left" in render.run_status(board)
     assert announced.findall(render.run_status(board)) == ["Writing"]
     assert announced.findall(render.finished_status(board)) == ["Done · 0 words in 0.0 s"]
 
@@ -100,7 +100,7 @@ def test_source_pages_are_named_for_screen_readers() -> None:
 
 @pytest.mark.parametrize(("documents", "levels"), [(1, ["h2"] * 2), (2, ["h2", "h3", "h3"])])
 def test_heading_levels_are_not_skipped(documents, levels) -> None:
-    sections = (SectionStarted(1, 2, (1, 3)), SectionStarted(2, 2, (4, 6)))
+    sections = (SectionStarted(1, 2, (1, 3), "One"), SectionStarted(2, 2, (4, 6), "Two"))
     board = board_of(DocumentStarted(1, documents, "one.pdf"), *sections)
     assert re.findall("<(h[1-6])", render.summary_html(board, True)) == levels
 
@@ -453,7 +453,7 @@ def test_the_api_uses_the_default_window(handlers) -> None:
         text=EXAMPLE_TEXT.read_text(encoding="utf-8"), length="short", num_beams=1
     )
     assert last["result"]["options"]["max_input_tokens"] == 512
-    assert len(last["result"]["sections"]) > 1
+    assert last["result"]["sections"]
     assert all(section["tokens_in"] <= 512 for section in last["result"]["sections"])
 
 
@@ -490,7 +490,7 @@ def test_unreadable_files_are_named_and_the_others_are_summarized(handlers, tmp_
     *_, (facts, *_) = handlers.read(files, "")
     assert "good.txt" in facts and "“gone.pdf” cannot be opened" in facts
     line = handlers.estimate(Form(files=files, options=Options(length="short", num_beams=1)))
-    assert "1 section" in line
+    assert "1 step" in line
     last = run(handlers, files)[-1]
     for view in (last, list(handlers.reattach(last["job"], None))[-1]):
         assert "<h2>good.txt</h2>" in view["summary"] and "<h2>gone.pdf</h2>" in view["summary"]

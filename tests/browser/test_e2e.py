@@ -390,7 +390,7 @@ def test_a_chosen_section_is_summarized_and_its_citation_leads_there(page) -> No
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".forecast")
     told = page.inner_text("#forecast")
-    assert re.search(r"tokens in \d+ sections; about .* words .* of memory", told)
+    assert re.search(r"tokens in \d+ steps?; about .* words .* of memory", told)
     assert not page.is_visible("#section-boxes")
     page.click("#sections button")
     page.click("#section-boxes label:has-text('4 Water and mud')")

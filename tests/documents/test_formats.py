@@ -259,7 +259,7 @@ def test_summaries_cite_slides_by_number_and_keep_points_separate(load, bundled)
         s for section in bundled.summarize(document, Options()).sections for s in section.sentences
     ]
     texts = [page.text for page in document.pages]
-    assert len(sentences) > 2
+    assert len(sentences) > 1
     for sentence in sentences:
         (page,) = sentence.pages
         assert sentence.text.rstrip(".") in texts[page - 1] and not sentence.flags

@@ -406,12 +406,13 @@ def test_h15_zip_bombs_are_refused_before_they_unpack(load, data) -> None:
     assert "unpacks to more than" in sentence_of(load, data, "bomb.docx")
 
 
-def test_h15_a_member_with_a_wrong_size_is_refused(load) -> None:
-    """The header of the archive says little, the packed bytes hold much."""
+def test_h15_a_member_with_a_wrong_size_is_not_unpacked(load) -> None:
+    """The header of the archive says little, the packed bytes hold much; nobody needs it."""
     data = make_formats.packed_well(900_000)
     real, small = (900_000).to_bytes(4, "little"), (900).to_bytes(4, "little")
     assert data.count(real) >= 2
-    assert "damaged" in sentence_of(load, data.replace(real, small), "liar.docx")
+    honest, lying = (load(file, "liar.docx") for file in (data, data.replace(real, small)))
+    assert honest.pages == lying.pages
 
 
 @pytest.mark.parametrize("doctype", [make_formats.LAUGHS, make_formats.OUTSIDE])
@@ -419,7 +420,6 @@ def test_h15_a_member_with_a_wrong_size_is_refused(load) -> None:
     ("data", "member", "name"),
     [
         (make_formats.word(make_formats.report), "word/document.xml", "a.docx"),
-        (make_formats.word(make_formats.report), "word/styles.xml", "a.docx"),
         (make_formats.slides(make_formats.deck), "ppt/slides/slide2.xml", "a.pptx"),
         (make_formats.odt(make_formats.ODT_BODY), "content.xml", "a.odt"),
         (make_formats.epub(), "OEBPS/book.opf", "a.epub"),
@@ -428,6 +428,14 @@ def test_h15_a_member_with_a_wrong_size_is_refused(load) -> None:
 def test_h15_entities_are_refused(load, data, member, name, doctype) -> None:
     hostile = make_formats.with_doctype(data, member, doctype)
     assert "entities" in sentence_of(load, hostile, name)
+
+
+@pytest.mark.parametrize("doctype", [make_formats.LAUGHS, make_formats.OUTSIDE])
+def test_h15_styles_with_entities_are_passed_over(load, doctype) -> None:
+    data = make_formats.word(make_formats.report)
+    hostile = load(make_formats.with_doctype(data, "word/styles.xml", doctype), "a.docx")
+    found = "".join(page.text for page in hostile.pages)
+    assert found and socket.gethostname() not in found and len(found) < 10_000
 
 
 def test_h15_entities_of_a_chapter_are_never_resolved(load) -> None:
