@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.documents.load import document_from_text
-from app.events import DocumentStarted, Finished, Planned, SectionSummary
+from app.events import DocumentStarted, Finished, PartKind, Planned, SectionSummary
 from app.evidence.coverage import page_status_title
 from app.export.compare import describe_summary
 from app.export.shared import provenance_line, section_heading
