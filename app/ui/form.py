@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import BadOption
 from ..settings import DEFAULT_MODEL, Settings
 from ..summary.options import DECODING_OPTIONS, Options
 from ..wording import ranges
@@ -44,13 +45,27 @@ def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
             **{name: values[name] for name in ("max_new_tokens", "max_input_tokens")},
             include_references=values["include_references"],
             sections=section_spec(values["sections"]),
-            words=values["words"],
+            words=number_in(values["words"], "The number of words"),
             by_section=values["by_section"],
-            decoding={option.name: values[option.name] for option in DECODING_OPTIONS},
+            decoding={
+                option.name: number_in(values[option.name], option.label)
+                for option in DECODING_OPTIONS
+            },
         ),
         values["password"],
         values["ocr"],
     )
+
+
+def number_in(text: str | None, label: str) -> float | None:
+    """Return the number in a text field, None for an empty one. Raises BadOption."""
+    if not (text or "").strip():
+        return None
+    try:
+        value = float(str(text).replace(",", ""))
+    except ValueError:
+        raise BadOption(f"{label} must be a number, not “{text}”.") from None
+    return int(value) if value.is_integer() else value
 
 
 def options_from_fields(

@@ -92,12 +92,10 @@ def _input_column(settings: Settings) -> Components:
     )
     least, most = SUMMARY_WORDS_RANGE
     with gr.Row(elem_id="answer-options"):
-        inputs["words"] = gr.Number(
-            None,
+        # An empty number field of Gradio is 0, an empty text is empty.
+        inputs["words"] = gr.Textbox(
             label="Or your own number of words",
-            minimum=least,
-            maximum=most,
-            precision=0,
+            max_lines=1,
             elem_id="words",
             placeholder=f"{least} to {most:,}",
         )
@@ -225,13 +223,11 @@ def _decoding_options() -> Components:
             "For models that write in their own words. Empty: as the model's author has set it."
         )
         for option in DECODING_OPTIONS:
-            inputs[option.name] = gr.Number(
-                None,
+            inputs[option.name] = gr.Textbox(
                 label=option.label,
                 info=f"{capital(option.about)}. From {option.range[0]:g} to {option.range[1]:g}",
                 placeholder="The model's own",
-                precision=0 if option.is_whole else None,
-                step=1 if option.is_whole else 0.1,
+                max_lines=1,
             )
     return inputs
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from ..errors import BadOption
 from ..export.formats import EXPORT_FORMATS
 from ..settings import Settings
 from ..summary.options import DECODING_OPTIONS
+from . import render
 from .api import Api
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
@@ -42,7 +44,11 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
     """Read files as soon as they are chosen; estimate the run again after each change."""
 
     def estimate_form(values: FieldValues, request: gr.Request) -> str:
-        return handlers.estimate(_form_of(inputs, values, handlers), request)
+        try:
+            form = _form_of(inputs, values, handlers)
+        except BadOption as error:
+            return render.error(str(error))
+        return handlers.estimate(form, request)
 
     estimate: dict[str, Any] = {
         "fn": estimate_form,
@@ -90,7 +96,12 @@ def _connect_runs(
     )
 
     def run_form(values: FieldValues, request: gr.Request) -> Iterator[View]:
-        return handlers.run(_form_of(inputs, values, handlers), request)
+        try:
+            form = _form_of(inputs, values, handlers)
+        except BadOption as error:
+            yield View().with_(status=render.error(str(error)))
+            return
+        yield from handlers.run(form, request)
 
     include = outputs["summary"].include
     for event, handler, values, js in (

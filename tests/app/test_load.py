@@ -159,14 +159,15 @@ def test_run_resumes_after_the_server_was_killed(tmp_path) -> None:
             tab.goto(url)
             tab.set_input_files("#files input[type=file]", str(EXAMPLE_PDF))
             tab.wait_for_selector(".facts")
-            tab.click("label:has-text('Short')")
+            tab.click("label:has-text('Long')")
+            tab.click("#by-section input")
             tab.click("#run")
-            tab.wait_for_selector("#summary .head >> nth=2")  # two sections are finished
+            tab.wait_for_selector("#summary .text >> nth=2")  # two parts are finished
             finished = tab.inner_text("#summary .text >> nth=0")
             assert str(tmp_path) in tab.inner_text("#kept")
         with running_page(*options, **environment) as url:
             tab.goto(url)
-            tab.wait_for_selector("#summary .head >> nth=2")
+            tab.wait_for_selector("#summary .text >> nth=2")
             assert tab.inner_text("#summary .text >> nth=0") == finished
             tab.wait_for_selector("#summary[aria-busy=false]")
             assert tab.inner_text("#status").startswith("Done")
@@ -208,8 +209,10 @@ def test_abandoned_run_ends_on_a_space(tmp_path) -> None:
         tab.goto(url)
         tab.set_input_files("#files input[type=file]", str(EXAMPLE_PDF))
         tab.wait_for_selector(".facts")
+        tab.click("label:has-text('Long')")
+        tab.click("#by-section input")
         tab.click("#run")
-        tab.wait_for_selector("#summary .head >> nth=1")
+        tab.wait_for_selector("#summary .text >> nth=1")
         assert "deleted from the server" in tab.inner_text("#kept")
         tab.close()
         before = -1
@@ -220,7 +223,7 @@ def test_abandoned_run_ends_on_a_space(tmp_path) -> None:
         tab = context.new_page()
         tab.set_default_timeout(120_000)
         tab.goto(url)
-        tab.wait_for_selector(f"#summary .head >> nth={before}")  # one more than were finished
+        tab.wait_for_selector(f"#summary .text >> nth={before}")  # one more than were finished
         tab.click("#stop")
         tab.wait_for_selector("#summary[aria-busy=false]")
         assert tab.inner_text("#status").startswith("Stopped")
