@@ -87,13 +87,21 @@ class ExtractivePlanner:
         merged: list[tuple[list[int], list[str], bool]] = []
         for (is_summary, at), group in groupby(chosen, self._place):
             numbers, titles = list(group), [self._sections[at].title] if at >= 0 else []
-            last = merged[-1] if merged and not is_summary and not merged[-1][2] else None
-            if last and min(self._words(last[0]), self._words(numbers)) < MIN_PARAGRAPH_WORDS:
-                last[0].extend(numbers)
-                last[1].extend(titles)
+            if merged and self._is_short(merged[-1]) and not is_summary:
+                merged[-1][0].extend(numbers)
+                merged[-1][1].extend(titles)
             else:
                 merged.append((numbers, titles, is_summary))
+        if len(merged) > 1 and self._is_short(merged[-1]) and not merged[-2][2]:
+            numbers, titles, _ = merged.pop()
+            merged[-1][0].extend(numbers)
+            merged[-1][1].extend(titles)
         return [(numbers, join_titles(titles)) for numbers, titles, _ in merged]
+
+    def _is_short(self, paragraph: tuple[list[int], list[str], bool]) -> bool:
+        """Return whether a paragraph, not one of the author's summary, should join a neighbour."""
+        numbers, _, is_summary = paragraph
+        return not is_summary and self._words(numbers) < MIN_PARAGRAPH_WORDS
 
     def _place(self, number: int) -> tuple[bool, int]:
         """Return whether a sentence is of the author's summary, and its chapter, or -1."""

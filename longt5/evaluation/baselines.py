@@ -86,13 +86,13 @@ class _WordTokenizer:
 
 def _rank_with_sumy(method: Any, text: str, words: int) -> str:
     """Summarize by a ranking of sumy."""
-    spans, ranking = _sumy_ranking(method, text)
+    spans, ranking = _sumy_ranking(method, text, MAX_RANKED)
     return _fill_to_length(text, list(spans), ranking, words)
 
 
 @lru_cache(maxsize=128)  # several lengths of one document in a row; a ranking is quadratic
-def _sumy_ranking(method: Any, text: str) -> tuple[tuple[Span, ...], tuple[int, ...]]:
-    """Return the candidates of a text, and their numbers by sumy's ranking, best first.
+def _sumy_ranking(method: Any, text: str, most: int) -> tuple[tuple[Span, ...], tuple[int, ...]]:
+    """Return the first candidates of a text, and their numbers by sumy's ranking, best first.
 
     With its English stemmer and stop words.
     """
@@ -100,7 +100,7 @@ def _sumy_ranking(method: Any, text: str) -> tuple[tuple[Span, ...], tuple[int, 
     from sumy.nlp.stemmers import Stemmer
     from sumy.utils import get_stop_words
 
-    spans = [s for s in candidate_spans(text)[:MAX_RANKED] if words_of(text[slice(*s)])]
+    spans = [s for s in candidate_spans(text)[:most] if words_of(text[slice(*s)])]
     summarizer = method(Stemmer("english"))
     summarizer.stop_words = get_stop_words("english")
     sentences = [Sentence(text[start:end], _WordTokenizer()) for start, end in spans]
