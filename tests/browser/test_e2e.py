@@ -395,7 +395,7 @@ def test_a_chosen_section_is_summarized_and_its_citation_leads_there(page) -> No
     page.click("#sections button")
     page.click("#section-boxes label:has-text('4 Water and mud')")
     page.wait_for_function(
-        "() => /in 1 section/.test(document.querySelector('#forecast').innerText)"
+        "() => /in 1 step/.test(document.querySelector('#forecast').innerText)"
     )
     page.click("label:has-text('Short')")
     page.click("#run")
