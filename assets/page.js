@@ -51,7 +51,10 @@ window.sourceShown = () => {
 };
 window.sourceClosed = () => {
   document.getElementById("answer").inert = false;
-  if (citedFrom && citedFrom.isConnected) citedFrom.focus({preventScroll: true});
+  if (!citedFrom || !citedFrom.isConnected) return;
+  citedFrom.focus({preventScroll: true});
+  // On a phone the form is back above the summary, which has moved down.
+  citedFrom.scrollIntoView({block: "nearest"});
 };
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-page]");
