@@ -14,7 +14,7 @@ from tests.server import running_page
 
 ASSETS = ROOT / "assets"
 PATIENCE_MS = 180_000
-CITATION = "button.cite:has-text('p. 12')"
+CITATION = "#summary .text .cite"
 
 
 def take_pictures(page: Page, url: str) -> None:
@@ -25,7 +25,7 @@ def take_pictures(page: Page, url: str) -> None:
     page.wait_for_selector(".facts")
     page.wait_for_function("document.body.innerText.includes('of memory')")
     page.click("#run")
-    page.wait_for_selector("#summary p.text:nth-of-type(4) .provisional")
+    page.wait_for_selector("#summary p.text:nth-of-type(2) .provisional")
     page.screenshot(path=ASSETS / "screenshot.png")
     page.wait_for_selector("#summary[aria-busy=false]")
     page.locator(CITATION).first.click()
