@@ -60,7 +60,7 @@ def decode_raw_text(data: bytes) -> tuple[str, AppWarning | None]:
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:
-        pass
+        pass  # then the encoding is guessed, and the reader is told
     text, name = _decode_legacy(data)
     message = f"The text is not UTF-8; it was read as {name}, so check its letters."
     if name is None:

@@ -22,7 +22,6 @@ h1, h2, p, dd { unicode-bidi: plaintext; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6em; }
 .cite { font-size: .8em; color: #475569; white-space: nowrap; unicode-bidi: isolate; }
 .flag { text-decoration: underline wavy #b45309; }
-.short { border-left: 3px solid #0f766e; padding-left: 1rem; }
 .doubts, .facts { font-size: .85rem; color: #475569; }
 .strip { display: grid; gap: 4px 1px; margin: .3rem 0 1rem;
   grid-template-columns: repeat(auto-fill, minmax(5px, 1fr)); }
@@ -68,7 +67,7 @@ def to_html(summary: Summary, bullets: bool = False) -> str:
 
 def _part_html(part: SectionSummary, bullets: bool) -> str:
     title = section_heading(part)
-    heading = f"<h3>{escape(title)}</h3>" if title else ""
+    heading = f"<h2>{escape(title)}</h2>" if title else ""
     # An empty lang keeps screen readers from speaking every language as English.
     if bullets and part.sentences:
         items = "".join(f"<li>{_sentence_html(sentence)}</li>" for sentence in part.sentences)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from longt5.text.words import count_words
 
@@ -64,17 +63,3 @@ def token_limits(words: int, chunk: Chunk) -> tuple[int, int]:
     # the room above the target lets that sentence end.
     least = round(rate * (words * 0.4 if words < ONE_SENTENCE_WORDS else words - 10))
     return least, round(rate * (words * 1.15 + 30)) + 8
-
-
-def length_options(
-    words: int, limits: tuple[int, int], max_new_tokens: int | None
-) -> dict[str, Any]:
-    """Return the length options of a search: limits, lowered to `max_new_tokens`, and penalty."""
-    least, most = limits
-    if max_new_tokens is not None:
-        least, most = min(least, max_new_tokens), max_new_tokens
-    options: dict[str, Any] = {"min_new_tokens": least, "max_new_tokens": most}
-    if words < ONE_SENTENCE_WORDS:
-        # A sum of log-probabilities, unlike their mean, prefers the shorter of two sentences.
-        options["length_penalty"] = 0.0
-    return options

@@ -29,7 +29,7 @@ from app.events import (
 )
 from app.runs.model_cache import ModelCache
 from app.settings import LENGTH_WORDS, Settings
-from app.summary.lengths import due_words, length_options, share_words, token_limits
+from app.summary.lengths import due_words, share_words, token_limits
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from app.warning import WarningKind
@@ -287,8 +287,6 @@ def test_word_targets_are_shared_by_source_length(sizes: list[int], words: int) 
 def test_limits_leave_room_for_a_sentence() -> None:
     least, most = token_limits(80, chunk_of(900))
     assert 0 < least < 80 < most
-    assert length_options(80, (least, most), 5) == {"min_new_tokens": 5, "max_new_tokens": 5}
-    assert length_options(20, (9, 30), None)["length_penalty"] == 0.0
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), min_size=1, max_size=9))

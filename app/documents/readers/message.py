@@ -133,7 +133,7 @@ def decode_part(part: EmailMessage) -> str:
         if codec and codec != "ascii":
             return payload.decode(codec)
     except (UnicodeDecodeError, LookupError):
-        pass
+        pass  # mail often declares another encoding than it has: guess
     return decode_text(payload)[0]
 
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median, quantiles
+from statistics import quantiles
 
 from .lines import Line, PageLines, rows_of
 
@@ -240,9 +240,3 @@ def _stretches(indexes: Sequence[int]) -> set[int]:
         else:
             runs.append([index])
     return {index for run in runs if len(run) >= _MIN_STRETCH for index in run}
-
-
-def usual_distance(lines: Sequence[Line]) -> float:
-    """Return the median distance of the baselines of lines, in points; 0 for one line."""
-    steps = [a.baseline - b.baseline for a, b in pairwise(lines)]
-    return median(steps) if steps else 0.0
