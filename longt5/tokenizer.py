@@ -1,4 +1,4 @@
-"""T5's tokenizer over SentencePiece or tokenizers, and a decoder of streamed ids."""
+"""T5's tokenizer: ids of texts, texts of ids, and a decoder of streamed ids."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsInt
 
-from .checkpoint import abbreviated, damaged, locate, read_object
+from .checkpoint import abbreviated, locate, read_object
+from .vocabularies import (
+    BYTE_EXTRA_IDS,
+    EXTRA_ID,
+    ByteVocabulary,
+    FastPieces,
+    Offset,
+    SentencePieces,
+    Vocabulary,
+)
 
-SPECIAL_TOKENS = "<pad>", "</s>", "<unk>"
-EXTRA_ID = re.compile(r"<extra_id_(\d+)>")
-BYTE_PIECE = re.compile("<0x([0-9A-Fa-f]{2})>")
-
-Offset = tuple[int, int]
+DEFAULT_WORDS = {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"}
 
 
 def token_range(text: str, offsets: Sequence[Offset], start: int, end: int) -> Offset:
@@ -47,23 +52,35 @@ class Encoding:
 
 
 class Tokenizer:
-    """T5's tokenizer: pieces, then 100 extra ids, ``</s>`` at the end. No task prefix."""
+    """T5's tokenizer: pieces, then extra ids, ``</s>`` at the end. No task prefix.
 
-    def __init__(self, pieces: Any, settings: dict[str, Any]) -> None:
-        self._vocabulary = pieces
+    The word of a special token in a text (``</s>``, ``<pad>``, ``<extra_id_0>``) becomes that
+    token, as in transformers; with ``split_special_tokens`` it is text like any other, as it
+    should be in documents.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        settings: dict[str, Any],
+        special_ids: dict[str, int],
+        split_special_tokens: bool = False,
+    ) -> None:
+        self._vocabulary = vocabulary
+        self.split_special_tokens = split_special_tokens
         limit = settings.get("model_max_length")
         number = limit if isinstance(limit, (int, float)) else math.nan
         self.model_max_length = int(number) if math.isfinite(number) else None
-        self.pad_token_id, self.eos_token_id, self.unk_token_id = 0, 1, 2
-        extra_ids = settings.get("extra_ids", 100)
-        if not isinstance(extra_ids, int) or extra_ids < 0:
-            raise ValueError(f"extra_ids in tokenizer_config.json must be a count, not {extra_ids}")
-        names = dict(enumerate(SPECIAL_TOKENS)) | pieces.special(extra_ids)
+        self.pad_token_id = special_ids["pad"]
+        self.eos_token_id = special_ids["eos"]
+        self.unk_token_id = special_ids["unk"]
+        words = {token: DEFAULT_WORDS[kind] for kind, token in special_ids.items()}
+        names = words | vocabulary.special
         self.special: dict[int, str] = names  # special tokens by id
         numbers = {int(n[1]): i for i, name in names.items() if (n := EXTRA_ID.fullmatch(name))}
         self.sentinels = [numbers[n] for n in sorted(numbers)]  # <extra_id_0>, <extra_id_1>, ...
         self.extra_ids = len(numbers)
-        self.vocab_size = max(pieces.size(), *(i + 1 for i in names))
+        self.vocab_size = max(vocabulary.size(), *(i + 1 for i in names))
 
     @classmethod
     def from_pretrained(
@@ -71,28 +88,54 @@ class Tokenizer:
         folder_or_hub_id: str | Path,
         revision: str | None = None,
         local_files_only: bool = False,
+        *,
+        split_special_tokens: bool | None = None,
     ) -> Tokenizer:
-        """Read ``spiece.model``, or ``tokenizer.json`` if it is the only file or has more tokens.
+        """Read ``spiece.model``, or ``tokenizer.json`` if it is the only file or has more tokens;
+        with neither, a ByT5Tokenizer has bytes.
 
-        Raises FileNotFoundError or ValueError.
+        ``split_special_tokens`` None: as ``tokenizer_config.json`` says, else False. Raises
+        FileNotFoundError, or ValueError for files that contradict each other.
         """
         folder = locate(folder_or_hub_id, revision, local_files_only)
-        path = folder / "tokenizer_config.json"
-        settings = read_object(path) if path.is_file() else {}
-        return cls(_load_vocabulary(folder, settings), settings)
+        settings, model = (
+            read_object(path) if (path := folder / name).is_file() else {}
+            for name in ("tokenizer_config.json", "config.json")
+        )
+        extra_ids = settings.get("extra_ids", 100)
+        if not isinstance(extra_ids, int) or extra_ids < 0:
+            raise ValueError(f"extra_ids in tokenizer_config.json must be a count, not {extra_ids}")
+        settings = {"tokenizer_class": model.get("tokenizer_class")} | settings
+        vocabulary, beside = _load_vocabulary(folder, settings, extra_ids)
+        if split_special_tokens is None:
+            split_special_tokens = bool(settings.get("split_special_tokens", False))
+        ids = _special_ids(vocabulary, settings, model, beside)
+        return cls(vocabulary, settings, ids, split_special_tokens)
 
-    def encode(self, text: str, add_eos: bool = True) -> list[int]:
-        """Return the ids of one text, with ``</s>`` by default."""
-        return self._vocabulary.encode(text) + [self.eos_token_id] * add_eos
+    def encode(
+        self, text: str, add_eos: bool = True, split_special_tokens: bool | None = None
+    ) -> list[int]:
+        """Return the ids of one text, with ``</s>`` by default.
+
+        ``split_special_tokens`` None: as the tokenizer was made.
+        """
+        ids = self._vocabulary.ids(text, self._splits(split_special_tokens))
+        return ids + [self.eos_token_id] * (add_eos and self._needs_eos(ids))
 
     def encode_with_offsets(
-        self, text: str, add_eos: bool = True
+        self, text: str, add_eos: bool = True, split_special_tokens: bool | None = None
     ) -> tuple[list[int], list[Offset]]:
         """Return ids and, for each, its characters [start, end) of ``text``."""
-        ids, offsets = self._vocabulary.encode_with_offsets(text)
-        if add_eos:
+        ids, offsets = self._vocabulary.encode(text, self._splits(split_special_tokens))
+        if add_eos and self._needs_eos(ids):
             return [*ids, self.eos_token_id], [*offsets, (len(text), len(text))]
         return ids, offsets
+
+    def _needs_eos(self, ids: list[int]) -> bool:
+        return self._vocabulary.repeats_eos or ids[-1:] != [self.eos_token_id]
+
+    def _splits(self, given: bool | None) -> bool:
+        return self.split_special_tokens if given is None else given
 
     def __call__(
         self,
@@ -100,12 +143,16 @@ class Tokenizer:
         max_length: int | None = None,
         padding: bool = False,
         truncation: bool = False,
+        split_special_tokens: bool | None = None,
     ) -> Encoding:
         """Encode a batch. Truncation to ``max_length`` (None: the tokenizer's own limit, if any)
         keeps ``</s>``; padding is on the right."""
         if max_length is None:
             max_length = self.model_max_length
-        rows = [self.encode(t) for t in ([texts] if isinstance(texts, str) else texts)]
+        rows = [
+            self.encode(t, split_special_tokens=split_special_tokens)
+            for t in ([texts] if isinstance(texts, str) else texts)
+        ]
         if truncation and max_length is not None:
             rows = [
                 r if len(r) <= max_length else [*r[: max_length - 1], self.eos_token_id]
@@ -122,16 +169,8 @@ class Tokenizer:
         and extra ids."""
         numbers = [int(i) for i in ids]
         if skip_special_tokens:
-            return self._vocabulary.decode([i for i in numbers if i not in self.special])
-        parts: list[str] = []
-        run: list[int] = []
-        for i in numbers:
-            if i in self.special:
-                parts += [self._vocabulary.decode(run), self.special[i]]
-                run = []
-            else:
-                run.append(i)
-        return " ".join(p for p in [*parts, self._vocabulary.decode(run)] if p)
+            numbers = [i for i in numbers if i not in self.special]
+        return self._vocabulary.decode(numbers)
 
     def batch_decode(
         self, rows: Iterable[Iterable[SupportsInt]], skip_special_tokens: bool = True
@@ -145,33 +184,47 @@ class Tokenizer:
 
     def byte(self, token: int) -> int | None:
         """Return the byte of a byte-fallback piece such as ``<0xE2>``, None for other pieces."""
-        found = BYTE_PIECE.fullmatch(self._vocabulary.piece(token))
-        return int(found[1], 16) if found else None
+        return self._vocabulary.byte(token)
 
 
-def _load_vocabulary(folder: Path, settings: dict[str, Any]) -> Any:
-    """Return the vocabulary of a folder.
+def _load_vocabulary(
+    folder: Path, settings: dict[str, Any], extra_ids: int
+) -> tuple[Vocabulary, Vocabulary | None]:
+    """Return the vocabulary of a folder, and the one beside it that is not used.
 
     A fine-tune may have added tokens, or learnt a vocabulary of its own, and still contain the
     ``spiece.model`` that it began with; then ``tokenizer.json`` is right. If both have the same
     tokens, ``spiece.model`` is better: ``tokenizer.json`` does not mark byte pieces.
     """
     first, second = folder / "spiece.model", folder / "tokenizer.json"
+    added = _added_tokens(folder, settings)
     if not first.is_file() and not second.is_file():
-        raise FileNotFoundError(f"There is no spiece.model and no tokenizer.json in {folder}.")
-    fast = _FastPieces(second) if second.is_file() else None
+        if settings.get("tokenizer_class") == "ByT5Tokenizer":
+            return ByteVocabulary(added, extra_ids or BYTE_EXTRA_IDS, _stripping(settings)), None
+        raise FileNotFoundError(
+            f"There is no spiece.model and no tokenizer.json in {folder}, and no "
+            "tokenizer_config.json that names the ByT5Tokenizer."
+        )
+    fast = FastPieces(second) if second.is_file() else None
     if not first.is_file():
-        return fast
-    pieces = _SentencePieces(first)
+        assert fast is not None
+        return fast, None
+    pieces = SentencePieces(first, extra_ids)
     if fast is not None:
-        return fast if pieces.lacks(fast.vocabulary()) else pieces
-    if lost := pieces.lacks(_added_tokens(folder, settings)):
+        known = fast.vocabulary()
+        return (fast, pieces) if pieces.lacks(known) or pieces.moves(known) else (pieces, fast)
+    if lost := pieces.lacks(added):
         raise ValueError(
             f"Tokens were added to the tokenizer in {folder} ({abbreviated(lost)}) that "
             "spiece.model lacks; save it with transformers' AutoTokenizer, so that there is a "
             "tokenizer.json"
         )
-    return pieces
+    if moved := pieces.moves(added):
+        raise ValueError(
+            f"The tokens {abbreviated(moved)} have other ids in spiece.model than in the files "
+            f"beside it in {folder}; fetch or copy the tokenizer again"
+        )
+    return pieces, None
 
 
 def _added_tokens(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
@@ -185,85 +238,51 @@ def _added_tokens(folder: Path, settings: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-class _SentencePieces:
-    """The sentencepiece library over ``spiece.model``."""
-
-    def __init__(self, path: Path) -> None:
-        import sentencepiece
-
-        try:
-            self._model = sentencepiece.SentencePieceProcessor(model_file=str(path))
-        except (OSError, RuntimeError) as error:
-            raise damaged(path, error, "SentencePiece model") from error
-
-    def lacks(self, vocabulary: dict[str, int]) -> list[str]:
-        """Return the tokens that this file lacks or has with another id; extra ids do not count."""
-        tokens = [token for token in vocabulary if not EXTRA_ID.match(token)]
-        own = self._model.piece_to_id(tokens)
-        return [t for t, i in zip(tokens, own, strict=True) if i != vocabulary[t]]
-
-    def size(self) -> int:
-        return self._model.get_piece_size()
-
-    def special(self, extra_ids: int) -> dict[int, str]:
-        """Return the extra ids, which follow the pieces, the first one last."""
-        return {self.size() + i: f"<extra_id_{extra_ids - 1 - i}>" for i in range(extra_ids)}
-
-    def piece(self, token: int) -> str:
-        return self._model.id_to_piece(token) if token < self.size() else ""
-
-    def encode(self, text: str) -> list[int]:
-        return self._model.encode(text)
-
-    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
-        found = self._model.encode(text, return_type="offset_mapping")
-        return list(found["ids"]), [(int(a), int(b)) for a, b in found["offsets"]]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return self._model.decode([i for i in ids if 0 <= i < self.size()])
+def _stripping(settings: dict[str, Any]) -> set[int]:
+    """Return the tokens of a ByT5Tokenizer that take the white space around them along."""
+    decoder = settings.get("added_tokens_decoder")
+    if not isinstance(decoder, dict):
+        return {0, 1, 2}
+    stripping = (i for i, v in decoder.items() if isinstance(v, dict) and v.get("lstrip"))
+    return {int(token) for token in stripping if token.isdecimal()}
 
 
-class _FastPieces:
-    """The tokenizers library over ``tokenizer.json``, which lists the extra ids itself."""
+def _special_ids(
+    vocabulary: Vocabulary,
+    settings: dict[str, Any],
+    model: dict[str, Any],
+    beside: Vocabulary | None,
+) -> dict[str, int]:
+    """Return the ids of pad, eos and unk.
 
-    def __init__(self, path: Path) -> None:
-        from tokenizers import Tokenizer as Fast
-
-        try:
-            self._model = Fast.from_file(str(path))
-        except Exception as error:  # the library raises plain exceptions
-            raise damaged(path, error, "tokenizer") from error
-        # Settings that were saved with the file; they would cut every document.
-        self._model.no_truncation()
-        self._model.no_padding()
-
-    def size(self) -> int:
-        return self._model.get_vocab_size(with_added_tokens=True)
-
-    def vocabulary(self) -> dict[str, int]:
-        return self._model.get_vocab(with_added_tokens=True)
-
-    def special(self, extra_ids: int) -> dict[int, str]:
-        """Return what the file marks as special; a token that was added as text is text."""
-        added = self._model.get_added_tokens_decoder()
-        return {
-            i: token.content
-            for i, token in added.items()
-            if token.special or EXTRA_ID.fullmatch(token.content)
+    They are the words that ``settings`` (tokenizer_config.json) names, in the ``vocabulary``, and
+    must be those of the vocabulary's own file, of the file ``beside`` it that is not used and of
+    ``model`` (config.json). Raises ValueError naming a contradiction.
+    """
+    found: dict[str, int] = {}
+    own = vocabulary.own_ids()
+    other = beside.own_ids() if beside is not None else {}
+    for kind, default in DEFAULT_WORDS.items():
+        name = settings.get(f"{kind}_token") or default
+        word = str(name.get("content") if isinstance(name, dict) else name)
+        token = vocabulary.id_of(word)
+        if token is None:
+            token = own.get(kind)
+        if token is None:
+            raise ValueError(f"The tokenizer has no token {word}, its {kind}_token.")
+        expected = {
+            "the vocabulary": own.get(kind),
+            "the file beside it": other.get(kind),
+            "config.json": model.get(f"{kind}_token_id"),
         }
-
-    def piece(self, token: int) -> str:
-        return self._model.id_to_token(token) or ""
-
-    def encode(self, text: str) -> list[int]:
-        return self._model.encode(text, add_special_tokens=False).ids
-
-    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Offset]]:
-        encoded = self._model.encode(text, add_special_tokens=False)
-        return encoded.ids, [(int(a), int(b)) for a, b in encoded.offsets]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return self._model.decode(list(ids))
+        for where, ids in expected.items():
+            if ids is not None and token not in (ids if isinstance(ids, list) else [ids]):
+                raise ValueError(
+                    f"The token {word} has the id {token}, but {where} has {ids} as its "
+                    f"{kind}_token_id; fetch or copy the tokenizer again"
+                )
+        found[kind] = token
+    return found
 
 
 class StreamingDecoder:

@@ -114,7 +114,9 @@ class Summarizer:
         local = where != model or model_label(model) != model
         try:
             folder = locate(where, revision, local_files_only=local)
-            tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = Tokenizer.from_pretrained(
+                folder, local_files_only=True, split_special_tokens=True
+            )
             salience = Salience.load(folder)
             if on_progress:
                 on_progress(1, 2)

@@ -73,7 +73,7 @@ class Checkpoint:
 
         try:
             folder = locate(name, revision, local_files_only=False)
-            tokenizer = Tokenizer.from_pretrained(folder)
+            tokenizer = Tokenizer.from_pretrained(folder, split_special_tokens=True)
             salience = Salience.load(folder)
             model = LongT5ForConditionalGeneration.from_pretrained(
                 folder, device=device, dtype=dtype

@@ -64,7 +64,7 @@ def prepare_model(
         if world.is_first and not (out / "state.pt").is_file():  # a resumed run has its own
             _write_tokenizer(recipe, records, folder, source)
         world.wait()
-        tokenizer = Tokenizer.from_pretrained(folder)
+        tokenizer = Tokenizer.from_pretrained(folder, split_special_tokens=True)
         if source is not None:
             return LongT5ForConditionalGeneration.from_pretrained(
                 source, device="cpu", dtype=torch.float32
