@@ -16,7 +16,8 @@ CAPTION_LABEL = re.compile(
     r"\s?(?:\d+[a-z]?|[A-Z]\d*)\b"
 )
 ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|al|cf|vs|Dr|Mr|Mrs|Ms|Prof|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
+    r"(?:\b(?:e\.g|i\.e|etc|al|[Cc]f|vs?|ex rel|Fed|Civ|Crim|Pub|Dr|Mr|Mrs|Ms|Prof"
+    r"|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc|Tel|Univ|Dept|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Hon|Mt"
     r"|Nr|z|z\.B|d\. ?h|h\. ?c|u\. ?a|vgl|ca|bzw|inkl|zzgl|Mio|Mrd|Tsd|Hr|Hrsg|Sr|Sra|Dra|EE)"
     r"|(?<![\w.])[A-Z])\.\Z"
@@ -30,11 +31,12 @@ _ENDING = re.compile(
     rf"[{STOPS}]{CLOSING}(?:[ \u00a0\u202f]»)?(?=\s|\Z)|[{DENSE_STOPS}]+[{DENSE_CLOSING}]*"
     rf"|(?<=[^\W\d_A-Z]{{4}})\.{CLOSING}{NOTE_NUMBERS}"
 )
-# Abbreviations before a number only: "p. 5", "Sept. 2022", "art. 12", "Hauptstr. 7".
+# Abbreviations before a number only: "p. 5", "Sept. 2022", "art. 12", "Hauptstr. 7", "N.C. 4".
 _ABBREVIATION_BEFORE_NUMBER = re.compile(
     r"(?:\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Okt|Nov|Dec|Dez|Abs|Abb|Tab|Kap|Bd|[Aa]rts?|[Cc]h|[Cc]l"
+    r"|Stat|Ct|Cir|Supp|App|Const|Cong|Sess|Ann"
     r"|figs?|eqs?|nos?|vols?|secs?|[Pp]aras?|[Nn]úm|[Pp]ágs?|p)"
-    r"|[Ss]tr)\.\Z"
+    r"|[Ss]tr|\b[A-Z](?:\.[A-Z]){1,4})\.\Z"
 )
 _ORDINAL = re.compile(  # of German: "am 3. Oktober", "im 14. Jahrhundert"
     r"\b(?:(?<!I )[Aa]m|[Ii]m|[Vv]om|[Zz]u[mr]|[Dd]e[rsmn]|[Dd]as|[Bb]is|[Aa]b|[Ss]eit) \d{1,2}\.\Z"
@@ -103,7 +105,7 @@ def _continues(text: str, begin: int, stop: re.Match[str]) -> bool:
     first = _LETTER.search(text, begin, after)
     if following[1].islower():
         return first is None or not first[0].islower()
-    before_number = following[1].isdigit()
+    before_number = following[1].isdigit() or following[1] == "§"
     return before_number and _ABBREVIATION_BEFORE_NUMBER.search(text, low, after) is not None
 
 
