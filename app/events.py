@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, Union
 
@@ -79,6 +80,20 @@ class SectionSummary:
     def is_complete(self) -> bool:
         """Return False when the search was ended before it was done."""
         return self.finish_reason not in ("stopped", "deadline")
+
+
+def answer_and_sections(
+    parts: Sequence[SectionSummary],
+) -> tuple[tuple[SectionSummary, ...], tuple[SectionSummary, ...]]:
+    """Return the paragraphs of the answer, and the summaries of sections below it.
+
+    Where a run ended before its answer was begun, the sections stand for it.
+    """
+    answer = tuple(part for part in parts if part.kind is PartKind.ANSWER)
+    sections = tuple(part for part in parts if part.kind is PartKind.SECTION)
+    if answer:
+        return answer, sections
+    return tuple(replace(section, kind=PartKind.ANSWER) for section in sections), ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ..events import (
     SectionSummary,
     Sentence,
     Summary,
+    answer_and_sections,
 )
 from ..warning import AppWarning, WarningKind
 
@@ -137,7 +138,7 @@ class RunState:
             for s in document.sections
             if s.committed or s.provisional
         )
-        answer = tuple(part for part in sections if part.kind is PartKind.ANSWER)
+        answer, by_section = answer_and_sections(sections)
         return Summary(
             name=document.name,
             pages=max((s.pages[1] for s in document.sections), default=0),
@@ -145,7 +146,7 @@ class RunState:
             options=options,
             summary="\n\n".join(section.text for section in answer),
             sections=answer,
-            by_section=tuple(part for part in sections if part.kind is PartKind.SECTION),
+            by_section=by_section,
             warnings=(AppWarning(WarningKind.STOPPED, "Stopped before the end."),),
             stopped=True,
         )

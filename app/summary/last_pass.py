@@ -21,29 +21,20 @@ from ..events import DraftText, Progress, SectionDone, SectionSummary, Sentence
 from ..evidence.citations import Citation
 from ..evidence.section_evidence import CitedDocument, SectionEvidence
 from .encoder_cache import encode_with_progress
-from .lengths import MIN_SECTION_WORDS
 from .options import Options
 from .parts import Part
 from .section_writer import SectionWriter
 
 # Each pass over a part writes at most this share of what it reads, so that two parts become one.
 PART_SHARE = 0.5
-ANSWER_PLACE = 0  # the section number of the answer's events
 AnswerEvent = DraftText | Progress | SectionDone
 
 
-def section_targets(words: int, chunks: Sequence[Chunk]) -> list[int]:
-    """Return the words to write about each section before a last pass of `words` words.
-
-    Each may be as long as the answer, which then has all sections to choose from, and is at most
-    a third of its section.
-    """
-    sizes = [count_words(chunk.text) for chunk in chunks]
-    return [max(min(words, size // 3), min(MIN_SECTION_WORDS, size // 2), 1) for size in sizes]
-
-
 class LastPass:
-    """Writes the answer about a document from the cited sentences of its sections."""
+    """Writes the answer about a document from the cited sentences of its sections.
+
+    `place` is the number of the answer among the parts of the run, and their count.
+    """
 
     def __init__(
         self,
@@ -52,10 +43,12 @@ class LastPass:
         document: CitedDocument,
         options: Options,
         window: int,
+        place: tuple[int, int],
         stop_event: threading.Event | None = None,
     ) -> None:
         self._model, self._tokenizer, self._document = model, tokenizer, document
-        self._options, self._window, self._stop_event = options, window, stop_event
+        self._options, self._window, self._place = options, window, place
+        self._stop_event = stop_event
 
     def events(self, sections: Sequence[SectionSummary], words: int) -> Iterator[AnswerEvent]:
         """Yield the drafts of an answer of about `words` words, then SectionDone with its result.
@@ -67,22 +60,22 @@ class LastPass:
         parts = self._parts(sentences)
         while len(parts) > 1:
             sentences = []
-            for number, part in enumerate(parts, 1):
+            for part in parts:
                 if self._is_stopped():
                     return
-                place = (number, len(parts))
-                for event in self._pass(part, self._part_words(part), place):
+                most = max(1, int(sum(self._sizes(part)) * PART_SHARE))
+                for event in self._pass(part, self._part_words(part), most):
                     if isinstance(event, SectionDone):
                         sentences += event.result.sentences
                     elif isinstance(event, Progress):
-                        yield replace(event, section=ANSWER_PLACE)
+                        yield event
             parts = self._parts(sentences)
         if self._is_stopped() or not parts:
             return
         if sum(count_words(sentence.text) for sentence in parts[0]) <= words:
-            yield SectionDone(ANSWER_PLACE, self._as_they_are(parts[0]))
+            yield SectionDone(self._place[0], self._as_they_are(parts[0]))
         else:
-            yield from self._pass(parts[0], words, (ANSWER_PLACE, 1))
+            yield from self._pass(parts[0], words)
 
     def _is_stopped(self) -> bool:
         return self._stop_event is not None and self._stop_event.is_set()
@@ -90,7 +83,7 @@ class LastPass:
     def _parts(self, sentences: Sequence[Sentence]) -> list[list[Sentence]]:
         """Return sentences in as few parts as fit the window, in order, of even size."""
         room = self._window - 1
-        sizes = [len(self._tokenizer.encode(sentence.text)) for sentence in sentences]
+        sizes = self._sizes(sentences)
         count = -(-sum(sizes) // max(1, room))
         share = sum(sizes) / max(1, count)
         parts: list[list[Sentence]] = []
@@ -103,28 +96,32 @@ class LastPass:
             filled += size
         return parts
 
+    def _sizes(self, sentences: Sequence[Sentence]) -> list[int]:
+        return [len(self._tokenizer.encode(sentence.text)) for sentence in sentences]
+
     def _part_words(self, part: Sequence[Sentence]) -> int:
         return max(1, int(sum(count_words(sentence.text) for sentence in part) * PART_SHARE))
 
     def _pass(
-        self, part: Sequence[Sentence], words: int, place: tuple[int, int]
+        self, part: Sequence[Sentence], words: int, most: int | None = None
     ) -> Iterator[AnswerEvent]:
-        """Read sentences and write about `words` words about them."""
+        """Read sentences and write about `words` words about them, at most `most` tokens."""
         chunk = chunk_of_sentences(part, self._tokenizer, self._window)
         encoded = None
         for item in encode_with_progress(self._model, tuple(chunk.input_ids), self._stop_event):
             if isinstance(item, tuple):
                 done, total = item
-                yield Progress("encoding", done, total, *place)
+                yield Progress("encoding", done, total, *self._place)
             else:
                 encoded = item
         if encoded is None:
             return
         options = self._options
-        if place[0] != ANSWER_PLACE:
-            most = max(1, int(len(chunk.input_ids) * PART_SHARE))
+        if most is not None:
             options = replace(options, max_new_tokens=min(most, options.max_new_tokens or most))
-        writer = _AnswerWriter(self._model, self._tokenizer, chunk, self._document, place, part)
+        writer = _AnswerWriter(
+            self._model, self._tokenizer, chunk, self._document, self._place, part
+        )
         for event in writer.events(encoded, words, options, self._stop_event):
             if isinstance(event, (DraftText, Progress, SectionDone)):
                 yield event

@@ -13,41 +13,19 @@ from ..documents.model import Chunk
 ONE_SENTENCE_WORDS = 40
 # The smallest target of a section, about one sentence: with less, no sentence could end.
 MIN_SECTION_WORDS = 20
-# The weight of the first section, which tells what the document is about; chosen by hand.
-FIRST_SECTION_WEIGHT = 2
 # Languages in scripts that the vocabulary hardly knows need several tokens per word; beyond these
 # bounds the text is no prose (one "word" of a thousand letters) and the rate means nothing.
 TOKENS_PER_WORD_RANGE = (1.0, 8.0)
 
 
-def share_words(words: int, chunks: Sequence[Chunk]) -> list[int]:
-    """Return the word target of each section.
+def section_targets(words: int, chunks: Sequence[Chunk]) -> list[int]:
+    """Return the words to write about each chunk of a document, for an answer of `words` words.
 
-    The document's target, `words`, is shared by source length, the first section counting
-    FIRST_SECTION_WEIGHT times. A document gets at most a third of its own words, a section at
-    least a sentence.
+    Each may be as long as the answer, which is chosen from all of them, and is at most a third of
+    its chunk.
     """
     sizes = [count_words(chunk.text) for chunk in chunks]
-    weights = [sizes[0] * FIRST_SECTION_WEIGHT, *sizes[1:]] if sizes else []
-    rate = min(words, sum(sizes) / 3) / (sum(weights) or 1)
-    return [
-        max(round(rate * weight), min(MIN_SECTION_WORDS, size // 2), 1)
-        for weight, size in zip(weights, sizes, strict=True)
-    ]
-
-
-def due_words(targets: Sequence[int], written: Sequence[int]) -> int:
-    """Return the target of the next section, given the words `written` by the ones before.
-
-    That is its own target, corrected by the surplus or deficit so far, by at most half of it.
-
-    >>> due_words([40, 40], []), due_words([40, 40], [30]), due_words([40, 40], [90])
-    (40, 50, 20)
-    """
-    share = targets[len(written)]
-    due = sum(targets[: len(written) + 1]) - sum(written)
-    least = max(share - share // 2, min(share, MIN_SECTION_WORDS))
-    return min(max(due, least), share + share // 2)
+    return [max(min(words, size // 3), min(MIN_SECTION_WORDS, size // 2), 1) for size in sizes]
 
 
 def tokens_per_word(chunk: Chunk) -> float:

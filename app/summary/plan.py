@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +10,15 @@ from longt5.text.salience import Salience
 from longt5.text.words import count_words
 
 from ..documents.load import require_text
-from ..documents.model import Document
+from ..documents.model import Chunk, Document
 from ..documents.selection import choose_part
 from ..errors import NothingToQuote
-from ..events import Planned
+from ..events import PartKind, Planned
 from ..evidence.coverage import without_references
 from ..wording import counted
 from .chunking import chunk_document
 from .extractive import ExtractivePlanner
-from .lengths import share_words, tokens_per_word
+from .lengths import section_targets, tokens_per_word
 from .memory_estimate import format_bytes, run_bytes
 from .models import window_tokens
 from .options import Options
@@ -46,13 +47,20 @@ def describe_planned(planned: Planned, brief: bool = False) -> str:
 class SummaryPlan:
     """The part of a document to summarize, and the parts of its summary in the order of writing.
 
-    `references` are the pages that lost a list of references.
+    `references` are the pages that lost a list of references. `last_pass_words`: the length of
+    the answer that a last pass writes from the parts, None where the parts are the answer.
     """
 
     document: Document
     references: tuple[int, ...]
     parts: tuple[Part, ...]
     options: Options
+    last_pass_words: int | None = None
+
+    @property
+    def steps(self) -> int:
+        """The number of parts to write, the answer of a last pass among them."""
+        return len(self.parts) + (self.last_pass_words is not None)
 
     @property
     def tokens(self) -> int:
@@ -102,20 +110,23 @@ def make_plan(
     references: tuple[int, ...] = ()
     if not options.include_references:
         document, references = without_references(document)
-    if salience is None:
-        parts = _section_passes(document, options, tokenizer, window)
-    else:
+    if salience is not None:
         parts = ExtractivePlanner(document, salience, tokenizer, window).parts(options)
         if not parts:
             raise NothingToQuote(document.name)
-    return SummaryPlan(document, references, parts, options)
+        return SummaryPlan(document, references, parts, options)
+    parts = _passes(chunk_document(document, tokenizer, window), options.target_words)
+    answer = min(options.target_words, sum(part.words for part in parts))
+    return SummaryPlan(document, references, parts, options, answer if len(parts) > 1 else None)
 
 
-def _section_passes(
-    document: Document, options: Options, tokenizer: Any, window: int
-) -> tuple[Part, ...]:
-    """Return a part for each window of a document, for a model that writes in its own words."""
-    chunks = chunk_document(document, tokenizer, window)
-    words = share_words(options.target_words, chunks)
-    pairs = zip(chunks, words, strict=True)
-    return tuple(Part(chunk, share, chunk.title, chunk.pages) for chunk, share in pairs)
+def _passes(chunks: Sequence[Chunk], words: int) -> tuple[Part, ...]:
+    """Return a part for each window of a document, for a model that writes in its own words.
+
+    Several are sections, from whose summaries a last pass writes the answer.
+    """
+    kind = PartKind.ANSWER if len(chunks) == 1 else PartKind.SECTION
+    return tuple(
+        Part(chunk, target, chunk.title, chunk.pages, kind)
+        for chunk, target in zip(chunks, section_targets(words, chunks), strict=True)
+    )

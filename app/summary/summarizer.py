@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from longt5.text.salience import Salience
-from longt5.text.words import count_words
 
 from ..documents.language import document_language, language_warning
 from ..documents.model import Document
@@ -20,13 +19,13 @@ from ..events import (
     Event,
     Finished,
     Notice,
-    PartKind,
     Planned,
     Progress,
     SectionDone,
     SectionStarted,
     SectionSummary,
     Summary,
+    answer_and_sections,
 )
 from ..evidence.coverage import Coverage, coverage_of, references_warning
 from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
@@ -42,7 +41,8 @@ from .abstractive import (
     settings_warnings,
 )
 from .encoder_cache import EncoderCache, InputIds, encode_with_progress
-from .lengths import due_words
+from .last_pass import LastPass
+from .lengths import tokens_per_word
 from .memory_estimate import format_bytes
 from .models import is_extractive, model_label, resolve_model, window_tokens
 from .options import Options
@@ -173,7 +173,7 @@ class Summarizer:
             plan.document.unit,
             plan.words,
             plan.tokens,
-            len(plan.parts),
+            plan.steps,
             sum(speed.seconds(*pair) for pair in work) if speed else None,
             plan.memory_bytes(self.model, self.encoder_cache.limit_bytes),
             sum(part.words for part in plan.parts),
@@ -188,6 +188,9 @@ class Summarizer:
             is_known = ids in passes or ids in self.encoder_cache
             work.append((0 if is_known else len(ids), tokens))
             passes.add(ids)
+        if plan.last_pass_words is not None:
+            rate = tokens_per_word(plan.parts[0].chunk)
+            work.append((sum(plan.tokens_out()), plan.last_pass_words * rate))
         return work
 
     def speed_key(self, num_beams: int) -> str:
@@ -249,7 +252,7 @@ class _SummaryRun:
 
     def events(self, resume: Resume | None) -> Iterator[Event]:
         """Yield Planned, the events of every section, then Finished."""
-        resumed = list(resume(self._identity()))[: len(self.parts)] if resume else []
+        resumed = list(resume(self._identity()))[: self.plan.steps] if resume else []
         yield self.summarizer.planned(self.plan)
         yield from self._eviction_notices(REREAD_NOTICE)
         work = self.summarizer.work_of(self.plan)
@@ -261,7 +264,7 @@ class _SummaryRun:
                 break
             yield SectionStarted(
                 number,
-                len(self.parts),
+                self.plan.steps,
                 part.pages,
                 part.title,
                 document.page_labels(part.pages),
@@ -276,6 +279,8 @@ class _SummaryRun:
                 yield from self._engine_notices()
             if len(self.done) < number or not self.done[-1].is_complete:
                 break
+        if self.plan.last_pass_words is not None and self._is_whole(len(self.parts)):
+            yield from self._answer_events(resumed, document, self.plan.last_pass_words)
         self._record_speed()
         yield from self._eviction_notices(WILL_REREAD_NOTICE)
         yield Finished(self._summary())
@@ -283,10 +288,35 @@ class _SummaryRun:
     def _is_stopped(self) -> bool:
         return self.stop_event is not None and self.stop_event.is_set()
 
+    def _is_whole(self, steps: int) -> bool:
+        """Return whether so many parts are written to their ends."""
+        return len(self.done) == steps and all(section.is_complete for section in self.done)
+
+    def _answer_events(
+        self, resumed: Sequence[SectionSummary], document: CitedDocument, words: int
+    ) -> Iterator[Event]:
+        """Write the answer from the summaries of all sections."""
+        number = self.plan.steps
+        pages = self.parts[0].pages[0], self.parts[-1].pages[1]
+        yield SectionStarted(number, number, pages, "", document.page_labels(pages))
+        if len(resumed) == number:
+            self.done.append(resumed[-1])
+            yield SectionDone(number, resumed[-1])
+            return
+        s, options, place = self.summarizer, self.plan.options, (number, number)
+        window = window_tokens(s.tokenizer, options.max_input_tokens)
+        last_pass = LastPass(
+            s.model, s.tokenizer, document, options, window, place, self.stop_event
+        )
+        for event in last_pass.events(tuple(self.done), words):
+            if isinstance(event, SectionDone):
+                self.done.append(event.result)
+            yield self._with_eta(event) if isinstance(event, Progress) else event
+
     def _section_events(self, number: int, part: Part, document: CitedDocument) -> Iterator[Event]:
         """Read and write one section; a section stopped while it is read is not added to `done`."""
         encoded = None
-        place = (number, len(self.parts))
+        place = (number, self.plan.steps)
         for item in self._encode(self.input_ids[number - 1], place):
             if isinstance(item, Progress):
                 yield item
@@ -297,11 +327,7 @@ class _SummaryRun:
         began = time.monotonic()
         s = self.summarizer
         writer = SectionWriter(s.model, s.tokenizer, part, document, place)
-        words = part.words
-        if part.plan is None:
-            written = [count_words(done.text) for done in self.done]
-            words = due_words([part.words for part in self.parts], written)
-        for event in writer.events(encoded, words, self.plan.options, self.stop_event):
+        for event in writer.events(encoded, part.words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):
                 self.done.append(event.result)
                 self.work.decode_s += time.monotonic() - began
@@ -387,14 +413,15 @@ class _SummaryRun:
                 }
                 for part in self.parts
             ],
+            "last_pass_words": self.plan.last_pass_words,
         }
 
     def _summary(self) -> Summary:
         """Return the summary of the finished sections."""
         s, document, done = self.summarizer, self.plan.document, self.done
-        stopped = len(done) < len(self.parts) or any(not section.is_complete for section in done)
-        reached = self.parts[len(done) - 1].pages[1] if done else 0
-        answer = [part for part in done if part.kind is PartKind.ANSWER]
+        stopped = not self._is_whole(self.plan.steps)
+        reached = max((section.pages[1] for section in done), default=0)
+        answer, by_section = answer_and_sections(done)
         coverage = coverage_of(document, self.plan.references, reached if stopped else None)
         return Summary(
             name=document.name,
@@ -402,8 +429,8 @@ class _SummaryRun:
             model=s.name,
             options=asdict(self.plan.options),
             summary="\n\n".join(section.text for section in answer if section.text),
-            sections=tuple(answer),
-            by_section=tuple(part for part in done if part.kind is PartKind.SECTION),
+            sections=answer,
+            by_section=by_section,
             warnings=self._warnings(),
             timings=self._timings(),
             stopped=stopped,
@@ -432,15 +459,18 @@ class _SummaryRun:
         s, options = self.summarizer, self.plan.options
         found = list(self.plan.document.warnings)
         found += settings_warnings(s.identity.left_out, options, s.is_extractive)
-        if not s.is_extractive and len(self.parts) == 1:
-            part = self.parts[0]
-            found += length_warning(s.model.generation_config, part.words, part.chunk)
+        if not s.is_extractive:
+            words, chunk = self.plan.last_pass_words or self.parts[0].words, self.parts[0].chunk
+            found += length_warning(s.model.generation_config, words, chunk)
         if s.name == "bundled":
             foreign = language_warning(document_language(self.plan.document))
             found += [foreign] if foreign else []
         if len(self.done) < len(self.parts):
             first = self._name_pages(self.parts[len(self.done)].pages[:1])
             message = f"Stopped: nothing is summarized from {first} on."
+            found.append(AppWarning(WarningKind.STOPPED, message))
+        elif len(self.done) < self.plan.steps:
+            message = "Stopped before the answer was written: these are its sections' summaries."
             found.append(AppWarning(WarningKind.STOPPED, message))
         if self.plan.references:
             found.append(references_warning(self._name_pages(self.plan.references)))

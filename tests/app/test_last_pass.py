@@ -10,14 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.documents.model import Chunk
-from app.events import DraftText, Progress, SectionDone, SectionSummary, Sentence
+from app.events import (
+    DraftText,
+    PartKind,
+    Progress,
+    SectionDone,
+    SectionStarted,
+    SectionSummary,
+    Sentence,
+)
 from app.evidence.section_evidence import CitedDocument
 from app.summary.last_pass import (
     LastPass,
     _AnswerEvidence,
     chunk_of_sentences,
-    section_targets,
 )
+from app.summary.lengths import section_targets
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from tests.app.checkpoint_layouts import Layout, write_checkpoint
@@ -34,6 +42,7 @@ FACTS = (
     "An orchard was planted beside the school.",
 )
 DOCUMENT = CitedDocument(paged(*FACTS))
+PLACE = (7, 7)  # of the answer, after six sections
 
 
 def sections() -> list[SectionSummary]:
@@ -57,17 +66,17 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Summarizer:
 
 def last_pass(writer: Summarizer, window: int, stop: threading.Event | None = None) -> LastPass:
     options = Options(num_beams=2)
-    return LastPass(writer.model, writer.tokenizer, DOCUMENT, options, window, stop)
+    return LastPass(writer.model, writer.tokenizer, DOCUMENT, options, window, PLACE, stop)
 
 
 def test_summaries_that_fit_a_pass_become_one_answer(writer: Summarizer) -> None:
     events = list(last_pass(writer, 512).events(sections(), 20))
-    assert isinstance(events[-1], SectionDone) and events[-1].section == 0
+    assert isinstance(events[-1], SectionDone) and events[-1].section == 7
     answer = events[-1].result
     assert answer.tokens_in < 512 and answer.pages == (1, 6)
     drafts = [e for e in events if isinstance(e, DraftText)]
     assert drafts and all(answer.text.startswith(draft.committed) for draft in drafts)
-    assert {e.section for e in events if isinstance(e, Progress)} == {0}
+    assert {e.section for e in events if isinstance(e, Progress)} == {7}
 
 
 def test_summaries_longer_than_a_pass_are_summarized_until_they_fit(
@@ -83,7 +92,7 @@ def test_summaries_longer_than_a_pass_are_summarized_until_they_fit(
     assert len(read) > 5 and max(read) <= 64
     done = [e for e in events if isinstance(e, SectionDone)]
     assert len(done) <= 1 and all(e is events[-1] for e in done)
-    assert all(e.section == 0 for e in events)
+    assert all(e.section == 7 for e in events)
 
 
 def test_few_words_are_the_answer_as_they_are(writer: Summarizer) -> None:
@@ -141,3 +150,41 @@ def test_sections_before_a_last_pass_may_be_as_long_as_the_answer(words, sizes) 
     for target, size in zip(section_targets(words, chunks), sizes, strict=True):
         assert 1 <= target <= max(words, 1) and target <= max(1, size // 2)
         assert target == words or size < 3 * words
+
+
+LONG = paged(*("\n".join([f"{n} {fact}" for fact in FACTS for n in range(9)]) for _ in range(3)))
+LONG_OPTIONS = Options(words=20, num_beams=2, max_input_tokens=512, max_new_tokens=24)
+
+
+def test_a_long_document_is_answered_from_its_sections(writer: Summarizer) -> None:
+    events = list(writer.stream(LONG, LONG_OPTIONS))
+    started = [e for e in events if isinstance(e, SectionStarted)]
+    count = len(started)
+    assert count > 2 and [e.section for e in started] == list(range(1, count + 1))
+    assert {e.sections for e in started} == {count}
+    assert [e.kind for e in started] == [PartKind.SECTION] * (count - 1) + [PartKind.ANSWER]
+    summary = events[-1].summary
+    assert not summary.stopped and len(summary.by_section) == count - 1
+    (answer,) = summary.sections
+    assert summary.summary == answer.text and 1 <= answer.pages[0] <= answer.pages[1] <= 3
+    drafts = [e for e in events if isinstance(e, DraftText) and e.section == count]
+    assert all(answer.text.startswith(draft.committed) for draft in drafts)
+
+
+@pytest.mark.parametrize("kept", ["all sections", "all"])
+def test_a_resumed_answer_is_the_same(writer: Summarizer, kept: str) -> None:
+    whole = writer.summarize(LONG, LONG_OPTIONS)
+    done = (*whole.by_section, *whole.sections)[: None if kept == "all" else -1]
+    *_, last = writer.stream(LONG, LONG_OPTIONS, resume=lambda identity: done)
+    assert last.summary.summary == whole.summary
+    assert last.summary.by_section == whole.by_section and not last.summary.stopped
+
+
+def test_sections_stand_for_an_answer_that_was_stopped(writer: Summarizer) -> None:
+    stop = threading.Event()
+    for event in writer.stream(LONG, LONG_OPTIONS, stop_event=stop):
+        if isinstance(event, SectionDone) and event.section == 2:
+            stop.set()
+    summary = event.summary
+    assert summary.stopped and len(summary.sections) == 2 and not summary.by_section
+    assert summary.summary == "\n\n".join(section.text for section in summary.sections)

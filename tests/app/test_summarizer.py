@@ -10,8 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.documents.load import document_from_text
 from app.documents.model import Chunk, Document
@@ -28,8 +26,8 @@ from app.events import (
     SectionStarted,
 )
 from app.runs.model_cache import ModelCache
-from app.settings import LENGTH_WORDS, Settings
-from app.summary.lengths import due_words, share_words, token_limits
+from app.settings import Settings
+from app.summary.lengths import token_limits
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from app.warning import WarningKind
@@ -271,30 +269,6 @@ def chunk_of(words: int) -> Chunk:
     return Chunk(list(range(words + 1)), [], (1, 1), text, (), "end")
 
 
-@given(
-    st.lists(st.integers(30, 3000), min_size=1, max_size=6),
-    st.sampled_from(sorted(LENGTH_WORDS.values())),
-)
-def test_word_targets_are_shared_by_source_length(sizes: list[int], words: int) -> None:
-    shares = share_words(words, [chunk_of(n) for n in sizes])
-    assert all(shares[0] >= shares[i] for i, size in enumerate(sizes) if size <= 2 * sizes[0])
-    order = sorted(range(1, len(sizes)), key=lambda i: sizes[i])
-    assert all(shares[a] <= shares[b] for a, b in zip(order, order[1:], strict=False))
-    target = min(words, sum(sizes) / 3)
-    assert sum(shares) >= target - len(sizes)
-
-
 def test_limits_leave_room_for_a_sentence() -> None:
     least, most = token_limits(80, chunk_of(900))
     assert 0 < least < 80 < most
-
-
-@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), min_size=1, max_size=9))
-def test_a_deficit_of_words_passes_to_the_next_section(sections: list[tuple[int, int]]) -> None:
-    targets, written = [t for t, _ in sections], [w for _, w in sections[:-1]]
-    share, missing = targets[-1], sum(targets[:-1]) - sum(written)
-    due = due_words(targets, written)
-    assert min(share, 20) <= due <= share + share // 2 and due >= share - share // 2
-    if share >= 40 and abs(missing) <= share // 2:
-        assert due == share + missing
-    assert (due - share) * missing >= 0

@@ -68,10 +68,10 @@ def decodes(path: Path, summarizer: Any, beams: Sequence[int], length: str, most
     from app.documents.load import load_document
     from app.settings import LENGTH_WORDS
     from app.summary.chunking import chunk_document
-    from app.summary.lengths import share_words, token_limits
+    from app.summary.lengths import section_targets, token_limits
 
     chunks = chunk_document(load_document(path), summarizer.tokenizer, summarizer.window)
-    targets = share_words(LENGTH_WORDS[length], chunks)
+    targets = section_targets(LENGTH_WORDS[length], chunks)
     for chunk, words in list(zip(chunks, targets, strict=True))[:most]:
         encoded = summarizer.model.encode(torch.tensor([chunk.input_ids]))
         least, longest = token_limits(words, chunk)
