@@ -84,6 +84,7 @@ _CALL_TO_READERS = re.compile(
     r" on [A-Z]"
     r"|(?:Sign up|Subscribe)\b[^.]{0,60} (?:newsletters?|updates|alerts|channel)\b|Click here\b"
 )
+_BLANK = re.compile(r"_{3,}|\.{6,}|\[ ?\] |☐")  # to be filled in or ticked
 _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
 _SPEAKER = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")
 _ITEM_SIGN = re.compile(rf"(?:{BULLET.pattern}|\([a-z]{{1,4}}\)\s)")
@@ -202,6 +203,12 @@ LISTINGS = (
 )
 KINDS = (
     *LISTINGS,
+    Kind(
+        "form",
+        _BLANK.search,
+        "I, ________, agree to the terms of the school.",
+        "A blank that is to be filled in is no content yet.",
+    ),
     Kind(
         "too long",
         _is_too_long,
@@ -337,7 +344,8 @@ def candidate_spans(text: str) -> list[Span]:
 def select_candidates(text: str, spans: Sequence[Span]) -> list[Span]:
     """Return the sentences among ``spans`` that a summary may quote.
 
-    Fall back to fragments, then to list items, when a text has few full sentences.
+    Fall back to fragments, then to list items, when a text has few full sentences. A text of
+    tables alone has none.
     """
     imprints = _imprint_paragraphs(text)
     full = [
@@ -353,7 +361,7 @@ def select_candidates(text: str, spans: Sequence[Span]) -> list[Span]:
     if has_enough:
         found = set(full)
         return [span for span in spans if span in found or _is_item(text[slice(*span)])]
-    return [span for span in spans if _is_usable_fragment(text[slice(*span)])] or list(spans)
+    return [span for span in spans if _is_usable_fragment(text[slice(*span)])]
 
 
 def _is_usable_fragment(piece: str) -> bool:

@@ -150,6 +150,7 @@ def test_encoder_runs_once_for_two_lengths(
     bundled: Summarizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = document_from_text("A heron stood in the reeds. The tide went out slowly. " * 8)
+    bundled.clear_cache()
     calls = []
     encode = bundled.model.encode
     monkeypatch.setattr(bundled.model, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k))

@@ -107,8 +107,8 @@ def test_fragments_are_quoted_where_full_sentences_are_few() -> None:
     assert quoted("\n\n".join([*fragments, *others, "We start."])) == [*fragments, "We start."]
 
 
-def test_everything_is_quoted_where_nothing_else_is_left() -> None:
-    assert quoted("$ cd tides\n\n$ make -j") == ["$ cd tides", "$ make -j"]
+def test_nothing_is_quoted_of_a_text_without_sentences() -> None:
+    assert quoted("$ cd tides\n\n$ make -j") == []
 
 
 def test_items_are_quoted_where_a_text_is_mostly_lists() -> None:
