@@ -26,13 +26,14 @@ from .attention import (
     RMSNorm,
     safe_linear,
 )
-from .blocks import MASKED, mask_bias
+from .blocks import MASKED
 from .cache import DecoderCache
-from .config import LongT5Config, check_batch, check_mask
+from .config import LongT5Config, check_batch
 from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select, widen_float16
 from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
+from .masks import causal_bias, check_source_mask, padding_bias
 from .memory import reuse_freed_memory, synchronize
 from .outputs import DecoderStates, EncoderStates, Seq2SeqOutput
 
@@ -198,11 +199,13 @@ class Encoder(nn.Module):
         # A copy, because inference adds to it in place.
         x = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
         x = F.dropout(x, self.dropout, self.training)
-        states, attentions = [x.clone()] if want_states else [], []
+        # Without gradients the layers add to x in place; with them, the states are in the graph.
+        in_place = not (needs_plain_torch() or self.training)
+        states, attentions = [x.clone() if in_place else x] if want_states else [], []
         for done, block in enumerate(self.block, 1):
             x, w = block(x, geometry, want_weights)
             if want_states:
-                states.append(x.clone())
+                states.append(x.clone() if in_place else x)
             if w is not None:
                 attentions.append(w)
             if on_layer is not None:
@@ -235,9 +238,9 @@ class Decoder(nn.Module):
         self.dropout = config.dropout_rate
 
     def forward(self, x: Tensor, mask: Tensor | None, encoded: EncoderStates) -> DecoderStates:
-        """Compute all target positions at once: x [B, T, D], mask [B, T] or None."""
-        target = x.shape[1]
-        bias = causal_bias(self.block[0].layer[0].inner.bias(target), mask)
+        """Compute all target positions at once: x [B, T, D]; mask as in :func:`.causal_bias`."""
+        batch, target = x.shape[:2]
+        bias = causal_bias(self.block[0].layer[0].inner.bias(target), mask, batch)
         cross_bias = padding_bias(encoded.attention_mask)
         x = F.dropout(x.float(), self.dropout, self.training)
         states, self_weights, cross_weights = [x], [], []
@@ -326,23 +329,6 @@ def _step_weights(block: LongT5Block) -> joined.Weights:
     return joined.Weights([sub.layer_norm.weight for sub in block.layer], matrices, scales)
 
 
-def causal_bias(by_distance: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the relative bias with the future (and padding) masked: [H, T], [B, T] ->
-    [B or 1, H, T, T]."""
-    position = torch.arange(by_distance.shape[-1], device=by_distance.device)
-    distance = position[:, None] - position[None, :]
-    bias = by_distance[:, distance.clamp(min=0)].masked_fill(distance < 0, MASKED)[None]
-    if mask is None:
-        return bias
-    return bias + mask_bias(mask.bool())[:, None, None, :]
-
-
-def padding_bias(mask: Tensor) -> Tensor | None:
-    """Return a mask [B, S] as additive [B, 1, 1, S] float32, None when nothing is padding."""
-    visible = mask.bool()
-    return None if bool(visible.all()) else mask_bias(visible)[:, None, None, :]
-
-
 def _refuse_adapters(model: nn.Module) -> None:
     """Raise TypeError for a wrapped matrix: decode steps read matrices, not modules, and would
     ignore an adapter."""
@@ -425,7 +411,7 @@ class LongT5PreTrainedModel(nn.Module):
             raise ValueError("The input has no tokens.")
         if attention_mask is None:
             attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
-        check_mask(attention_mask.shape, x.shape[:2])
+        check_source_mask(attention_mask, x.shape[:2])
         churns = x.device.type == "cpu" and not torch.is_grad_enabled()
         with reuse_freed_memory() if churns else nullcontext():
             encoded = self.encoder(x, attention_mask, **options)

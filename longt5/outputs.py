@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from .config import check_mask
+from .masks import check_source_mask
 
 
 @dataclass
@@ -30,11 +30,11 @@ class EncoderStates:
     def masked(self, attention_mask: Tensor | None) -> EncoderStates:
         """Return these states with another mask, None for their own.
 
-        Raises ValueError for a mask of another shape.
+        Raises ValueError for a mask of another shape, or one that hides all of a source.
         """
         if attention_mask is None:
             return self
-        check_mask(attention_mask.shape, self.last_hidden_state.shape[:2])
+        check_source_mask(attention_mask, self.last_hidden_state.shape[:2])
         return replace(self, attention_mask=attention_mask.to(self.last_hidden_state.device))
 
 

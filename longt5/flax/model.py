@@ -189,6 +189,11 @@ class FlaxLongT5Model:
         if full:
             raise ValueError(f"The cache holds {cache.capacity} positions and is full.")
         mask = None if decoder_attention_mask is None else jnp.asarray(decoder_attention_mask)
+        if mask is not None and mask.shape != (ids.shape[0], cache.capacity):
+            raise ValueError(
+                f"decoder_attention_mask is {mask.shape}; it must cover the positions of the "
+                f"cache: {(ids.shape[0], cache.capacity)}."
+            )
         output = functional.decode(
             params,
             self.config,

@@ -476,3 +476,90 @@ def test_nothing_is_quadratic_in_the_source() -> None:
     with Largest():
         ours.encode(torch.randint(2, 96, (1, 16_384)))
     assert 0 < Largest.size < 16_384 * 16_384 // 10
+
+
+def decoder_masks() -> dict[str, torch.Tensor]:
+    """Return masks of a target [2, 6]: padding on either side, and any shape of visibility."""
+    generator = torch.Generator().manual_seed(5)
+    padding = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
+    seen = torch.rand(2, 6, 6, generator=generator) > 0.4
+    scores = torch.randn(2, 3, 6, 6, generator=generator)
+    lowest = torch.finfo(torch.float32).min
+    return {
+        "tokens": padding,
+        "booleans": padding.bool(),
+        "per position": seen,
+        "scores": torch.where(seen, 0.0, lowest)[:, None],
+        "scores per head": scores,
+        "scores of one source": scores[:1, :1],
+        "scores of keys": scores[:, :, :1],
+    }
+
+
+@pytest.mark.parametrize("name", decoder_masks())
+@torch.no_grad()
+def test_decoder_masks_equal_transformers(name: str) -> None:
+    """Also of positions that see nothing; three dimensions as in transformers 4."""
+    theirs, ours = pair()
+    ids, target = padded_batch([30, 30], 96)[0], torch.randint(2, 96, (2, 6))
+    mask = decoder_masks()[name]
+    expected = mask
+    if name == "per position":
+        expected = torch.where(mask, 0.0, torch.finfo(torch.float32).min)[:, None]
+    a = theirs(input_ids=ids, decoder_input_ids=target, decoder_attention_mask=expected).logits
+    assert relative_error(ours(ids, None, target, mask).logits, a) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 1), (1, 6), (2, 8), (2, 6, 1), (1, 6, 6), (2, 1, 6, 7), (2, 2, 6, 6), (2, 1, 2, 6)],
+)
+def test_other_decoder_masks_are_refused(shape: tuple[int, ...]) -> None:
+    ours = ours_like(reference_model())
+    ids, target = padded_batch([20, 20], 96)[0], torch.ones(2, 6, dtype=torch.long)
+    with pytest.raises(ValueError, match="decoder_attention_mask is .*, but the target is"):
+        ours(ids, None, target, torch.ones(shape))
+
+
+def test_whole_numbers_are_no_scores() -> None:
+    ours = ours_like(reference_model())
+    ids, target = padded_batch([20, 20], 96)[0], torch.ones(2, 6, dtype=torch.long)
+    for kind in (torch.bool, torch.long):
+        with pytest.raises(ValueError, match="four dimensions and is torch.*added to the scores"):
+            ours(ids, None, target, torch.ones(2, 1, 6, 6, dtype=kind))
+
+
+def test_a_source_without_tokens_is_refused() -> None:
+    ours = ours_like(reference_model())
+    ids, target = padded_batch([20, 20], 96)[0], torch.ones(2, 6, dtype=torch.long)
+    mask = torch.ones_like(ids)
+    mask[1] = 0
+    states = ours.encode(ids)
+    for call in (
+        lambda: ours(ids, mask, target),
+        lambda: ours.generate(ids, mask),
+        lambda: ours.generate(encoded=states, attention_mask=mask),
+    ):
+        with pytest.raises(ValueError, match="Row 1 of attention_mask is all 0"):
+            call()
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_states_and_attentions_keep_the_graph_as_in_transformers(attention: str) -> None:
+    theirs, ours = pair(encoder_attention_type=attention)
+    theirs.set_attn_implementation("eager")
+    ids, target = padded_batch([40], 96)[0], torch.randint(2, 96, (1, 4))
+    options = {"decoder_input_ids": target, "output_hidden_states": True, "output_attentions": True}
+    outputs = theirs(input_ids=ids, **options), ours(ids, **options)
+    names = ("encoder_hidden_states", "decoder_hidden_states", "encoder_attentions")
+    names = (*names, "decoder_attentions", "cross_attentions")
+    for output in outputs:
+        for name in names:
+            for tensor in getattr(output, name):
+                tensor.retain_grad()
+        output.logits[0, 0, 0].backward()
+    for name in names:
+        for theirs_, mine in zip(*(getattr(output, name) for output in outputs), strict=True):
+            if theirs_.grad is not None and name != "encoder_attentions":
+                assert relative_error(mine.grad, theirs_.grad) < 1e-3, name
+            assert mine.grad is not None, name
