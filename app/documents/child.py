@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from ..errors import Cancelled
+from ..errors import Cancelled, NotReadable
 from . import limits
 from .model import Extracted, OnProgress, ReadRequest
 from .protocol import Failure, ReadProgress, decode_message, encode_message
 
+KILLED = 9  # SIGKILL, which Windows does not name
 CHILD_POLL_S = 0.05  # between two looks at the clock, the memory and the stop
 
 
@@ -45,15 +46,33 @@ def read_in_child(
     try:
         try:
             process.stdin.write(encode_message(request))
-            process.stdin.close()
+            process.stdin.flush()  # open until the end: the child takes its closing for ours
         except OSError as error:
             raise limits.too_complex(request.name) from error
         return _await_result(lines, request, usage_of(process.pid), on_progress, stop_event)
+    except ChildEnded as error:
+        raise _why_it_ended(process, request.name) from error
     finally:
         process.kill()
         process.wait()
         listener.join(5)
         process.stdout.close()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+
+class ChildEnded(Exception):
+    """The child ended without a result."""
+
+
+def _why_it_ended(process: subprocess.Popen[str], name: str) -> NotReadable:
+    """Return the error for a child that ended by itself: it was killed, or its library crashed."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    # Nobody but the system kills it before this process does, and it does so for want of memory.
+    if process.returncode == -KILLED:
+        return limits.out_of_memory(name)
+    return limits.too_complex(name)
 
 
 def worker_command() -> list[str]:
@@ -110,18 +129,16 @@ def _await_result(
         # On a busy machine a sound file waits long: only computing time tells how complex it is.
         # The child limits its own memory where the system can; macOS and Windows cannot.
         waited = now - started
-        if (
-            min(waited, computed) > allowed
-            or waited > allowed * limits.WAITING_FACTOR
-            or memory > limits.MEMORY_BYTES
-        ):
+        if min(waited, computed) > allowed or memory > limits.MEMORY_BYTES:
             raise limits.too_complex(request.name)
+        if waited > allowed * limits.WAITING_FACTOR:
+            raise limits.too_busy(request.name)
         try:
             line = lines.get(timeout=CHILD_POLL_S)
         except queue.Empty:
             continue
         if line is None:
-            raise limits.too_complex(request.name)
+            raise ChildEnded
         try:
             message = decode_message(line)
         except ValueError:  # printed by a library

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..errors import NotReadable, TooLong
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
@@ -12,6 +14,7 @@ MEMORY_BYTES = 1_500_000_000
 SPARE_ADDRESSES = 500_000_000
 OCR_SPARE_ADDRESSES = 3_000_000_000
 BASE_SECONDS = 60.0
+SPARE_SECONDS = 10  # the parent, which has a sentence for it, is first
 SECONDS_PER_PAGE = 0.1
 OCR_SECONDS_PER_PAGE = 30.0
 WAITING_FACTOR = 5  # the child may wait for a busy machine so many times its computing time
@@ -40,6 +43,39 @@ def limit_memory(ocr: bool = False) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
     except (ValueError, OSError):  # macOS refuses, or a lower limit is set already
         return
+
+
+def limit_computing(seconds: float) -> None:
+    """Let the system end this process after so many seconds of computing, where it can.
+
+    The parent ends it too, unless the parent is gone. A later call may raise the limit.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    try:
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        wanted = math.ceil(seconds) + SPARE_SECONDS
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    except (ValueError, OSError):
+        return
+
+
+def too_busy(name: str) -> NotReadable:
+    """Return the error for a sound file that a busy machine has not read in time."""
+    return NotReadable(
+        f"“{name}” was not read in time, because this computer is too busy: try again later."
+    )
+
+
+def out_of_memory(name: str) -> NotReadable:
+    """Return the error for a reading that the system ended because memory was short."""
+    return NotReadable(
+        f"The memory of this computer ran out while “{name}” was read: close other programs, or "
+        "try again when it has less to do."
+    )
 
 
 def too_complex(name: str) -> NotReadable:

@@ -9,6 +9,7 @@ import sys
 from ..errors import AppError, NotReadable
 from . import limits
 from .model import Extracted, OnProgress, ReadRequest
+from .parent_watch import end_with_parent
 from .protocol import Failure, Message, ReadProgress, decode_message, encode_message
 from .readers import READERS, Reader
 
@@ -32,11 +33,18 @@ def main() -> int:
     """Read the requested file; send progress, then the result or the error. Return 0."""
     request = decode_message(sys.stdin.readline())
     assert isinstance(request, ReadRequest)
+    end_with_parent()
     limits.limit_memory(request.ocr)
+    limits.limit_computing(limits.BASE_SECONDS)
     name = request.name
+
+    def on_progress(done: int, total: int) -> None:
+        limits.limit_computing(limits.reading_seconds(total, request.ocr))
+        _send(ReadProgress(done, total))
+
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries may print; stdout is for messages
-            result = extract_document(request, lambda done, total: _send(ReadProgress(done, total)))
+            result = extract_document(request, on_progress)
         _send(result)
     except AppError as error:
         _send(Failure.of(error))

@@ -15,6 +15,7 @@ from longt5.text.sentences import after_stop
 
 from ....errors import NotReadable
 from ... import limits
+from ...parent_watch import be_killed_with_parent
 
 _WIDTH_PIXELS = 1_000
 _MAX_PIXELS = 4_000_000
@@ -148,7 +149,9 @@ def main() -> int:
     """Read the request as JSON from stdin and write {"png": base64} to stdout; any failure is a
     non-zero exit code."""
     request = json.loads(sys.stdin.read())
+    be_killed_with_parent()
     limits.limit_memory()
+    limits.limit_computing(_TIMEOUT_S)
     png = draw_page(request["path"], request["page"], request["passages"], request["password"])
     sys.stdout.write(json.dumps({"png": base64.b64encode(png).decode("ascii")}))
     return 0
