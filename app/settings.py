@@ -48,6 +48,12 @@ MAX_PORT = 65_535
 MAX_FILES = 20  # of one run on the page
 MAX_WAITING = 16  # runs in the queue
 MAX_PER_SESSION = 2  # one runs, one waits
+# Of one visitor of a page that others can open; an office may share one address.
+MAX_PER_VISITOR = 4
+MAX_VISITOR_CHARACTERS = 20_000_000  # of the documents in the queue: the longest one
+MAX_VISITOR_READINGS = 8  # files that wait to be read
+MAX_WAITING_READINGS = 64  # files of all visitors
+UNHEARD_S = 30.0  # a run of the API ends so long after its caller stopped listening
 KEPT_STATES_BYTES = 512 * 1024**2  # encoder states, for another length or beam width
 KEPT_READINGS = 20  # documents in memory for another run
 KEPT_COPIES = 200  # uploaded files on disk, to be read again
@@ -129,6 +135,9 @@ class Settings:
     zero_gpu: bool = False
     auth: tuple[str, str] | None = None  # user and password of the page
     no_auth: bool = False  # others on the network may use the page without a password
+    allowed_hosts: tuple[str, ...] = ()  # more names of the page; ".example.org" means all below
+    behind_proxy: bool = False  # a proxy in front says who sent a request
+    allowed_models: tuple[str, ...] = ()  # names and folders that visitors may choose too
     linger_s: float = LINGER_S
 
     def __post_init__(self) -> None:

@@ -1,8 +1,10 @@
-"""A queue of long runs: one thread runs a job at a time, any number of watchers follow it.
+"""A queue of long runs: one thread runs the jobs in turns, any number of watchers follow one.
 
 A watcher may begin at any moment: it gets the events so far (without superseded drafts), then
 those that come. Closing it does not end the job; `Job.stop()` does, within one decode step. A
-session may have one job running and one waiting. Waiting times are estimated from earlier runs.
+session may have one job running and one waiting, and a visitor has a share of the queue. A long
+job yields to the jobs of others before each of its sections. Waiting times are estimated from
+earlier runs.
 """
 
 from __future__ import annotations
@@ -17,8 +19,14 @@ from enum import Enum
 from typing import Any
 
 from ..errors import UNEXPECTED, AppError, Busy, class_and_place
-from ..events import DraftText, Progress, SectionDone
-from ..settings import KEPT_JOBS, MAX_PER_SESSION, MAX_WAITING
+from ..events import DocumentStarted, DraftText, Progress, SectionDone, SectionStarted
+from ..settings import (
+    KEPT_JOBS,
+    MAX_PER_SESSION,
+    MAX_PER_VISITOR,
+    MAX_VISITOR_CHARACTERS,
+    MAX_WAITING,
+)
 from .stop import StopReason, StopSignal
 
 Work = Callable[[StopSignal], Iterator[Any]]
@@ -39,12 +47,18 @@ class Job:
     """One run and the log of its events; `error` is set when `state` is failed."""
 
     def __init__(
-        self, session: str, linger_s: float | None = None, job_id: str = "", size: int = 0
+        self,
+        session: str,
+        linger_s: float | None = None,
+        job_id: str = "",
+        size: int = 0,
+        visitor: str = "",
     ) -> None:
         self.id = job_id or new_id()
-        self.session = session
-        self.size = size  # of the work, in a unit that all jobs share
-        self.began_at = self.ended_at = 0.0
+        self.session, self.visitor = session, visitor
+        self.size = size  # of the work, in characters
+        self.ended_at = 0.0
+        self.busy_s = 0.0  # in which it was computed, without its waits
         self._starts_at: float | None = None
         self.state = JobState.WAITING
         self.error: AppError | None = None
@@ -66,6 +80,11 @@ class Job:
     def stop_event(self) -> StopSignal:
         """Return the signal that is set when the run must end."""
         return self._stop
+
+    @property
+    def owner(self) -> str:
+        """Return who shares the runner with others: a visitor, or else a session."""
+        return self.visitor or self.session
 
     @property
     def was_cut_off(self) -> bool:
@@ -118,6 +137,11 @@ class Job:
         if self.error is not None:
             raise self.error
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until the job has finished; return False when that takes longer than `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.finished, seconds)
+
     def publish(self, event: Any) -> None:
         """Add an event to the log; a draft or progress supersedes the one before it."""
         with self._changed:
@@ -152,10 +176,7 @@ class Job:
     def _enter(self, state: JobState) -> None:
         now = time.monotonic()
         with self._changed:
-            if state is JobState.RUNNING:
-                self.began_at, self.ended_at = now, 0.0
-            else:
-                self.ended_at = now
+            self.ended_at = 0.0 if state is JobState.RUNNING else now
             self.state, self.ahead = state, 0
             self._changed.notify_all()
 
@@ -184,17 +205,20 @@ class JobRunner:
 
     def __init__(self, max_waiting: int = MAX_WAITING, linger_s: float | None = None) -> None:
         self._linger_s, self._max_waiting = linger_s, max_waiting
-        self._queue: deque[tuple[Job, Work]] = deque()
+        # The jobs that wait, with their events: those that have not begun, and those that yield.
+        self._queue: deque[tuple[Job, Iterator[Any]]] = deque()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._running: Job | None = None
+        self._turn_began = 0.0
         self._speeds: deque[tuple[int, float]] = deque(maxlen=MAX_SPEED_SAMPLES)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def admit(self, session: str = "") -> None:
-        """Raise Busy when the queue is full, or this session's share of it."""
+    def admit(self, session: str = "", visitor: str = "", size: int = 0) -> None:
+        """Raise Busy when the queue is full, or the session's or the visitor's share of it."""
         with self._changed:
-            if len(self._queue) >= self._max_waiting:
+            waiting = sum(job.state is JobState.WAITING for job, _ in self._queue)
+            if waiting >= self._max_waiting:
                 raise Busy(
                     f"The queue is full ({self._max_waiting} documents are waiting): "
                     "try again in a few minutes. What you entered stays."
@@ -204,13 +228,25 @@ class JobRunner:
                     "One of your documents is being summarized and one is waiting: stop one, or "
                     "try again when the first is done. What you entered stays."
                 )
+            mine = [j for j in self._jobs.values() if j.visitor == visitor and not j.finished]
+            characters = sum(job.size for job in mine)
+            if visitor and (
+                len(mine) >= MAX_PER_VISITOR
+                or (mine and characters + size > MAX_VISITOR_CHARACTERS)
+            ):
+                raise Busy(
+                    f"{len(mine)} documents of yours are being summarized or waiting, which is "
+                    "one visitor's share: try again when one is done. What you entered stays."
+                )
 
-    def submit(self, work: Work, session: str = "", job_id: str = "", size: int = 0) -> Job:
+    def submit(
+        self, work: Work, session: str = "", job_id: str = "", size: int = 0, visitor: str = ""
+    ) -> Job:
         """Queue a run and return its job. Raises Busy as `admit` does."""
         with self._changed:
-            self.admit(session)
-            job = self._add(Job(session, self._linger_s, job_id, size))
-            self._queue.append((job, work))
+            self.admit(session, visitor, size)
+            job = self._add(Job(session, self._linger_s, job_id, size, visitor))
+            self._queue.append((job, job.steps(work)))
             self._update_waits()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
@@ -234,12 +270,13 @@ class JobRunner:
             return
         job.stop()
         with self._changed:
-            waiting = [entry for entry in self._queue if entry[0] is job]
+            # One that yields ends in the runner's thread, whose turn it gets next.
+            waiting = [e for e in self._queue if e[0] is job and job.state is JobState.WAITING]
             for entry in waiting:
                 self._queue.remove(entry)
             self._update_waits()
-        for _, work in waiting:
-            job.run(work)  # it sees the stop signal before it computes anything
+        for _, steps in waiting:
+            deque(steps, maxlen=0)  # it sees the stop signal before it computes anything
 
     def stop_session(self, session: str) -> None:
         """End the running and the waiting job of a session for the person."""
@@ -248,14 +285,15 @@ class JobRunner:
         for job in jobs:
             self.stop(job.id)
 
-    def forget(self, job_id: str) -> None:
-        """Stop a job and drop it from memory."""
+    def forget(self, job_id: str) -> bool:
+        """Stop a job and drop it from memory; return False when there is none of this id."""
         job = self.get(job_id)
         if job is not None:
             job.forgotten = True
         self.stop(job_id)
         with self._changed:
             self._jobs.pop(job_id, None)
+        return job is not None
 
     def expire(self, age_s: float) -> None:
         """Drop the jobs that ended more than `age_s` seconds ago."""
@@ -264,11 +302,14 @@ class JobRunner:
                 if time.monotonic() - job.ended_at > age_s:
                     del self._jobs[job.id]
 
-    def close(self) -> None:
-        """End every job because the program closes; return at once."""
+    def close(self, wait_s: float = 0.0) -> None:
+        """End every job because the program closes; wait for the running one at most `wait_s`."""
         with self._changed:
+            running = self._running
             for job in self._jobs.values():
                 job.stop(StopReason.SHUTDOWN)
+        if running is not None and wait_s > 0:
+            running.wait(wait_s)
 
     def _jobs_of(self, session: str) -> list[Job]:
         """Return the unfinished jobs of a session; the program's own jobs have none."""
@@ -290,28 +331,62 @@ class JobRunner:
         now = self._running
         if now is not None:
             ahead += 1
-            spent = time.monotonic() - now.began_at if now.began_at else 0.0
+            spent = now.busy_s + (time.monotonic() - self._turn_began if self._turn_began else 0.0)
             waits += max(0.0, now.size * rate - spent) if rate else 0.0
         for job, _ in self._queue:
             job.set_wait(ahead, waits if rate and ahead else None)
             ahead += 1
-            waits += job.size * rate if rate else 0.0
+            waits += max(0.0, job.size * rate - job.busy_s) if rate else 0.0
 
     def _record_speed(self, job: Job) -> None:
         if job.state is JobState.DONE and job.size and not job.stop_event.is_set():
-            self._speeds.append((job.size, job.ended_at - job.began_at))
+            self._speeds.append((job.size, job.busy_s))
 
     def _serve(self) -> None:
+        owner = ""
         while True:
             with self._changed:
                 while not self._queue:
                     self._changed.wait()
-                job, work = self._queue.popleft()
-                job.state, self._running = JobState.RUNNING, job
+                job, steps = self._take_next(owner)
+                job.state, job.ahead, self._running = JobState.RUNNING, 0, job
+                self._turn_began = time.monotonic()
                 self._update_waits()
-            job.run(work)
+            owner, is_over = job.owner, self._take_turn(job, steps)
             with self._changed:
-                self._running = None
-                self._record_speed(job)
+                job.busy_s += time.monotonic() - self._turn_began
+                self._running, self._turn_began = None, 0.0
+                if is_over:
+                    self._record_speed(job)
+                else:
+                    self._queue.append((job, steps))
                 self._update_waits()
-            del job, work  # else an idle runner would keep the last document in memory
+            del job, steps  # else an idle runner would keep the last document in memory
+
+    def _take_next(self, owner: str) -> tuple[Job, Iterator[Any]]:
+        """Remove and return a stopped job, else the first of another owner, else the first."""
+        entry = next(
+            (e for e in self._queue if e[0].stop_event.is_set()),
+            next((e for e in self._queue if e[0].owner != owner), self._queue[0]),
+        )
+        self._queue.remove(entry)
+        return entry
+
+    def _take_turn(self, job: Job, steps: Iterator[Any]) -> bool:
+        """Run a job to its end, or until it yields to others; return True at its end."""
+        has_computed = False
+        for event in steps:
+            has_computed |= isinstance(event, (DraftText, Progress))
+            # Before a section nothing but the plan is in memory.
+            is_between = isinstance(event, (SectionStarted, DocumentStarted)) and has_computed
+            if self._must_yield(job, is_between):
+                return False
+        return True
+
+    def _must_yield(self, job: Job, is_between: bool) -> bool:
+        """Return True when another owner waits between sections, or a stopped job at any time."""
+        with self._changed:
+            if job.stop_event.is_set():
+                return False
+            others = [other for other, _ in self._queue if other.owner != job.owner]
+            return any(is_between or other.stop_event.is_set() for other in others)

@@ -31,6 +31,7 @@ from .request import Request
 
 VERSION = 4  # of the folder's format; folders of another version are not resumed
 MAX_ATTEMPTS = 3  # a run that crashes the program again and again at one section is given up
+SOURCE_NAME = re.compile(r"source-\d+(\.[^/\\]*)?")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -92,6 +93,13 @@ class _StoredRequest:
     read_s: tuple[float, ...]
     sources: tuple[str | None, ...]
     unread: tuple[tuple[str, str], ...]
+
+    def is_sound(self) -> bool:
+        """Return True when the fields fit together, as this program writes them."""
+        # A name of another form could lead out of the folder.
+        names = all(name is None or SOURCE_NAME.fullmatch(name) for name in self.sources)
+        counts = {len(self.sources), len(self.read_s) or self.documents}
+        return names and self.documents > 0 and counts == {self.documents}
 
 
 @dataclass(frozen=True)
@@ -181,14 +189,15 @@ class JobFolder:
         stored = self._stored_request()
         if stored is None:
             return None
-        numbers = range(1, stored.documents + 1)
-        found = [self._read(f"document-{number}.json", Document) for number in numbers]
-        documents = tuple(document for document in found if document is not None)
-        if len(documents) < stored.documents:
-            return None
+        documents = []
+        for number in range(1, stored.documents + 1):
+            document = self._read(f"document-{number}.json", Document)
+            if document is None:
+                return None
+            documents.append(document)
         sources = tuple(self.path / name if name else None for name in stored.sources)
         return Request(
-            documents, stored.options, stored.model, stored.read_s, sources, stored.unread
+            tuple(documents), stored.options, stored.model, stored.read_s, sources, stored.unread
         )
 
     def plan(self, number: int) -> StoredPlan | None:
@@ -206,7 +215,7 @@ class JobFolder:
             return self.sections(number)
         plan = json.loads(json.dumps(plan))
         # On a GPU equal bytes are not promised, and a lost one must not end the run.
-        free = ("notes",) if before["device"] == "cpu" else ("notes", "device", "dtype")
+        free = ("notes",) if before.get("device") == "cpu" else ("notes", "device", "dtype")
         for key in plan:
             if key not in free and before.get(key) != plan[key]:
                 raise CannotResume(
@@ -249,8 +258,13 @@ class JobFolder:
         stored = self._stored_request()
         if stored is None:
             return []
-        endings = [self.ending(number) for number in range(1, stored.documents + 1)]
-        return [] if None in endings else [e if isinstance(e, Summary) else None for e in endings]
+        endings: list[Summary | None] = []
+        for number in range(1, stored.documents + 1):
+            ending = self.ending(number)
+            if ending is None:
+                return []
+            endings.append(ending if isinstance(ending, Summary) else None)
+        return endings
 
     def finish(self, failure: str = "") -> None:
         """Mark the whole run as over: it will not be resumed."""
@@ -273,7 +287,8 @@ class JobFolder:
         found = self._read("job.json", _Version)
         if found is None or found.version != VERSION:
             return None
-        return self._read("job.json", _StoredRequest)
+        stored = self._read("job.json", _StoredRequest)
+        return stored if stored is not None and stored.is_sound() else None
 
     def _write(self, name: str, values: dict[str, Any]) -> None:
         with self._writing:
@@ -325,6 +340,11 @@ class Journal:
             return None
         path = self.root / job_id
         return JobFolder(path) if path.is_dir() and not self._has_expired(path) else None
+
+    def folder_to_delete(self, job_id: str) -> JobFolder | None:
+        """Return the folder of a job whatever it holds, also after it expired."""
+        path = self.root / job_id
+        return JobFolder(path) if JOB_ID.fullmatch(job_id) and path.is_dir() else None
 
     def delete(self, folder: JobFolder) -> None:
         """Delete all that is stored of a job, now."""

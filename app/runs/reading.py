@@ -21,15 +21,25 @@ from ..documents.load import load_document
 from ..documents.model import Document
 from ..errors import AppError, NotReadable
 from ..settings import KEPT_COPIES, KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
+from .reading_slots import ReadingSlots
 
 Loader = Callable[..., Document]
 API_UPLOAD_S = 600.0  # that an API client has to use an upload again
 
 
 class ReadTask:
-    """One file being read in a thread; `seconds` is how long it took."""
+    """One file being read in a thread, when its turn comes; `seconds` is how long it took."""
 
-    def __init__(self, path: str, password: str, loader: Loader, ocr: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        password: str,
+        loader: Loader,
+        ocr: bool,
+        slots: ReadingSlots,
+        visitor: str = "",
+    ) -> None:
+        self._slots, self._place = slots, slots.enter(visitor)
         self.path, self.name = path, display_name(Path(path).name)
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
@@ -46,13 +56,15 @@ class ReadTask:
     def _read(self, password: str, loader: Loader, ocr: bool) -> None:
         began = time.monotonic()
         try:
-            self._document = loader(
-                self.path,
-                password=password or None,
-                on_progress=self._on_progress,
-                stop_event=self._stop,
-                ocr=ocr,
-            )
+            with self._slots.turn(self._place, self._stop):
+                began = time.monotonic()
+                self._document = loader(
+                    self.path,
+                    password=password or None,
+                    on_progress=self._on_progress,
+                    stop_event=self._stop,
+                    ocr=ocr,
+                )
         except AppError as error:
             self._error = error
         except Exception:
@@ -66,15 +78,23 @@ class ReadTask:
     def _on_progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
 
+    @property
+    def ahead(self) -> int:
+        """Return the number of files that are read before this one."""
+        return self._place.ahead
+
     def watch(self, every_s: float = 0.1, who: str = "") -> Iterator[tuple[int, int]]:
         """Yield (pages read, pages) every `every_s` until the reading ends, however it ends."""
-        with self._awaited_by(who):
+        with self.awaited_by(who):
             while not self._ended.wait(every_s):
                 yield self.done, self.total
 
     def document(self, who: str = "") -> Document:
-        """Wait for the document and return it. Raises the AppError that ended the reading."""
-        with self._awaited_by(who):
+        """Wait for the document and return it. Raises the AppError that ended the reading.
+
+        Handlers `watch` it to the end first: one that waits would hold a thread of the server.
+        """
+        with self.awaited_by(who):
             self._ended.wait()
         if self._error is not None:
             raise self._error
@@ -100,7 +120,8 @@ class ReadTask:
         return self.has_waiters and any(name != who for name in list(self._waiting))
 
     @contextlib.contextmanager
-    def _awaited_by(self, who: str) -> Iterator[None]:
+    def awaited_by(self, who: str) -> Iterator[None]:
+        """Count a session that waits for the result, so that the reading is not dropped."""
         self._waiting.append(who)
         try:
             yield
@@ -118,8 +139,8 @@ class DocumentReader:
     An upload exists only as its copy, so copies are kept longer than what was read.
     """
 
-    def __init__(self, loader: Loader = load_document) -> None:
-        self._loader = loader
+    def __init__(self, loader: Loader = load_document, slots: ReadingSlots | None = None) -> None:
+        self._loader, self._slots = loader, slots or ReadingSlots()
         self._readings: OrderedDict[tuple[str, str, bool], ReadTask] = OrderedDict()
         # The private copy of each upload, and when it was last used.
         self._own: OrderedDict[str, tuple[Path, float]] = OrderedDict()
@@ -127,11 +148,17 @@ class DocumentReader:
         self._lock = threading.Lock()
 
     def open(
-        self, path: str, password: str = "", ocr: bool = False, by_page: bool = True
+        self,
+        path: str,
+        password: str = "",
+        ocr: bool = False,
+        by_page: bool = True,
+        visitor: str = "",
     ) -> ReadTask:
         """Return the read task of a file, starting it unless one runs or has succeeded.
 
-        Files that only API clients open expire sooner: see :meth:`expire`.
+        Files that only API clients open expire sooner: see :meth:`expire`. Raises NotReadable, and
+        Busy when too many files wait.
         """
         key = (path, password, ocr)
         with self._lock:
@@ -140,7 +167,7 @@ class DocumentReader:
             source = self._source(path)
             reading = self._readings.pop(key, None)
             if reading is None or reading.failed:
-                reading = ReadTask(str(source), password, self._loader, ocr)
+                reading = ReadTask(str(source), password, self._loader, ocr, self._slots, visitor)
             reading.used_at = time.monotonic()
             self._readings[key] = reading
             idle = [old for old, r in self._readings.items() if not r.has_waiters]
@@ -150,6 +177,10 @@ class DocumentReader:
             while len(self._own) > KEPT_COPIES:
                 self._drop(next(iter(self._own)))
         return reading
+
+    def find(self, path: str, password: str = "", ocr: bool = False) -> ReadTask | None:
+        """Return the read task of a file, or None before it was opened; start nothing."""
+        return self._readings.get((path, password, ocr))
 
     def forget(self, path: str, who: str = "") -> None:
         """Drop a file's read tasks and copy, unless another session waits for it."""
@@ -186,6 +217,12 @@ class DocumentReader:
                 with contextlib.suppress(OSError):
                     if left not in owned and time.time() - left.stat().st_mtime > max(age_s, 0):
                         shutil.rmtree(left, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End all read tasks; the copies stay for a run that is resumed."""
+        with self._lock:
+            for reading in self._readings.values():
+                reading.stop()
 
     def close(self) -> None:
         """Drop everything."""

@@ -47,20 +47,22 @@ class Service:
         self._open: dict[str, JobFolder] = {}
         self._resuming = threading.Lock()
 
-    def submit(self, request: Request, session: str = "", keep: bool = True) -> Job:
+    def submit(
+        self, request: Request, session: str = "", keep: bool = True, visitor: str = ""
+    ) -> Job:
         """Queue a request; follow it with `watch`. Raises BadOption, NoTextLayer, Busy."""
         request.check()
         if self._lent_gpu is None:
-            self.runner.admit(session)
+            self.runner.admit(session, visitor, request.size)
         job_id = new_id()
         folder = self.journal.begin(job_id, request) if keep else None
         if self._lent_gpu is not None:
             if folder is not None:
                 self._open[job_id] = folder
             return self.runner.adopt(session, job_id)
-        return self._start(request, folder, session, job_id)
+        return self._start(request, folder, session, job_id, visitor)
 
-    def find(self, job_id: str, session: str = "") -> Job | None:
+    def find(self, job_id: str, session: str = "", visitor: str = "") -> Job | None:
         """Return the job with this id, resumed or replayed from its folder where needed.
 
         Where a GPU is lent per call, nothing is resumed: what was finished is replayed. Raises
@@ -70,19 +72,20 @@ class Service:
             job = self.runner.get(job_id)
             if job is not None and not (job.was_cut_off and self._lent_gpu is None):
                 return job
-            return self._resume(job_id, session, known=job is not None) or job
+            return self._resume(job_id, session, visitor, known=job is not None) or job
 
     def folder(self, job_id: str) -> JobFolder | None:
         """Return the folder of a job, or None when nothing of it is stored."""
         return self._open.get(job_id) or self.journal.find(job_id)
 
     def forget(self, job_id: str) -> None:
-        """Stop a job and delete all that is stored of it, now."""
-        folder = self.folder(job_id)
-        self.runner.forget(job_id)
-        self.models.forget_documents()
+        """Stop a job and delete all that is stored of it, now. An unknown id changes nothing."""
+        folder = self._open.get(job_id) or self.journal.folder_to_delete(job_id)
+        is_running = self.runner.forget(job_id)
         if folder is not None:
             self.journal.delete(folder)
+        if folder is not None or is_running:
+            self.models.forget_documents()
 
     def tidy(self, *others: Callable[[float], None]) -> None:
         """Start a thread that deletes what has expired; it calls `others` with the age in s."""
@@ -122,7 +125,23 @@ class Service:
             job.run(lambda stop: _stopped_run(request))
             self._close(job.id)
 
-    def _start(self, request: Request, folder: JobFolder | None, session: str, job_id: str) -> Job:
+    def close(self, wait_s: float = 0.0) -> None:
+        """End every run, so that it can be resumed; release the folders, whatever happens.
+
+        Waits at most `wait_s` for the section that is being written.
+        """
+        self.runner.close(wait_s)
+        for job_id in list(self._open):
+            self._close(job_id)
+
+    def _start(
+        self,
+        request: Request,
+        folder: JobFolder | None,
+        session: str,
+        job_id: str,
+        visitor: str = "",
+    ) -> Job:
         def work(stop: StopSignal) -> Iterator[Event]:
             try:
                 if stop.is_set():  # while it waited
@@ -144,7 +163,7 @@ class Service:
         if folder is not None:
             self._open[job_id] = folder
         try:
-            return self.runner.submit(work, session, job_id, request.size)
+            return self.runner.submit(work, session, job_id, request.size, visitor)
         except AppError:
             self._close(job_id)
             raise
@@ -160,17 +179,17 @@ class Service:
         if not self.models.has_lost_device:
             release_memory()
 
-    def _resume(self, job_id: str, session: str, known: bool) -> Job | None:
+    def _resume(self, job_id: str, session: str, visitor: str, known: bool) -> Job | None:
         """Return a job made from its folder. `known`: this process cut it off, so no crash did."""
         folder = self.journal.find(job_id)
         request = folder.request() if folder else None
         if folder is None or request is None:
             return None
         if folder.outcome() is None and self._lent_gpu is None:
-            self.runner.admit(session)
+            self.runner.admit(session, visitor, request.size)
             folder.acquire()
             if known or folder.count_attempt():
-                return self._start(request, folder, session, job_id)
+                return self._start(request, folder, session, job_id, visitor)
             folder.finish(GIVEN_UP)
             folder.release()
         job = self.runner.adopt(session, job_id)

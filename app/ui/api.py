@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +14,16 @@ from ..documents.headings import list_sections
 from ..documents.load import document_from_text
 from ..documents.model import Document
 from ..errors import AppError, EmptyFile
-from ..runs.reading import DocumentReader
+from ..runs.reading import DocumentReader, ReadTask
 from ..runs.request import Request
 from ..runs.run_state import RunState
 from ..runs.service import Service
+from ..settings import UNHEARD_S
 from .form import model_or_default, options_from_fields
-from .handlers import session_of
+from .streams import OpenStreams
+from .visitors import Asker, asker_of
+
+READING_POLL_S = 0.1  # between two looks at a reading
 
 
 @dataclass
@@ -26,6 +32,7 @@ class Api:
 
     service: Service
     reader: DocumentReader
+    streams: OpenStreams | None = None  # None: every session is heard
 
     # The docstrings of the endpoints are shown by “Use via API” and to MCP clients.
     def summarize(
@@ -87,9 +94,9 @@ class Api:
                 "length_penalty": length_penalty,
             },
         }
-        yield from self._run((file, text, password, ocr), values, model, session_of(request))
+        yield from self._run((file, text, password, ocr), values, model, request)
 
-    def extract(
+    async def extract(
         self,
         file: str | None = None,
         text: str = "",
@@ -109,9 +116,14 @@ class Api:
         Returns {name, unit, pages: [{number, label, text, status}], warnings,
         sections: [{number, title, pages, words}]}.
         """
+        asker = asker_of(request, self.service.settings)
         try:
-            document = self._document(file, text, password, ocr, session_of(request))[0]
-            return {**document.to_dict(), "sections": list_sections(document)}
+            reading = await asyncio.to_thread(self._open, file, text, password, ocr, asker)
+            if isinstance(reading, ReadTask):
+                with reading.awaited_by(asker.session):
+                    while not reading.ended:  # without a thread, however long it takes
+                        await asyncio.sleep(READING_POLL_S)
+            return await asyncio.to_thread(_extracted, reading)
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -120,21 +132,30 @@ class Api:
         source: tuple[str | None, str, str, bool],
         values: dict[str, Any],
         model: str,
-        session: str,
+        request: gr.Request | None,
     ) -> Iterator[dict[str, Any]]:
-        """Run one call; `source` are the arguments of `_document`, `values` option fields."""
-        state, job = RunState(), None
+        """Run one call; `source` are the arguments of `_open`, `values` option fields.
+
+        The run ends when its caller stops listening, also one that never began to.
+        """
+        state, job, began = RunState(), None, time.monotonic()
         settings = self.service.settings
+        asker = asker_of(request, settings)
         try:
             yield _update("reading", 0.0)
-            document, seconds = self._document(*source, session)
+            reading = self._open(*source, asker)
+            if isinstance(reading, ReadTask):
+                for done, total in reading.watch(READING_POLL_S, asker.session):
+                    yield _update("reading", done / total if total else 0.0)
             options = options_from_fields(settings, **values)
             model = model_or_default(model, settings)
-            submitted = Request((document,), options, model, (seconds,))
-            job = self.service.submit(submitted, session, keep=False)
+            submitted = Request((_document(reading),), options, model, (_seconds(reading),))
+            job = self.service.submit(submitted, asker.session, False, asker.visitor)
             for event in self.service.watch(job, submitted):
                 if event is not None:
                     state.apply(event)
+                if self.streams and self.streams.unheard_s(asker.session, began) > UNHEARD_S:
+                    return
                 if not (state.documents and state.documents[-1].summary):  # sent once, below
                     yield _update_of(state)
             yield _update_of(state)
@@ -145,16 +166,28 @@ class Api:
             if job is not None:
                 self.service.runner.stop(job.id)
 
-    def _document(
-        self, file: str | None, text: str, password: str, ocr: bool, session: str
-    ) -> tuple[Document, float]:
-        """Return a document and the seconds that reading it took."""
-        if not file:
-            if not (text or "").strip():
-                raise EmptyFile("Neither a file nor a text was given: pass one of them.")
-            return document_from_text(text), 0.0
-        reading = self.reader.open(file, password, ocr, by_page=False)
-        return reading.document(session), reading.seconds
+    def _open(
+        self, file: str | None, text: str, password: str, ocr: bool, asker: Asker
+    ) -> ReadTask | Document:
+        """Return a file that is being read, or the document of a text."""
+        if file:
+            return self.reader.open(file, password, ocr, by_page=False, visitor=asker.visitor)
+        if not (text or "").strip():
+            raise EmptyFile("Neither a file nor a text was given: pass one of them.")
+        return document_from_text(text)
+
+
+def _document(reading: ReadTask | Document) -> Document:
+    return reading.document() if isinstance(reading, ReadTask) else reading
+
+
+def _seconds(reading: ReadTask | Document) -> float:
+    return reading.seconds if isinstance(reading, ReadTask) else 0.0
+
+
+def _extracted(reading: ReadTask | Document) -> dict[str, Any]:
+    document = _document(reading)
+    return {**document.to_dict(), "sections": list_sections(document)}
 
 
 def _update(

@@ -15,6 +15,7 @@ from ..runs.reading import is_upload
 from ..settings import data_dir, private_folder, upload_dir
 
 FOLDER_PREFIX = "exports-"
+UNREAD_S = 600.0  # an upload is read as soon as a page has it; a program may take some minutes
 
 
 def downloads_folder(job_id: str) -> Path:
@@ -58,3 +59,24 @@ def delete_expired(age_s: float, is_known: Callable[[str], bool]) -> None:
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     entry.unlink()
+
+
+def delete_unread(uploads: set[str], now: float | None = None) -> None:
+    """Delete uploads that nothing has read for some minutes, and the rests of cut-off ones.
+
+    `uploads` are the files that Gradio received; those that were read have been moved away.
+    """
+    before = (time.time() if now is None else now) - UNREAD_S
+    rests = [path for path in upload_dir().glob("tmp*") if path.is_file()]
+    for path in (*map(Path, list(uploads)), *rests):
+        try:
+            if path.stat().st_mtime < before and is_upload(path):
+                path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            continue
+        if not path.exists():
+            uploads.discard(str(path))
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()  # unless it holds something else

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +19,6 @@ from ..summary.plan import describe_planned
 from ..wording import counted, places
 from . import render
 from .form import Form
-
-# The default model may still be loading when the first file is dropped. Chosen by hand: a longer
-# wait would keep an empty line on the page, a shorter one would give up on slow machines.
-MAX_MODEL_WAIT_S = 20.0
 
 
 def section_choices(documents: Sequence[Document]) -> tuple[Any, Any]:
@@ -53,16 +48,25 @@ def needs_ocr(document: Document) -> bool:
     return document.unit == "page" and not statuses.isdisjoint(("scanned", "garbled"))
 
 
-def estimate_run(service: Service, reader: DocumentReader, form: Form, session: str = "") -> str:
-    """Return one line of HTML with the tokens, sections, seconds and memory of a run."""
+def is_waiting_for_model(service: Service, model: str) -> bool:
+    """Return True while the default model is still loading, so that an estimate may come soon."""
+    is_default = model == service.settings.model and not service.settings.zero_gpu
+    return is_default and service.models.peek(model) is None
+
+
+def estimate_run(service: Service, reader: DocumentReader, form: Form) -> str:
+    """Return one line of HTML with the tokens, sections, seconds and memory of a run.
+
+    Waits for nothing: documents that are still being read are left out.
+    """
     if service.settings.zero_gpu:  # the model is loaded in another process
         return ""
     try:
         form.options.check()
-        documents = _documents(reader, form, session)
+        documents = _documents(reader, form)
         if not documents:
             return ""
-        summarizer = _loaded_model(service, form.model)
+        summarizer = service.models.peek(form.model)
         if summarizer is None:
             return render.estimate("The time is estimated once the model is loaded.")
         plans = [summarizer.plan(document, form.options) for document in documents]
@@ -74,23 +78,15 @@ def estimate_run(service: Service, reader: DocumentReader, form: Form, session: 
     return render.estimate(f"{describe_planned(total, brief=True)}.")
 
 
-def _loaded_model(service: Service, model: str) -> Any | None:
-    """Return the model if it is loaded; wait for the default one, which may be loading."""
-    deadline = time.monotonic() + MAX_MODEL_WAIT_S
-    while (found := service.models.peek(model)) is None:
-        if model != service.settings.model or time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
-    return found
-
-
-def _documents(reader: DocumentReader, form: Form, session: str) -> list[Document]:
+def _documents(reader: DocumentReader, form: Form) -> list[Document]:
     if form.source == "text":
         return [document_from_text(form.text)] if (form.text or "").strip() else []
     documents = []
     for path in form.files or ():
-        with contextlib.suppress(AppError):  # shown below the files already
-            documents.append(reader.open(path, form.password, form.ocr).document(session))
+        reading = reader.find(path, form.password, form.ocr)
+        if reading is not None and reading.ended:
+            with contextlib.suppress(AppError):  # shown below the files already
+                documents.append(reading.document())
     return documents
 
 

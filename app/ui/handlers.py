@@ -26,6 +26,7 @@ from ..errors import (
     UNEXPECTED,
     AppError,
     BadOption,
+    Busy,
     Cancelled,
     EmptyFile,
     NotReadable,
@@ -37,17 +38,20 @@ from ..events import Event
 from ..export.formats import EXPORT_FORMATS
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
-from ..runs.reading import DocumentReader
+from ..runs.reading import DocumentReader, ReadTask
 from ..runs.request import Request
 from ..runs.run_state import RunState
 from ..runs.service import IDLE_S, Service
-from ..settings import KEPT_JOBS, MAX_FILES
+from ..settings import KEPT_JOBS, MAX_FILES, UNHEARD_S
+from ..wording import counted
 from . import render
 from .downloads import delete_expired, downloads_folder, write_downloads
 from .estimate import estimate_run, needs_ocr, section_choices
 from .form import Form
 from .history import SummaryHistory
+from .streams import OpenStreams
 from .view import View, deleted_view, job_status, storage_note
+from .visitors import Asker, asker_of
 
 MAX_MARKED_PASSAGES = 8  # per citation; the browser sends them, so the number must have a limit
 NO_DOWNLOADS = (
@@ -94,6 +98,7 @@ class Handlers:
 
     service: Service
     reader: DocumentReader = field(default_factory=DocumentReader)
+    streams: OpenStreams | None = None  # None: every session is heard
     # By job
     sources: OrderedDict[str, list[SourceDocument]] = field(default_factory=OrderedDict)
     requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
@@ -118,7 +123,8 @@ class Handlers:
         Yields updates of (document facts, password field, accordion of sections, check boxes of
         sections, OCR switch).
         """
-        session = session_of(request)
+        asker = self.asker_of(request)
+        session = asker.session
         self._set_chosen_files(session, files)
         unchanged, hidden = gr.update(), gr.update(visible=False)
         no_sections = section_choices(())
@@ -130,17 +136,14 @@ class Handlers:
         problems: list[AppError] = []
         try:
             for path in _at_most_max_files(files):
-                reading = self.reader.open(path, password, ocr)
-                for done, total in reading.watch(REFRESH_S, session):
-                    share = done / total if total else 0.0
-                    detail = f"{reading.name}, page {done} of {total}" if total else reading.name
-                    bar = render.progress_bar("reading", share, detail)
-                    yield bar, unchanged, *no_sections, unchanged
+                reading = self.reader.open(path, password, ocr, visitor=asker.visitor)
+                for _ in reading.watch(REFRESH_S, session):
+                    yield reading_status(reading), unchanged, *no_sections, unchanged
                 try:
                     documents.append(reading.document(session))
                 except AppError as error:
                     problems.append(error)
-        except BadOption as error:
+        except (BadOption, Busy, NotReadable) as error:
             problems.append(error)
         facts = render.document_facts(documents) if documents else ""
         facts += "".join(render.error(str(problem)) for problem in problems)
@@ -152,26 +155,27 @@ class Handlers:
         switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
         yield facts, password_field, *section_choices(documents), switch
 
-    def estimate(self, form: Form, request: gr.Request | None = None) -> str:
+    def estimate(self, form: Form) -> str:
         """Return the estimated time and memory of a run as HTML, after any change of the form."""
-        return estimate_run(self.service, self.reader, form, session_of(request))
+        return estimate_run(self.service, self.reader, form)
 
     def close_page(self, request: gr.Request) -> None:
         """Release the chosen files of a page that was closed or reloaded."""
-        self._set_chosen_files(session_of(request), None)
+        self._set_chosen_files(self.asker_of(request).session, None)
 
     # A run
 
     @errors_as_views
     def run(self, form: Form, request: gr.Request) -> Iterator[View]:
         """Read the documents that are not read yet, then run and watch."""
-        view, session = View(), session_of(request)
+        view, asker = View(), self.asker_of(request)
+        session = asker.session
         self.stop_events[session] = threading.Event()
         yield view.with_(status=render.progress_bar("waiting", 0.0), running=True)
         try:
             form.options.check()
             sources, unread = [], []
-            for item in self._read_documents(form, session):
+            for item in self._read_documents(form, asker):
                 if isinstance(item, str):
                     yield view.with_(status=item)
                 elif isinstance(item, SourceDocument):
@@ -188,7 +192,7 @@ class Handlers:
                 tuple(source.path for source in sources),
                 tuple(unread),
             )
-            yield from self._submit(submitted, view, session, sources)
+            yield from self._submit(submitted, view, asker, sources)
         finally:
             self.stop_events.pop(session, None)
 
@@ -202,7 +206,8 @@ class Handlers:
             return
         options = replace(previous.options, include_references=True)
         submitted = replace(previous, options=options)
-        yield from self._submit(submitted, view, session_of(request), self._sources_of(job_id))
+        asker = self.asker_of(request)
+        yield from self._submit(submitted, view, asker, self._sources_of(job_id))
 
     @errors_as_views
     def reattach(self, job_id: str, request: gr.Request) -> Iterator[View]:
@@ -210,13 +215,14 @@ class Handlers:
 
         A run that a restart of the program interrupted is resumed.
         """
-        job = self.service.find(job_id or "", session_of(request))
+        asker = self.asker_of(request)
+        job = self.service.find(job_id or "", asker.session, asker.visitor)
         if job is not None:
-            yield from self._follow(job, job.events(IDLE_S), View())
+            yield from self._follow(job, job.events(IDLE_S), View(), asker.session)
 
     def stop(self, job_id: str, request: gr.Request) -> None:
         """Stop reading, or stop the run within one decode step; its text stays."""
-        session = session_of(request)
+        session = self.asker_of(request).session
         stop_event = self.stop_events.get(session)
         if stop_event is not None:
             stop_event.set()
@@ -224,7 +230,7 @@ class Handlers:
         self.service.runner.stop_session(session)  # the page may not know the new job's id yet
 
     def _read_documents(
-        self, form: Form, session: str
+        self, form: Form, asker: Asker
     ) -> Iterator[str | SourceDocument | tuple[str, str]]:
         """Yield status HTML while reading, then each document, or (name, reason) on failure."""
         if form.source == "text":
@@ -234,16 +240,16 @@ class Handlers:
             return
         if not form.files:
             raise EmptyFile("No file is chosen yet: drop a PDF, or paste text.")
+        session = asker.session
         self._set_chosen_files(session, form.files)
         for path in _at_most_max_files(form.files):
-            reading = self.reader.open(path, form.password, form.ocr)
-            for done, total in reading.watch(REFRESH_S, session):
+            reading = self.reader.open(path, form.password, form.ocr, visitor=asker.visitor)
+            for _ in reading.watch(REFRESH_S, session):
                 if self._is_stopped(session):
                     if reading.has_other_waiters(session):
                         break
                     reading.stop()
-                share = done / total if total else 0.0
-                yield render.progress_bar("reading", share, reading.name)
+                yield reading_status(reading)
             if self._is_stopped(session):
                 raise Cancelled("Stopped while reading: nothing was summarized.")
             try:
@@ -261,9 +267,10 @@ class Handlers:
         return stop_event is not None and stop_event.is_set()
 
     def _submit(
-        self, submitted: Request, view: View, session: str, sources: list[SourceDocument]
+        self, submitted: Request, view: View, asker: Asker, sources: list[SourceDocument]
     ) -> Iterator[View]:
-        job = self.service.submit(submitted, session)
+        session = asker.session
+        job = self.service.submit(submitted, session, visitor=asker.visitor)
         if self._is_stopped(session):  # Stop was pressed while the request was being stored
             self.service.runner.stop(job.id)
         self.sources[job.id], self.requests[job.id] = sources, submitted
@@ -271,13 +278,19 @@ class Handlers:
             while len(cache) > KEPT_JOBS:
                 cache.popitem(last=False)
         try:
-            yield from self._follow(job, self.service.watch(job, submitted), view)
+            yield from self._follow(job, self.service.watch(job, submitted), view, session)
         finally:
             self.service.leave(job, submitted)
 
-    def _follow(self, job: Job, events: Iterator[Event | None], view: View) -> Iterator[View]:
-        """Yield views of a run until it has finished. Raises the AppError that ended it."""
-        state, shown_at = RunState(), 0.0
+    def _follow(
+        self, job: Job, events: Iterator[Event | None], view: View, session: str
+    ) -> Iterator[View]:
+        """Yield views of a run until it has finished, or until nobody has heard them for long.
+
+        Gradio goes on drawing views for a page that is closed, so its stream is looked at. Raises
+        the AppError that ended the run.
+        """
+        state, shown_at, began = RunState(), 0.0, time.monotonic()
         yield view.with_(
             job=job.id,
             status=job_status(state, job),
@@ -289,6 +302,8 @@ class Handlers:
             for event in events:
                 if job.forgotten:
                     break
+                if self.streams and self.streams.unheard_s(session, began) > UNHEARD_S:
+                    return  # the run goes on, or ends when its last watcher has been gone too long
                 if event is not None:
                     state.apply(event)
                 now = time.monotonic()
@@ -355,15 +370,16 @@ class Handlers:
 
         Returns the empty view and the empty values of files, facts, text and source.
         """
-        session = session_of(request)
+        session = self.asker_of(request).session
         uploads = {*self.chosen_files.get(session, ())}
         self._set_chosen_files(session, None)
         job_id = job_id or ""
         if not JOB_ID.fullmatch(job_id):  # the browser sends it: it could name any folder
             return deleted_view(), None, "", "", ""
-        sources = self._sources_of(job_id)
-        # First mark the job as deleted, so that a page that watches it writes nothing again.
+        # First delete, by its id alone: whatever a damaged folder holds, it must go. That marks the
+        # job as deleted too, so that a page that watches it writes nothing again.
         self.service.forget(job_id)
+        sources = self.sources.get(job_id, [])
         self._evict(job_id)
         used = {path for files in list(self.chosen_files.values()) for path in files}
         used |= {source.upload for listed in list(self.sources.values()) for source in listed}
@@ -383,6 +399,15 @@ class Handlers:
                 self.requests.pop(job_id, None)
                 self.history.forget(job_id)
         delete_expired(age_s, lambda job_id: self.service.runner.get(job_id) is not None)
+
+    def close(self, wait_s: float = 0.0) -> None:
+        """End all runs, which can be resumed, and the processes that read files."""
+        self.reader.stop()
+        self.service.close(wait_s)
+
+    def asker_of(self, request: gr.Request | None) -> Asker:
+        """Return who sent a request."""
+        return asker_of(request, self.service.settings)
 
     def _request_of(self, job_id: str) -> Request | None:
         """Return the request of a run, from memory or from its folder."""
@@ -418,9 +443,13 @@ class Handlers:
             self.chosen_files.popitem(last=False)
 
 
-def session_of(request: gr.Request | None) -> str:
-    """Return the id of the page or the program that sent a request; "" where it has none."""
-    return str(getattr(request, "session_hash", "") or "")
+def reading_status(reading: ReadTask) -> str:
+    """Return the progress of a reading as HTML; while it waits, its place in line."""
+    if reading.ahead:
+        return render.progress_bar("waiting", 0.0, f"{counted(reading.ahead, 'file')} ahead")
+    share = reading.done / reading.total if reading.total else 0.0
+    pages = f", page {reading.done} of {reading.total}" if reading.total else ""
+    return render.progress_bar("reading", share, f"{reading.name}{pages}")
 
 
 def _at_most_max_files(files: list[str]) -> list[str]:

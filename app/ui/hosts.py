@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 from ..errors import BadOption
@@ -46,3 +47,45 @@ def require_host(host: str) -> None:
             f"The page cannot listen on host {host} ({reason}): choose a name or address of this "
             "computer with --host."
         ) from error
+
+
+class HostNames:
+    """The names under which browsers may open the page.
+
+    A page that answers to any name can be read by every website whose name an attacker lets point
+    to this computer (DNS rebinding). An address is no name, so it is safe wherever it is reached.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._answers_to_all = settings.on_space  # there, Hugging Face chooses the names
+        self._is_local = serves_only_this_computer(settings)
+        own = {"localhost", settings.host, *settings.allowed_hosts}
+        if not self._is_local:
+            name = socket.gethostname()
+            own |= {name, name.partition(".")[0], f"{name.partition('.')[0]}.local"}
+        self._names = {without_port(name.lower()).rstrip(".") for name in own}
+
+    def includes(self, host: str) -> bool:
+        """Return True when a Host header, with or without a port, names this page."""
+        if self._answers_to_all:
+            return True
+        name = without_port(host.lower()).rstrip(".")
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            parents = name.split(".")
+            wildcards = {"." + ".".join(parents[i:]) for i in range(1, len(parents))}
+            return name in self._names or not wildcards.isdisjoint(self._names)
+        return address.is_loopback or not self._is_local or name in self._names
+
+
+def without_port(host: str) -> str:
+    """Return the name or address of a Host header, without its port and brackets.
+
+    >>> without_port("[::1]:7860"), without_port("here.example:80"), without_port("::1")
+    ('::1', 'here.example', '::1')
+    """
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and ":" not in name and (port.isdecimal() or not port) else host

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import importlib.util
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +23,7 @@ from ..arguments import (
     add_version_option,
     set_log_level,
 )
+from ..documents.limits import MAX_FILE_BYTES
 from ..errors import BadOption
 from ..settings import (
     MAX_BEAMS,
@@ -25,6 +32,7 @@ from ..settings import (
     assets_dir,
     data_dir,
     quiet_environment,
+    upload_dir,
 )
 from ..summary.models import resolve_model
 from .hosts import require_access_choice, require_host, serves_only_this_computer
@@ -34,6 +42,14 @@ if TYPE_CHECKING:
 
     from ..runs.service import Service
     from ..runs.stop import StopSignal
+    from .handlers import Handlers
+    from .security import Guard
+
+# Handlers that may wait at once (`wiring.MAX_WATCHERS` of each event, and those that draw pages),
+# and room for Stop and Forget, which must not wait for any of them.
+MAX_THREADS = 400
+MAX_QUEUED_EVENTS = 64
+CLOSING_S = 3.0  # that a section being written has, so that a container stops in time
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,45 +69,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         max_input_tokens=options.max_input_tokens,
         auth=options.auth or settings.auth,
         no_auth=options.no_auth,
+        allowed_hosts=tuple(options.allowed_host),
+        behind_proxy=options.behind_proxy,
+        allowed_models=tuple(options.allow_model),
         mcp=options.mcp,
     )
     try:
         serve(settings, desktop=options.desktop, browser=options.open)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
+        _leave()
     return 0
+
+
+def _leave() -> None:
+    """End this process now: all is closed, and a computation cannot be waited for.
+
+    Otherwise the interpreter waits for a kernel that is being compiled, or a step of a model.
+    """
+    for child in multiprocessing.active_children():
+        child.kill()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def build_serve_parser(settings: Settings) -> Parser:
     """Return the parser of app.py; its defaults are the given settings."""
     parser = Parser(prog=PAGE_PROGRAM, description="Start the summarizer's page on this computer.")
     option = parser.add_argument
-    option(
-        "--host",
-        default=settings.host,
-        metavar="H",
-        help="address to listen on; 0.0.0.0 lets other computers connect (default: %(default)s)",
-    )
-    option(
-        "--auth",
-        type=parse_auth,
-        metavar="USER:PASSWORD",
-        help="ask for this user and password; SUMMARIZER_AUTH sets them too, hidden from other "
-        "users of this computer",
-    )
-    option(
-        "--no-auth",
-        action="store_true",
-        help="let everyone on the network open the page without a password",
-    )
-    option(
-        "--port",
-        type=int,
-        default=settings.port,
-        metavar="P",
-        help="port to listen on (default: the first free one from 7860)",
-    )
+    _add_network_options(parser, settings)
     add_model_options(parser, settings)
+    option(
+        "--allow-model",
+        action="append",
+        default=[],
+        metavar="M",
+        help="a model that the page may load besides --model and the named ones: a name on the "
+        "hub, a folder, or a folder of such folders; may be repeated",
+    )
     add_device_options(parser, settings)
     option(
         "--num-beams",
@@ -123,6 +140,49 @@ def build_serve_parser(settings: Settings) -> Parser:
     return parser
 
 
+def _add_network_options(parser: Parser, settings: Settings) -> None:
+    """Add the options that say where the page listens and who may use it there."""
+    option = parser.add_argument
+    option(
+        "--host",
+        default=settings.host,
+        metavar="H",
+        help="address to listen on; 0.0.0.0 lets other computers connect (default: %(default)s)",
+    )
+    option(
+        "--port",
+        type=int,
+        default=settings.port,
+        metavar="P",
+        help="port to listen on (default: the first free one from 7860)",
+    )
+    option(
+        "--auth",
+        type=parse_auth,
+        metavar="USER:PASSWORD",
+        help="ask for this user and password; SUMMARIZER_AUTH sets them too, hidden from other "
+        "users of this computer",
+    )
+    option(
+        "--no-auth",
+        action="store_true",
+        help="let everyone on the network open the page without a password",
+    )
+    option(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the page is opened, besides this computer's own; .example.org "
+        "means all names below it; may be repeated",
+    )
+    option(
+        "--behind-proxy",
+        action="store_true",
+        help="believe the X-Forwarded headers of the proxy in front of the page",
+    )
+
+
 def parse_auth(text: str) -> tuple[str, str]:
     """Return (user, password) from USER:PASSWORD, for argparse."""
     user, colon, password = text.partition(":")
@@ -131,17 +191,40 @@ def parse_auth(text: str) -> tuple[str, str]:
     return user, password
 
 
-def create_app(settings: Settings) -> tuple[gr.Blocks, Service]:
-    """Return the page, not yet running, and the service behind it."""
+def require_mcp(settings: Settings) -> None:
+    """Raise BadOption when --mcp cannot be served."""
+    if settings.mcp and settings.auth:
+        raise BadOption(
+            "--mcp cannot ask for a password: leave --auth and SUMMARIZER_AUTH out and let a proxy "
+            "ask for it, or leave --mcp out."
+        )
+    if settings.mcp and not importlib.util.find_spec("mcp"):
+        raise BadOption('--mcp needs the package “mcp”: install it with pip install ".[mcp]".')
+
+
+def create_app(settings: Settings) -> tuple[gr.Blocks, Handlers, Guard]:
+    """Return the page, not yet running, the handlers behind it, and the guard in front of it."""
     quiet_environment()  # Gradio reads these variables when it is imported
     from ..runs.service import Service
+    from .body_limits import UploadQuota
+    from .downloads import delete_unread
     from .handlers import Handlers
     from .layout import build_page
+    from .security import Guard
 
     service = Service(settings, _zero_gpu_function(settings))
-    handlers = Handlers(service)
-    service.tidy(handlers.expire)
-    return build_page(handlers, settings), service
+    guard = Guard(settings, UploadQuota(lambda: [upload_dir(), data_dir() / "reading"]))
+    handlers = Handlers(service, streams=guard.streams)
+    page = build_page(handlers, settings)
+    guard.session_of_event = functools.partial(_session_of_event, page)
+    service.tidy(handlers.expire, lambda age_s: delete_unread(page.upload_file_set))
+    return page, handlers, guard
+
+
+def _session_of_event(page: gr.Blocks, event_id: str) -> str:
+    """Return the session that a call of the API belongs to: its own id where it named none."""
+    event = page._queue.event_ids_to_events.get(event_id)
+    return str(event.session_hash) if event else event_id
 
 
 def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
@@ -149,31 +232,61 @@ def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> N
     require_access_choice(settings)
     require_host(settings.host)
     resolve_model(settings.model, settings.revision)
-    if settings.mcp and not importlib.util.find_spec("mcp"):
-        raise BadOption('--mcp needs the package “mcp”: install it with pip install ".[mcp]".')
-    page, service = create_app(settings)
+    require_mcp(settings)
+    with _interrupt_on_terminate():
+        page, handlers, guard = create_app(settings)
+        try:
+            url = start(page, guard, browser=browser and not desktop)
+            if not settings.zero_gpu:
+                _preload_model(handlers.service)
+            _announce(url, settings)
+            if desktop:
+                from ..desktop import show
+
+                show(url)
+            else:
+                _wait_for_interrupt()
+        finally:
+            handlers.close(CLOSING_S)
+            # Gradio waits up to 5 s for streams that are open, and its thread is a daemon.
+            closing = threading.Thread(target=page.close, args=(False,), daemon=True)
+            closing.start()
+            closing.join(1.0)
+
+
+def _wait_for_interrupt() -> None:
+    """Wait until Ctrl-C or a signal to terminate ends the page."""
+    while True:
+        threading.Event().wait(3600)
+
+
+@contextlib.contextmanager
+def _interrupt_on_terminate() -> Iterator[None]:
+    """Treat SIGTERM, by which containers and services are stopped, as Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_terminate(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, on_terminate)
     try:
-        url = start(page, settings, browser=browser and not desktop)
-        if not settings.zero_gpu:
-            _preload_model(service)
-        _announce(url, settings)
-        if desktop:
-            from ..desktop import show
-
-            show(url)
-        else:
-            page.block_thread()
+        yield
     finally:
-        service.runner.close()
-        page.close(verbose=False)
+        signal.signal(signal.SIGTERM, before)
 
 
-def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
+def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
     """Start serving in the background and return the URL. Raises BadOption."""
     import gradio as gr
+    from starlette.middleware import Middleware
 
-    assets = assets_dir()
-    page.queue(max_size=64, default_concurrency_limit=8, api_open=False)
+    from .mcp_words import describe_files
+    from .security import SecurityMiddleware
+
+    settings, assets = guard.settings, assets_dir()
+    page.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=8, api_open=False)
     try:
         _, url, _ = page.launch(
             server_name=settings.host,
@@ -188,7 +301,12 @@ def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
             ssr_mode=False,
             enable_monitoring=False,
             mcp_server=settings.mcp,
-            max_file_size="50mb",
+            max_file_size=MAX_FILE_BYTES,
+            max_threads=MAX_THREADS,
+            app_kwargs={
+                "middleware": [Middleware(SecurityMiddleware, guard=guard)],
+                "openapi_url": None,  # FastAPI would serve it without a login
+            },
             allowed_paths=[str(assets / "examples")],
             blocked_paths=[str(data_dir() / name) for name in ("jobs", "reading")],
             state_session_capacity=1_000,
@@ -204,6 +322,8 @@ def start(page: gr.Blocks, settings: Settings, browser: bool = False) -> str:
             f"The page cannot start on {settings.host}: {ports} in use; choose another one with "
             "--port."
         ) from error
+    if page.mcp_server_obj:
+        describe_files(page.mcp_server_obj)
     return str(url)
 
 

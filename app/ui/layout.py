@@ -63,7 +63,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
             with gr.Column(scale=3, min_width=300, elem_id="answer"):
                 outputs = _output_column()
         connect_events(page, handlers, inputs, outputs)
-        connect_api(Api(handlers.service, handlers.reader), settings)
+        connect_api(Api(handlers.service, handlers.reader, handlers.streams), settings)
     return page
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import UNEXPECTED, class_and_place
+from .file_addresses import NO_ADDRESSES, has_address, without_own_addresses
 
 WRONG_VALUES = (
     "The values sent do not match the parameters of this endpoint: see “Use via API” at the "
@@ -21,10 +22,18 @@ log = logging.getLogger(__name__)
 class SafeBlocks(gr.Blocks):
     """Replace Gradio's error messages and tracebacks, which may hold the text of a document."""
 
-    async def preprocess_data(self, *arguments: Any, **options: Any) -> Any:
-        """Return the values of a request as handlers take them. Raises gr.Error."""
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *arguments: Any, **options: Any
+    ) -> Any:
+        """Return the values of a request as handlers take them. Raises gr.Error.
+
+        Addresses are refused here: Gradio would fetch them.
+        """
+        inputs = [without_own_addresses(value) for value in inputs]
+        if any(map(has_address, inputs)):
+            raise gr.Error(NO_ADDRESSES, print_exception=False)
         with _generic_errors(WRONG_VALUES):
-            return await super().preprocess_data(*arguments, **options)
+            return await super().preprocess_data(block_fn, inputs, *arguments, **options)
 
     async def process_api(self, *arguments: Any, **options: Any) -> Any:
         """Run the handler of one event and return its updates. Raises gr.Error."""

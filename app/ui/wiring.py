@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable, Iterator
 from html import escape
@@ -15,14 +16,18 @@ from ..settings import Settings
 from ..summary.options import DECODING_OPTIONS
 from . import render
 from .api import Api
+from .estimate import is_waiting_for_model
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
 from .view import View
 
-# Handlers of a run only wait for events, so many may wait at once; the job runner limits what
-# computes. Each open page with a run takes one.
+# Handlers of a run and of a reading only wait for events, so many may wait at once; the job runner
+# and the reading slots limit what computes. Each open page with a run takes one.
 MAX_WATCHERS = 40
-MAX_READERS = 4  # handlers that read documents or draw pages, which takes CPU time
+MAX_DRAWERS = 4  # handlers that draw pages, which takes CPU time
+# The default model may still be loading when the first file is dropped. Chosen by hand: a longer
+# wait would keep an empty line on the page, a shorter one would give up on slow machines.
+MAX_MODEL_WAIT_S, MODEL_POLL_S = 20.0, 0.1
 # A reloaded tab shows its own run; a new tab shows the latest run of the browser.
 JOB_OF_TAB_JS = "(stored) => sessionStorage.getItem('job') ?? stored"
 STORE_JOB_OF_TAB_JS = "(stored) => { sessionStorage.setItem('job', stored ?? ''); }"
@@ -43,18 +48,22 @@ def connect_events(
 def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
     """Read files as soon as they are chosen; estimate the run again after each change."""
 
-    def estimate_form(values: FieldValues, request: gr.Request) -> str:
+    async def estimate_form(values: FieldValues) -> str:
         try:
             form = _form_of(inputs, values, handlers)
         except BadOption as error:
             return render.error(str(error))
-        return handlers.estimate(form, request)
+        waits = int(MAX_MODEL_WAIT_S / MODEL_POLL_S)
+        while waits and is_waiting_for_model(handlers.service, form.model):
+            waits -= 1
+            await asyncio.sleep(MODEL_POLL_S)  # in no thread: many pages may wait
+        return await asyncio.to_thread(handlers.estimate, form)
 
     estimate: dict[str, Any] = {
         "fn": estimate_form,
         "inputs": _field_components(inputs),
         "outputs": inputs["estimate"],
-        "concurrency_limit": MAX_READERS,
+        "concurrency_limit": MAX_WATCHERS,
         "trigger_mode": "always_last",
         **NO_PROGRESS,
     }
@@ -68,7 +77,7 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
             handlers.read,
             [inputs["files"], inputs["password"], inputs["ocr"]],
             [inputs[name] for name in reading_outputs],
-            concurrency_limit=MAX_READERS,
+            concurrency_limit=MAX_WATCHERS,
             trigger_mode="always_last",
             **NO_PROGRESS,
         ).then(**estimate)
@@ -130,7 +139,7 @@ def _connect_results(handlers: Handlers, inputs: Components, outputs: Components
     job, source = outputs["job"], inputs["source_page"]
     for shown in (outputs["summary"], outputs["comparison"], source):
         shown.cite(
-            handlers.show_source, job, source, concurrency_limit=MAX_READERS, **NO_PROGRESS
+            handlers.show_source, job, source, concurrency_limit=MAX_DRAWERS, **NO_PROGRESS
         ).then(None, js="() => window.sourceShown()", **NO_PROGRESS)
     source.close(_constant(""), None, source, queue=False, **NO_PROGRESS).then(
         None, js="() => window.sourceClosed()", **NO_PROGRESS
@@ -288,7 +297,7 @@ def connect_api(api: Api, settings: Settings) -> None:
             [parameters[name] for name in ("file", "text", "password", "ocr")],
             result,
             api_name="extract",
-            concurrency_limit=MAX_READERS,
+            concurrency_limit=MAX_WATCHERS,
         )
 
 

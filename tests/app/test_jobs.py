@@ -426,10 +426,10 @@ def test_stop_works_before_the_page_knows_the_job_id(bundled, article, monkeypat
     handlers.service.runner.submit(gated(release))  # so that it waits
     submit = handlers.service.submit
 
-    def clicked_meanwhile(*arguments):
+    def clicked_meanwhile(*arguments, **options):
         if moment == "before":
             handlers.stop("the run before", page_of("s"))
-        job = submit(*arguments)
+        job = submit(*arguments, **options)
         if moment == "after":
             handlers.stop("the run before", page_of("s"))
         return job

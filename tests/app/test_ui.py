@@ -360,9 +360,9 @@ def test_a_port_in_use_is_an_error() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         settings = Settings(port=taken.getsockname()[1])
-        page, _ = launch.create_app(settings)
+        page, handlers, guard = launch.create_app(settings)
         with pytest.raises(BadOption, match="--port"):
-            launch.start(page, settings)
+            launch.start(page, guard)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", "[::1"])
@@ -413,7 +413,7 @@ def test_settings_come_from_the_environment() -> None:
 
 
 def test_unexpected_errors_are_shown_without_details(handlers, monkeypatch, caplog) -> None:
-    def fails(*arguments):
+    def fails(*arguments, **options):
         raise ValueError("secret text of the document")
 
     monkeypatch.setattr(handlers.service, "submit", fails)

@@ -61,7 +61,8 @@ def browser():
 
 @pytest.fixture
 def page(browser, url):
-    """Return a fresh page; the test fails when it requests anything from another server."""
+    """Return a fresh page; the test fails when it requests anything from another server, or
+    breaks the policy that the server sends with it."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     tab = context.new_page()
     tab.set_default_timeout(PATIENCE_MS)
@@ -72,6 +73,8 @@ def page(browser, url):
         lambda r: None if r.url.startswith((url, "data:", "blob:")) else foreign.append(r.url),
     )
     tab.on("pageerror", lambda e: errors.append(str(e)))
+    policy = "Content Security Policy"
+    tab.on("console", lambda m: errors.append(m.text) if policy in m.text else None)
     tab.goto(url)
     tab.wait_for_selector("#run")
     yield tab

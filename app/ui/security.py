@@ -1,0 +1,271 @@
+"""The ASGI middleware in front of Gradio: who may ask, how much, and what browsers may do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import UNEXPECTED, class_and_place
+from ..settings import Settings
+from .body_limits import (
+    MAX_JSON_BYTES,
+    MAX_LOGIN_BYTES,
+    MAX_UPLOAD_BYTES,
+    TOO_LARGE,
+    TOO_LARGE_UPLOAD,
+    LimitedBody,
+    Refusal,
+    UploadQuota,
+    boundary_of,
+)
+from .hosts import HostNames, serves_only_this_computer
+from .login_delay import LoginDelay
+from .streams import OpenStreams
+
+PROXY_HEADERS = ("forwarded", "x-real-ip", "x-gradio-server")  # and all X-Forwarded-...
+WRONG_HOST = (
+    "This page does not answer to that name: open it under the address that it printed when it "
+    "started, or start it with --allowed-host NAME."
+)
+FOREIGN_ORIGIN = "Another website sent this request, so it is refused: open the page itself."
+TOO_MANY_LOGINS = "Too many wrong passwords: try again in {seconds} s."
+# Gradio writes its configuration and its handlers into the page and compiles them there, so
+# inline scripts and eval stay allowed. Nothing may be loaded from, or sent to, another site.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "media-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors "
+)
+FRAMED_BY_HUGGING_FACE = "https://huggingface.co https://*.huggingface.co"
+# A file that somebody uploaded, opened in a tab of its own: no script of it runs.
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# Endless streams for developers, and features that the page does not use.
+CLOSED_PATHS = ("/gradio_api/dev/", "/gradio_api/vibe", "/gradio_api/proxy=", "/monitoring")
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Guard:
+    """What the middleware knows: the settings of the page, and what its visitors did."""
+
+    settings: Settings
+    quota: UploadQuota
+    streams: OpenStreams = field(default_factory=OpenStreams)
+    logins: LoginDelay = field(default_factory=LoginDelay)
+    session_of_event: Callable[[str], str] = lambda event: event
+
+    def __post_init__(self) -> None:
+        self.hosts = HostNames(self.settings)
+        self.trusts_proxy = self.settings.behind_proxy or self.settings.on_space
+        self.counts_visitors = not serves_only_this_computer(self.settings) or self.trusts_proxy
+
+
+class SecurityMiddleware:
+    """Refuse what a stranger must not do before Gradio sees it; add headers to what it answers."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self.app, self.guard = app, guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # Gradio opens no WebSocket
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        scope = behind_proxy(scope) if self.guard.trusts_proxy else without_forwarding(scope)
+        send = self._with_security_headers(scope, send)
+        refusal = request_refusal(self.guard, scope)
+        if refusal is not None:
+            await answer(refusal, scope, receive, send)
+        elif scope["path"].rstrip("/") == "/login" and scope["method"] == "POST":
+            await self._log_in(scope, receive, send)
+        else:
+            await self._forward(scope, receive, send)
+
+    async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a login, unless its address has to wait; count it when it fails."""
+        address = client_address(scope)
+        wait_s = self.guard.logins.wait_s(address)
+        if wait_s > 0:
+            sentence = TOO_MANY_LOGINS.format(seconds=int(wait_s) + 1)
+            await answer(Refusal(429, sentence), scope, receive, send)
+            return
+        self.guard.logins.fail(address)  # before it is looked at, or many could be tried at once
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                self.guard.logins.succeed(address)
+            await send(message)
+
+        await self._forward(scope, receive, counted)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let Gradio answer; replace its answer when the body breaks a limit or it fails."""
+        body = self._limited_body(scope, receive)
+        is_begun = False
+
+        async def begun(message: Message) -> None:
+            nonlocal is_begun
+            if body.refusal is not None and not is_begun:
+                return  # what Gradio makes of a body that was cut off
+            is_begun = True
+            await send(message)
+
+        session = self._listening_session(scope)
+        if session:
+            self.guard.streams.opened(session)
+        try:
+            await self.app(scope, body.receive, begun)
+        except Exception as error:
+            if is_begun:
+                raise
+            if body.refusal is None:
+                log.error("a request failed: %s", class_and_place(error))
+                log.debug("details", exc_info=True)
+                body.refusal = Refusal(500, UNEXPECTED)
+        finally:
+            if session:
+                self.guard.streams.closed(session)
+            if boundary_of(Headers(scope=scope).get("content-type", "")):
+                self.guard.quota.record(self._visitor(scope), body.size)
+        if body.refusal is not None and not is_begun:
+            await answer(body.refusal, scope, receive, send)
+
+    def _limited_body(self, scope: Scope, receive: Receive) -> LimitedBody:
+        headers = Headers(scope=scope)
+        boundary = boundary_of(headers.get("content-type", ""))
+        if boundary:
+            visitor = self._visitor(scope)
+            return LimitedBody(
+                receive,
+                MAX_UPLOAD_BYTES,
+                Refusal(413, TOO_LARGE_UPLOAD),
+                boundary,
+                lambda size: self.guard.quota.refusal(visitor, size),
+            )
+        is_login = scope["path"].rstrip("/") == "/login"
+        limit = MAX_LOGIN_BYTES if is_login else MAX_JSON_BYTES
+        return LimitedBody(receive, limit, Refusal(413, TOO_LARGE))
+
+    def _visitor(self, scope: Scope) -> str:
+        return client_address(scope) if self.guard.counts_visitors else ""
+
+    def _listening_session(self, scope: Scope) -> str:
+        """Return the session whose events a request streams, "" for any other request."""
+        path = scope["path"].removeprefix("/gradio_api")
+        if scope["method"] != "GET":
+            return ""
+        if path == "/queue/data":
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            return query.get("session_hash", [""])[0]
+        if path.startswith("/call/"):
+            return self.guard.session_of_event(path.rpartition("/")[2])
+        return ""
+
+    def _with_security_headers(self, scope: Scope, send: Send) -> Send:
+        is_framed = self.guard.settings.on_space
+        is_file = scope["path"].startswith("/gradio_api/file")
+        policy = CONTENT_SECURITY_POLICY + (FRAMED_BY_HUGGING_FACE if is_framed else "'none'")
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["Content-Security-Policy"] = FILE_POLICY if is_file else policy
+                if not is_framed:
+                    headers["X-Frame-Options"] = "DENY"
+            await send(message)
+
+        return with_headers
+
+
+def request_refusal(guard: Guard, scope: Scope) -> Refusal | None:
+    """Return why a request is refused before its body is read, or None."""
+    headers = Headers(scope=scope)
+    host = headers.get("host", "")
+    if not guard.hosts.includes(host):
+        return Refusal(421, WRONG_HOST)
+    if is_foreign(headers, scope["method"]):
+        return Refusal(403, FOREIGN_ORIGIN)
+    if scope["path"].startswith(CLOSED_PATHS):
+        return Refusal(404, "There is nothing here.")
+    length = headers.get("content-length", "0")
+    size = int(length) if length.isdecimal() else 0
+    if boundary_of(headers.get("content-type", "")):
+        visitor = client_address(scope) if guard.counts_visitors else ""
+        if size > MAX_UPLOAD_BYTES:
+            return Refusal(413, TOO_LARGE_UPLOAD)
+        return guard.quota.refusal(visitor, size)
+    return Refusal(413, TOO_LARGE) if size > MAX_JSON_BYTES else None
+
+
+def is_foreign(headers: Headers, method: str) -> bool:
+    """Return True when another website made a browser send this request.
+
+    A link from another site may open the page, and does nothing else.
+    """
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        return True
+    if headers.get("sec-fetch-site") != "cross-site":
+        return False
+    return method not in SAFE_METHODS or headers.get("sec-fetch-mode") != "navigate"
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address from which a request came, "" where the server does not know it."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def without_forwarding(scope: Scope) -> Scope:
+    """Return a request without the headers by which a proxy says what it has forwarded."""
+    kept = [
+        (name, value)
+        for name, value in scope["headers"]
+        if not (name.startswith(b"x-forwarded-") or name.decode("latin-1") in PROXY_HEADERS)
+    ]
+    return {**scope, "headers": kept}
+
+
+def behind_proxy(scope: Scope) -> Scope:
+    """Return a request as the proxy in front received it: its address, scheme and host.
+
+    Only the last value of each header is the proxy's own; those before it are the client's.
+    """
+    headers = Headers(scope=scope)
+    address = last_value(headers, "x-forwarded-for")
+    scheme = last_value(headers, "x-forwarded-proto")
+    host = last_value(headers, "x-forwarded-host").encode("latin-1")
+    changed = without_forwarding(scope)
+    if host:
+        others = [(name, value) for name, value in changed["headers"] if name != b"host"]
+        changed["headers"] = [(b"host", host), (b"x-forwarded-host", host), *others]
+    if scheme in ("http", "https"):
+        changed["headers"] = [(b"x-forwarded-proto", scheme.encode()), *changed["headers"]]
+        changed["scheme"] = scheme
+    if address:
+        changed["client"] = (address, 0)
+    return changed
+
+
+def last_value(headers: Headers, name: str) -> str:
+    """Return the last of the values that a header lists."""
+    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
+
+
+async def answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a request. The connection closes, since its body may not have been read."""
+    response = PlainTextResponse(refusal.sentence, refusal.status, {"Connection": "close"})
+    await response(scope, receive, send)
