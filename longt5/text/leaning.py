@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from .words import STOPWORDS, content_words
+
 
 class Lean(str, Enum):
     """What a sentence needs to be understood."""
@@ -52,11 +54,18 @@ _POINTERS = (  # to the sentence before
     r"|ello|eso|esto)|Pero|Así|No obstante|Dich[oa]s?)\b"
 )
 LEANING_START = re.compile(rf"[“\"‘'(]?(?:{_POINTERS})")
-_COUNT = r"(?:two|three|four|five|six|seven|eight|nine|ten|several|some|the following|\d{1,2})"
+_DOCUMENT_NOUN = re.compile(rf"(?:\w+ )?(?:{_DOCUMENT})\b")
+_OWN_WORDS = 12  # before a demonstrative, from which on it points into its own sentence
+_COUNT = (
+    r"(?:a number of|a variety of|two|three|four|five"
+    r"|six|seven|eight|nine|ten|several|some|the following|\d{1,2})"
+)
 _ANNOUNCED = (
     r"(?:reasons?|reservations?|ways|steps|points|things|questions|parts|categories|types|kinds"
     r"|factors|issues|options|examples|conditions|requirements|rules|principles|approaches|cases"
-    r"|aspects|goals|objectives|criteria|exceptions|caveats)"
+    r"|aspects|goals|objectives|criteria|exceptions|caveats|components|properties|drawbacks"
+    r"|advantages|disadvantages|benefits|differences|characteristics|stages|phases|problems"
+    r"|challenges|solutions|themes|functions)"
 )
 ELSEWHERE = re.compile(
     r"\b(?:fig(?:ure)?s?|tables?|eqs?|equations?|box(?:es)?|charts?|exhibits?|listings?|algorithms?"
@@ -64,6 +73,8 @@ ELSEWHERE = re.compile(
     r"|\b(?:as (?:follows|below|shown)|(?:shown|listed|described|given|discussed|defined|mentioned"
     r"|noted|outlined|summari[sz]ed|presented|explained|seen) (?:above|below|earlier|next|here)"
     r"|(?:see|cf\.|siehe|voir|véase) (?:also )?(?:the )?(?:section|chapter|page|above|below|\d|p\.)"
+    r"|\w+ed (?:above|below)|(?:just|already) mentioned|(?:earlier|later) in this|in this section"
+    r"|refer to the|look back|for (?:more|further) (?:information|details)|twofold|threefold"
     r"|(?:above|below)[.,;:)]|the (?:above|following|previous|preceding|next)\b"
     r"|(?:section|chapter|clause|paragraph|item|step|line|page|abschnitt|kapitel) \d"
     r"|folgende[rnms]?|oben|unten|ci-dessous|ci-dessus|suivante?s?|siguientes?)\b"
@@ -74,14 +85,71 @@ ELSEWHERE = re.compile(
 )
 
 
+_BEGINNING = 6  # words, within which a connective speaks of the sentence before
+_CONNECTIVE = re.compile(
+    r"(?<!\bwe )\balso\b|\b(?:another|likewise|instead|otherwise|similarly|as well"
+    r"|in (?:doing|so doing) so"
+    r"|auch|ebenfalls|aussi|également|también|tampoco)\b",
+    re.IGNORECASE,
+)
+# A demonstrative and its noun: "these large regions" leans, unless regions were spoken of before.
+_DEMONSTRATIVE = re.compile(
+    r"\b(?:this|these|those|such)\s+(?P<nouns>(?:[\w-]+\s+){0,2}[\w-]+)", re.IGNORECASE
+)
+_NO_NOUN = re.compile(r"(?:an?|as|that|who|whose|which|of|is|are|was|were|in|with|to)\b")
+_PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b")
+_NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?<!ly)\b(?!,)")
+_LAST_WORD = re.compile(  # of a sentence that has lost a link or a number
+    r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$"
+    r"|\(see\)|\[\\?\[?link"
+)
+_ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
+
+
 def leaning(sentence: str) -> Lean | None:
     """Return what a tidied sentence needs to be understood, None where it stands alone.
 
     >>> leaning("These walls cost five million."), leaning("This report is about walls.")
     (<Lean.BEFORE: 'the sentence before'>, None)
+    >>> leaning("In some places, these walls are of stone.")
+    <Lean.BEFORE: 'the sentence before'>
     >>> leaning("The cost is shown in Table 3.")
     <Lean.ELSEWHERE: 'a list, figure or part of the document'>
     """
-    if ELSEWHERE.search(sentence):
+    if ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence) or _ITEM.match(sentence):
         return Lean.ELSEWHERE
-    return Lean.BEFORE if LEANING_START.match(sentence) else None
+    is_leaning = (
+        LEANING_START.match(sentence)
+        or _CONNECTIVE.search(" ".join(sentence.split()[:_BEGINNING]))
+        or _has_new_demonstrative(sentence)
+        or _has_unknown_person(sentence)
+    )
+    return Lean.BEFORE if is_leaning else None
+
+
+def _has_new_demonstrative(sentence: str) -> bool:
+    """Return whether "these regions" stands where no regions were spoken of."""
+    for match in _DEMONSTRATIVE.finditer(sentence):
+        nouns = match["nouns"].split()
+        if _NO_NOUN.match(nouns[0]) or _DOCUMENT_NOUN.match(match["nouns"]):
+            continue
+        before = set(content_words(sentence[: match.start()]))
+        if not before.intersection(content_words(match["nouns"])) and not _follows_list(
+            sentence[: match.start()]
+        ):
+            return True
+    return False
+
+
+def _follows_list(before: str) -> bool:
+    """Return whether so much was said before that a demonstrative most likely points to it."""
+    return len(before.split()) > _OWN_WORDS
+
+
+def _has_unknown_person(sentence: str) -> bool:
+    """Return whether he or she stands where nobody was named before."""
+    match = _PERSON.search(sentence)
+    if match is None:
+        return False
+    names = _NAME.findall(sentence, 0, match.start())
+    return all(name.lower() in STOPWORDS for name in names)

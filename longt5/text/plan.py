@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .features import Sentences
+import numpy as np
+
 from .leaning import Lean, leaning
 from .roles import LEFT_OUT, Role
 from .sentences import Span
 from .tidying import tidy
+from .vectors import Floats, Sentences
 from .words import count_words
 
 # A plan is complete from this share of the words asked for on, and never longer than the second,
@@ -17,24 +19,31 @@ COMPLETE, LONGEST = 0.93, 1.08
 # The share of a summary that is kept for the conclusions of the document, where it has some.
 CONCLUSION_SHARE = 0.2
 ENDING_SHARE = 0.1  # of a document without a heading for its conclusions, where these stand
+MAX_CHAIN = 3  # sentences, each of which leans on the one before: more are a paragraph
+
+Unit = tuple[int, ...]  # sentences that are said together, or not at all
 
 
 class Planner:
     """Chooses among the sentences of one text by their scores.
 
-    ``repetition`` is the price of being equal to a chosen sentence. Sentences that lean on what
-    is left out, and those of parts that summaries leave out, are chosen only where the others do
-    not fill the summary; one that leans on the sentence before may be said with it.
+    ``repetition`` is the price of being equal to a chosen sentence. A sentence that leans on the
+    ones before is said with them; one that leans on something else, and those of parts that
+    summaries leave out, only where the others do not fill the summary.
     """
 
     def __init__(self, sentences: Sentences, scores: Sequence[float], repetition: float) -> None:
         self.sentences = sentences
-        self._scores, self._repetition = scores, repetition
+        self.rank(scores, repetition)
         texts = [sentences.text[a:b] for a, b in sentences.spans]
         alone = [tidy(text) for text in texts]
         self.words = [count_words(text) for text in alone]
         self.leans = [leaning(text) for text in alone]
         self._is_side = [role in LEFT_OUT for role in sentences.roles]
+
+    def rank(self, scores: Sequence[float] | Floats, repetition: float) -> None:
+        """Rank the sentences by other scores."""
+        self._scores, self._repetition = np.array(scores, dtype=float), repetition
 
     def spans(self, words: int) -> list[Span]:
         """Return the sentences of a summary of about ``words``, in order."""
@@ -53,17 +62,37 @@ class Planner:
         already and not returned. ``most``: the number of sentences to choose at most.
         """
         allowed = set(range(len(self._scores)) if among is None else among) - set(said)
-        chosen = self._reserved(words, allowed, said) if among is None and most is None else []
+        choice = _Choice(self, said)
+        if among is None and most is None:
+            ending = {i for i in self._conclusions() & allowed if self.leans[i] is None}
+            choice.fill(round(CONCLUSION_SHARE * words), ending, None)
         for pool in self._pools(allowed):
-            chosen = self._fill(words, pool, chosen, said, most)
-            if sum(self.words[i] for i in chosen) >= COMPLETE * words:
+            choice.fill(words, pool, most)
+            if choice.length >= COMPLETE * words:
                 break
-        return sorted(chosen)
+        return sorted(choice.plan)
 
-    def _reserved(self, words: int, allowed: set[int], said: Sequence[int]) -> list[int]:
-        """Return the best of the conclusions: what a document says in the end is not left out."""
-        ending = {i for i in self._conclusions() & allowed if self.leans[i] is None}
-        return self._fill(round(CONCLUSION_SHARE * words), ending, [], said, None)
+    def worth(self, nearest: Floats) -> Floats:
+        """Return what each sentence is worth, [n], by its likeness to a chosen one, [n]."""
+        return self._scores - self._repetition * nearest
+
+    def unit(self, i: int, chosen: set[int], pool: set[int]) -> Unit:
+        """Return the sentences to say with ``i``: those that it leans on, then itself.
+
+        Nothing where one of them may not be said.
+        """
+        unit = [i]
+        while self.leans[unit[0]] is Lean.BEFORE:
+            before = unit[0] - 1
+            if before < 0 or not self._is_next(unit[0]):
+                return ()
+            if before in chosen:
+                break
+            is_open = before in pool and self.leans[before] is not Lean.ELSEWHERE
+            if not is_open or len(unit) == MAX_CHAIN:
+                return ()
+            unit.insert(0, before)
+        return tuple(unit)
 
     def _conclusions(self) -> set[int]:
         """Return the sentences of the conclusions; without a heading, those of the end."""
@@ -79,58 +108,69 @@ class Planner:
         yield whole
         yield allowed
 
-    def _fill(
-        self,
-        words: int,
-        pool: set[int],
-        chosen: Sequence[int],
-        said: Sequence[int],
-        most: int | None,
-    ) -> list[int]:
-        plan = list(chosen)
-        nearest = [0.0] * len(self._scores)
-        for i in (*said, *plan):
-            self._note(nearest, i)
-        length = sum(self.words[i] for i in plan)
-        rejected: set[int] = set()
-        while length < COMPLETE * words and (most is None or len(plan) < most):
-            left = pool.difference(plan, rejected)
-            if not left:
-                break
-            best = max(left, key=lambda i: (self._worth(i, nearest), -i))
-            unit = self._unit(best, {*plan, *said}, pool)
-            size = sum(self.words[i] for i in unit)
-            fits = length + size <= LONGEST * words or not plan and len(rejected) == len(left)
-            too_many = most is not None and len(plan) + len(unit) > most
-            if not unit or not fits or too_many:
-                rejected.add(best)
-                continue
-            plan += unit
-            length += size
-            for i in unit:
-                self._note(nearest, i)
-        if not plan and pool:  # no sentence is short enough
-            unit_sizes = [i for i in pool if self.leans[i] is None] or list(pool)
-            plan = [min(unit_sizes, key=lambda i: (self.words[i], i))]
-        return plan
-
-    def _unit(self, i: int, chosen: set[int], pool: set[int]) -> list[int]:
-        """Return the sentences to add with ``i``: one that it leans on, then itself."""
-        if self.leans[i] is not Lean.BEFORE or (i - 1 in chosen and self._is_next(i)):
-            return [i]
-        if i - 1 in pool and self._is_next(i) and self.leans[i - 1] is None:
-            return [i - 1, i]
-        return []
-
     def _is_next(self, i: int) -> bool:
         """Return whether nothing stands between a sentence and the one before."""
         spans, text = self.sentences.spans, self.sentences.text
         between = text[spans[i - 1][1] : spans[i][0]]
-        return i > 0 and not between.strip() and between.count("\n") < 2
+        return not between.strip() and between.count("\n") < 2
 
-    def _worth(self, i: int, nearest: Sequence[float]) -> float:
-        return self._scores[i] - self._repetition * nearest[i]
 
-    def _note(self, nearest: list[float], chosen: int) -> None:
-        for i in range(len(nearest)):
-            nearest[i] = max(nearest[i], self.sentences.similarity(i, chosen))
+class _Choice:
+    """The sentences chosen so far, and how like them each of the others is."""
+
+    def __init__(self, planner: Planner, said: Sequence[int]) -> None:
+        self.planner, self.plan = planner, list[int]()
+        self.length = 0
+        self._said, self._nearest = set(said), np.zeros(len(planner.words))
+        for i in said:
+            self._note(i)
+
+    def fill(self, words: int, pool: set[int], most: int | None) -> None:
+        """Add units of sentences, the best first, until there are about ``words`` words."""
+        rejected: set[int] = set()
+        while self.length < COMPLETE * words and (most is None or len(self.plan) < most):
+            best = self._best(pool.difference(self.plan, rejected), pool)
+            if best is None:
+                break
+            i, unit = best
+            size = sum(self.planner.words[j] for j in unit)
+            too_many = most is not None and len(self.plan) + len(unit) > most
+            if self.length + size > LONGEST * words or too_many:
+                rejected.add(i)
+            else:
+                self._add(unit)
+        if not self.plan and pool:  # no sentence is short enough
+            whole = [i for i in pool if self.planner.leans[i] is None] or list(pool)
+            self._add((min(whole, key=lambda i: (self.planner.words[i], i)),))
+
+    def _best(self, left: set[int], pool: set[int]) -> tuple[int, Unit] | None:
+        """Return the best sentence that may be said, with its unit.
+
+        A unit is worth the mean of its words, so what a sentence leans on costs what it is.
+        """
+        worth, words = self.planner.worth(self._nearest), self.planner.words
+        chosen = {*self.plan, *self._said}
+        best, most = None, -np.inf
+        for i in map(int, np.argsort(-worth, kind="stable")):
+            if worth[i] <= most:
+                break
+            if i not in left:
+                continue
+            unit = self.planner.unit(i, chosen, pool)
+            if not unit:
+                continue
+            size = max(1, sum(words[j] for j in unit))
+            value = sum(worth[j] * words[j] for j in unit) / size if len(unit) > 1 else worth[i]
+            if value > most:
+                best, most = (i, unit), value
+        return best
+
+    def _add(self, unit: Unit) -> None:
+        for i in unit:
+            self.plan.append(i)
+            self.length += self.planner.words[i]
+            self._note(i)
+
+    def _note(self, chosen: int) -> None:
+        likeness = self.planner.sentences.similarities(chosen)
+        self._nearest = np.maximum(self._nearest, likeness)

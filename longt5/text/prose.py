@@ -84,6 +84,8 @@ _CALL_TO_READERS = re.compile(
     r" on [A-Z]"
     r"|(?:Sign up|Subscribe)\b[^.]{0,60} (?:newsletters?|updates|alerts|channel)\b|Click here\b"
 )
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_ITEM_NUMBER = re.compile(r"(?<!\S)\w{1,2}\Z")
 _BLANK = re.compile(r"_{3,}|\.{6,}|\[ ?\] |☐")  # to be filled in or ticked
 _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
 _SPEAKER = re.compile(r"[^\W\d_][^.!?:\n]{0,30}:\s+")
@@ -173,6 +175,21 @@ def _is_unfinished(sentence: str) -> bool:
 def _is_remainder_of_item(sentence: str) -> bool:
     sign = _ITEM_SIGN.match(sentence)
     return sign is not None and REMAINDER.match(sentence, sign.end()) is not None
+
+
+def _has_open_bracket(sentence: str) -> bool:
+    """Return whether a bracket is closed that was not opened, or left open; "1)" is a number."""
+    awaited: list[str] = []
+    for place, sign in enumerate(sentence):
+        if sign in _BRACKETS:
+            awaited.append(_BRACKETS[sign])
+        elif sign in _BRACKETS.values():
+            if awaited:
+                if awaited.pop() != sign:
+                    return True
+            elif not _ITEM_NUMBER.search(sentence, 0, place):
+                return True
+    return bool(awaited)
 
 
 LISTINGS = (
@@ -283,6 +300,12 @@ KINDS = (
     ),
 )
 FRAGMENTS = (
+    Kind(
+        "open bracket",
+        _has_open_bracket,
+        "7258) and the Energy Act of 2026 (H.R.",
+        "One of its ends was cut at a stop that ends no sentence.",
+    ),
     Kind(
         "unfinished sentence",
         _is_unfinished,

@@ -103,6 +103,8 @@ _LABEL = re.compile(
 MAX_SHARE_WITHOUT_LEVEL = 0.15
 # An "appendix" of most of a document is its body: "Supplementary information" of a notice.
 MAX_LEFT_OUT_SHARE = 0.6
+# A "summary" or "overview" of more sentences, and of a larger share of them, is a chapter.
+MAX_SUMMARY_SENTENCES, MAX_SUMMARY_SHARE = 20, 0.2
 # A "summary" after this share of the text is the document's last word, a "conclusion" before it
 # belongs to a structured abstract.
 LATE, EARLY = 0.5, 0.1
@@ -157,8 +159,10 @@ def roles_of(text: str, titles: Sequence[PlacedTitle], spans: Sequence[Span]) ->
         role = parts[at][1] if at >= 0 else Role.BODY
         labelled = _role_of_label(text, start)
         found.append(_by_place(labelled, start / max(1, len(text))) if labelled else role)
-    for role in LEFT_OUT:
-        if found.count(role) > MAX_LEFT_OUT_SHARE * len(found):
+    most = {role: MAX_LEFT_OUT_SHARE * len(found) for role in LEFT_OUT}
+    most[Role.SUMMARY] = max(MAX_SUMMARY_SENTENCES, MAX_SUMMARY_SHARE * len(found))
+    for role, count in most.items():
+        if found.count(role) > count:
             found = [Role.BODY if own is role else own for own in found]
     return found
 

@@ -16,12 +16,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..checkpoint import checked_types, read_object, replacing
 from ..errors import reason
-from .features import FEATURES, Sentences
+from .features import FEATURES, features
 from .plan import Planner
 from .sentences import Span
 from .source import SourceText
+from .vectors import Floats, Sentences
 
 SALIENCE_FILE = "salience.json"
 Row = tuple[float, ...]
@@ -38,7 +41,7 @@ class Salience:
     hidden: tuple[Row, ...] = ()
     bias: Row = ()
     out: Row = ()
-    repetition: float = 3.0
+    repetition: float = 1.5
 
     @classmethod
     def load(cls, folder: str | Path) -> Salience | None:
@@ -54,7 +57,7 @@ class Salience:
             raise ValueError(f"{path} does not have the features of this version")
         try:
             made = cls(**checked_types(cls, values))
-            made.score([0.0] * len(FEATURES))
+            made.scores(np.zeros((1, len(FEATURES))))
             return made
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is not whole ({reason(error)})") from error
@@ -75,18 +78,15 @@ class Salience:
         with replacing(Path(folder) / SALIENCE_FILE) as part:
             part.write_text(text.replace("], ", "],\n"), encoding="utf-8")
 
-    def score(self, x: Sequence[float]) -> float:
-        """Return the score of one sentence."""
-        units = zip(self.hidden, self.bias, self.out, strict=True)
-        wide = (out * max(0.0, _dot(row, x) + bias) for row, bias, out in units)
-        return _dot(self.linear, x) + sum(wide)
+    def scores(self, x: Floats) -> Floats:
+        """Return the score of each sentence, [n], by its features [n, F]."""
+        found: Floats = x @ np.array(self.linear)
+        if self.hidden:
+            units = np.maximum(0.0, x @ np.array(self.hidden).T + np.array(self.bias))
+            found = found + units @ np.array(self.out)
+        return found
 
     def planner(self, source: SourceText, spans: Sequence[Span] | None = None) -> Planner:
         """Score the candidates of a whole document, or ``spans``, to choose among them."""
         sentences = Sentences(source, spans)
-        scores = list(map(self.score, sentences.features()))
-        return Planner(sentences, scores, self.repetition)
-
-
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+        return Planner(sentences, self.scores(features(sentences)).tolist(), self.repetition)

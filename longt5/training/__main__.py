@@ -4,6 +4,7 @@ learn to rank sentences for an extractive model."""
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def learn_salience(chosen: argparse.Namespace) -> None:
     records = read_records(chosen.data, chosen.limit, paired=True)
     if chosen.min_words:
         records = [r for r in records if count_words(r.document) >= chosen.min_words]
-    salience.fit(records).save(chosen.out)
+    salience.fit(records, workers=os.cpu_count() or 1).save(chosen.out)
 
 
 def train_model(chosen: argparse.Namespace) -> None:

@@ -187,7 +187,7 @@ def test_a_text_without_headings_has_sections_of_whole_sentences() -> None:
 
 def test_what_the_author_summed_up_is_a_paragraph_of_its_own() -> None:
     rng = random.Random(5)
-    body = [" ".join(sentence(rng) for _ in range(30)) for _ in range(3)]
+    body = [" ".join(sentence(rng) for _ in range(n)) for n in (16, 30, 30)]
     document = document_from_text(
         f"# Abstract\n\n{body[0]}\n\n# Mills\n\n{body[1]}\n\n# Tides\n\n{body[2]}\n"
     )

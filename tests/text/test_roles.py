@@ -87,3 +87,12 @@ def test_an_outline_rules_over_the_levels_of_lines() -> None:
         for title, level in zip(titles, levels, strict=True)
     ]
     assert roles_by_part(text, outline) == [Role.SUMMARY, Role.BODY, Role.CONCLUSION]
+
+
+def test_a_summary_that_is_a_chapter_is_none() -> None:
+    """An overview of a quarter of a document and of many sentences is its first chapter."""
+    sentence = "The mills of the town stand beside the river. "
+    text = f"# Overview\n\n{sentence * 30}\n\n# Mills\n\n{sentence * 60}"
+    assert set(SourceText.of(text).roles) == {Role.BODY}
+    short = text.replace(sentence * 30, sentence * 10)
+    assert set(SourceText.of(short).roles) == {Role.SUMMARY, Role.BODY}

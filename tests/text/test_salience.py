@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import textwrap
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -16,11 +19,12 @@ from app.summary.summarizer import Summarizer
 from longt5.copy_processor import FORBIDDING_PENALTY
 from longt5.errors import UserError
 from longt5.evaluation.checkpoints import Checkpoint, InputSettings
-from longt5.text.features import FEATURES, Sentences
+from longt5.text.features import FEATURES, GROUPS, features
 from longt5.text.headings import heading_places
 from longt5.text.plan import Planner
 from longt5.text.salience import SALIENCE_FILE, Salience
 from longt5.text.source import SourceText
+from longt5.text.vectors import Sentences
 from longt5.training import __main__ as command
 from longt5.training import salience as learning
 from longt5.training.corpus import Record
@@ -47,10 +51,14 @@ def bundled() -> Salience:
     return found
 
 
+def rows_of(sentences: Sentences) -> list[dict[str, float]]:
+    return [dict(zip(FEATURES, row, strict=True)) for row in features(sentences).tolist()]
+
+
 def test_what_is_counted() -> None:
-    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(SOURCE).features()]
+    rows = rows_of(Sentences(SOURCE))
     assert len(rows) == len(SPANS)
-    assert rows[0]["opening"] == 1 and rows[0]["late"] == 0 and rows[0]["paragraph"]
+    assert rows[0]["begins"] == 1 and rows[0]["late"] == 0 and rows[0]["paragraph"]
     assert not rows[1]["paragraph"] and rows[1]["dangling"] and rows[1]["digits"] > 0
     assert rows[6]["question"] and not rows[0]["question"]
     assert rows[7]["cue"] and not rows[2]["cue"]
@@ -69,7 +77,7 @@ def test_what_headings_say() -> None:
     source = SourceText.of(text)
     spans = [s for s in source.candidates if source.sentence(s).startswith(("The", "Some"))]
     names = ("in_title", "good_heading", "poor_heading", "after_heading")
-    rows = [dict(zip(FEATURES, row, strict=True)) for row in Sentences(source, spans).features()]
+    rows = rows_of(Sentences(source, spans))
     assert [[row[name] for name in names[1:4]] for row in rows] == [
         [False, False, True],
         [False, False, False],
@@ -91,16 +99,31 @@ def test_headings_of_wrapped_lines_are_paragraphs(width: int) -> None:
     assert all(text[place:].startswith(line) for place, line in places)
 
 
+def slow_similarity(sentences: Sentences, one: int, other: int) -> float:
+    """The cosine of two sentences' tf-idf vectors, word by word."""
+    texts, n = [Counter(words) for words in sentences.words], len(sentences)
+
+    def weight(i: int, word: str) -> float:
+        return texts[i][word] * math.log(1 + n / sum(word in own for own in texts))
+
+    def length(i: int) -> float:
+        return math.sqrt(sum(weight(i, word) ** 2 for word in texts[i]))
+
+    both = sum(weight(one, word) * weight(other, word) for word in texts[one])
+    return both / (length(one) * length(other)) if both else 0.0
+
+
 def test_the_network_is_the_one_that_was_learnt() -> None:
     torch.manual_seed(0)
     x = torch.rand(9, len(FEATURES))
-    network = learning.Network(x.mean(0), x.std(0))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter)
-    wanted, found = network(x), [network.folded().score(row) for row in x.tolist()]
-    assert found == pytest.approx(
-        (wanted - wanted[0] + found[0]).tolist(), abs=0.02
-    )  # scores are relative, weights are rounded
+    networks = [learning.Network(x.mean(0), x.std(0)) for _ in range(3)]
+    for network in networks:
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter)
+    wanted = torch.stack([network(x) for network in networks]).mean(0)
+    found = learning.folded(networks).scores(x.double().numpy())
+    # Scores are relative, and weights are rounded.
+    assert found.tolist() == pytest.approx((wanted - wanted[0] + found[0]).tolist(), abs=0.02)
 
 
 @given(st.lists(WORDS, min_size=2, max_size=5))
@@ -109,8 +132,23 @@ def test_likeness_is_symmetric_and_a_share(sentences) -> None:
     found = Sentences(SourceText.of(text))
     for i in range(len(found.spans)):
         for j in range(len(found.spans)):
-            assert -1e-9 <= found.similarity(i, j) <= 1 + 1e-9
-            assert found.similarity(i, j) == pytest.approx(found.similarity(j, i))
+            assert -1e-9 <= found.similarities(i)[j] <= 1 + 1e-9
+            assert found.similarities(i)[j] == pytest.approx(slow_similarity(found, i, j))
+
+
+@given(st.lists(WORDS, min_size=2, max_size=6), st.data())
+def test_likeness_to_a_group_leaves_the_sentence_itself_out(sentences, data) -> None:
+    text = " ".join(" ".join(words).capitalize() + "." for words in sentences)
+    found = Sentences(SourceText.of(text))
+    group = data.draw(st.sets(st.integers(0, len(found) - 1), max_size=len(found)))
+    likeness = found.likeness_to_group(sorted(group))
+    for i in range(len(found)):
+        others = np.array([float(j in group - {i}) for j in range(len(found))])
+        assert likeness[i] == pytest.approx(found.likeness(found.total(others))[i], abs=1e-4)
+
+
+def test_features_are_in_one_group_each() -> None:
+    assert len(set(FEATURES)) == len(FEATURES) == sum(map(len, GROUPS.values()))
 
 
 def test_what_was_said_already_costs(bundled) -> None:
@@ -189,3 +227,23 @@ def test_a_folder_with_a_ranking_holds_a_model_that_copies(tmp_path) -> None:
     assert plain.identity.decoding["salience"] != ranked.identity.decoding["salience"]
     checkpoints = Checkpoint.load(str(tmp_path), InputSettings(), {}, device="cpu")
     assert checkpoints.copy_penalty == FORBIDDING_PENALTY
+
+
+def test_more_workers_find_the_same(tmp_path) -> None:
+    records = [
+        Record(str(n), f"Tools\n{STORY} It is {n}.", "The library lends tools.") for n in range(6)
+    ]
+    one, two = (learning.pairs_of(records, workers=n) for n in (1, 2))
+    assert len(one) == len(two) > len(records)  # some have an abstract or a notice in front
+    for (x, wanted), (y, found) in zip(one, two, strict=True):
+        assert torch.equal(x, y) and torch.equal(wanted, found)
+
+
+def test_a_notice_in_front_of_a_text_is_not_its_opening() -> None:
+    notice = (
+        "Copies may be ordered from the printer by letter or by telephone. The publisher bears no "
+        "liability for errors in print. Prices are subject to change without further notice."
+    )
+    sentences = Sentences(SourceText.of(f"On tools\n\n{notice}\n\n{STORY}\n\n{STORY}"))
+    opening = [row["opening"] for row in rows_of(sentences)]
+    assert opening == [0.0] * 3 + [1.0] * len(SPANS) + [0.0] * len(SPANS)

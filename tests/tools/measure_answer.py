@@ -30,12 +30,15 @@ from longt5.text.leaning import Lean, leaning
 from longt5.text.roles import Role
 from longt5.text.source import SourceText
 from longt5.text.tidying import tidy
-from longt5.text.words import count_words
+from longt5.text.words import count_words, words_of
 from longt5.training.corpus import Record, read_records
 
 MIN_WORDS = 4500
 LENGTHS = (80, 200, 500)
 SCORES = ("rouge1", "rouge2", "rougeL")
+# Of a sentence's word trigrams in the reference, from which it counts as quoted, and of a document,
+# where an abstract stands.
+QUOTED_SHARE, EARLY_SHARE = 0.8, 0.1
 SECTION_CHARACTERS = 17_000  # of a section of the rival: what 4,096 tokens hold
 Scores = dict[str, float]
 
@@ -85,14 +88,27 @@ class Answers:
 
 
 def without_summary(record: Record) -> Record:
-    """Return a record without its author's own summary."""
+    """Return a record without its author's own summary.
+
+    That is what a heading or a label names so, and sentences of the beginning that stand in the
+    reference to the letter: an abstract without a heading.
+    """
     source = SourceText.of(record.document)
+    reference = _trigrams(record.summary or "")
     left, at = [], 0
     for (start, end), role in zip(source.candidates, source.roles, strict=True):
-        if role is Role.SUMMARY:
+        own = _trigrams(source.sentence((start, end)))
+        is_quoted = len(own & reference) > QUOTED_SHARE * len(own) > 0
+        is_early = start < EARLY_SHARE * len(record.document)
+        if role is Role.SUMMARY or (is_quoted and is_early):
             left.append(record.document[at:start])
             at = end
     return replace(record, document="".join(left) + record.document[at:])
+
+
+def _trigrams(text: str) -> set[tuple[str, ...]]:
+    words = words_of(text)
+    return set(zip(words, words[1:], words[2:], strict=False))
 
 
 def rows(
