@@ -40,7 +40,8 @@ _POINTERS = (  # to the sentence before
     r"|Accordingly|Afterwards?|Also|Again|Besides|Here|There(?! (?:is|are|was|were|has|have|will"
     r"|may|might|can|could|should|must|exists?)\b)|Which|Who|Whose|Because of (?:this|that|these)"
     r"|So|Even (?:so|then|rarer|more|worse|better)|For (?:example|instance|this|these|that|those)"
-    r"|In (?:this|that|these|those|such|addition|contrast|other words|particular|turn)"
+    rf"|In (?:this|that|these|those|such)(?! (?:\w+ )?(?:{_DOCUMENT})\b)"
+    r"|In (?:addition|contrast|other words|particular|turn|sum|short)|To (?:sum up|recap)"
     r"|(?:By|On|At|With|From|Under|After|Before|Despite|Unlike|As|Of|To|Among) (?:this|that|these"
     r"|those|such|it|them)(?! (?:\w+ )?(?:document|paper|report|study|year)\b)"
     r"|(?:By|In) contrast|As a (?:result|consequence)|On the (?:other|contrary)"
@@ -79,7 +80,8 @@ ELSEWHERE = re.compile(
     r"|(?:section|chapter|clause|paragraph|item|step|line|page|abschnitt|kapitel) \d"
     r"|folgende[rnms]?|oben|unten|ci-dessous|ci-dessus|suivante?s?|siguientes?)\b"
     rf"|:$|\?[”\"’)]?$|\b{_COUNT} (?:\w+ )?{_ANNOUNCED}[.:]?$"
-    rf"|\b(?:with|for|in|are|has|have|of|identif\w+|consider) {_COUNT} (?:\w+ )?{_ANNOUNCED}\b"
+    r"|\b(?:with|for|in|are|were|has|have|had|of|identif\w+|suggest\w*|address\w*|consider)"
+    rf" {_COUNT} (?:\w+ )?{_ANNOUNCED}\b"
     r"(?!.*(?::|;|\bfirst\b|\(1\)|\(a\)|, and ))",
     re.IGNORECASE,
 )
@@ -87,14 +89,14 @@ ELSEWHERE = re.compile(
 
 _BEGINNING = 6  # words, within which a connective speaks of the sentence before
 _CONNECTIVE = re.compile(
-    r"(?<!\bwe )\balso\b|\b(?:another|likewise|instead|otherwise|similarly|as well"
+    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|likewise|instead|otherwise|similarly|as well"
     r"|in (?:doing|so doing) so"
     r"|auch|ebenfalls|aussi|également|también|tampoco)\b",
     re.IGNORECASE,
 )
 # A demonstrative and its noun: "these large regions" leans, unless regions were spoken of before.
 _DEMONSTRATIVE = re.compile(
-    r"\b(?:this|these|those|such)\s+(?P<nouns>(?:[\w-]+\s+){0,2}[\w-]+)", re.IGNORECASE
+    r"\b(?:this|these|those|such)\s+(?=(?P<nouns>(?:[\w-]+\s+){0,2}[\w-]+))", re.IGNORECASE
 )
 _NO_NOUN = re.compile(r"(?:an?|as|that|who|whose|which|of|is|are|was|were|in|with|to)\b")
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b")

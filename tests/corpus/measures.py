@@ -14,6 +14,7 @@ from app.documents import headings
 from app.documents.load import document_from_text, load_document
 from app.documents.model import Document
 from longt5.text import claims
+from longt5.text.leaning import leaning
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
 from tests.corpus import kinds, make_files
@@ -90,16 +91,25 @@ def around(text: str, place: int) -> str:
 
 def measure_quotable() -> dict[str, Figures]:
     """Return precision, recall and F of the sentences that a summary may quote."""
-    labelled = [line.split("\t") for line in rows(CORPUS / "quotable.tsv")]
+    return {"quotable": _measure_labelled("quotable", may_be_quoted)}
+
+
+def measure_leaning() -> dict[str, Figures]:
+    """Return precision, recall and F of the sentences that do not stand alone."""
+    return {"leaning": _measure_labelled("leaning", lambda sentence: leaning(sentence) is not None)}
+
+
+def _measure_labelled(name: str, is_one: Callable[[str], bool]) -> Figures:
+    """Measure a file of sentences, each labelled `yes` or `no` and with its kind."""
     mistakes, right, found, wanted = [], 0, 0, 0
-    for label, kind, sentence in labelled:
-        is_wanted, is_found = label == "yes", may_be_quoted(sentence)
+    for label, kind, sentence in (line.split("\t") for line in rows(CORPUS / f"{name}.tsv")):
+        is_wanted, is_found = label == "yes", is_one(sentence)
         right += is_wanted and is_found
         found += is_found
         wanted += is_wanted
         if is_wanted != is_found:
-            mistakes.append(f"{'not ' * is_wanted}quotable ({kind}): {sentence}")
-    return {"quotable": Figures(precision_recall_f(right, found, wanted), mistakes)}
+            mistakes.append(f"{'not ' * is_wanted}{name} ({kind}): {sentence}")
+    return Figures(precision_recall_f(right, found, wanted), mistakes)
 
 
 # Headings: a line that begins with @ is one.
@@ -270,6 +280,7 @@ def measure_kind_files() -> dict[str, Figures]:
 MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "sentences": measure_sentences,
     "quotable": measure_quotable,
+    "leaning": measure_leaning,
     "headings": measure_headings,
     "reading": measure_reading,
     "kinds": measure_kind_files,

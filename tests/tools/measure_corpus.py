@@ -1,6 +1,6 @@
 """Measure the corpus: sentences, headings, reading and claims, with every mistake.
 
-    python -m tests.tools.measure_corpus [sentences | quotable | headings | reading | claims]...
+    python -m tests.tools.measure_corpus [PART...]
 
 A figure above its floor by a hundredth or more is marked: raise the floor in
 `tests/corpus/floors.py`.
