@@ -9,6 +9,7 @@ longer one the model reads the planned sentences with the text around them, chap
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import groupby
@@ -40,9 +41,38 @@ SECTION_SENTENCES, SECTION_WORDS, SECTION_SHARE = 3, 75, 1 / 5
 MIN_JOINED_WORDS = 120
 UNTITLED_SECTION_WORDS = 2000  # of the pieces of a text without headings: about five pages
 
+KEPT_PLANNERS = 2  # of a page: the document of a run, and one that is dropped meanwhile
+
 SPARE_TOKENS = 8  # beyond the plan: what a sentence may take more in another place
 
 Group = tuple[list[int], str]  # numbers of sentences, and a title
+
+
+class ExtractivePlanners:
+    """Remembers the planners of the last documents: their ranking takes seconds for a book.
+
+    The forecast of a document, its run and a run of another length share one.
+    """
+
+    def __init__(self, salience: Salience, tokenizer: Any) -> None:
+        self._salience, self._tokenizer = salience, tokenizer
+        self._kept: list[tuple[Document, int, ExtractivePlanner]] = []
+        self._making = threading.Lock()
+
+    def of(self, document: Document, window: int) -> ExtractivePlanner:
+        """Return the planner of a document for passes of at most `window` tokens."""
+        with self._making:
+            for kept, size, planner in self._kept:
+                if size == window and kept == document:
+                    return planner
+            planner = ExtractivePlanner(document, self._salience, self._tokenizer, window)
+            self._kept = [(document, window, planner), *self._kept][:KEPT_PLANNERS]
+            return planner
+
+    def clear(self) -> None:
+        """Forget all documents."""
+        with self._making:
+            self._kept = []
 
 
 class ExtractivePlanner:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longt5.text.salience import Salience
 from longt5.text.words import count_words
 
 from ..documents.load import require_text
@@ -17,7 +16,7 @@ from ..events import PartKind, Planned
 from ..evidence.coverage import without_references
 from ..wording import counted
 from .chunking import chunk_document
-from .extractive import ExtractivePlanner
+from .extractive import ExtractivePlanners
 from .lengths import section_targets, tokens_per_word
 from .memory_estimate import format_bytes, run_bytes
 from .models import window_tokens
@@ -97,9 +96,12 @@ class SummaryPlan:
 
 
 def make_plan(
-    document: Document, options: Options, tokenizer: Any, salience: Salience | None = None
+    document: Document,
+    options: Options,
+    tokenizer: Any,
+    planners: ExtractivePlanners | None = None,
 ) -> SummaryPlan:
-    """Plan the summary of a document, with `salience` as one of quoted sentences.
+    """Plan the summary of a document, with `planners` as one of quoted sentences.
 
     Raises BadOption, NoTextLayer or EmptyFile where nothing is left to read, and NothingToQuote.
     """
@@ -110,8 +112,8 @@ def make_plan(
     references: tuple[int, ...] = ()
     if not options.include_references:
         document, references = without_references(document)
-    if salience is not None:
-        parts = ExtractivePlanner(document, salience, tokenizer, window).parts(options)
+    if planners is not None:
+        parts = planners.of(document, window).parts(options)
         if not parts:
             raise NothingToQuote(document.name)
         return SummaryPlan(document, references, parts, options)

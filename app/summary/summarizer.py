@@ -41,6 +41,7 @@ from .abstractive import (
     settings_warnings,
 )
 from .encoder_cache import EncoderCache, InputIds, encode_with_progress
+from .extractive import ExtractivePlanners
 from .last_pass import LastPass
 from .lengths import tokens_per_word
 from .memory_estimate import format_bytes
@@ -75,7 +76,8 @@ class Summarizer:
         self.name = identity.name
         # A checkpoint folder with a ranking of sentences holds an extractive model.
         self.is_extractive = salience is not None or is_extractive(self.name)
-        self.salience = salience or (Salience.by_centrality() if self.is_extractive else None)
+        ranking = salience or (Salience.by_centrality() if self.is_extractive else None)
+        self.planners = ExtractivePlanners(ranking, tokenizer) if ranking else None
         self.window = window_tokens(tokenizer)
         self.encoder_cache = EncoderCache(KEPT_STATES_BYTES)
         self.speeds = SpeedStore(data_dir() / "speed.json")
@@ -162,7 +164,7 @@ class Summarizer:
 
     def plan(self, document: Document, options: Options) -> SummaryPlan:
         """Plan the summary of a document. Raises as :func:`app.summary.plan.make_plan`."""
-        return make_plan(document, options, self.tokenizer, self.salience)
+        return make_plan(document, options, self.tokenizer, self.planners)
 
     def planned(self, plan: SummaryPlan) -> Planned:
         """Return the forecast of a plan: its size, and the time and memory it will take."""
@@ -218,8 +220,10 @@ class Summarizer:
         return last.summary
 
     def clear_cache(self) -> None:
-        """Remove all cached encoder states."""
+        """Remove all cached encoder states and plans."""
         self.encoder_cache.clear()
+        if self.planners is not None:
+            self.planners.clear()
 
 
 @dataclass

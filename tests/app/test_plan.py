@@ -23,6 +23,7 @@ from app.summary.extractive import (
     SECTION_SHARE,
     ExtractiveMethod,
     ExtractivePlanner,
+    ExtractivePlanners,
 )
 from app.summary.options import Options
 from app.summary.parts import Part
@@ -143,12 +144,30 @@ def test_a_document_that_fits_is_read_in_one_pass() -> None:
     assert plan.tokens == len(parts[0].chunk.input_ids)
 
 
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_document_is_ranked_once_for_all_lengths(monkeypatch, forget: bool) -> None:
+    ranked = []
+    ranking = Salience.planner
+    monkeypatch.setattr(Salience, "planner", lambda *a: ranked.append(1) or ranking(*a))
+    planners = ExtractivePlanners(RANKING, tokenizer())
+    plans = []
+    for words in (40, 80, 40):
+        document = long_document(3)  # equal, and another object each time
+        plans.append(make_plan(document, Options(words=words), tokenizer(), planners))
+        if forget:
+            planners.clear()
+    assert len(ranked) == (3 if forget else 1)
+    assert plans[0].parts == plans[2].parts != plans[1].parts
+
+
 def test_of_a_long_document_only_what_is_planned_is_read() -> None:
     document = long_document(300, sentences=4)
     text, _ = join_pages(document)
     whole = len(tokenizer().encode(text))
     assert whole > 16_384
-    plan = make_plan(document, Options(length="short"), tokenizer(), RANKING)
+    plan = make_plan(
+        document, Options(length="short"), tokenizer(), ExtractivePlanners(RANKING, tokenizer())
+    )
     assert plan.pages == 300 and plan.tokens < 10_000 < whole
     for part in plan.parts:  # no more than the sentences with some text around them
         around = 2 * 1_200 + 300
@@ -205,7 +224,7 @@ def test_a_document_without_candidates_is_refused_in_words(
     monkeypatch.setattr("longt5.text.source.select_candidates", lambda text, spans: [])
     document = replace(document_of("text"), name="form.txt")
     with pytest.raises(NothingToQuote) as refused:
-        make_plan(document, Options(), tokenizer(), RANKING)
+        make_plan(document, Options(), tokenizer(), ExtractivePlanners(RANKING, tokenizer()))
     assert "“form.txt” has no whole sentence" in str(refused.value)
     assert "choose a model" in str(refused.value)
     assert make_plan(document, Options(), tokenizer()).parts  # for one that writes its own

@@ -23,6 +23,7 @@ from torch import Tensor
 from app.documents.load import load_document
 from app.events import DraftText
 from app.settings import assets_dir
+from app.summary.extractive import ExtractivePlanners
 from app.summary.summarizer import Summarizer
 from longt5 import LongT5ForConditionalGeneration, Tokenizer
 from longt5.text.salience import Salience
@@ -62,7 +63,9 @@ def batches_of(records: Sequence[Record], tokenizer: Any) -> tuple[list[Batch], 
 def seconds(folder: str, document: Any, times: int = 3) -> tuple[float, float]:
     """Return the median seconds to (first committed words, whole summary), after a warm-up."""
     summarizer = Summarizer.load(folder)
-    summarizer.salience = Salience.load(assets_dir() / "model")
+    ranking = Salience.load(assets_dir() / "model")
+    assert ranking is not None
+    summarizer.planners = ExtractivePlanners(ranking, summarizer.tokenizer)
     found = []
     for _ in range(times + 1):
         summarizer.clear_cache()
