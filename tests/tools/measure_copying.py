@@ -33,6 +33,7 @@ def measure(summarizer: Summarizer, documents: list[Any], length: str, price: fl
     priced = partial(copy_rule, penalty=price)
     with (
         mock.patch.object(summarizer, "is_extractive", price > 0),
+        mock.patch.object(summarizer, "planners", summarizer.planners if price else None),
         mock.patch.object(copy_processor, "copy_rule", priced),
     ):
         for document in documents:

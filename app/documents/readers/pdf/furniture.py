@@ -18,6 +18,7 @@ from .lines import Line, PageLines, rows_of
 _EDGE_ROWS = 4  # looked at on top and bottom of a page
 _OUTER_SHARE, _EDGE_SHARE = 0.085, 0.16  # of the page's height: margins, and where heads may stand
 _OUTER_GAP, _INNER_GAP = 1.15, 1.9  # times the usual distance of lines, to the text
+_SMALLER_TYPE = 0.9  # times the size of the text: set off by its type, with a smaller gap
 _LARGER_TYPE = 1.2  # times the size of the text: a title, as on each of several slides
 _MIN_RUNNING_PAGES, _MIN_SHARE = 3, 0.3  # with the same line; left and right pages often differ
 _MIN_STRETCH = 4  # pages in a row, or every other one, of a chapter with one head
@@ -117,7 +118,7 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> list[li
     removed: list[list[str]] = [[] for _ in pages]
     for index, own in enumerate(edges):
         for is_top in (True, False):
-            gone = _peeled([row for row in own if row.is_top == is_top], running)
+            gone = _peeled([row for row in own if row.is_top == is_top], running, size)
             if filled and index == filled[0] and is_top:
                 gone = [row for row in gone if _BARE.fullmatch(row.text) or id(row) in counting]
             for row in gone:
@@ -127,7 +128,7 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> list[li
     return removed
 
 
-def _peeled(rows: Sequence[_EdgeRow], running: set[int]) -> list[_EdgeRow]:
+def _peeled(rows: Sequence[_EdgeRow], running: set[int], size: float) -> list[_EdgeRow]:
     """Return the running rows from the edge of a page inwards, up to a gap before the text."""
     found: list[_EdgeRow] = []
     kept = 0
@@ -139,7 +140,8 @@ def _peeled(rows: Sequence[_EdgeRow], running: set[int]) -> list[_EdgeRow]:
                 break
             continue
         found.append(row)
-        least = _OUTER_GAP if row.is_outer else _INNER_GAP
+        is_small = row.row[0].size < _SMALLER_TYPE * size
+        least = _OUTER_GAP if row.is_outer or is_small else _INNER_GAP
         is_next_running = number + 1 < len(rows) and id(rows[number + 1]) in running
         if not is_next_running and row.gap < least:
             found.pop()
