@@ -6,7 +6,7 @@ ROUGE F1 of documents of more than 4,500 words, taken whole, at 80, 200 and 500 
 the app, one made section by section, the first sentences (LEAD), LexRank and TextRank over the
 whole document, and the oracle, which chooses its own length. Then the same documents without
 their authors' summaries. A star marks a difference from the answer whose 95 % bootstrap interval
-leaves out zero. Last, the share of sentences that lean on what is left out.
+leaves out zero.
 `--plan-only` scores the sentences that are planned, which the model then quotes: the same text in
 a tenth of the time.
 """
@@ -26,7 +26,6 @@ from app.summary.summarizer import Summarizer
 from longt5.evaluation.baselines import BASELINES
 from longt5.evaluation.bootstrap import interval
 from longt5.evaluation.metrics import rouge_scorer
-from longt5.text.leaning import Lean, leaning
 from longt5.text.roles import Role
 from longt5.text.source import SourceText
 from longt5.text.tidying import tidy
@@ -49,14 +48,13 @@ class Answers:
     def __init__(self, plan_only: bool) -> None:
         self.summarizer = Summarizer.load("bundled", device="cpu")
         self.plan_only = plan_only
-        self.sentences = self.leaning = 0
 
     def answer(self, record: Record, words: int) -> str:
         """Return the answer of the app."""
         document, options = document_from_text(record.document), Options(words=words)
         if not self.plan_only:
             return self.summarizer.summarize(document, options).summary
-        return self._planned(document, options, counted=True)
+        return self._planned(document, options)
 
     def by_section(self, record: Record, words: int) -> str:
         """Return what sections that know nothing of each other say, each by its length."""
@@ -70,21 +68,14 @@ class Answers:
         )
         return " ".join(said.split()[:words])
 
-    def _planned(self, document: Document, options: Options, counted: bool = False) -> str:
+    def _planned(self, document: Document, options: Options) -> str:
         said = []
         for part in self.summarizer.plan(document, options).parts:
             source, plan = part.chunk.source, part.plan or ()
             following = source.following(plan)
             for number, span in enumerate(plan):
                 said.append(tidy(source.sentence(span), number in following))
-                if counted:
-                    self._count(said[-1], number in following)
         return " ".join(said)
-
-    def _count(self, sentence: str, follows: bool) -> None:
-        lean = leaning(sentence)
-        self.sentences += 1
-        self.leaning += lean is Lean.ELSEWHERE or (lean is Lean.BEFORE and not follows)
 
 
 def without_summary(record: Record) -> Record:
@@ -160,9 +151,6 @@ def main() -> None:
         print_table("all documents", words, dict(rows(records, systems, words)))
     for words in LENGTHS if stripped else ():
         print_table("those without it", words, dict(rows(stripped, systems, words)))
-    if chosen.plan_only:
-        share = answers.leaning / max(1, answers.sentences)
-        print(f"\nsentences that lean on what is left out: {share:.1%} of {answers.sentences:,}")
 
 
 if __name__ == "__main__":
