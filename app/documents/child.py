@@ -82,8 +82,8 @@ def worker_command() -> list[str]:
 
 
 def usage_of(pid: int) -> Callable[[], tuple[int, float]]:
-    """Return a function that measures a process: (bytes of memory, seconds of computing); (0,
-    infinity) where these cannot be measured."""
+    """Return a function that measures a process and those that it started: (bytes of memory,
+    seconds of computing); (0, infinity) where these cannot be measured."""
     try:
         import psutil
 
@@ -93,9 +93,13 @@ def usage_of(pid: int) -> Callable[[], tuple[int, float]]:
 
     def usage() -> tuple[int, float]:
         try:
-            with process.oneshot():
-                times = process.cpu_times()
-                return int(process.memory_info().rss), times.user + times.system
+            memory, computed = 0, 0.0
+            for own in (process, *process.children()):  # some of which may be gone already
+                with contextlib.suppress(psutil.NoSuchProcess), own.oneshot():
+                    times = own.cpu_times()
+                    memory += own.memory_info().rss
+                    computed += times.user + times.system
+            return memory, computed if memory else math.inf
         except psutil.Error:
             return 0, math.inf
 

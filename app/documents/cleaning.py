@@ -13,7 +13,7 @@ from .heading_styles import HeadingLook, heading_levels
 from .interrupted_sentences import rejoin_cut_sentences
 from .line_layout import BodyStyle, LineLayout, body_style
 from .model import Block, BlockKind, Box
-from .paragraphs import join_laid_out
+from .paragraphs import JoinWord, join_laid_out, join_wrapped
 from .table_of_contents import contents_lines, without_leaders
 
 CELL_SEPARATOR = " | "
@@ -42,20 +42,20 @@ class CleanedPages:
 def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
     """Return the lines of pages as blocks: paragraphs, headings, rows of tables, captions."""
     cells = [[tuple(map(_clean_cell, line.cells)) for line in page] for page in pages]
-    texts = [[" ".join(own) for own in page] for page in cells]
+    texts = [[" ".join(own).replace("\n", " ") for own in page] for page in cells]
     dropped = contents_lines(texts)
     body = body_style(
         (text, line.layout)
         for page, lines in zip(texts, pages, strict=True)
         for text, line in zip(page, lines, strict=True)
     )
-    hyphens = Dehyphenator.of(["\n".join(page) for page in texts])
+    hyphens = Dehyphenator.of(["\n".join(cell for own in page for cell in own) for page in cells])
     blocks: list[list[Block]] = []
     looks: list[list[HeadingLook | None]] = []
     for page, own, drop in zip(pages, cells, dropped, strict=True):
         chosen = [i for i in range(len(page)) if i not in drop]
         lines = [
-            (without_leaders(CELL_SEPARATOR.join(filter(None, own[i]))).strip(), page[i].layout)
+            (without_leaders(_row_text(own[i], hyphens.join)).strip(), page[i].layout)
             for i in chosen
         ]
         joined = join_laid_out(lines, body, hyphens.join)
@@ -77,13 +77,23 @@ def text_lines(text: str) -> list[PlacedLine]:
 
 
 def _clean_cell(text: str) -> str:
+    """Return a line, or the lines of a cell, with plain characters."""
     if text.isascii() and text.isprintable() and "  " not in text:  # most lines
         return text.strip()
-    return normalize_characters(text).replace("\n", "")
+    return "\n".join(normalize_characters(line).replace("\n", "") for line in text.split("\n"))
+
+
+def _row_text(cells: Sequence[str], join_word: JoinWord) -> str:
+    """Return the cells of a row on one line; the lines of a cell are joined like a paragraph's."""
+    return CELL_SEPARATOR.join(
+        join_wrapped(cell.split("\n"), join_word) if "\n" in cell else cell
+        for cell in cells
+        if cell
+    )
 
 
 def _kind(text: str, sources: Sequence[PlacedLine]) -> BlockKind:
-    if any(len(line.cells) > 1 for line in sources):
+    if any(line.layout is not None and line.layout.is_row for line in sources):
         return BlockKind.TABLE_ROW
     return BlockKind.CAPTION if is_caption(text) else BlockKind.PARAGRAPH
 

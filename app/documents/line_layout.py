@@ -18,10 +18,9 @@ class LineLayout:
 
     `size` is in points. In type sizes: `left` is the margin, `space_right` reaches to the right
     margin of the line's column (None when unknown), `space_above` to the line above (0 when
-    unknown). `is_row`: wide gaps split the line into cells. `is_new_cell`: the line is in another
-    cell of a table than the line above. `index` counts the lines of the page. `bold_letters`
-    counts the letters and digits that the line begins with in bold, 0 where it also ends in bold;
-    `is_lead_set_off`: more than a space follows these.
+    unknown). `is_row`: the line is a row of a table. `index` counts the lines of the page.
+    `bold_letters` counts the letters and digits that the line begins with in bold, 0 where it also
+    ends in bold; `is_lead_set_off`: more than a space follows these.
     """
 
     size: float
@@ -33,7 +32,6 @@ class LineLayout:
     index: int = 0
     bold_letters: int = 0
     is_lead_set_off: bool = False
-    is_new_cell: bool = False
 
 
 @dataclass(frozen=True)

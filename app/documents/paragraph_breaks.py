@@ -125,16 +125,6 @@ def rule_for(pair: LinePair) -> BreakRule:
     return next(rule for rule in (*BREAKS_ALWAYS, *rules) if rule.applies(pair))
 
 
-def _begins_other_cell(pair: LinePair) -> bool:
-    above, below = pair.layouts
-    if not below.is_new_cell:
-        return False
-    # A sentence may go on from a full line in the next column of the page.
-    is_full = above.space_right is None or above.space_right <= pair.first_word_width
-    is_column = is_full and pair.indent > 0 and len(pair.before) > pair.full_width / 2
-    return pair.ends_clause or not (is_column or pair.continues_lowercase)
-
-
 def _has_wide_space(pair: LinePair) -> bool:
     usual = max(pair.body.space_above, _MIN_LINE_SPACE)
     if pair.has_heading_type:
@@ -179,7 +169,6 @@ _ROW_LAYOUT = LineLayout(10, space_above=1.2, is_row=True)
 _LARGE_LAYOUT = LineLayout(16, space_right=0.5, space_above=1.2)
 _LARGE_SHORT_LAYOUT = LineLayout(16, space_right=20, space_above=1.2)
 _BOLD_LAYOUT = LineLayout(10, is_bold=True, space_right=20, space_above=1.2)
-_CELL_LAYOUT = LineLayout(10, left=12, space_right=0.5, is_new_cell=True)
 _INDENTED_LAYOUT = LineLayout(10, left=1.5, space_right=0.5, space_above=1.2)
 _FAR_BELOW_LAYOUT = LineLayout(10, space_right=0.5, space_above=2.4)
 _FULL_TEXT = "The river rose in the night and the miller carried the sacks"  # 60 characters
@@ -205,7 +194,7 @@ BREAKS_BY_LAYOUT = (
     BreakRule(
         "next row of a table",
         NEW_LINE,
-        lambda p: p.layouts[0].is_row and p.layouts[1].is_row and not p.layouts[1].is_new_cell,
+        lambda p: p.layouts[0].is_row and p.layouts[1].is_row,
         LinePair("Site Area", "Gannet 118", _ROW_LAYOUT, _ROW_LAYOUT),
     ),
     BreakRule(
@@ -213,12 +202,6 @@ BREAKS_BY_LAYOUT = (
         NEW_PARAGRAPH,
         lambda p: p.layouts[0].is_row or p.layouts[1].is_row,
         LinePair("Gannet 118", "The river rose.", _ROW_LAYOUT, _FULL_LAYOUT),
-    ),
-    BreakRule(
-        "other cell of a table",
-        NEW_PARAGRAPH,
-        _begins_other_cell,
-        LinePair("twice a year.", "Three", _SHORT_LAYOUT, _CELL_LAYOUT),
     ),
     BreakRule(
         "word in another type inside a sentence",

@@ -84,6 +84,17 @@ def join_laid_out(
     ]
 
 
+def join_wrapped(lines: Sequence[str], join_word: JoinWord) -> str:
+    """Return the lines of one paragraph as one, with words joined that are cut."""
+    block: list[str] = []
+    for line in filter(None, lines):
+        if block:
+            _append_line(block, line, join_word)
+        else:
+            block.append(line)
+    return "".join(block)
+
+
 def _run_in_heading(
     before: str,
     line: str,

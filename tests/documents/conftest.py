@@ -16,6 +16,7 @@ from app.documents import child, limits, worker
 from app.documents.load import load_document
 from app.documents.model import Document, Extracted, OnProgress, ReadRequest
 from app.documents.protocol import encode_message
+from app.documents.readers.pdf import parallel
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def read_here(
         patch.setattr("sys.stdin", io.StringIO(encode_message(request)))
         patch.setattr("sys.__stdout__", out)
         patch.setattr(limits, "limit_memory", lambda ocr: None)
+        patch.setattr(parallel, "processes_for", lambda pages: 1)
         worker.main()
     for line in out.getvalue().splitlines():
         lines.put(line)

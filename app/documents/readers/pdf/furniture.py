@@ -24,8 +24,8 @@ _MIN_RUNNING_PAGES, _MIN_SHARE = 3, 0.3  # with the same line; left and right pa
 _MIN_STRETCH = 4  # pages in a row, or every other one, of a chapter with one head
 _POSITION_STEP = 6.0  # points by which the places of one running line may differ
 _MAX_CHARACTERS = 250  # of a running line; a longer one is a paragraph
-_PRINTED_NUMBER = re.compile(r"\d{1,4}|\b[ivxlc]{1,7}\b", re.I)
-_BARE = re.compile(r"[\W_]*(?:[^\W\d_]{1,9}\.?\s)?(?:\d{1,4}|[ivxlc]{1,7})[\W_]*", re.I)
+_PRINTED_NUMBER = re.compile(r"\d{1,5}|\b[ivxlc]{1,7}\b", re.I)
+_BARE = re.compile(r"[\W_]*(?:[^\W\d_]{1,9}\.?\s)?(?:\d{1,5}|[ivxlc]{1,7})[\W_]*", re.I)
 _ROMAN_NUMERAL = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _MIN_LINE_NUMBERS = 3  # on a page
 _NUMBERED_SHARE = 0.6  # of the lines that are to be numbered
@@ -88,9 +88,9 @@ def _counts_lines(numbers: Sequence[Line], rows: int) -> bool:
     return is_enough and len(values) * step >= _NUMBERED_SHARE * rows
 
 
-def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> list[list[str]]:
-    """Remove running heads and feet and page numbers; return the texts removed from each page.
-    The first page keeps its words: the head of the others is often its title."""
+def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
+    """Remove running heads and feet and page numbers. The first page keeps its words: the head of
+    the others is often its title."""
     size = body_size(pages)
     pitch = _usual_pitch(pages, size)
     edges = [_edge_rows(page, index, pitch) for index, page in enumerate(pages)]
@@ -115,7 +115,6 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> list[li
                     running.add(id(row))
     counting = {id(row) for row in rows if _counts_pages(row, len(pages))}
     running |= counting
-    removed: list[list[str]] = [[] for _ in pages]
     for index, own in enumerate(edges):
         for is_top in (True, False):
             gone = _peeled([row for row in own if row.is_top == is_top], running, size)
@@ -124,8 +123,6 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> list[li
             for row in gone:
                 drop = set(map(id, row.row))
                 pages[index].lines = [x for x in pages[index].lines if id(x) not in drop]
-                removed[index].append(row.text)
-    return removed
 
 
 def _peeled(rows: Sequence[_EdgeRow], running: set[int], size: float) -> list[_EdgeRow]:

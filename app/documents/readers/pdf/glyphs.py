@@ -1,132 +1,136 @@
-"""The characters of a PDF page as PDFium sees them, with box, baseline, type and visibility."""
+"""The words of a PDF page as PDFium sees them, with boxes, baselines and styles."""
 
 from __future__ import annotations
 
 import ctypes
-import math
-from collections import deque
-from collections.abc import Sequence
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import groupby, islice, repeat
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
+from .pdfium_calls import ADDRESS, NUMBER, address_of, as_function
+from .text_style import StyleReader, TextStyle
+
 MAX_PAGE_GLYPHS = 150_000  # more would take seconds; no page that a person reads has them
-_BOLD_WEIGHT = 600
-_BOLD_NAMES = ("bold", "black", "heavy", "-semi", "cmbx", "demi")
-_INVISIBLE_MODES = (3, 7)  # neither filled nor stroked; only a clipping path
-_LIGHT = 245  # of 255, each of red, green and blue: white for the eye
-_FAINT = 16  # of 255: a text so transparent is not seen
-_QUARTER_TURNS = 4
+HYPHENS = "\x02\xad\ufffe"  # at a line's end, where PDFium takes it for a soft one
+_WORD = re.compile(f"[^\\x00\\t\\n\\r \\xa0{HYPHENS}]+|[{HYPHENS}]")
+_BACK = 0.05  # points by which the last letter of a word may begin before the first
+_AXIS = {0: (0, 1), 1: (3, 1), 2: (0, -1), 3: (3, -1)}  # of each turn: an edge, and its direction
 
-
-@dataclass(frozen=True)
-class TextStyle:
-    """The type of a text object: size in points on the page, weight, quarter turns (None for any
-    other angle), and whether it is drawn at all, and in white."""
-
-    size: float
-    is_bold: bool
-    turns: int | None
-    is_drawn: bool
-    is_light: bool
+GlyphBox = tuple[float, float, float, float]  # left, top, right, bottom
+# Letters of one text object without a space between: these; the address of the object, None for a
+# hyphen that PDFium added; whether a space or line end stands before; the boxes of the first and
+# the last letter.
+Word = tuple[str, int | None, bool, GlyphBox, GlyphBox]
 
 
 @dataclass(frozen=True)
 class Glyphs:
-    """The characters of a page in PDFium's order. `boxes` holds left, top, right and bottom of
-    each; `objects` the address of its text object, None for a space or line end that PDFium
-    added. `origins` has the index of the first letter of each text object, and x and y of its
-    baseline, which the others share."""
+    """The words of a page in PDFium's order. By text object: its style, how many letters it has,
+    and its origin: x and y of the baseline, and the box of a letter that stands there; all its
+    letters stand as high in their boxes."""
 
-    codes: Sequence[int]
-    boxes: Sequence[float]
-    origins: dict[int, tuple[int, float, float]]
-    objects: Sequence[int | None]
+    words: list[Word]
     styles: dict[int, TextStyle]
-
-
-def _as_function(function: Any, result: Any, *arguments: Any) -> Any:
-    """Return a function of PDFium with plain addresses as arguments: converting a pointer object
-    would take longer than the call."""
-    address = ctypes.cast(function, ctypes.c_void_p).value
-    assert address is not None
-    return ctypes.CFUNCTYPE(result, *arguments)(address)
+    uses: Counter[int]
+    origins: dict[int, tuple[float, float, GlyphBox]]
 
 
 class GlyphReader:
-    """Reads the characters of pages."""
+    """Reads the words of pages."""
 
     def __init__(self) -> None:
-        address, number = ctypes.c_void_p, ctypes.c_int
-        self._unicode = _as_function(pdfium.FPDFText_GetUnicode, ctypes.c_uint, address, number)
-        self._box = _as_function(pdfium.FPDFText_GetLooseCharBox, number, address, number, address)
-        self._object = _as_function(pdfium.FPDFText_GetTextObject, address, address, number)
-        self._bold_fonts: dict[int | None, bool] = {}  # of one page: addresses are used again
-        self._size, self._matrix = ctypes.c_float(), pdfium.FS_MATRIX()
-        self._colors = tuple(ctypes.c_uint() for _ in range(4))
+        self._unicode = as_function(pdfium.FPDFText_GetUnicode, ctypes.c_uint, ADDRESS, NUMBER)
+        self._box = as_function(pdfium.FPDFText_GetLooseCharBox, NUMBER, ADDRESS, NUMBER, ADDRESS)
+        self._owner = as_function(pdfium.FPDFText_GetTextObject, ADDRESS, ADDRESS, NUMBER)
+        self._style = StyleReader()
 
     def read(self, textpage: Any) -> Glyphs | None:
-        """Return the characters of a pypdfium2 text page; None where it has too many."""
+        """Return the words of a pypdfium2 text page; None where it has too many letters."""
         count = textpage.count_chars()
         if count > MAX_PAGE_GLYPHS:
             return None
-        handle = ctypes.cast(textpage.raw, ctypes.c_void_p).value
-        boxes = (ctypes.c_float * (4 * count))()
-        at, every = ctypes.addressof(boxes), range(count)
-        # The loops run inside map: a Python call for each character would take most of the time.
-        deque(map(self._box, repeat(handle), every, range(at, at + 16 * count, 16)), maxlen=0)
-        objects = list(map(self._object, repeat(handle), every))
-        styles: dict[int, TextStyle] = {}
-        origins: dict[int, tuple[int, float, float]] = {}
-        self._bold_fonts.clear()
-        last = None
-        x, y = ctypes.c_double(), ctypes.c_double()
-        for index, found in enumerate(objects):
-            if found != last and found is not None and found not in styles:
-                styles[found] = self._style(textpage.raw, index, found)
-                pdfium.FPDFText_GetCharOrigin(textpage.raw, index, x, y)
-                origins[found] = index, x.value, y.value
-            last = found
-        return Glyphs(
-            self._codes(textpage.raw, handle, count), list(boxes), origins, objects, styles
-        )
+        handle = address_of(textpage.raw)
+        text = self._text(textpage.raw, handle, count)
+        spans, owners = self._spans(handle, text)
+        found = Glyphs([], {}, Counter(), {})
+        styles, uses, add = found.styles, found.uses, found.words.append
+        self._style.begin_page()
+        firsts = self._boxes(handle, [start for start, _ in spans])
+        lasts = self._boxes(handle, [end - 1 for _, end in spans])
+        before = 0
+        for (start, end), owner, first, last in zip(spans, owners, firsts, lasts, strict=True):
+            is_apart, before = start > before or not start, end
+            if owner is not None:
+                if owner not in styles:
+                    styles[owner], x, y = self._style.read(handle, start, owner)
+                    found.origins[owner] = x, y, first
+                uses[owner] += end - start
+                if end - start > 1 and not _runs_on(styles[owner].turns, first, last):
+                    for index, box in enumerate(self._boxes(handle, range(start, end)), start):
+                        add((text[index], owner, is_apart and index == start, box, box))
+                    continue
+            add((text[start:end], owner, is_apart, first, last))
+        return found
 
-    def _codes(self, raw: Any, handle: int | None, count: int) -> Sequence[int]:
-        """Return the code points, in one call where each character has one unit of UTF-16."""
+    def _spans(
+        self, handle: int, text: str
+    ) -> tuple[Sequence[tuple[int, int]], Sequence[int | None]]:
+        """Return where words begin and end, cut where another text object begins, and the address
+        of the object of each."""
+        whole = [match.span() for match in _WORD.finditer(text)]
+        owners = list(self._owners(handle, [start for start, _ in whole]))
+        lasts = self._owners(handle, [end - 1 for _, end in whole])
+        mixed = {i for i, last in enumerate(lasts) if last != owners[i]}
+        if not mixed:
+            return whole, owners
+        letters = [n for i in sorted(mixed) for n in range(*whole[i])]
+        each = self._owners(handle, letters)
+        spans, found = [], []
+        for i, (start, end) in enumerate(whole):
+            if i not in mixed:
+                spans.append((start, end))
+                found.append(owners[i])
+                continue
+            at = start
+            for owner, group in groupby(islice(each, end - start)):
+                begin, at = at, at + len(list(group))
+                spans.append((begin, at))
+                found.append(owner)
+        return spans, found
+
+    def _owners(self, handle: int, indexes: Sequence[int]) -> Iterator[int | None]:
+        """Yield the addresses of the text objects of characters."""
+        return map(self._owner, repeat(handle), indexes)
+
+    def _boxes(self, handle: int, indexes: Sequence[int]) -> Iterator[GlyphBox]:
+        """Yield the boxes of characters."""
+        boxes = (ctypes.c_float * (4 * len(indexes)))()
+        at = ctypes.addressof(boxes)
+        # The loop runs inside map: a Python call for each box would take most of the time.
+        places = range(at, at + 16 * len(indexes), 16)
+        deque(map(self._box, repeat(handle), indexes, places), maxlen=0)
+        edges = iter(boxes)
+        return zip(edges, edges, edges, edges, strict=True)
+
+    def _text(self, raw: Any, handle: int, count: int) -> str:
+        """Return the characters, in one call where each has one unit of UTF-16."""
         buffer = (ctypes.c_ushort * (count + 1))()
         if pdfium.FPDFText_GetText(raw, 0, count, buffer) == count + 1:
-            codes = list(buffer)[:count]
-            if not any(0xD800 <= code < 0xE000 for code in codes):
-                return codes
-        return list(map(self._unicode, repeat(handle), range(count)))
+            text = bytes(buffer)[:-2].decode("utf-16-le", "surrogatepass")
+            if len(text) == count:
+                return text
+        return "".join(map(chr, map(self._unicode, repeat(handle), range(count))))
 
-    def _style(self, handle: Any, index: int, address: int) -> TextStyle:
-        """Return the style of the text object that holds a character."""
-        shown = ctypes.cast(address, pdfium.FPDF_PAGEOBJECT)
-        size, matrix, (red, green, blue, alpha) = self._size, self._matrix, self._colors
-        pdfium.FPDFTextObj_GetFontSize(shown, size)
-        pdfium.FPDFText_GetMatrix(handle, index, matrix)
-        turns = math.atan2(matrix.b, matrix.a) / (math.pi / 2)
-        is_straight = abs(turns - round(turns)) < 0.03
-        has_color = pdfium.FPDFPageObj_GetFillColor(shown, red, green, blue, alpha)
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(shown)
-        light = min(red.value, green.value, blue.value) >= _LIGHT
-        return TextStyle(
-            size=round(abs(size.value) * math.hypot(matrix.c, matrix.d), 2),
-            is_bold=self._is_bold(handle, index, shown),
-            turns=round(turns) % _QUARTER_TURNS if is_straight else None,
-            is_drawn=mode not in _INVISIBLE_MODES and not (has_color and alpha.value < _FAINT),
-            is_light=bool(has_color) and light and mode in (0, 4),
-        )
 
-    def _is_bold(self, handle: Any, index: int, shown: Any) -> bool:
-        font = ctypes.cast(pdfium.FPDFTextObj_GetFont(shown), ctypes.c_void_p).value
-        if font not in self._bold_fonts:
-            buffer = ctypes.create_string_buffer(128)
-            pdfium.FPDFText_GetFontInfo(handle, index, buffer, 128, None)
-            name = buffer.value.decode("utf-8", "replace").lower()
-            weight = pdfium.FPDFText_GetFontWeight(handle, index)
-            self._bold_fonts[font] = weight > _BOLD_WEIGHT or any(n in name for n in _BOLD_NAMES)
-        return self._bold_fonts[font]
+def _runs_on(turns: int | None, first: GlyphBox, last: GlyphBox) -> bool:
+    """Return whether the last letter of a word stands after the first in the direction of the
+    type."""
+    if turns is None:
+        return True
+    edge, direction = _AXIS[turns]
+    return direction * (last[edge] - first[edge]) >= -_BACK

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .glyphs import Glyphs, TextStyle
+from .glyphs import HYPHENS, GlyphBox, Glyphs
 from .raised import RAISED, TypePiece, text_of_pieces
+from .text_style import TextStyle
 
 # In type sizes where nothing else is said.
 _MAX_GAP = 1.6  # inside one line as PDFium reads it; wider gaps separate columns and cells
-_MAX_OVERLAP = 0.6  # of two letters of a line: kerning and accents step back less
+_MAX_OVERLAP = (
+    0.8  # of two letters of a line: kerning, accents and squeezed CJK stops step back less
+)
 _MAX_SHIFT = 0.62  # up or down, of raised and lowered type; lines are set a size apart
 _SAME_BASELINE = 0.22  # pieces drawn apart that stand on one line
 _JOIN_GAP = 0.75  # between pieces that are drawn apart: words of a line; columns are further
 _WORD_GAP = 0.24  # between letters without a space in the file
 _LABEL_LETTERS, _LABEL_GAP = 5, 3.5  # of a bullet or number at a line's start
+_PROSE_LETTERS, _PROSE_LABEL_GAP = 30, 7.0  # of the line that is numbered, where it is text
 _NUMBER_GAP = 0.4  # beside a number at the edge of a line, which may number the line
 _DOUBLE_SHIFT = 0.15  # by which letters drawn twice, to look bold, are apart
 _SET_OFF_GAP = 0.5  # after bold words at a line's start
 _TINY_SIZE = 2.0  # points: no letter of that size can be read
-_SPACES = frozenset((0, 9, 10, 13, 32, 160))
-_HYPHENS = frozenset((2, 0xAD, 0xFFFE))
+_MARKS = re.compile(r"[\W_]")
+PageArea = tuple[float, float, float, float]  # left, bottom, right, top
 HYPHEN = "\ufffe"  # a hyphen at a line's end, as PDFium marks it
 
 
@@ -52,16 +57,27 @@ class Line:
 @dataclass
 class PageLines:
     """The lines of a page in the order of the file, its size when upright, how many quarters it is
-    turned, and the characters left out by reason."""
+    turned, the ruling lines on it, and the characters left out by reason."""
 
     lines: list[Line]
     width: float
     height: float
     turns: int
     seen: int = 0
+    rules: list[PageArea] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn beside the text of a page: the text objects that are covered or white on
+    white, whether the text is the layer under a scan, and the ruling lines."""
+
+    unseen: frozenset[int] = frozenset()
+    is_scan: bool = False
+    rules: tuple[PageArea, ...] = ()
 
 
 @dataclass
@@ -78,72 +94,65 @@ class _Open:
     @property
     def is_number(self) -> bool:
         """Return whether there are only digits so far."""
-        chars = self.pieces[0].chars
-        return len(self.pieces) == 1 and len(chars) < 5 and "".join(chars).isdecimal()
+        shown = "".join(self.pieces[0].chars[:5])
+        return len(self.pieces) == 1 and len(shown) < 5 and shown.isdecimal()
 
 
-PageArea = tuple[float, float, float, float]  # left, bottom, right, top
-
-
-def page_lines(
-    glyphs: Glyphs, shown: PageArea, unseen: frozenset[int], is_scan: bool = False
-) -> PageLines:
-    """Return the lines of a page. `shown` is the part of the page that is seen, `unseen` the text
-    objects that are covered or white on white; text under a scan is read though nobody sees it."""
+def page_lines(glyphs: Glyphs, shown: PageArea, drawing: Drawing) -> PageLines:
+    """Return the lines of a page. `shown` is the part of the page that is seen; text under a scan
+    is read though nobody sees it."""
     turns = _main_direction(glyphs)
-    boxes, falls = _upright(glyphs, turns)
     corners = turn_rectangle(shown, turns)
     page = PageLines([], corners[2], corners[3], turns)
-    reasons = _reasons(glyphs.styles, unseen, turns, is_scan)
+    page.rules = [turn_rectangle(rule, turns) for rule in drawing.rules]
+    reasons = _reasons(glyphs.styles, drawing, turns)
     builder = _LineBuilder(page, glyphs.styles)
-    edges = boxes[0::4], boxes[1::4], boxes[2::4], boxes[3::4]
-    is_inside = not any(reasons.values()) and _is_inside(edges, corners)
-    add = builder.add
-    for code, owner, left, top, right, bottom in zip(
-        glyphs.codes, glyphs.objects, *edges, strict=True
-    ):
-        if owner is None or code in _SPACES:
-            # PDFium's own hyphen at a line's end belongs to no text object.
-            if code in _HYPHENS:
-                builder.end_with_hyphen()
+    falls = {
+        owner: turn_rectangle((x, y, x, y), turns)[1] - _upright(box, turns)[1]
+        for owner, (x, y, box) in glyphs.origins.items()
+    }
+    for text, owner, is_apart, first, last in glyphs.words:
+        if is_apart:
             builder.has_space = True
-        elif is_inside:
-            add(code, owner, left, top, right, bottom, bottom + falls[owner])
+        if owner is None:  # PDFium's own hyphen at a line's end belongs to no text object
+            builder.end_with_hyphen()
+            builder.has_space = True
+            continue
+        if turns:
+            left, bottom, right, top = _upright(first, turns)
+            last_left, _, right, _ = _upright(last, turns)
         else:
-            reason = reasons[owner]
-            x, middle = (left + right) / 2, (bottom + top) / 2
-            if not (corners[0] <= x <= corners[2] and corners[1] <= middle <= corners[3]):
-                reason = "outside"
-            if reason:
-                builder.leave_out(code, reason)
-            else:
-                add(code, owner, left, top, right, bottom, bottom + falls[owner])
+            left, top, _, bottom = first
+            last_left, _, right, _ = last
+        reason = reasons[owner]
+        x, middle = (left + right) / 2, (bottom + top) / 2
+        if not (corners[0] <= x <= corners[2] and corners[1] <= middle <= corners[3]):
+            reason = "outside"
+        if reason:
+            builder.leave_out(text, reason)
+        else:
+            builder.add(text, owner, (left, bottom, right, top), last_left, bottom + falls[owner])
     builder.close()
     page.seen = builder.seen
     page.lines = list(_without_doubles(line for line in page.lines if line.text))
     return page
 
 
-def _is_inside(edges: tuple[Sequence[float], ...], corners: PageArea) -> bool:
-    """Return whether all letters lie on the part of the page that is seen."""
-    left, top, right, bottom = edges
-    return bool(left) and (
-        min(left) >= corners[0]
-        and max(right) <= corners[2]
-        and min(bottom) >= corners[1]
-        and max(top) <= corners[3]
-    )
+def _upright(box: GlyphBox, turns: int) -> PageArea:
+    """Return a letter's box after the page is turned so that its text is upright."""
+    left, top, right, bottom = box
+    return turn_rectangle((left, bottom, right, top), turns)
 
 
-def _reasons(
-    styles: dict[int, TextStyle], unseen: frozenset[int], turns: int, is_scan: bool
-) -> dict[int, str]:
+def _reasons(styles: dict[int, TextStyle], drawing: Drawing, turns: int) -> dict[int, str]:
     """Return for each text object the list of PageLines that takes it; "" for one to be read."""
     found: dict[int, str] = {}
     for owner, style in styles.items():
         if style.turns != turns:
             found[owner] = "turned"
-        elif not is_scan and (not style.is_drawn or owner in unseen or 0 < style.size < _TINY_SIZE):
+        elif not drawing.is_scan and (
+            not style.is_drawn or owner in drawing.unseen or 0 < style.size < _TINY_SIZE
+        ):
             found[owner] = "hidden"
         else:
             found[owner] = ""
@@ -151,7 +160,7 @@ def _reasons(
 
 
 class _LineBuilder:
-    """Puts letters together to lines, in the order of the file."""
+    """Puts words together to lines, in the order of the file."""
 
     def __init__(self, page: PageLines, styles: dict[int, TextStyle]) -> None:
         self.has_space = False
@@ -162,99 +171,81 @@ class _LineBuilder:
         self._owner: int | None = None
         self._size = 1.0
         self._bold = False
-        self._y = self._right = 0.0
+        self._y = self._last_left = self._right = 0.0
         self._chars: list[str] = []
         self._reason = ""
 
-    def add(
-        self,
-        code: int,
-        owner: int,
-        left: float,
-        top: float,
-        right: float,
-        bottom: float,
-        y: float,
-    ) -> None:
-        """Add a letter with the edges of its box and its baseline."""
-        self.seen += 1
+    def add(self, text: str, owner: int, box: PageArea, last_left: float, y: float) -> None:
+        """Add a word with its box, the left edge of its last letter and its baseline."""
+        self.seen += len(text)
         size = self._size
-        gap = left - self._right
-        # Nearly all letters stand right after the one before, in the same type.
+        gap = box[0] - self._right
+        # Nearly all words stand right after the one before, in the same type.
         if owner == self._owner and -0.01 < y - self._y < 0.01 and -0.3 * size < gap < size:
-            if self.has_space or gap > _WORD_GAP * size:
-                if gap > _NUMBER_GAP * size:
-                    self._add_slowly(code, owner, left, top, right, bottom, y)
-                    return
-                self._chars.append(" ")
-                self.has_space = False
-            self._chars.append(chr(code))
-            self._right = right
-            return
-        self._add_slowly(code, owner, left, top, right, bottom, y)
+            is_apart = self.has_space or gap > _WORD_GAP * size
+            if not is_apart or gap <= _NUMBER_GAP * size:
+                if is_apart:
+                    self._chars.append(" ")
+                    self.has_space = False
+                self._chars.append(text)
+                self._last_left, self._right = last_left, box[2]
+                return
+        self._add_slowly(text, owner, box, last_left, y)
 
-    def _add_slowly(
-        self,
-        code: int,
-        owner: int,
-        left: float,
-        top: float,
-        right: float,
-        bottom: float,
-        y: float,
-    ) -> None:
+    def _add_slowly(self, text: str, owner: int, box: PageArea, last_left: float, y: float) -> None:
         if owner != self._owner:
             style = self._styles[owner]
             self._owner, self._size, self._bold = owner, style.size or 1.0, style.is_bold
         size, line = self._size, self._line
-        char = HYPHEN if code in _HYPHENS else chr(code)
+        left, bottom, right, top = box
+        text = HYPHEN if text in HYPHENS else text
         self._reason = ""
         if line is not None:
             self._settle(line)
             place = _place_in(line, left, right, y, size)
             is_far = place > _NUMBER_GAP * size and (line.is_number or place > size)
-            if place < 0 or (is_far and (line.is_number or 48 <= code <= 57)):
+            if place < 0 or (is_far and (line.is_number or text[0] in "0123456789")):
                 self.close()
                 line = None
             else:
-                self._append(line, char, place, left, right, y)
+                self._append(line, text, place, left, right, y)
         if line is None:
-            piece = TypePiece(size, y, self._bold, [char], left, right)
+            piece = TypePiece(size, y, self._bold, [text], left, right)
             line = self._line = _Open([piece], left, bottom, right, top, (left, right))
-        line.last = left, right
+        line.last = last_left, right
         line.left, line.right = min(line.left, left), max(line.right, right)
         line.bottom, line.top = min(line.bottom, bottom), max(line.top, top)
         self._chars = line.pieces[-1].chars
-        self._y, self._right, self.has_space = y, right, False
+        self._y, self._last_left, self._right, self.has_space = y, last_left, right, False
 
     def _append(
-        self, line: _Open, char: str, place: float, left: float, right: float, y: float
+        self, line: _Open, text: str, place: float, left: float, right: float, y: float
     ) -> None:
-        """Append a letter to the last piece of a line, or begin another piece."""
+        """Append a word to the last piece of a line, or begin another piece."""
         piece = line.pieces[-1]
         if self.has_space or place > _WORD_GAP * self._size:
             piece.chars.append(" ")
         is_same = piece.size == self._size and piece.bold == self._bold
         if is_same and abs(piece.y - y) <= 0.04 * self._size:
-            piece.chars.append(char)
+            piece.chars.append(text)
             piece.right = right
         else:
-            line.pieces.append(TypePiece(self._size, y, self._bold, [char], left, right))
+            line.pieces.append(TypePiece(self._size, y, self._bold, [text], left, right))
 
     def _settle(self, line: _Open) -> None:
-        """Take over the right edge that letters added fast have reached."""
+        """Take over the place that words added fast have reached."""
         if self._right > line.last[1]:
-            line.last = self._right, self._right
+            line.last = self._last_left, self._right
             line.right = max(line.right, self._right)
             line.pieces[-1].right = self._right
 
-    def leave_out(self, code: int, reason: str) -> None:
-        """Add a letter to one of the lists of what is left out."""
-        self.seen += 1
+    def leave_out(self, text: str, reason: str) -> None:
+        """Add a word to one of the lists of what is left out."""
+        self.seen += len(text)
         runs = getattr(self._page, reason)
         if reason != self._reason:
             runs.append("")
-        runs[-1] += chr(code)
+        runs[-1] += text
         self._reason = reason
         self._owner = None
         self.has_space = True
@@ -294,9 +285,8 @@ def _place_in(line: _Open, left: float, right: float, y: float, size: float) -> 
 def _main_direction(glyphs: Glyphs) -> int:
     """Return by how many quarters most letters are turned to the left."""
     counts: Counter[int | None] = Counter()
-    uses = Counter(glyphs.objects)
     for owner, style in glyphs.styles.items():
-        counts[style.turns] += uses[owner]
+        counts[style.turns] += glyphs.uses[owner]
     (turns, _), *_ = counts.most_common(1) or [(0, 0)]
     return turns or 0
 
@@ -313,34 +303,18 @@ def turn_rectangle(shown: PageArea, turns: int) -> PageArea:
     return shown
 
 
-def _upright(glyphs: Glyphs, turns: int) -> tuple[Sequence[float], dict[int, float]]:
-    """Return boxes after the page is turned so that its text is upright, and for each text object
-    how far its baseline lies over the bottom of its boxes."""
-    boxes: Sequence[float] = glyphs.boxes
-    if turns:
-        turned: list[float] = []
-        for at in range(0, len(boxes), 4):
-            left, top, right, bottom = boxes[at : at + 4]
-            corners = turn_rectangle((left, bottom, right, top), turns)
-            turned += (corners[0], corners[3], corners[2], corners[1])
-        boxes = turned
-    falls = {
-        owner: turn_rectangle((x, y, x, y), turns)[1] - boxes[4 * index + 3]
-        for owner, (index, x, y) in glyphs.origins.items()
-    }
-    return boxes, falls
-
-
 def _close(line: _Open, index: int) -> Line:
     """Return the line with its text and type: those of most of its letters."""
     weight: Counter[tuple[float, float]] = Counter()
     letters = bold = 0
     for piece in line.pieces:
-        count = sum(map(str.isalnum, piece.chars))
-        weight[piece.size, piece.y] += max(len(piece.chars), 1)
+        shown = "".join(piece.chars)
+        piece.chars = [shown]
+        count = count_alphanumerics(shown)
+        weight[piece.size, piece.y] += max(len(shown), 1)
         letters += count
         bold += count if piece.bold else 0
-    (size, baseline), _ = weight.most_common(1)[0]
+    size, baseline = max(weight, key=weight.__getitem__)
     text, marks = text_of_pieces(line.pieces, size, baseline)
     text = text.replace("\x02", HYPHEN).replace("\xad", HYPHEN)
     lead, lead_gap = _bold_lead(line.pieces)
@@ -373,7 +347,7 @@ def _bold_lead(pieces: Sequence[TypePiece]) -> tuple[int, float]:
                 found = count, gap
         if not index and not piece.bold:
             return 0, 0.0
-        count += sum(map(str.isalnum, piece.chars))
+        count += count_alphanumerics("".join(piece.chars))
     return found if found[0] else (count, 0.0)
 
 
@@ -391,6 +365,11 @@ def _without_doubles(lines: Iterable[Line]) -> Iterator[Line]:
             continue
         same.append(line)
         yield line
+
+
+def count_alphanumerics(text: str) -> int:
+    """Return how many letters and digits a text has."""
+    return len(text) - len(_MARKS.findall(text))
 
 
 def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
@@ -424,7 +403,9 @@ def join_pieces(lines: Iterable[Line]) -> list[Line]:
             is_label = current.letters <= _LABEL_LETTERS and len(current.text) <= _LABEL_LETTERS + 2
             is_next = line.index == current.index + 1
             limit = _JOIN_GAP if not is_next else _MAX_GAP
-            limit = _LABEL_GAP if is_label and is_next and line.letters > 3 else limit
+            if is_label and is_next and line.letters > 3:
+                is_prose = len(row) == 2 and line.letters >= _PROSE_LETTERS
+                limit = _PROSE_LABEL_GAP if is_prose else _LABEL_GAP
             if -_MAX_OVERLAP < gap <= limit:
                 current = _joined(current, line, gap > _WORD_GAP)
             else:
@@ -437,6 +418,8 @@ def join_pieces(lines: Iterable[Line]) -> list[Line]:
 
 def _is_right_to_left(line: Line) -> bool:
     """Return whether a line has more letters of Arabic, Hebrew and the like than others."""
+    if line.text.isascii():
+        return False
     found = sum("\u0590" <= char <= "\u08ff" or "\ufb1d" <= char <= "\ufefc" for char in line.text)
     return 2 * found > line.letters
 

@@ -21,9 +21,9 @@ def placed_lines(page: PageLines) -> list[PlacedLine]:
     """Return the lines of a page in reading order, each with its layout and box."""
     found: list[PlacedLine] = []
     before: Line | None = None
-    for region in reading_order(page.lines):
-        margins = _Margins(region.rows)
-        for row in region.rows:
+    for region in reading_order(page.lines, page.rules):
+        margins = _Margins([row.cells for row in region.rows])
+        for row, is_table in region.rows:
             line = row[0]
             layout = LineLayout(
                 size=line.size,
@@ -31,7 +31,7 @@ def placed_lines(page: PageLines) -> list[PlacedLine]:
                 left=line.left / line.size,
                 space_right=margins.space_right(row[-1]),
                 space_above=_space_above(before, line),
-                is_row=len(row) > 1,
+                is_row=is_table,
                 index=len(found),
                 bold_letters=line.bold_letters if len(row) == 1 else 0,
                 is_lead_set_off=line.lead_gap > _LEAD_GAP,

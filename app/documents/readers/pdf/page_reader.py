@@ -14,10 +14,10 @@ from ...cleaning import PlacedLine, text_lines
 from ...model import PageStatus
 from . import quality
 from .annotations import PageNotes, page_notes
+from .drawing import drawing_of
 from .furniture import drop_line_numbers
 from .glyphs import GlyphReader
 from .lines import PageLines, join_pieces, page_lines
-from .visibility import unseen_objects
 
 
 @dataclass
@@ -99,8 +99,7 @@ class PageReader:
             if glyphs is None:  # a flood of characters: their text alone
                 return RawPage("ok", None, textpage.get_text_bounded().replace("\x02", "\ufffe"))
             shown = page.get_cropbox()
-            unseen, is_scan = unseen_objects(page, glyphs, shown)
-            lines = page_lines(glyphs, shown, unseen, is_scan)
+            lines = page_lines(glyphs, shown, drawing_of(page, glyphs, shown))
             numbers = drop_line_numbers(lines)
             lines.lines = join_pieces(lines.lines)
             notes = page_notes(page, self._formenv, lines.lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from ...line_patterns import LETTER_RUN
 
@@ -60,17 +61,34 @@ def _is_bad(char: str) -> bool:
     return char == "\ufffd" or unicodedata.category(char) in ("Co", "Cc", "Cn") and char != "\ufffe"
 
 
+def _spaced_words(text: str) -> list[str]:
+    """Return the words of the scripts that write spaces between them."""
+    words = _letter_runs(text)
+    if text.isascii() or not _SPACELESS_SCRIPT.search(text):
+        return words
+    return [word for word in words if not _SPACELESS_SCRIPT.search(word)]
+
+
+def _too_long(words: Iterable[str]) -> list[str]:
+    """Return the words too long to be one, but for identifiers such as CollectionTypeConstant,
+    whose parts are short."""
+    return [
+        word
+        for word in words
+        if len(word) > _MAX_WORD_LETTERS
+        and max(map(len, _CASE_CHANGE.split(word))) > _MAX_WORD_LETTERS
+    ]
+
+
 def _glued_words(text: str) -> list[str]:
-    """Return the words too long to be one. Those of scripts without spaces do not count, nor
-    identifiers such as CollectionTypeConstant, whose parts are short."""
-    words = (word for word in _letter_runs(text) if not _SPACELESS_SCRIPT.search(word))
-    return [word for word in words if max(map(len, _CASE_CHANGE.split(word))) > _MAX_WORD_LETTERS]
+    """Return the words of a text that are too long to be one."""
+    return _too_long(_spaced_words(text))
 
 
 def glued_share(text: str) -> float:
     """Return the share of letters inside words too long to be one; 0 when they are few."""
-    words = [word for word in _letter_runs(text) if not _SPACELESS_SCRIPT.search(word)]
-    total, glued = sum(map(len, words)), _glued_words(text)
+    words = _spaced_words(text)
+    total, glued = sum(map(len, words)), _too_long(words)
     longest = max(map(len, glued), default=0)
     is_few = len(glued) < _MIN_GLUED_WORDS and longest <= _MAX_COMPOUND_LETTERS
     return 0.0 if total < _MIN_LETTERS_TO_JUDGE or is_few else sum(map(len, glued)) / total
@@ -78,7 +96,7 @@ def glued_share(text: str) -> float:
 
 def spaced_share(text: str) -> float:
     """Return the share of letters standing alone ("H e l l o")."""
-    words = [word for word in _letter_runs(text) if not _SPACELESS_SCRIPT.search(word)]
+    words = _spaced_words(text)
     total = sum(map(len, words))
     if total < _MIN_LETTERS_TO_JUDGE:
         return 0.0

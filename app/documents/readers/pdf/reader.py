@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ....errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
 from ....warning import AppWarning, WarningKind
 from ....wording import capital, places
 from ... import limits, running_lines
-from ...cleaning import CleanedPages, PlacedLine, clean_pages, text_lines
+from ...cleaning import CELL_SEPARATOR, CleanedPages, PlacedLine, clean_pages, text_lines
 from ...model import (
     Block,
     BlockKind,
@@ -29,6 +30,7 @@ from ...model import (
     ReadRequest,
 )
 from . import ocr as ocr_engine
+from . import parallel
 from .furniture import drop_furniture
 from .lines import PageLines
 from .outline import best_outline
@@ -46,18 +48,16 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     _refuse_containers(reader, pdfium, request.name)
     labels = _page_labels(reader, total)
     on_progress(0, total)
-    page_reader = PageReader(reader, pdfium)
     pages: list[RawPage] = []
     ocr = _OcrPages(pdfium) if request.ocr else None
     characters = 0
-    for index in range(total):
-        page = page_reader.read(index)
+    for index, page in enumerate(_read_pages(request, reader, pdfium, total)):
         pages.append(ocr.better(page, index) if ocr else page)
         characters += pages[-1].characters
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
             raise limits.too_many_characters(request.name)
         on_progress(index + 1, total)
-    running = drop_furniture([page.lines or _no_lines() for page in pages], labels)
+    drop_furniture([page.lines or _no_lines() for page in pages], labels)
     cleaned = _clean(pages)
     hidden = _pictures_under_headers(pdfium, pages, cleaned)
     for index in hidden:
@@ -72,8 +72,32 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
         contents=tuple(index + 1 for index in cleaned.contents),
         notes=ocr.warnings(labels) if ocr else (),
         losses=_losses(pages, pdfium),
-        coverage=_coverage(pages, running),
+        coverage=_coverage(pages, cleaned),
     )
+
+
+def _read_pages(
+    request: ReadRequest,
+    reader: pypdf.PdfReader | None,
+    pdfium: pypdfium2.PdfDocument | None,
+    total: int,
+) -> Iterator[RawPage]:
+    """Yield the pages in order, read by several processes where that is faster."""
+    processes = parallel.processes_for(total)
+    if processes > 1:
+        has_both = reader is not None, pdfium is not None
+        opened = partial(_open_again, Path(request.path), request.password, has_both)
+        yield from parallel.read_pages(opened, total, processes)
+    else:
+        page_reader = PageReader(reader, pdfium)
+        yield from map(page_reader.read, range(total))
+
+
+def _open_again(path: Path, password: str | None, has_both: tuple[bool, bool]) -> PageReader:
+    """Open a document again in another process, by the libraries that could read it here."""
+    reader = _open_pypdf(path, password, path.name) if has_both[0] else None
+    pdfium = _open_pdfium(path, password)[0] if has_both[1] else None
+    return PageReader(reader, pdfium)
 
 
 def _no_lines() -> PageLines:
@@ -142,18 +166,21 @@ def _losses(pages: Sequence[RawPage], pdfium: pypdfium2.PdfDocument | None) -> t
     found: list[Loss] = []
     for number, page in enumerate(pages, 1):
         lines = page.lines
-        counts = {
-            LossKind.ANNOTATION: page.notes.left_out,
-            LossKind.LINE_NUMBER: page.line_numbers,
-        }
+        counts = {LossKind.ANNOTATION: page.notes.left_out}
         if lines is not None:
             counts |= {
                 LossKind.HIDDEN_TEXT: _count_passages(lines.hidden),
                 LossKind.OFF_PAGE_TEXT: _count_passages(lines.outside),
                 LossKind.WATERMARK: _count_passages(lines.turned),
-                LossKind.NOTE_MARK: sum(line.marks for line in lines.lines),
             }
         found += [Loss(kind, number, count) for kind, count in counts.items() if count]
+    # Marks are many and small: their number says enough.
+    marks = sum(line.marks for page in pages if page.lines for line in page.lines.lines)
+    totals = {
+        LossKind.NOTE_MARK: marks,
+        LossKind.LINE_NUMBER: sum(page.line_numbers for page in pages),
+    }
+    found += [Loss(kind, None, count) for kind, count in totals.items() if count]
     files = 0
     if pdfium is not None:
         files = max(pypdfium2.raw.FPDFDoc_GetAttachmentCount(pdfium.raw), 0)
@@ -164,17 +191,17 @@ def _count_passages(texts: Sequence[str]) -> int:
     return sum(1 for text in texts if any(map(str.isalnum, text)))
 
 
-def _coverage(pages: Sequence[RawPage], running: Sequence[Sequence[str]]) -> float | None:
-    """Return the share of PDFium's characters that are in the text, running lines aside."""
-    seen = left_out = 0
-    for page, own in zip(pages, running, strict=True):
-        if page.lines is None:
-            continue
-        seen += page.lines.seen
-        left_out += sum(
-            map(len, (*page.lines.hidden, *page.lines.outside, *page.lines.turned, *own))
-        )
-    return max(0.0, round(1 - left_out / seen, 4)) if seen else None
+def _coverage(pages: Sequence[RawPage], cleaned: CleanedPages) -> float | None:
+    """Return the share of the characters that PDFium sees which are in the text; running heads,
+    contents, note marks and hidden text are not. None where it sees none."""
+    seen = sum(page.lines.seen for page in pages if page.lines is not None)
+    kept = sum(
+        len("".join(block.text.replace(CELL_SEPARATOR, " ").split()))
+        for page, blocks in zip(pages, cleaned.pages, strict=True)
+        if page.lines is not None
+        for block in blocks
+    )
+    return min(1.0, round(kept / seen, 4)) if seen else None
 
 
 def _pictures_under_headers(

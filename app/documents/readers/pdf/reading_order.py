@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from .lines import Line, rows_of
+from .lines import Line, PageArea, rows_of
+from .tables import Row, rows_with_tables
 
 _MIN_COLUMN_LINES = 3  # on each side of a gutter
+_MIN_SIDE_LINES = 2  # where the file writes one side after the other
 _MAX_CROSSING = 0.5  # share of the lines beside a gutter that may cross it elsewhere on the page
 _MIN_GUTTER = 5.0  # points
 _MIN_COLUMN_LETTERS = 14  # of most lines of a column; the cells of a table have fewer
@@ -20,29 +22,27 @@ _MAX_DEPTH = 12
 
 @dataclass(frozen=True)
 class Region:
-    """Rows of lines between the same margins, from the top; a row with several lines is one of a
-    table."""
+    """Rows of lines between the same margins, from the top."""
 
-    rows: tuple[tuple[Line, ...], ...]
-
-
-def reading_order(lines: Sequence[Line]) -> list[Region]:
-    """Return the lines of a page as regions in the order in which they are read."""
-    return [region for region in _ordered(list(lines), 0) if region.rows]
+    rows: tuple[Row, ...]
 
 
-def _ordered(lines: list[Line], depth: int) -> Iterator[Region]:
-    if len(lines) > 2 * _MIN_COLUMN_LINES - 1 and depth < _MAX_DEPTH:
+def reading_order(lines: Sequence[Line], rules: Sequence[PageArea] = ()) -> list[Region]:
+    """Return the lines of a page as regions in the order in which they are read. `rules` are the
+    ruling lines of its tables."""
+    parts = _ordered(list(lines), 0)
+    return [Region(tuple(rows_with_tables(part, rules))) for part in parts if part]
+
+
+def _ordered(lines: list[Line], depth: int) -> Iterator[list[Line]]:
+    """Yield the lines between two margins, one column after another."""
+    if len(lines) >= 2 * _MIN_SIDE_LINES and depth < _MAX_DEPTH:
         for gutter in _gutters(lines):
             bands = _bands(lines, *gutter)
             if any(band.is_columns for band in bands):
                 yield from _by_bands(bands, depth)
                 return
-    yield _rows(lines)
-
-
-def _rows(lines: Sequence[Line]) -> Region:
-    return Region(tuple(map(tuple, rows_of(lines))))
+    yield lines
 
 
 @dataclass
@@ -57,17 +57,20 @@ class _Band:
     def is_columns(self) -> bool:
         """Return whether the sides are read one after the other."""
         left, right = self.left, self.right
-        if min(len(left), len(right)) < _MIN_COLUMN_LINES or not _are_beside(left, right):
+        fewest = min(len(left), len(right))
+        if fewest < _MIN_SIDE_LINES or not _are_beside(left, right):
             return False
-        if _is_text(left) and _is_text(right):
-            return True
-        # The file itself writes one side after the other, and their lines are not rows.
+        is_text = _is_text(left) and _is_text(right)
+        # The file itself writes one side after the other.
         is_apart = max(x.index for x in left) < min(x.index for x in right)
-        return is_apart and _aligned_share(left, right) < 0.5
+        if fewest < _MIN_COLUMN_LINES:
+            is_after = max(x.index for x in right) < min(x.index for x in left)
+            return is_text and (is_apart or is_after)
+        return is_text or (is_apart and _aligned_share(left, right) < 0.5)
 
 
-def _by_bands(bands: Sequence[_Band], depth: int) -> Iterator[Region]:
-    """Yield the regions of bands from the top; rows that follow each other are one region."""
+def _by_bands(bands: Sequence[_Band], depth: int) -> Iterator[list[Line]]:
+    """Yield the lines of bands from the top; rows that follow each other are one part."""
     plain: list[Line] = []
     for band in bands:
         if band.is_columns:
@@ -79,9 +82,7 @@ def _by_bands(bands: Sequence[_Band], depth: int) -> Iterator[Region]:
         else:
             plain += [*band.crossing, *band.left, *band.right]
     if plain:
-        yield from (
-            _ordered(plain, depth + 1) if any(b.is_columns for b in bands) else iter([_rows(plain)])
-        )
+        yield from _ordered(plain, depth + 1)
 
 
 def _gutters(lines: Sequence[Line]) -> list[tuple[float, float]]:
@@ -110,7 +111,7 @@ def _gutters(lines: Sequence[Line]) -> list[tuple[float, float]]:
     x = 0
     while x < len(cover):
         beside = min(before[x], after[x])
-        if beside < _MIN_COLUMN_LINES or cover[x] > _MAX_CROSSING * beside:
+        if beside < _MIN_SIDE_LINES or cover[x] > _MAX_CROSSING * beside:
             x += 1
             continue
         end = x
@@ -152,7 +153,7 @@ def _are_beside(left: Sequence[Line], right: Sequence[Line]) -> bool:
 def _is_text(lines: Sequence[Line]) -> bool:
     """Return whether most letters stand in lines that are long enough for running text."""
     long = [line.letters for line in lines if line.letters >= _MIN_COLUMN_LETTERS]
-    is_enough = len(long) >= _MIN_COLUMN_LINES
+    is_enough = len(long) >= min(_MIN_COLUMN_LINES, len(lines))
     return is_enough and sum(long) >= _MIN_LONG_SHARE * sum(line.letters for line in lines)
 
 

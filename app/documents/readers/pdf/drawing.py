@@ -1,0 +1,198 @@
+"""What is drawn on a page beside its text: what covers it, a scan over it, ruling lines."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import pypdfium2.raw as pdfium
+
+from .glyphs import Glyphs
+from .lines import Drawing, PageArea
+from .pdfium_calls import ADDRESS, NUMBER, address_of, as_function
+
+_MAX_OBJECTS = 20_000  # of a page that are looked at; more are a drawing
+_MIN_SIDE = 3.0  # points: a thinner rectangle is a rule
+_MIN_RULE = 8.0  # points: a shorter one is a dash
+_MAX_RULES = 2_000  # of a page; more are a drawing
+_SCAN_SHARE = 0.5  # of the page that a picture over or under its text layer covers
+_INSIDE = 1.5  # points by which letters may stand out of what covers them
+_LIGHT_FILL, _OPAQUE = 245, 250  # of 255
+_TEXT, _PATH = pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH
+_SURFACES = frozenset(
+    (
+        pdfium.FPDF_PAGEOBJ_PATH,
+        pdfium.FPDF_PAGEOBJ_IMAGE,
+        pdfium.FPDF_PAGEOBJ_FORM,
+        pdfium.FPDF_PAGEOBJ_SHADING,
+    )
+)
+_OBJECT_AT = as_function(pdfium.FPDFPage_GetObject, ADDRESS, ADDRESS, NUMBER)
+_KIND_OF = as_function(pdfium.FPDFPageObj_GetType, NUMBER, ADDRESS)
+_COLOR_OF = as_function(pdfium.FPDFPageObj_GetFillColor, NUMBER, ADDRESS, *(ADDRESS,) * 4)
+_MODE_OF = as_function(pdfium.FPDFPath_GetDrawMode, NUMBER, ADDRESS, ADDRESS, ADDRESS)
+_SEGMENTS_OF = as_function(pdfium.FPDFPath_CountSegments, NUMBER, ADDRESS)
+_BOUNDS_OF = as_function(pdfium.FPDFPageObj_GetBounds, NUMBER, ADDRESS, *(ADDRESS,) * 4)
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """A filled path or a picture: its place among the objects of the page, its box and paint."""
+
+    order: int
+    box: PageArea
+    is_picture: bool
+    is_light: bool
+
+
+def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
+    """Return what the drawn objects of a pypdfium2 page mean for its text."""
+    count = pdfium.FPDFPage_CountObjects(page.raw)
+    if count > _MAX_OBJECTS or not glyphs.uses:
+        return Drawing()
+    objects = list(map(_OBJECT_AT, repeat(address_of(page.raw)), range(count)))
+    kinds = list(map(_KIND_OF, objects))
+    surfaces: list[_Surface] = []
+    rules: list[PageArea] = []
+    for index, kind in enumerate(kinds):
+        box = _bounds(objects[index]) if kind in _SURFACES else None
+        if box is None:
+            continue
+        if kind == _PATH and len(rules) < _MAX_RULES:
+            rules += _rules(objects[index], box)
+        if (surface := _surface(objects[index], kind, box, index)) is not None:
+            surfaces.append(surface)
+    if _is_scan(glyphs, surfaces, shown):
+        return Drawing(is_scan=True)
+    # Most pages draw their background first and nothing over their text.
+    first = kinds.index(_TEXT) if _TEXT in kinds else count
+    covers = [s for s in surfaces if s.order > first and not s.is_picture]
+    if not covers and not _has_light(glyphs):
+        return Drawing(rules=tuple(rules))
+    order = {found: index for index, found in enumerate(objects) if kinds[index] == _TEXT}
+    last = max((s.order for s in covers), default=0)
+    doubtful = {
+        owner
+        for owner, style in glyphs.styles.items()
+        if style.is_light or order.get(owner, last) < last
+    }
+    unseen = {
+        owner
+        for owner, box in _boxes_of_objects(glyphs, doubtful).items()
+        if _is_covered(box, order.get(owner), covers)
+        or (glyphs.styles[owner].is_light and _is_on_light(box, order.get(owner), surfaces))
+    }
+    return Drawing(frozenset(unseen), False, tuple(rules))
+
+
+def _rules(found: int, box: PageArea) -> list[PageArea]:
+    """Return the ruling lines that a path is: itself where it is thin, the edges of a frame."""
+    left, bottom, right, top = box
+    width, height = right - left, top - bottom
+    if min(width, height) < _MIN_SIDE:
+        return [box] if max(width, height) >= _MIN_RULE else []
+    mode, stroke = _draw_mode(found)
+    is_frame = stroke and not mode and min(width, height) >= _MIN_RULE
+    if not is_frame or not 4 <= _SEGMENTS_OF(found) <= 6:
+        return []
+    return [
+        (left, bottom, right, bottom),
+        (left, top, right, top),
+        (left, bottom, left, top),
+        (right, bottom, right, top),
+    ]
+
+
+def _draw_mode(found: int) -> tuple[int, int]:
+    """Return how a path is filled, and whether its outline is drawn."""
+    mode, stroke = ctypes.c_int(), ctypes.c_int()
+    _MODE_OF(found, ctypes.addressof(mode), ctypes.addressof(stroke))
+    return mode.value, stroke.value
+
+
+def _bounds(found: int) -> PageArea | None:
+    edges = (ctypes.c_float * 4)()
+    at = ctypes.addressof(edges)
+    if not _BOUNDS_OF(found, at, at + 4, at + 8, at + 12):
+        return None
+    left, bottom, right, top = edges
+    return left, bottom, right, top
+
+
+def _has_light(glyphs: Glyphs) -> bool:
+    return any(style.is_light for style in glyphs.styles.values())
+
+
+def _is_covered(box: PageArea, order: int | None, covers: Sequence[_Surface]) -> bool:
+    """Return whether something painted after the letters in a box hides them."""
+    return order is not None and any(s.order > order and _covers(s.box, box) for s in covers)
+
+
+def _is_on_light(box: PageArea, order: int | None, surfaces: Sequence[_Surface]) -> bool:
+    """Return whether nothing darker than white lies under a box."""
+    below = (s for s in surfaces if order is None or s.order < order)
+    return not any(not s.is_light and _overlap(s.box, box) for s in below)
+
+
+def _surface(found: int, kind: int, box: PageArea, index: int) -> _Surface | None:
+    """Return a picture or a filled path as a surface; None for what hides nothing."""
+    if kind in (pdfium.FPDF_PAGEOBJ_FORM, pdfium.FPDF_PAGEOBJ_SHADING):
+        return _Surface(index, box, True, False)  # not known: what lies on it may be seen
+    if min(box[2] - box[0], box[3] - box[1]) < _MIN_SIDE:
+        return None
+    if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+        return _Surface(index, box, True, False)
+    color = (ctypes.c_uint * 4)()
+    at = ctypes.addressof(color)
+    has_color = _COLOR_OF(found, at, at + 4, at + 8, at + 12)
+    *paint, alpha = color
+    mode, _ = _draw_mode(found)
+    if mode == pdfium.FPDF_FILLMODE_NONE or not has_color or alpha < _OPAQUE:
+        return None
+    if _SEGMENTS_OF(found) > 6:  # no rectangle: it covers not all of its box
+        return _Surface(index, box, True, False)
+    return _Surface(index, box, False, min(paint) >= _LIGHT_FILL)
+
+
+def _boxes_of_objects(glyphs: Glyphs, chosen: Collection[int]) -> dict[int, PageArea]:
+    """Return the box of the letters of each chosen text object."""
+    boxes: dict[int, PageArea] = {}
+    for _, owner, _, first, last in glyphs.words:
+        if owner is None or owner not in chosen:
+            continue
+        box = boxes.get(owner, (math.inf, math.inf, -math.inf, -math.inf))
+        boxes[owner] = (
+            min(box[0], first[0], last[0]),
+            min(box[1], first[3], last[3]),
+            max(box[2], first[2], last[2]),
+            max(box[3], first[1], last[1]),
+        )
+    return boxes
+
+
+def _is_scan(glyphs: Glyphs, surfaces: Sequence[_Surface], shown: PageArea) -> bool:
+    """Return whether most letters are not drawn and a picture of the page shows them."""
+    undrawn = sum(
+        glyphs.uses[owner] for owner, style in glyphs.styles.items() if not style.is_drawn
+    )
+    area = max((shown[2] - shown[0]) * (shown[3] - shown[1]), 1.0)
+    pictures = [s.box for s in surfaces if s.is_picture or not s.is_light]
+    largest = max(((b[2] - b[0]) * (b[3] - b[1]) for b in pictures), default=0.0)
+    return 2 * undrawn > glyphs.uses.total() and largest >= _SCAN_SHARE * area
+
+
+def _overlap(one: PageArea, two: PageArea) -> bool:
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
+
+
+def _covers(one: PageArea, two: PageArea) -> bool:
+    return (
+        one[0] <= two[0] + _INSIDE
+        and one[1] <= two[1] + (two[3] - two[1]) / 3
+        and one[2] >= two[2] - _INSIDE
+        and one[3] >= two[3] - (two[3] - two[1]) / 3
+    )

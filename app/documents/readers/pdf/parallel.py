@@ -1,0 +1,59 @@
+"""Pages of a long PDF are read by several processes at once, which open the file themselves."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from .page_reader import PageReader, RawPage
+
+_MIN_PAGES = 40  # from there the start of the processes is won back
+_MAX_PROCESSES = 4  # each takes some 60 MB
+_PAGES_AT_ONCE = 8  # that one process reads before it answers
+_PR_SET_PDEATHSIG = 1
+
+OpenReader = Callable[[], PageReader]
+_reader: PageReader | None = None  # of a process of the pool
+
+
+def processes_for(pages: int) -> int:
+    """Return by how many processes a document of so many pages is read, 1 for this one alone.
+
+    Only Linux starts a process as a cheap copy of this one, and ends it when this one ends.
+    """
+    if pages < _MIN_PAGES or not sys.platform.startswith("linux"):
+        return 1
+    return max(1, min(_MAX_PROCESSES, len(os.sched_getaffinity(0))))
+
+
+def read_pages(open_reader: OpenReader, pages: int, processes: int) -> Iterator[RawPage]:
+    """Yield the pages in order. `open_reader` opens the document in a process of its own. Raises
+    MemoryError where one of the processes ends by itself."""
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(processes, context, _begin, (open_reader, os.getpid()))
+    try:
+        yield from pool.map(_read, range(pages), chunksize=_PAGES_AT_ONCE)
+    except BrokenProcessPool as error:
+        raise MemoryError from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(open_reader: OpenReader, parent: int) -> None:
+    """Open the document in a new process, which ends with its parent."""
+    global _reader
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
+    _reader = open_reader()
+
+
+def _read(index: int) -> RawPage:
+    assert _reader is not None
+    return _reader.read(index)
