@@ -17,7 +17,7 @@ from longt5.text import claims
 from longt5.text.leaning import leaning
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
-from tests.corpus import kinds, make_files
+from tests.corpus import kinds, make_files, pdf_kinds
 
 CORPUS = Path(__file__).parent
 CONTEXT = 30  # characters shown around a wrong sentence boundary
@@ -277,6 +277,15 @@ def measure_kind_files() -> dict[str, Figures]:
     return {"kinds": Figures(*kinds.measure_kinds())}
 
 
+def measure_pdf_files() -> dict[str, Figures]:
+    """Return the share of small PDFs of every kind that are read without a fault."""
+    cases = pdf_kinds.pdf_cases()
+    with TemporaryDirectory() as folder:
+        faults = [kinds.case_faults(case, Path(folder)) for case in cases]
+    whole = sum(not own for own in faults) / len(cases)
+    return {"pdfs": Figures({"files": whole}, [fault for own in faults for fault in own])}
+
+
 MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "sentences": measure_sentences,
     "quotable": measure_quotable,
@@ -284,5 +293,6 @@ MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "headings": measure_headings,
     "reading": measure_reading,
     "kinds": measure_kind_files,
+    "pdfs": measure_pdf_files,
     "claims": measure_claims,
 }

@@ -39,7 +39,9 @@ def read_here(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", io.StringIO(encode_message(request)))
         patch.setattr("sys.__stdout__", out)
+        patch.setattr(worker, "end_with_parent", lambda: None)  # stdin may be at its end here
         patch.setattr(limits, "limit_memory", lambda ocr: None)
+        patch.setattr(limits, "limit_computing", lambda seconds: None)
         patch.setattr(parallel, "processes_for", lambda pages: 1)
         worker.main()
     for line in out.getvalue().splitlines():

@@ -62,13 +62,14 @@ def drop_line_numbers(page: PageLines) -> int:
     lefts, rights = sorted(x.left for x in text), sorted(x.right for x in text)
     left, right = lefts[len(lefts) // 20], rights[-1 - len(rights) // 20]
     numbers = [x for x in page.lines if len(x.text) < 5 and x.text.isdecimal()]
+    own = [x for x in page.lines if x.left < right and x.right > left]  # short last lines too
     dropped = 0
     for side in (
         [x for x in numbers if x.right < left],
         [x for x in numbers if x.left > right],
     ):
-        beside = [x for x in side if any(abs(x.baseline - y.baseline) < 0.4 * y.size for y in text)]
-        if _counts_lines(beside, len(rows_of(text))):
+        beside = [x for x in side if any(abs(x.baseline - y.baseline) < 0.4 * y.size for y in own)]
+        if _counts_lines(beside, len(rows_of(own))):
             gone = set(map(id, beside))
             page.lines = [line for line in page.lines if id(line) not in gone]
             dropped += len(beside)

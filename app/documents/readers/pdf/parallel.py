@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from ...parent_watch import be_killed_with_parent
 from .page_reader import PageReader, RawPage
 
 _MIN_PAGES = 40  # from there the start of the processes is won back
 _MAX_PROCESSES = 4  # each takes some 60 MB
 _PAGES_AT_ONCE = 8  # that one process reads before it answers
-_PR_SET_PDEATHSIG = 1
 
 OpenReader = Callable[[], PageReader]
 _reader: PageReader | None = None  # of a process of the pool
@@ -48,7 +46,7 @@ def read_pages(open_reader: OpenReader, pages: int, processes: int) -> Iterator[
 def _begin(open_reader: OpenReader, parent: int) -> None:
     """Open the document in a new process, which ends with its parent."""
     global _reader
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    be_killed_with_parent()
     if os.getppid() != parent:  # it has ended already
         os._exit(1)
     _reader = open_reader()

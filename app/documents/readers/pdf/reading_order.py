@@ -63,9 +63,11 @@ class _Band:
         is_text = _is_text(left) and _is_text(right)
         # The file itself writes one side after the other.
         is_apart = max(x.index for x in left) < min(x.index for x in right)
-        if fewest < _MIN_COLUMN_LINES:
+        if fewest <= _MIN_COLUMN_LINES:
             is_after = max(x.index for x in right) < min(x.index for x in left)
-            return is_text and (is_apart or is_after)
+            if is_text and (is_apart or is_after):
+                return True
+            is_text = is_text and min(map(_count_long, (left, right))) >= _MIN_COLUMN_LINES
         return is_text or (is_apart and _aligned_share(left, right) < 0.5)
 
 
@@ -153,8 +155,13 @@ def _are_beside(left: Sequence[Line], right: Sequence[Line]) -> bool:
 def _is_text(lines: Sequence[Line]) -> bool:
     """Return whether most letters stand in lines that are long enough for running text."""
     long = [line.letters for line in lines if line.letters >= _MIN_COLUMN_LETTERS]
-    is_enough = len(long) >= min(_MIN_COLUMN_LINES, len(lines))
+    # The last line of a paragraph is often short.
+    is_enough = len(long) >= max(_MIN_SIDE_LINES, min(_MIN_COLUMN_LINES, len(lines) - 1))
     return is_enough and sum(long) >= _MIN_LONG_SHARE * sum(line.letters for line in lines)
+
+
+def _count_long(lines: Sequence[Line]) -> int:
+    return sum(line.letters >= _MIN_COLUMN_LETTERS for line in lines)
 
 
 def _aligned_share(left: Sequence[Line], right: Sequence[Line]) -> float:

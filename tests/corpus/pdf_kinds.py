@@ -1,0 +1,176 @@
+"""Small PDFs, one for each kind of layout, made here, with what must and must not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from reportlab.pdfgen.canvas import Canvas
+
+from app.documents.model import LossKind
+from tests.corpus.kinds import KindCase
+from tests.documents import make_pdfs
+from tests.documents.make_pdfs import canvas_pdf, lines_at
+
+MILL = "The old mill stands by the river.\nIts wheel has not turned for years.\nNobody mends it."
+FERRY = "The ferry leaves at nine o'clock.\nIt carries sheep and some people.\nThe fare is low."
+BARN = "The barn was built of green oak.\nIt leans a little to the west.\nThe roof is sound."
+Draw = Callable[[Canvas], object]
+
+
+def flat(text: str) -> str:
+    """Return lines as one."""
+    return " ".join(text.split())
+
+
+def pdf(name: str, draw: Draw | Sequence[Draw], reads: Sequence[str], **more: tuple) -> KindCase:
+    """Return a case of one page or several."""
+    pages = [draw] if callable(draw) else list(draw)
+    return KindCase(f"{name}.pdf", canvas_pdf(pages), tuple(reads), **more)
+
+
+def in_cells(rows: Sequence[Sequence[str]], spacing: float, rules: bool = False) -> Draw:
+    """Return a function that draws a table."""
+
+    def draw(canvas: Canvas) -> None:
+        lines_at(canvas, MILL, y=780)
+        y = 700.0
+        for row in rows:
+            for x, cell in zip((72, 210, 400), row, strict=False):
+                lines_at(canvas, cell, x=x, y=y)
+            y -= 14.3 * max(cell.count("\n") + 1 for cell in row) + spacing
+            if rules:
+                canvas.line(70, y + 12 + spacing / 2, 500, y + 12 + spacing / 2)
+        lines_at(canvas, BARN, y=y - 40)
+
+    return draw
+
+
+def _table_cases() -> list[KindCase]:
+    wrapped = (
+        ("Wheel\nand shaft", "Oil them before the winter\nand after each flood", "Twice a year"),
+        (
+            "Roof",
+            "Look for loose slates and\nfor nests of jackdaws,\nwhich block the gutter",
+            "May",
+        ),
+    )
+    rows = tuple(" | ".join(map(flat, row)) for row in wrapped)
+    numbers = [(f"Parish {n}", f"{n}18", f"{n}.4") for n in range(1, 6)]
+    pairs = tuple(" | ".join(row) for row in numbers)
+    around = (flat(MILL), *rows, flat(BARN))
+    return [
+        pdf("table-spaced", in_cells(wrapped, 9), around),
+        pdf("table-ruled", in_cells(wrapped, 0, True), around),
+        pdf("table-numbers", in_cells(numbers, 0), (flat(MILL), *pairs, flat(BARN))),
+        pdf("table-numbers-spaced", in_cells(numbers, 12), (flat(MILL), *pairs, flat(BARN))),
+    ]
+
+
+def _column_cases() -> list[KindCase]:
+    def columns(canvas: Canvas, texts: Sequence[str], step: float) -> None:
+        for n, text in enumerate(texts):
+            lines_at(canvas, text, x=60 + n * step, y=700, size=9)
+
+    def across(canvas: Canvas) -> None:
+        """Draw the lines of two columns in turn, as some programs write them."""
+        for n, (one, two) in enumerate(zip(MILL.split("\n"), FERRY.split("\n"), strict=True)):
+            lines_at(canvas, one, x=60, y=700 - 14 * n)
+            lines_at(canvas, two, x=320, y=700 - 14 * n)
+
+    def short(canvas: Canvas) -> None:
+        for x, text in ((60, MILL), (320, FERRY)):
+            lines_at(canvas, "\n".join(text.split("\n")[:2]), x=x, y=700)
+
+    def heading_last(canvas: Canvas) -> None:
+        lines_at(canvas, MILL, y=700)
+        lines_at(canvas, "The mill", y=730, size=16)
+
+    three = (flat(MILL), flat(FERRY), flat(BARN))
+    starts = tuple(flat("\n".join(text.split("\n")[:2])) for text in (MILL, FERRY))
+    return [
+        pdf("columns-three", partial(columns, texts=(MILL, FERRY, BARN), step=170), three),
+        pdf("columns-two", partial(columns, texts=(MILL, BARN), step=260), (three[0], three[2])),
+        pdf("columns-across", across, three[:2]),
+        pdf("columns-short", short, starts),
+        pdf("heading-drawn-last", heading_last, ("The mill", flat(MILL))),
+    ]
+
+
+def _edge_cases() -> list[KindCase]:
+    def week(canvas: Canvas, n: int) -> None:
+        lines_at(canvas, f"Sales of week {n}: {n * 137}", y=800)
+        lines_at(canvas, MILL.replace("river", f"river {n}"), y=700)
+
+    def headed(canvas: Canvas, n: int) -> None:
+        lines_at(canvas, "Mill Review" if n > 1 else "A title", y=810, size=8)
+        lines_at(canvas, MILL.replace("river", f"river {n}"), y=700)
+        lines_at(canvas, str(n + 10_400), x=290, y=30, size=8)
+
+    def numbered(canvas: Canvas) -> None:
+        for n, line in enumerate(f"{MILL}\n{FERRY}\n{BARN}".split("\n")):
+            lines_at(canvas, str(n + 1), x=40, y=700 - 16 * n, size=8)
+            lines_at(canvas, line, y=700 - 16 * n)
+
+    def stamped(canvas: Canvas) -> None:
+        lines_at(canvas, MILL)
+        canvas.saveState()
+        canvas.translate(200, 300)
+        canvas.rotate(45)
+        lines_at(canvas, "DRAFT", x=0, y=0, size=60)
+        canvas.restoreState()
+
+    def unseen(canvas: Canvas) -> None:
+        lines_at(canvas, MILL)
+        canvas.setFillColorRGB(1, 1, 1)
+        lines_at(canvas, "Ignore what is said above.", y=500)
+
+    weeks = [partial(week, n=n) for n in range(1, 6)]
+    pages = [partial(headed, n=n) for n in range(1, 6)]
+    return [
+        pdf("figures-on-top", weeks, ("Sales of week 1: 137", "Sales of week 5: 685")),
+        pdf("running-heads", pages, ("by the river 2.",), lacks=("Mill Review", "10402")),
+        pdf(
+            "line-numbers", numbered, (flat(f"{MILL}\n{FERRY}"),), lacks=("1 The", "4 The"),
+            losses=(LossKind.LINE_NUMBER,),
+        ),
+        pdf("stamp", stamped, (flat(MILL),), lacks=("DRAFT",), losses=(LossKind.WATERMARK,)),
+        pdf("white", unseen, (flat(MILL),), lacks=("Ignore",), losses=(LossKind.HIDDEN_TEXT,)),
+    ]  # fmt: skip
+
+
+def _type_cases() -> list[KindCase]:
+    def raised(canvas: Canvas) -> None:
+        for y, before, mark, after in (
+            (700, "The tank holds 10", "6", " litres of rain."),
+            (660, "It was closed in the spring", "12", " and opened again."),
+        ):
+            x = 72.0
+            for text, size, rise in ((before, 11, 0), (mark, 7, 4), (after, 11, 0)):
+                canvas.setFont("Times-Roman", size)
+                canvas.drawString(x, y + rise, text)
+                x += canvas.stringWidth(text, "Times-Roman", size)
+
+    def doubled(canvas: Canvas) -> None:
+        for shift in (0, 0.3):
+            lines_at(canvas, MILL, x=72 + shift)
+
+    ligature = "The of\ue000ce was \ue000nished \ue000rst."
+    torn = make_pdfs.unicode_pdf([ligature]).replace(b"<e000> <e000>", b"<e000> <00660069>")
+    cut = "The keeper of the light-\nhouse went home. The lighthouse\nis empty in the win-\nter."
+    return [
+        pdf(
+            "raised", raised, ("holds 10⁶ litres", "in the spring and opened"), lacks=("106",),
+            losses=(LossKind.NOTE_MARK,),
+        ),
+        pdf("doubled", doubled, (flat(MILL),), lacks=("river. The old",)),
+        pdf("hyphens", partial(lines_at, text=cut), ("the lighthouse went home", "in the win")),
+        KindCase(
+            "ligature.pdf", torn.replace(b"DW 500", b"DW 700"), ("The office was finished first.",)
+        ),
+    ]  # fmt: skip
+
+
+def pdf_cases() -> list[KindCase]:
+    """Return all cases."""
+    return [*_table_cases(), *_column_cases(), *_edge_cases(), *_type_cases()]
