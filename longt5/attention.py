@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from . import blocks
 from .config import LongT5Config
+from .hooks import is_hooked
 from .kernels import Geometry, SideBias, decode, reference, select, training, widen_float16
 from .kernels.decode import CrossStates
 from .kernels.linear import Fused, Linear, linear, needs_plain_torch
@@ -45,6 +46,15 @@ def safe_linear(x: Tensor, weight: Tensor) -> Tensor:
     return F.linear((x.float() / scale).half(), weight).float() * scale
 
 
+def product(x: Tensor, layer: Linear) -> Tensor:
+    """Return a layer's output by :func:`safe_linear`, or by calling it where it has hooks."""
+    if not is_hooked(layer):
+        return safe_linear(x, layer.weight)
+    if layer.weight.dtype is torch.float16:
+        raise TypeError("A hook on an output matrix would overflow in float16; use bfloat16.")
+    return layer(x)
+
+
 class Projections(nn.Module):
     """The four matrices of an attention layer, and splitting and merging of heads."""
 
@@ -65,14 +75,20 @@ class Projections(nn.Module):
 
     def merge(self, x: Tensor) -> Tensor:
         """Merge heads through the output matrix: [..., H, d] -> [..., D]."""
-        return safe_linear(x.flatten(-2), self.o.weight)
+        return product(x.flatten(-2), self.o)
 
     def merge_step(self, x: Tensor) -> Tensor:
         """Merge heads of the few rows of a decode step; see :meth:`merge`."""
         weight = self.o.weight
-        if weight.dtype is torch.float16:
+        if weight.dtype is torch.float16 or is_hooked(self.o):
             return self.merge(x)
         return self.fused_out(x.flatten(-2), weight)[0]
+
+    def project_step(self, x: Tensor, *layers: Linear) -> tuple[Tensor, ...]:
+        """Multiply the few rows of a decode step by several matrices: x [R, D]."""
+        if is_hooked(*layers):
+            return tuple(layer(x) for layer in layers)
+        return self.fused_in(x, *(layer.weight for layer in layers))
 
 
 def bucket_bias(table: nn.Embedding, buckets: Tensor) -> Tensor:
@@ -202,7 +218,7 @@ class DecoderSelfAttention(Projections):
 
         ``bias`` [H, at + 1] runs from the first position to the current one.
         """
-        fused = self.fused_in(x, self.q.weight, self.k.weight, self.v.weight)
+        fused = self.project_step(x, self.q, self.k, self.v)
         q, k, v = map(self.split, fused)
         keys[:, :, at], values[:, :, at] = k, v
         return self.merge_step(select.self_attention(q, keys, values, at + 1, bias))
@@ -257,7 +273,7 @@ class CrossAttention(Projections):
 
         ``watch`` receives the weights [B, H, K, S].
         """
-        (q,) = self.fused_in(x.flatten(0, 1), self.q.weight)
+        (q,) = self.project_step(x.flatten(0, 1), self.q)
         q = self.split(q).unflatten(0, x.shape[:2])
         out, weights = states.attend(q, bias, want_weights=watch is not None)
         if watch is not None and weights is not None:

@@ -7,6 +7,7 @@ A hypothesis is a [2, T] pair: its tokens and, for each, the model row that prod
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,9 @@ DEVICES_WITH_FLOAT64 = ("cpu", "cuda")
 @dataclass(frozen=True)
 class SearchOptions:
     """Options of a search: lengths count the start token; ``early_stopping`` is True, False or
-    "never"; ``fill`` pads each sequence after its end; ``generator`` None is torch's own."""
+    "never"; ``fill`` pads each sequence after its end; ``generator`` None is torch's own.
+    ``ends`` tells of a sequence whether it stops there, besides EOS; ``may_rise``: scores may be
+    above 0, so that no running hypothesis is beaten before the end."""
 
     num_beams: int
     max_length: int
@@ -30,6 +33,8 @@ class SearchOptions:
     fill: int
     do_sample: bool = False
     generator: torch.Generator | None = None
+    ends: Callable[[list[int]], bool] | None = None
+    may_rise: bool = False
 
 
 class BeamSearch:
@@ -67,6 +72,9 @@ class BeamSearch:
         hypotheses[:, :, 0, self.length] = tokens
         hypotheses[:, :, 1, self.length] = flat
         ended = torch.isin(tokens, torch.tensor(self.options.eos, dtype=torch.long))
+        if (ends := self.options.ends) is not None:
+            sequences = hypotheses[:, :, 0, : self.length + 1].flatten(0, 1).tolist()
+            ended |= torch.tensor([ends(row) for row in sequences]).view_as(ended)
         if self.length + 1 >= self.options.max_length:
             ended = torch.ones_like(ended)
         kept = self._keep_running(hypotheses, scores, ended)
@@ -137,7 +145,8 @@ class BeamSearch:
 
         Committed is the longest prefix shared by all that can still win: the best finished
         hypothesis and each running beam whose best possible score is not strictly below it.
-        Log-probs are at most 0, so a running score never rises; committed only ever grows.
+        Log-probs are at most 0, so a running score never rises; committed only ever grows. Where
+        they ``may_rise``, every running beam can still win.
         """
         running = self._contenders(row)
         rivals = [self.running[row, k, 0] for k in running]
@@ -172,7 +181,7 @@ class BeamSearch:
         # The most favourable length: the longest for a positive penalty, else the next one.
         length = o.max_length - 1 if o.length_penalty > 0 else self.length
         bound = self.running_scores[row] / length**o.length_penalty
-        if bool(self.is_finished[row, 0]):
+        if bool(self.is_finished[row, 0]) and not o.may_rise:
             able = bound >= self.finished_scores[row, 0]
         else:
             # A beam with only forbidden continuations ranks below an empty slot of the pool.
@@ -197,9 +206,23 @@ class BeamSearch:
         longest = 1 + int(self.lengths[:, :keep].max())
         return sequences[:, :longest], self.finished_scores[:, :keep].flatten()
 
-    def hit_eos(self, row: int) -> bool:
-        """Return whether the best answer ends in EOS, and not at the longest length."""
-        return int(self.finished[row, 0, 0, int(self.lengths[row, 0])]) in self.options.eos
+    def origins_of_result(self, keep: int) -> Tensor:
+        """Return the model row of each token of :meth:`result`: [B*keep, L - 1], -1 after ends."""
+        lengths = self.lengths[:, :keep].flatten()
+        rows = self.finished[:, :keep, 1].flatten(0, 1)[:, 1 : 1 + int(lengths.max())]
+        return rows.masked_fill(torch.arange(rows.shape[1]) >= lengths[:, None], -1)
+
+    def end_of(self, row: int) -> str:
+        """Return why the best answer ended: "eos", "stop_string" or "length"."""
+        tokens = self.finished[row, 0, 0, : 1 + int(self.lengths[row, 0])].tolist()
+        return reason_of_end(tokens, self.options)
+
+
+def reason_of_end(tokens: list[int], options: SearchOptions) -> str:
+    """Return why a sequence ended with its last token: "eos", "stop_string" or "length"."""
+    if tokens[-1] in options.eos:
+        return "eos"
+    return "stop_string" if options.ends is not None and options.ends(tokens) else "length"
 
 
 def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -215,10 +238,11 @@ def _best_first(scores: Tensor, keep: int) -> Tensor:
     """Return indices [B, keep] of the best of [B, N]; of two equal best ones, the earlier first.
 
     ``topk`` as in transformers returns ties in any order, and the earlier of two hypotheses that
-    finished with equal scores may be committed already. Lower ranks are as in transformers.
+    finished with equal scores may be committed already. Lower ranks, and ties of hypotheses that
+    finish in this step (the entries from ``keep`` on), are as in transformers.
     """
     ranked, stable = scores.sort(dim=1, descending=True, stable=True)
-    tied = (ranked[:, :1] == ranked[:, 1:2]) & (ranked[:, :1] > WORST)
+    tied = (ranked[:, :1] == ranked[:, 1:2]) & (ranked[:, :1] > WORST) & (stable[:, :1] < keep)
     return torch.where(tied, stable[:, :keep], torch.topk(scores, keep)[1])
 
 

@@ -32,11 +32,13 @@ def locate(
     revision: str | None,
     local_files_only: bool,
     old_files: str = "pytorch_model*.bin",
+    hub: Mapping[str, Any] | None = None,
 ) -> Path:
     """Return the folder of a checkpoint; fetch a name that is no folder from the hub.
 
     Without a ``revision`` a name stays at the commit that was fetched first, so that its meaning
     does not change unasked. ``old_files`` are fetched only where there are no safetensors.
+    ``hub``: options of huggingface_hub's download, such as ``cache_dir`` and ``token``.
     Raises FileNotFoundError for anything else.
     """
     folder = Path(folder_or_hub_id).expanduser()
@@ -46,11 +48,12 @@ def locate(
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
         raise FileNotFoundError(f"There is no checkpoint folder at {name}.")
     try:
-        if revision is None and not local_files_only:
-            cached = _cached_snapshot(name, old_files)
+        hub = dict(hub or {})
+        if revision is None and not local_files_only and "force_download" not in hub:
+            cached = _cached_snapshot(name, old_files, hub)
             if cached is not None:
                 return cached
-        return _snapshot(name, revision, local_files_only, old_files)
+        return _snapshot(name, revision, local_files_only, old_files, hub)
     except Exception as error:
         raise FileNotFoundError(
             f"The checkpoint {name} is neither a folder here nor could it be fetched from the hub "
@@ -63,14 +66,16 @@ def commit_of(folder: Path) -> str | None:
     return folder.name if folder.parent.name == "snapshots" else None
 
 
-def _snapshot(name: str, revision: str | None, local: bool, old_files: str) -> Path:
+def _snapshot(
+    name: str, revision: str | None, local: bool, old_files: str, hub: dict[str, Any]
+) -> Path:
     from huggingface_hub import snapshot_download
 
     patterns = DOWNLOADED_FILES
     while True:
         path = Path(
             snapshot_download(
-                name, revision=revision, local_files_only=local, allow_patterns=patterns
+                name, revision=revision, local_files_only=local, allow_patterns=patterns, **hub
             )
         )
         if patterns != DOWNLOADED_FILES or any(
@@ -80,12 +85,12 @@ def _snapshot(name: str, revision: str | None, local: bool, old_files: str) -> P
         patterns = [*DOWNLOADED_FILES, old_files]
 
 
-def _cached_snapshot(name: str, old_files: str) -> Path | None:
+def _cached_snapshot(name: str, old_files: str, hub: dict[str, Any]) -> Path | None:
     """Return the snapshot that an earlier run fetched, None if it is incomplete."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        path = _snapshot(name, None, True, old_files)
+        path = _snapshot(name, None, True, old_files, hub)
     except LocalEntryNotFoundError:
         return None
     for index in (path / SAFE_WEIGHTS_INDEX_NAME, *path.glob("*.index.json")):

@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .checkpoint import as_tuples, checked_types, read_object
+from .checkpoint import as_tuples, checked_types, read_object, write_json
 from .errors import CheckpointWarning
 
 if TYPE_CHECKING:
@@ -20,29 +20,19 @@ DEFAULT_NEW_TOKENS = 20  # as in transformers, when neither limit is given
 UNSUPPORTED_OPTIONS: dict[str, Any] = dict.fromkeys(
     (
         "diversity_penalty",
-        "min_p",
-        "epsilon_cutoff",
-        "eta_cutoff",
-        "top_h",
         "penalty_alpha",
-        "exponential_decay_length_penalty",
-        "sequence_bias",
-        "begin_suppress_tokens",
         "forced_decoder_ids",
         "constraints",
         "force_words_ids",
         "watermarking_config",
-        "stop_strings",
         "max_time",
-        "renormalize_logits",
-        "remove_invalid_values",
         "dola_layers",
         "prompt_lookup_num_tokens",
         "token_healing",
         "custom_generate",
         "assistant_early_exit",
     )
-) | {"num_beam_groups": 1, "typical_p": 1.0, "guidance_scale": 1.0}
+) | {"num_beam_groups": 1, "guidance_scale": 1.0}
 
 
 @dataclass(frozen=True)
@@ -53,9 +43,11 @@ class GenerationConfig:
     ``min_new_tokens`` do not, and take precedence; without a limit there are 20 new tokens.
     ``do_sample`` draws tokens with ``seed`` (None: torch's own generator). ``alignment_heads``:
     the (layer, head) pairs whose cross-attention locates a token in the source, None for all.
-    Raises ValueError for contradictory values.
+    ``given`` are the names of the options that were set. Raises ValueError for contradictory
+    values.
     """
 
+    given: ClassVar[frozenset[str]]
     num_beams: int = 1
     max_new_tokens: int | None = None
     min_new_tokens: int | None = None
@@ -72,19 +64,37 @@ class GenerationConfig:
     temperature: float = 1.0
     top_k: int = 50
     top_p: float = 1.0
+    top_h: float | None = None
+    min_p: float | None = None
+    typical_p: float = 1.0
+    epsilon_cutoff: float = 0.0
+    eta_cutoff: float = 0.0
+    renormalize_logits: bool = False
+    remove_invalid_values: bool = False
     seed: int | None = None
     forced_bos_token_id: int | None = None
     forced_eos_token_id: int | tuple[int, ...] | None = None
     bad_words_ids: tuple[tuple[int, ...], ...] | None = None
     suppress_tokens: tuple[int, ...] | None = None
+    begin_suppress_tokens: tuple[int, ...] | None = None
+    sequence_bias: tuple[tuple[tuple[int, ...], float], ...] | None = None
+    exponential_decay_length_penalty: tuple[int, float] | None = None
+    stop_strings: str | tuple[str, ...] | None = None
     pad_token_id: int | None = None
     eos_token_id: int | tuple[int, ...] | None = None
     decoder_start_token_id: int | None = None
     alignment_heads: tuple[tuple[int, int], ...] | None = None
 
+    def __new__(cls, **options: Any) -> GenerationConfig:
+        config = super().__new__(cls)
+        object.__setattr__(config, "given", frozenset(options))
+        return config
+
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            object.__setattr__(self, name, as_tuples(value))
+        if isinstance(self.sequence_bias, Mapping):
+            object.__setattr__(self, "sequence_bias", tuple(self.sequence_bias.items()))
+        for name in (field.name for field in dataclasses.fields(self)):
+            object.__setattr__(self, name, as_tuples(getattr(self, name)))
         for name in ("num_beams", "num_return_sequences", "max_length", "max_new_tokens"):
             given = getattr(self, name)
             self._check(name, given is None or given >= 1, "must be at least 1")
@@ -104,7 +114,17 @@ class GenerationConfig:
         if self.do_sample:
             self._check("temperature", self.temperature > 0, "must be above 0")
             self._check("top_k", self.top_k >= 0, "must be 0 (off) or more")
-            self._check("top_p", 0 < self.top_p <= 1, "must be above 0 and at most 1")
+            for name in ("top_p", "top_h", "typical_p"):
+                share = getattr(self, name)
+                fine = share is None or 0 < share <= 1
+                self._check(name, fine, "must be above 0 and at most 1")
+            for name in ("min_p", "epsilon_cutoff", "eta_cutoff"):
+                share = getattr(self, name)
+                fine = share is None or 0 <= share < 1 or (name, share) == ("min_p", 1)
+                self._check(name, fine, "must be 0 or more, below 1")
+        words = [sequence for sequence, _ in self.sequence_bias or ()]
+        real = all(word and min(word) >= 0 for word in words)
+        self._check("sequence_bias", real, "must have sequences of ids of 0 or more")
         unreal = any(token < 0 for word in self.bad_words_ids or () for token in word)
         self._check("bad_words_ids", not unreal, "must hold ids of tokens, 0 or more")
         for name in ("forced_bos_token_id", "forced_eos_token_id"):
@@ -130,6 +150,12 @@ class GenerationConfig:
         return max(fewest_new, self.min_length if self.min_new_tokens is None else 0)
 
     @property
+    def may_raise_scores(self) -> bool:
+        """Return whether a rule may raise log-probabilities above 0."""
+        raises = any(bias > 0 for _, bias in self.sequence_bias or ())
+        return raises or self.exponential_decay_length_penalty is not None
+
+    @property
     def rows_per_source(self) -> int:
         """Return the decoder rows of one source: its beams, or its samples."""
         return self.num_beams if self.num_beams > 1 else self.num_return_sequences
@@ -144,7 +170,12 @@ class GenerationConfig:
         if unknown:
             raise ValueError(f"Unknown generation option: {', '.join(unknown)}.")
         given = {k: v for k, v in options.items() if v is not None or known[k] is None}
-        return dataclasses.replace(self, **given)
+        kept = {name: getattr(self, name) for name in self.given}
+        return type(self)(**{**kept, **given})
+
+    def filled_from(self, other: GenerationConfig) -> GenerationConfig:
+        """Return a copy in which options that were not set are those of ``other``."""
+        return other.merged(**{name: getattr(self, name) for name in self.given})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GenerationConfig:
@@ -165,6 +196,11 @@ class GenerationConfig:
     def from_pretrained(cls, folder: str | Path) -> GenerationConfig:
         """Read ``generation_config.json``, else the decoding keys of ``config.json``."""
         return cls.from_dict(read_settings(folder))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``generation_config.json``, which transformers reads too."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        write_json(Path(folder) / "generation_config.json", self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options that differ from the defaults."""
@@ -204,8 +240,7 @@ def to_file_dict(shape: LongT5Config, config: GenerationConfig) -> dict[str, Any
     It has the special ids, which transformers reads from no other file.
     """
     eos, pad, start = special_token_ids(shape, config)
-    return dataclasses.replace(
-        config,
+    return config.merged(
         eos_token_id=eos[0] if len(eos) == 1 else eos,
         pad_token_id=pad,
         decoder_start_token_id=start,

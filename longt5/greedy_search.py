@@ -8,13 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .beam_search import SearchOptions
+from .beam_search import SearchOptions, reason_of_end
 
 
 class GreedySearch:
     """State of R rows; ``step`` takes processed logits and returns tokens and parents.
 
-    ``draft``, ``settled``, ``hit_eos`` and ``origins`` concern the first sample of a source.
+    ``draft``, ``settled``, ``end_of`` and ``origins`` concern the first sample of a source.
     """
 
     def __init__(self, batch: int, options: SearchOptions, samples: int = 1) -> None:
@@ -24,6 +24,7 @@ class GreedySearch:
         self.rows: list[list[int]] = [[options.start] for _ in range(rows)]
         self.texts: list[list[int]] = [[] for _ in range(rows)]
         self.ended = [False] * rows
+        self.reasons = ["length"] * rows
 
     def step(self, logits: Tensor) -> tuple[list[int], list[int]]:
         """Take processed logits [R, V]; return the token of each row, which continues itself."""
@@ -32,8 +33,12 @@ class GreedySearch:
         for i, token in enumerate(tokens):
             self.rows[i].append(token)
             if not self.ended[i]:
-                self.ended[i] = token in self.options.eos
-                self.texts[i] += [] if self.ended[i] else [token]
+                is_eos = token in self.options.eos
+                self.texts[i] += [] if is_eos else [token]
+                ends = self.options.ends
+                self.ended[i] = is_eos or (ends is not None and ends(self.rows[i]))
+                if self.ended[i]:
+                    self.reasons[i] = reason_of_end(self.rows[i], self.options)
         self.length += 1
         self.done = all(self.ended) or self.length >= self.options.max_length
         return tokens, list(range(len(tokens)))
@@ -53,13 +58,16 @@ class GreedySearch:
         """Return whether the answer of this source is final."""
         return self.done or self.ended[row * self.samples]
 
-    def hit_eos(self, row: int) -> bool:
-        """Return whether the answer ended in EOS, and not at the longest length."""
-        return self.ended[row * self.samples]
+    def end_of(self, row: int) -> str:
+        """Return why the answer ended: "eos", "stop_string" or "length"."""
+        return self.reasons[row * self.samples]
 
     def origins(self, row: int, begin: int, stop: int) -> list[int]:
         """Return the row that produced each token ``begin .. stop - 1`` of the draft."""
         return [row * self.samples] * (stop - begin)
+
+    def origins_of_result(self, keep: int) -> None:
+        """Return None: every row continues itself."""
 
     def result(self, keep: int) -> tuple[Tensor, None]:
         """Return sequences [R, L] with start token, EOS and fill; there are no scores."""

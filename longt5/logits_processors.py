@@ -12,8 +12,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .generation_config import GenerationConfig, as_ids
-
 FORBIDDEN_SCORE = -float("inf")
 NO_TOKEN = -1  # pads the shorter sources of a joined batch
 
@@ -220,88 +218,95 @@ class SuppressTokens(Processor):
         return scores
 
 
-class Temperature(Processor):
-    """Divide the scores: below 1 sharpens the distribution, above 1 flattens it."""
+class BeginSuppressTokens(SuppressTokens):
+    """Forbid the given tokens at one length."""
 
-    def __init__(self, temperature: float):
-        self.temperature = temperature
-
-    def __call__(self, scores: Tensor, length: int) -> Tensor:
-        return scores / self.temperature
-
-
-class TopK(Processor):
-    """Keep the ``k`` best tokens (Fan et al. 2018), and all that tie with the last of them."""
-
-    def __init__(self, k: int):
-        self.k = k
+    def __init__(self, tokens: Sequence[int], at: int, vocab: int):
+        super().__init__(tokens, vocab)
+        self.at = at
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
-        kept = torch.topk(scores, min(self.k, scores.shape[-1]))[0][:, -1:]
-        return scores.masked_fill(scores < kept, FORBIDDEN_SCORE)
+        return super().__call__(scores, length) if length == self.at else scores
 
 
-class TopP(Processor):
-    """Keep the fewest best tokens with a total probability of ``p`` (Holtzman 2020)."""
+class SequenceBias(Processor):
+    """Add a number to the score of each given sequence's last token when the row ends in the rest.
 
-    def __init__(self, p: float, at_least: int):
-        self.p, self.at_least = p, at_least
-
-    def __call__(self, scores: Tensor, length: int) -> Tensor:
-        rising, order = torch.sort(scores)
-        unlikely = rising.softmax(-1).cumsum(-1) <= 1 - self.p
-        unlikely[:, -self.at_least :] = False
-        return scores.masked_fill(unlikely.scatter(1, order, unlikely), FORBIDDEN_SCORE)
-
-
-def build_processors(
-    config: GenerationConfig,
-    source: Tensor | None,
-    rows: int,
-    vocab: int,
-    start: int,
-    eos: Sequence[int],
-    device: torch.device,
-) -> list[Processor]:
-    """Return the processors of a ``config``, in transformers' order."""
-    c, beams = config, config.rows_per_source
-    processors: list[Processor] = []
-    if source is not None and c.encoder_repetition_penalty != 1.0:
-        processors.append(
-            EncoderRepetitionPenalty(c.encoder_repetition_penalty, source, beams, vocab)
-        )
-    if c.repetition_penalty != 1.0:
-        processors.append(RepetitionPenalty(c.repetition_penalty, rows, vocab, start, device))
-    if c.no_repeat_ngram_size:
-        processors.append(NoRepeatNgram(c.no_repeat_ngram_size, rows, start))
-    if source is not None and c.encoder_no_repeat_ngram_size:
-        size = c.encoder_no_repeat_ngram_size
-        processors.append(EncoderNoRepeatNgram(size, source, beams, start))
-    if c.bad_words_ids:
-        processors.append(BadWords(c.bad_words_ids, rows, start, eos, vocab))
-    if c.shortest > 0:
-        processors.append(MinLength(c.shortest, eos))
-    if c.forced_bos_token_id is not None:
-        processors.append(Forced(1, [c.forced_bos_token_id]))
-    if c.forced_eos_token_id is not None:
-        processors.append(Forced(c.longest - 1, as_ids(c.forced_eos_token_id)))
-    if c.suppress_tokens:
-        processors.append(SuppressTokens(c.suppress_tokens, vocab))
-    if c.do_sample:
-        processors += _warpers(c, at_least=1 if c.num_beams == 1 else len(eos) + 1)
-    return processors
-
-
-def _warpers(c: GenerationConfig, at_least: int) -> list[Processor]:
-    """Return the processors that reshape probabilities before sampling.
-
-    ``at_least`` tokens stay: with beams one token besides each EOS.
+    Raises ValueError for tokens outside the vocabulary.
     """
-    warpers: list[Processor] = []
-    if c.temperature != 1.0:
-        warpers.append(Temperature(c.temperature))
-    if c.top_k:
-        warpers.append(TopK(max(c.top_k, at_least)))
-    if c.top_p < 1.0:
-        warpers.append(TopP(c.top_p, at_least))
-    return warpers
+
+    def __init__(
+        self,
+        biases: Sequence[tuple[Sequence[int], float]],
+        rows: int,
+        start: int,
+        vocab: int,
+        device: torch.device,
+    ):
+        # Of two biases for one sequence the later one counts.
+        given = {tuple(sequence): bias for sequence, bias in biases}
+        unknown = sorted({t for sequence in given for t in sequence if not 0 <= t < vocab})
+        if unknown:
+            raise ValueError(f"sequence_bias has ids that the vocabulary lacks: {unknown}.")
+        self.always = torch.zeros(vocab, device=device)
+        self.groups: dict[int, list[tuple[tuple[int, ...], float]]] = {}
+        for sequence, bias in given.items():
+            if len(sequence) == 1:
+                self.always[sequence[0]] = bias
+            else:
+                self.groups.setdefault(len(sequence) - 1, []).append((sequence, bias))
+        self.recent = torch.full((rows, 1), start, device=device)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        bias = torch.zeros_like(scores) + self.always
+        for size, group in self.groups.items():
+            if size > self.recent.shape[1]:
+                continue
+            sequences = torch.tensor([s for s, _ in group], device=scores.device)
+            amounts = torch.tensor([b for _, b in group], device=scores.device)
+            matches = (self.recent[:, None, -size:] == sequences[:, :-1]).all(-1)
+            added = torch.where(matches, amounts, 0.0).to(bias.dtype)
+            bias.index_add_(1, sequences[:, -1], added)
+        return scores + bias
+
+    def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
+        device, longest = self.recent.device, max(self.groups, default=1)
+        grown = torch.tensor(tokens, device=device)[:, None]
+        rows = self.recent[torch.tensor(parents, device=device)]
+        self.recent = torch.cat([rows, grown], 1)[:, -longest:]
+
+
+class ExponentialDecayLengthPenalty(Processor):
+    """Raise the score of EOS exponentially with each token after ``begin`` new ones.
+
+    Raises ValueError for a negative EOS.
+    """
+
+    def __init__(self, begin: int, factor: float, eos: Sequence[int]):
+        if any(token < 0 for token in eos):
+            raise ValueError(f"exponential_decay_length_penalty needs EOS ids of 0 or more: {eos}.")
+        self.begin, self.factor, self.eos = begin + 1, factor, list(eos)
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        if length <= self.begin or not self.eos:
+            return scores
+        ends = scores[:, self.eos]
+        raised = ends.abs() * (self.factor ** (length - self.begin) - 1)
+        penalties = torch.zeros_like(scores)
+        penalties[:, self.eos] = raised.masked_fill(~torch.isfinite(ends), 0.0)
+        return scores + penalties
+
+
+class RemoveInvalidValues(Processor):
+    """Replace NaN by 0 and infinite scores by the largest finite ones."""
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        limits = torch.finfo(scores.dtype)
+        return scores.nan_to_num(0.0, limits.max, limits.min)
+
+
+class Renormalize(Processor):
+    """Turn scores into log-probabilities again."""
+
+    def __call__(self, scores: Tensor, length: int) -> Tensor:
+        return scores.log_softmax(-1)

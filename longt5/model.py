@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import generation, weights
+from . import adapters, embeddings, generation, hooks, sharing, weights
 from .attention import (
     CrossAttention,
     DecoderSelfAttention,
     Embedding,
     LongAttention,
     RMSNorm,
-    safe_linear,
+    product,
 )
 from .blocks import MASKED
 from .cache import DecoderCache
@@ -36,6 +36,7 @@ from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
 from .masks import causal_bias, check_source_mask, padding_bias
 from .memory import reuse_freed_memory, synchronize
 from .outputs import DecoderStates, EncoderStates, Seq2SeqOutput
+from .sharing import HubOptions
 
 IGNORE_INDEX = -100  # labels of this value have no loss
 MATRIX_NAMES = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo", "lm_head")
@@ -75,8 +76,9 @@ class FeedForward(nn.Module):
 
     def step(self, x: Tensor) -> Tensor:
         """Compute :meth:`forward` for the few rows of a decode step, without dropout: x [R, D]."""
-        if self.wo.weight.dtype is torch.float16:
-            return safe_linear(self._hidden(x), self.wo.weight)
+        hooked = hooks.is_hooked(*self.children())
+        if self.wo.weight.dtype is torch.float16 or hooked:
+            return product(self._hidden(x), self.wo)
         if self.gated:
             gate, up = self.fused_in(x, self.wi_0.weight, self.wi_1.weight)
             hidden = self.activation(gate) * up
@@ -86,10 +88,11 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = F.dropout(self._hidden(x), self.dropout, self.training)
-        return safe_linear(hidden, self.wo.weight)
+        return product(hidden, self.wo)
 
     def _hidden(self, x: Tensor) -> Tensor:
-        if self.gated and self.kind == "gelu_new" and x.dtype is not torch.float16:
+        fused = self.gated and self.kind == "gelu_new" and x.dtype is not torch.float16
+        if fused and not hooks.is_hooked(self.wi_0, self.wi_1):
             return gated_gelu(x, self.wi_0.weight, self.wi_1.weight)
         if self.gated:
             return self.activation(self.wi_0(x)) * widen_float16(self.wi_1(x))
@@ -137,6 +140,15 @@ class LongT5Block(nn.Module):
     def __init__(self, *sublayers: Sublayer) -> None:
         super().__init__()
         self.layer = nn.ModuleList(sublayers)
+        # Options of torch.utils.checkpoint, None for no gradient checkpointing.
+        self.checkpointing: dict[str, Any] | None = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        if self.checkpointing is None or not (self.training and torch.is_grad_enabled()):
+            return super().__call__(*inputs)
+        from torch.utils.checkpoint import checkpoint
+
+        return checkpoint(super().__call__, *inputs, **self.checkpointing)
 
 
 class EncoderBlock(LongT5Block):
@@ -378,6 +390,12 @@ class LongT5PreTrainedModel(nn.Module):
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         local_files_only: bool = False,
+        *,
+        subfolder: str = "",
+        config: LongT5Config | None = None,
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
     ) -> Self:
         """Load a checkpoint in evaluation mode; see :func:`longt5.weights.load_pretrained`."""
         return weights.load_pretrained(
@@ -388,11 +406,83 @@ class LongT5PreTrainedModel(nn.Module):
             dtype,
             local_files_only,
             LongT5ForConditionalGeneration,
+            subfolder,
+            config,
+            HubOptions(cache_dir, token, force_download).given(),
         )
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json``, ``model.safetensors``, ``generation_config.json``."""
-        weights.save_pretrained(self, folder)
+    def save_pretrained(self, folder: str | Path, max_shard_size: int | str = "50GB") -> None:
+        """Write ``config.json``, ``model.safetensors`` (or shards of at most a size, and their
+        index), ``generation_config.json``."""
+        weights.save_pretrained(self, folder, max_shard_size)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str = "Upload a LongT5 model",
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        max_shard_size: int | str = "50GB",
+    ) -> str:
+        """Upload to a repository of the Hugging Face hub; return the commit."""
+        return sharing.push_to_hub(
+            self,
+            repo_id,
+            commit_message=commit_message,
+            private=private,
+            token=token,
+            revision=revision,
+            create_pr=create_pr,
+            max_shard_size=max_shard_size,
+        )
+
+    def merge_adapter(self, folder_or_hub_id: str | Path) -> None:
+        """Add a LoRA adapter of PEFT to the weights; see :func:`.adapters.merge_adapter`."""
+        adapters.merge_adapter(self, folder_or_hub_id)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return the embedding of encoder and decoder."""
+        return self.shared
+
+    def resize_token_embeddings(
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        mean_resizing: bool = True,
+    ) -> nn.Embedding:
+        """Change the number of ids, and return the embedding; None keeps the number.
+
+        New rows are the mean of the old ones (transformers draws them close around it), or, with
+        ``mean_resizing=False``, initialized as in a new model.
+        """
+        size = self.config.vocab_size if new_num_tokens is None else new_num_tokens
+        if pad_to_multiple_of:
+            size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
+        if size != self.config.vocab_size:
+            embeddings.resize_token_embeddings(self, size, mean_resizing)
+        return self.shared
+
+    def gradient_checkpointing_enable(
+        self, gradient_checkpointing_kwargs: dict[str, Any] | None = None
+    ) -> None:
+        """Compute layers again in the backward pass, instead of storing what is inside them."""
+        options = {"use_reentrant": False, **(gradient_checkpointing_kwargs or {})}
+        for module in self.modules():
+            if isinstance(module, LongT5Block):
+                module.checkpointing = options
+
+    def gradient_checkpointing_disable(self) -> None:
+        for module in self.modules():
+            if isinstance(module, LongT5Block):
+                module.checkpointing = None
+
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        blocks = (m for m in self.modules() if isinstance(m, LongT5Block))
+        return any(block.checkpointing is not None for block in blocks)
 
     def _encode(
         self,
@@ -412,6 +502,7 @@ class LongT5PreTrainedModel(nn.Module):
         if attention_mask is None:
             attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
         check_source_mask(attention_mask, x.shape[:2])
+        hooks.refuse_unreachable(self, (Sublayer,), ("encoder",))
         churns = x.device.type == "cpu" and not torch.is_grad_enabled()
         with reuse_freed_memory() if churns else nullcontext():
             encoded = self.encoder(x, attention_mask, **options)
@@ -466,12 +557,15 @@ class LongT5Model(LongT5PreTrainedModel):
         encoder_outputs: EncoderStates | None = None,
         *,
         inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> Seq2SeqOutput:
         """Compute decoder states [B, T, D] of a source [B, S] and a target [B, T]."""
-        if decoder_input_ids is None:
-            raise ValueError("decoder_input_ids are needed (the target shifted right).")
+        if (decoder_input_ids is None) == (decoder_inputs_embeds is None):
+            raise ValueError(
+                "Give either decoder_input_ids (the target shifted right) or decoder_inputs_embeds."
+            )
         if encoder_outputs is not None:
             encoded = encoder_outputs.masked(attention_mask)
         else:
@@ -483,7 +577,15 @@ class LongT5Model(LongT5PreTrainedModel):
                 want_weights=output_attentions,
             )
         self._check_ids(decoder_input_ids, "decoder_input_ids")
-        decoded = self.decoder(self.shared(decoder_input_ids), decoder_attention_mask, encoded)
+        target = decoder_inputs_embeds
+        if target is None:
+            target = self.shared(decoder_input_ids)
+        elif target.ndim != 3:
+            raise ValueError(
+                f"decoder_inputs_embeds is {tuple(target.shape)}; it must be [B, T, D]."
+            )
+        hooks.refuse_unreachable(self, (Sublayer,), ("decoder",))
+        decoded = self.decoder(target, decoder_attention_mask, encoded)
         return Seq2SeqOutput(
             last_hidden_state=decoded.last_hidden_state,
             encoder_last_hidden_state=encoded.last_hidden_state,
@@ -519,6 +621,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         encoder_outputs: EncoderStates | None = None,
         *,
         inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
         output_attentions: bool = False,
@@ -526,7 +629,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         """Compute ``logits`` [B, T, V] and, with ``labels`` [B, T] (-100 ignored), ``loss``."""
         if labels is not None:
             self._check_ids(labels.masked_fill(labels == IGNORE_INDEX, 0), "labels")
-            if decoder_input_ids is None:
+            if decoder_input_ids is None and decoder_inputs_embeds is None:
                 decoder_input_ids = self.shift_right(labels)
         output = super().forward(
             input_ids,
@@ -535,6 +638,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
             decoder_attention_mask,
             encoder_outputs,
             inputs_embeds=inputs_embeds,
+            decoder_inputs_embeds=decoder_inputs_embeds,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
         )
@@ -561,11 +665,14 @@ class LongT5ForConditionalGeneration(LongT5Model):
     @torch.no_grad()
     def encode(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         *,
+        inputs_embeds: Tensor | None = None,
         on_progress: Progress | None = None,
         stop_event: threading.Event | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> EncoderStates:
         """Encode ids [B, S] once -> states that can be decoded any number of times.
 
@@ -580,9 +687,14 @@ class LongT5ForConditionalGeneration(LongT5Model):
             if stop_event is not None and stop_event.is_set():
                 raise Stopped("Stopped while reading the source.")
 
-        mask = None if attention_mask is None else attention_mask.to(self.device)
         self._check_ids(input_ids, "input_ids")
-        return self._encode(input_ids.to(self.device), mask, on_layer=on_layer)
+        given = input_ids, attention_mask, inputs_embeds
+        return self._encode(
+            *(None if x is None else x.to(self.device) for x in given),
+            on_layer=on_layer,
+            want_states=output_hidden_states,
+            want_weights=output_attentions,
+        )
 
     @torch.no_grad()
     def init_cache(
@@ -600,13 +712,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
         TypeError where an adapter wraps a matrix.
         """
         _refuse_adapters(self)
+        hooks.refuse_unreachable(self, PASSED_OVER_BY_STEPS, ("decoder", ""))
+        hooked = hooks.any_hooked(self.decoder) or hooks.is_hooked(self.shared, self.lm_head)
         c = self.config
         rows = encoded.last_hidden_state.shape[0] * num_beams
         states = encoded.last_hidden_state
 
         if recorded is None:
             fits = max_length <= graph.MAX_RECORDED_LENGTH and graph.can_record(self.device)
-            recorded = fits and self._is_verified("graph")
+            recorded = fits and not hooked and self._is_verified("graph")
 
         def store() -> list[Tensor]:
             # A recorded step reads every position, and NaN times a weight of 0 is NaN.
@@ -626,7 +740,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         )
         if recorded:
             cache.recorded_step = graph.RecordedStep(rows, self.device)
-        elif joined is not False:
+        elif joined is not False and not hooked:
             cache.joined_step = self._joined_step(cache, checked=joined is None)
         return cache
 
@@ -666,6 +780,8 @@ class LongT5ForConditionalGeneration(LongT5Model):
             return self._step_logits(states)
 
     def _step_logits(self, states: Tensor) -> Tensor:
+        if hooks.is_hooked(self.lm_head):
+            return self._logits(states).float()
         return self.fused_head(self._scaled(states), self.lm_head.weight)[0].float()
 
     def _record(self, cache: DecoderCache) -> None:
@@ -705,3 +821,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
     ) -> Iterator[Draft]:
         """See :func:`longt5.generation.stream`."""
         return generation.stream(self, input_ids, attention_mask, **options)
+
+
+# Modules whose forward is not called in a decode step, which has one position.
+PASSED_OVER_BY_STEPS = (
+    Sublayer,
+    LongT5Block,
+    Decoder,
+    DecoderSelfAttention,
+    CrossAttention,
+    FeedForward,
+    LongT5ForConditionalGeneration,
+)

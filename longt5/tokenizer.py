@@ -16,6 +16,7 @@ from .checkpoint import abbreviated, locate, read_object
 from .vocabularies import (
     BYTE_EXTRA_IDS,
     EXTRA_ID,
+    SPACE,
     ByteVocabulary,
     FastPieces,
     Offset,
@@ -185,6 +186,16 @@ class Tokenizer:
     def byte(self, token: int) -> int | None:
         """Return the byte of a byte-fallback piece such as ``<0xE2>``, None for other pieces."""
         return self._vocabulary.byte(token)
+
+    def token_text(self, token: int) -> bytes:
+        """Return what a token adds to a text in UTF-8: a space before a word, a special name."""
+        byte = self.byte(token)
+        if byte is not None:
+            return bytes([byte])
+        name = self.special.get(token)
+        return (
+            self._vocabulary.piece(token).replace(SPACE, " ") if name is None else name
+        ).encode()
 
 
 def _load_vocabulary(

@@ -40,6 +40,7 @@ class Vocabulary(Protocol):
     def ids(self, text: str, split: bool) -> list[int]: ...
     def decode(self, ids: Sequence[int]) -> str: ...
     def byte(self, token: int) -> int | None: ...
+    def piece(self, token: int) -> str: ...
 
 
 def spans(text: str, special: Mapping[int, str]) -> Iterator[Span]:
@@ -100,8 +101,11 @@ class SentencePieces:
         return [t for t in names if self.id_of(t) not in (None, vocabulary[t])]
 
     def byte(self, token: int) -> int | None:
-        found = BYTE_PIECE.fullmatch(self._model.id_to_piece(token) if token < self.size() else "")
+        found = BYTE_PIECE.fullmatch(self.piece(token))
         return int(found[1], 16) if found else None
+
+    def piece(self, token: int) -> str:
+        return self._model.id_to_piece(token) if 0 <= token < self.size() else ""
 
     def ids(self, text: str, split: bool) -> list[int]:
         if split:
@@ -200,8 +204,11 @@ class FastPieces:
         return Fast.from_str(json.dumps(file))
 
     def byte(self, token: int) -> int | None:
-        found = BYTE_PIECE.fullmatch(self._model.id_to_token(token) or "")
+        found = BYTE_PIECE.fullmatch(self.piece(token))
         return int(found[1], 16) if found else None
+
+    def piece(self, token: int) -> str:
+        return self._model.id_to_token(token) or ""
 
     def _encoded(self, text: str, split: bool) -> Any:
         self._model.encode_special_tokens = split
@@ -244,6 +251,9 @@ class ByteVocabulary:
     def byte(self, token: int) -> int | None:
         value = token - BYTE_OFFSET
         return value if 0 <= value < BYTES else None
+
+    def piece(self, token: int) -> str:
+        return ""
 
     def ids(self, text: str, split: bool) -> list[int]:
         return self.encode(text, split)[0]

@@ -205,17 +205,21 @@ def load_pretrained(
     dtype: str | torch.dtype,
     local_files_only: bool,
     model_class: ModelClass,
+    subfolder: str = "",
+    config: LongT5Config | None = None,
+    hub: Mapping[str, Any] | None = None,
 ) -> Any:
     """Load a model of class ``cls`` from a Hugging Face folder or hub id, in evaluation mode.
 
     ``device`` "auto" falls back to the CPU if the GPU is too small; ``model_class`` builds the
-    tiny model that is tried on it (see :func:`.device.choose_device`). Raises FileNotFoundError
+    tiny model that is tried on it (see :func:`.device.choose_device`). ``config`` replaces the
+    folder's own; ``hub``: see :func:`.checkpoint.locate`. Raises FileNotFoundError
     (no such checkpoint) or ValueError (it does not fit).
     """
     where = choose_device(device, model_class)
     kind = choose_dtype(dtype, where)
-    folder = locate(folder_or_hub_id, revision, local_files_only)
-    config = LongT5Config.from_pretrained(folder)
+    folder = locate(folder_or_hub_id, revision, local_files_only, hub=hub) / subfolder
+    config = LongT5Config.from_pretrained(folder) if config is None else config
     tensors = read_tensors(folder)
     config.check_shapes(_tensor_shapes(tensors), folder)
     with torch.device("meta"):
@@ -238,16 +242,16 @@ def load_pretrained(
     del model
     release_memory()
     notify(f"The device {where} has no room for the model; the processor is used instead.")
-    return load_pretrained(cls, folder, None, "cpu", dtype, True, model_class)
+    return load_pretrained(cls, folder, None, "cpu", dtype, True, model_class, "", config)
 
 
-def save_pretrained(model: LongT5PreTrainedModel, folder: str | Path) -> None:
+def save_pretrained(
+    model: LongT5PreTrainedModel, folder: str | Path, max_shard_size: int | str = "50GB"
+) -> None:
     """Write the Hugging Face layout, which loads in transformers 4 and 5 and here.
 
     Each file replaces an existing one only when it is complete.
     """
-    from safetensors.torch import save_file
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.named_parameters()}
@@ -257,9 +261,31 @@ def save_pretrained(model: LongT5PreTrainedModel, folder: str | Path) -> None:
         head: nn.Linear = model.lm_head  # type: ignore[assignment]
         tensors["lm_head.weight"] = head.weight.detach().cpu().clone()
     config["torch_dtype"] = str(model.dtype).removeprefix("torch.")
-    with replacing(folder / SAFE_WEIGHTS_NAME) as part:
-        save_file(tensors, part, metadata={"format": "pt"})
+    _save_tensors(tensors, folder, max_shard_size)
     write_json(folder / "config.json", config)
     if model.has_head:
         options = to_file_dict(model.config, model.generation_config)
         write_json(folder / "generation_config.json", options)
+
+
+def _save_tensors(tensors: dict[str, Tensor], folder: Path, max_shard_size: int | str) -> None:
+    """Write one file, or shards of at most a size ("5GB") and their index.
+
+    Files of an earlier save in the other form are deleted, so that they are not read instead.
+    """
+    from huggingface_hub import split_torch_state_dict_into_shards
+    from safetensors.torch import save_file
+
+    split = split_torch_state_dict_into_shards(tensors, max_shard_size=max_shard_size)
+    for file, names in split.filename_to_tensors.items():
+        with replacing(folder / file) as part:
+            save_file({name: tensors[name] for name in names}, part, metadata={"format": "pt"})
+    if split.is_sharded:
+        index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+        write_json(folder / SAFE_WEIGHTS_INDEX_NAME, index)
+        (folder / SAFE_WEIGHTS_NAME).unlink(missing_ok=True)
+    else:
+        (folder / SAFE_WEIGHTS_INDEX_NAME).unlink(missing_ok=True)
+    for old in folder.glob("model-*-of-*.safetensors"):
+        if old.name not in split.filename_to_tensors:
+            old.unlink()

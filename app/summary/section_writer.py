@@ -63,6 +63,7 @@ class SectionWriter:
         tokens: list[int] = []
         for draft in self._model.stream(
             encoded=encoded,
+            tokenizer=self._tokenizer,
             stop_event=stop_event,
             num_beams=options.num_beams,
             num_return_sequences=1,

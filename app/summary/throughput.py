@@ -149,7 +149,11 @@ def calibrate(
         encoded = model.encode(ids)
         read = clock()
         drafts = model.stream(
-            encoded=encoded, num_beams=num_beams, min_new_tokens=steps, max_new_tokens=steps
+            encoded=encoded,
+            num_beams=num_beams,
+            min_new_tokens=steps,
+            max_new_tokens=steps,
+            stop_strings=(),
         )
         next(drafts)  # the first step includes work that is done once per section
         first = clock()

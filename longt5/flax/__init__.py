@@ -12,7 +12,7 @@ if find_spec("jax") is None:
     raise ImportError('longt5.flax needs JAX: pip install ".[jax]"')
 
 from .cache import DecoderCache
-from .functional import DecoderOutput, EncoderStates, Seq2SeqOutput
+from .functional import DecoderOutput, EncoderStates, Seq2SeqOutput, shift_tokens_right
 from .model import FlaxLongT5ForConditionalGeneration, FlaxLongT5Model
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "FlaxLongT5ForConditionalGeneration",
     "FlaxLongT5Model",
     "Seq2SeqOutput",
+    "shift_tokens_right",
 ]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from ..config import LongT5Config
 from . import attention
@@ -184,3 +185,15 @@ def logits(params: Params, config: LongT5Config, states: Array) -> Array:
     return jnp.matmul(
         states.astype(kernel.dtype), kernel, precision=PRECISE, preferred_element_type=jnp.float32
     )
+
+
+def shift_tokens_right(
+    input_ids: ArrayLike, pad_token_id: int, decoder_start_token_id: int
+) -> Array:
+    """Return decoder input for labels [B, T]: the start token, then all but the last label.
+
+    Labels of -100 become padding.
+    """
+    ids = jnp.asarray(input_ids)
+    shifted = jnp.roll(ids, 1, axis=-1).at[..., 0].set(decoder_start_token_id)
+    return jnp.where(shifted == -100, pad_token_id, shifted)

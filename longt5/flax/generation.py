@@ -28,6 +28,22 @@ if TYPE_CHECKING:
     from .model import FlaxLongT5ForConditionalGeneration
 
 
+# Options of the PyTorch classes that JAX's search does not have.
+TORCH_OPTIONS = (
+    "top_h",
+    "min_p",
+    "typical_p",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "renormalize_logits",
+    "remove_invalid_values",
+    "begin_suppress_tokens",
+    "sequence_bias",
+    "exponential_decay_length_penalty",
+    "stop_strings",
+)
+
+
 class GenerationOutput(NamedTuple):
     """``sequences`` [B * num_return_sequences, L] with start token, EOS and fill;
     ``sequences_scores`` [B * num_return_sequences], None for greedy search."""
@@ -46,12 +62,16 @@ def generate(
 ) -> GenerationOutput:
     """Decode ids [B, S], or ``encoder_outputs`` (by default with their own mask), to the end.
 
-    Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` has no effect).
+    Options are those of :class:`longt5.GenerationConfig` (``alignment_heads`` has no effect), but
+    for TORCH_OPTIONS.
     A ``seed`` (0 by default) gives JAX's random numbers, not torch's.
     Compiled once per shape and set of options. Raises ValueError for unknown options and ids.
     """
     config = model.generation_config.merged(**options)
     check_options(model.config, config)
+    missing = [name for name in TORCH_OPTIONS if name in config.to_dict()]
+    if missing:
+        raise ValueError(f"Options that the JAX classes do not have: {', '.join(missing)}.")
     if (input_ids is None) == (encoder_outputs is None):
         raise ValueError("Give either input_ids or encoder_outputs.")
     params = model.params if params is None else params

@@ -141,14 +141,14 @@ def test_every_setting_of_transformers_is_applied_named_or_inert() -> None:
 
 
 def test_settings_of_the_task_replace_general_ones(tmp_path: Path) -> None:
-    task = {"max_length": 200, "no_repeat_ngram_size": 2, "length_penalty": 2.0, "min_p": 0.1,
+    task = {"max_length": 200, "no_repeat_ngram_size": 2, "length_penalty": 2.0, "max_time": 0.1,
             "prefix": "summarize: ", "num_beams": None}  # fmt: skip
     tasks = {"summarization": task, "translation_en_to_de": {"max_length": 300}}
     values = {"length_penalty": 0.8, "max_length": 512, "task_specific_params": tasks}
     (tmp_path / "config.json").write_text(json.dumps(values))
     config, left_out = own_settings(tmp_path, GenerationConfig.from_pretrained(tmp_path))
     assert (config.length_penalty, config.no_repeat_ngram_size) == (2.0, 2)
-    assert longest_text(config) == 199 and left_out == ("min_p",)
+    assert longest_text(config) == 199 and left_out == ("max_time",)
     for damaged in ([], "x", {"summarization": 3}, None):
         (tmp_path / "config.json").write_text(json.dumps({"task_specific_params": damaged}))
         assert own_settings(tmp_path, GenerationConfig()) == (GenerationConfig(), ())

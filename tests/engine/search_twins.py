@@ -52,7 +52,7 @@ class SlowBeams:
         o = self.options
         grown = [(score, (*self.live[parent][1], token)) for score, parent, token in candidates]
         length = len(grown[0][1])
-        ends = [h[1][-1] in o.eos or length + 1 >= o.max_length for h in grown]
+        ends = [self._is_end(h[1]) for h in grown]
         if self.improvable and not self.closed:
             new = [
                 (normalised(score, length, o.length_penalty), tokens)
@@ -66,6 +66,11 @@ class SlowBeams:
         ]
         self.live = self._best(running)
         self._look_ahead(length)
+
+    def _is_end(self, tokens: Tokens) -> bool:
+        o = self.options
+        stops = o.ends is not None and o.ends([o.start, *tokens])
+        return stops or tokens[-1] in o.eos or len(tokens) + 1 >= o.max_length
 
     def _best(self, hypotheses: list[tuple[float, Tokens]]) -> list[tuple[float, Tokens]]:
         ranked = sorted(hypotheses, key=lambda h: -h[0])
@@ -105,7 +110,7 @@ class SlowBeams:
         return self.committed
 
     def _can_win(self, score: float, length: int, best: tuple[float, Tokens] | None) -> bool:
-        if best is None:
+        if best is None or self.options.may_rise:
             return score != -float("inf")
         o = self.options
         kindest = o.max_length - 1 if o.length_penalty > 0 else length + 1

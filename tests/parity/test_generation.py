@@ -12,7 +12,7 @@ import torch
 from longt5 import GenerationConfig, beam_search, generation
 from longt5.beam_search import SearchOptions
 from tests.engine.search_twins import best_of_all, toy, toy_search
-from tests.parity.generation_cases import judge, models, random_case
+from tests.parity.generation_cases import Case, judge, models, random_case
 from tests.parity.reference import padded_batch, pair
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -99,13 +99,13 @@ def test_generation_config_files_are_read_and_written(tmp_path: Path) -> None:
         "num_beams": 3,
         "max_new_tokens": 7,
         "bad_words_ids": [[4, 5]],
-        "typical_p": 0.9,
+        "penalty_alpha": 0.9,
         "num_beam_groups": 1,
         "diversity_penalty": 0.0,
         "sequence_bias": None,
     }
     (tmp_path / "generation_config.json").write_text(json.dumps(options))
-    with pytest.warns(UserWarning, match="sets typical_p, which"):
+    with pytest.warns(UserWarning, match="sets penalty_alpha, which"):
         config = GenerationConfig.from_pretrained(tmp_path)
     assert (config.num_beams, config.bad_words_ids) == (3, ((4, 5),))
     assert config.to_dict() == {"num_beams": 3, "max_new_tokens": 7, "bad_words_ids": ((4, 5),)}
@@ -199,7 +199,11 @@ def test_joined_sources_decode_as_if_alone(beams: int) -> None:
 def test_ties_below_the_first_rank_as_in_transformers() -> None:
     """The forced first token is an EOS here: what goes on carries the search's -1e9, beside which
     float32 holds no differences, so that all of it ties for the second place."""
-    verdict = judge(random_case(1374))
+    options = {"num_beams": 8, "max_length": 25, "min_length": 9, "length_penalty": 0.6,
+               "early_stopping": "never", "num_return_sequences": 2, "no_repeat_ngram_size": 1,
+               "encoder_no_repeat_ngram_size": 2, "forced_bos_token_id": 9,
+               "eos_token_id": [1, 5, 7, 9]}  # fmt: skip
+    verdict = judge(Case(1374, (1, 16, "transient-global"), [4], "right", options))
     assert not verdict.faults and not verdict.tie
 
 

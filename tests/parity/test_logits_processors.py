@@ -9,8 +9,9 @@ import pytest
 import torch
 from transformers.generation import logits_process as theirs
 
-from longt5 import GenerationConfig
+from longt5 import GenerationConfig, sampling
 from longt5 import logits_processors as ours
+from longt5.processor_list import build_processors
 
 VOCAB, BEAMS, START, STEPS = 12, 3, 0, 14
 EOS = [1, 5]
@@ -18,6 +19,7 @@ SOURCE = torch.tensor(
     [[3, 4, 5, 3, 4, 6, 3, 4, 1, 0, 0, 0], [7, 7, 7, 8, 9, 7, 7, 10, 11, 2, 6, 1]]
 )
 WORDS = [[3], [4, 5], [6, 7, 8], [1], [2, 2]]
+BIASES = {(3,): 2.0, (4, 5): -1.0, (6, 7, 5): 3.0, (8, 5): 0.25, (2, 2): -float("inf")}
 CPU = torch.device("cpu")
 ROWS = SOURCE.shape[0] * BEAMS
 
@@ -65,20 +67,61 @@ PAIRS = {
         ours.SuppressTokens([3, 9], VOCAB),
         theirs.SuppressTokensLogitsProcessor(torch.tensor([3, 9])),
     ),
-    "temperature": lambda: (ours.Temperature(0.7), theirs.TemperatureLogitsWarper(0.7)),
-    "top k": lambda: (ours.TopK(4), theirs.TopKLogitsWarper(4)),
-    "top k of all": lambda: (ours.TopK(50), theirs.TopKLogitsWarper(50)),
-    "top p": lambda: (ours.TopP(0.6, 1), theirs.TopPLogitsWarper(0.6)),
+    "suppress at the begin": lambda: (
+        ours.BeginSuppressTokens([3, 9], 2, VOCAB),
+        theirs.SuppressTokensAtBeginLogitsProcessor([3, 9], 2),
+    ),
+    "sequence bias": lambda: (
+        ours.SequenceBias(tuple(BIASES.items()), ROWS, START, VOCAB, CPU),
+        theirs.SequenceBiasLogitsProcessor(BIASES),
+    ),
+    "bias of single tokens": lambda: (
+        ours.SequenceBias([((4,), -1.5)], ROWS, START, VOCAB, CPU),
+        theirs.SequenceBiasLogitsProcessor({(4,): -1.5}),
+    ),
+    "exponential decay": lambda: (
+        ours.ExponentialDecayLengthPenalty(4, 1.3, EOS),
+        theirs.ExponentialDecayLengthPenalty((4, 1.3), EOS, 1),
+    ),
+    "invalid values": lambda: (
+        ours.RemoveInvalidValues(),
+        theirs.InfNanRemoveLogitsProcessor(),
+    ),
+    "renormalize": lambda: (ours.Renormalize(), theirs.LogitNormalization()),
+    **{
+        f"top h {share}": lambda share=share: (
+            sampling.TopH(share),
+            theirs.TopHLogitsWarper(share),
+        )
+        for share in (0.3, 0.9, 1.0)
+    },
+    **{
+        f"{name}, {least} kept": lambda mine=mine, reference=reference, least=least, x=x: (
+            mine(x, least),
+            reference(x, min_tokens_to_keep=least),
+        )
+        for name, mine, reference, x in (
+            ("min p", sampling.MinP, theirs.MinPLogitsWarper, 0.4),
+            ("typical", sampling.Typical, theirs.TypicalLogitsWarper, 0.5),
+            ("epsilon", sampling.EpsilonCutoff, theirs.EpsilonLogitsWarper, 0.1),
+            ("eta", sampling.EtaCutoff, theirs.EtaLogitsWarper, 0.2),
+        )
+        for least in (1, 3)
+    },
+    "temperature": lambda: (sampling.Temperature(0.7), theirs.TemperatureLogitsWarper(0.7)),
+    "top k": lambda: (sampling.TopK(4), theirs.TopKLogitsWarper(4)),
+    "top k of all": lambda: (sampling.TopK(50), theirs.TopKLogitsWarper(50)),
+    "top p": lambda: (sampling.TopP(0.6, 1), theirs.TopPLogitsWarper(0.6)),
     "top p, three kept": lambda: (
-        ours.TopP(0.1, 3),
+        sampling.TopP(0.1, 3),
         theirs.TopPLogitsWarper(0.1, min_tokens_to_keep=3),
     ),
 }
 
 
-@pytest.mark.parametrize("as_log_probs", [True, False], ids=["log-probs", "logits"])
+@pytest.mark.parametrize("kind", ["log-probs", "logits", "forbidden"])
 @pytest.mark.parametrize("name", PAIRS)
-def test_scores_equal_transformers(name: str, as_log_probs: bool) -> None:
+def test_scores_equal_transformers(name: str, kind: str) -> None:
     for seed in range(4):
         r = random.Random(seed)
         generator = torch.Generator().manual_seed(seed)
@@ -86,11 +129,14 @@ def test_scores_equal_transformers(name: str, as_log_probs: bool) -> None:
         rows = [[START] for _ in range(ROWS)]
         for length in range(1, STEPS):
             scores = torch.randn(ROWS, VOCAB, generator=generator) * 2
-            scores = scores.log_softmax(-1) if as_log_probs else scores
+            scores = scores if kind == "logits" else scores.log_softmax(-1)
+            if kind == "forbidden":  # by an earlier rule
+                scores[torch.rand(ROWS, VOCAB, generator=generator) < 0.4] = ours.FORBIDDEN_SCORE
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 expected = reference(torch.tensor(rows), scores.clone())
-            assert torch.equal(mine(scores.clone(), length), expected), (seed, length, rows)
+            got = mine(scores.clone(), length)
+            assert torch.equal(got.nan_to_num(7.0), expected.nan_to_num(7.0)), (seed, length, rows)
             parents = [r.randrange(BEAMS) + row // BEAMS * BEAMS for row in range(ROWS)]
             tokens = [r.randrange(2, 9) for _ in range(ROWS)]
             rows = [[*rows[p], t] for p, t in zip(parents, tokens, strict=True)]
@@ -137,9 +183,21 @@ def test_processors_have_transformers_order() -> None:
         forced_bos_token_id=4,
         forced_eos_token_id=1,
         suppress_tokens=(5,),
+        begin_suppress_tokens=(6,),
+        sequence_bias=(((3, 4), 1.0),),
+        exponential_decay_length_penalty=(3, 1.1),
+        remove_invalid_values=True,
+        renormalize_logits=True,
+        top_h=0.5,
+        min_p=0.1,
+        typical_p=0.9,
+        epsilon_cutoff=0.1,
+        eta_cutoff=0.1,
     )
-    built = ours.build_processors(config, SOURCE, 2, VOCAB, START, [1], CPU)
+    own = ours.Processor()
+    built = build_processors(config, SOURCE, 2, VOCAB, START, [1], CPU, [own])
     assert [type(p).__name__ for p in built] == [
+        "SequenceBias",
         "EncoderRepetitionPenalty",
         "RepetitionPenalty",
         "NoRepeatNgram",
@@ -148,12 +206,22 @@ def test_processors_have_transformers_order() -> None:
         "MinLength",
         "Forced",
         "Forced",
+        "RemoveInvalidValues",
+        "ExponentialDecayLengthPenalty",
         "SuppressTokens",
+        "BeginSuppressTokens",
+        "Processor",
         "Temperature",
+        "TopH",
         "TopK",
         "TopP",
+        "MinP",
+        "Typical",
+        "EpsilonCutoff",
+        "EtaCutoff",
+        "Renormalize",
     ]
 
 
 def test_default_options_make_no_processors() -> None:
-    assert ours.build_processors(GenerationConfig(), SOURCE, 2, VOCAB, START, [1], CPU) == []
+    assert build_processors(GenerationConfig(), SOURCE, 2, VOCAB, START, [1], CPU) == []
