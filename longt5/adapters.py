@@ -17,7 +17,7 @@ from .checkpoint import abbreviated, damaged, locate, read_object
 if TYPE_CHECKING:
     from .model import LongT5PreTrainedModel
 
-CONFIG_NAME, WEIGHTS_NAME = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 LORA_KEY = re.compile(r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 # Settings that change what a file means, each with the only value that is merged here.
@@ -37,14 +37,14 @@ def merge_adapter(model: LongT5PreTrainedModel, folder_or_hub_id: str | Path) ->
     not fit; the model is unchanged then.
     """
     folder = locate(folder_or_hub_id, None, False)
-    for name in (CONFIG_NAME, WEIGHTS_NAME):
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"There is no {name} in {folder}.")
-    settings = read_object(folder / CONFIG_NAME)
+    settings = read_object(folder / ADAPTER_CONFIG)
     for name, value in REQUIRED.items():
         if settings.get(name, value) not in (value, [] if value is None else value):
             raise ValueError(
-                f"{name} is {settings[name]!r} in {folder / CONFIG_NAME}: only {value!r} can be "
+                f"{name} is {settings[name]!r} in {folder / ADAPTER_CONFIG}: only {value!r} can be "
                 "merged; merge the adapter with PEFT (merge_and_unload) and save the model."
             )
     changes = _changes(model, _pairs(folder), settings)
@@ -59,9 +59,9 @@ def _pairs(folder: Path) -> dict[str, dict[str, Tensor]]:
     from safetensors.torch import load_file
 
     try:
-        tensors = load_file(folder / WEIGHTS_NAME)
+        tensors = load_file(folder / ADAPTER_WEIGHTS)
     except SafetensorError as error:
-        raise damaged(folder / WEIGHTS_NAME, error) from error
+        raise damaged(folder / ADAPTER_WEIGHTS, error) from error
     pairs: dict[str, dict[str, Tensor]] = {}
     unknown = []
     for key, tensor in tensors.items():

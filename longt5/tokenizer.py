@@ -20,8 +20,8 @@ from .vocabularies import (
     ByteVocabulary,
     FastPieces,
     Offset,
+    Pieces,
     SentencePieces,
-    Vocabulary,
 )
 
 DEFAULT_WORDS = {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"}
@@ -62,7 +62,7 @@ class Tokenizer:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: Pieces,
         settings: dict[str, Any],
         special_ids: dict[str, int],
         split_special_tokens: bool = False,
@@ -200,7 +200,7 @@ class Tokenizer:
 
 def _load_vocabulary(
     folder: Path, settings: dict[str, Any], extra_ids: int
-) -> tuple[Vocabulary, Vocabulary | None]:
+) -> tuple[Pieces, Pieces | None]:
     """Return the vocabulary of a folder, and the one beside it that is not used.
 
     A fine-tune may have added tokens, or learnt a vocabulary of its own, and still contain the
@@ -259,10 +259,10 @@ def _stripping(settings: dict[str, Any]) -> set[int]:
 
 
 def _special_ids(
-    vocabulary: Vocabulary,
+    vocabulary: Pieces,
     settings: dict[str, Any],
     model: dict[str, Any],
-    beside: Vocabulary | None,
+    beside: Pieces | None,
 ) -> dict[str, int]:
     """Return the ids of pad, eos and unk.
 

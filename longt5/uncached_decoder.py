@@ -16,7 +16,7 @@ from .outputs import EncoderStates
 if TYPE_CHECKING:
     from .model import LongT5ForConditionalGeneration
 
-Layers = tuple[Tensor, ...]
+PerLayer = tuple[Tensor, ...]
 
 
 @dataclass
@@ -30,9 +30,9 @@ class UncachedDecoder:
     model: LongT5ForConditionalGeneration
     encoded: EncoderStates
     tokens: Tensor | None = None
-    attentions: list[Layers] = field(default_factory=list)
-    cross_attentions: list[Layers] = field(default_factory=list)
-    hidden_states: list[Layers] = field(default_factory=list)
+    attentions: list[PerLayer] = field(default_factory=list)
+    cross_attentions: list[PerLayer] = field(default_factory=list)
+    hidden_states: list[PerLayer] = field(default_factory=list)
 
     @classmethod
     def of(

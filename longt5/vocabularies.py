@@ -23,10 +23,10 @@ SPACE = "\u2581"  # begins a piece that begins a word
 HIDDEN = "\ufdd0"
 
 Offset = tuple[int, int]
-Span = tuple[int, int, "int | None"]  # characters [start, end), and the id of a special token
+Part = tuple[int, int, "int | None"]  # characters [start, end), and the id of a special token
 
 
-class Vocabulary(Protocol):
+class Pieces(Protocol):
     """What a tokenizer needs of its vocabulary. ``special``: names of special tokens by id;
     ``repeats_eos``: ``</s>`` is appended to a text that ends with it too."""
 
@@ -43,7 +43,7 @@ class Vocabulary(Protocol):
     def piece(self, token: int) -> str: ...
 
 
-def spans(text: str, special: Mapping[int, str]) -> Iterator[Span]:
+def spans(text: str, special: Mapping[int, str]) -> Iterator[Part]:
     """Cut a text at the words of special tokens, of which the longest counts.
 
     >>> list(spans("a<s>b", {7: "<s>"}))
@@ -261,7 +261,7 @@ class ByteVocabulary:
     def encode(self, text: str, split: bool) -> tuple[list[int], list[Offset]]:
         ids: list[int] = []
         offsets: list[Offset] = []
-        parts: list[Span] = [(0, len(text), None)] if split else list(spans(text, self.special))
+        parts: list[Part] = [(0, len(text), None)] if split else list(spans(text, self.special))
         for part, (start, end, token) in enumerate(parts):
             if token is not None:
                 ids.append(token)
