@@ -68,6 +68,7 @@ _MEASURES = (  # follow a number at a sentence's start: years, people, things, m
     "千百十兆多余几成米公里克吨升寸尺斤亩码维阶级段代步套份双副幅篇首句字词枚匹社国番歳円"
 )
 _NOTE = re.compile(rf"[*†‡§¶]+\s?\w|\d{{1,2}}(?:[A-Z][a-z]|(?![{_MEASURES}])[\u3400-\u9fff])")
+_NUMBERED_NOTE = re.compile(r"\d{1,2} ([A-Z][a-z]+)\b")
 _COMMAND = re.compile(r"\$[ (](?!\d)|--?[a-z]+ ")
 _DEFINITION = re.compile(
     r"(?:\d{1,2}(?:\.\d{1,2}){1,3}\.? )?[“\"][^”\"]{1,60}[”\"]"
@@ -168,6 +169,17 @@ def _is_too_short(sentence: str) -> bool:
     return count_words(_SPEAKER.sub("", sentence, count=1)) < MIN_SENTENCE_WORDS
 
 
+def _is_note(sentence: str) -> bool:
+    """Return whether a note begins: its sign, or its number before a capital.
+
+    "40 Sacks were saved" says something in German, where nouns have capitals; "40 The" does not.
+    """
+    if _NOTE.match(sentence):
+        return True
+    found = _NUMBERED_NOTE.match(sentence)
+    return found is not None and found[1].lower() in (STOPWORDS | {"see"})
+
+
 def _is_unfinished(sentence: str) -> bool:
     return not is_full_sentence(sentence)
 
@@ -252,7 +264,7 @@ KINDS = (
     ),
     Kind(
         "note",
-        _NOTE.match,
+        _is_note,
         "*Underlined names are used in towns.",
         "A footnote or a note below a table belongs to a place that is not quoted.",
     ),
@@ -399,7 +411,7 @@ def _is_usable_fragment(piece: str) -> bool:
 def _is_item(line: str) -> bool:
     """Return whether a line is an item of a list that makes a statement."""
     is_item = BULLET.match(line) is not None and count_words(line) > MIN_ITEM_WORDS
-    return is_item and not kind_of(line, KINDS)
+    return is_item and not _is_remainder_of_item(line) and not kind_of(line, KINDS)
 
 
 def _imprint_paragraphs(text: str) -> list[Span]:
