@@ -54,6 +54,10 @@ MAX_VISITOR_CHARACTERS = 20_000_000  # of the documents in the queue: the longes
 MAX_VISITOR_READINGS = 8  # files that wait to be read
 MAX_WAITING_READINGS = 64  # files of all visitors
 UNHEARD_S = 30.0  # a run of the API ends so long after its caller stopped listening
+MAX_LOADED_MODELS = 3  # fewer where the memory is short
+MAX_CHECKPOINT_BYTES = (
+    15_000_000_000  # of the hub: the largest LongT5 published, 3 billion in float32
+)
 KEPT_STATES_BYTES = 512 * 1024**2  # encoder states, for another length or beam width
 KEPT_READINGS = 20  # documents in memory for another run
 KEPT_COPIES = 200  # uploaded files on disk, to be read again

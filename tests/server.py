@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.documents.parent_watch import be_killed_with_parent
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -34,6 +36,8 @@ def running_page(*options: str, log: list[str] | None = None, **environment: str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
+        # A test that is killed leaves no server behind, where the system can see to that.
+        preexec_fn=be_killed_with_parent if sys.platform == "linux" else None,
     )
     assert process.stdout is not None
     try:

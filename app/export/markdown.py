@@ -56,4 +56,5 @@ class MarkdownWriter(TextWriter):
         rows = provenance_rows(summary.provenance)
         facts = "".join(f"\n- {label}: {escape_markdown(value)}" for label, value in rows)
         facts = f"\n{facts}\n" if facts else "\n"
-        return f"---\n\n{read}{provenance_line(summary)}{facts}"
+        # The name of the model may be that of any folder.
+        return f"---\n\n{read}{escape_markdown(provenance_line(summary))}{facts}"

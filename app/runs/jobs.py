@@ -364,11 +364,16 @@ class JobRunner:
             del job, steps  # else an idle runner would keep the last document in memory
 
     def _take_next(self, owner: str) -> tuple[Job, Iterator[Any]]:
-        """Remove and return a stopped job, else the first of another owner, else the first."""
-        entry = next(
-            (e for e in self._queue if e[0].stop_event.is_set()),
-            next((e for e in self._queue if e[0].owner != owner), self._queue[0]),
-        )
+        """Remove and return the next job: a stopped one, else one of another owner if there is.
+
+        Of an owner's jobs the one that has begun is first.
+        """
+        entries = list(self._queue)
+        next_owner = next((j.owner for j, _ in entries if j.owner != owner), entries[0][0].owner)
+        own = [entry for entry in entries if entry[0].owner == next_owner]
+        begun = [entry for entry in own if entry[0].state is JobState.RUNNING]
+        stopped = [entry for entry in entries if entry[0].stop_event.is_set()]
+        entry = (stopped or begun or own)[0]
         self._queue.remove(entry)
         return entry
 

@@ -1,25 +1,41 @@
-"""The one loaded model of a process."""
+"""The loaded models of a process."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator
 from pathlib import Path
 
-from ..settings import Settings
-from ..summary.memory_estimate import require_memory_for_weights
+from ..errors import Cancelled
+from ..events import Progress
+from ..settings import MAX_LOADED_MODELS, Settings
+from ..summary.memory_estimate import (
+    available_bytes,
+    require_memory_for_weights,
+    require_plain_headers,
+    weights_bytes,
+)
 from ..summary.models import resolve_model
 from ..summary.summarizer import Summarizer
+from .hub_download import fetch_checkpoint
+from .stop import StopSignal
+
+LOADING_POLL_S = 0.1  # between two looks at the stop signal
+# Of the size of the weights: they are read, converted and packed, and a run needs room too.
+LOADING_FACTOR = 3
 
 
 class ModelCache:
-    """Holds one model; loading another name, dtype or device evicts it."""
+    """Holds the models that were used last, as many as the memory allows."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._name = ""
-        self._chosen = (settings.dtype, settings.device)
-        self._summarizer: Summarizer | None = None
+        # By name, dtype and device as they were asked for; the last one was used last.
+        self._loaded: OrderedDict[tuple[str, str, str], Summarizer] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()
         self.has_lost_device = False
 
     def get(
@@ -28,45 +44,133 @@ class ModelCache:
         on_progress: Callable[[int, int], None] | None = None,
         dtype: str | None = None,
         device: str | None = None,
+        cancel: threading.Event | None = None,
     ) -> Summarizer:
-        """Return the model, loading it unless it is cached. Raises ModelNotFound, BadOption."""
-        cached = self.peek(name, dtype, device)
-        if cached is None:
-            self._summarizer = None  # free the old one before the new one needs its memory
-            settings = self._settings
-            chosen = dtype or settings.dtype, device or settings.device
-            where = resolve_model(name)
-            if os.path.isdir(where):
-                require_memory_for_weights(Path(where))
-            cached = Summarizer.load(
-                name,
-                revision=settings.revision if name == settings.model else None,
-                dtype=chosen[0],
-                device=chosen[1],
-                on_progress=on_progress,
-            )
-            self._name, self._chosen, self._summarizer = name, chosen, cached
+        """Return the model, loading it unless it is cached. Raises AppError, Cancelled too."""
+        with self._loading:
+            cached = self.peek(name, dtype, device)
+            if cached is None:
+                settings = self._settings
+                chosen = dtype or settings.dtype, device or settings.device
+                revision = settings.revision if name == settings.model else None
+                where = resolve_model(name)
+                if os.path.isdir(where):
+                    require_plain_headers(Path(where))
+                else:
+                    fetch_checkpoint(
+                        where,
+                        revision,
+                        cancel or threading.Event(),
+                        on_progress or (lambda done, total: None),
+                    )
+                self._make_room(where)
+                cached = Summarizer.load(
+                    name,
+                    revision=revision,
+                    dtype=chosen[0],
+                    device=chosen[1],
+                    on_progress=on_progress,
+                )
+                self.put(name, cached, *chosen)
         return cached
+
+    def loading(
+        self,
+        name: str,
+        stop: StopSignal | None,
+        dtype: str | None = None,
+        device: str | None = None,
+    ) -> Generator[Progress, None, Summarizer | None]:
+        """Yield progress while the model is loaded, then return it; None when it is stopped.
+
+        A stopped loading goes on in its thread until it can end. Raises as `get`.
+        """
+        cached = self.peek(name, dtype, device)
+        if cached is not None:
+            return cached
+        yield Progress("loading", 0, 1)
+        cancel, ended = threading.Event(), threading.Event()
+        result: list[Summarizer | BaseException] = []
+        progress = shown = (0, 1)
+
+        def on_progress(done: int, total: int) -> None:
+            nonlocal progress
+            progress = done, total
+
+        def load() -> None:
+            try:
+                result.append(self.get(name, on_progress, dtype, device, cancel))
+            except BaseException as error:
+                result.append(error)
+            finally:
+                ended.set()
+
+        threading.Thread(target=load, name="loading", daemon=True).start()
+        while not ended.wait(LOADING_POLL_S):
+            if stop is not None and stop.is_set():
+                cancel.set()
+                return None
+            if progress != shown:
+                shown = progress
+                yield Progress("loading", *shown)
+        if isinstance(result[0], Cancelled):
+            return None
+        if isinstance(result[0], BaseException):
+            raise result[0]
+        return result[0]
 
     def peek(
         self, name: str, dtype: str | None = None, device: str | None = None
     ) -> Summarizer | None:
         """Return the model if it is cached; load nothing."""
-        cached = self._summarizer  # read once: another thread may load another model
-        if cached is None or self._name != name:
-            return None
-        actual = cached.dtype, cached.model.device.type
         wanted = dtype or self._settings.dtype, device or self._settings.device
-        pairs = zip(wanted, self._chosen, actual, strict=True)
-        return cached if all(want in known for want, *known in pairs) else None
+        with self._lock:
+            for key, cached in reversed(self._loaded.items()):
+                actual = cached.dtype, cached.model.device.type
+                pairs = zip(wanted, key[1:], actual, strict=True)
+                if key[0] == name and all(want in known for want, *known in pairs):
+                    self._loaded.move_to_end(key)
+                    return cached
+        return None
+
+    def put(self, name: str, summarizer: Summarizer, dtype: str = "", device: str = "") -> None:
+        """Hold a model under the name, dtype and device by which it was asked for."""
+        key = name, dtype or self._settings.dtype, device or self._settings.device
+        with self._lock:
+            self._loaded[key] = summarizer
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > MAX_LOADED_MODELS:
+                self._loaded.popitem(last=False)
 
     def forget_documents(self) -> None:
-        """Drop the encoder states cached for another length: they hold a document's tokens."""
-        summarizer = self._summarizer
-        if summarizer is not None:
+        """Drop the encoder states cached for another length: they hold documents' tokens."""
+        for summarizer in list(self._loaded.values()):
             summarizer.clear_cache()
 
     def lose_device(self) -> None:
-        """Drop the model after its device has failed."""
-        self._summarizer = None
+        """Drop the models after their device has failed."""
+        self.evict_all()
         self.has_lost_device = True
+
+    def evict_all(self) -> None:
+        """Hold no model any more."""
+        with self._lock:
+            self._loaded.clear()
+
+    def _make_room(self, where: str) -> None:
+        """Evict the models used longest ago until the next one fits, all of them on a GPU.
+
+        Raises BadOption when it does not fit even then.
+        """
+        need = weights_bytes(Path(where)) * LOADING_FACTOR if os.path.isdir(where) else 0
+        with self._lock:
+            while self._loaded:
+                oldest = next(iter(self._loaded.values()))
+                free = available_bytes()
+                is_on_gpu = oldest.model.device.type != "cpu"
+                if need and not is_on_gpu and free is not None and free >= need:
+                    break
+                self._loaded.popitem(last=False)
+                del oldest
+        if os.path.isdir(where):
+            require_memory_for_weights(Path(where))

@@ -24,6 +24,7 @@ from ..settings import KEPT_COPIES, KEPT_READINGS, assets_dir, data_dir, private
 from .reading_slots import ReadingSlots
 
 Loader = Callable[..., Document]
+UNAWAITED_S = 60.0  # between the start of a reading and the first look at it
 API_UPLOAD_S = 600.0  # that an API client has to use an upload again
 
 
@@ -44,6 +45,7 @@ class ReadTask:
         self.done, self.total, self.seconds = 0, 0, 0.0
         self.used_at = time.monotonic()
         self._waiting: list[str] = []  # the sessions that wait for the result
+        self.was_awaited = False
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._document: Document | None = None
@@ -122,6 +124,7 @@ class ReadTask:
     @contextlib.contextmanager
     def awaited_by(self, who: str) -> Iterator[None]:
         """Count a session that waits for the result, so that the reading is not dropped."""
+        self.was_awaited = True
         self._waiting.append(who)
         try:
             yield
@@ -170,7 +173,12 @@ class DocumentReader:
                 reading = ReadTask(str(source), password, self._loader, ocr, self._slots, visitor)
             reading.used_at = time.monotonic()
             self._readings[key] = reading
-            idle = [old for old, r in self._readings.items() if not r.has_waiters]
+            since = time.monotonic() - UNAWAITED_S
+            idle = [
+                old
+                for old, r in self._readings.items()
+                if not r.has_waiters and (r.ended or r.was_awaited or r.used_at < since)
+            ]
             for old in idle[: max(0, len(self._readings) - KEPT_READINGS)]:
                 if old != key:
                     self._readings.pop(old).stop()
@@ -257,8 +265,8 @@ class DocumentReader:
                 reason = (error.strerror or "unknown reason").lower()
                 name = display_name(public.name)
                 raise NotReadable(
-                    f"“{name}” cannot be put into {folder} ({reason}): make room there, or "
-                    "set SUMMARIZER_DATA_DIR to another folder."
+                    f"“{name}” cannot be stored ({reason}): make room on the disk, or start the "
+                    "page with SUMMARIZER_DATA_DIR set to another folder."
                 ) from error
         else:
             with contextlib.suppress(OSError):

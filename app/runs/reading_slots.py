@@ -34,12 +34,13 @@ class ReadingPlace:
 
 
 class ReadingSlots:
-    """The line of files to be read; those of a visitor with fewer files in work go first."""
+    """The line of files to be read: visitors take turns, those with fewer files in work first."""
 
     def __init__(self, at_once: Callable[[], int] = readings_at_once) -> None:
         self._at_once = at_once
         self._running: list[ReadingPlace] = []
         self._waiting: list[ReadingPlace] = []
+        self._latest: str | None = None  # the visitor whose file was begun last
         self._changed = threading.Condition()
 
     def enter(self, visitor: str = "") -> ReadingPlace:
@@ -66,6 +67,7 @@ class ReadingSlots:
                     self._changed.wait(SLOT_POLL_S)
                 self._waiting.remove(place)
                 self._running.append(place)
+                self._latest = place.visitor
                 self._update_places()
             yield
         finally:
@@ -78,7 +80,10 @@ class ReadingSlots:
 
     def _in_order(self) -> list[ReadingPlace]:
         in_work = [place.visitor for place in self._running]
-        return sorted(self._waiting, key=lambda place: in_work.count(place.visitor))
+        return sorted(
+            self._waiting,
+            key=lambda place: (in_work.count(place.visitor), place.visitor == self._latest),
+        )
 
     def _is_next(self, place: ReadingPlace) -> bool:
         if self._running and len(self._running) >= self._at_once():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..documents.model import Document
@@ -28,6 +28,7 @@ from .journal import CannotResume, JobFolder
 from .memory_fallback import RunSettings, next_fallback
 from .model_cache import ModelCache
 from .request import Request
+from .run_state import RunState
 from .stop import StopSignal
 
 TYPICAL_NEW_TOKENS = 256  # of a section's summary, for the memory estimate
@@ -98,9 +99,14 @@ class DocumentRun:
         from longt5 import release_memory
 
         for settings in self._fallbacks():
-            if models.peek(self.model, settings.dtype, settings.device) is None:
-                yield Progress("loading", 0, 1)
-            summarizer = models.get(self.model, dtype=settings.dtype, device=settings.device)
+            summarizer = yield from models.loading(
+                self.model, stop, settings.dtype, settings.device
+            )
+            if summarizer is None:  # stopped
+                state = RunState()
+                state.apply(DocumentStarted(1, 1, self.document.name))
+                yield Finished(state.stopped_summary(self.model, asdict(self.options)))
+                return
             self.window = settings.max_input_tokens or summarizer.window
             self.device = summarizer.model.device.type
             require_memory(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadOption
+from ..errors import BadOption, ModelNotFound
 from ..wording import counted
 
 # The fewest characters per token that texts have; a larger number would underestimate the tokens.
@@ -16,6 +16,8 @@ SELF_CACHE_COPIES = 2  # the cache and its copy in the order of the surviving be
 LOGITS_COPIES = 4  # scores, log-probabilities and their sorted copies
 # An estimate is not a measurement: only a need that exceeds the free memory by this is refused.
 REFUSAL_MARGIN = 1.25
+# The header of the largest published LongT5 has some 100 kB; one of 90 MB took over two minutes.
+MAX_HEADER_BYTES = 5_000_000
 
 
 def run_bytes(config: Any, tokens: int, beams: int, new_tokens: int, item: int = 4) -> int:
@@ -68,14 +70,33 @@ def require_memory(model: Any, characters: int, window: int, beams: int, new_tok
 
 def require_memory_for_weights(folder: Path) -> None:
     """Raise BadOption when the weights of a checkpoint folder clearly do not fit into memory."""
-    sizes = [p.stat().st_size for p in folder.glob("*.safetensors")]
-    sizes = sizes or [p.stat().st_size for p in folder.glob("*.bin")]
-    free = available_bytes()
-    if free is not None and sum(sizes) > free * REFUSAL_MARGIN:
+    size, free = weights_bytes(folder), available_bytes()
+    if free is not None and size > free * REFUSAL_MARGIN:
         raise BadOption(
-            f"The model's weights are {format_bytes(sum(sizes))} and {format_bytes(free)} of "
+            f"The model's weights are {format_bytes(size)} and {format_bytes(free)} of "
             "memory are free: close other programs, or choose a smaller model."
         )
+
+
+def weights_bytes(folder: Path) -> int:
+    """Return the size of the weights in a checkpoint folder."""
+    files = [*folder.glob("*.safetensors")] or [*folder.glob("*.bin")]
+    return sum(path.stat().st_size for path in files)
+
+
+def require_plain_headers(folder: Path) -> None:
+    """Raise ModelNotFound when a file of weights lists far more tensors than any LongT5 has.
+
+    Reading such a list takes minutes, in which nothing else could run.
+    """
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER_BYTES:
+            raise ModelNotFound(
+                f"The weights in {path.name} list more tensors than any LongT5 checkpoint has: "
+                "choose another model."
+            )
 
 
 def format_bytes(count: int) -> str:

@@ -19,7 +19,8 @@ from ..runs.request import Request
 from ..runs.run_state import RunState
 from ..runs.service import Service
 from ..settings import UNHEARD_S
-from .form import model_or_default, options_from_fields
+from .form import options_from_fields
+from .model_choice import choose_model
 from .streams import OpenStreams
 from .visitors import Asker, asker_of
 
@@ -61,7 +62,7 @@ class Api:
             file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
                 Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
             text: the text to summarize when no file is given.
-            model: "bundled", a folder on the server, or the name of a Hugging Face model.
+            model: "bundled", or another model that this page offers.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
             num_beams: beams of the search, 1 to 16.
             pages: only these pages, such as "1-5,9".
@@ -142,13 +143,13 @@ class Api:
         settings = self.service.settings
         asker = asker_of(request, settings)
         try:
+            options = options_from_fields(settings, **values)
+            model = choose_model(model, settings, by_program=True)
             yield _update("reading", 0.0)
             reading = self._open(*source, asker)
             if isinstance(reading, ReadTask):
                 for done, total in reading.watch(READING_POLL_S, asker.session):
                     yield _update("reading", done / total if total else 0.0)
-            options = options_from_fields(settings, **values)
-            model = model_or_default(model, settings)
             submitted = Request((_document(reading),), options, model, (_seconds(reading),))
             job = self.service.submit(submitted, asker.session, False, asker.visitor)
             for event in self.service.watch(job, submitted):

@@ -10,6 +10,7 @@ from ..errors import BadOption
 from ..settings import DEFAULT_MODEL, Settings
 from ..summary.options import DECODING_OPTIONS, Options
 from ..wording import ranges
+from .model_choice import choose_model
 
 # The fields of the page that a run depends on, by the names of their components.
 FORM_FIELDS = (
@@ -33,12 +34,15 @@ class Form:
 
 
 def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
-    """Return the form of the page's field values; a cleared field means the default."""
+    """Return the form of the page's field values; a cleared field means the default.
+
+    Raises BadOption, and ModelNotFound for a model that the page does not offer.
+    """
     return Form(
         values["source"],
         values["files"],
         values["text"],
-        model_or_default(values["model"], settings),
+        choose_model(values["model"], settings),
         options_from_fields(
             settings,
             **{name: values[name] for name in ("length", "num_beams", "pages")},
@@ -99,11 +103,6 @@ def options_from_fields(
         by_section=bool(by_section),
         **(decoding or {}),
     )
-
-
-def model_or_default(name: str | None, settings: Settings) -> str:
-    """Return a model name; an empty one means the default."""
-    return (name or "").strip() or settings.model
 
 
 def section_spec(chosen: Sequence[str] | None) -> str:

@@ -16,13 +16,13 @@ from ..settings import (
     Settings,
     assets_dir,
 )
-from ..summary.models import CATALOGUE
 from ..summary.options import DECODING_OPTIONS
 from ..wording import capital
 from . import render
 from .api import Api
 from .handlers import Handlers
 from .hosts import serves_only_this_computer
+from .model_choice import model_names
 from .safe_blocks import SafeBlocks
 from .wiring import Components, connect_api, connect_events
 
@@ -168,17 +168,18 @@ def _document_tabs() -> Components:
 
 
 def _advanced_options(settings: Settings) -> Components:
-    names = [checkpoint.name for checkpoint in CATALOGUE]
     inputs: Components = {}
+    is_own = serves_only_this_computer(settings)
+    others = " You can also type owner/name of a Hugging Face model, which is downloaded once."
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         inputs["model"] = gr.Dropdown(
-            names if settings.model in names else [settings.model, *names],
+            model_names(settings),
             value=settings.model,
             label="Model",
             allow_custom_value=True,
             elem_id="model",
-            info="“bundled” quotes and shortens key sentences and needs no download. You can also "
-            "type a folder, or owner/name of a Hugging Face model, which is downloaded once.",
+            info="“bundled” quotes and shortens key sentences and needs no download."
+            + (others if is_own else ""),
         )
         inputs["num_beams"] = gr.Slider(
             1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from .body_limits import (
 )
 from .hosts import HostNames, serves_only_this_computer
 from .login_delay import LoginDelay
+from .login_page import LoginPage
 from .streams import OpenStreams
 
 PROXY_HEADERS = ("forwarded", "x-real-ip", "x-gradio-server")  # and all X-Forwarded-...
@@ -82,8 +84,13 @@ class SecurityMiddleware:
         if scope["type"] != "http":  # Gradio opens no WebSocket
             await send({"type": "websocket.close", "code": 1008})
             return
-        scope = behind_proxy(scope) if self.guard.trusts_proxy else without_forwarding(scope)
+        if self.guard.trusts_proxy:
+            scope = behind_proxy(scope, self.guard.settings.on_space)
+        else:
+            scope = without_forwarding(scope)
         send = self._with_security_headers(scope, send)
+        if self.guard.settings.auth and scope["path"] == "/" and scope["method"] == "GET":
+            send = LoginPage(send).send
         refusal = request_refusal(self.guard, scope)
         if refusal is not None:
             await answer(refusal, scope, receive, send)
@@ -239,13 +246,14 @@ def without_forwarding(scope: Scope) -> Scope:
     return {**scope, "headers": kept}
 
 
-def behind_proxy(scope: Scope) -> Scope:
+def behind_proxy(scope: Scope, has_inner_proxies: bool = False) -> Scope:
     """Return a request as the proxy in front received it: its address, scheme and host.
 
-    Only the last value of each header is the proxy's own; those before it are the client's.
+    Only the last value of each header is the proxy's own; those before it are the client's. With
+    `has_inner_proxies`, addresses of private networks were added behind the proxy.
     """
     headers = Headers(scope=scope)
-    address = last_value(headers, "x-forwarded-for")
+    address = last_value(headers, "x-forwarded-for", is_private if has_inner_proxies else None)
     scheme = last_value(headers, "x-forwarded-proto")
     host = last_value(headers, "x-forwarded-host").encode("latin-1")
     changed = without_forwarding(scope)
@@ -260,9 +268,19 @@ def behind_proxy(scope: Scope) -> Scope:
     return changed
 
 
-def last_value(headers: Headers, name: str) -> str:
-    """Return the last of the values that a header lists."""
-    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
+def last_value(headers: Headers, name: str, is_skipped: Callable[[str], bool] | None = None) -> str:
+    """Return the last of the values that a header lists, "" where there is none."""
+    values = [value.strip() for value in ",".join(headers.getlist(name)).split(",")]
+    wanted = [value for value in values if not (is_skipped and is_skipped(value))]
+    return (wanted or values)[-1]
+
+
+def is_private(address: str) -> bool:
+    """Return True for an address of a private network, and for what is no address."""
+    try:
+        return not ipaddress.ip_address(address).is_global
+    except ValueError:
+        return True
 
 
 async def answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:

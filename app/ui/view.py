@@ -10,6 +10,7 @@ from ..runs.service import Service
 from ..summary.throughput import format_duration
 from ..wording import counted
 from . import render
+from .hosts import serves_only_this_computer
 
 
 class View(dict[str, Any]):
@@ -50,9 +51,12 @@ def job_status(state: RunState, job: Job) -> str:
 
 
 def storage_note(service: Service, job_id: str) -> str:
-    """Return a sentence that says where a run is stored and for how long."""
+    """Return a sentence that says where a run is stored and for how long.
+
+    Others than the user of this computer are not told of its folders.
+    """
     hours = counted(service.kept_hours, "hour")
-    if service.settings.on_space:
+    if not serves_only_this_computer(service.settings) or service.settings.behind_proxy:
         return (
             f"Your documents and this summary are deleted from the server after {hours} at the "
             "latest. Download what you need."

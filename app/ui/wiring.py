@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import BadOption
+from ..errors import AppError
 from ..export.formats import EXPORT_FORMATS
 from ..settings import Settings
 from ..summary.options import DECODING_OPTIONS
@@ -51,7 +51,7 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
     async def estimate_form(values: FieldValues) -> str:
         try:
             form = _form_of(inputs, values, handlers)
-        except BadOption as error:
+        except AppError as error:
             return render.error(str(error))
         waits = int(MAX_MODEL_WAIT_S / MODEL_POLL_S)
         while waits and is_waiting_for_model(handlers.service, form.model):
@@ -107,7 +107,7 @@ def _connect_runs(
     def run_form(values: FieldValues, request: gr.Request) -> Iterator[View]:
         try:
             form = _form_of(inputs, values, handlers)
-        except BadOption as error:
+        except AppError as error:
             yield View().with_(status=render.error(str(error)))
             return
         yield from handlers.run(form, request)

@@ -70,7 +70,7 @@ def test_page_exports_the_same_summary(bundled, expected) -> None:
     from app.ui.handlers import Handlers
 
     handlers = Handlers(Service(Settings(device="cpu", dtype="float32")))
-    handlers.service.models._summarizer, handlers.service.models._name = bundled, "bundled"
+    handlers.service.models.put("bundled", bundled)
     form = Form("text", text=TEXT, options=Options(length="short"))
     for view in handlers.run(form, SimpleNamespace(session_hash="s")):
         if view["exports"]:

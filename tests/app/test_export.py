@@ -49,6 +49,11 @@ def summary_of(*texts: str, **changes) -> Summary:
     return Summary(**{**values, **changes})
 
 
+def test_the_name_of_a_model_is_no_markup() -> None:
+    text = MarkdownWriter().whole(summary_of("One thing.", model=HOSTILE.replace("\n", " ")))
+    assert "<img" not in text and "[a](" not in text and "**b**" not in text
+
+
 def test_markdown_has_title_sections_warnings_and_provenance() -> None:
     text = MarkdownWriter().whole(summary_of("One thing.", "Another."))
     assert text.startswith("# Summary of report.pdf\n\nOne thing.\n\nAnother.\n\n**Note**")

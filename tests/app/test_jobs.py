@@ -24,13 +24,15 @@ from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.run_state import RunState
 from app.runs.service import Service
-from app.settings import Settings, data_dir
+from app.settings import MAX_PER_VISITOR, MAX_VISITOR_CHARACTERS, Settings, data_dir
 from app.summary.summarizer import Options
 from app.summary.throughput import format_duration
 from app.ui import render
+from app.ui.api import Api
 from app.ui.downloads import downloads_folder
 from app.ui.form import Form
 from app.ui.handlers import Handlers
+from app.ui.streams import OpenStreams
 from app.ui.view import job_status, storage_note
 from app.ui.wiring import component_updates, control_updates
 from tests.conftest import EXAMPLE_PDF, ROOT
@@ -273,9 +275,105 @@ def test_finished_jobs_expire_and_forgotten_jobs_stop() -> None:
     until(lambda: running.finished)
 
 
+def sections(job: str, count: int, ran: list[str], gate: threading.Event | None = None):
+    """Return work of some sections, which records its name before each."""
+
+    def work(stop):
+        for number in range(1, count + 1):
+            yield SectionStarted(number, count, (1, 1))
+            if gate is not None:
+                gate.wait(10)
+            ran.append(job)
+            yield DraftText(number, "One.", "")
+            if stop.is_set():
+                return
+
+    return work
+
+
+def test_a_long_job_yields_to_others_between_its_sections() -> None:
+    runner, gate, ran = JobRunner(), threading.Event(), []
+    long = runner.submit(sections("long", 6, ran, gate), "a")
+    until(lambda: long.state is JobState.RUNNING)
+    own = runner.submit(sections("own", 1, ran), "a")
+    short = runner.submit(sections("short", 1, ran), "b")
+    gate.set()
+    list(short.events())
+    assert ran.index("short") <= 1
+    list(long.events()), list(own.events())
+    assert ran == ["long", "short", *["long"] * 5, "own"]  # a's own second run waits
+
+
+def test_visitors_take_turns_however_many_jobs_each_has() -> None:
+    runner, gate, ran = JobRunner(), threading.Event(), []
+    jobs = [runner.submit(sections("a", 3, ran, gate), f"a{n}", visitor="a") for n in range(3)]
+    until(lambda: jobs[0].state is JobState.RUNNING)
+    jobs.append(runner.submit(sections("b", 3, ran, gate), "b", visitor="b"))
+    gate.set()
+    for job in jobs:
+        list(job.events())
+    assert ran[:6] == ["a", "b"] * 3 and ran.count("a") == 9
+
+
+def test_a_job_that_yields_is_stopped_in_the_middle_of_anothers_section() -> None:
+    runner, began, gate, ran = JobRunner(), threading.Event(), threading.Event(), []
+    first = runner.submit(sections("first", 9, ran, began), "a")
+    until(lambda: first.state is JobState.RUNNING)
+    second = runner.submit(gated(gate, [*EVENTS[1:3]] * 3), "b")
+    began.set()
+    until(lambda: runner._running is second)
+    runner.stop(first.id)
+    gate.set()
+    list(first.events()), list(second.events())
+    assert ran == ["first"] * 2 and second.state is JobState.DONE
+
+
+def test_a_visitor_has_a_share_of_the_queue_under_any_session_name() -> None:
+    runner, never = JobRunner(), threading.Event()
+    jobs = [
+        runner.submit(gated(never), f"made up {n}", visitor="9.9.9.9")
+        for n in range(MAX_PER_VISITOR)
+    ]
+    with pytest.raises(Busy, match="share"):
+        runner.submit(gated(never), "another name", visitor="9.9.9.9")
+    jobs.append(runner.submit(gated(never), "s", visitor="1.1.1.1", size=MAX_VISITOR_CHARACTERS))
+    with pytest.raises(Busy, match="share"):
+        runner.submit(gated(never), "t", visitor="1.1.1.1", size=1)
+    runner.close()
+    until(lambda: all(job.finished for job in jobs))
+
+
+def test_closing_waits_for_the_running_job() -> None:
+    runner, never = JobRunner(), threading.Event()
+    job = runner.submit(gated(never))
+    until(lambda: job.state is JobState.RUNNING)
+    runner.close(10)
+    assert job.finished and job.was_cut_off
+
+
+def test_a_run_that_nobody_hears_ends(bundled, article, monkeypatch) -> None:
+    monkeypatch.setattr("app.ui.api.UNHEARD_S", -1.0)
+    monkeypatch.setattr("app.ui.handlers.UNHEARD_S", -1.0)
+    service, streams = service_with(bundled), OpenStreams()
+    text, page = article.pages[0].text, page_of("s")
+    answers = list(Api(service, DocumentReader(), streams).summarize(None, text, request=page))
+    assert answers[-1]["result"] is None
+    (job,) = service.runner._jobs.values()
+    until(lambda: job.finished)
+    handlers = Handlers(service, DocumentReader(), streams)
+    views = list(handlers.run(replace(SHORT, text=text), page))
+    job = service.runner.get(next(v["job"] for v in views if v["job"]))
+    assert not views[-1]["exports"] and not job.stop_event.is_set()  # a page's run goes on
+    until(lambda: job.finished, 60)
+    monkeypatch.setattr("app.ui.handlers.UNHEARD_S", 30.0)
+    streams.opened("s")
+    assert list(handlers.reattach(job.id, page))[-1]["exports"]
+    handlers.forget(job.id)
+
+
 def service_with(model) -> Service:
     made = Service(Settings(device="cpu", dtype="float32"))
-    made.models._summarizer, made.models._name = model, "bundled"
+    made.models.put("bundled", model)
     return made
 
 
@@ -557,6 +655,8 @@ def test_space_announces_that_jobs_are_temporary(bundled) -> None:
     service = Service(Settings(on_space=True))
     assert "deleted" in storage_note(service, "x") and "1 hour" in storage_note(service, "x")
     assert service.journal.kept_s == 3600
+    for settings in (Settings(host="0.0.0.0", no_auth=True), Settings(behind_proxy=True)):
+        assert str(data_dir()) not in storage_note(Service(settings), "x")
 
 
 def test_page_reopened_after_a_restart_shows_run_and_sources(bundled, article) -> None:
@@ -597,18 +697,19 @@ def test_replayed_run_expires_too(bundled, article) -> None:
     first.forget(last["job"])
 
 
-def test_peek_survives_a_concurrent_eviction(bundled) -> None:
-    class Emptied(ModelCache):
-        """Another thread evicts the model after each look."""
+def test_peek_survives_concurrent_evictions(bundled) -> None:
+    models, over = ModelCache(Settings(device="cpu", dtype="float32")), threading.Event()
 
-        looks = [bundled]
-        _summarizer = property(
-            lambda self: self.looks.pop() if self.looks else None, lambda self, model: None
-        )
+    def load_and_evict() -> None:
+        while not over.is_set():
+            models.put("bundled", bundled)
+            models.evict_all()
 
-    models = Emptied(Settings(device="cpu", dtype="float32"))
-    models._name = "bundled"
-    assert models.peek("bundled") is bundled and models.peek("bundled") is None
+    thread = threading.Thread(target=load_and_evict)
+    thread.start()
+    assert {models.peek("bundled") for _ in range(2_000)} <= {bundled, None}
+    over.set()
+    thread.join()
 
 
 def test_waiting_status_names_place_and_time(bundled) -> None:

@@ -12,11 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 
 from app.documents.load import document_from_text
-from app.errors import AppError, BadOption, Busy, Cancelled
+from app.errors import UNEXPECTED, AppError, BadOption, Busy, Cancelled
 from app.events import (
     DocumentFailed,
     Finished,
@@ -60,7 +63,7 @@ def service(bundled, tmp_path, monkeypatch):
 
 def service_of(bundled) -> Service:
     made = Service(Settings(device="cpu", dtype="float32"))
-    made.models._summarizer, made.models._name = bundled, "bundled"
+    made.models.put("bundled", bundled)
     return made
 
 
@@ -278,12 +281,89 @@ def test_value_of_another_type_counts_as_damage(service, short) -> None:
         assert folder.request() is None and service.find(JOB) is None
 
 
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 9) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, bundled):
+    """Return the folder of a finished job, to be copied and damaged."""
+    folder = Journal(tmp_path_factory.mktemp("stored"), 3600).begin(
+        JOB, request_for(document_from_text("The river rose in the night. " * 9, "a.txt"))
+    )
+    models = service_of(bundled).models
+    for _ in summarize_all(folder.request(), models, None, folder):
+        pass
+    folder.finish()
+    folder.release()
+    return folder.path
+
+
+@hypothesis.settings(max_examples=40)
+@given(data=st.data())
+def test_damaged_folders_raise_nothing_and_are_forgotten(bundled, stored, data) -> None:
+    """Whatever a folder holds, a page that opens it goes on, and Forget deletes it."""
+    name = data.draw(st.sampled_from(sorted(p.name for p in stored.glob("*.json"))))
+    value = json.loads((stored / name).read_bytes())
+    damage = data.draw(st.sampled_from(["other", "field", "newer", "deep", "cut", "bytes"]))
+    text = json.dumps(value)
+    if damage == "other":
+        text = json.dumps(data.draw(JSON_VALUES))
+    elif damage == "field":
+        text = json.dumps(
+            {**value, data.draw(st.sampled_from(sorted(value))): data.draw(JSON_VALUES)}
+        )
+    elif damage == "newer":
+        text = json.dumps({**value, "added": 1, "version": 99})
+    elif damage == "deep":
+        text = "[" * 100_000
+    elif damage == "cut":
+        text = text[: data.draw(st.integers(0, len(text) - 1))]
+    handlers = Handlers(service_of(bundled))
+    service = handlers.service
+    service.journal.root = stored.parent / "damaged"
+    shutil.rmtree(service.journal.root, ignore_errors=True)
+    shutil.copytree(stored, service.journal.root / JOB)
+    content = b"\xff\xfe" if damage == "bytes" else text.encode()
+    (service.journal.root / JOB / name).write_bytes(content)
+    page = SimpleNamespace(session_hash="s")
+    views = list(handlers.reattach(JOB, page))
+    assert not any(UNEXPECTED in view["status"] for view in views)
+    handlers.history.summary(JOB), handlers._sources_of(JOB)
+    handlers.forget(JOB, page)
+    assert not list(service.journal.root.iterdir()) and service.find(JOB) is None
+    service.runner.close()
+
+
+def test_names_of_files_do_not_lead_out_of_the_folder(journal, short) -> None:
+    folder = journal.begin(JOB, request_for(short))
+    job = json.loads((folder.path / "job.json").read_bytes())
+    for name in ("../../etc/passwd", "/etc/passwd", "source-1/../x", "lock"):
+        (folder.path / "job.json").write_text(json.dumps({**job, "sources": [name]}))
+        assert folder.request() is None
+    for counts in ({"documents": 0}, {"documents": -1}, {"documents": 10**9}, {"read_s": [1, 2]}):
+        (folder.path / "job.json").write_text(json.dumps({**job, **counts}))
+        assert folder.request() is None and folder.summaries() == []
+
+
+def test_forgetting_an_unknown_run_drops_nothing_of_others(bundled, short) -> None:
+    service = service_of(bundled)
+    list(service.submit(Request((short,), OPTIONS, "bundled")).events())
+    cached = len(bundled.encoder_cache._states)
+    Handlers(service).forget("0123456789abcdef01234567")
+    assert cached and len(bundled.encoder_cache._states) == cached
+    service.runner.close()
+
+
 def test_finished_run_is_replayed_after_a_restart(bundled, service, short) -> None:
     first = service.submit(Request((short, short), OPTIONS, "bundled"))
     events = list(first.events())
     assert service.journal.find(first.id).outcome() == ""
     later = service_of(bundled)
-    later.models._summarizer = None  # nothing may be computed
+    later.models.evict_all()  # nothing may be computed
     told = list(later.find(first.id).events())
     ends = [[plain(e.summary) for e in run if isinstance(e, Finished)] for run in (events, told)]
     assert ends[0] == ends[1] and len(ends[0]) == 2
@@ -461,6 +541,7 @@ def test_running_read_task_does_not_expire(public, monkeypatch) -> None:
 
 def test_awaited_read_tasks_are_not_evicted(public, monkeypatch) -> None:
     monkeypatch.setattr("app.runs.reading.KEPT_READINGS", 1)
+    monkeypatch.setattr("app.runs.reading.UNAWAITED_S", 0.0)
     gate = threading.Event()
     reader = slow_reader(gate)
     awaited = reader.open("a.txt")

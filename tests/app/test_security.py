@@ -146,6 +146,10 @@ def test_forwarded_headers_count_only_behind_a_proxy() -> None:
     assert scope["client"][0] == "9.9.9.9" and scope["scheme"] == "https"
     assert headers["host"] == headers["x-forwarded-host"] == "docs.example"
     assert "x-gradio-server" not in headers
+    inner = {"X-Forwarded-For": "1.1.1.1, 9.9.9.9, 10.2.0.1"}
+    assert ask(guard_of(Settings(on_space=True)), headers=inner)[1].scopes[0]["client"][0] == (
+        "9.9.9.9"
+    )
     origin = {**sent, "Origin": "https://docs.example"}
     assert ask(guard_of(proxied), "POST", headers=origin)[0].status_code == 200
 

@@ -155,7 +155,7 @@ def test_everything_from_a_document_is_escaped() -> None:
 @pytest.fixture
 def handlers(bundled):
     made = Handlers(Service(Settings(device="cpu", dtype="float32")))
-    made.service.models._summarizer, made.service.models._name = bundled, "bundled"
+    made.service.models.put("bundled", bundled)
     yield made
     made.service.runner.close()
 
@@ -257,7 +257,7 @@ def test_ocr_is_offered_for_scanned_pages(bundled) -> None:
     assert switch(["a.pdf"], True)["visible"]  # it can be turned off again
     assert asked == [("a.pdf", False), ("b.pdf", False), ("a.pdf", True)]
     assert switch(None, True) == {**gr.update(visible=False, value=False)}
-    handlers.service.models._summarizer, handlers.service.models._name = bundled, "bundled"
+    handlers.service.models.put("bundled", bundled)
     assert "OCR" in run(handlers, ["a.pdf"])[-1]["status"]
     last = run(handlers, ["a.pdf"], ocr=True)[-1]
     assert len(asked) == 3  # what was read with the switch on is not read again

@@ -1,0 +1,226 @@
+"""python -m tests.tools.attack: replay known attacks against a page that is started for it.
+
+Only on loopback. Each attack is a function that raises AssertionError where it succeeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from app.settings import MAX_FILES
+from tests.conftest import EXAMPLE_PDF
+from tests.server import running_page
+
+PATIENCE_S = 60.0
+MANY = 40
+FOREIGN = {"Origin": "http://evil.example"}
+
+
+def upload(client: httpx.Client, *contents: bytes, suffix: str = "txt") -> list[str]:
+    """Send files and return their paths on the server."""
+    files = [("files", (f"{number}.{suffix}", data)) for number, data in enumerate(contents)]
+    answer = client.post("/gradio_api/upload", files=files)
+    answer.raise_for_status()
+    return list(answer.json())
+
+
+def call(client: httpx.Client, name: str, **values: Any) -> str:
+    """Ask an endpoint by its parameters' names and return the id of the call."""
+    answer = client.post(f"/gradio_api/call/v2/{name}", json=values)
+    answer.raise_for_status()
+    return str(answer.json()["event_id"])
+
+
+def answered(client: httpx.Client, name: str, **values: Any) -> str:
+    """Return the events of a call as text."""
+    return client.get(f"/gradio_api/call/{name}/{call(client, name, **values)}").text
+
+
+def file_data(path: str) -> dict[str, Any]:
+    """Return a file as programs name it."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def other_names(client: httpx.Client) -> None:
+    """A website whose name was made to point to this computer."""
+    for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example"):
+        for path in ("/", "/config", "/gradio_api/info"):
+            assert client.get(path, headers={"Host": host}).status_code == 421, host
+
+
+def other_origins(client: httpx.Client) -> None:
+    """A website that sends requests to the page of its visitor."""
+    files = {"files": b"fills the disk"}
+    for headers in (FOREIGN, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = client.post("/gradio_api/upload", files=files, headers=headers)
+        assert answer.status_code == 403, headers
+    read = client.get("/gradio_api/info", headers=FOREIGN)
+    assert read.status_code == 403
+    assert read.headers.get("access-control-allow-origin") != "http://evil.example"
+
+
+def forged_proxy(client: httpx.Client) -> None:
+    """Headers by which a visitor plays the proxy."""
+    forged = {"X-Forwarded-Host": "evil.example", "X-Gradio-Server": "http://evil.example"}
+    assert "evil.example" not in client.get("/", headers=forged).text
+
+
+def large_bodies(client: httpx.Client) -> None:
+    """JSON larger than any text, with its length and without."""
+
+    def endless() -> Any:
+        for _ in range(400):
+            yield b"x" * 100_000
+
+    header = {"Content-Type": "application/json"}
+    for body in (b"x" * 30_000_000, endless()):
+        try:
+            answer = client.post("/gradio_api/queue/join", content=body, headers=header)
+        except (httpx.WriteError, httpx.ReadError):  # it was not read to its end
+            continue
+        assert answer.status_code == 413
+
+
+def many_files(client: httpx.Client) -> None:
+    """More files than a run can have, in one request."""
+    many = [("files", (f"{n}.txt", b"x")) for n in range(MAX_FILES + 1)]
+    assert client.post("/gradio_api/upload", files=many).status_code == 413
+
+
+def addresses(client: httpx.Client) -> None:
+    """Addresses in place of files, which a server would fetch."""
+    for address in (
+        "https://dns.google/a.pdf",
+        "http://127.0.0.1:1/a",
+        "//host/a.pdf",
+        "file:///a",
+    ):
+        for name in ("extract", "summarize"):
+            said = answered(client, name, file=file_data(address))
+            assert "fetches no addresses" in said, (address, said)
+
+
+def files_of_the_server(client: httpx.Client) -> None:
+    """Files that nobody uploaded."""
+    for path in ("/etc/passwd", "app.py", "../README.md", "/proc/self/environ"):
+        assert client.get(f"/gradio_api/file={path}").status_code in (400, 403, 404), path
+        said = answered(client, "extract", file=file_data(path))
+        assert "root:" not in said and "event: error" in said
+
+
+def models_of_the_server(client: httpx.Client) -> None:
+    """Names of models that would tell which folders exist."""
+    names = ("/etc", "/etc/nonexist", "~root", "..", "assets/model", "\\\\host\\share")
+    said = {answered(client, "summarize", text="Some words.", model=name) for name in names}
+    assert len(said) == 1 and "does not offer that model" in said.pop()
+
+
+def headers_of_answers(client: httpx.Client) -> None:
+    """A page that frames this one, or a file that is taken for a script."""
+    headers = client.get("/").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def endless_streams(client: httpx.Client) -> None:
+    """Streams for developers that never end."""
+    assert client.get("/gradio_api/dev/reload").status_code == 404
+
+
+def cut_off_uploads(client: httpx.Client) -> None:
+    """Uploads whose sender goes away; the server goes on and logs no traceback."""
+
+    def cut_off() -> Any:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        yield b"x" * 1_000_000
+        raise ConnectionAbortedError
+
+    header = {"Content-Type": "multipart/form-data; boundary=x"}
+    for _ in range(3):
+        try:
+            client.post("/gradio_api/upload", content=cut_off(), headers=header)
+        except ConnectionAbortedError:
+            continue
+    assert client.get("/").status_code == 200
+
+
+def many_readings(client: httpx.Client) -> None:
+    """More files to be read than the server has threads; everything else is answered."""
+    data, paths = EXAMPLE_PDF.read_bytes(), []
+    for start in range(0, MANY, MAX_FILES):
+        copies = (data + b"\n%" + str(start + n).encode() for n in range(MAX_FILES))
+        paths += upload(client, *copies, suffix="pdf")
+    threads = [
+        threading.Thread(target=answered, args=(client, "extract"), kwargs={"file": file})
+        for file in map(file_data, paths)
+    ]
+    for thread in threads:
+        thread.start()
+    slowest = 0.0
+    while any(thread.is_alive() for thread in threads):
+        began = time.monotonic()
+        assert client.get("/").status_code == 200
+        slowest = max(slowest, time.monotonic() - began)
+        time.sleep(0.1)
+    print(f"  the page took at most {slowest:.2f} s while {MANY} files were read")
+
+
+def flood(client: httpx.Client) -> None:
+    """Runs under made-up names whose events nobody reads; they end by themselves."""
+    text = "The river rose in the night, and the mill stood still. " * 500
+    refused = 0
+    for number in range(20):
+        values = {"data": [None, f"{number} {text}"], "session_hash": f"made-up-{number}"}
+        refused += client.post("/gradio_api/call/summarize", json=values).status_code >= 400
+    said = ""
+    ends = time.monotonic() + 10 * PATIENCE_S
+    while '"done"' not in said:
+        assert time.monotonic() < ends, "an honest visitor never got a turn"
+        said = answered(client, "summarize", text="The ferry left at nine.", num_beams=1)
+    print(f"  {refused} runs were refused at once; an honest visitor was served")
+
+
+QUICK: tuple[Callable[[httpx.Client], None], ...] = (
+    other_names, other_origins, forged_proxy, large_bodies, many_files, addresses,
+    files_of_the_server, models_of_the_server, headers_of_answers, endless_streams, cut_off_uploads,
+)  # fmt: skip
+SLOW: tuple[Callable[[httpx.Client], None], ...] = (many_readings, flood)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Replay the attacks; return 1 when one succeeds or the log has a traceback."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="leave out those that take minutes")
+    chosen = parser.parse_args(argv)
+    failed, log = 0, []
+    with (
+        tempfile.TemporaryDirectory() as data,
+        running_page(log=log, SUMMARIZER_DATA_DIR=data) as url,
+        httpx.Client(base_url=url, timeout=10 * PATIENCE_S) as client,
+    ):
+        for attack in (*QUICK, *(() if chosen.quick else SLOW)):
+            about = " ".join((attack.__doc__ or "").split())
+            try:
+                attack(client)
+            except (AssertionError, httpx.HTTPError, json.JSONDecodeError) as error:
+                failed += 1
+                print(f"SUCCEEDED  {about}  {type(error).__name__}: {str(error)[:200]}")
+            else:
+                print(f"held       {about}")
+    if any("Traceback" in line for line in log):
+        failed += 1
+        print("FAILED     the log has a traceback")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
