@@ -48,7 +48,7 @@ def read_in_child(
             process.stdin.write(encode_message(request))
             process.stdin.flush()  # open until the end: the child takes its closing for ours
         except OSError as error:
-            raise limits.too_complex(request.name) from error
+            raise ChildEnded from error
         return _await_result(lines, request, usage_of(process.pid), on_progress, stop_event)
     except ChildEnded as error:
         raise _why_it_ended(process, request.name) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+GRADIO_FORMAT = "Gradio File Input - a http or https url to a file"
 FILE_FORMAT = (
     "the file itself as a data URL in base64, or the address of a file that was uploaded to this "
     "server; other addresses are refused"
@@ -14,13 +15,16 @@ def describe_files(server: Any) -> None:
     """Make the MCP server of Gradio describe the files that this page takes."""
     simplify = server.simplify_filedata_schema
 
-    def simplified(schema: dict[str, Any]) -> tuple[dict[str, Any], list[list[str | int]]]:
+    def simplified(schema: dict[str, Any]) -> tuple[Any, list[list[str | int]]]:
         simple, positions = simplify(schema)
-        for position in positions:
-            node = simple
-            for key in position:
-                node = node[key]
-            node["format"] = FILE_FORMAT
-        return simple, positions
+        return _with_own_words(simple), positions
 
     server.simplify_filedata_schema = simplified
+
+
+def _with_own_words(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _with_own_words(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_own_words(item) for item in node]
+    return FILE_FORMAT if node == GRADIO_FORMAT else node

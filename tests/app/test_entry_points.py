@@ -83,13 +83,18 @@ def test_mcp_tool_returns_the_same_summary(url, expected) -> None:
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 
+    from app.ui.mcp_words import FILE_FORMAT
+
     async def ask() -> tuple[list[str], dict]:
         async with (
             streamable_http_client(f"{url}gradio_api/mcp/") as (receive, send, _),
             ClientSession(receive, send) as session,
         ):
             await session.initialize()
-            tools = [tool.name for tool in (await session.list_tools()).tools]
+            listed = (await session.list_tools()).tools
+            for tool in listed:  # which promise to fetch no address
+                assert tool.inputSchema["properties"]["file"]["format"] == FILE_FORMAT
+            tools = [tool.name for tool in listed]
             (name,) = [tool for tool in tools if tool.endswith("summarize")]
             answer = await session.call_tool(name, {"text": TEXT, "length": "short"})
             # Gradio writes an object as Python does.

@@ -22,7 +22,6 @@ from app.ui.body_limits import MAX_JSON_BYTES, LimitedBody, Refusal, UploadQuota
 from app.ui.file_addresses import NO_ADDRESSES, has_address, without_own_addresses
 from app.ui.hosts import HostNames, without_port
 from app.ui.login_delay import FREE_ATTEMPTS, LONGEST_DELAY_S, LoginDelay
-from app.ui.mcp_words import FILE_FORMAT, describe_files
 from app.ui.safe_blocks import SafeBlocks
 from app.ui.security import Guard, SecurityMiddleware
 from app.ui.streams import OpenStreams
@@ -428,16 +427,6 @@ def test_gradio_never_looks_up_an_address(monkeypatch) -> None:
         value = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
         with pytest.raises(gr.Error, match=NO_ADDRESSES[:20]):
             asyncio.run(page.preprocess_data(function, [value], None))
-
-
-def test_mcp_tools_promise_no_addresses() -> None:
-    class Server:
-        def simplify_filedata_schema(self, schema):
-            return {"properties": {"file": {"format": "a url"}}}, [["properties", "file"]]
-
-    server = Server()
-    describe_files(server)
-    assert server.simplify_filedata_schema({})[0]["properties"]["file"]["format"] == FILE_FORMAT
 
 
 def test_a_login_and_mcp_are_refused_together() -> None:

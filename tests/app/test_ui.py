@@ -199,7 +199,7 @@ def test_several_documents_are_summarized_in_one_run(handlers, tmp_path) -> None
     [
         ({"source": "text", "text": "  "}, "no text yet"),
         ({"files": None}, "No file is chosen"),
-        ({"source": "text", "text": "Words. " * 9, "model": "nope"}, "no model called nope"),
+        ({"source": "text", "text": "Words. " * 9, "model": "nope"}, "does not offer that model"),
         ({"source": "text", "text": "Words. " * 9, "pages": "77"}, "has no page 77"),
         ({"files": ["x"] * 30}, "choose fewer"),
         ({"files": ["/no/such.pdf"]}, "such.pdf"),
