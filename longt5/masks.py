@@ -20,9 +20,10 @@ def check_source_mask(mask: Tensor, source: tuple[int, ...]) -> None:
     What a row without tokens attends to is not defined.
     """
     check_mask(mask.shape, source)
-    empty = (~mask.bool().any(-1)).nonzero().flatten().tolist()
-    if empty:
-        raise ValueError(f"Row {empty[0]} of attention_mask is all 0: a source needs a token.")
+    has_tokens = mask.bool().any(-1)
+    if not bool(has_tokens.all()):  # the device is asked once, unless there is an error
+        row = has_tokens.tolist().index(False)
+        raise ValueError(f"Row {row} of attention_mask is all 0: a source needs a token.")
 
 
 def causal_bias(by_distance: Tensor, mask: Tensor | None, batch: int = 1) -> Tensor:

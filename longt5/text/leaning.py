@@ -88,7 +88,7 @@ ELSEWHERE = re.compile(
 
 
 _BEGINNING = 6  # words, within which a connective speaks of the sentence before
-_CONNECTIVE = re.compile(
+_EARLY_CONNECTIVE = re.compile(
     r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|likewise|instead|otherwise|similarly|as well"
     r"|in (?:doing|so doing) so"
     r"|auch|ebenfalls|aussi|également|también|tampoco)\b",
@@ -122,7 +122,7 @@ def leaning(sentence: str) -> Lean | None:
         return Lean.ELSEWHERE
     is_leaning = (
         LEANING_START.match(sentence)
-        or _CONNECTIVE.search(" ".join(sentence.split()[:_BEGINNING]))
+        or _EARLY_CONNECTIVE.search(" ".join(sentence.split()[:_BEGINNING]))
         or _has_new_demonstrative(sentence)
         or _has_unknown_person(sentence)
     )

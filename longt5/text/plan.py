@@ -21,7 +21,7 @@ CONCLUSION_SHARE = 0.2
 ENDING_SHARE = 0.1  # of a document without a heading for its conclusions, where these stand
 MAX_CHAIN = 3  # sentences, each of which leans on the one before: more are a paragraph
 
-Unit = tuple[int, ...]  # sentences that are said together, or not at all
+Together = tuple[int, ...]  # sentences that are said together, or not at all
 
 
 class Planner:
@@ -76,7 +76,7 @@ class Planner:
         """Return what each sentence is worth, [n], by its likeness to a chosen one, [n]."""
         return self._scores - self._repetition * nearest
 
-    def unit(self, i: int, chosen: set[int], pool: set[int]) -> Unit:
+    def unit(self, i: int, chosen: set[int], pool: set[int]) -> Together:
         """Return the sentences to say with ``i``: those that it leans on, then itself.
 
         Nothing where one of them may not be said.
@@ -143,7 +143,7 @@ class _Choice:
             whole = [i for i in pool if self.planner.leans[i] is None] or list(pool)
             self._add((min(whole, key=lambda i: (self.planner.words[i], i)),))
 
-    def _best(self, left: set[int], pool: set[int]) -> tuple[int, Unit] | None:
+    def _best(self, left: set[int], pool: set[int]) -> tuple[int, Together] | None:
         """Return the best sentence that may be said, with its unit.
 
         A unit is worth the mean of its words, so what a sentence leans on costs what it is.
@@ -165,7 +165,7 @@ class _Choice:
                 best, most = (i, unit), value
         return best
 
-    def _add(self, unit: Unit) -> None:
+    def _add(self, unit: Together) -> None:
         for i in unit:
             self.plan.append(i)
             self.length += self.planner.words[i]

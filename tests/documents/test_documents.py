@@ -593,15 +593,16 @@ def test_the_worker_imports_only_what_it_needs() -> None:
 def test_the_worker_shows_no_traceback(tmp_path, kind) -> None:
     """The worker writes messages and nothing else, even for a folder in place of a file."""
     request = encode_message(ReadRequest(str(tmp_path), "a", kind))
-    done = subprocess.run(
-        [sys.executable, "-m", "app.documents.worker"],
-        cwd=ROOT,
-        text=True,
-        input=request,
-        capture_output=True,
-    )
-    assert done.returncode == 0 and done.stderr == ""
-    *_, last = map(decode_message, done.stdout.splitlines())
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.documents.worker"], cwd=ROOT, text=True, **pipes
+    ) as worker:
+        assert worker.stdin and worker.stdout and worker.stderr
+        worker.stdin.write(request)
+        worker.stdin.flush()  # open until the end: the worker takes its closing for its parent's
+        lines, mistakes = worker.stdout.read().splitlines(), worker.stderr.read()
+    assert worker.returncode == 0 and mistakes == ""
+    *_, last = map(decode_message, lines)
     assert isinstance(last, Failure) and isinstance(last.exception(), errors.NotReadable)
 
 

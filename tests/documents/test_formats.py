@@ -247,12 +247,22 @@ def test_summaries_cite_slides_by_number_and_keep_points_separate(load, bundled)
         make_formats.slide(
             deck,
             "Why we started",
-            ["Last trains leave at 23:40", "6,200 people work shifts that end after midnight"],
+            [
+                "Last trains leave at 23:40 on all days of the week",
+                "6,200 people work shifts that end after midnight",
+                "Most of them drive, and a third share a car",
+            ],
         )
         make_formats.slide(
-            deck, "Ridership", ["412,000 trips in twelve months", "Line N3 carries half of them"]
+            deck,
+            "Ridership",
+            ["412,000 trips in twelve months", "Line N3 carries half of all passengers"],
         )
-        make_formats.slide(deck, "Recommendation", ["Option C for three years"])
+        make_formats.slide(
+            deck,
+            "Recommendation",
+            ["Option C for three years", "Night trains on Fridays and Saturdays from May on"],
+        )
 
     document = load(make_formats.slides(build), "talk.pptx")
     sentences = [
