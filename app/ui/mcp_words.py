@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-GRADIO_FORMAT = "Gradio File Input - a http or https url to a file"
 FILE_FORMAT = (
     "the file itself as a data URL in base64, or the address of a file that was uploaded to this "
     "server; other addresses are refused"
 )
+OWN_WORDS = {"Gradio File Input - a http or https url to a file": FILE_FORMAT}
 
 
 def describe_files(server: Any) -> None:
@@ -27,4 +27,4 @@ def _with_own_words(node: Any) -> Any:
         return {key: _with_own_words(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_with_own_words(item) for item in node]
-    return FILE_FORMAT if node == GRADIO_FORMAT else node
+    return OWN_WORDS.get(node, node) if isinstance(node, str) else node

@@ -29,8 +29,8 @@ ALLOWED = {
     "webview": ("app/desktop.py",),
     "ray": ("app/scale/", "longt5/evaluation/"),
     "transformers": ("longt5/benchmark.py",),
-    "sentencepiece": ("longt5/tokenizer.py", "longt5/training/vocabulary.py"),
-    "tokenizers": ("longt5/tokenizer.py",),
+    "sentencepiece": ("longt5/vocabularies.py", "longt5/training/vocabulary.py"),
+    "tokenizers": ("longt5/vocabularies.py",),
     "jax": ("longt5/flax/",),
     "msgpack": ("longt5/flax/weights.py",),
 }

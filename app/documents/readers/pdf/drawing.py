@@ -13,7 +13,7 @@ import pypdfium2.raw as pdfium
 
 from .glyphs import Glyphs
 from .lines import Drawing, PageArea
-from .pdfium_calls import ADDRESS, NUMBER, address_of, as_function
+from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
 
 _MAX_OBJECTS = 20_000  # of a page that are looked at; more are a drawing
 _MIN_SIDE = 3.0  # points: a thinner rectangle is a rule
@@ -22,7 +22,7 @@ _MAX_RULES = 2_000  # of a page; more are a drawing
 _SCAN_SHARE = 0.5  # of the page that a picture over or under its text layer covers
 _INSIDE = 1.5  # points by which letters may stand out of what covers them
 _LIGHT_FILL, _OPAQUE = 245, 250  # of 255
-_TEXT, _PATH = pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH
+_TEXT, _PATH_OBJECT = pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH
 _SURFACES = frozenset(
     (
         pdfium.FPDF_PAGEOBJ_PATH,
@@ -31,12 +31,12 @@ _SURFACES = frozenset(
         pdfium.FPDF_PAGEOBJ_SHADING,
     )
 )
-_OBJECT_AT = as_function(pdfium.FPDFPage_GetObject, ADDRESS, ADDRESS, NUMBER)
-_KIND_OF = as_function(pdfium.FPDFPageObj_GetType, NUMBER, ADDRESS)
-_COLOR_OF = as_function(pdfium.FPDFPageObj_GetFillColor, NUMBER, ADDRESS, *(ADDRESS,) * 4)
-_MODE_OF = as_function(pdfium.FPDFPath_GetDrawMode, NUMBER, ADDRESS, ADDRESS, ADDRESS)
-_SEGMENTS_OF = as_function(pdfium.FPDFPath_CountSegments, NUMBER, ADDRESS)
-_BOUNDS_OF = as_function(pdfium.FPDFPageObj_GetBounds, NUMBER, ADDRESS, *(ADDRESS,) * 4)
+_OBJECT_AT = as_function(pdfium.FPDFPage_GetObject, C_ADDRESS, C_ADDRESS, C_NUMBER)
+_KIND_OF = as_function(pdfium.FPDFPageObj_GetType, C_NUMBER, C_ADDRESS)
+_COLOR_OF = as_function(pdfium.FPDFPageObj_GetFillColor, C_NUMBER, C_ADDRESS, *(C_ADDRESS,) * 4)
+_MODE_OF = as_function(pdfium.FPDFPath_GetDrawMode, C_NUMBER, C_ADDRESS, C_ADDRESS, C_ADDRESS)
+_SEGMENTS_OF = as_function(pdfium.FPDFPath_CountSegments, C_NUMBER, C_ADDRESS)
+_BOUNDS_OF = as_function(pdfium.FPDFPageObj_GetBounds, C_NUMBER, C_ADDRESS, *(C_ADDRESS,) * 4)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
         box = _bounds(objects[index]) if kind in _SURFACES else None
         if box is None:
             continue
-        if kind == _PATH and len(rules) < _MAX_RULES:
+        if kind == _PATH_OBJECT and len(rules) < _MAX_RULES:
             rules += _rules(objects[index], box)
         if (surface := _surface(objects[index], kind, box, index)) is not None:
             surfaces.append(surface)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from .pdfium_calls import ADDRESS, NUMBER, address_of, as_function
+from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
 from .text_style import StyleReader, TextStyle
 
 MAX_PAGE_GLYPHS = 150_000  # more would take seconds; no page that a person reads has them
 HYPHENS = "\x02\xad\ufffe"  # at a line's end, where PDFium takes it for a soft one
-_WORD = re.compile(f"[^\\x00\\t\\n\\r \\xa0{HYPHENS}]+|[{HYPHENS}]")
+_GLYPH_WORD = re.compile(f"[^\\x00\\t\\n\\r \\xa0{HYPHENS}]+|[{HYPHENS}]")
 _BACK = 0.05  # points by which the last letter of a word may begin before the first
 _AXIS = {0: (0, 1), 1: (3, 1), 2: (0, -1), 3: (3, -1)}  # of each turn: an edge, and its direction
 
@@ -44,9 +44,11 @@ class GlyphReader:
     """Reads the words of pages."""
 
     def __init__(self) -> None:
-        self._unicode = as_function(pdfium.FPDFText_GetUnicode, ctypes.c_uint, ADDRESS, NUMBER)
-        self._box = as_function(pdfium.FPDFText_GetLooseCharBox, NUMBER, ADDRESS, NUMBER, ADDRESS)
-        self._owner = as_function(pdfium.FPDFText_GetTextObject, ADDRESS, ADDRESS, NUMBER)
+        self._unicode = as_function(pdfium.FPDFText_GetUnicode, ctypes.c_uint, C_ADDRESS, C_NUMBER)
+        self._box = as_function(
+            pdfium.FPDFText_GetLooseCharBox, C_NUMBER, C_ADDRESS, C_NUMBER, C_ADDRESS
+        )
+        self._owner = as_function(pdfium.FPDFText_GetTextObject, C_ADDRESS, C_ADDRESS, C_NUMBER)
         self._style = StyleReader()
 
     def read(self, textpage: Any) -> Glyphs | None:
@@ -82,7 +84,7 @@ class GlyphReader:
     ) -> tuple[Sequence[tuple[int, int]], Sequence[int | None]]:
         """Return where words begin and end, cut where another text object begins, and the address
         of the object of each."""
-        whole = [match.span() for match in _WORD.finditer(text)]
+        whole = [match.span() for match in _GLYPH_WORD.finditer(text)]
         owners = list(self._owners(handle, [start for start, _ in whole]))
         lasts = self._owners(handle, [end - 1 for _, end in whole])
         mixed = {i for i, last in enumerate(lasts) if last != owners[i]}

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from ...parent_watch import be_killed_with_parent
 from .page_reader import PageReader, RawPage
 
-_MIN_PAGES = 40  # from there the start of the processes is won back
+_MIN_PARALLEL_PAGES = 40  # from there the start of the processes is won back
 _MAX_PROCESSES = 4  # each takes some 60 MB
 _PAGES_AT_ONCE = 8  # that one process reads before it answers
 
@@ -25,7 +25,7 @@ def processes_for(pages: int) -> int:
 
     Only Linux starts a process as a cheap copy of this one, and ends it when this one ends.
     """
-    if pages < _MIN_PAGES or not sys.platform.startswith("linux"):
+    if pages < _MIN_PARALLEL_PAGES or not sys.platform.startswith("linux"):
         return 1
     return max(1, min(_MAX_PROCESSES, len(os.sched_getaffinity(0))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-ADDRESS, NUMBER = ctypes.c_void_p, ctypes.c_int
+C_ADDRESS, C_NUMBER = ctypes.c_void_p, ctypes.c_int
 
 
 def as_function(function: Any, result: Any, *arguments: Any) -> Any:

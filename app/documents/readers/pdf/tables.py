@@ -19,9 +19,9 @@ _MAX_PITCH = 1.5  # type sizes between the lines of a cell
 _NEW_ROW = 1.2  # times the distance of the lines of a cell
 _MAX_ROW_GAP = 4.0  # type sizes between rows of one table
 _MAX_CELL_STEP, _MAX_CELL_LINES = 1.8, 12  # type sizes between lines of a cell; lines of it
-_LARGER_TYPE = 1.08  # times the size of a cell: a heading
-_SAME_LEFT = 3.0  # points by which lines of one cell begin apart
-_NUMBER = re.compile(r"[^\w]*(?:\d[\d\s.,:/%()–−+-]*|[–−-])[^\W\d_]{0,3}[^\w]*")
+_TITLE_TYPE = 1.08  # times the size of a cell: a heading
+_SAME_EDGE = 3.0  # points by which lines of one cell begin apart
+_CELL_NUMBER = re.compile(r"[^\w]*(?:\d[\d\s.,:/%()–−+-]*|[–−-])[^\W\d_]{0,3}[^\w]*")
 _NUMERIC_SHARE = 0.7  # of the lines of a column of numbers
 _WRAPPED_SHARE = 0.4  # of the later lines of cells that go on with a small letter
 
@@ -94,9 +94,9 @@ def _fits(line: Line, columns: Sequence[Line]) -> bool:
     if not hit:
         return columns[0].right < line.left and line.right < columns[-1].left
     (cell, *others) = hit
-    is_within = cell.left - _SAME_LEFT < line.left and line.right < cell.right + _SAME_LEFT
-    is_alike = line.size <= _LARGER_TYPE * cell.size
-    return not others and is_alike and (abs(cell.left - line.left) < _SAME_LEFT or is_within)
+    is_within = cell.left - _SAME_EDGE < line.left and line.right < cell.right + _SAME_EDGE
+    is_alike = line.size <= _TITLE_TYPE * cell.size
+    return not others and is_alike and (abs(cell.left - line.left) < _SAME_EDGE or is_within)
 
 
 def _ends_cell(row: Sequence[Line], above: Sequence[Line], last: Sequence[Line]) -> bool:
@@ -104,9 +104,9 @@ def _ends_cell(row: Sequence[Line], above: Sequence[Line], last: Sequence[Line])
     line = row[0]
     if len(row) > 1 or not _fits(line, last):
         return False
-    near = [cell for cell in (*above, *last) if abs(cell.left - line.left) < _SAME_LEFT]
+    near = [cell for cell in (*above, *last) if abs(cell.left - line.left) < _SAME_EDGE]
     step = min((cell.baseline - line.baseline for cell in near), default=0.0)
-    is_first = line.left <= last[0].left + _SAME_LEFT
+    is_first = line.left <= last[0].left + _SAME_EDGE
     return 0 < step <= _MAX_PITCH * line.size and (not is_first or line.text[:1].islower())
 
 
@@ -284,7 +284,7 @@ def _merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _is_numeric(lines: Sequence[Line]) -> bool:
     """Return whether the lines of a column are numbers, which never wrap."""
-    hits = sum(_NUMBER.fullmatch(line.text) is not None for line in lines)
+    hits = sum(_CELL_NUMBER.fullmatch(line.text) is not None for line in lines)
     return len(lines) > 1 and hits >= _NUMERIC_SHARE * len(lines)
 
 
@@ -292,7 +292,7 @@ def _has_rows_of_numbers(groups: Sequence[Sequence[Line]]) -> bool:
     """Return whether several rows have a number in a cell of their own."""
     return (
         sum(
-            len(group) > 1 and any(_NUMBER.fullmatch(line.text) for line in group)
+            len(group) > 1 and any(_CELL_NUMBER.fullmatch(line.text) for line in group)
             for group in groups
         )
         > 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pypdfium2.raw as pdfium
 
-from .pdfium_calls import ADDRESS, NUMBER, as_function
+from .pdfium_calls import C_ADDRESS, C_NUMBER, as_function
 
 _BOLD_WEIGHT = 600
 _BOLD_NAMES = ("bold", "black", "heavy", "-semi", "cmbx", "demi")
@@ -34,16 +34,20 @@ class StyleReader:
     """Reads the styles of the text objects of one page after another."""
 
     def __init__(self) -> None:
-        pointers, size = (ADDRESS,) * 4, ctypes.c_ulong
-        self._size_of = as_function(pdfium.FPDFTextObj_GetFontSize, NUMBER, ADDRESS, ADDRESS)
-        self._matrix_of = as_function(pdfium.FPDFText_GetMatrix, NUMBER, ADDRESS, NUMBER, ADDRESS)
-        self._color_of = as_function(pdfium.FPDFPageObj_GetFillColor, NUMBER, ADDRESS, *pointers)
-        self._mode_of = as_function(pdfium.FPDFTextObj_GetTextRenderMode, NUMBER, ADDRESS)
-        self._font_of = as_function(pdfium.FPDFTextObj_GetFont, ADDRESS, ADDRESS)
-        self._name_of = as_function(
-            pdfium.FPDFText_GetFontInfo, size, ADDRESS, NUMBER, ADDRESS, size, ADDRESS
+        pointers, size = (C_ADDRESS,) * 4, ctypes.c_ulong
+        self._size_of = as_function(pdfium.FPDFTextObj_GetFontSize, C_NUMBER, C_ADDRESS, C_ADDRESS)
+        self._matrix_of = as_function(
+            pdfium.FPDFText_GetMatrix, C_NUMBER, C_ADDRESS, C_NUMBER, C_ADDRESS
         )
-        self._weight_of = as_function(pdfium.FPDFText_GetFontWeight, NUMBER, ADDRESS, NUMBER)
+        self._color_of = as_function(
+            pdfium.FPDFPageObj_GetFillColor, C_NUMBER, C_ADDRESS, *pointers
+        )
+        self._mode_of = as_function(pdfium.FPDFTextObj_GetTextRenderMode, C_NUMBER, C_ADDRESS)
+        self._font_of = as_function(pdfium.FPDFTextObj_GetFont, C_ADDRESS, C_ADDRESS)
+        self._name_of = as_function(
+            pdfium.FPDFText_GetFontInfo, size, C_ADDRESS, C_NUMBER, C_ADDRESS, size, C_ADDRESS
+        )
+        self._weight_of = as_function(pdfium.FPDFText_GetFontWeight, C_NUMBER, C_ADDRESS, C_NUMBER)
         # Colour, size and matrix lie side by side, so that their bytes tell known styles apart.
         self._bytes = ctypes.create_string_buffer(44)
         at = ctypes.addressof(self._bytes)
