@@ -177,6 +177,11 @@ def run(handlers, files=None, **changes):
     return views
 
 
+def test_a_model_that_is_not_offered_is_refused_with_the_form(handlers) -> None:
+    with pytest.raises(ModelNotFound, match="does not offer that model"):
+        form_from_fields({**FIELDS, "model": "nope"}, handlers.service.settings)
+
+
 def test_several_documents_are_summarized_in_one_run(handlers, tmp_path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(f"Here is {name}, with some words in it. " * 9)
@@ -199,7 +204,6 @@ def test_several_documents_are_summarized_in_one_run(handlers, tmp_path) -> None
     [
         ({"source": "text", "text": "  "}, "no text yet"),
         ({"files": None}, "No file is chosen"),
-        ({"source": "text", "text": "Words. " * 9, "model": "nope"}, "does not offer that model"),
         ({"source": "text", "text": "Words. " * 9, "pages": "77"}, "has no page 77"),
         ({"files": ["x"] * 30}, "choose fewer"),
         ({"files": ["/no/such.pdf"]}, "such.pdf"),

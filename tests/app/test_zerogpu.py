@@ -116,7 +116,7 @@ def test_runs_happen_in_the_gpu_process(space) -> None:
 
 def test_errors_of_the_gpu_process_reach_the_client(space) -> None:
     client, _ = space
-    with pytest.raises(Exception, match="no model called"):
+    with pytest.raises(Exception, match="does not offer that model"):
         client.predict(text="Some words. " * 9, model="no such model", api_name="/summarize")
 
 
