@@ -224,7 +224,7 @@ def test_the_strip_of_pages_works_by_keyboard(page) -> None:
 def test_a_reloaded_page_follows_the_same_run(page) -> None:
     drop(page, EXAMPLE_PDF)
     page.wait_for_selector(".facts")
-    page.click("label:has-text('Long')")
+    page.fill("#words input, #words textarea", "3000")  # so it still writes when the page is back
     page.click("#run")
     page.wait_for_function(f"() => ({COMMITTED})().length > 100")
     seen = page.evaluate(COMMITTED)
@@ -365,6 +365,7 @@ def test_scanned_pages_are_read_with_ocr_when_it_is_switched_on(page, tmp_path) 
 
 def test_pasted_text_is_summarized_by_keyboard_alone(page) -> None:
     paste(page, EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    page.fill("#words input, #words textarea", "1000")  # so it still writes at the Escape
     page.focus("#text textarea")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("#summary .provisional")
