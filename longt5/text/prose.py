@@ -311,6 +311,7 @@ KINDS = (
         "A line with a mail address says how to reach somebody.",
     ),
 )
+NEVER_QUOTED = tuple(kind for kind in KINDS if kind.name != "remainder of a sentence")
 FRAGMENTS = (
     Kind(
         "open bracket",
@@ -379,8 +380,9 @@ def candidate_spans(text: str) -> list[Span]:
 def select_candidates(text: str, spans: Sequence[Span]) -> list[Span]:
     """Return the sentences among ``spans`` that a summary may quote.
 
-    Fall back to fragments, then to list items, when a text has few full sentences. A text of
-    tables alone has none.
+    Fall back to fragments, then to list items, when a text has few full sentences, and to lines
+    that begin in small letters where it has no other, as speech without stops. A text of tables
+    alone has none.
     """
     imprints = _imprint_paragraphs(text)
     full = [
@@ -396,7 +398,8 @@ def select_candidates(text: str, spans: Sequence[Span]) -> list[Span]:
     if has_enough:
         found = set(full)
         return [span for span in spans if span in found or _is_item(text[slice(*span)])]
-    return [span for span in spans if _is_usable_fragment(text[slice(*span)])]
+    fragments = [span for span in spans if _is_usable_fragment(text[slice(*span)])]
+    return fragments or [span for span in spans if _is_unpunctuated(text[slice(*span)])]
 
 
 def _is_usable_fragment(piece: str) -> bool:
@@ -406,6 +409,11 @@ def _is_usable_fragment(piece: str) -> bool:
     """
     is_long = count_words(piece) >= MIN_SENTENCE_WORDS and not piece.endswith((":", "："))
     return (is_long or is_full_sentence(piece)) and not kind_of(piece, KINDS)
+
+
+def _is_unpunctuated(piece: str) -> bool:
+    """Return whether a piece may be quoted where no sentence begins with a capital."""
+    return count_words(piece) >= MIN_SENTENCE_WORDS and not kind_of(piece, NEVER_QUOTED)
 
 
 def _is_item(line: str) -> bool:

@@ -107,6 +107,11 @@ def test_fragments_are_quoted_where_full_sentences_are_few() -> None:
     assert quoted("\n\n".join([*fragments, *others, "We start."])) == [*fragments, "We start."]
 
 
+def test_speech_without_stops_is_quoted_by_its_pieces() -> None:
+    pieces = ["so good morning and welcome to the meeting", "we have to decide about the boats"]
+    assert quoted("\n\n".join([*pieces, "and so on"])) == pieces
+
+
 def test_nothing_is_quoted_of_a_text_without_sentences() -> None:
     assert quoted("$ cd tides\n\n$ make -j") == []
 
