@@ -75,7 +75,7 @@ def delete_unread(uploads: set[str], now: float | None = None) -> None:
         except FileNotFoundError:
             pass
         except OSError:
-            continue
+            continue  # still open in another process: the next sweep tries again
         if not path.exists():
             uploads.discard(str(path))
             with contextlib.suppress(OSError):

@@ -89,10 +89,7 @@ ELSEWHERE = re.compile(
 
 _BEGINNING = 6  # words, within which a connective speaks of the sentence before
 _EARLY_CONNECTIVE = re.compile(
-    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|likewise|instead|otherwise|similarly|as well"
-    r"|in (?:doing|so doing) so"
-    r"|auch|ebenfalls|aussi|également|también|tampoco)\b",
-    re.IGNORECASE,
+    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|in doing so|auch)\b", re.IGNORECASE
 )
 # A demonstrative and its noun: "these large regions" leans, unless regions were spoken of before.
 _DEMONSTRATIVE = re.compile(
@@ -102,8 +99,7 @@ _NO_NOUN = re.compile(r"(?:an?|as|that|who|whose|which|of|is|are|was|were|in|wit
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b")
 _NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?<!ly)\b(?!,)")
 _LAST_WORD = re.compile(  # of a sentence that has lost a link or a number
-    r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$"
-    r"|\(see\)|\[\\?\[?link"
+    r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$|\(see\)"
 )
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 
@@ -135,17 +131,11 @@ def _has_new_demonstrative(sentence: str) -> bool:
         nouns = match["nouns"].split()
         if _NO_NOUN.match(nouns[0]) or _DOCUMENT_NOUN.match(match["nouns"]):
             continue
-        before = set(content_words(sentence[: match.start()]))
-        if not before.intersection(content_words(match["nouns"])) and not _follows_list(
-            sentence[: match.start()]
-        ):
+        before = sentence[: match.start()]
+        is_new = not set(content_words(before)).intersection(content_words(match["nouns"]))
+        if is_new and len(before.split()) <= _OWN_WORDS:
             return True
     return False
-
-
-def _follows_list(before: str) -> bool:
-    """Return whether so much was said before that a demonstrative most likely points to it."""
-    return len(before.split()) > _OWN_WORDS
 
 
 def _has_unknown_person(sentence: str) -> bool:

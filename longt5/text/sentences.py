@@ -16,7 +16,7 @@ CAPTION_LABEL = re.compile(
     r"\s?(?:\d+[a-z]?|[A-Z]\d*)\b"
 )
 ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|al|[Cc]f|vs?|ex rel|Fed|Civ|Crim|Pub|Dr|Mr|Mrs|Ms|Prof"
+    r"(?:\b(?:e\.g|i\.e|etc|al|[Cc]f|vs?|ex rel|Fed|Civ|Pub|Dr|Mr|Mrs|Ms|Prof"
     r"|Fig|Figs|Eq|Eqs|Sec|No|Nos|Vol|pp|St|Jr"
     r"|U\.S|approx|resp|Ref|Inc|Tel|Univ|Dept|Rev|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Hon|Mt"
     r"|Nr|z|z\.B|d\. ?h|h\. ?c|u\. ?a|vgl|ca|bzw|inkl|zzgl|Mio|Mrd|Tsd|Hr|Hrsg|Sr|Sra|Dra|EE)"
@@ -34,7 +34,7 @@ _ENDING = re.compile(
 # Abbreviations before a number only: "p. 5", "Sept. 2022", "art. 12", "Hauptstr. 7", "N.C. 4".
 _ABBREVIATION_BEFORE_NUMBER = re.compile(
     r"(?:\b(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Okt|Nov|Dec|Dez|Abs|Abb|Tab|Kap|Bd|[Aa]rts?|[Cc]h|[Cc]l"
-    r"|Stat|Ct|Cir|Supp|App|Const|Cong|Sess|Ann"
+    r"|Stat|Cir"
     r"|figs?|eqs?|nos?|vols?|secs?|[Pp]aras?|[Nn]úm|[Pp]ágs?|p)"
     r"|[Ss]tr|\b[A-Z](?:\.[A-Z]){1,4})\.\Z"
 )
