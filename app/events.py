@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, Union
 
+from .documents.model import Mark
 from .warning import AppWarning
 
 Stage = Literal["reading", "loading", "encoding", "decoding"]
@@ -24,7 +25,8 @@ class Sentence:
     """A sentence of the summary.
 
     `pages` are the 1-based pages it cites, `labels` the page numbers printed on them, `passages`
-    the cited text (best first), `flags` the doubtful spans: {"span", "kind", "reason"}.
+    the cited text (best first), `flags` the doubtful spans: {"span", "kind", "reason"}. `marks`
+    are the places of the passages on their pages, where these are known.
     """
 
     text: str
@@ -32,6 +34,7 @@ class Sentence:
     labels: tuple[str, ...] = ()
     flags: tuple[dict[str, Any], ...] = ()
     passages: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sentence as in the JSON export."""
@@ -40,6 +43,10 @@ class Sentence:
             "pages": list(self.pages),
             "labels": list(self.labels),
             "flags": [dict(flag) for flag in self.flags],
+            "marks": [
+                {"page": m.page, "box": list(m.box), "first": m.first, "last": m.last}
+                for m in self.marks
+            ],
         }
 
 

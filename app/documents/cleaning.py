@@ -12,8 +12,8 @@ from .dehyphenation import Dehyphenator
 from .heading_styles import HeadingLook, heading_levels
 from .interrupted_sentences import rejoin_cut_sentences
 from .line_layout import BodyStyle, LineLayout, body_style
-from .model import Block, BlockKind, Box
-from .paragraphs import JoinWord, join_laid_out, join_wrapped
+from .model import Block, BlockKind, Box, LineBox
+from .paragraphs import JoinedLines, JoinWord, join_laid_out, join_wrapped
 from .table_of_contents import contents_lines, without_leaders
 
 CELL_SEPARATOR = " | "
@@ -59,12 +59,17 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
             for i in chosen
         ]
         joined = join_laid_out(lines, body, hyphens.join)
+        before: JoinedLines | None = None
         blocks.append([])
         looks.append([])
         for found in joined:
             sources = [page[chosen[i]] for i in found.lines]
             text = found.text.replace("\ufffe", "-")
-            blocks[-1].append(Block(text, _kind(text, sources), box=_union(sources)))
+            places = _line_boxes(found, sources)
+            if before is not None and before.lines[-1] == found.lines[0]:
+                blocks[-1][-1], places = _share_line(blocks[-1][-1], places)
+            blocks[-1].append(Block(text, _kind(text, sources), lines=places))
+            before = found
             looks[-1].append(_look(text, sources))
     blocks = _with_headings(blocks, looks, body)
     contents = [index for index, drop in enumerate(dropped) if drop]
@@ -98,12 +103,28 @@ def _kind(text: str, sources: Sequence[PlacedLine]) -> BlockKind:
     return BlockKind.CAPTION if is_caption(text) else BlockKind.PARAGRAPH
 
 
-def _union(sources: Sequence[PlacedLine]) -> Box | None:
-    boxes = [line.box for line in sources if line.box is not None]
-    if not boxes:
-        return None
-    lefts, bottoms, rights, tops = zip(*boxes, strict=True)
-    return min(lefts), min(bottoms), max(rights), max(tops)
+def _line_boxes(block: JoinedLines, sources: Sequence[PlacedLine]) -> tuple[LineBox, ...]:
+    """Return the places of the lines of a block. `sources`: the lines that it is made of."""
+    ends = (*block.starts[1:], len(block.text))
+    return tuple(
+        LineBox(start, end, line.box)
+        for start, end, line in zip(block.starts, ends, sources, strict=True)
+        if line.box is not None and start < end
+    )
+
+
+def _share_line(heading: Block, places: tuple[LineBox, ...]) -> tuple[Block, tuple[LineBox, ...]]:
+    """Return a run-in heading and the lines of the paragraph that begins beside it, with the box
+    of their common line cut between them, about where the heading ends."""
+    if not heading.lines or not places:
+        return heading, places
+    last, first = heading.lines[-1], places[0]
+    left, bottom, right, top = first.box
+    letters = last.end - last.start
+    cut = round(left + (right - left) * letters / (letters + first.end - first.start), 1)
+    own = last._replace(box=(left, bottom, cut, top))
+    rest = first._replace(box=(cut, bottom, right, top))
+    return replace(heading, lines=(*heading.lines[:-1], own)), (rest, *places[1:])
 
 
 def _look(text: str, sources: Sequence[PlacedLine]) -> HeadingLook | None:

@@ -51,7 +51,8 @@ def rejoin_cut_sentences(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
         between = blocks[at + 1 : end]
         if first == last:
             # The rejoined block may be cut again.
-            joined = replace(head, text=f"{head.text} {tail.text}")
+            moved = (line.moved(len(head.text) + 1) for line in tail.lines)
+            joined = replace(head, text=f"{head.text} {tail.text}", lines=(*head.lines, *moved))
             blocks[at : end + 1] = [*between, (first, joined)]
             found += between
             at += len(between)

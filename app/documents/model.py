@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from longt5.text.sentences import Span, split_sentences
 from longt5.text.source import SourceText
@@ -34,16 +34,39 @@ class BlockKind(str, Enum):
     CAPTION = "caption"
 
 
+class LineBox(NamedTuple):
+    """The characters [start, end) of a text that stand on one line of its page, and the box of
+    that line."""
+
+    start: int
+    end: int
+    box: Box
+
+    def moved(self, by: int) -> LineBox:
+        """Return the same line of a text that begins `by` characters earlier."""
+        return LineBox(self.start + by, self.end + by, self.box)
+
+
+class Mark(NamedTuple):
+    """A cited part of a line: its physical page, the line's box, and which share of the letters
+    of the line the part begins after and ends with."""
+
+    page: int
+    box: Box
+    first: float = 0.0
+    last: float = 1.0
+
+
 @dataclass(frozen=True)
 class Block:
     """A block of text. `level` of a heading counts from 1, the highest. `page` is the physical
-    page, from 1; 0 until the block has one. `box` is its place on the page, where known."""
+    page, from 1; 0 until the block has one. `lines` are the places of its lines, where known."""
 
     text: str
     kind: BlockKind = BlockKind.PARAGRAPH
     level: int = 0
     page: int = 0
-    box: Box | None = None
+    lines: tuple[LineBox, ...] = ()
 
     @property
     def is_line(self) -> bool:
@@ -53,11 +76,14 @@ class Block:
 
 def join_blocks(blocks: Sequence[Block]) -> str:
     """Return the text of blocks: a blank line between paragraphs, a line for each row or item."""
-    text = ""
+    return "".join(gap + block.text for gap, block in _with_gaps(blocks))
+
+
+def _with_gaps(blocks: Sequence[Block]) -> Iterator[tuple[str, Block]]:
+    """Yield blocks with what stands before each of them in the joined text."""
     for i, block in enumerate(blocks):
         goes_on = bool(i) and block.is_line and blocks[i - 1].is_line
-        text += ("\n" if goes_on else "\n\n" if i else "") + block.text
-    return text
+        yield ("\n" if goes_on else "\n\n" if i else ""), block
 
 
 @dataclass(frozen=True)
@@ -81,6 +107,17 @@ class ExtractedPage:
     def text(self) -> str:
         """Return the text of the blocks."""
         return join_blocks(self.blocks)
+
+    @property
+    def lines(self) -> tuple[LineBox, ...]:
+        """Return the places of the lines of the text, where known."""
+        found: list[LineBox] = []
+        at = 0
+        for gap, block in _with_gaps(self.blocks):
+            at += len(gap)
+            found += [line.moved(at) for line in block.lines]
+            at += len(block.text)
+        return tuple(found)
 
 
 class LossKind(str, Enum):
@@ -172,12 +209,36 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a document: physical number from 1, printed label, cleaned text, status."""
+    """One page of a document: physical number from 1, printed label, cleaned text, status, and
+    the places of the text's lines, where known."""
 
     number: int
     label: str
     text: str
     status: str  # a PageStatus
+    lines: tuple[LineBox, ...] = ()
+
+    def with_parts(self, parts: Sequence[Span]) -> Page:
+        """Return the page with only some parts of its text, each in characters [start, end), a
+        blank line between; the lines move with their text."""
+        texts: list[str] = []
+        lines: list[LineBox] = []
+        at = 0
+        for start, end in parts:
+            body = self.text[start:end].strip()
+            if not body:
+                continue
+            start = self.text.index(body, start)
+            end = start + len(body)
+            at += 2 if texts else 0
+            lines += [
+                LineBox(max(line.start, start), min(line.end, end), line.box).moved(at - start)
+                for line in self.lines
+                if line.start < end and start < line.end
+            ]
+            texts.append(body)
+            at += len(body)
+        return replace(self, text="\n\n".join(texts), lines=tuple(lines))
 
 
 @dataclass(frozen=True)
@@ -228,7 +289,7 @@ class PageSpan:
     """The part of a chunk that lies on one page.
 
     `start` and `end` are characters of the chunk's text, `token_start` and `token_end` positions
-    in its `input_ids`.
+    in its `input_ids`. The part begins at character `page_start` of the page's text.
     """
 
     page: int
@@ -236,6 +297,7 @@ class PageSpan:
     end: int
     token_start: int
     token_end: int
+    page_start: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import quantiles
 
 from longt5.text.sentences import ends_clause
@@ -23,10 +24,12 @@ JoinWord = Callable[[str, str, str], str]
 
 @dataclass(frozen=True)
 class JoinedLines:
-    """A paragraph, a heading or rows, and the indexes of the lines that it is made of."""
+    """A paragraph, a heading or rows, the indexes of the lines that it is made of, and where the
+    text of each of these begins."""
 
     text: str
     lines: tuple[int, ...]
+    starts: tuple[int, ...]
 
 
 def join_lines(text: str, join_word: JoinWord = keep_hyphen) -> str:
@@ -62,7 +65,7 @@ def join_laid_out(
         if heading:
             if separator == "" and not ends_clause(before):  # it began on lines above
                 _append_line(blocks[-1], heading, join_word)
-                blocks[-1] = [without_full_stop("".join(blocks[-1]))]
+                blocks[-1][-1] = without_full_stop(blocks[-1][-1])
                 sources[-1].append(i)
             else:
                 blocks.append([without_full_stop(heading)])
@@ -80,7 +83,8 @@ def join_laid_out(
             sources[-1].append(i)
         before, above = line, below
     return [
-        JoinedLines("".join(block), tuple(own)) for block, own in zip(blocks, sources, strict=True)
+        JoinedLines("".join(block), tuple(own), tuple(accumulate(map(len, block[:-1]), initial=0)))
+        for block, own in zip(blocks, sources, strict=True)
     ]
 
 

@@ -36,7 +36,7 @@ def select_pages(document: Document, spec: str) -> Document:
     if not chosen:
         raise BadOption(f"“{document.name}” has no page {spec}: it ends at {len(document.pages)}.")
     pages = tuple(
-        page if page.number in chosen else replace(page, text="", status="skipped")
+        page if page.number in chosen else replace(page, text="", status="skipped", lines=())
         for page in document.pages
     )
     return _with_pages(document, pages, chosen)
@@ -56,16 +56,19 @@ def select_sections(document: Document, spec: str) -> Document:
     pages, chosen_pages = [], set()
     for page in document.pages:
         start, end = range_of.get(page.number, (0, 0))
-        parts = [
-            text[max(s.start, start) : min(s.end, end)].strip()
-            for s in chosen
-            if s.start < end and start < s.end
-        ]
-        body = "\n\n".join(part for part in parts if part)
-        is_chosen = bool(body) or (page.number in section_pages and page.number not in range_of)
+        indent = len(page.text) - len(page.text.lstrip())  # which the joined text lacks
+        kept = page.with_parts(
+            [
+                (max(s.start, start) - start + indent, min(s.end, end) - start + indent)
+                for s in chosen
+                if s.start < end and start < s.end
+            ]
+        )
+        is_empty = page.number in section_pages and page.number not in range_of
+        is_chosen = bool(kept.text) or is_empty
         chosen_pages |= {page.number} if is_chosen else set()
         status = page.status if is_chosen else "skipped"
-        pages.append(replace(page, text=body, status=status))
+        pages.append(replace(kept, status=status))
     outline = tuple(
         item
         for item in document.outline

@@ -44,8 +44,8 @@ def without_references(document: Document) -> tuple[Document, tuple[int, ...]]:
     usable = [page.text if page.status == "ok" else "" for page in document.pages]
     pages, found = list(document.pages), []
     for index, start, end in find_references(usable, _entries(document, usable)):
-        text = pages[index].text
-        pages[index] = replace(pages[index], text=(text[:start] + text[end:]).strip())
+        page = pages[index]
+        pages[index] = page.with_parts([(0, start), (end, len(page.text))])
         found.append(pages[index].number)
     if not any(page.text.strip() for page in pages if page.status == "ok"):
         return document, ()

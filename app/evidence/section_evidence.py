@@ -11,27 +11,31 @@ from longt5.text.headings import without_headings
 from longt5.text.sentences import split_sentences
 
 from ..documents.language import document_language
-from ..documents.model import Chunk, Document
+from ..documents.model import Chunk, Document, Mark
 from ..events import Sentence
 from .citations import Citation, Citer, find_passages
 from .coverage import cite_pages, page_labels
+from .marks import marks_of
+
+CitedPlaces = tuple[tuple[int, ...], tuple[str, ...], tuple[Mark, ...]]
 
 
 class CitedDocument:
-    """A document as its citations need it: the facts and the printed label of each page."""
+    """A document as its citations need it: its pages, the facts on each of them and its
+    printed label."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._language = document_language(document)
-        self._texts = {page.number: page.text for page in document.pages}
+        self.pages = {page.number: page for page in document.pages}
         self._facts: dict[tuple[int, ...], Facts] = {}
-        self.facts = JoinedFacts([self.page_facts((number,)) for number in self._texts])
+        self.facts = JoinedFacts([self.page_facts((number,)) for number in self.pages])
 
     def page_facts(self, pages: Sequence[int]) -> Facts:
         """Return the facts of the joined text of some pages, made once."""
         key = tuple(pages)
         if key not in self._facts:
-            text = "\n".join(self._texts[page] for page in key)
+            text = "\n".join(self.pages[page].text for page in key)
             self._facts[key] = Facts(text, self._language)
         return self._facts[key]
 
@@ -77,7 +81,7 @@ class SectionEvidence:
 
     def _cite(self, sentence: str, shares: Sequence[float] | None) -> Sentence:
         """Return a sentence with its citation and flags; ``shares``: attention per passage."""
-        pages, passages = self._locate(self._citer.cite(sentence, shares))
+        pages, passages, marks = self._locate(self._citer.cite(sentence, shares))
         labels = self._document.page_labels(pages)
         cited = self._document.page_facts(pages)
         flags = check(sentence, cited, self._document.facts, cite_pages(labels))
@@ -87,9 +91,14 @@ class SectionEvidence:
             labels,
             tuple({"span": list(f.span), "kind": f.kind, "reason": f.reason} for f in flags),
             passages,
+            marks,
         )
 
-    def _locate(self, citation: Citation) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Return the pages and the passages of the document that a citation stands for."""
+    def _locate(self, citation: Citation) -> CitedPlaces:
+        """Return the pages of the document that a citation stands for, the passages on them, and
+        the places of these."""
         text = self._chunk.text
-        return citation.pages, tuple(text[p.start : p.end] for p in citation.passages)
+        passages = tuple(text[p.start : p.end] for p in citation.passages)
+        pages = self._document.pages
+        marks = (mark for p in citation.passages for mark in marks_of(p, self._chunk, pages))
+        return citation.pages, passages, tuple(marks)

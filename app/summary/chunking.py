@@ -242,7 +242,8 @@ def chunk_excerpts(
             low, high = max(start, begin) - begin + before, min(stop, end) - begin + before
             first = bisect_right(ends, low)
             last = max(bisect_left(ends, high) + 1, first)
-            spans.append(PageSpan(number, low, high, first, min(last, len(ends))))
+            page_start = max(start, begin) - start
+            spans.append(PageSpan(number, low, high, first, min(last, len(ends)), page_start))
         before += end - begin + len(EXCERPT_GAP)
     numbers = [span.page for span in spans] or [pages[0][0]]
     return Chunk(list(ids), list(offsets), (numbers[0], numbers[-1]), body, tuple(spans), "end")

@@ -19,7 +19,7 @@ from longt5.text.words import count_words
 from ..documents.model import Chunk, PageSpan
 from ..events import DraftText, Progress, SectionDone, SectionSummary, Sentence
 from ..evidence.citations import Citation
-from ..evidence.section_evidence import CitedDocument, SectionEvidence
+from ..evidence.section_evidence import CitedDocument, CitedPlaces, SectionEvidence
 from .encoder_cache import encode_with_progress
 from .options import Options
 from .parts import Part
@@ -183,9 +183,10 @@ class _AnswerEvidence(SectionEvidence):
         super().__init__(chunk, tokenizer, document)
         self._sentences = sentences
 
-    def _locate(self, citation: Citation) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    def _locate(self, citation: Citation) -> CitedPlaces:
         numbers = dict.fromkeys(n for passage in citation.passages for n in passage.pages)
         sources = [self._sentences[number - 1] for number in numbers]
         pages = sorted({page for source in sources for page in source.pages})
         passages = dict.fromkeys(text for source in sources for text in source.passages)
-        return tuple(pages), tuple(passages)
+        marks = dict.fromkeys(mark for source in sources for mark in source.marks)
+        return tuple(pages), tuple(passages), tuple(marks)

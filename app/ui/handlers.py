@@ -35,6 +35,7 @@ from ..errors import (
     class_and_place,
 )
 from ..events import Event
+from ..evidence.marks import checked_marks
 from ..export.formats import EXPORT_FORMATS
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
@@ -355,7 +356,8 @@ class Handlers:
         passages = [str(p) for p in event.passages][:MAX_MARKED_PASSAGES]
         if source.document.unit == "page" and source.path is not None:
             try:
-                png = page_image(source.path, page, passages, source.password)
+                marks = checked_marks(getattr(event, "marks", ()))
+                png = page_image(source.path, page, passages, source.password, marks)
                 body = render.page_picture(png, page, passages)
             except AppError as error:
                 body = render.error(str(error)) + render.passage_in_context(found.text, passages)

@@ -33,8 +33,11 @@ SOURCE_EVENTS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-page]');
   if (button) {
-    const {document, page, passages} = button.dataset;
-    trigger('cite', {document: +document, page: +page, passages: JSON.parse(passages)});
+    const {document, page, passages, marks} = button.dataset;
+    trigger('cite', {
+      document: +document, page: +page, passages: JSON.parse(passages),
+      marks: JSON.parse(marks || '[]'),
+    });
   } else if (event.target.closest('.include')) {
     trigger('include');
   } else if (event.target.closest('.close')) {

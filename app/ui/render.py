@@ -186,9 +186,11 @@ def cited_sentence(number: int, sentence: Sentence) -> str:
     # The printed page number may differ from the position in the file, which viewers count.
     physical = "" if label.endswith(f" {numbers}") else f": page {numbers} of the file"
     passages = escape(json.dumps(sentence.passages), quote=True)
+    marks = escape(json.dumps(sentence.marks, separators=(",", ":")), quote=True)
     return (
         f'{html} <button type="button" class="cite" data-document="{number}" '
         f'data-page="{sentence.pages[0]}" data-passages="{passages}" '
+        f'data-marks="{marks}" '
         f'title="Show the source{physical}">{label}</button>'
     )
 

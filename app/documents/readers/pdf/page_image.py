@@ -1,4 +1,4 @@
-"""A page of a PDF as a picture with passages marked, drawn by PDFium in a child process."""
+"""A page of a PDF as a picture with what is cited marked, drawn by PDFium in a child process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,31 @@ from longt5.text.sentences import after_stop
 
 from ....errors import NotReadable
 from ... import limits
+from ...model import Box, Mark
 from ...parent_watch import be_killed_with_parent
 
 _WIDTH_PIXELS = 1_000
 _MAX_PIXELS = 4_000_000
 _TIMEOUT_S = 30
 _HIGHLIGHT = (255, 221, 87)  # yellow
+_TALL_LINES = 2.5  # letters high: a box of several lines, such as a cell's, is marked as a whole
 _PIECE_LETTERS = 24  # that must match; fewer may match by chance, more miss a cut passage
 
 
 def page_image(
-    path: Path | str, page: int, passages: Sequence[str] = (), password: str = ""
+    path: Path | str,
+    page: int,
+    passages: Sequence[str] = (),
+    password: str = "",
+    marks: Sequence[Mark] = (),
 ) -> bytes:
-    """Return a PNG of a physical page (from 1) with `passages` highlighted. Raises NotReadable."""
+    """Return a PNG of a physical page (from 1) with the marks on it highlighted, or `passages`
+    where there are none, as on pages whose lines have no known places. Raises NotReadable."""
     request = {
         "path": str(Path(path).resolve()),
         "page": page,
         "passages": list(passages),
+        "marks": [mark for mark in marks if mark.page == page],
         "password": password,
     }
     try:
@@ -50,8 +59,10 @@ def page_image(
         raise NotReadable(f"Page {page} cannot be drawn: open the file itself.") from error
 
 
-def draw_page(path: str, page: int, passages: Sequence[str], password: str) -> bytes:
-    """Return the PNG: render the page, find the passages, highlight them."""
+def draw_page(
+    path: str, page: int, passages: Sequence[str], password: str, marks: Sequence[Mark] = ()
+) -> bytes:
+    """Return the PNG: render the page and highlight the marks, else the passages that are found."""
     import pypdfium2
     from PIL import Image, ImageChops, ImageDraw
 
@@ -61,15 +72,57 @@ def draw_page(path: str, page: int, passages: Sequence[str], password: str) -> b
     scale = min(_WIDTH_PIXELS / width, (_MAX_PIXELS / (width * height)) ** 0.5)
     bitmap = sheet.render(scale=scale)
     picture = bitmap.to_pil().convert("RGB")
-    marks = Image.new("RGB", picture.size, "white")
-    pen, place = ImageDraw.Draw(marks), bitmap.get_posconv(sheet)
-    for left, bottom, right, top in passage_boxes(sheet.get_textpage(), passages):
+    layer = Image.new("RGB", picture.size, "white")
+    pen, place = ImageDraw.Draw(layer), bitmap.get_posconv(sheet)
+    textpage = sheet.get_textpage()
+    boxes = mark_boxes(textpage, marks) if marks else passage_boxes(textpage, passages)
+    for left, bottom, right, top in boxes:
         corners = [place.to_bitmap(left, bottom), place.to_bitmap(right, top)]
         (x0, x1), (y0, y1) = (sorted(c[i] for c in corners) for i in (0, 1))
         pen.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), fill=_HIGHLIGHT)
     out = BytesIO()
-    ImageChops.multiply(picture, marks).save(out, "PNG", optimize=True)
+    ImageChops.multiply(picture, layer).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def mark_boxes(textpage: Any, marks: Sequence[Mark]) -> list[Box]:
+    """Return the boxes of marks, in points: of the letters that each stands for on its line."""
+    import pypdfium2.raw as pdfium
+
+    if all(mark.first <= 0 and mark.last >= 1 for mark in marks):
+        return [mark.box for mark in marks]
+    count = textpage.count_chars()
+    unicode = (pdfium.FPDFText_GetUnicode(textpage.raw, index) for index in range(count))
+    letters = [
+        textpage.get_charbox(index) for index, code in enumerate(unicode) if not chr(code).isspace()
+    ]
+    return [_mark_box(letters, mark) for mark in marks]
+
+
+def _mark_box(letters: Sequence[Box], mark: Mark) -> Box:
+    """Return the part of a line's box that holds the share of its letters. Lines may run in any
+    direction; `letters` are in the order of reading."""
+    left, bottom, right, top = mark.box
+    inside = [
+        box
+        for box in letters
+        if left <= (box[0] + box[2]) / 2 <= right and bottom <= (box[1] + box[3]) / 2 <= top
+    ]
+    low, high = (0, 2) if right - left >= top - bottom else (1, 3)
+    tallest = max((box[5 - high] - box[1 - low] for box in inside), default=0.0)
+    height = mark.box[5 - high] - mark.box[1 - low]
+    if not inside or height > _TALL_LINES * tallest:
+        return mark.box
+    first, last = mark.first, mark.last
+    if inside[0][low] > inside[-1][low]:  # it runs to the left, or downwards
+        first, last = 1 - last, 1 - first
+    inside.sort(key=itemgetter(low))
+    begin = min(round(first * len(inside)), len(inside) - 1)
+    end = max(round(last * len(inside)), begin + 1)
+    edges = list(mark.box)
+    edges[low] = inside[begin][low] if first > 0 else edges[low]
+    edges[high] = inside[end - 1][high] if last < 1 else edges[high]
+    return edges[0], edges[1], edges[2], edges[3]
 
 
 def passage_boxes(
@@ -152,7 +205,10 @@ def main() -> int:
     be_killed_with_parent()
     limits.limit_memory()
     limits.limit_computing(_TIMEOUT_S)
-    png = draw_page(request["path"], request["page"], request["passages"], request["password"])
+    marks = [Mark(page, tuple(box), *shares) for page, box, *shares in request["marks"]]
+    png = draw_page(
+        request["path"], request["page"], request["passages"], request["password"], marks
+    )
     sys.stdout.write(json.dumps({"png": base64.b64encode(png).decode("ascii")}))
     return 0
 

@@ -23,6 +23,7 @@ from ...model import (
     BlockKind,
     Extracted,
     ExtractedPage,
+    LineBox,
     Loss,
     LossKind,
     OnProgress,
@@ -153,7 +154,12 @@ def _extracted_pages(
     for number, (label, own, page) in enumerate(zip(labels, cleaned.pages, pages, strict=True), 1):
         blocks = [replace(block, page=number) for block in own]
         blocks += [
-            Block(f"Note: {text}", BlockKind.NOTE, page=number, box=box)
+            Block(
+                f"Note: {text}",
+                BlockKind.NOTE,
+                page=number,
+                lines=(LineBox(0, len(text) + len("Note: "), box),),
+            )
             for text, box in page.notes.comments
         ]
         status = "empty" if page.status == "ok" and not blocks else page.status
