@@ -23,6 +23,7 @@ class WarningKind(str, Enum):
     PAGES_SCANNED = "pages_scanned"
     PAGES_GARBLED = "pages_garbled"
     MISNAMED_FILE = "misnamed_file"
+    LETTERS_WRONG = "letters_wrong"  # codes of a PDF that stand for other letters
     ENCODING_GUESSED = "encoding_guessed"
     OTHER_LANGUAGE = "other_language"  # than the one the model was trained on
     STOPPED = "stopped"

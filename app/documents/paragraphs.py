@@ -65,7 +65,9 @@ def join_laid_out(
         if heading:
             if separator == "" and not ends_clause(before):  # it began on lines above
                 _append_line(blocks[-1], heading, join_word)
-                blocks[-1][-1] = without_full_stop(blocks[-1][-1])
+                whole = "".join(blocks[-1])
+                if without_full_stop(whole) != whole:
+                    blocks[-1][-1] = blocks[-1][-1][:-1]
                 sources[-1].append(i)
             else:
                 blocks.append([without_full_stop(heading)])

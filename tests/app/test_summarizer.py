@@ -140,7 +140,8 @@ def test_json_object_has_the_pinned_keys(run: list[Event]) -> None:
         "sentences",
     }
     assert set(values["by_section"][0]) == set(values["sections"][0])
-    assert set(values["sections"][0]["sentences"][0]) == {"text", "pages", "labels", "flags"}
+    sentence = values["sections"][0]["sentences"][0]
+    assert set(sentence) == {"text", "pages", "labels", "flags", "marks"}
     assert set(values["coverage"][0]) == {"page", "status"}
     assert set(values["timings"]) == {"read_s", "encode_s", "decode_s", "total_s"}
     assert values["model"] == "bundled" and isinstance(values["pages"], int)

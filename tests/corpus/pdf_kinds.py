@@ -157,6 +157,8 @@ def _type_cases() -> list[KindCase]:
 
     ligature = "The of\ue000ce was \ue000nished \ue000rst."
     torn = make_pdfs.unicode_pdf([ligature]).replace(b"<e000> <e000>", b"<e000> <00660069>")
+    wrong = "The naƟonal staƟon was seen aŌer the aƩack by MacCoy."
+    joined = make_pdfs.unicode_pdf([wrong]).replace(b"DW 500", b"DW 700")
     cut = "The keeper of the light-\nhouse went home. The lighthouse\nis empty in the win-\nter."
     return [
         pdf(
@@ -167,6 +169,10 @@ def _type_cases() -> list[KindCase]:
         pdf("hyphens", partial(lines_at, text=cut), ("the lighthouse went home", "in the win")),
         KindCase(
             "ligature.pdf", torn.replace(b"DW 500", b"DW 700"), ("The office was finished first.",)
+        ),
+        KindCase(
+            "ligature-codes.pdf", joined,
+            ("The national station was seen after the attack by MacCoy.",),
         ),
     ]  # fmt: skip
 

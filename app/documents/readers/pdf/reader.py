@@ -37,6 +37,7 @@ from .lines import PageLines
 from .outline import best_outline
 from .page_model import placed_lines
 from .page_reader import PageReader, RawPage
+from .wrong_letters import find_wrong_letters, letters_warning, mend
 
 _MIN_PICTURE_SHARE = 0.2  # of a page without text, that is no logo; chosen by hand
 
@@ -58,6 +59,7 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
             raise limits.too_many_characters(request.name)
         on_progress(index + 1, total)
+    wrong = _mend_letters(pages)
     drop_furniture([page.lines or _no_lines() for page in pages], labels)
     cleaned = _clean(pages)
     hidden = _pictures_under_headers(pdfium, pages, cleaned)
@@ -71,7 +73,7 @@ def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
         pages=_extracted_pages(labels, cleaned, pages),
         outline=best_outline(_file_outline(reader, total), cleaned.pages),
         contents=tuple(index + 1 for index in cleaned.contents),
-        notes=ocr.warnings(labels) if ocr else (),
+        notes=(*letters_warning(wrong), *(ocr.warnings(labels) if ocr else ())),
         losses=_losses(pages, pdfium),
         coverage=_coverage(pages, cleaned),
     )
@@ -99,6 +101,16 @@ def _open_again(path: Path, password: str | None, has_both: tuple[bool, bool]) -
     reader = _open_pypdf(path, password, path.name) if has_both[0] else None
     pdfium = _open_pdfium(path, password)[0] if has_both[1] else None
     return PageReader(reader, pdfium)
+
+
+def _mend_letters(pages: Sequence[RawPage]) -> dict[str, str]:
+    """Put the letters of ligatures into lines that hold other letters for them; return these."""
+    lines = [line for page in pages if page.lines for line in page.lines.lines]
+    wrong = find_wrong_letters(line.text for line in lines)
+    if wrong:
+        for line in lines:
+            line.text = mend(line.text, wrong)
+    return wrong
 
 
 def _no_lines() -> PageLines:
