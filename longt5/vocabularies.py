@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from .checkpoint import damaged, read_object
 
 EXTRA_ID = re.compile(r"<extra_id_(\d+)>")
+RARE_PIECE = -15.0  # log-probability, below that of the rarest piece of T5's vocabularies
 BYTE_PIECE = re.compile("<0x([0-9A-Fa-f]{2})>")
 BYTES, BYTE_OFFSET, BYTE_EXTRA_IDS = 256, 3, 125  # ByT5: pad, </s>, <unk>, then the bytes
 SPACE = "\u2581"  # begins a piece that begins a word
@@ -90,6 +91,15 @@ class SentencePieces:
         model = self._model
         found = {"pad": model.pad_id(), "eos": model.eos_id(), "unk": model.unk_id()}
         return {kind: token if token >= 0 else None for kind, token in found.items()}
+
+    def log_probability(self, text: str) -> float:
+        """Return the log-probability of a text: the sum over its likeliest pieces, where a letter
+        without a piece of its own counts as RARE_PIECE."""
+        model, total = self._model, 0.0
+        for piece in model.encode(text):
+            is_rare = model.is_unknown(piece) or model.is_byte(piece)
+            total += RARE_PIECE if is_rare else model.get_score(piece)
+        return total
 
     def lacks(self, vocabulary: Mapping[str, int]) -> list[str]:
         """Return the tokens that this file lacks; extra ids do not count."""

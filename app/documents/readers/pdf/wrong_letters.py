@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+
+from longt5.vocabularies import SentencePieces
 
 from ....settings import assets_dir
 from ....warning import AppWarning, WarningKind
 from ....wording import counted
 
 # Fonts draw these as one glyph; some programs write its number in place of its letters.
-_LIGATURES = ("ti", "tt", "ft", "tf", "fi", "fl", "ff", "ffi", "ffl", "tti", "fft", "th", "fj")
+_JOINED_LETTERS = ("ti", "tt", "ft", "tf", "fi", "fl", "ff", "ffi", "ffl", "tti", "fft", "th", "fj")
 _CAPITALS = "".join(c for c in map(chr, range(0xC0, 0x250)) if c.isupper())
 # A capital or a sign inside a word. No language writes a capital with a mark there.
 _ODD = re.compile(
     rf"(?<=[a-z])[A-Z&$%#*+<=>@\[\](){{}}\\^_|~!?](?=[a-z])"
     rf"|(?<=[^\W\d_])[{_CAPITALS}](?=[a-z]|\b)"
 )
-_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\s\d.,;:“”\"/-]*")
-_MIN_WORDS = 4  # different ones with a sign or a capital: a name such as McCoy has one, not four
+_ODD_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\s\d.,;:“”\"/-]*")
+_MIN_ODD_WORDS = (
+    4  # different ones with a sign or a capital: a name such as McCoy has one, not four
+)
 _MIN_MARGIN = 3.0  # of the log-probability of words over the next best reading; both rules are
 # held by the cases of the corpus, where right readings come to 10 and more, other letters to 1
-_UNKNOWN = -15.0  # log-probability of a letter that the vocabulary lacks: below its rarest piece
-
 ScoreWord = Callable[[str], float]
 
 
@@ -35,16 +36,16 @@ def find_wrong_letters(texts: Iterable[str], score: ScoreWord | None = None) -> 
     for text in texts:
         if not _ODD.search(text):
             continue
-        for word in _WORD.findall(text):
+        for word in _ODD_WORD.findall(text):
             odd = set(_ODD.findall(word))
             if len(odd) == 1 and len(word) > 2:
                 words.setdefault(odd.pop(), set()).add(word)
     found = {}
     for char, own in words.items():
         is_marked = char > "\x7f"
-        if not is_marked and len(own) < _MIN_WORDS:
+        if not is_marked and len(own) < _MIN_ODD_WORDS:
             continue
-        letters = _most_likely(char, own, score or _score_word)
+        letters = _most_likely(char, own, score or _vocabulary().log_probability)
         if letters or is_marked:
             found[char] = letters
     return found
@@ -54,11 +55,11 @@ def _most_likely(char: str, words: Iterable[str], score: ScoreWord) -> str:
     """Return the letters that make the likeliest words; "" where no reading is much likelier."""
     sums = {
         letters: sum(score(word.replace(char, letters).lower()) for word in words)
-        for letters in (char, *_LIGATURES)
+        for letters in (char, *_JOINED_LETTERS)
     }
     best, second = sorted(sums, key=sums.__getitem__, reverse=True)[:2]
     is_clear = sums[best] - sums[second] >= _MIN_MARGIN * len(set(words))
-    return best if is_clear and best in _LIGATURES else ""
+    return best if is_clear and best in _JOINED_LETTERS else ""
 
 
 def mend(text: str, letters: dict[str, str]) -> str:
@@ -67,7 +68,7 @@ def mend(text: str, letters: dict[str, str]) -> str:
     def mended(match: re.Match[str]) -> str:
         return _ODD.sub(lambda odd: letters.get(odd[0]) or odd[0], match[0])
 
-    return _WORD.sub(mended, text)
+    return _ODD_WORD.sub(mended, text)
 
 
 def letters_warning(letters: dict[str, str]) -> tuple[AppWarning, ...]:
@@ -88,18 +89,6 @@ def letters_warning(letters: dict[str, str]) -> tuple[AppWarning, ...]:
     )
 
 
-def _score_word(word: str) -> float:
-    """Return the log-probability of a word by the pieces of the bundled model's vocabulary."""
-    vocabulary = _vocabulary()
-    score = 0.0
-    for piece in vocabulary.encode(word):
-        is_rare = vocabulary.is_unknown(piece) or vocabulary.is_byte(piece)
-        score += _UNKNOWN if is_rare else vocabulary.get_score(piece)
-    return score
-
-
 @cache
-def _vocabulary() -> Any:
-    from sentencepiece import SentencePieceProcessor
-
-    return SentencePieceProcessor(model_file=str(assets_dir() / "model" / "spiece.model"))
+def _vocabulary() -> SentencePieces:
+    return SentencePieces(assets_dir() / "model" / "spiece.model", extra_ids=0)
