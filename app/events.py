@@ -104,11 +104,28 @@ def answer_and_sections(
 
 
 @dataclass(frozen=True)
+class OutlineSection:
+    """A section of the document that has more to say than the answer does.
+
+    `pages` and `title` are those of its summary, written or not. `said` are its sentences that the
+    answer quotes, as they stand in the document.
+    """
+
+    pages: tuple[int, int]
+    title: str = ""
+    labels: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    kind: PartKind = PartKind.SECTION
+    from_summary: bool = False
+
+
+@dataclass(frozen=True)
 class Summary:
     """A finished or stopped summary of a whole document.
 
     `summary` is the answer of the length asked for, `sections` are its paragraphs. `by_section`
-    are the summaries of the document's sections, where they were asked for.
+    are the summaries of the document's sections, where they were asked for, `outline` lists all
+    sections that can be summarized.
     """
 
     name: str
@@ -126,6 +143,13 @@ class Summary:
     unit: str = "page"  # or slide, part, chapter: what `pages` counts
     labels: tuple[str, ...] = ()  # printed page numbers, where they differ from 1, 2, 3, ...
     language: str = ""  # ISO 639-1 code of the document's language; "" where it is not clear
+    outline: tuple[OutlineSection, ...] = ()
+
+    def with_section(self, section: SectionSummary) -> Summary:
+        """Return the summary with one more section, in the order of the outline."""
+        written = {(s.pages, s.title): s for s in (*self.by_section, section)}
+        order = dict.fromkeys((entry.pages, entry.title) for entry in self.outline)
+        return replace(self, by_section=tuple(written[k] for k in order if k in written))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `summarize --format json` prints."""

@@ -6,7 +6,14 @@ window.copySummary = async () => {
   const box = document.getElementById("summary");
   const copy = box ? box.cloneNode(true) : document.createElement("div");
   copy.querySelectorAll(".unsupported").forEach((element) => element.replaceWith("(no passage supports this)"));
-  copy.querySelectorAll(".spoken, .strip, .legend, .include").forEach((element) => element.remove());
+  // The answer and what was written of the sections, without strip, notes and controls.
+  const aside = ".spoken, .coverage, .warnings, .provenance, .hint, .said, [data-unwritten]";
+  copy.querySelectorAll(aside).forEach((element) => element.remove());
+  copy.querySelectorAll(".by-section:empty").forEach((list) => {
+    list.previousElementSibling.remove();
+    list.remove();
+  });
+  if (copy.querySelectorAll("h2").length === 1) copy.querySelector("h2").remove();
   copy.querySelectorAll(".cite").forEach((element) => element.replaceWith(`(${element.textContent})`));
   // innerText has line breaks only for elements that are laid out, so lay it out off screen.
   copy.style.cssText = "position: fixed; left: -9999px";
@@ -120,3 +127,47 @@ document.addEventListener("keydown", (event) => {
 window.showAsList = (on) => {
   document.getElementById("answer").classList.toggle("as-list", on);
 };
+
+// Sections that are opened before they are written. One is written at a time; its text arrives in
+// #section-written and is moved into place, so that no focus is lost.
+const sectionsToWrite = [];
+window.writeSection = (details, begin) => {
+  if (sectionsToWrite.some((waiting) => waiting.details === details)) return;
+  details.querySelector(".section-body").innerHTML =
+    '<p class="provisional" role="status">It is being written …</p>';
+  sectionsToWrite.push({details, begin});
+  if (sectionsToWrite.length === 1) begin();
+};
+window.sectionWritten = () => {
+  sectionsToWrite.shift();
+  while (sectionsToWrite.length && !sectionsToWrite[0].details.isConnected) sectionsToWrite.shift();
+  sectionsToWrite[0]?.begin();
+};
+const placeSection = () => {
+  const written = document.querySelector("#section-written [data-section]:not([data-placed])");
+  if (!written) return;
+  const {document: number, section} = written.dataset;
+  const place = `details[data-document="${number}"][data-section="${section}"]`;
+  const details = document.querySelector(`#summary ${place}`);
+  if (details) {
+    details.querySelector(".section-body").replaceChildren(...written.childNodes);
+    if (written.ariaBusy === "false" && !details.querySelector(".problem")) {
+      delete details.dataset.unwritten;
+    }
+  }
+  written.dataset.placed = "";  // it stays: Gradio replaces what it has put there
+};
+// The title of the tab: how far the run is, and of which document.
+let pageTitle = "", shownTitle = "";
+const showProgressInTitle = () => {
+  if (document.title !== shownTitle) pageTitle = document.title;  // Gradio's, set once
+  const bar = document.querySelector("#status [role=progressbar]");
+  const name = document.querySelector("#summary h2, .facts strong")?.textContent;
+  const busy = document.querySelector("#summary[aria-busy=true]") || bar;
+  const done = document.querySelector("#summary[aria-busy=false]");
+  const parts = [busy && bar ? `${bar.ariaValueNow} %` : "", (busy || done) && name, pageTitle];
+  const title = parts.filter(Boolean).join(" – ");
+  if (document.title !== title) document.title = shownTitle = title;
+};
+new MutationObserver(() => { placeSection(); showProgressInTitle(); })
+  .observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuenow", "aria-busy"]});

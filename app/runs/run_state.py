@@ -40,6 +40,12 @@ class SectionState:
     provisional: str = ""
     sentences: tuple[Sentence, ...] = ()
 
+    @classmethod
+    def of(cls, part: SectionSummary) -> SectionState:
+        """Return the state of a finished part."""
+        place = (part.pages, part.title, part.labels, part.kind, part.from_summary)
+        return cls(*place, part.text, "", part.sentences)
+
 
 @dataclass
 class DocumentState:
@@ -72,7 +78,9 @@ class DocumentState:
 
     @property
     def by_section(self) -> list[SectionState]:
-        """Return the summaries of sections."""
+        """Return the summaries of sections; of a finished document also those added later."""
+        if self.summary is not None and self.summary.outline:
+            return [SectionState.of(part) for part in self.summary.by_section]
         return [section for section in self.sections if section.kind is PartKind.SECTION]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -23,7 +23,7 @@ from longt5.text.words import count_words
 
 from ..documents.headings import headings_of_outline, join_pages, split_at_headings
 from ..documents.model import Chunk, Document, passages_of
-from ..events import PartKind
+from ..events import OutlineSection, PartKind
 from .chunking import EXCERPT_GAP, chunk_excerpts, join_titles
 from .options import Options
 from .parts import Part
@@ -46,6 +46,7 @@ KEPT_PLANNERS = 2  # of a page: the document of a run, and one that is dropped m
 SPARE_TOKENS = 8  # beyond the plan: what a sentence may take more in another place
 
 Group = tuple[list[int], str]  # numbers of sentences, and a title
+PageLabels = Callable[[tuple[int, int]], tuple[str, ...]]  # of a first and a last page
 
 
 class ExtractivePlanners:
@@ -92,13 +93,26 @@ class ExtractivePlanner:
 
     def parts(self, options: Options) -> tuple[Part, ...]:
         """Return the paragraphs of the answer and, on request, a part for each section."""
-        total = count_words(self._source.text)
-        words = options.target_words
-        chosen = self._planner.choose(words if total > words else max(1, total // 3))
+        chosen = self._planner.choose(self._words_of(options))
+        if options.only_section is not None:
+            groups = self._section_groups(chosen)[options.only_section :][:1]
+            return tuple(self._part(*group, PartKind.SECTION) for group, _ in groups)
         parts = [self._part(*group) for group in self._paragraphs(chosen)]
         if options.by_section:
-            parts += self._section_parts(chosen)
+            parts += [
+                self._part(*group, PartKind.SECTION) for group, _ in self._section_groups(chosen)
+            ]
         return tuple(parts)
+
+    def outline(self, options: Options, page_labels: PageLabels) -> tuple[OutlineSection, ...]:
+        """Return the sections that have something to say which the answer does not."""
+        chosen = self._planner.choose(self._words_of(options))
+        found = []
+        for (numbers, title), said in self._section_groups(chosen):
+            pages = self._pages_of(numbers)
+            quoted = tuple(" ".join(self._text_of(i).split()) for i in said)
+            found.append(OutlineSection(pages, title, page_labels(pages), quoted))
+        return tuple(found) if len(found) > 1 else ()
 
     def _whole_chunk(self) -> Chunk | None:
         """Return the document as one chunk, None where it does not fit the window."""
@@ -150,17 +164,24 @@ class ExtractivePlanner:
     def _words(self, numbers: Sequence[int]) -> int:
         return sum(self._planner.words[i] for i in numbers)
 
-    def _section_parts(self, said: Sequence[int]) -> list[Part]:
-        """Return a part for each section that has something to say which the answer does not."""
-        parts = []
+    def _words_of(self, options: Options) -> int:
+        total, words = count_words(self._source.text), options.target_words
+        return words if total > words else max(1, total // 3)
+
+    def _section_groups(self, said: Sequence[int]) -> list[tuple[Group, list[int]]]:
+        """Return the sections that have something to say which the answer does not.
+
+        Each with the numbers of its sentences that the answer says.
+        """
+        groups = []
         for start, end, title in self._section_ranges():
             first, last = (bisect_left(self._spans, (place, 0)) for place in (start, end))
             size = count_words(self._source.text[start:end])
             words = min(SECTION_WORDS, round(size * SECTION_SHARE))
             chosen = self._planner.choose(words, range(first, last), said, SECTION_SENTENCES)
             if chosen:
-                parts.append(self._part(chosen, title, PartKind.SECTION))
-        return parts
+                groups.append(((chosen, title), [i for i in said if first <= i < last]))
+        return groups
 
     def _section_ranges(self) -> list[tuple[int, int, str]]:
         """Return (start, end, title) of the sections of the text, short ones joined."""
@@ -188,14 +209,21 @@ class ExtractivePlanner:
 
     def _part(self, numbers: Sequence[int], title: str, kind: PartKind = PartKind.ANSWER) -> Part:
         """Return the part that says some sentences."""
-        spans = [self._spans[i] for i in numbers]
-        pages = self._page_at(spans[0][0]), self._page_at(spans[-1][1] - 1)
+        spans, pages = [self._spans[i] for i in numbers], self._pages_of(numbers)
         from_summary = kind is PartKind.ANSWER and self._is_summary(numbers[0])
         if self._whole is not None:
             chunk, plan = self._whole, spans
         else:
             chunk, plan = self._excerpt_chunk(spans)
         return Part(chunk, self._words(numbers), title, pages, kind, tuple(plan), from_summary)
+
+    def _text_of(self, number: int) -> str:
+        return self._source.text[slice(*self._spans[number])]
+
+    def _pages_of(self, numbers: Sequence[int]) -> tuple[int, int]:
+        """Return the first and the last page of some sentences in order, 1-based."""
+        first, last = self._spans[numbers[0]], self._spans[numbers[-1]]
+        return self._page_at(first[0]), self._page_at(last[1] - 1)
 
     def _page_at(self, place: int) -> int:
         at = bisect_right([start for _, start, _ in self._pages], place) - 1

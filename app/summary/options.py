@@ -92,7 +92,8 @@ class Options:
     """The options of one run.
 
     `words` replaces the number of words that `length` stands for; `by_section` adds a summary of
-    each section. `max_new_tokens` limits each part. `pages` is a list as in "1-5,9"; `sections`
+    each section, `only_section` writes that of one section of the outline, by its place from 0, and
+    no answer. `max_new_tokens` limits each part. `pages` is a list as in "1-5,9"; `sections`
     are named by number, as in "1,3-4", or by title. The DECODING_OPTIONS are for models that write
     in their own words; None means the checkpoint's own setting.
     """
@@ -110,6 +111,7 @@ class Options:
     length_penalty: float | None = None
     words: int | None = None
     by_section: bool = False
+    only_section: int | None = None
 
     @property
     def target_words(self) -> int:

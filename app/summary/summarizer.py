@@ -19,6 +19,7 @@ from ..events import (
     Event,
     Finished,
     Notice,
+    OutlineSection,
     Planned,
     Progress,
     SectionDone,
@@ -443,7 +444,17 @@ class _SummaryRun:
             unit=document.unit,
             labels=document.labels,
             language=document_language(document),
+            outline=() if stopped else self._outline(),
         )
+
+    def _outline(self) -> tuple[OutlineSection, ...]:
+        """Return the sections of a document of which a quoting model can write summaries."""
+        s, plan = self.summarizer, self.plan
+        if s.planners is None or plan.options.only_section is not None:
+            return ()
+        window = window_tokens(s.tokenizer, plan.options.max_input_tokens)
+        planner = s.planners.of(plan.document, window)
+        return planner.outline(plan.options, CitedDocument(plan.document).page_labels)
 
     def _settings(self) -> dict[str, Any]:
         """Return the decoding settings that replace the checkpoint's own."""

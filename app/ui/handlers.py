@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,21 @@ from ..errors import (
     WrongPassword,
     class_and_place,
 )
-from ..events import Event
+from ..events import Event, PartKind, SectionSummary
 from ..evidence.marks import checked_marks
 from ..export.formats import EXPORT_FORMATS
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
 from ..runs.reading import DocumentReader, ReadTask
 from ..runs.request import Request
-from ..runs.run_state import RunState
+from ..runs.run_state import RunState, SectionState
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES, UNHEARD_S
 from ..wording import counted
 from . import render
 from .downloads import delete_expired, downloads_folder, write_downloads
 from .estimate import estimate_run, needs_ocr, section_choices
+from .find import find_html
 from .form import Form
 from .history import SummaryHistory
 from .streams import OpenStreams
@@ -325,6 +326,7 @@ class Handlers:
         yield view.with_(running=False)
 
     def _show_result(self, job_id: str, state: RunState, view: View) -> None:
+        self.history.restore(job_id, state.documents)
         self.history.remember(job_id, [d.summary for d in state.documents])
         view.with_(status=render.finished_status(state), summary=render.summary_html(state, False))
         try:
@@ -335,6 +337,43 @@ class Handlers:
 
     # After a run
 
+    def write_section(self, job_id: str, event: gr.EventData, request: gr.Request) -> Iterator[str]:
+        """Write the summary of one section of a finished run; yield it as HTML meanwhile.
+
+        It belongs to the run from then on: a reload and the downloads have it.
+        """
+        number, at = int(event.document), int(event.section)
+        previous, summary = self._request_of(job_id or ""), self.history.at(job_id or "", number)
+        if previous is None or summary is None or not 0 <= at < len(summary.outline):
+            gone = render.error("This document has been deleted: summarize it again.")
+            yield render.written_section(number, at, gone, False)
+            return
+        said, asker = summary.outline[at].said, self.asker_of(request)
+        options = replace(previous.options, only_section=at, by_section=False)
+        wanted = Request((previous.documents[number],), options, previous.model)
+        state, shown_at = RunState(), 0.0
+        try:
+            job = self.service.submit(wanted, asker.session, keep=False, visitor=asker.visitor)
+            try:
+                for item in self.service.watch(job, wanted):
+                    if item is not None:
+                        state.apply(item)
+                    now = time.monotonic()
+                    if now - shown_at >= REFRESH_S:
+                        shown_at = now
+                        body = _section_so_far(number, state, said, job)
+                        yield render.written_section(number, at, body, True)
+            finally:
+                self.service.leave(job, wanted)
+                self.service.runner.forget(job.id)
+            part = _only_part(state)
+        except AppError as error:
+            yield render.written_section(number, at, render.error(str(error)), False)
+            return
+        self.history.add_section(job_id, number, part)
+        body = render.section_body(number, SectionState.of(part), said)
+        yield render.written_section(number, at, body, False)
+
     def downloads_as(self, job_id: str, bullets: bool) -> list[Any]:
         """Write the downloads of a run again, as a list or as paragraphs; return their updates."""
         summaries = self.history.summaries(job_id or "")
@@ -344,6 +383,10 @@ class Handlers:
             paths = {}
         found = [paths.get(fmt) for fmt in EXPORT_FORMATS]
         return [gr.skip() if path is None else gr.update(value=path) for path in found]
+
+    def find(self, job_id: str, words: str) -> str:
+        """Return the places where words stand in the documents of a run, as HTML."""
+        return find_html([source.document for source in self._sources_of(job_id or "")], words)
 
     def show_source(self, job_id: str, event: gr.EventData) -> str:
         """Return the page that a citation names, with the cited passages marked, as HTML."""
@@ -443,6 +486,24 @@ class Handlers:
             self.chosen_files[session] = tuple(files)
         while len(self.chosen_files) > MAX_TRACKED_PAGES:
             self.chosen_files.popitem(last=False)
+
+
+def _section_so_far(number: int, state: RunState, said: Sequence[str], job: Job) -> str:
+    """Return a section that is being written as HTML, or the progress towards its first word."""
+    sections = state.documents[-1].sections if state.documents else []
+    if sections and (sections[-1].committed or sections[-1].provisional):
+        return render.section_body(number, sections[-1], said)
+    return job_status(state, job)
+
+
+def _only_part(state: RunState) -> SectionSummary:
+    """Return the section that a run has written to its end. Raises Cancelled and NotReadable."""
+    summary = state.documents[-1].summary if state.documents else None
+    if summary is None or summary.stopped:
+        raise Cancelled("Stopped: close the section and open it again to write it.")
+    if not summary.sections:
+        raise NotReadable("Nothing more can be quoted from this section.")
+    return replace(summary.sections[0], kind=PartKind.SECTION)
 
 
 def reading_status(reading: ReadTask) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
-from ..events import Summary
+from ..events import SectionSummary, Summary
 from ..export.compare import describe_summary
+from ..runs.run_state import DocumentState
 from ..runs.service import Service
 from . import render
 
@@ -24,6 +26,7 @@ class SummaryHistory:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._finished: dict[str, list[Summary | None]] = {}
+        self._adding = threading.Lock()
 
     @property
     def job_ids(self) -> list[str]:
@@ -36,25 +39,47 @@ class SummaryHistory:
         while len(self._finished) > MAX_CACHED_RUNS:
             del self._finished[next(iter(self._finished))]
 
+    def add_section(self, job_id: str, number: int, section: SectionSummary) -> None:
+        """Add the summary of one section to document `number` (from 0) of a finished run."""
+        with self._adding:
+            found = list(self._of(job_id))
+            summary = found[number] if number < len(found) else None
+            if summary is None:  # deleted meanwhile
+                return
+            found[number] = summary.with_section(section)
+            self.remember(job_id, found)
+            folder = self._service.folder(job_id)
+            if folder is not None:
+                folder.end_document(number + 1, found[number])
+
+    def restore(self, job_id: str, documents: Sequence[DocumentState]) -> None:
+        """Set the summaries of a run that is shown again: sections were perhaps added to them."""
+        for document, summary in zip(documents, self._of(job_id), strict=False):
+            if document.summary is not None and summary is not None:
+                document.summary = summary
+
     def forget(self, job_id: str) -> None:
         """Evict a run from the cache."""
         self._finished.pop(job_id, None)
 
     def summaries(self, job_id: str) -> list[Summary]:
         """Return the finished summaries of a run, [] for an unknown one."""
+        return [summary for summary in self._of(job_id) if summary is not None]
+
+    def at(self, job_id: str, number: int) -> Summary | None:
+        """Return the summary of document `number` (from 0) of a run; None where it has none."""
+        return dict(enumerate(self._of(job_id))).get(number)
+
+    def _of(self, job_id: str) -> Sequence[Summary | None]:
         found = self._finished.get(job_id)
-        if found is None:
-            folder = self._service.folder(job_id)
-            found = folder.summaries() if folder else []
-        return [summary for summary in found if summary is not None]
+        if found is not None:
+            return found
+        folder = self._service.folder(job_id)
+        return folder.summaries() if folder else []
 
     def summary(self, job_id: str) -> Summary | None:
         """Return the summary of a run of one document; None when stopped, failed or unknown."""
-        found = self._finished.get(job_id)
-        if found is None:
-            folder = self._service.folder(job_id)
-            found = folder.summaries() if folder else []
-        first, *others = found or [None]
+        first, *others = self._of(job_id) or [None]
         return first if first and not first.stopped and not any(others) else None
 
     def comparison_updates(

@@ -44,6 +44,14 @@ element.addEventListener('click', (event) => {
     trigger('close');
   }
 });
+// A section that is opened before it is written: one at a time, the others wait in a queue.
+element.addEventListener('toggle', ({target}) => {
+  if (!target.open || !target.matches('details[data-unwritten]')) return;
+  window.writeSection?.(target, () => {
+    const {document, section} = target.dataset;
+    trigger('section', {document: +document, section: +section});
+  });
+}, true);
 """
 OCR_INFO = {
     True: "Slow: a few seconds per page.",
@@ -250,6 +258,15 @@ def _output_column() -> Components:
     outputs["summary"] = gr.HTML(
         render.EMPTY_SUMMARY, elem_id="summary-box", js_on_load=SOURCE_EVENTS
     )
+    # The script moves what is written here into the opened section.
+    outputs["section"] = gr.HTML(elem_id="section-written")
+    outputs["find"] = gr.Textbox(
+        label="Find in the document",
+        placeholder="Words, then Enter",
+        max_lines=1,
+        elem_id="find",
+    )
+    outputs["found"] = gr.HTML(elem_id="found", js_on_load=SOURCE_EVENTS)
     with gr.Row(elem_id="take"):
         outputs["bullets"] = gr.Checkbox(
             False, label="As a list", elem_id="bullets", container=False, min_width=90

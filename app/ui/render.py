@@ -14,7 +14,7 @@ from html import escape
 from longt5.text.words import count_words
 
 from ..documents.model import Document
-from ..events import Sentence, Summary
+from ..events import OutlineSection, Sentence, Summary
 from ..evidence.coverage import (
     MAX_WIDE_CELLS,
     STATUSES,
@@ -41,6 +41,8 @@ from ..warning import AppWarning, WarningKind
 from ..wording import STAGE_LABELS, counted, ranges
 
 MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
+# Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
+WORDS_PER_MINUTE = 238
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
 EMPTY_SUMMARY = (
     '<div class="empty"><p>Drop a PDF or paste a long text, then press '
@@ -99,28 +101,36 @@ def finished_status(state: RunState) -> str:
     words = sum(count_words(s.summary) for s in summaries)
     stage = "stopped" if any(s.stopped for s in summaries) else "done"
     line = f"{STAGE_LABELS[stage]} · {counted(words, 'word')} in {seconds:.1f} s"
+    whole = sum(d.planned.words for d in state.documents if d.planned and d.summary)
+    if stage == "done" and whole > WORDS_PER_MINUTE * 2 + words:
+        line += f" · {reading_minutes(words)} to read instead of {reading_minutes(whole)}"
     return f'<div class="status"><div class="words"><span role="status">{line}</span></div></div>'
+
+
+def reading_minutes(words: int) -> str:
+    """Return about how long a person takes to read so many words: `4 min` or `1 h 20 min`."""
+    minutes = max(1, round(words / WORDS_PER_MINUTE))
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours else f"{minutes} min"
 
 
 def summary_html(state: RunState, busy: bool) -> str:
     """Return the summaries of a run, provisional text in grey; `busy` while the run goes on."""
-    several = len(state.documents) > 1 or state.total > 1
-    parts = [_document_article(n, document, several) for n, document in enumerate(state.documents)]
+    parts = [_document_article(n, document) for n, document in enumerate(state.documents)]
     return f'<div id="summary" aria-busy="{str(busy).lower()}">{"".join(parts)}</div>'
 
 
-def _document_article(number: int, document: DocumentState, several: bool) -> str:
-    html = f"<h2>{escape(document.name)}</h2>" if several else ""
+def _document_article(number: int, document: DocumentState) -> str:
+    html = f"<h2>{escape(document.name)}</h2>"
     if document.error:
         return html + error(document.error)
-    head = "h3" if several else "h2"
-    answer, sections = document.answer, document.by_section
-    for part in answer:
-        html += _part_html(number, part, head)
+    for part in document.answer:
+        html += _part_html(number, part)
     if document.summary is not None:
         html += coverage_strip(number, document.summary)
-    if sections:
-        html += _sections_html(number, sections, head)
+    elif document.by_section and document.planned and document.answer:
+        html += _empty_strip(document.planned.pages)  # or the sections would move down at the end
+    html += _sections_html(number, document)
     if document.summary is not None:
         html += _warning_list([*document.summary.warnings, *document.notices])
         html += f'<p class="provenance">{escape(provenance_line(document.summary))}</p>'
@@ -135,24 +145,54 @@ def _warning_list(warnings: Sequence[AppWarning]) -> str:
     return f'<ul class="warnings">{items}</ul>' if items else ""
 
 
-def _heading(tag: str, title: str) -> str:
-    return f'<{tag} class="head">{escape(title)}</{tag}>'
+def _sections_html(number: int, document: DocumentState) -> str:
+    """Return the sections of a document, folded; few summaries are open from the start.
+
+    A section without a summary is written when it is opened.
+    """
+    sections = document.by_section
+    outline = document.summary.outline if document.summary else ()
+    places: Sequence[OutlineSection | SectionState] = outline or sections
+    if not places:
+        return ""
+    is_open = " open" if len(places) <= MAX_OPEN_SECTIONS else ""
+    written, items = {(s.pages, s.title): s for s in sections}, ""
+    for at, place in enumerate(places):
+        section = written.get((place.pages, place.title))
+        said = place.said if isinstance(place, OutlineSection) else ()
+        key = f'data-document="{number}" data-section="{at}"'
+        state = is_open if section else " data-unwritten"
+        body = section_body(number, section, said) if section else ""
+        items += (
+            f"<details {key}{state}><summary>{escape(section_heading(place))}</summary>"
+            f'<div class="section-body">{body}</div></details>'
+        )
+    hint = ""
+    if len(written) < len(places):
+        hint = '<p class="hint">Opening a section writes one to three sentences about it.</p>'
+    return f'<h3 class="head">{BY_SECTION_HEADING}</h3>{hint}<div class="by-section">{items}</div>'
 
 
-def _sections_html(number: int, sections: Sequence[SectionState], head: str) -> str:
-    """Return the summaries of sections, folded; few are open from the start."""
-    is_open = " open" if len(sections) <= MAX_OPEN_SECTIONS else ""
-    items = "".join(
-        f"<details{is_open}><summary>{escape(section_heading(section))}</summary>"
-        f"{_paragraph(number, section)}</details>"
-        for section in sections
+def section_body(number: int, section: SectionState, said: Sequence[str] = ()) -> str:
+    """Return the summary of a section; what the answer says of it stands above, in grey."""
+    above = ""
+    if said:
+        text = escape(" ".join(said))
+        above = f'<p class="said" lang=""><span lang="en">In the summary:</span> {text}</p>'
+    return above + _paragraph(number, section)
+
+
+def written_section(number: int, at: int, body: str, busy: bool) -> str:
+    """Return the body of section `at` of a document, for the page's script to put in its place."""
+    return (
+        f'<div data-document="{number}" data-section="{at}" '
+        f'aria-busy="{str(busy).lower()}">{body}</div>'
     )
-    return f'{_heading(head, BY_SECTION_HEADING)}<div class="by-section">{items}</div>'
 
 
-def _part_html(number: int, section: SectionState, head: str) -> str:
+def _part_html(number: int, section: SectionState) -> str:
     label = section_heading(section)
-    heading = f'<{head} class="label">{escape(label)}</{head}>' if label else ""
+    heading = f'<h3 class="label">{escape(label)}</h3>' if label else ""
     return heading + _paragraph(number, section)
 
 
@@ -201,6 +241,15 @@ def _flagged_span(text: str, reason: str) -> str:
         f'<mark class="flag" tabindex="0" title="{reason}">{escape(text)}'
         f'<span class="spoken"> (check this: {reason})</span></mark>'
     )
+
+
+def _empty_strip(pages: int) -> str:
+    """Return a strip without content, as high as the one that will stand in its place."""
+    count = min(pages, MAX_STRIP_CELLS)
+    few = " few" if count <= MAX_WIDE_CELLS else ""
+    cells = '<span class="cell"></span>' * count if count > 1 else ""
+    strip = f'<div class="strip{few}">{cells}</div><p class="legend">&nbsp;</p>' if cells else ""
+    return f'<div class="coverage pending" aria-hidden="true"><p>&nbsp;</p>{strip}</div>'
 
 
 def coverage_strip(number: int, summary: Summary) -> str:

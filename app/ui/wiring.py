@@ -137,7 +137,10 @@ def _connect_runs(
 def _connect_results(handlers: Handlers, inputs: Components, outputs: Components) -> None:
     """Connect citations, the copy and delete buttons, and the comparison."""
     job, source = outputs["job"], inputs["source_page"]
-    for shown in (outputs["summary"], outputs["comparison"], source):
+    find, found = outputs["find"], outputs["found"]
+    find.submit(handlers.find, [job, find], found, concurrency_limit=MAX_DRAWERS, **NO_PROGRESS)
+    job.change(lambda: ("", ""), None, [find, found], queue=False, **NO_PROGRESS)
+    for shown in (outputs["summary"], outputs["comparison"], found, source):
         shown.cite(
             handlers.show_source, job, source, concurrency_limit=MAX_DRAWERS, **NO_PROGRESS
         ).then(None, js="() => window.sourceShown()", **NO_PROGRESS)
@@ -154,6 +157,13 @@ def _connect_results(handlers: Handlers, inputs: Components, outputs: Components
         return handlers.downloads_as(job_id, True) if as_list else [gr.skip()] * len(files)
 
     outputs["history"].change(after_run, [job, bullets], files, queue=False, **NO_PROGRESS)
+
+    section = outputs["section"]
+    outputs["summary"].section(
+        handlers.write_section, job, section, concurrency_limit=MAX_WATCHERS, **NO_PROGRESS
+    ).then(handlers.downloads_as, [job, bullets], files, queue=False, **NO_PROGRESS).then(
+        None, js="() => window.sectionWritten()", **NO_PROGRESS
+    )
 
     def forget(job_id: str, stored_id: str, request: gr.Request) -> list[Any]:
         view, *cleared = handlers.forget(job_id or stored_id, request)

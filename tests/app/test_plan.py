@@ -144,6 +144,21 @@ def test_a_document_that_fits_is_read_in_one_pass() -> None:
     assert plan.tokens == len(parts[0].chunk.input_ids)
 
 
+def test_one_section_is_planned_as_it_is_with_all_sections() -> None:
+    planner, options = planner_of("report"), Options(words=200)
+    outline = planner.outline(options, lambda pages: tuple(map(str, pages)))
+    parts = planner.parts(replace(options, by_section=True))
+    sections = [part for part in parts if part.kind is PartKind.SECTION]
+    assert [(s.pages, s.title) for s in outline] == [(p.pages, p.title) for p in sections]
+    assert outline[1].labels == tuple(map(str, outline[1].pages))
+    for at in (0, len(outline) - 1):
+        assert planner.parts(replace(options, only_section=at)) == (sections[at],)
+    assert planner.parts(replace(options, only_section=len(outline))) == ()
+    said = [text for section in outline for text in section.said]
+    answer = " ".join(p.chunk.text for p in parts if p.kind is PartKind.ANSWER)
+    assert said and all(text in " ".join(answer.split()) for text in said)
+
+
 @pytest.mark.parametrize("forget", [False, True])
 def test_a_document_is_ranked_once_for_all_lengths(monkeypatch, forget: bool) -> None:
     ranked = []

@@ -47,6 +47,7 @@ from app.summary.summarizer import Options
 from app.ui import hosts, launch, render
 from app.ui.api import Api
 from app.ui.downloads import downloads_folder, write_downloads
+from app.ui.find import find_html
 from app.ui.form import FORM_FIELDS, Form, form_from_fields
 from app.ui.handlers import Handlers
 from app.ui.layout import _document_tabs
@@ -98,11 +99,11 @@ def test_source_pages_are_named_for_screen_readers() -> None:
     assert name and f'id="{name[1]}">a.txt · part 1 of 1<' in source
 
 
-@pytest.mark.parametrize(("documents", "levels"), [(1, ["h2"] * 2), (2, ["h2", "h3", "h3"])])
-def test_heading_levels_are_not_skipped(documents, levels) -> None:
+@pytest.mark.parametrize("documents", [1, 2])
+def test_heading_levels_are_not_skipped(documents) -> None:
     sections = (SectionStarted(1, 2, (1, 3), "One"), SectionStarted(2, 2, (4, 6), "Two"))
     board = board_of(DocumentStarted(1, documents, "one.pdf"), *sections)
-    assert re.findall("<(h[1-6])", render.summary_html(board, True)) == levels
+    assert re.findall("<(h[1-6])", render.summary_html(board, True)) == ["h2", "h3", "h3"]
 
 
 def test_progress_never_decreases() -> None:
@@ -505,3 +506,20 @@ def test_unreadable_files_are_named_and_the_others_are_summarized(handlers, tmp_
     none = run(handlers, [gone, str(tmp_path / "lost.pdf")])[-1]
     assert "gone.pdf" in none["status"] and "lost.pdf" in none["status"]
     assert none["job"] is None and not none["running"]
+
+
+def test_words_are_found_across_line_ends_and_in_any_case() -> None:
+    pages = Page(1, "i", "The Mill\nstood still.", "ok"), Page(2, "1", "No mill.", "ok")
+    document = Document("a.pdf", "0", "page", pages, ())
+    html = find_html([document], " the  mill ")
+    assert "1 place on 1 page" in html and 'data-page="1"' in html and "page i" in html
+    assert "2 places on 2 pages" in find_html([document], "mill")
+    assert "does not stand" in find_html([document], "mills") and find_html([document], " ") == ""
+    assert "no document" in find_html([], "mill")
+    hostile = replace(document, pages=(Page(1, "1", HOSTILE, "ok"),))
+    assert "<script" not in find_html([hostile], HOSTILE.split()[0])
+
+
+def test_reading_time_is_told_in_minutes_and_hours() -> None:
+    assert render.reading_minutes(10) == "1 min" and render.reading_minutes(2380) == "10 min"
+    assert render.reading_minutes(238 * 80) == "1 h 20 min"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import time
@@ -14,13 +13,12 @@ from pypdf import PdfReader, PdfWriter
 from app.documents.readers.pdf import ocr as ocr_engine
 from app.events import Sentence
 from app.ui import render
+from tests.browser.steps import PATIENCE_MS, drop, paste
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
 from tests.documents import make_pdfs
-from tests.server import running_page
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 180_000
 COMMITTED = """() => [...document.querySelectorAll('#summary article')].map(article => {
   const copy = article.cloneNode(true);
   copy.querySelectorAll('.provisional, .cite, .spoken, .unsupported').forEach(e => e.remove());
@@ -40,64 +38,6 @@ CONTRAST = """element => {
   const ground = light(behind());
   return Math.max(text, ground) / Math.min(text, ground);
 }"""
-
-
-@pytest.fixture(scope="module")
-def url():
-    with running_page("--dtype", "float32") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM"),
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"],
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser, url):
-    """Return a fresh page; the test fails when it requests anything from another server, or
-    breaks the policy that the server sends with it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    tab = context.new_page()
-    tab.set_default_timeout(PATIENCE_MS)
-    foreign: list[str] = []
-    errors: list[str] = []
-    tab.on(
-        "request",
-        lambda r: None if r.url.startswith((url, "data:", "blob:")) else foreign.append(r.url),
-    )
-    tab.on("pageerror", lambda e: errors.append(str(e)))
-    policy = "Content Security Policy"
-    tab.on("console", lambda m: errors.append(m.text) if policy in m.text else None)
-    tab.goto(url)
-    tab.wait_for_selector("#run")
-    yield tab
-    context.close()
-    assert foreign == [] and errors == []
-
-
-def drop(page, *paths) -> None:
-    page.set_input_files("#files input[type=file]", [str(p) for p in paths])
-
-
-def paste(page, text: str) -> None:
-    """Paste into the box of the Text tab. Gradio creates the box when its tab is first opened, and
-    for 60 ms after that loses input, which only a test is fast enough to notice."""
-    page.click("button[role=tab]:has-text('Text')")
-    box = page.wait_for_selector("#text textarea")
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while time.monotonic() < deadline:
-        box.fill(text)
-        page.wait_for_timeout(300)
-        if box.input_value() == text:
-            return
-    pytest.fail("the pasted text does not stay in its box")
 
 
 def is_done(page) -> bool:

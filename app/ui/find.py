@@ -1,0 +1,72 @@
+"""Find words in the documents of a run: where they stand, and nothing about what they mean."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from ..documents.model import Document
+from ..wording import counted, places
+from . import render
+
+MAX_HITS = 50  # more are counted, not listed
+CONTEXT = 60  # characters shown on each side of a hit
+# Characters from the hit on that are marked on its page: with fewer, another place that has the
+# same words would be marked.
+MARKED = 40
+
+
+def find_html(documents: Sequence[Document], words: str) -> str:
+    """Return the places where words stand in documents, as buttons that open their pages.
+
+    Case, spaces and line ends do not matter. "" for no words.
+    """
+    pattern = _pattern(words)
+    if pattern is None:
+        return ""
+    if not documents:
+        return render.notice("There is no document to search yet: summarize one first.")
+    hits = list(_hits(documents, pattern))
+    if not hits:
+        return render.notice(f"“{words.strip()}” does not stand in what was read.")
+    pages = len({(number, page) for number, page, _ in hits})
+    rest = f"; the first {MAX_HITS} are listed" if len(hits) > MAX_HITS else ""
+    line = f"{counted(len(hits), 'place')} on {counted(pages, 'page')}{rest}."
+    items = "".join(
+        _hit_html(documents, number, page, match)
+        for number, page, match in itertools.islice(hits, MAX_HITS)
+    )
+    return f'<p class="hint" role="status">{line}</p><ul class="hits">{items}</ul>'
+
+
+def _pattern(words: str) -> re.Pattern[str] | None:
+    parts = [re.escape(part) for part in (words or "").split()]
+    return re.compile(r"\s+".join(parts), re.IGNORECASE) if parts else None
+
+
+def _hits(
+    documents: Sequence[Document], pattern: re.Pattern[str]
+) -> Iterator[tuple[int, int, re.Match[str]]]:
+    """Yield (document from 0, page from 1, match) in reading order."""
+    for number, document in enumerate(documents):
+        for page in document.pages:
+            for match in pattern.finditer(page.text):
+                yield number, page.number, match
+
+
+def _hit_html(documents: Sequence[Document], number: int, page: int, match: re.Match[str]) -> str:
+    document, text = documents[number], match.string
+    start, end = match.span()
+    before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
+    snippet = f"{escape(before)}<mark>{escape(match[0])}</mark>{escape(after)}"
+    where = places([page], document.unit, document.labels)
+    name = f"{document.name}, " if len(documents) > 1 else ""
+    passages = escape(json.dumps([text[start : max(end, start + MARKED)]]), quote=True)
+    return (
+        f'<li><button type="button" class="cite" data-document="{number}" data-page="{page}" '
+        f'data-passages="{passages}">{escape(name + where)}</button> '
+        f'<span lang="">…{snippet}…</span></li>'
+    )

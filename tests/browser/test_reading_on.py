@@ -1,0 +1,103 @@
+"""What a reader does with a finished summary: open sections, find words, check pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.browser.steps import PATIENCE_MS, drop
+from tests.conftest import EXAMPLE_PDF
+
+pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+MAX_SHIFT = 0.02  # of the layout, in one run: the eye keeps its line
+RECORD_SHIFTS = """() => {
+  window.shift = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
+    if (!entry.hadRecentInput) window.shift += entry.value;
+  })).observe({type: 'layout-shift'});
+}"""
+
+
+def test_nothing_moves_in_a_run_and_the_title_shows_how_far_it_is(page) -> None:
+    drop(page, EXAMPLE_PDF)
+    page.wait_for_selector(".forecast")
+    page.evaluate(RECORD_SHIFTS)
+    page.evaluate("""() => {
+      window.titles = new Set();
+      new MutationObserver(() => titles.add(document.title)).observe(document.head,
+        {subtree: true, childList: true, characterData: true});
+    }""")
+    page.click("#by-section input")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=true] h2:has-text('merrow-report.pdf')")
+    page.wait_for_selector(".by-section details", state="attached")
+    assert page.query_selector(".coverage.pending")  # the place of the strip
+    page.click("#stop")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    page.wait_for_timeout(300)
+    assert page.evaluate("shift") < MAX_SHIFT
+    titles = page.evaluate("[...titles]")
+    assert any(re.match(r"\d+ % – merrow-report.pdf – Long doc", title) for title in titles)
+    assert page.title().startswith("merrow-report.pdf – ")
+    assert " to read instead of " not in page.inner_text("#status")  # it was stopped
+
+
+def test_a_section_is_written_when_it_is_opened_and_stays(finished) -> None:
+    page = finished
+    assert "1 min to read instead of" in page.inner_text("#status")
+    sections = page.locator(".by-section details")
+    assert sections.count() > 6 and page.locator(".by-section details[open]").count() == 0
+    for at in (1, 2):  # the second waits for the first
+        heading = sections.nth(at).locator("summary")
+        assert re.search(r", pages? \d", heading.inner_text())
+        heading.focus()
+        page.keyboard.press("Enter")
+    for at in (1, 2):
+        page.wait_for_selector(
+            f".by-section details[data-section='{at}']:not([data-unwritten]) .text .cite"
+        )
+        assert 1 <= sections.nth(at).locator(".text .sentence").count() <= 3
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"  # no focus is lost
+    assert sections.nth(2).locator(".said").inner_text().startswith("In the summary: The Merrow")
+    written = sections.nth(2).locator(".text").inner_text()
+    with page.expect_download() as download:
+        page.click("#download-txt")
+    first = written.split(" p. ")[0]
+    assert first in download.value.path().read_text(encoding="utf-8")
+    page.reload()
+    page.wait_for_selector("#summary[aria-busy=false]")
+    again = page.locator(".by-section details:not([data-unwritten])")
+    assert again.count() == 2 and again.nth(1).locator(".text").text_content() in (
+        sections.nth(2).locator(".text").text_content()
+    )
+
+
+def test_found_words_open_their_page(finished) -> None:
+    page = finished
+    box = page.locator("#find textarea, #find input")
+    box.fill("set of  SOIL samples")
+    box.press("Enter")
+    page.wait_for_selector("#found .hits")
+    assert "1 place on 1 page" in page.inner_text("#found")
+    assert page.inner_text(".hits mark") == "set of soil samples"
+    page.click(".hits .cite")
+    page.wait_for_selector("#source img[alt*='soil samples']", timeout=PATIENCE_MS)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#source .source", state="detached")
+    box.fill("no such words")
+    box.press("Enter")
+    page.wait_for_selector("#found .notice:has-text('does not stand')")
+
+
+def test_copied_text_is_the_answer_without_strip_and_notes(finished) -> None:
+    copied = finished.evaluate("""async () => {
+      let text = "";
+      navigator.clipboard.writeText = async (copied) => { text = copied; };
+      await window.copySummary();
+      return text;
+    }""")
+    assert "The Merrow rises" in copied and "(p. 1)" in copied
+    for aside in ("pages read", "left out", "Made by a machine", "merrow-report", "Foreword"):
+        assert aside not in copied
