@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from .prose import VERB
 from .words import STOPWORDS, content_words
 
 
@@ -70,7 +71,8 @@ _ANNOUNCED = (
 )
 ELSEWHERE = re.compile(
     r"\b(?:fig(?:ure)?s?|tables?|eqs?|equations?|box(?:es)?|charts?|exhibits?|listings?|algorithms?"
-    r"|appendix|annex|abbildung|tabelle|abb|tab|tableau|figura|tabla|cuadro)\.? ?(?:\(?\d|[A-Z]\b)"
+    r"|appendix|annex|abbildung|tabelle|abb|tab|tableau|figura|tabla|cuadro)"
+    r"(?:\.? ?\(?\d|\.? (?-i:[A-Z])\b)"
     r"|\b(?:as (?:follows|below|shown)|(?:shown|listed|described|given|discussed|defined|mentioned"
     r"|noted|outlined|summari[sz]ed|presented|explained|seen) (?:above|below|earlier|next|here)"
     r"|(?:see|cf\.|siehe|voir|véase) (?:also )?(?:the )?(?:section|chapter|page|above|below|\d|p\.)"
@@ -80,7 +82,7 @@ ELSEWHERE = re.compile(
     r"|(?:section|chapter|clause|paragraph|item|step|line|page|abschnitt|kapitel) \d"
     r"|folgende[rnms]?|oben|unten|ci-dessous|ci-dessus|suivante?s?|siguientes?)\b"
     rf"|:$|\?[”\"’)]?$|\b{_COUNT} (?:\w+ )?{_ANNOUNCED}[.:]?$"
-    r"|\b(?:with|for|in|are|were|has|have|had|of|identif\w+|suggest\w*|address\w*|consider)"
+    r"|\b(?:with|are|were|has|have|had|identif\w+|suggest\w*|address\w*|consider)"
     rf" {_COUNT} (?:\w+ )?{_ANNOUNCED}\b"
     r"(?!.*(?::|;|\bfirst\b|\(1\)|\(a\)|, and ))",
     re.IGNORECASE,
@@ -102,6 +104,9 @@ _LAST_WORD = re.compile(  # of a sentence that has lost a link or a number
     r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$|\(see\)"
 )
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
+# What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
+_LABEL = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
+_MAX_LABEL_WORDS = 6
 
 
 def leaning(sentence: str) -> Lean | None:
@@ -114,7 +119,8 @@ def leaning(sentence: str) -> Lean | None:
     >>> leaning("The cost is shown in Table 3.")
     <Lean.ELSEWHERE: 'a list, figure or part of the document'>
     """
-    if ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence) or _ITEM.match(sentence):
+    points_away = ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence)
+    if points_away or _ITEM.match(sentence) or _has_label(sentence):
         return Lean.ELSEWHERE
     is_leaning = (
         LEANING_START.match(sentence)
@@ -123,6 +129,14 @@ def leaning(sentence: str) -> Lean | None:
         or _has_unknown_person(sentence)
     )
     return Lean.BEFORE if is_leaning else None
+
+
+def _has_label(sentence: str) -> bool:
+    """Return whether a sentence begins with the name of a point of a list."""
+    label = _LABEL.match(sentence)
+    if label is None or VERB.search(label[1]):
+        return False
+    return len(label[1].split()) <= _MAX_LABEL_WORDS
 
 
 def _has_new_demonstrative(sentence: str) -> bool:

@@ -184,13 +184,19 @@ def test_a_ranking_not_written_leaves_the_one_before(bundled, tmp_path, monkeypa
 
 
 def test_where_summaries_repeat_the_end_that_is_learnt(tmp_path) -> None:
-    topics = "tools lake winter library ladder dog town bread".split()
+    said = [
+        "The lake froze early this year.",
+        "A ladder costs twelve euros at the market.",
+        "Our library opens again on Monday.",
+        "Dogs need walks in any weather.",
+        "Most bread contains salt and yeast.",
+        "Winter brings storms from northern seas.",
+        "Old tools rust without oil.",
+        "Every town elects its own council.",
+    ]
     records = []
-    for n in range(24):
-        body = [
-            f"The {topics[(n + i) % 8]} number {'abcdefgh'[i]} was seen by many people that day."
-            for i in range(8)
-        ]
+    for n in range(96):
+        body = [said[(3 * n + i) % 8] for i in range(8)]
         records.append({"document": " ".join(body), "summary": body[-1]})
     data = tmp_path / "pairs.jsonl"
     data.write_text("\n".join(map(json.dumps, records)))
