@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from .prose import VERB
+from .prose import MAX_LABEL_WORDS, VERB
 from .words import STOPWORDS, content_words
 
 
@@ -105,8 +105,7 @@ _LAST_WORD = re.compile(  # of a sentence that has lost a link or a number
 )
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 # What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
-_LABEL = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
-_MAX_LABEL_WORDS = 6
+_POINT_NAME = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
 
 
 def leaning(sentence: str) -> Lean | None:
@@ -133,10 +132,10 @@ def leaning(sentence: str) -> Lean | None:
 
 def _has_label(sentence: str) -> bool:
     """Return whether a sentence begins with the name of a point of a list."""
-    label = _LABEL.match(sentence)
+    label = _POINT_NAME.match(sentence)
     if label is None or VERB.search(label[1]):
         return False
-    return len(label[1].split()) <= _MAX_LABEL_WORDS
+    return len(label[1].split()) <= MAX_LABEL_WORDS
 
 
 def _has_new_demonstrative(sentence: str) -> bool:
