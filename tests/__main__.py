@@ -1,6 +1,8 @@
-"""Run every test: find a Chromium first, then pytest.
+"""Run every test: find a Chromium first, then pytest, with a process for each core.
 
 python -m tests [pytest options]
+
+Files are shared out whole, since the tests of a file share servers. `-n 0` runs all in one process.
 """
 
 from __future__ import annotations
@@ -72,6 +74,12 @@ def find_chromium() -> tuple[bool, str | None]:
     return path is not None, path
 
 
+def distribution(argv: list[str], cores: int) -> list[str]:
+    """Return the options that share the files out among processes, unless the caller did."""
+    is_chosen = any(word.startswith(("-n", "--numprocesses", "-p")) for word in argv)
+    return [] if is_chosen or cores < 2 else ["-n", str(cores), "--dist", "loadfile"]
+
+
 def main(argv: list[str]) -> int:
     """Return pytest's exit code, or 1 when no Chromium can be found or installed."""
     found, path = find_chromium()
@@ -82,7 +90,8 @@ def main(argv: list[str]) -> int:
     if path:
         env["CHROMIUM"] = path
     root = Path(__file__).resolve().parent.parent
-    command = [sys.executable, "-m", "pytest", *argv]
+    cores = os.cpu_count() or 1
+    command = [sys.executable, "-m", "pytest", *distribution(argv, cores), *argv]
     return subprocess.run(command, cwd=root, env=env, check=False).returncode
 
 
