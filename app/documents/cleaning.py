@@ -13,6 +13,7 @@ from .heading_styles import HeadingLook, heading_levels
 from .interrupted_sentences import rejoin_cut_sentences
 from .line_layout import BodyStyle, LineLayout, body_style
 from .model import Block, BlockKind, Box, LineBox
+from .page_notes import with_notes
 from .paragraphs import JoinedLines, JoinWord, join_laid_out, join_wrapped
 from .table_of_contents import contents_lines, without_leaders
 
@@ -52,6 +53,7 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
     hyphens = Dehyphenator.of(["\n".join(cell for own in page for cell in own) for page in cells])
     blocks: list[list[Block]] = []
     looks: list[list[HeadingLook | None]] = []
+    sizes_of: list[list[float | None]] = []
     for page, own, drop in zip(pages, cells, dropped, strict=True):
         chosen = [i for i in range(len(page)) if i not in drop]
         lines = [
@@ -62,6 +64,7 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
         before: JoinedLines | None = None
         blocks.append([])
         looks.append([])
+        sizes_of.append([])
         for found in joined:
             sources = [page[chosen[i]] for i in found.lines]
             text = found.text.replace("\ufffe", "-")
@@ -71,7 +74,12 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
             blocks[-1].append(Block(text, _kind(text, sources), lines=places))
             before = found
             looks[-1].append(_look(text, sources))
-    blocks = _with_headings(blocks, looks, body)
+            layouts = [line.layout for line in sources if line.layout is not None]
+            sizes_of[-1].append(max((line.size for line in layouts), default=None))
+    blocks = [
+        with_notes(page, sizes, body)
+        for page, sizes in zip(_with_headings(blocks, looks, body), sizes_of, strict=True)
+    ]
     contents = [index for index, drop in enumerate(dropped) if drop]
     return CleanedPages(rejoin_cut_sentences(blocks), contents, body)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from longt5.text.headings import APPENDIX_LINE, HEADING_LINE, MAX_HEADING_CHARACTERS
-from longt5.text.sentences import ends_clause
+from longt5.text.sentences import Span, ends_clause
 from longt5.text.words import count_words
 
 from .model import Document, OutlineItem
@@ -75,6 +75,17 @@ def join_pages(document: Document) -> tuple[str, list[PageRange]]:
         parts.append(body)
         length += len(body)
     return "".join(parts), pages
+
+
+def notes_in(document: Document, pages: Sequence[PageRange]) -> list[Span]:
+    """Return the characters [start, end) of the joined text that are notes of pages."""
+    starts = {page.number: page.start for page in pages}
+    return [
+        (starts[page.number] + start, starts[page.number] + end)
+        for page in document.pages
+        if page.number in starts
+        for start, end in page.notes
+    ]
 
 
 def _ends_in_title(page: str) -> bool:

@@ -10,7 +10,7 @@ from longt5.text.headings import MAX_HEADING_CHARACTERS
 from longt5.text.prose import REMAINDER, is_caption, is_listing
 from longt5.text.sentences import contains_stop, ends_sentence
 
-from .model import Block
+from .model import Block, BlockKind
 
 _INTERRUPTED_END = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
 _FOOTNOTE = re.compile(
@@ -42,7 +42,8 @@ def rejoin_cut_sentences(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
     at = 0
     while at < len(blocks):
         own = blocks[at][1]
-        end = _continuation(blocks, at) if not own.level and _is_cut(own.text) else None
+        may_go_on = not own.level and own.kind is not BlockKind.NOTE and _is_cut(own.text)
+        end = _continuation(blocks, at) if may_go_on else None
         if end is None:
             found.append(blocks[at])
             at += 1
@@ -83,14 +84,15 @@ def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
         page, block = blocks[end][0], blocks[end][1].text
         if page > blocks[at][0] + 1:
             return None
-        if REMAINDER.match(block) and contains_stop(block):
+        is_note = blocks[end][1].kind is BlockKind.NOTE
+        if REMAINDER.match(block) and contains_stop(block) and not is_note:
             between = [aside.text for _, aside in blocks[at + 1 : end]]
             # A fragment alone is a heading, unless it is the rest of a page's header.
             is_cut = page > blocks[at][0] or any(
                 _is_outside_text(aside) or any(map(str.isdigit, aside)) for aside in between
             )
             return end if between and is_cut else None
-        if blocks[end][1].level or not _may_interrupt(block):
+        if not is_note and (blocks[end][1].level or not _may_interrupt(block)):
             return None
     return None
 

@@ -119,6 +119,18 @@ class ExtractedPage:
             at += len(block.text)
         return tuple(found)
 
+    @property
+    def notes(self) -> tuple[Span, ...]:
+        """Return the characters [start, end) of the text that are notes."""
+        found: list[Span] = []
+        at = 0
+        for gap, block in _with_gaps(self.blocks):
+            at += len(gap)
+            if block.kind is BlockKind.NOTE:
+                found.append((at, at + len(block.text)))
+            at += len(block.text)
+        return tuple(found)
+
 
 class LossKind(str, Enum):
     """A kind of content that a reader sees and leaves out. The values travel between processes;
@@ -210,19 +222,22 @@ class ReadRequest:
 @dataclass(frozen=True)
 class Page:
     """One page of a document: physical number from 1, printed label, cleaned text, status, and
-    the places of the text's lines, where known."""
+    the places of the text's lines, where known. `notes` are the characters [start, end) of the
+    text that are notes at the foot of the page."""
 
     number: int
     label: str
     text: str
     status: str  # a PageStatus
     lines: tuple[LineBox, ...] = ()
+    notes: tuple[Span, ...] = ()
 
     def with_parts(self, parts: Sequence[Span]) -> Page:
         """Return the page with only some parts of its text, each in characters [start, end), a
         blank line between; the lines move with their text."""
         texts: list[str] = []
         lines: list[LineBox] = []
+        notes: list[Span] = []
         at = 0
         for start, end in parts:
             body = self.text[start:end].strip()
@@ -236,9 +251,14 @@ class Page:
                 for line in self.lines
                 if line.start < end and start < line.end
             ]
+            notes += [
+                (max(first, start) + at - start, min(last, end) + at - start)
+                for first, last in self.notes
+                if first < end and start < last
+            ]
             texts.append(body)
             at += len(body)
-        return replace(self, text="\n\n".join(texts), lines=tuple(lines))
+        return replace(self, text="\n\n".join(texts), lines=tuple(lines), notes=tuple(notes))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ def select_pages(document: Document, spec: str) -> Document:
     if not chosen:
         raise BadOption(f"“{document.name}” has no page {spec}: it ends at {len(document.pages)}.")
     pages = tuple(
-        page if page.number in chosen else replace(page, text="", status="skipped", lines=())
+        page
+        if page.number in chosen
+        else replace(page, text="", status="skipped", lines=(), notes=())
         for page in document.pages
     )
     return _with_pages(document, pages, chosen)

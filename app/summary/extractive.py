@@ -21,7 +21,7 @@ from longt5.text.sentences import Span
 from longt5.text.source import SourceText
 from longt5.text.words import count_words
 
-from ..documents.headings import headings_of_outline, join_pages, split_at_headings
+from ..documents.headings import headings_of_outline, join_pages, notes_in, split_at_headings
 from ..documents.model import Chunk, Document, passages_of
 from ..events import OutlineSection, PartKind
 from .chunking import EXCERPT_GAP, chunk_excerpts, join_titles
@@ -84,7 +84,9 @@ class ExtractivePlanner:
         headings = headings_of_outline(text, document.outline, self._pages)
         outline = [PlacedTitle(h.start, h.title, h.level) for h in headings]
         outline.sort(key=lambda title: title.start)
-        self._source = SourceText.of(text, passages_of(text), outline)
+        self._source = SourceText.of(
+            text, passages_of(text), outline, notes_in(document, self._pages)
+        )
         self._sections = split_at_headings(text, self._pages, document.outline)
         self._planner = salience.planner(self._source)
         self._spans = self._planner.sentences.spans

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 
 from .headings import heading_places
 from .prose import select_candidates
@@ -24,21 +26,34 @@ class SourceText:
     text: str
     spans: tuple[Span, ...]
     outline: tuple[PlacedTitle, ...] = ()
+    notes: tuple[Span, ...] = ()
 
     @classmethod
     def of(
-        cls, text: str, spans: Sequence[Span] | None = None, outline: Sequence[PlacedTitle] = ()
+        cls,
+        text: str,
+        spans: Sequence[Span] | None = None,
+        outline: Sequence[PlacedTitle] = (),
+        notes: Sequence[Span] = (),
     ) -> SourceText:
         """Split a text into sentences; ``spans`` replaces them by a caller's own.
 
-        ``outline``: the headings that the document itself names, with their levels.
+        ``outline``: the headings that the document itself names, with their levels. ``notes``: the
+        parts of the text that are notes of pages, in order, of which no sentence is quoted.
         """
-        return cls(text, tuple(sentence_spans(text) if spans is None else spans), tuple(outline))
+        own = tuple(sentence_spans(text) if spans is None else spans)
+        return cls(text, own, tuple(outline), tuple(notes))
 
     @cached_property
     def candidates(self) -> tuple[Span, ...]:
         """The sentences that a summary may quote, in order."""
-        return tuple(select_candidates(self.text, self.spans))
+        found = tuple(select_candidates(self.text, self.spans))
+        prose = tuple(span for span in found if not self._is_in_note(span))
+        return prose or found
+
+    def _is_in_note(self, span: Span) -> bool:
+        at = bisect_right(self.notes, span[0], key=itemgetter(0)) - 1
+        return at >= 0 and span[0] < self.notes[at][1]
 
     @cached_property
     def headings(self) -> tuple[tuple[int, str], ...]:
