@@ -16,6 +16,7 @@ _UNDECODABLE_BYTE = re.compile(r"[\ud800-\udfff]")  # as Python holds it in a fi
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}
 )
+_SPACES = re.compile("[ \t\u2000-\u200a\u202f\u205f]+")
 _SOFT_HYPHEN = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
 
 
@@ -37,7 +38,7 @@ def normalize_characters(text: str) -> str:
     text = "\ufffe".join(map(strip_controls, text.split("\ufffe")))
     text = _SOFT_HYPHEN.sub("", text.translate(_LIGATURES))
     text = re.sub("\ufffe[ \t]*\n?", "\ufffe\n", text)
-    return "\n".join(re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n"))
+    return "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n"))
 
 
 def one_line(text: str) -> str:

@@ -82,7 +82,7 @@ def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
     """Return the index of the block that continues the last sentence of the block at `at`."""
     for end in range(at + 1, min(len(blocks), at + 2 + _MAX_BLOCKS_BETWEEN)):
         page, block = blocks[end][0], blocks[end][1].text
-        if page > blocks[at][0] + 1:
+        if page > blocks[at][0] and page > _next_page(blocks, at):
             return None
         is_note = blocks[end][1].kind is BlockKind.NOTE
         if REMAINDER.match(block) and contains_stop(block) and not is_note:
@@ -95,6 +95,12 @@ def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
         if not is_note and (blocks[end][1].level or not _may_interrupt(block)):
             return None
     return None
+
+
+def _next_page(blocks: Sequence[PageBlock], at: int) -> int:
+    """Return the index of the next page with text after that of a block."""
+    own = blocks[at][0]
+    return next((page for page, _ in blocks[at + 1 :] if page > own), own)
 
 
 def _is_outside_text(block: str) -> bool:

@@ -346,9 +346,20 @@ class Chunk:
 
 
 def passages_of(text: str) -> list[Span]:
-    """Return the sentences of a text, overlong ones in pieces of MAX_PASSAGE_CHARS."""
-    return [
-        (piece, min(end, piece + MAX_PASSAGE_CHARS))
-        for start, end in split_sentences(text)
-        for piece in range(start, end, MAX_PASSAGE_CHARS)
-    ]
+    """Return the sentences of a text, overlong ones in pieces of at most MAX_PASSAGE_CHARS, which
+    end with a clause, else with a word."""
+    return [piece for span in split_sentences(text) for piece in _pieces(text, *span)]
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield the pieces of an overlong sentence, without gaps between."""
+    while end - start > MAX_PASSAGE_CHARS:
+        last = start + MAX_PASSAGE_CHARS
+        least = start + MAX_PASSAGE_CHARS // 2
+        cut = max((text.rfind(mark, least, last) + 2 for mark in ("; ", ", ", ": ")), default=0)
+        if cut <= least:
+            cut = text.rfind(" ", least, last) + 1
+        cut = cut if cut > least else last
+        yield start, cut
+        start = cut
+    yield start, end

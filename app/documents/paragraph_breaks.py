@@ -82,10 +82,16 @@ class LinePair:
         return below.size >= LARGE_TYPE * self.body.size or is_bold
 
     @cached_property
+    def has_other_size(self) -> bool:
+        """Return whether the lines differ in size."""
+        above, below = self.layouts
+        return abs(below.size / above.size - 1) > _OTHER_SIZE
+
+    @cached_property
     def has_other_type(self) -> bool:
         """Return whether the lines differ in size or weight."""
         above, below = self.layouts
-        return abs(below.size / above.size - 1) > _OTHER_SIZE or above.is_bold != below.is_bold
+        return self.has_other_size or above.is_bold != below.is_bold
 
     @cached_property
     def has_short_first_line(self) -> bool:
@@ -211,6 +217,8 @@ BREAKS_BY_LAYOUT = (
             and not p.ends_clause
             and p.continues_lowercase
             and p.layouts[0].size < LARGE_TYPE * p.body.size
+            # A sentence goes on below a figure, whose last line is set small and apart.
+            and not (p.has_other_size and _has_wide_space(p))
         ),
         LinePair(_FULL_TEXT, "quickly", _FULL_LAYOUT, _BOLD_LAYOUT),
     ),

@@ -177,6 +177,37 @@ def _type_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _note_cases() -> list[KindCase]:
+    def noted(canvas: Canvas) -> None:
+        y = lines_at(
+            canvas, f"{MILL}\n{FERRY}\nIn the spring the wheel of the mill was taken away by"
+        )
+        lines_at(canvas, "1 See the letter of the miller.", y=y - 20, size=8)
+
+    def rest(canvas: Canvas) -> None:
+        lines_at(canvas, f"the boy of the ferry, who sold it.\n{BARN}")
+
+    def figure(canvas: Canvas) -> None:
+        y = lines_at(canvas, "Figure 1. The wheel.\nhttps://mill.example/wheel", size=8)
+        lines_at(canvas, f"the boy of the ferry, who sold it.\n{BARN}", y=y - 20)
+
+    whole = "the wheel of the mill was taken away by the boy of the ferry, who sold it. The barn"
+    dots = "\ue0ff" * 30
+    rows = [f"Sheep of year {n} {dots} {n * 71}" for n in range(1, 7)]
+    leaders = make_pdfs.unicode_pdf([*MILL.split("\n"), *rows])
+    return [
+        pdf("note-in-sentence", [noted, rest], (whole,)),
+        pdf("figure-in-sentence", [noted, figure], (whole,)),
+        KindCase("lost-leaders.pdf", leaders, ("Sheep of year 2", "142"), lacks=("\ue0ff",)),
+    ]
+
+
 def pdf_cases() -> list[KindCase]:
     """Return all cases."""
-    return [*_table_cases(), *_column_cases(), *_edge_cases(), *_type_cases()]
+    return [
+        *_table_cases(),
+        *_column_cases(),
+        *_edge_cases(),
+        *_type_cases(),
+        *_note_cases(),
+    ]

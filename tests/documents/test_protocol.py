@@ -12,6 +12,7 @@ from app.documents.model import (
     BlockKind,
     Extracted,
     ExtractedPage,
+    LineBox,
     Loss,
     LossKind,
     OutlineItem,
@@ -27,7 +28,13 @@ RESULT = Extracted(
             "iv",
             "ok",
             (
-                Block("The flood", BlockKind.HEADING, 1, 1, (72.0, 700.0, 200.5, 712.0)),
+                Block(
+                    "The flood",
+                    BlockKind.HEADING,
+                    1,
+                    1,
+                    (LineBox(0, 9, (72.0, 700.0, 200.5, 712.0)),),
+                ),
                 Block("It rose.\u2028", page=1),
                 Block("40 | 9", BlockKind.TABLE_ROW, page=1),
             ),

@@ -65,6 +65,7 @@ class PageReader:
         page = self._by_pdfium(index)
         text = "\n".join(line.text for line in page.lines.lines) if page and page.lines else ""
         if page is not None and text.strip() and not quality.is_garbled(text):
+            _drop_lost_leaders(page)
             return page
         other = self._by_pypdf(index)
         if page is None and other is None:
@@ -111,6 +112,14 @@ class PageReader:
         finally:
             if page is not None:
                 page.close()
+
+
+def _drop_lost_leaders(page: RawPage) -> None:
+    if page.lines is None:
+        return
+    for line in page.lines.lines:
+        line.text = quality.without_lost_leaders(line.text).rstrip()
+    page.lines.lines = [line for line in page.lines.lines if line.text]
 
 
 def _has_picture(page: Any) -> bool:

@@ -19,11 +19,13 @@ _MAX_SPACED_SHARE = 0.5  # of letters standing alone; ordinary prose stays below
 _MIN_LETTERS_TO_JUDGE = 20
 _LOSS_NOISE = 0.1  # share of a page's letters by which two sound readers may differ
 _COMPLETE_SHARE = 0.98  # of the letters that a reading without glued words must have
+_MIN_SHARE_WITHOUT_LEADERS = 0.5  # of the characters; where less stays, all text is lost
 _SCORE_NOISE = 0.02  # a smaller difference of scores keeps the first reading
 
 _GLYPH_NAME = re.compile(r"/(?:g|G|c|C|uni|cid|glyph|a)\d{1,5}\b|\(cid:\d+\)")
 # No page without any of these is garbled: long words, glyph names, controls, letters alone.
 _DOUBTFUL = re.compile(r"[^\W\d_]{19}|/[a-zA-Z]+\d|\(cid|[\x00-\x08\x0e-\x1f\x7f]|(?:\b\w ){6}")
+_LOST_LEADERS = re.compile(r"([\ufffd\ue000-\uf8ff])(?:\s?\1){3,}")
 _CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SPACELESS_SCRIPT = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
@@ -108,10 +110,19 @@ def glyph_share(text: str) -> float:
     return sum(len(name) for name in _GLYPH_NAME.findall(text)) / len(text) if text else 0.0
 
 
+def without_lost_leaders(text: str) -> str:
+    """Return the text without runs of one character that has no meaning: leaders of a table,
+    whose dots have no code in the file."""
+    return _LOST_LEADERS.sub("", text) if not text.isascii() else text
+
+
 def is_garbled(text: str) -> bool:
     """Return whether the text would be nonsense to a reader."""
     if text.isascii() and not _DOUBTFUL.search(text):
         return False
+    shorter = without_lost_leaders(text)
+    if len(shorter) >= _MIN_SHARE_WITHOUT_LEADERS * len(text):
+        text = shorter
     return (
         glued_share(text) > _MAX_GLUED_SHARE
         or glyph_share(text) > _MAX_GLYPH_SHARE

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-
-from longt5.vocabularies import SentencePieces
+from typing import TYPE_CHECKING
 
 from ....settings import assets_dir
 from ....warning import AppWarning, WarningKind
@@ -26,6 +25,9 @@ _MIN_ODD_WORDS = (
 )
 _MIN_MARGIN = 3.0  # of the log-probability of words over the next best reading; both rules are
 # held by the cases of the corpus, where right readings come to 10 and more, other letters to 1
+if TYPE_CHECKING:
+    from longt5.vocabularies import SentencePieces
+
 ScoreWord = Callable[[str], float]
 
 
@@ -91,4 +93,6 @@ def letters_warning(letters: dict[str, str]) -> tuple[AppWarning, ...]:
 
 @cache
 def _vocabulary() -> SentencePieces:
+    from longt5.vocabularies import SentencePieces
+
     return SentencePieces(assets_dir() / "model" / "spiece.model", extra_ids=0)
