@@ -9,8 +9,8 @@ from dataclasses import replace
 from .line_layout import BodyStyle
 from .model import Block, BlockKind, Box
 
-_SMALLER = 0.93  # of the usual size; notes are set a point below it or more, at most 14 points
-_NOTE_MARK = re.compile(r"(\d{1,3}|[a-z]|[*†‡§¶⋆]{1,3})\s?(?=[^\W\d_a-z]|[“\"(]|https?:)")
+_SMALL_TYPE = 0.93  # of the usual size; notes are set a point below it or more, at most 14 points
+_FOOT_MARK = re.compile(r"(\d{1,3}|[a-z]|[*†‡§¶⋆]{1,3})\s?(?=[^\W\d_a-z]|[“\"(]|https?:)")
 _MAY_BE_NOTE = (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.CAPTION)
 
 
@@ -23,7 +23,7 @@ def with_notes(
     has no mark; a list in small type has usual type below it, or fills its page.
     """
     found = list(blocks)
-    small = [size is not None and size < _SMALLER * body.size for size in sizes]
+    small = [size is not None and size < _SMALL_TYPE * body.size for size in sizes]
     boxes = [_box(block) for block in blocks]
     if not any(small) or all(small):
         return found
@@ -38,7 +38,7 @@ def with_notes(
         else:
             feet.append([index])
     for foot in feet:
-        marks = [mark[1] for i in foot if (mark := _NOTE_MARK.match(blocks[i].text))]
+        marks = [mark[1] for i in foot if (mark := _FOOT_MARK.match(blocks[i].text))]
         # A note that began on the page before stands above the first mark. Points of a list have
         # the same mark each.
         for index in foot if marks and len(set(marks)) == len(marks) else ():

@@ -25,6 +25,7 @@ from app.documents.characters import strip_controls
 from app.documents.encoding import decode_text
 from app.documents.load import load_document
 from app.documents.model import Document, Page
+from app.documents.readers.pdf import parallel
 from app.errors import AppError
 from app.summary.chunking import chunk_document, join_pages
 from tests.documents import make_formats, make_pdfs
@@ -56,6 +57,7 @@ def originals() -> dict[str, list[bytes]]:
             make_pdfs.canvas_pdf([make_pdfs.scanned]),
             make_pdfs.with_missing_page(),
             make_pdfs.glyph_names(),
+            text_pdf([PROSE] * (parallel.MIN_PARALLEL_PAGES + 4)),
         ],
         ".docx": [make_formats.word(make_formats.report)],
         ".odt": [make_formats.odt(make_formats.ODT_BODY, make_formats.ODT_STYLES)],
@@ -210,10 +212,22 @@ def _checked(document: Document) -> str:
         return "an outline that points outside"
     if any("\x00" in page.text for page in document.pages):
         return "a NUL in the text"
-    lost = check_chunks(document)
-    if lost:
-        return lost
+    wrong = check_chunks(document) or _check_places(document)
+    if wrong:
+        return wrong
     return f"{Path(document.name).suffix} Document"
+
+
+def _check_places(document: Document) -> str:
+    """Return the defect of the lines and notes of pages; "" where all lie in order in the text."""
+    for page in document.pages:
+        for name, spans in (("lines", [line[:2] for line in page.lines]), ("notes", page.notes)):
+            edges = [edge for span in spans for edge in span]
+            if edges != sorted(edges) or (
+                edges and not 0 <= edges[0] <= edges[-1] <= len(page.text)
+            ):
+                return f"{name} outside the text"
+    return ""
 
 
 class Letters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -45,6 +46,15 @@ _MIN_PICTURE_SHARE = 0.2  # of a page without text, that is no logo; chosen by h
 def read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a PDF; `ocr` reads pages that are pictures or unreadable glyphs. Raises NotReadable,
     PasswordNeeded, WrongPassword, TooLong."""
+    usual = gc.get_threshold()
+    gc.set_threshold(parallel.COLLECT_AFTER)
+    try:
+        return _read_pdf(request, on_progress)
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(Path(request.path), request.password, request.name)
     _refuse_containers(reader, pdfium, request.name)
