@@ -164,7 +164,7 @@ class ExtractivePlanner:
         return self._planner.sentences.roles[number] is Role.SUMMARY
 
     def _words(self, numbers: Sequence[int]) -> int:
-        return sum(self._planner.words[i] for i in numbers)
+        return sum(map(self._planner.size, numbers))
 
     def _words_of(self, options: Options) -> int:
         total, words = count_words(self._source.text), options.target_words

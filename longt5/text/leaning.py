@@ -108,8 +108,10 @@ _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 _POINT_NAME = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
 
 
-def leaning(sentence: str) -> Lean | None:
+def leaning(sentence: str, in_abstract: bool = False) -> Lean | None:
     """Return what a tidied sentence needs to be understood, None where it stands alone.
+
+    ``in_abstract``: it is of the author's summary, where a label names what is said.
 
     >>> leaning("These walls cost five million."), leaning("This report is about walls.")
     (<Lean.BEFORE: 'the sentence before'>, None)
@@ -119,7 +121,8 @@ def leaning(sentence: str) -> Lean | None:
     <Lean.ELSEWHERE: 'a list, figure or part of the document'>
     """
     points_away = ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence)
-    if points_away or _ITEM.match(sentence) or _has_label(sentence):
+    is_point = _ITEM.match(sentence) or (not in_abstract and _has_label(sentence))
+    if points_away or is_point:
         return Lean.ELSEWHERE
     is_leaning = (
         LEANING_START.match(sentence)

@@ -21,6 +21,10 @@ CONCLUSION_SHARE = 0.2
 MAX_CHAIN = 3  # sentences, each of which leans on the one before: more are a paragraph
 
 Together = tuple[int, ...]  # sentences that are said together, or not at all
+# How sentences of a pool may lean.
+_ALONE = frozenset({None})
+_BESIDE_OTHERS = frozenset({None, Lean.BEFORE})
+_ANYHOW = frozenset({None, *Lean})
 
 
 class Planner:
@@ -34,15 +38,20 @@ class Planner:
     def __init__(self, sentences: Sentences, scores: Sequence[float], repetition: float) -> None:
         self.sentences = sentences
         self.rank(scores, repetition)
-        texts = [sentences.text[a:b] for a, b in sentences.spans]
-        alone = [tidy(text) for text in texts]
-        self.words = [count_words(text) for text in alone]
-        self.leans = [leaning(text) for text in alone]
         self._is_side = [role in LEFT_OUT for role in sentences.roles]
+        self._looked_at: dict[int, tuple[int, Lean | None]] = {}
 
     def rank(self, scores: Sequence[float] | Floats, repetition: float) -> None:
         """Rank the sentences by other scores."""
         self._scores, self._repetition = np.array(scores, dtype=float), repetition
+
+    def size(self, i: int) -> int:
+        """Return the words of a sentence as it is said."""
+        return self._look_at(i)[0]
+
+    def lean(self, i: int) -> Lean | None:
+        """Return what a sentence needs to be understood."""
+        return self._look_at(i)[1]
 
     def spans(self, words: int) -> list[Span]:
         """Return the sentences of a summary of about ``words``, in order."""
@@ -63,10 +72,9 @@ class Planner:
         allowed = set(range(len(self._scores)) if among is None else among) - set(said)
         choice = _Choice(self, said)
         if among is None and most is None:
-            ending = {i for i in self._conclusions() & allowed if self.leans[i] is None}
-            choice.fill(round(CONCLUSION_SHARE * words), ending, None)
-        for pool in self._pools(allowed):
-            choice.fill(words, pool, most)
+            choice.fill(CONCLUSION_SHARE * words, words, self._conclusions() & allowed, _ALONE)
+        for pool, leans in self._pools(allowed):
+            choice.fill(words, words, pool, leans, most)
             if choice.length >= COMPLETE * words:
                 break
         return sorted(choice.plan)
@@ -81,13 +89,13 @@ class Planner:
         Nothing where one of them may not be said.
         """
         unit = [i]
-        while self.leans[unit[0]] is Lean.BEFORE:
+        while self.lean(unit[0]) is Lean.BEFORE:
             before = unit[0] - 1
             if before < 0 or not self._is_next(unit[0]):
                 return ()
             if before in chosen:
                 break
-            is_open = before in pool and self.leans[before] is not Lean.ELSEWHERE
+            is_open = before in pool and self.lean(before) is not Lean.ELSEWHERE
             if not is_open or len(unit) == MAX_CHAIN:
                 return ()
             unit.insert(0, before)
@@ -101,12 +109,21 @@ class Planner:
         """
         return {i for i, role in enumerate(self.sentences.roles) if role is Role.CONCLUSION}
 
-    def _pools(self, allowed: set[int]) -> Iterator[set[int]]:
-        """Yield the sentences to choose from, better ones first."""
+    def _pools(self, allowed: set[int]) -> Iterator[tuple[set[int], frozenset[Lean | None]]]:
+        """Yield the sentences to choose from, and how they may lean, better ones first."""
         whole = {i for i in allowed if not self._is_side[i]}
-        yield {i for i in whole if self.leans[i] is not Lean.ELSEWHERE}
-        yield whole
-        yield allowed
+        yield whole, _BESIDE_OTHERS
+        yield whole, _ANYHOW
+        yield allowed, _ANYHOW
+
+    def _look_at(self, i: int) -> tuple[int, Lean | None]:
+        """Return the words and the lean of a sentence: few of a book's are ever asked for."""
+        if i not in self._looked_at:
+            start, end = self.sentences.spans[i]
+            said = tidy(self.sentences.text[start:end])
+            in_abstract = self.sentences.roles[i] is Role.SUMMARY
+            self._looked_at[i] = count_words(said), leaning(said, in_abstract)
+        return self._looked_at[i]
 
     def _is_next(self, i: int) -> bool:
         """Return whether nothing stands between a sentence and the one before."""
@@ -121,46 +138,61 @@ class _Choice:
     def __init__(self, planner: Planner, said: Sequence[int]) -> None:
         self.planner, self.plan = planner, list[int]()
         self.length = 0
-        self._said, self._nearest = set(said), np.zeros(len(planner.words))
+        self._said, self._nearest = set(said), np.zeros(len(planner.sentences))
         for i in said:
             self._note(i)
 
-    def fill(self, words: int, pool: set[int], most: int | None) -> None:
-        """Add units of sentences, the best first, until there are about ``words`` words."""
+    def fill(
+        self,
+        wanted: float,
+        words: int,
+        pool: set[int],
+        leans: frozenset[Lean | None],
+        most: int | None = None,
+    ) -> None:
+        """Add units of sentences that lean as they may, the best first.
+
+        Until there are about ``wanted`` words or ``most`` sentences; no more than ``words`` words.
+        """
         rejected: set[int] = set()
-        while self.length < COMPLETE * words and (most is None or len(self.plan) < most):
-            best = self._best(pool.difference(self.plan, rejected), pool)
+        while self.length < COMPLETE * wanted and (most is None or len(self.plan) < most):
+            best = self._best(pool.difference(self.plan, rejected), pool, leans)
             if best is None:
                 break
             i, unit = best
-            size = sum(self.planner.words[j] for j in unit)
+            size = sum(map(self.planner.size, unit))
             too_many = most is not None and len(self.plan) + len(unit) > most
             if self.length + size > LONGEST * words or too_many:
                 rejected.add(i)
             else:
                 self._add(unit)
-        if not self.plan and pool:  # no sentence is short enough
-            whole = [i for i in pool if self.planner.leans[i] is None] or list(pool)
-            self._add((min(whole, key=lambda i: (self.planner.words[i], i)),))
+        if not self.plan and pool and wanted >= words:  # no sentence is short enough
+            whole = [i for i in pool if self.planner.lean(i) is None] or list(pool)
+            self._add((min(whole, key=lambda i: (self.planner.size(i), i)),))
 
-    def _best(self, left: set[int], pool: set[int]) -> tuple[int, Together] | None:
+    def _best(
+        self, left: set[int], pool: set[int], leans: frozenset[Lean | None]
+    ) -> tuple[int, Together] | None:
         """Return the best sentence that may be said, with its unit.
 
         A unit is worth the mean of its words, so what a sentence leans on costs what it is.
         """
-        worth, words = self.planner.worth(self._nearest), self.planner.words
+        worth, size = self.planner.worth(self._nearest), self.planner.size
         chosen = {*self.plan, *self._said}
         best, most = None, -np.inf
         for i in map(int, np.argsort(-worth, kind="stable")):
             if worth[i] <= most:
                 break
-            if i not in left:
+            if i not in left or self.planner.lean(i) not in leans:
                 continue
             unit = self.planner.unit(i, chosen, pool)
             if not unit:
                 continue
-            size = max(1, sum(words[j] for j in unit))
-            value = sum(worth[j] * words[j] for j in unit) / size if len(unit) > 1 else worth[i]
+            value = worth[i]
+            if len(unit) > 1:
+                value = np.average(
+                    [worth[j] for j in unit], weights=[max(1, size(j)) for j in unit]
+                )
             if value > most:
                 best, most = (i, unit), value
         return best
@@ -168,7 +200,7 @@ class _Choice:
     def _add(self, unit: Together) -> None:
         for i in unit:
             self.plan.append(i)
-            self.length += self.planner.words[i]
+            self.length += self.planner.size(i)
             self._note(i)
 
     def _note(self, chosen: int) -> None:
