@@ -30,6 +30,12 @@ def test_random_cases_equal_transformers(block: int) -> None:
     assert len(ties) <= 1, ties
 
 
+@pytest.mark.parametrize("seed", [203, 485])
+def test_infinite_scores_equal_those_of_transformers(seed: int) -> None:
+    # A length penalty that grows by powers raises scores beyond any number.
+    assert not judge(random_case(seed)).faults
+
+
 @pytest.mark.parametrize("penalty", [-1.0, 0.0, 0.8, 1.0, 2.0])
 @pytest.mark.parametrize("vocab,longest,eos", [(3, 6, (1,)), (4, 5, (1, 3)), (5, 4, ())])
 def test_wide_beams_find_the_global_best(penalty: float, vocab: int, longest: int, eos) -> None:
