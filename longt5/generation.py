@@ -20,6 +20,7 @@ from .attention_record import AttentionRecord, Spans, validate_spans
 from .beam_search import BeamSearch, SearchOptions
 from .generation_config import GenerationConfig, check_options, special_token_ids
 from .greedy_search import GreedySearch
+from .kernels.threads import one_thread
 from .logits_processors import NO_TOKEN, Processor
 from .outputs import EncoderStates
 from .processor_list import build_processors
@@ -363,21 +364,22 @@ def _decode_steps(
             return
         fed = torch.tensor(tokens, device=model.device)
         scores = run.uncached.step(fed) if run.uncached else model.decode_step(fed, cache)
-        if run.logits is not None:
-            run.logits.append(scores.clone())
-        if run.config.num_beams > 1:
-            scores = scores.log_softmax(-1)
-        for processor in run.processors:
-            scores = processor(scores, search.length)
-        if run.scores is not None:
-            run.scores.append(scores.clone())
-        if run.record is not None:
-            run.record.end_step()
-        tokens, parents = search.step(scores)
-        if not search.done:
-            cache.reorder(torch.tensor(parents))
+        with one_thread():
+            if run.logits is not None:
+                run.logits.append(scores.clone())
+            if run.config.num_beams > 1:
+                scores = scores.log_softmax(-1)
             for processor in run.processors:
-                processor.advance(parents, tokens)
+                scores = processor(scores, search.length)
+            if run.scores is not None:
+                run.scores.append(scores.clone())
+            if run.record is not None:
+                run.record.end_step()
+            tokens, parents = search.step(scores)
+            if not search.done:
+                cache.reorder(torch.tensor(parents))
+                for processor in run.processors:
+                    processor.advance(parents, tokens)
         yield None
 
 

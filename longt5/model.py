@@ -33,6 +33,7 @@ from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select, widen_float16
 from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
+from .kernels.threads import one_thread
 from .masks import causal_bias, check_source_mask, padding_bias
 from .memory import reuse_freed_memory, synchronize
 from .outputs import DecoderStates, EncoderStates, Seq2SeqOutput
@@ -276,10 +277,7 @@ class Decoder(nn.Module):
             stores = cache.self_keys[i], cache.self_values[i]
             return own.inner.step(own.layer_norm(x), *stores, at, bias)
 
-        if cache.joined_step is not None:
-            x = self.final_layer_norm(cache.joined_step(x, at, bias, cache.watch))
-        else:
-            x = self._step(x, cache, own_step, cache.watch)
+        x = self._step(x, cache, own_step, cache.watch)
         cache.length = at + 1
         return x
 
@@ -747,14 +745,21 @@ class LongT5ForConditionalGeneration(LongT5Model):
     def _joined_step(self, cache: DecoderCache, checked: bool) -> joined.DecoderStep | None:
         """Return all layers as one call, None where the kernel lacks them or is not verified."""
         layers = self.decoder.step_weights() if self.device.type == "cpu" else None
-        if layers is None or not joined.fits(layers, cache):
+        if layers is None:
+            return None
+        (matrix,), scales = self.fused_head.matrices(self.lm_head.weight)
+        factor = self.config.d_model**-0.5 if self.config.scale_decoder_outputs else 1.0
+        norm = self.decoder.final_layer_norm.weight
+        head = joined.Head(norm, matrix, scales[0] if scales else None, factor)
+        if not joined.fits(layers, head, cache):
             return None
         needed = ["native step"]
-        if any(scale is not None for layer in layers for part in layer.scales for scale in part):
+        all_scales = [*scales, *(x for layer in layers for part in layer.scales for x in part)]
+        if any(scale is not None for scale in all_scales):
             needed.append("native int8")
         if checked and not all(map(self._is_verified, needed)):
             return None
-        return joined.DecoderStep(layers, cache, self.config.layer_norm_epsilon)
+        return joined.DecoderStep(layers, head, cache, self.config.layer_norm_epsilon)
 
     def _is_verified(self, kernel: str) -> bool:
         where = self.dtype, str(self.device)
@@ -774,6 +779,12 @@ class LongT5ForConditionalGeneration(LongT5Model):
             cache.length += 1
             for layer, share in reduced.items():
                 cache.watch[layer].add(share)
+            return logits
+        if cache.joined_step is not None:
+            with one_thread(), without_autocast():
+                x = self.shared(tokens.to(self.device))
+                logits = cache.joined_step(x, cache.length, cache.watch)
+            cache.length += 1
             return logits
         with cache.threads.step(), without_autocast():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)

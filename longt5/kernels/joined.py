@@ -1,12 +1,14 @@
-"""All layers of one decode step in a single call of the compiled kernel.
+"""A whole decode step, from embeddings to logits, in a single call of the compiled kernel.
 
 A step is a hundred small operations; in a small model, calling them from Python takes as long as
-they do. Optional: the layers called one after the other compute the same.
+they do. The kernel's threads share them in small pieces, and none waits for one that has lost its
+core to another program (team.h). Optional: the layers called one after the other compute the same.
 """
 
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 Watch = Mapping[int, Callable[[Tensor], None]]
 # Matrices of self-attention (q k v o), cross-attention (q o), feed-forward (gate, up, down).
 SELF_MATRICES, CROSS_MATRICES, FEED_FORWARD_MATRICES = 4, 2, 3
+MIN_VOCABULARY = 4  # outputs of a block in the kernel
+# The memory of steps: a thread that lost its core may still write into an earlier step's, so there
+# is one more than threads, unless that takes too much; then a step may wait for that thread.
+MIN_SLOTS, SLOT_BYTES = 2, 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,17 @@ class Weights:
     norms: Sequence[Tensor]
     matrices: Sequence[Sequence[Tensor]]
     scales: Sequence[Sequence[Tensor | None]]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last norm [D], the matrix [V, D] with the scales of an int8 one, and the ``factor`` of
+    the states before it."""
+
+    norm: Tensor
+    matrix: Tensor
+    scale: Tensor | None
+    factor: float
 
 
 class _Layer(ctypes.Structure):
@@ -48,80 +65,132 @@ class _Layer(ctypes.Structure):
     ]
 
 
-class _Step(ctypes.Structure):
+class _Steps(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("x", "layers", "bias", "cross_bias", "held")),
-        *((name, ctypes.c_int64) for name in "count B K S D H d F capacity at threads".split()),
+        *((name, ctypes.c_void_p) for name in ("layers", "bias", "cross_bias", "held")),
+        *((name, ctypes.c_void_p) for name in ("norm", "head", "head_scale")),
+        *(
+            (name, ctypes.c_int64)
+            for name in "count B K S D H d F V capacity threads slots".split()
+        ),
         ("eps", ctypes.c_double),
+        ("factor", ctypes.c_double),
     ]
 
 
-def fits(layers: Sequence[Weights], cache: DecoderCache) -> bool:
-    """Return whether the kernel computes these layers for this cache."""
+def fits(layers: Sequence[Weights], head: Head, cache: DecoderCache) -> bool:
+    """Return whether the kernel computes these layers and head for this cache."""
     rows, heads, _, width = cache.self_keys[0].shape
     kind = cache.self_keys[0].dtype
-    sizes = {size for layer in layers for part in layer.matrices for w in part for size in w.shape}
-    dense = all(
-        w.is_contiguous() and w.dtype in (kind, torch.int8)
-        for layer in layers
-        for part in layer.matrices
-        for w in part
-    )
+    matrices = [w for layer in layers for part in layer.matrices for w in part]
+    sizes = {size for w in matrices for size in w.shape}
+    every = [*matrices, head.matrix]
+    dense = all(w.is_contiguous() and w.dtype in (kind, torch.int8) for w in every)
     return (
         native.fits(width, native.LANES, kind, cache.self_keys[0].device)
         and rows <= native.THIN_ROWS
         and all(size % (2 * native.LANES) == 0 for size in (*sizes, heads * width))
+        and head.matrix.shape[0] >= MIN_VOCABULARY
         and dense
         and all(isinstance(states, native.PackedCrossStates) for states in cache.cross)
     )
 
 
 class DecoderStep:
-    """The layers of a decoder over one cache, whose tensors and weights must keep their addresses.
+    """The steps of a decoder over one cache, whose tensors and weights must keep their addresses.
 
-    Has no reference to the cache, which refers to this step: both are freed when a decode ends.
-    ``held`` [R, capacity] int32: the cache row that holds each position of each beam row.
+    Has no reference to the cache, which refers to this step: both are freed when a decode ends,
+    and its threads end then. ``held`` [R, capacity] int32: the cache row that holds each position
+    of each beam row.
     """
 
-    def __init__(self, layers: Sequence[Weights], cache: DecoderCache, eps: float) -> None:
-        self.weights, self.half = layers, cache.self_keys[0].dtype is torch.bfloat16
+    def __init__(
+        self,
+        layers: Sequence[Weights],
+        head: Head,
+        cache: DecoderCache,
+        eps: float,
+        threads: int | None = None,
+    ) -> None:
+        self.weights, self.head, self.eps = layers, head, eps
+        self.half = int(cache.self_keys[0].dtype is torch.bfloat16)
+        self.threads = torch.get_num_threads() if threads is None else threads
         self.norms = [[w.detach().float().contiguous() for w in layer.norms] for layer in layers]
-        self.layers = (_Layer * len(layers))(*(self._layer(i, cache) for i in range(len(layers))))
-        rows, heads, capacity, width = cache.self_keys[0].shape
-        states: Any = cache.cross[0]
-        batch, source = states.shape[:2]
+        self.norm = head.norm.detach().float().contiguous()
+        states: Any = cache.cross
+        self.stores = [
+            (*own, packed.keys, packed.values)
+            for *own, packed in zip(cache.self_keys, cache.self_values, states, strict=True)
+        ]
+        rows, self.heads, self.capacity, self.width = cache.self_keys[0].shape
+        self.batch, self.source = states[0].shape[:2]
+        self.rows, self.beams = rows, rows // self.batch
         bias = cache.cross_bias
-        self.cross_bias = None if bias is None else bias.reshape(batch, source).contiguous()
-        self.shape = (batch, rows // batch, heads, source)
-        own = torch.arange(rows, dtype=torch.int32)
-        self.held = own[:, None].expand(rows, capacity).contiguous()
-        inputs, wide = layers[0].matrices[0][0].shape[1], layers[0].matrices[2][0].shape[0]
-        self.call = _Step(
-            None,
-            ctypes.addressof(self.layers),
-            None,
-            native.pointer(self.cross_bias),
-            native.pointer(self.held),
-            len(layers),
-            batch,
-            rows // batch,
-            source,
-            inputs,
-            heads,
-            width,
-            wide,
-            capacity,
-            0,
-            1,
-            eps,
+        self.cross_bias = (
+            None if bias is None else bias.reshape(self.batch, self.source).contiguous()
         )
+        # In the order of positions, up to the last one that there can be.
+        self.bias = cache.self_bias[:, : self.capacity].flip(-1).contiguous()
+        own = torch.arange(rows, dtype=torch.int32)
+        self.held = own[:, None].expand(rows, self.capacity).contiguous()
+        self.seen: dict[int, Tensor] = {}
+        self.handle: int | None = None
 
-    def _layer(self, number: int, cache: DecoderCache) -> _Layer:
+    def _begin(self, watch: Watch) -> int:
+        """Start the threads, with room for the attention of the layers in ``watch``."""
+        kernels: Any = native.library()
+        slots = self._slots(len(watch))
+        shape = slots, self.batch, self.heads, self.beams, self.source
+        self.seen = {layer: torch.empty(shape) for layer in watch}
+        layers = (_Layer * len(self.weights))(*map(self._layer, range(len(self.weights))))
+        call = _Steps(
+            ctypes.addressof(layers),
+            *map(native.pointer, (self.bias, self.cross_bias, self.held, self.norm)),
+            native.pointer(self.head.matrix),
+            native.pointer(self.head.scale),
+            len(layers),
+            self.batch,
+            self.beams,
+            self.source,
+            self.inputs,
+            self.heads,
+            self.width,
+            self.weights[0].matrices[2][0].shape[0],
+            self.head.matrix.shape[0],
+            self.capacity,
+            self.threads,
+            slots,
+            self.eps,
+            self.head.factor,
+        )
+        begin = kernels.longt5_steps_begin
+        begin.restype = ctypes.c_void_p
+        handle = begin(ctypes.c_int64(self.half), ctypes.byref(call))
+        if handle is None:
+            raise MemoryError("There is not enough memory for a decode step.")
+        # What the threads read lives until they have ended.
+        read = (self.weights, self.head, self.norms, self.norm, self.stores, self.cross_bias,
+                self.bias, self.held, self.seen)  # fmt: skip
+        weakref.finalize(self, _end, kernels, self.half, handle, read)
+        return handle
+
+    @property
+    def inputs(self) -> int:
+        """Return D."""
+        return self.weights[0].matrices[0][0].shape[1]
+
+    def _slots(self, watched: int) -> int:
+        """Return how many steps have memory of their own."""
+        matrices = [w for layer in self.weights for part in layer.matrices for w in part]
+        values = self.rows * sum(sum(w.shape) for w in matrices)
+        values += self.rows * self.head.matrix.shape[0]
+        values += 2 * watched * self.rows * self.heads * self.source
+        return max(MIN_SLOTS, min(self.threads + 1, SLOT_BYTES // (4 * values)))
+
+    def _layer(self, number: int) -> _Layer:
         layer = self.weights[number]
         own, cross, wide = (_pointers(part) for part in layer.matrices)
         own_scale, cross_scale, wide_scale = (_pointers(part) for part in layer.scales)
-        states: Any = cache.cross[number]
-        stores = cache.self_keys[number], cache.self_values[number], states.keys, states.values
         return _Layer(
             *map(native.pointer, self.norms[number]),
             (ctypes.c_void_p * SELF_MATRICES)(*own),
@@ -130,8 +199,8 @@ class DecoderStep:
             (ctypes.c_void_p * SELF_MATRICES)(*own_scale),
             (ctypes.c_void_p * CROSS_MATRICES)(*cross_scale),
             (ctypes.c_void_p * FEED_FORWARD_MATRICES)(*_with_gate(wide_scale)),
-            *map(native.pointer, stores),
-            None,
+            *map(native.pointer, self.stores[number]),
+            native.pointer(self.seen.get(number)),
         )
 
     def reorder(self, parents: Tensor, length: int) -> None:
@@ -140,29 +209,32 @@ class DecoderStep:
         held = self.held[:, :length]
         held.copy_(held.index_select(0, parents))
 
-    def __call__(self, x: Tensor, at: int, bias: Tensor, watch: Watch) -> Tensor:
-        """Run all layers on x [R, D] float32 at position ``at``, bias [H, at + 1] -> [R, D].
+    def __call__(self, x: Tensor, at: int, watch: Watch) -> Tensor:
+        """Return float32 logits [R, V] of embeddings x [R, D] at position ``at``.
 
-        ``watch``: by layer, what receives its cross-attention weights.
+        ``watch``: by layer, what receives its cross-attention weights [B, H, K, S], the same
+        layers at each step; the next steps write over them.
         """
         kernels: Any = native.library()
-        x, bias = x.float().clone(), bias.contiguous()
-        seen = {layer: x.new_empty(self.shape_of_weights) for layer in watch}
-        for number, layer in enumerate(self.layers):
-            layer.seen = native.pointer(seen.get(number))
-        call = self.call
-        call.x, call.bias, call.at = x.data_ptr(), bias.data_ptr(), at
-        call.threads = torch.get_num_threads()
-        kernels.longt5_decoder_step(int(self.half), ctypes.byref(call))
-        for number, weights in seen.items():
-            watch[number](weights)
-        return x
+        if self.handle is None:
+            self.handle = self._begin(watch)
+        x = x.float().contiguous()
+        logits = torch.empty(self.rows, self.head.matrix.shape[0])
+        slot = kernels.longt5_steps_run(
+            ctypes.c_int64(self.half),
+            ctypes.c_void_p(self.handle),
+            ctypes.c_void_p(x.data_ptr()),
+            ctypes.c_int64(at),
+            ctypes.c_void_p(logits.data_ptr()),
+        )
+        for layer, receive in watch.items():
+            receive(self.seen[layer][slot])
+        return logits
 
-    @property
-    def shape_of_weights(self) -> tuple[int, ...]:
-        """Return [B, H, K, S]."""
-        batch, beams, heads, source = self.shape
-        return batch, heads, beams, source
+
+def _end(kernels: Any, half: int, handle: int, read: object) -> None:
+    """End the threads of a decode, which read the tensors in ``read`` until then."""
+    kernels.longt5_steps_end(ctypes.c_int64(half), ctypes.c_void_p(handle))
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:

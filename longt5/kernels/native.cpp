@@ -12,12 +12,16 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
+#include <memory>
+#include <new>
 #include <vector>
 #include <immintrin.h>
 #ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#include "team.h"
 
 namespace {
 
@@ -628,6 +632,7 @@ struct Cross {
     void* out;                      // [B, K, H, d]
     float* weights;                 // [B, H, K, S] or null
     int64_t B, S, H, d, K, threads;
+    float* raw;                     // weights of each piece before they are merged, like weights
 };
 
 // Computes one head over one span of keys: weights relative to the span's maximum, and output.
@@ -659,12 +664,12 @@ void cross_piece(const Cross& a, int64_t b, int64_t h, int64_t begin, float* sco
             vec w = fast_exp(load(s + j) - splat(most));
             sum += w;
             T::put(weights + i * SPAN + j, w);
-            if (a.weights) store(s + j, w);
+            if (a.raw) store(s + j, w);
         }
         part[2 * i] = most;
         part[2 * i + 1] = lane_sum(sum);
-        if (a.weights)
-            std::memcpy(a.weights + ((b * a.H + h) * a.K + i) * a.S + begin, s,
+        if (a.raw)
+            std::memcpy(a.raw + ((b * a.H + h) * a.K + i) * a.S + begin, s,
                         std::min(count, a.S - begin) * 4);
     }
     stream<T>(a.K, (const word*)weights, SPAN / T::pair, values, a.d, LANES, count / T::pair,
@@ -690,10 +695,11 @@ void cross_merge(const Cross& a, int64_t b, int64_t h, int64_t pieces, const flo
             T::put(out + x, sum / splat(total));
         }
         if (!a.weights) continue;
-        float* w = a.weights + ((b * a.H + h) * a.K + i) * a.S;
+        const int64_t row = ((b * a.H + h) * a.K + i) * a.S;
         for (int64_t p = 0; p < pieces; ++p) {
             const float scale = fast_exp(splat(parts[p * size + 2 * i] - most))[0] / total;
-            for (int64_t j = p * SPAN; j < std::min(a.S, (p + 1) * SPAN); ++j) w[j] *= scale;
+            for (int64_t j = p * SPAN; j < std::min(a.S, (p + 1) * SPAN); ++j)
+                a.weights[row + j] = a.raw[row + j] * scale;
         }
     }
 }
@@ -772,10 +778,10 @@ inline void lane_sums(const vec* acc, float* out) {
 
 struct Own {
     const void *q, *keys, *values;  // q [R, H, d]; keys, values [R, H, capacity, d]
-    const float* bias;              // [H, length]
+    const float* bias;              // [H, length], rows of bias_stride
     const int32_t* rows;            // [R, capacity] cache row that holds each position; null: its own
     void* out;                      // [R, H, d]
-    int64_t R, H, d, capacity, length, q_stride, threads;
+    int64_t R, H, d, capacity, length, q_stride, threads, bias_stride;
 };
 
 // Locates the keys and values of each position for one row and head of self-attention.
@@ -820,7 +826,7 @@ void own_row(const Own& a, int64_t row, int64_t h, float* scores) {
     }
     float most = 8 * MASKED;
     for (int64_t t = 0; t < a.length; ++t) {
-        scores[t] += a.bias[h * a.length + t];
+        scores[t] += a.bias[h * a.bias_stride + t];
         most = std::max(most, scores[t]);
     }
     for (int64_t t = a.length; t < up(a.length, LANES); ++t) scores[t] = 8 * MASKED;
@@ -852,6 +858,7 @@ void self_attention(const Own& a) {
 }
 
 constexpr int64_t MATRICES = 3;
+constexpr int64_t MAX_ROWS = 32;  // of a decode step
 
 // x times each of a few row-major matrices, the layout of checkpoints.
 struct Thin {
@@ -899,21 +906,19 @@ void thin_rows(int64_t rows, const typename T::left* x, const typename T::elemen
 
 // Quantizes the activations of one row to 16-bit integers, with fewer levels where sums could
 // overflow; returns the step.
-inline float whole_row(const Thin& a, int64_t row, int16_t* out) {
-    const float levels = std::min(32767.0f, std::floor(2147483392.0f / 127 * LANES / a.inputs));
-    std::vector<float> x(a.inputs);
-    float most = 0;
-    for (int64_t i = 0; i < a.inputs; ++i) {
-        if (a.brain) {
-            const uint32_t bits = uint32_t(((const uint16_t*)a.x)[row * a.inputs + i]) << 16;
-            std::memcpy(&x[i], &bits, 4);
-        } else {
-            x[i] = ((const float*)a.x)[row * a.inputs + i];
-        }
-        most = std::max(most, std::fabs(x[i]));
+template <class T>
+float whole_row(const typename T::element* x, int64_t inputs, int16_t* out) {
+    const float levels = std::min(32767.0f, std::floor(2147483392.0f / 127 * LANES / inputs));
+    vec most = vec{};
+    for (int64_t i = 0; i < inputs; i += LANES) {
+        const vec v = T::get(x + i);
+        most = larger(most, larger(v, -v));
     }
-    const float unit = most > 0 ? most / levels : 1;
-    for (int64_t i = 0; i < a.inputs; ++i) out[i] = int16_t(std::lrintf(x[i] / unit));
+    const float top = lane_max(most), unit = top > 0 ? top / levels : 1;
+    for (int64_t i = 0; i < inputs; i += LANES) {
+        const vec v = T::get(x + i) / splat(unit);
+        for (int64_t j = 0; j < LANES; ++j) out[i + j] = int16_t(std::lrintf(v[j]));
+    }
     return unit;
 }
 
@@ -947,12 +952,20 @@ void thin_product(const Thin& a, const typename T::left* x, const float* units) 
     }
 }
 
+template <class T>
 void thin_whole(const Thin& a) {
     std::vector<int16_t> x(a.rows * a.inputs);
     std::vector<float> units(a.rows);
-    for (int64_t r = 0; r < a.rows; ++r) units[r] = whole_row(a, r, x.data() + r * a.inputs);
-    if (a.brain) thin_product<Whole, Brain>(a, x.data(), units.data());
-    else thin_product<Whole, Float>(a, x.data(), units.data());
+    for (int64_t r = 0; r < a.rows; ++r)
+        units[r] = whole_row<T>((const typename T::element*)a.x + r * a.inputs, a.inputs,
+                                x.data() + r * a.inputs);
+    thin_product<Whole, T>(a, x.data(), units.data());
+}
+
+inline void thin_any(const Thin& a) {
+    if (a.scales[0]) a.brain ? thin_whole<Brain>(a) : thin_whole<Float>(a);
+    else if (a.brain) thin_product<Brain, Brain>(a, (const uint16_t*)a.x, nullptr);
+    else thin_product<Float, Float>(a, (const float*)a.x, nullptr);
 }
 
 struct Norm {
@@ -962,19 +975,22 @@ struct Norm {
     double eps;
 };
 
-// Divides each row by the root of its mean square, times the weight.
+// Divides a row by the root of its mean square, times the weight.
+template <class T>
+inline void norm_row(const float* x, const float* weight, int64_t width, double eps,
+                     typename T::element* out) {
+    vec sum = vec{};
+    for (int64_t i = 0; i < width; i += LANES) sum += load(x + i) * load(x + i);
+    const vec scale = splat(float(1.0 / std::sqrt(lane_sum(sum) / width + eps)));
+    for (int64_t i = 0; i < width; i += LANES)
+        T::put(out + i, load(x + i) * scale * load(weight + i));
+}
+
 template <class T>
 void rms_norm(const Norm& a) {
 #pragma omp parallel for num_threads(a.threads) schedule(static) if (a.rows > 64)
-    for (int64_t r = 0; r < a.rows; ++r) {
-        const float* x = a.x + r * a.D;
-        vec sum = vec{};
-        for (int64_t i = 0; i < a.D; i += LANES) sum += load(x + i) * load(x + i);
-        const vec scale = splat(float(1.0 / std::sqrt(lane_sum(sum) / a.D + a.eps)));
-        typename T::element* out = (typename T::element*)a.out + r * a.D;
-        for (int64_t i = 0; i < a.D; i += LANES)
-            T::put(out + i, load(x + i) * scale * load(a.weight + i));
-    }
+    for (int64_t r = 0; r < a.rows; ++r)
+        norm_row<T>(a.x + r * a.D, a.weight, a.D, a.eps, (typename T::element*)a.out + r * a.D);
 }
 
 // One decoder layer's weights and caches. Norms are float32, matrices row-major; int8 matrices have
@@ -985,25 +1001,21 @@ struct Layer {
     const float *own_scale[4], *cross_scale[2], *wide_scale[3];
     void *keys, *values;                      // cache of the positions so far [R, H, capacity, d]
     const void *cross_keys, *cross_values;    // packed by pack_cross
-    float* seen;                              // [B, H, K, S] or null
+    float* seen;                              // cross-attention [slots, B, H, K, S], or null
 };
 
-// The layers of one decode step.
-struct Step {
-    float* x;            // [R, D], in and out
+// The steps of one decode: decoder layers, last norm and head.
+struct Steps {
     const Layer* layers;
-    const float *bias;   // [H, at + 1]
-    const float *cross_bias;
-    const int32_t* held;  // [R, capacity] cache row that holds each position of each row
-    int64_t count, B, K, S, D, H, d, F, capacity, at, threads;
-    double eps;
+    const float* bias;        // [H, capacity], of the distances capacity - 1 .. 0
+    const float* cross_bias;  // [B, S] or null
+    const int32_t* held;      // [R, capacity] cache row that holds each position of each row
+    const float* norm;        // [D]
+    const void* head;         // [V, D]
+    const float* head_scale;
+    int64_t count, B, K, S, D, H, d, F, V, capacity, threads, slots;
+    double eps, factor;       // factor: of the states before the head
 };
-
-inline void thin_any(const Thin& a) {
-    if (a.scales[0]) thin_whole(a);
-    else if (a.brain) thin_product<Brain, Brain>(a, (const uint16_t*)a.x, nullptr);
-    else thin_product<Float, Float>(a, (const float*)a.x, nullptr);
-}
 
 // gelu_new: x times the logistic function of twice the argument of its tanh.
 inline vec gelu(vec x) {
@@ -1012,99 +1024,374 @@ inline vec gelu(vec x) {
     return x * (y > 0 ? splat(1.0f) : e) / (splat(1.0f) + e);
 }
 
-template <class T>
-struct Stepper {
-    typedef typename T::element element;
-    static constexpr int64_t brain = T::pair == 2;
-    const Step& s;
-    const int64_t rows, inner;
-    element *normed, *projected, *attended, *hidden, *branch;
-
-    // Multiplies x [rows, inputs] by `count` matrices of `outputs` rows.
-    void times(const element* x, int64_t inputs, const void* const* weights,
-               const float* const* scales, int64_t count, int64_t outputs, element* out) const {
-        Thin t = {};
-        t.x = x;
-        t.out = out;
-        t.rows = rows;
-        t.inputs = inputs;
-        t.count = count;
-        t.brain = brain;
-        t.threads = s.threads;
-        for (int64_t m = 0; m < count; ++m) {
-            t.weights[m] = weights[m];
-            t.scales[m] = scales[m];
-            t.outputs[m] = outputs;
-        }
-        thin_any(t);
-    }
-
-    void norm(const float* weight) const {
-        rms_norm<T>({s.x, weight, normed, rows, s.D, s.threads, s.eps});
-    }
-
-    void add() const {
-        for (int64_t i = 0; i < rows * s.D; i += LANES)
-            store(s.x + i, load(s.x + i) + T::get(branch + i));
-    }
-
-    void remember(const element* from, void* where) const {
-        for (int64_t item = 0; item < rows * s.H; ++item)
-            std::memcpy((element*)where + (item * s.capacity + s.at) * s.d, from + item * s.d,
-                        s.d * sizeof(element));
-    }
-
-    void own(const Layer& l) const {
-        norm(l.own_norm);
-        times(normed, s.D, l.own, l.own_scale, 3, inner, projected);
-        remember(projected + rows * inner, l.keys);
-        remember(projected + 2 * rows * inner, l.values);
-        self_attention<T>({projected, l.keys, l.values, s.bias, s.held, attended, rows, s.H, s.d,
-                           s.capacity, s.at + 1, inner, s.threads});
-        times(attended, inner, l.own + 3, l.own_scale + 3, 1, s.D, branch);
-        add();
-    }
-
-    void cross(const Layer& l) const {
-        norm(l.cross_norm);
-        times(normed, s.D, l.cross, l.cross_scale, 1, inner, projected);
-        cross_attention<T>({projected, l.cross_keys, l.cross_values, s.cross_bias, attended,
-                            l.seen, s.B, s.S, s.H, s.d, s.K, s.threads});
-        times(attended, inner, l.cross + 1, l.cross_scale + 1, 1, s.D, branch);
-        add();
-    }
-
-    void feed_forward(const Layer& l) const {
-        const bool gated = l.wide[1] != nullptr;
-        const int64_t size = rows * s.F;
-        norm(l.wide_norm);
-        times(normed, s.D, l.wide, l.wide_scale, gated ? 2 : 1, s.F, hidden);
-        for (int64_t i = 0; i < size; i += LANES) {
-            const vec x = T::get(hidden + i);
-            T::put(hidden + i, gated ? gelu(x) * T::get(hidden + size + i) : larger(x, vec{}));
-        }
-        times(hidden, s.F, l.wide + 2, l.wide_scale + 2, 1, s.D, branch);
-        add();
+// Hands out parts of a piece of memory; without one it only counts.
+struct Room {
+    char* base;
+    int64_t used = 0;
+    template <class E>
+    E* take(int64_t count) {
+        E* found = base ? (E*)(base + used) : nullptr;
+        used += up(count * sizeof(E) + 64, 64);  // vectors may be read past the end
+        return found;
     }
 };
 
+// Matrices of one input, cut into pieces of some blocks of OUTPUTS outputs.
+struct Product {
+    const void* weights[MATRICES];
+    const float* scales[MATRICES];
+    int64_t first[MATRICES + 1];  // block of each matrix
+    int64_t outputs[MATRICES], inputs, per_piece, pieces;
+};
+
+// A step as a program of a team (team.h). Each phase has outputs of its own, by slot and layer.
 template <class T>
-void decoder_step(const Step& s) {
+struct StepProgram : team::Program {
     typedef typename T::element element;
-    const int64_t rows = s.B * s.K, inner = s.H * s.d;
-    element* room = (element*)scratch(rows * (2 * s.D + 4 * inner + 2 * s.F) * sizeof(element));
-    element* projected = room + rows * s.D;
-    element* attended = projected + 3 * rows * inner;
-    element* hidden = attended + rows * inner;
-    const Stepper<T> stepper = {s, rows, inner, room, projected, attended, hidden,
-                                hidden + 2 * rows * s.F};
-    for (int64_t i = 0; i < s.count; ++i) {
-        stepper.own(s.layers[i]);
-        stepper.cross(s.layers[i]);
-        stepper.feed_forward(s.layers[i]);
+    // Bytes of weights in a piece: enough to hide what it costs to take one, while little is lost
+    // when it is done twice. A run has at most so many pieces a thread.
+    static constexpr int64_t PIECE_BYTES = 65536, PIECES_PER_THREAD = 32, PIECE_WORK = 16384;
+    enum Kind { OWN_NORM, OWN_IN, OWN, OWN_WHOLE, OWN_OUT, CROSS_NORM, CROSS_IN, CROSS, MERGE,
+                CROSS_WHOLE, CROSS_OUT, WIDE_NORM, WIDE_IN, WIDE_WHOLE, WIDE_OUT, KINDS };
+
+    struct Input {
+        element* x;       // [R, inputs]
+        int16_t* whole;   // the same as integers, for int8 weights
+        float* units;     // [R]
+    };
+    struct LayerRoom {
+        float* x[3];                 // [R, D] after each branch was added
+        Input normed[3], own, cross, wide;
+        element *q, *cross_q;        // [R, H * d]
+        element* branch[3];          // [R, D]
+        float *parts, *raw;
+    };
+    struct Slot {
+        float *input, *last, *logits;
+        Input normed;
+        std::vector<LayerRoom> layers;
+        int64_t at;
+    };
+
+    Steps s;
+    std::vector<Layer> layers;
+    std::vector<std::vector<Product>> products;  // by layer: own in and out, cross, wide; the head
+    const int64_t rows, inner, spans, part;
+    mutable std::vector<Slot> slots;
+    std::vector<char*> scratches;
+    std::unique_ptr<char, void (*)(void*)> memory{nullptr, std::free};
+    std::unique_ptr<team::Team> workers;
+
+    StepProgram(const Steps& given)
+        : s(given), layers(given.layers, given.layers + given.count), rows(s.B * s.K),
+          inner(s.H * s.d), spans((s.S + SPAN - 1) / SPAN), part(s.K * (2 + s.d)),
+          slots(s.slots) {
+        for (const Layer& l : layers) {
+            std::vector<Product> all;
+            all.push_back(product_of({l.own[0], l.own[1], l.own[2]}, l.own_scale, s.D, inner, 3));
+            all.push_back(product_of({l.own[3]}, l.own_scale + 3, inner, s.D, 1));
+            all.push_back(product_of({l.cross[0]}, l.cross_scale, s.D, inner, 1));
+            all.push_back(product_of({l.cross[1]}, l.cross_scale + 1, inner, s.D, 1));
+            all.push_back(product_of({l.wide[0], l.wide[1]}, l.wide_scale, s.D, s.F, 1));
+            all.push_back(product_of({l.wide[2]}, l.wide_scale + 2, s.F, s.D, 1));
+            products.push_back(all);
+        }
+        const float* const head_scale[1] = {s.head_scale};
+        products.push_back({product_of({s.head}, head_scale, s.D, s.V, 1)});
+        Room count = {nullptr};
+        lay_out(count);
+        memory.reset((char*)scratch(count.used));
+        if (!memory) throw std::bad_alloc();
+        Room room = {memory.get()};
+        lay_out(room);
+        workers.reset(new team::Team(*this, s.threads, s.slots));
     }
-    std::free(room);
-}
+
+    // A gated product has as many blocks as one of its two matrices.
+    Product product_of(std::initializer_list<const void*> weights, const float* const* scales,
+                       int64_t inputs, int64_t outputs, int64_t matrices) const {
+        Product p = {};
+        int64_t m = 0;
+        for (const void* w : weights) {
+            p.weights[m] = w;
+            p.scales[m] = scales[m];
+            p.outputs[m++] = outputs;
+        }
+        for (m = 0; m < matrices; ++m)
+            p.first[m + 1] = p.first[m] + (outputs + OUTPUTS - 1) / OUTPUTS;
+        p.inputs = inputs;
+        const int64_t blocks = p.first[matrices], width = scales[0] ? 1 : sizeof(element);
+        const int64_t least = std::max<int64_t>(1, PIECE_BYTES / (OUTPUTS * inputs * width));
+        const int64_t most = s.threads * PIECES_PER_THREAD;
+        p.per_piece = std::max(least, (blocks + most - 1) / most);
+        p.pieces = (blocks + p.per_piece - 1) / p.per_piece;
+        return p;
+    }
+
+    Input input_of(Room& room, int64_t width) const {
+        return {room.take<element>(rows * width), room.take<int16_t>(rows * width),
+                room.take<float>(rows)};
+    }
+
+    void lay_out(Room& room) {
+        const int64_t watched = s.B * s.H * s.K * s.S;
+        for (Slot& slot : slots) {
+            slot.input = room.take<float>(rows * s.D);
+            slot.last = room.take<float>(rows * s.D);
+            slot.normed = input_of(room, s.D);
+            slot.logits = room.take<float>(rows * s.V);
+            slot.layers.resize(layers.size());
+            for (size_t i = 0; i < layers.size(); ++i) {
+                LayerRoom& l = slot.layers[i];
+                for (int b = 0; b < 3; ++b) {
+                    l.x[b] = room.take<float>(rows * s.D);
+                    l.normed[b] = input_of(room, s.D);
+                    l.branch[b] = room.take<element>(rows * s.D);
+                }
+                l.own = input_of(room, inner);
+                l.cross = input_of(room, inner);
+                l.wide = input_of(room, s.F);
+                l.q = room.take<element>(rows * inner);
+                l.cross_q = room.take<element>(rows * inner);
+                l.parts = room.take<float>(s.B * s.H * spans * part);
+                l.raw = layers[i].seen ? room.take<float>(watched) : nullptr;
+            }
+        }
+        scratches.assign(s.threads, nullptr);
+        for (char*& own : scratches) {
+            const int64_t scores = std::max(s.K * SPAN, up(up(s.capacity, LANES), SUMS));
+            own = (char*)room.take<float>(scores);
+            room.take<element>(s.K * SPAN);
+            room.take<element>(s.K * s.d);
+        }
+    }
+
+    int64_t phases() const override { return s.count * KINDS + 2; }
+    int64_t chunks_of_rows() const { return (rows + 3) / 4; }
+    int64_t merges() const { return s.B * s.H; }
+
+    int64_t heads_per_piece(int64_t length) const {
+        return std::max<int64_t>(1, PIECE_WORK / (length * s.d));
+    }
+
+    int64_t most_pieces(int64_t phase) const override {
+        return phase % KINDS == OWN && phase / KINDS < s.count ? rows * s.H : pieces_at(0, phase);
+    }
+
+    int64_t pieces(int64_t slot, int64_t phase) const override {
+        return pieces_at(slots[slot].at, phase);
+    }
+
+    int64_t pieces_at(int64_t at, int64_t phase) const {
+        const int64_t layer = phase / KINDS;
+        if (layer == s.count) return phase % KINDS ? products[layer][0].pieces : chunks_of_rows();
+        const std::vector<Product>& p = products[layer];
+        switch (phase % KINDS) {
+            case OWN_IN: return p[0].pieces;
+            case OWN: return (rows * s.H + heads_per_piece(at + 1) - 1) / heads_per_piece(at + 1);
+            case OWN_OUT: return p[1].pieces;
+            case CROSS_IN: return p[2].pieces;
+            case CROSS: return s.B * s.H * spans;
+            case MERGE: return layers[layer].seen ? merges() : 1;
+            case CROSS_OUT: return p[3].pieces;
+            case WIDE_IN: return p[4].pieces;
+            case WIDE_OUT: return p[5].pieces;
+            case OWN_WHOLE: return p[1].scales[0] ? chunks_of_rows() : 0;
+            case CROSS_WHOLE: return p[3].scales[0] ? chunks_of_rows() : 0;
+            case WIDE_WHOLE: return p[5].scales[0] ? chunks_of_rows() : 0;
+            default: return chunks_of_rows();
+        }
+    }
+
+    void piece(int64_t slot_number, int64_t phase, int64_t i, int64_t thread) const override {
+        const Slot& slot = slots[slot_number];
+        const int64_t layer = phase / KINDS;
+        if (layer == s.count) return last_piece(slot, phase % KINDS, i);
+        const Layer& l = layers[layer];
+        const LayerRoom& r = slot.layers[layer];
+        const std::vector<Product>& p = products[layer];
+        const LayerRoom* before = layer ? &slot.layers[layer - 1] : nullptr;
+        switch (phase % KINDS) {
+            case OWN_NORM:
+                add(before ? before->x[2] : slot.input, before ? before->branch[2] : nullptr, i,
+                    r.x[0], l.own_norm, 1, r.normed[0], p[0]);
+                break;
+            case OWN_IN: own_in(slot.at, l, p[0], r, i); break;
+            case OWN: own(slot.at, l, r, i, thread); break;
+            case OWN_WHOLE: to_whole(r.own, inner, i); break;
+            case OWN_OUT: plain(p[1], r.own, i, r.branch[0]); break;
+            case CROSS_NORM:
+                add(r.x[0], r.branch[0], i, r.x[1], l.cross_norm, 1, r.normed[1], p[2]);
+                break;
+            case CROSS_IN: plain(p[2], r.normed[1], i, r.cross_q); break;
+            case CROSS: cross(slot_number, l, r, i, thread); break;
+            case MERGE:
+                for (int64_t h = layers[layer].seen ? i : 0; h < (l.seen ? i + 1 : merges()); ++h)
+                    cross_merge<T>(cross_of(slot_number, l, r), h / s.H, h % s.H, spans,
+                                   r.parts + h * spans * part);
+                break;
+            case CROSS_WHOLE: to_whole(r.cross, inner, i); break;
+            case CROSS_OUT: plain(p[3], r.cross, i, r.branch[1]); break;
+            case WIDE_NORM:
+                add(r.x[1], r.branch[1], i, r.x[2], l.wide_norm, 1, r.normed[2], p[4]);
+                break;
+            case WIDE_IN: wide_in(p[4], r, i); break;
+            case WIDE_WHOLE: to_whole(r.wide, s.F, i); break;
+            case WIDE_OUT: plain(p[5], r.wide, i, r.branch[2]); break;
+        }
+    }
+
+    void last_piece(const Slot& slot, int64_t kind, int64_t i) const {
+        const LayerRoom& before = slot.layers.back();
+        const Product& head = products.back()[0];
+        if (kind == 0)
+            return add(before.x[2], before.branch[2], i, slot.last, s.norm, float(s.factor),
+                       slot.normed, head);
+        each_block(head, slot.normed, i, [&](int64_t, int64_t o, const float* result) {
+            for (int64_t r = 0; r < rows; ++r)
+                for (int64_t j = 0; j < OUTPUTS; ++j)
+                    slot.logits[r * s.V + o + j] = rounded(result[r * OUTPUTS + j]);
+        });
+    }
+
+    static float rounded(float x) {
+        if constexpr (T::pair == 1) return x;
+        const uint32_t bits = uint32_t(half(x)) << 16;
+        float out;
+        std::memcpy(&out, &bits, 4);
+        return out;
+    }
+
+    // Adds a branch (or none) to four rows of x, then norms them, times a factor, as an input.
+    void add(const float* x, const element* branch, int64_t i, float* sum, const float* weight,
+             float factor, const Input& out, const Product& next) const {
+        for (int64_t r = 4 * i; r < std::min(rows, 4 * i + 4); ++r) {
+            const int64_t from = r * s.D;
+            for (int64_t j = from; j < from + s.D; j += LANES)
+                store(sum + j, branch ? load(x + j) + T::get(branch + j) : load(x + j));
+            norm_row<T>(sum + from, weight, s.D, s.eps, out.x + from);
+            if (factor != 1)
+                for (int64_t j = from; j < from + s.D; j += LANES)
+                    T::put(out.x + j, T::get(out.x + j) * splat(factor));
+        }
+        if (next.scales[0]) to_whole(out, s.D, i);
+    }
+
+    void to_whole(const Input& x, int64_t width, int64_t i) const {
+        for (int64_t r = 4 * i; r < std::min(rows, 4 * i + 4); ++r)
+            x.units[r] = whole_row<T>(x.x + r * width, width, x.whole + r * width);
+    }
+
+    // Multiplies an input by the outputs from ``o`` of a matrix: result [R, OUTPUTS].
+    void block(const Product& p, const Input& x, int64_t m, int64_t o, float* result) const {
+        if (!p.scales[0])
+            return thin_rows<T>(rows, x.x, (const element*)p.weights[m] + o * p.inputs, p.inputs,
+                                result);
+        thin_rows<Whole>(rows, x.whole, (const int8_t*)p.weights[m] + o * p.inputs, p.inputs,
+                         result);
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t j = 0; j < OUTPUTS; ++j)
+                result[r * OUTPUTS + j] *= x.units[r] * p.scales[m][o + j];
+    }
+
+    // Calls use(matrix, first output, result [R, OUTPUTS]) for each block of a piece. The last
+    // block of a matrix may overlap the one before it.
+    template <class Use>
+    void each_block(const Product& p, const Input& x, int64_t i, Use use) const {
+        const int64_t end = std::min((i + 1) * p.per_piece, blocks_of(p));
+        for (int64_t item = i * p.per_piece; item < end; ++item) {
+            int64_t m = 0;
+            while (m + 1 < MATRICES && p.first[m + 1] && item >= p.first[m + 1]) ++m;
+            const int64_t o = std::min((item - p.first[m]) * OUTPUTS, p.outputs[m] - OUTPUTS);
+            alignas(64) float result[MAX_ROWS * OUTPUTS + LANES];
+            block(p, x, m, o, result);
+            use(m, o, result);
+        }
+    }
+
+    static int64_t blocks_of(const Product& p) {
+        int64_t all = 0;
+        for (int64_t m = 1; m <= MATRICES; ++m) all = std::max(all, p.first[m]);
+        return all;
+    }
+
+    void plain(const Product& p, const Input& x, int64_t i, element* out) const {
+        each_block(p, x, i, [&](int64_t, int64_t o, const float* result) {
+            for (int64_t r = 0; r < rows; ++r)
+                for (int64_t j = 0; j < OUTPUTS; ++j)
+                    out[r * p.outputs[0] + o + j] = T::narrow(result[r * OUTPUTS + j]);
+        });
+    }
+
+    // Queries go to the next phase, keys and values to their place in the cache.
+    void own_in(int64_t at, const Layer& l, const Product& p, const LayerRoom& room,
+                int64_t i) const {
+        each_block(p, room.normed[0], i, [&](int64_t m, int64_t o, const float* result) {
+            const int64_t h = o / s.d, x = o % s.d;
+            element* store = (element*)(m == 1 ? l.keys : l.values);
+            for (int64_t r = 0; r < rows; ++r) {
+                element* out = m == 0 ? room.q + r * inner + o
+                                      : store + ((r * s.H + h) * s.capacity + at) * s.d + x;
+                for (int64_t j = 0; j < OUTPUTS; ++j) out[j] = T::narrow(result[r * OUTPUTS + j]);
+            }
+        });
+    }
+
+    void own(int64_t at, const Layer& l, const LayerRoom& r, int64_t i, int64_t thread) const {
+        const Own a = {r.q, l.keys, l.values, s.bias + s.capacity - 1 - at, s.held, r.own.x, rows,
+                       s.H, s.d, s.capacity, at + 1, inner, 1, s.capacity};
+        const int64_t per = heads_per_piece(at + 1), end = std::min(rows * s.H, (i + 1) * per);
+        for (int64_t item = i * per; item < end; ++item)
+            own_row<T>(a, item / s.H, item % s.H, (float*)scratches[thread]);
+    }
+
+    Cross cross_of(int64_t slot, const Layer& l, const LayerRoom& r) const {
+        float* seen = l.seen ? l.seen + slot * s.B * s.H * s.K * s.S : nullptr;
+        return {r.cross_q, l.cross_keys, l.cross_values, s.cross_bias, r.cross.x, seen,
+                s.B, s.S, s.H, s.d, s.K, 1, r.raw};
+    }
+
+    void cross(int64_t slot, const Layer& l, const LayerRoom& r, int64_t i, int64_t thread) const {
+        Room room = {scratches[thread]};
+        float* scores = room.take<float>(std::max(s.K * SPAN, up(up(s.capacity, LANES), SUMS)));
+        element* weights = room.take<element>(s.K * SPAN);
+        element* queries = room.take<element>(s.K * s.d);
+        cross_piece<T>(cross_of(slot, l, r), i / (s.H * spans), i / spans % s.H, i % spans * SPAN,
+                       scores, weights, queries, r.parts + i * part);
+    }
+
+    void wide_in(const Product& p, const LayerRoom& room, int64_t i) const {
+        const bool gated = p.weights[1] != nullptr;
+        each_block(p, room.normed[2], i, [&](int64_t, int64_t o, const float* result) {
+            // Rounded as if they had been stored, in vectors over all rows.
+            alignas(64) element gate[MAX_ROWS * OUTPUTS + LANES], lift[MAX_ROWS * OUTPUTS + LANES];
+            alignas(64) float second[MAX_ROWS * OUTPUTS + LANES];
+            if (gated) block(p, room.normed[2], 1, o, second);
+            for (int64_t j = 0; j < rows * OUTPUTS; ++j) {
+                gate[j] = T::narrow(result[j]);
+                if (gated) lift[j] = T::narrow(second[j]);
+            }
+            for (int64_t j = 0; j < rows * OUTPUTS; j += LANES) {
+                const vec x = T::get(gate + j);
+                T::put(gate + j, gated ? gelu(x) * T::get(lift + j) : larger(x, vec{}));
+            }
+            for (int64_t r = 0; r < rows; ++r)
+                std::memcpy(room.wide.x + r * s.F + o, gate + r * OUTPUTS,
+                            OUTPUTS * sizeof(element));
+        });
+    }
+
+    // Computes the step at a position; returns the slot that holds what was seen.
+    int64_t run(const float* x, int64_t at, float* logits) {
+        const int64_t number = workers->free_slot();
+        Slot& slot = slots[number];
+        slot.at = at;
+        std::memcpy(slot.input, x, rows * s.D * sizeof(float));
+        workers->compute(number);
+        std::memcpy(logits, slot.logits, rows * s.V * sizeof(float));
+        return number;
+    }
+};
 
 }  // namespace
 
@@ -1124,8 +1411,25 @@ EXPORT void longt5_self_attention(int64_t brain, const Own* a) {
 
 EXPORT void longt5_thin_product(const Thin* a) { thin_any(*a); }
 
-EXPORT void longt5_decoder_step(int64_t brain, const Step* s) {
-    brain ? decoder_step<Brain>(*s) : decoder_step<Float>(*s);
+// Returns the steps of a decode, null without memory; their threads end with ``steps_end``.
+EXPORT void* longt5_steps_begin(int64_t brain, const Steps* s) {
+    try {
+        if (brain) return new StepProgram<Brain>(*s);
+        return new StepProgram<Float>(*s);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+EXPORT int64_t longt5_steps_run(int64_t brain, void* steps, const float* x, int64_t at,
+                                float* logits) {
+    return brain ? ((StepProgram<Brain>*)steps)->run(x, at, logits)
+                 : ((StepProgram<Float>*)steps)->run(x, at, logits);
+}
+
+EXPORT void longt5_steps_end(int64_t brain, void* steps) {
+    if (brain) delete (StepProgram<Brain>*)steps;
+    else delete (StepProgram<Float>*)steps;
 }
 
 EXPORT void longt5_rms_norm(int64_t brain, const Norm* a) {

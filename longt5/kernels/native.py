@@ -26,7 +26,8 @@ from torch import Tensor
 from . import Geometry, Side, decode
 
 SOURCE = Path(__file__).with_name("native.cpp")
-FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared",
+HEADERS = (SOURCE.with_name("team.h"),)
+FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-pthread", "-fPIC", "-shared",
          "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
 NO_AVX512_FLAGS = ["-mno-avx512f"]  # turns off all of AVX-512, since the rest depends on it
 KERNEL_DTYPES = torch.float32, torch.bfloat16
@@ -53,13 +54,19 @@ class _Long(ctypes.Structure):
 class _Cross(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out", "weights")
-    ] + [(name, ctypes.c_int64) for name in "B S H d K threads".split()]
+    ] + [
+        *((name, ctypes.c_int64) for name in "B S H d K threads".split()),
+        ("raw", ctypes.c_void_p),
+    ]
 
 
 class _Own(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "rows", "out")
-    ] + [(name, ctypes.c_int64) for name in "R H d capacity length q_stride threads".split()]
+    ] + [
+        (name, ctypes.c_int64)
+        for name in "R H d capacity length q_stride threads bias_stride".split()
+    ]
 
 
 class _Thin(ctypes.Structure):
@@ -133,7 +140,8 @@ def _fingerprint(compiler: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.is_file() else [platform.processor()]
     features = sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})
-    parts = [SOURCE.read_text("utf-8"), compiler, torch.__version__, *_flags(), *features]
+    sources = [path.read_text("utf-8") for path in (SOURCE, *HEADERS)]
+    parts = [*sources, compiler, torch.__version__, *_flags(), *features]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -227,6 +235,7 @@ def self_attention(q: Tensor, keys: Tensor, values: Tensor, length: int, bias: T
         length,
         q.stride(0),
         torch.get_num_threads(),
+        length,
     )
     kernels.longt5_self_attention(int(q.dtype is torch.bfloat16), ctypes.byref(call))
     return out
@@ -328,6 +337,7 @@ class PackedCrossStates(decode.CrossStates):
             width,
             beams,
             torch.get_num_threads(),
+            pointer(weights),
         )
         kernels.longt5_cross_attention(int(self.dtype is torch.bfloat16), ctypes.byref(call))
         return out, weights

@@ -19,6 +19,18 @@ SLOW_STEP_RATIO = 2.0
 STEPS_WITH_ONE_THREAD = 24
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute small tensors on this thread alone: handing halves of them to others, and waiting for
+    them, takes longer than they do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 class ThreadTuner:
     """Chooses the number of threads of each step of one decode by the times of earlier steps."""
 

@@ -20,6 +20,7 @@ import torch
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
 from longt5.kernels import checks, chunked, cuda, decode, native, reference, select, training
+from longt5.kernels import joined as joined_step
 from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
 from longt5.kernels.threads import STEPS_WITH_ONE_THREAD, ThreadTuner
@@ -734,7 +735,7 @@ def test_the_joined_step_equals_single_layers(kind, dtype, bound, int8_weights) 
     assert caches[0].joined_step is not None and caches[1].joined_step is None
     seen: list[list[torch.Tensor]] = [[], []]
     for cache, shown in zip(caches, seen, strict=True):
-        cache.watch = {1: shown.append}
+        cache.watch = {1: lambda weights, shown=shown: shown.append(weights.clone())}
     for _ in range(20):
         tokens = torch.tensor([rng.randrange(2, 96) for _ in range(6)])
         parents = torch.tensor([rng.randrange(3) + source for source in (0, 0, 0, 3, 3, 3)])
@@ -745,6 +746,33 @@ def test_the_joined_step_equals_single_layers(kind, dtype, bound, int8_weights) 
     assert len(seen[0]) == 20
     for a, b in zip(*seen, strict=True):
         assert a.shape == b.shape and relative_error(a, b) < bound
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("threads, room", [(2, 2**30), (9, 2**30), (9, 0)])
+@torch.no_grad()
+def test_threads_that_lose_their_cores_change_nothing(dtype, threads, room, monkeypatch) -> None:
+    """More threads than cores: most are stopped inside a piece, which others do again."""
+    monkeypatch.setattr(joined_step, "SLOT_BYTES", room)
+    ours = ours_like(reference_model(**JOINED, feed_forward_proj="gated-gelu")).to(dtype)
+    quantize_decoder(ours, keep=("qkv",))
+    ids, mask = padded_batch([300, 170], 96)
+    encoded = ours.encode(ids, mask)
+
+    def run(number: int) -> list[torch.Tensor]:
+        rng, seen, cache = random.Random(0), [], ours.init_cache(encoded, 3, 120)
+        cache.joined_step.threads = number
+        cache.watch = {1: lambda weights: seen.append(weights.clone())}
+        for _ in range(120):
+            tokens = torch.tensor([rng.randrange(2, 96) for _ in range(6)])
+            seen.append(ours.decode_step(tokens, cache))
+            parents = [rng.randrange(3) + source for source in (0, 0, 0, 3, 3, 3)]
+            cache.reorder(torch.tensor(parents))
+        return seen
+
+    for one, many in zip(run(1), run(threads), strict=True):
+        assert torch.equal(one, many)
 
 
 @needs_native
