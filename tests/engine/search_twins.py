@@ -65,6 +65,12 @@ class SlowBeams:
             h if not end else (f32(h[0] + WORST), h[1]) for h, end in zip(grown, ends, strict=True)
         ]
         self.live = self._best(running)
+        if o.may_rise:
+            # Hypotheses that ended all carry the search's -1e9; which of them goes on as a beam is
+            # a tie, and where scores may rise that beam counts among those that can still win.
+            ranked = sorted((h[0] for h in running), reverse=True)
+            last, left = ranked[o.num_beams - 1], ranked[o.num_beams : o.num_beams + 1]
+            self.tied |= left == [last] and last != -float("inf")
         self._look_ahead(length)
 
     def _is_end(self, tokens: Tokens) -> bool:
