@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .kernels.select import kernel_notices
     from .memory import free_memory, is_device_lost, is_out_of_memory, release_memory
     from .model import LongT5EncoderModel, LongT5ForConditionalGeneration, LongT5Model
+    from .model_card import EvaluationScore, ModelCard
     from .outputs import EncoderStates, Seq2SeqOutput
+    from .pipeline import SummarizationPipeline
     from .tokenizer import StreamingDecoder, Tokenizer, token_range
 
 _NAMES_BY_MODULE = {
@@ -33,7 +35,9 @@ _NAMES_BY_MODULE = {
     "kernels.select": ("kernel_notices",),
     "memory": ("free_memory", "is_device_lost", "is_out_of_memory", "release_memory"),
     "model": ("LongT5EncoderModel", "LongT5ForConditionalGeneration", "LongT5Model"),
+    "model_card": ("EvaluationScore", "ModelCard"),
     "outputs": ("EncoderStates", "Seq2SeqOutput"),
+    "pipeline": ("SummarizationPipeline",),
     "tokenizer": ("StreamingDecoder", "Tokenizer", "token_range"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
@@ -42,15 +46,18 @@ __all__ = [
     "CopySource",
     "Draft",
     "EncoderStates",
+    "EvaluationScore",
     "GenerationConfig",
     "GenerationOutput",
     "LongT5Config",
     "LongT5EncoderModel",
     "LongT5ForConditionalGeneration",
     "LongT5Model",
+    "ModelCard",
     "Seq2SeqOutput",
     "Stopped",
     "StreamingDecoder",
+    "SummarizationPipeline",
     "Tokenizer",
     "choose_device",
     "choose_dtype",

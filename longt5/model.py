@@ -36,6 +36,7 @@ from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
 from .kernels.threads import one_thread
 from .masks import causal_bias, check_source_mask, padding_bias
 from .memory import reuse_freed_memory, synchronize
+from .model_card import ModelCard
 from .outputs import DecoderStates, EncoderStates, Seq2SeqOutput
 from .sharing import HubOptions
 
@@ -409,10 +410,17 @@ class LongT5PreTrainedModel(nn.Module):
             HubOptions(cache_dir, token, force_download).given(),
         )
 
-    def save_pretrained(self, folder: str | Path, max_shard_size: int | str = "50GB") -> None:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        max_shard_size: int | str = "50GB",
+        card: ModelCard | None = None,
+    ) -> None:
         """Write ``config.json``, ``model.safetensors`` (or shards of at most a size, and their
-        index), ``generation_config.json``."""
+        index), ``generation_config.json``, and a ``card`` as ``README.md``."""
         weights.save_pretrained(self, folder, max_shard_size)
+        if card is not None:
+            card.save(Path(folder))
 
     def push_to_hub(
         self,
@@ -424,6 +432,7 @@ class LongT5PreTrainedModel(nn.Module):
         revision: str | None = None,
         create_pr: bool = False,
         max_shard_size: int | str = "50GB",
+        card: ModelCard | None = None,
     ) -> str:
         """Upload to a repository of the Hugging Face hub; return the commit."""
         return sharing.push_to_hub(
@@ -435,6 +444,7 @@ class LongT5PreTrainedModel(nn.Module):
             revision=revision,
             create_pr=create_pr,
             max_shard_size=max_shard_size,
+            card=card,
         )
 
     def merge_adapter(self, folder_or_hub_id: str | Path) -> None:

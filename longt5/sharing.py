@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .model import LongT5PreTrainedModel
+    from .model_card import ModelCard
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def push_to_hub(
     revision: str | None,
     create_pr: bool,
     max_shard_size: int | str,
+    card: ModelCard | None,
 ) -> str:
     """Upload a model's files to a repository, which is made if there is none; return its commit."""
     from huggingface_hub import HfApi
@@ -41,7 +43,7 @@ def push_to_hub(
     api = HfApi(token=token)
     repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
     with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder, max_shard_size=max_shard_size)
+        model.save_pretrained(folder, max_shard_size=max_shard_size, card=card)
         done = api.upload_folder(
             repo_id=repository,
             folder_path=folder,

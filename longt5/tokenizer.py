@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, SupportsInt
 
 from .checkpoint import abbreviated, locate, read_object
+from .sharing import HubOptions
 from .vocabularies import (
     BYTE_EXTRA_IDS,
     EXTRA_ID,
@@ -91,6 +92,10 @@ class Tokenizer:
         local_files_only: bool = False,
         *,
         split_special_tokens: bool | None = None,
+        subfolder: str = "",
+        cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
+        force_download: bool = False,
     ) -> Tokenizer:
         """Read ``spiece.model``, or ``tokenizer.json`` if it is the only file or has more tokens;
         with neither, a ByT5Tokenizer has bytes.
@@ -98,7 +103,8 @@ class Tokenizer:
         ``split_special_tokens`` None: as ``tokenizer_config.json`` says, else False. Raises
         FileNotFoundError, or ValueError for files that contradict each other.
         """
-        folder = locate(folder_or_hub_id, revision, local_files_only)
+        hub = HubOptions(cache_dir, token, force_download).given()
+        folder = locate(folder_or_hub_id, revision, local_files_only, hub=hub) / subfolder
         settings, model = (
             read_object(path) if (path := folder / name).is_file() else {}
             for name in ("tokenizer_config.json", "config.json")

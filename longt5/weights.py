@@ -26,6 +26,7 @@ from .checkpoint import (
     write_json,
 )
 from .config import LongT5Config
+from .cores import limit_threads
 from .device import INT8, choose_device, choose_dtype
 from .errors import CheckpointWarning
 from .generation_config import GenerationConfig, check_options, to_file_dict
@@ -217,6 +218,8 @@ def load_pretrained(
     (no such checkpoint) or ValueError (it does not fit).
     """
     where = choose_device(device, model_class)
+    if where.type == "cpu":
+        limit_threads()
     kind = choose_dtype(dtype, where)
     folder = locate(folder_or_hub_id, revision, local_files_only, hub=hub) / subfolder
     config = LongT5Config.from_pretrained(folder) if config is None else config

@@ -141,7 +141,7 @@ class DecoderStep:
         kernels: Any = native.library()
         slots = self._slots(len(watch))
         shape = slots, self.batch, self.heads, self.beams, self.source
-        self.seen = {layer: torch.empty(shape) for layer in watch}
+        self.seen = {layer: torch.empty(shape, dtype=torch.float32) for layer in watch}
         layers = (_Layer * len(self.weights))(*map(self._layer, range(len(self.weights))))
         call = _Steps(
             ctypes.addressof(layers),
@@ -219,7 +219,7 @@ class DecoderStep:
         if self.handle is None:
             self.handle = self._begin(watch)
         x = x.float().contiguous()
-        logits = torch.empty(self.rows, self.head.matrix.shape[0])
+        logits = torch.empty(self.rows, self.head.matrix.shape[0], dtype=torch.float32)
         slot = kernels.longt5_steps_run(
             ctypes.c_int64(self.half),
             ctypes.c_void_p(self.handle),

@@ -7,6 +7,9 @@
 // S source tokens, H heads, d head dim, L block length, G global tokens, K beams, R decoder rows.
 // Requires AVX2; uses AVX-512 and AMX where the compiler flags allow them.
 
+#if !defined(__AVX2__) || !defined(__GNUC__)
+#error "This source needs g++ or clang++ and an x86 processor with AVX2; elsewhere torch computes."
+#endif
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -1,6 +1,6 @@
-"""Fused kernels on the CPU, compiled once from ``native.cpp`` where a C++ compiler is found.
+"""Fused kernels on the CPU: those of the wheel, else compiled once from ``native.cpp``.
 
-Optional: without a compiler, or if compiling fails, plain torch computes.
+Optional: without either, or if compiling fails, plain torch computes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import functools
 import hashlib
 import math
 import platform
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,19 +21,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import Geometry, Side, decode
+from . import Geometry, Side, decode, prebuilt
+from .compiler import FLAGS, SOURCE, compile_library, find_compiler, source_texts
 
-SOURCE = Path(__file__).with_name("native.cpp")
-HEADERS = (SOURCE.with_name("team.h"),)
-FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-pthread", "-fPIC", "-shared",
-         "-fno-strict-aliasing"]  # pairs of bfloat16 are read as one number  # fmt: skip
+NATIVE_FLAGS = [*FLAGS, "-march=native"]
 NO_AVX512_FLAGS = ["-mno-avx512f"]  # turns off all of AVX-512, since the rest depends on it
 KERNEL_DTYPES = torch.float32, torch.bfloat16
 # Head widths, block lengths and inner sizes must be multiples of it: floats in an AVX-512 register.
 LANES = 16
 MAX_FUSED_MATRICES = 3  # of one input, multiplied in one go
 THIN_ROWS = 32  # with more rows a product is bound by arithmetic, not by reading weights
-COMPILE_TIMEOUT_SECONDS = 120  # compiling takes seconds, much longer on a busy machine
 UNUSED_KERNEL_SECONDS = 60 * 86_400  # then a cached kernel is deleted
 LOG2E = math.log2(math.e)
 
@@ -91,9 +86,19 @@ class _Norm(ctypes.Structure):
 
 @functools.lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """Return the compiled kernels, None where there are none. Compiles at first use (seconds)."""
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None or not _is_supported_processor() or not SOURCE.is_file():
+    """Return the compiled kernels, None where there are none.
+
+    Those of a wheel are used where they fit the processor; else they are compiled at first use
+    (seconds).
+    """
+    if not _is_supported_processor() or not SOURCE.is_file():
+        return None
+    path = prebuilt.matching_library(processor_features(), _is_narrow())
+    if path is not None:
+        with contextlib.suppress(OSError):  # made for a newer system
+            return ctypes.CDLL(str(path))
+    compiler = find_compiler()
+    if compiler is None:
         return None
     try:
         path = _cache_folder() / f"native-{_fingerprint(compiler)}.so"
@@ -101,7 +106,7 @@ def library() -> ctypes.CDLL | None:
             with contextlib.suppress(OSError):  # a read-only folder
                 path.touch()
         else:
-            _compile_library(compiler, path)
+            compile_library(compiler, _flags(), path)
             _delete_unused_kernels(path.parent)
         return ctypes.CDLL(str(path))
     except (
@@ -113,9 +118,23 @@ def library() -> ctypes.CDLL | None:
 
 
 def _is_supported_processor() -> bool:
-    """Return True on Linux with AVX2 or better; elsewhere torch's own routines are as fast."""
+    """Return True on Linux with AVX2 or better.
+
+    The source is in the dialect of g++ and clang++ for x86, and Linux tells what a processor has.
+    """
+    return sys.platform.startswith("linux") and "avx2" in processor_features()
+
+
+def processor_features() -> set[str]:
+    """Return the names of the processor's instructions, none where Linux does not tell them."""
     info = Path("/proc/cpuinfo")
-    return sys.platform.startswith("linux") and info.is_file() and "avx2" in info.read_text("utf-8")
+    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
+    return set(next((x for x in lines if x.startswith("flags")), "").split())
+
+
+def _is_narrow() -> bool:
+    """Return whether torch uses AVX2 at most, to which ATEN_CPU_CAPABILITY may limit it."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 
 def _cache_folder() -> Path:
@@ -140,27 +159,12 @@ def _fingerprint(compiler: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.is_file() else [platform.processor()]
     features = sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})
-    sources = [path.read_text("utf-8") for path in (SOURCE, *HEADERS)]
-    parts = [*sources, compiler, torch.__version__, *_flags(), *features]
+    parts = [*source_texts(), compiler, torch.__version__, *_flags(), *features]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _flags() -> list[str]:
-    """Return flags for the instructions that torch uses, which ATEN_CPU_CAPABILITY may limit."""
-    return FLAGS + NO_AVX512_FLAGS if torch.backends.cpu.get_cpu_capability() == "AVX2" else FLAGS
-
-
-def _compile_library(compiler: str, path: Path) -> None:
-    """Compile under a temporary name first, so that no process loads a half-written file."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / path.name
-        subprocess.run(
-            [compiler, *_flags(), str(SOURCE), "-o", str(made)],
-            check=True,
-            capture_output=True,
-            timeout=COMPILE_TIMEOUT_SECONDS,
-        )
-        made.replace(path)
+    return NATIVE_FLAGS + NO_AVX512_FLAGS if _is_narrow() else NATIVE_FLAGS
 
 
 def fits(width: int, length: int, dtype: torch.dtype, device: torch.device) -> bool:

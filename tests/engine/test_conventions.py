@@ -10,8 +10,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from longt5 import LongT5Config, LongT5ForConditionalGeneration
+from longt5 import (
+    LongT5Config,
+    LongT5ForConditionalGeneration,
+    SummarizationPipeline,
+    Tokenizer,
+)
 
+BUNDLED = Path(__file__).parents[2] / "assets" / "model"
 TINY = {"vocab_size": 40, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2,
         "num_heads": 2,
         "encoder_attention_type": "transient-global", "feed_forward_proj": "relu"}  # fmt: skip
@@ -176,3 +182,97 @@ def test_an_adapter_that_does_not_fit_changes_nothing(model, tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError, match="no adapter_model.safetensors"):
         model.merge_adapter(tmp_path)
     assert all(torch.equal(x, y) for x, y in zip(before, model.parameters(), strict=True))
+
+
+def test_peft_merges_its_adapters_to_the_same_weights(model, tmp_path: Path) -> None:
+    """PEFT itself trains (here: draws), saves and merges; our merge of its folder is equal."""
+    peft = pytest.importorskip("peft", reason="peft is not installed (requirements-dev.txt)")
+    import transformers
+
+    model.save_pretrained(tmp_path / "base")
+    theirs = transformers.LongT5ForConditionalGeneration.from_pretrained(tmp_path / "base")
+    settings = peft.LoraConfig(
+        r=3,
+        lora_alpha=12,
+        use_rslora=True,
+        target_modules=["q", "v", "wo"],
+        rank_pattern={"EncDecAttention.v": 2},
+        alpha_pattern={"EncDecAttention.v": 5},
+        init_lora_weights=False,
+        task_type="SEQ_2_SEQ_LM",
+    )
+    wrapped = peft.get_peft_model(theirs, settings)
+    wrapped.save_pretrained(tmp_path / "adapter")
+    model.merge_adapter(tmp_path / "adapter")
+    merged = dict(wrapped.merge_and_unload().named_parameters())
+    changed = 0
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(parameter, merged[name], atol=1e-6), name
+        changed += not torch.equal(
+            parameter, dict(load(tmp_path / "base").named_parameters())[name]
+        )
+    assert changed >= 10
+
+
+def test_a_card_says_what_the_hub_reads(model, tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard as HubCard
+
+    from longt5 import EvaluationScore, ModelCard
+
+    scores = (EvaluationScore("rouge", 41.5, "me/papers", "Papers", "ROUGE-1", "test"),)
+    base = "google/long-t5-local-base"
+    card = ModelCard("tiny", "Made for a test.", license="mit", base_model=base,
+                     datasets=("me/papers",), scores=scores)  # fmt: skip
+    model.save_pretrained(tmp_path, card=card)
+    read = HubCard.load(tmp_path / "README.md")
+    assert read.data.library_name == "transformers" and read.data.pipeline_tag == "summarization"
+    assert read.data.datasets == ["me/papers"] and read.data.metrics == ["rouge"]
+    (result,) = read.data.eval_results
+    assert (result.metric_value, result.dataset_type, result.dataset_split) == (
+        41.5, "me/papers", "test")  # fmt: skip
+    assert "Made for a test." in read.text
+    model.save_pretrained(tmp_path / "plain")  # no card unless asked
+    assert not (tmp_path / "plain" / "README.md").exists()
+
+
+def test_the_tokenizer_takes_the_options_of_a_download(monkeypatch, tmp_path: Path) -> None:
+    import shutil
+
+    import huggingface_hub
+
+    asked: list[dict] = []
+
+    def snapshot_download(name: str, **options: Any) -> str:
+        asked.append(options)
+        return str(tmp_path)
+
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "model.safetensors").touch()
+    for name in ("spiece.model", "tokenizer_config.json"):
+        shutil.copy(BUNDLED / name, tmp_path / "inner")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    given = {"cache_dir": "/cache", "token": "secret", "force_download": True}
+    tokenizer = Tokenizer.from_pretrained("some/model", "v1", subfolder="inner", **given)
+    assert tokenizer.decode(tokenizer.encode("Ladders")) == "Ladders"
+    assert asked[0].items() >= (given | {"revision": "v1"}).items()
+
+
+def test_summaries_in_three_lines() -> None:
+    summarize = SummarizationPipeline.from_pretrained(BUNDLED, device="cpu", dtype="float32")
+    text = "The library lends drills </s> for a day. It lends ladders for a week."
+    options = {"num_beams": 2, "max_new_tokens": 8}
+    one = summarize(text, **options)
+    assert one[0].keys() == {"summary_text"} and one[0]["summary_text"]
+    both = summarize([text, "Short."], batch_size=2, return_tensors=True, **options)
+    assert [s["summary_text"] for s in both] == [
+        summarize(t, **options)[0]["summary_text"] for t in (text, "Short.")
+    ]
+    ids = summarize.tokenizer.encode(text, split_special_tokens=True)
+    expected = summarize.model.generate(torch.tensor([ids]), **options).sequences[0]
+    given = both[0]["summary_token_ids"]
+    assert given[: len(expected)].tolist() == expected.tolist()
+    with pytest.raises(ValueError, match="Document 2 has no text"):
+        summarize([text, " "])
+    summarize.tokenizer.model_max_length = 12
+    with pytest.warns(UserWarning, match="cut to 12"):
+        summarize(text, **options)

@@ -19,7 +19,17 @@ import torch
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
-from longt5.kernels import checks, chunked, cuda, decode, native, reference, select, training
+from longt5.kernels import (
+    checks,
+    chunked,
+    cuda,
+    decode,
+    native,
+    prebuilt,
+    reference,
+    select,
+    training,
+)
 from longt5.kernels import joined as joined_step
 from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
@@ -339,7 +349,8 @@ needs_wide = pytest.mark.skipif(
 def compiled_with(*flags: str) -> Iterator[Any]:
     """Replace the kernel by one that is compiled with further flags."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "FLAGS", [*native.FLAGS, *flags])
+        patch.setattr(native, "NATIVE_FLAGS", [*native.NATIVE_FLAGS, *flags])
+        patch.setattr(prebuilt, "FOLDER", Path(folder))
         patch.setattr(native, "_cache_folder", lambda: Path(folder))
         native.library.cache_clear()
         try:
@@ -475,12 +486,13 @@ def test_only_unused_kernels_are_deleted(monkeypatch: pytest.MonkeyPatch, tmp_pa
         os.utime(tmp_path / name, (old, old if name != "native-2.so" else time.time()))
     whole, made = native.library()._name, []
 
-    def copies(compiler, path) -> None:
+    def copies(compiler, flags, path) -> None:
         made.append(path)
         path.write_bytes(Path(whole).read_bytes())
 
     monkeypatch.setattr(native, "_cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(native, "_compile_library", copies)
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(native, "compile_library", copies)
     assert native.library.__wrapped__() is not None
     assert {p.name for p in tmp_path.iterdir()} == {"native-2.so", "other.so", made[0].name}
     # One that is loaded counts as new, so that no other program's compiler deletes it.
@@ -494,13 +506,47 @@ def test_a_compiler_that_fails_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_
     compiler = tmp_path / "g++"
     compiler.write_text("#!/bin/sh\nexit 1\n")
     compiler.chmod(0o755)
-    monkeypatch.setattr(native.shutil, "which", lambda _: str(compiler))
+    monkeypatch.setattr(native, "find_compiler", lambda: str(compiler))
     monkeypatch.setattr(native, "_cache_folder", lambda: tmp_path)
-    native.library.cache_clear()
-    try:
-        assert native.library() is None
-    finally:
-        native.library.cache_clear()
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path / "none")
+    assert native.library.__wrapped__() is None
+
+
+def test_the_best_prebuilt_kernel_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path)
+    old, new = ({*prebuilt.LEVELS[level][1]} for level in ("avx2", "avx512"))
+    assert prebuilt.matching_library(new, narrow=False) is None
+    for level in ("avx2", "avx512"):
+        prebuilt.library_path(level).touch()
+    found = [
+        prebuilt.matching_library(*case)
+        for case in ((old | new, False), (old | new, True), (old, False), (old - {"avx2"}, False))
+    ]
+    wide, narrow = prebuilt.library_path("avx512"), prebuilt.library_path("avx2")
+    assert found == [wide, narrow, narrow, None]
+    # Made of another source: it is not taken.
+    monkeypatch.setattr(prebuilt, "source_texts", lambda: ["int changed;"])
+    assert prebuilt.matching_library(old | new, narrow=False) is None
+    (tmp_path / "native-avx2-0.so").touch()
+    monkeypatch.setattr(prebuilt, "compile_library", lambda compiler, flags, path: path.touch())
+    made = prebuilt.compile_all("g++", ["avx2"])
+    assert list(tmp_path.iterdir()) == made == [prebuilt.library_path("avx2")]
+
+
+@needs_native
+def test_a_prebuilt_kernel_needs_no_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loaded = native.library()._name
+    monkeypatch.setattr(native, "find_compiler", lambda: None)
+    monkeypatch.setattr(prebuilt, "matching_library", lambda *_: Path(loaded))
+    assert native.library.__wrapped__()._name == loaded
+    # One that the system cannot load is passed over.
+    (tmp_path / "broken.so").write_bytes(b"no library")
+    monkeypatch.setattr(prebuilt, "matching_library", lambda *_: tmp_path / "broken.so")
+    assert native.library.__wrapped__() is None
 
 
 @torch.no_grad()

@@ -302,6 +302,11 @@ def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
     return bool(((answer.scores == theirs) | ((answer.scores - theirs).abs() <= room)).all())
 
 
+def equal_scores(answer: Answer, output) -> bool:
+    """Return whether every rank has transformers' score to the last bit."""
+    return answer.scores is not None and torch.equal(answer.scores, output.sequences_scores)
+
+
 def gap(answer: Answer, exact: Answer, output) -> float:
     """Return the gap in transformers' scores between the first choices that differ."""
     if not isinstance(exact.search, Traced):
@@ -395,6 +400,9 @@ def judge(case: Case) -> Verdict:
         return Verdict([] if fine else ["transformers refused this draw"], refused=True)
     exact = played_back(case, output)
     faults = list(stream_faults(case, exact))
+    if not same(exact, output) and equal_scores(exact, output):
+        # Two hypotheses that ended with the same score, of which the first one stays here.
+        return Verdict(faults, tie=True)
     if not same(exact, output):
         faults.append(
             f"from equal logits: {exact.sequences.tolist()} {exact.scores}\n  transformers: "
