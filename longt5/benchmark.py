@@ -23,10 +23,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from . import busy_machine, startup, weights
 from . import device as devices
-from . import weights
 from .config import LongT5Config
-from .kernels import select
+from .kernels import graph, select
 from .kernels.linear import linear
 from .memory import synchronize
 from .model import EncoderStates, LongT5ForConditionalGeneration
@@ -56,6 +56,7 @@ INSTRUCTION_LIMITS = {
              "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }  # fmt: skip
 ENGINES = ("longt5", "transformers", "jax")
+BUNDLED_MODEL = Path(__file__).resolve().parent.parent / "assets" / "model"
 # Encodes are repeated until they took so long in all, or so often; the median is reported.
 REPEAT_SECONDS, REPEATS = 12.0, 5
 
@@ -75,11 +76,11 @@ def write_checkpoint(folder: Path, preset: str, seed: int) -> None:
     model.save_pretrained(folder)
 
 
-def sample_ids(config: LongT5Config, tokens: int, seed: int) -> Tensor:
-    """Return random ids [1, tokens] that end with EOS."""
+def sample_ids(config: LongT5Config, tokens: int, seed: int, batch: int = 1) -> Tensor:
+    """Return random ids [batch, tokens] that end with EOS."""
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(3, config.vocab_size, (1, tokens), generator=generator)
-    ids[0, -1] = 1
+    ids = torch.randint(3, config.vocab_size, (batch, tokens), generator=generator)
+    ids[:, -1] = 1
     return ids
 
 
@@ -119,15 +120,17 @@ class Ours:
         for draft in self.model.stream(
             encoded=encoded, num_beams=beams, min_new_tokens=new, max_new_tokens=new
         ):
-            stamps.append(time.perf_counter())
-            committed = draft.committed
+            if draft.row == 0:
+                stamps.append(time.perf_counter())
+                committed = draft.committed
         return committed, stamps
 
     @torch.no_grad()
     def logits(self, encoded: EncoderStates, target: Tensor) -> Tensor:
-        """Return logits [T, V] by cached steps, the path under test."""
+        """Return logits [T, V] of the first source by cached steps, the path under test."""
         cache = self.model.init_cache(encoded, 1, target.shape[1])
-        steps = [self.model.decode_step(target[:, i], cache)[0] for i in range(target.shape[1])]
+        rows = target.expand(len(encoded.last_hidden_state), -1)
+        steps = [self.model.decode_step(rows[:, i], cache)[0] for i in range(target.shape[1])]
         return torch.stack(steps)
 
 
@@ -180,7 +183,7 @@ class Transformers:
 
     @torch.inference_mode()
     def logits(self, encoded: Any, target: Tensor) -> Tensor:
-        target = target.to(self.device)
+        target = target.to(self.device).expand(len(encoded.last_hidden_state), -1)
         out = self.model(encoder_outputs=encoded, decoder_input_ids=target, use_cache=False)
         return out.logits[0].float()
 
@@ -267,7 +270,7 @@ def timed_encode(engine: Engine, ids: Tensor) -> tuple[Any, float]:
 def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the table, with tokens and teacher-forced scores for the comparison."""
     config = config_of(job["preset"])
-    ids = sample_ids(config, job["tokens"], job["seed"])
+    ids = sample_ids(config, job["tokens"], job["seed"], job.get("batch", 1))
     beams, new = job["num_beams"], job["new_tokens"]
     # JAX and a GPU's libraries compile or choose for each length; elsewhere a short run warms up.
     warm_up_tokens = 512 if engine.name != "jax" and engine.device.type == "cpu" else job["tokens"]
@@ -287,6 +290,7 @@ def measure(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
         "dtype": engine.dtype,
         "preset": job["preset"],
         "tokens": job["tokens"],
+        "batch": len(ids),
         "num_beams": beams,
         "new_tokens": new,
         "encode_s": encode_s,
@@ -457,6 +461,8 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
     make = {"longt5": Ours, "transformers": Transformers, "jax": Jax}[job["engine"]]
     kind = "fp32" if job["task"] == "train" else job["dtype"]
     engine: Engine = make(folder, kind, job["device"])  # type: ignore[assignment]
+    if not job.get("graphs", True):
+        graph.MAX_RECORDED_LENGTH = 0
     if isinstance(engine, Ours) and job.get("compile"):
         for block in engine.model.encoder.block:
             block.layer[0].inner.use_flex_attention = True
@@ -524,6 +530,8 @@ def benchmark_inference(arguments: argparse.Namespace) -> dict[str, Any]:
         "dtype",
         "limit",
         "compile",
+        "batch",
+        "graphs",
     )
     job = {name: getattr(arguments, name) for name in fields}
     results: dict[str, dict[str, Any]] = {}
@@ -667,6 +675,26 @@ def benchmark_parser() -> argparse.ArgumentParser:
         help="with --train: our layers compiled, as compile = true in a recipe does; "
         "else, on a CUDA GPU, the encoder's attention",
     )
+    p.add_argument("--batch", type=int, default=1, help="sources at once")
+    p.add_argument(
+        "--no-graphs", dest="graphs", action="store_false", help="record no decode steps on CUDA"
+    )
+    p.add_argument(
+        "--startup",
+        nargs=argparse.REMAINDER,
+        metavar="COMMAND",
+        help="time a new process from its start to the first certain word of the bundled model, or "
+        "a command to its first output; the last option",
+    )
+    p.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="with --startup")
+    p.add_argument(
+        "--beside",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="time a decode alone and beside N busy processes, against the fair share",
+    )
+    p.add_argument("--repeats", type=int, default=3, help="with --startup and --beside")
     p.add_argument("--worker", help=argparse.SUPPRESS)
     return p
 
@@ -688,6 +716,36 @@ def check_table(device: torch.device) -> tuple[str, bool]:
     return "\n".join([*lines, *select.kernel_notices()]), all(r.passed for r in rows)
 
 
+def startup_report(arguments: argparse.Namespace) -> str:
+    """Return the table, or the JSON, of ``--startup``."""
+    if arguments.startup:
+        firsts, ends = startup.time_first_output(arguments.startup, arguments.repeats)
+        found: dict[str, Any] = {"first_output": firsts, "end": ends}
+        middle = {name: statistics.median(seconds) for name, seconds in found.items()}
+        return json.dumps(found) if arguments.json else (
+            f"first output after {middle['first_output']:.2f} s, end after {middle['end']:.2f} s "
+            f"(medians of {arguments.repeats})"
+        )  # fmt: skip
+    report = startup.time_stages(arguments.model, arguments.repeats)
+    return json.dumps(report) if arguments.json else startup.stages_table(report)
+
+
+def benchmark_beside(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time a decode with random weights alone and beside busy processes, in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_checkpoint(Path(folder), arguments.preset, arguments.seed)
+        engine = Ours(Path(folder), arguments.dtype, "cpu")
+    ids = sample_ids(config_of(arguments.preset), arguments.tokens, arguments.seed, arguments.batch)
+    return busy_machine.time_beside(
+        engine.model,
+        engine.encode(ids),
+        arguments.beside,
+        arguments.num_beams,
+        arguments.new_tokens,
+        arguments.repeats,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = benchmark_parser().parse_args(argv)
@@ -700,6 +758,13 @@ def main(argv: list[str] | None = None) -> int:
         )
         print(text)
         return 0 if right else 1
+    if arguments.startup is not None:
+        print(startup_report(arguments))
+        return 0
+    if arguments.beside:
+        report = benchmark_beside(arguments)
+        print(json.dumps(report) if arguments.json else busy_machine.beside_table(report))
+        return 0
     if arguments.train:
         if arguments.dtype not in DTYPE_FLAGS:
             benchmark_parser().error(f"--train takes --dtype {', '.join(DTYPE_FLAGS)}")
