@@ -48,8 +48,7 @@ class _Long(ctypes.Structure):
 
 class _Cross(ctypes.Structure):
     _fields_ = [
-        (name, ctypes.c_void_p) for name in ("q", "keys", "values", "bias", "out", "weights")
-    ] + [
+        *((name, ctypes.c_void_p) for name in "q keys values bias out weights".split()),
         *((name, ctypes.c_int64) for name in "B S H d K threads".split()),
         ("raw", ctypes.c_void_p),
     ]
