@@ -27,6 +27,7 @@ from .documents.headings import list_sections
 from .documents.load import require_text
 from .errors import AppError, BadOption
 from .export.formats import EXPORT_FORMATS
+from .export.style import LinkStyle
 from .runs.batch import describe_unexpected
 from .runs.stop import StopSignal
 from .settings import (
@@ -226,10 +227,27 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option(
         "--format",
-        choices=EXPORT_FORMATS,
-        help="default: the suffix of the -o name, else md; docx only with -o",
+        choices=(*EXPORT_FORMATS, "pdf"),
+        help="default: the suffix of the -o name, else md; docx only with -o; pdf is the document "
+        "with its cited passages highlighted",
     )
     option("--bullets", action="store_true", help="write the sentences as a list")
+    option(
+        "--links",
+        choices=[style.value for style in LinkStyle],
+        help="how citations of a PDF lead to its pages in Markdown and HTML: report.pdf#page=11, "
+        "or as Obsidian writes it (default: pages with -o, else none)",
+    )
+    option(
+        "--summary-page",
+        action="store_true",
+        help="put the summary before the document, with links, in --format pdf",
+    )
+    option(
+        "--front-matter",
+        action="store_true",
+        help="begin Markdown with a YAML block: title, source, model, date",
+    )
     option(
         "-o",
         "--output",

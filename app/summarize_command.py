@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,6 +19,7 @@ from .errors import AppError, BadOption, Cancelled
 from .events import Event, Finished, Notice, Planned, Progress, Summary
 from .export.formats import EXPORT_FORMATS, STREAMED_WRITERS, export_bytes, export_text
 from .export.json_object import to_json_line
+from .export.style import FILE_STYLE, TERMINAL_STYLE, ExportStyle, LinkStyle
 from .runs.batch import Outcome, OutcomeStatus, outcome_table, summarize_files
 from .runs.stop import StopSignal
 from .settings import supports_dim_text
@@ -47,7 +48,8 @@ class SummarizeCommand:
     password: str | None
     ocr: bool
     list_sections: bool
-    bullets: bool
+    style: ExportStyle
+    summary_page: bool
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> SummarizeCommand:
@@ -82,7 +84,8 @@ class SummarizeCommand:
             password=arguments.password,
             ocr=arguments.ocr,
             list_sections=arguments.list_sections,
-            bullets=arguments.bullets,
+            style=_style_of(arguments),
+            summary_page=arguments.summary_page,
         )
 
 
@@ -106,6 +109,8 @@ class SummarizeRunner:
     def summarize_to_file(self) -> int:
         """Write all summaries to stdout or one file, streaming where the format allows it."""
         command = self.command
+        if command.format == "pdf":
+            return self.highlight_pdf()
         if command.format == "docx" and (command.output is None or len(command.files) > 1):
             raise BadOption("A Word file needs a path and one document: add -o PATH.docx.")
         if command.format == "html" and len(command.files) > 1:
@@ -127,9 +132,27 @@ class SummarizeRunner:
                     failed += 1
         return 1 if failed else 0
 
+    def highlight_pdf(self) -> int:
+        """Write a copy of one PDF with its cited passages highlighted."""
+        from .export.pdf import ONLY_PDF, to_pdf
+
+        command, (path, *others) = self.command, self.command.files
+        if command.output is None or others:
+            raise BadOption("A PDF needs a path and one document: add -o PATH.pdf.")
+        if _is_same(path, command.output):
+            raise BadOption(f"{command.output} is the document itself: choose another -o.")
+        if not path.lower().endswith(".pdf"):
+            raise BadOption(ONLY_PDF.format(name=Path(path).name))
+        with open_output(command.output) as out:
+            summary = self._summarize(path, out)
+            out.buffer.write(to_pdf(summary, path, command.password or "", command.summary_page))
+        return 0
+
     def summarize_to_folder(self) -> int:
         """Write a summary per document into a folder, then print a table of the outcomes."""
         command, out = self.command, self.command.output
+        if command.format == "pdf":
+            raise BadOption("PDFs with highlights are made one at a time: add -o PATH.pdf.")
         if out is None:
             raise BadOption("A folder of documents needs a folder for the summaries: add -o OUT/.")
         is_named_like_file = _format_of(out) == out.suffix[1:].lower()
@@ -147,7 +170,7 @@ class SummarizeRunner:
                 self.stop,
                 self.progress.show,
                 self.progress.start_file,
-                command.bullets,
+                command.style,
             ):
                 self.progress.clear()
                 outcomes.append(outcome)
@@ -193,7 +216,7 @@ class SummarizeRunner:
         command = self.command
         return read_document(path, command.password, self.progress, self.stop, command.ocr)
 
-    def _summarize(self, path: str, out: TextIO) -> None:
+    def _summarize(self, path: str, out: TextIO) -> Summary:
         from .runs.device_errors import translate_device_errors
 
         began = time.monotonic()
@@ -210,10 +233,20 @@ class SummarizeRunner:
             document.name,
             out,
             self.progress,
-            self.command.bullets,
+            self.command.style,
         )
         if summary.stopped:
             raise Cancelled("Stopped before the end.")
+        return summary
+
+
+def _style_of(arguments: argparse.Namespace) -> ExportStyle:
+    """Return the form of the export; what is printed has no links and footnotes by default."""
+    style = TERMINAL_STYLE if arguments.output is None else FILE_STYLE
+    links = style.links if arguments.links is None else LinkStyle(arguments.links)
+    return replace(
+        style, bullets=arguments.bullets, links=links, front_matter=arguments.front_matter
+    )
 
 
 def _is_folder(output: str | None) -> bool:
@@ -230,7 +263,7 @@ def _is_same(path: str, output: Path) -> bool:
 
 def _format_of(output: Path | None) -> str:
     suffix = output.suffix.lower().lstrip(".") if output is not None else ""
-    return suffix if suffix in EXPORT_FORMATS else "md"
+    return suffix if suffix in (*EXPORT_FORMATS, "pdf") else "md"
 
 
 def print_run(
@@ -239,12 +272,13 @@ def print_run(
     name: str,
     out: TextIO,
     progress: ProgressLine,
-    bullets: bool = False,
+    style: ExportStyle = FILE_STYLE,
 ) -> Summary:
     """Print the events of a run as they come; return its summary."""
     writer = None
-    if fmt in STREAMED_WRITERS:
-        writer = SummaryWriter(out, fmt, name, supports_dim_text(), bullets)
+    is_streamed = fmt in STREAMED_WRITERS and not style.front_matter
+    if is_streamed:
+        writer = SummaryWriter(out, fmt, name, supports_dim_text(), style)
     for event in events:
         if isinstance(event, Progress):
             # On one screen the summary itself shows how far the writing is.
@@ -259,17 +293,18 @@ def print_run(
         if writer is not None:
             writer.handle(event)
         if isinstance(event, Finished):
-            _write_complete(event.summary, fmt, out, bullets)
+            if not is_streamed:
+                _write_complete(event.summary, fmt, out, style)
             return event.summary
     raise AppError("The run ended without a summary: start it again.")
 
 
-def _write_complete(summary: Summary, fmt: str, out: TextIO, bullets: bool) -> None:
+def _write_complete(summary: Summary, fmt: str, out: TextIO, style: ExportStyle) -> None:
     """Write a summary in a format that cannot be streamed."""
     if fmt == "docx":
-        out.buffer.write(export_bytes(summary, fmt, bullets))
+        out.buffer.write(export_bytes(summary, fmt, style))
     elif fmt == "json":
         out.write(to_json_line(summary))
-    elif fmt == "html":
-        out.write(export_text(summary, fmt, bullets))
+    elif fmt != "pdf":  # a copy of the document, which the summary does not hold
+        out.write(export_text(summary, fmt, style))
     out.flush()

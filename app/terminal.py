@@ -19,6 +19,7 @@ from .events import (
     Summary,
 )
 from .export.formats import STREAMED_WRITERS
+from .export.style import TERMINAL_STYLE, ExportStyle
 from .runs.run_state import fraction_of
 from .summary.throughput import format_duration
 from .wording import STAGE_LABELS
@@ -114,10 +115,10 @@ class SummaryWriter:
     """
 
     def __init__(
-        self, out: TextIO, fmt: str, name: str, color: bool, bullets: bool = False
+        self, out: TextIO, fmt: str, name: str, color: bool, style: ExportStyle = TERMINAL_STYLE
     ) -> None:
         self.out, self.name = out, name
-        self.format = STREAMED_WRITERS[fmt](bullets)
+        self.format = STREAMED_WRITERS[fmt](style, name)
         self.kind: PartKind | None = None  # of the latest part
         self.is_live = color and out.isatty()
         self.written = ""  # the text so far, a prefix of the export

@@ -20,7 +20,10 @@ window.copySummary = async () => {
   document.body.append(copy);
   const text = copy.innerText;
   copy.remove();
-  const button = document.getElementById("copy");
+  await copyText(text, document.getElementById("copy"));
+};
+window.copyMarkdown = (text) => copyText(text, document.getElementById("copy-md"));
+const copyText = async (text, button) => {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -34,9 +37,14 @@ window.copySummary = async () => {
     button?.focus({preventScroll: true});
   }
   if (!button) return;
+  const label = button.textContent;
   button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  setTimeout(() => { button.textContent = label; }, 1500);
 };
+// The highlighted PDF is made on request; its download begins when the page has its address.
+window.downloadHighlighted = () => setTimeout(() => {
+  document.getElementById("download-pdf")?.click();
+}, 200);
 
 let citedFrom = null;
 // On narrow screens (see style.css) the source covers the summary: keep Tab out of the summary.

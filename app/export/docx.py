@@ -11,13 +11,16 @@ from unicodedata import bidirectional
 from ..events import SectionSummary, Sentence, Summary
 from ..evidence.coverage import coverage_line
 from ..evidence.provenance import provenance_rows
+from .docx_footnotes import Footnotes
 from .shared import (
     BY_SECTION_HEADING,
     flagged_spans,
     provenance_line,
+    quoted_passage,
     section_heading,
     support_notes,
 )
+from .style import TERMINAL_STYLE, ExportStyle
 
 # Characters that XML 1.0 cannot represent.
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -25,19 +28,19 @@ STRONG_DIRECTIONS = ("L", "R", "AL")  # Unicode classes of letters; AL (Arabic) 
 MAX_PROPERTY_CHARACTERS = 255  # python-docx refuses longer document properties
 
 
-def to_docx(summary: Summary, bullets: bool = False) -> bytes:
-    """Return the content of a .docx file; with `bullets`, each sentence is a list item."""
+def to_docx(summary: Summary, style: ExportStyle = TERMINAL_STYLE) -> bytes:
+    """Return the content of a .docx file."""
     import docx
 
-    document = docx.Document()
+    document, footnotes = docx.Document(), Footnotes()
     title = _xml_text(f"Summary of {summary.name}")
     document.core_properties.title = title[:MAX_PROPERTY_CHARACTERS]
     document.core_properties.author = ""
     document.add_heading(title, 1)
-    _add_parts(document, summary.sections, bullets)
+    _add_parts(document, summary.sections, style, footnotes)
     if summary.by_section:
         document.add_heading(BY_SECTION_HEADING, 2)
-        _add_parts(document, summary.by_section, bullets)
+        _add_parts(document, summary.by_section, style, footnotes)
     for warning in summary.warnings:
         document.add_paragraph(_xml_text(warning.message), style="List Bullet")
     if summary.coverage:
@@ -45,25 +48,31 @@ def to_docx(summary: Summary, bullets: bool = False) -> bytes:
     document.add_paragraph(_xml_text(provenance_line(summary)))
     for label, value in provenance_rows(summary.provenance):
         document.add_paragraph(_xml_text(f"{label}: {value}"))
+    footnotes.attach(document)
     out = BytesIO()
     document.save(out)
     return out.getvalue()
 
 
-def _add_parts(document: Any, parts: Sequence[SectionSummary], bullets: bool) -> None:
+def _add_parts(
+    document: Any, parts: Sequence[SectionSummary], style: ExportStyle, footnotes: Footnotes
+) -> None:
+    notes = footnotes if style.footnotes else None
     for part in parts:
         if heading := section_heading(part):
             _set_direction(document.add_heading(_xml_text(heading), 3))
-        if bullets:
+        if style.bullets:
             for sentence in part.sentences:
-                _add_sentences(document.add_paragraph(style="List Bullet"), [sentence])
+                _add_sentences(document.add_paragraph(style="List Bullet"), [sentence], notes)
         elif part.sentences:
-            _add_sentences(document.add_paragraph(), part.sentences)
+            _add_sentences(document.add_paragraph(), part.sentences, notes)
         else:
             _set_direction(document.add_paragraph(_xml_text(part.text)))
 
 
-def _add_sentences(paragraph: Any, sentences: Sequence[Sentence]) -> None:
+def _add_sentences(
+    paragraph: Any, sentences: Sequence[Sentence], footnotes: Footnotes | None
+) -> None:
     for sentence in sentences:
         for text, reason in flagged_spans(sentence):
             run = paragraph.add_run(_xml_text(text))
@@ -71,6 +80,9 @@ def _add_sentences(paragraph: Any, sentences: Sequence[Sentence]) -> None:
         run.add_text(" ")
         notes = support_notes(sentence)
         notes += [flag["reason"].rstrip(".") for flag in sentence.flags]
+        if footnotes is not None and (passage := quoted_passage(sentence)):
+            cited = "; ".join(support_notes(sentence))
+            footnotes.add(paragraph, _xml_text(f"{cited}: “{passage}”"))
         if notes:
             paragraph.add_run(_xml_text(f"({'; '.join(notes)}) ")).italic = True
     _set_direction(paragraph)

@@ -10,17 +10,21 @@ from ..evidence.provenance import provenance_rows
 from .shared import (
     BY_SECTION_HEADING,
     flagged_spans,
+    page_address,
     provenance_line,
+    quoted_passage,
     section_heading,
     support_notes,
 )
+from .style import TERMINAL_STYLE, ExportStyle, LinkStyle
 
-STYLE = """
+PAGE_STYLE = """
 body { font: 17px/1.6 Georgia, serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
   color: #0f172a; background: #fff; overflow-wrap: anywhere; }
 h1, h2, p, dd { unicode-bidi: plaintext; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6em; }
 .cite { font-size: .8em; color: #475569; white-space: nowrap; unicode-bidi: isolate; }
+.cite a { color: inherit; } sup { line-height: 0; }
 .flag { text-decoration: underline wavy #b45309; }
 .doubts, .facts { font-size: .85rem; color: #475569; }
 .strip { display: grid; gap: 4px 1px; margin: .3rem 0 1rem;
@@ -36,10 +40,11 @@ dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow
 """
 
 
-def to_html(summary: Summary, bullets: bool = False) -> str:
-    """Return a complete HTML page; with `bullets`, each sentence is a list item."""
-    answer = "".join(_part_html(part, bullets) for part in summary.sections)
-    sections = "".join(_part_html(part, bullets) for part in summary.by_section)
+def to_html(summary: Summary, style: ExportStyle = TERMINAL_STYLE) -> str:
+    """Return a complete HTML page."""
+    writer = _HtmlWriter(style, summary.name)
+    answer = "".join(map(writer.part, summary.sections))
+    sections = "".join(map(writer.part, summary.by_section))
     if sections:
         heading = f"<summary>{BY_SECTION_HEADING}</summary>"
         sections = f"<details open>{heading}{sections}</details>"
@@ -57,34 +62,63 @@ def to_html(summary: Summary, bullets: bool = False) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Summary of {name}</title><style>{STYLE}</style></head><body><main>"
-        f"<h1>Summary of {name}</h1>{answer}{sections}{_coverage_html(summary)}"
+        f"<title>Summary of {name}</title><style>{PAGE_STYLE}</style></head><body><main>"
+        f"<h1>Summary of {name}</h1>{answer}{sections}{writer.footnotes()}{_coverage_html(summary)}"
         + (f'<ul class="doubts">{warnings}</ul>' if warnings else "")
         + f'<p class="facts">{escape(provenance_line(summary))}</p><dl class="facts">{rows}</dl>'
         "</main></body></html>\n"
     )
 
 
-def _part_html(part: SectionSummary, bullets: bool) -> str:
-    title = section_heading(part)
-    heading = f"<h2>{escape(title)}</h2>" if title else ""
-    # An empty lang keeps screen readers from speaking every language as English.
-    if bullets and part.sentences:
-        items = "".join(f"<li>{_sentence_html(sentence)}</li>" for sentence in part.sentences)
-        return f'{heading}<ul lang="">{items}</ul>'
-    text = " ".join(map(_sentence_html, part.sentences)) or escape(part.text)
-    return f'{heading}<p lang="">{text}</p>'
+class _HtmlWriter:
+    """Writes the parts of a summary, and numbers their footnotes."""
 
+    def __init__(self, style: ExportStyle, name: str) -> None:
+        self._style, self._name = style, name
+        self._notes: list[str] = []
 
-def _sentence_html(sentence: Sentence) -> str:
-    html = "".join(
-        f'<span class="flag" title="{escape(reason)}">{escape(text)}</span>'
-        if reason
-        else escape(text)
-        for text, reason in flagged_spans(sentence)
-    )
-    notes = (f' <span class="cite">({escape(note)})</span>' for note in support_notes(sentence))
-    return html + "".join(notes)
+    def part(self, part: SectionSummary) -> str:
+        """Return a paragraph of the answer or the summary of a section."""
+        title = section_heading(part)
+        heading = f"<h2>{escape(title)}</h2>" if title else ""
+        # An empty lang keeps screen readers from speaking every language as English.
+        if self._style.bullets and part.sentences:
+            items = "".join(f"<li>{self._sentence(sentence)}</li>" for sentence in part.sentences)
+            return f'{heading}<ul lang="">{items}</ul>'
+        text = " ".join(map(self._sentence, part.sentences)) or escape(part.text)
+        return f'{heading}<p lang="">{text}</p>'
+
+    def footnotes(self) -> str:
+        """Return the footnotes of the parts that were written, each with a way back."""
+        items = "".join(
+            f'<li id="note-{number}"><span lang="">{note}</span> '
+            f'<a href="#cited-{number}" aria-label="Back to sentence {number}">↩</a></li>'
+            for number, note in enumerate(self._notes, 1)
+        )
+        return f'<ol class="facts">{items}</ol>' if items else ""
+
+    def _sentence(self, sentence: Sentence) -> str:
+        html = "".join(
+            f'<span class="flag" title="{escape(reason)}">{escape(text)}</span>'
+            if reason
+            else escape(text)
+            for text, reason in flagged_spans(sentence)
+        )
+        notes = [escape(note) for note in support_notes(sentence)]
+        address = page_address(self._name, sentence)
+        if address and self._style.links is not LinkStyle.NONE:
+            notes = [f'<a href="{escape(address)}">{note}</a>' for note in notes]
+        html += "".join(f' <span class="cite">({note})</span>' for note in notes)
+        return html + self._footnote_mark(sentence)
+
+    def _footnote_mark(self, sentence: Sentence) -> str:
+        passage = quoted_passage(sentence) if self._style.footnotes else ""
+        if not passage:
+            return ""
+        where = "; ".join(support_notes(sentence))
+        self._notes.append(escape(f"{where}: “{passage}”"))
+        number = len(self._notes)
+        return f'<sup><a id="cited-{number}" href="#note-{number}">{number}</a></sup>'
 
 
 def _coverage_html(summary: Summary) -> str:

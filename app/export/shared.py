@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
+from urllib.parse import quote
 
 from ..events import PartKind, Sentence, Summary
 from ..evidence.coverage import cite_pages, split_unit
@@ -67,6 +68,29 @@ def support_notes(sentence: Sentence) -> list[str]:
     if sentence.labels:
         return [cite_pages(sentence.labels)]
     return [] if sentence.pages else [UNSUPPORTED]
+
+
+def quoted_passage(sentence: Sentence) -> str:
+    """Return the passage that a sentence cites, "" where the sentence itself quotes all of it."""
+    passage = " ".join(sentence.passages[0].split()) if sentence.passages else ""
+    return "" if _letters(passage) in _letters(sentence.text) else passage
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def page_address(name: str, sentence: Sentence) -> str:
+    """Return `report.pdf#page=11`, the place in a PDF that a sentence cites; "" elsewhere."""
+    if not sentence.pages or not name.lower().endswith(".pdf"):
+        return ""
+    return f"{quote(name)}#page={sentence.pages[0]}"
+
+
+def sentences_of(summary: Summary) -> Iterator[Sentence]:
+    """Yield the sentences of a summary: of the answer, then of its sections."""
+    for section in (*summary.sections, *summary.by_section):
+        yield from section.sentences
 
 
 def flagged_spans(sentence: Sentence) -> Iterator[tuple[str, str]]:

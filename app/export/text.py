@@ -8,14 +8,15 @@ from ..events import PartKind, SectionSummary, Sentence, Summary
 from ..evidence.coverage import coverage_line
 from ..evidence.provenance import provenance_rows
 from .shared import BY_SECTION_HEADING, Headed, provenance_line, section_heading, support_notes
+from .style import TERMINAL_STYLE, ExportStyle
 
 
 class TextWriter:
     """Plain text. The pieces, joined in order, are exactly the whole."""
 
-    def __init__(self, bullets: bool = False) -> None:
-        """With `bullets`, each sentence is an item of a list."""
-        self.bullets = bullets
+    def __init__(self, style: ExportStyle = TERMINAL_STYLE, name: str = "") -> None:
+        """Take the form of the text, and the name of the document for links to its pages."""
+        self.style, self.name = style, name
 
     def whole(self, summary: Summary) -> str:
         """Return a finished summary: title, answer, sections, warnings, provenance."""
@@ -58,13 +59,22 @@ class TextWriter:
         """Return sentences with their citations; adding a sentence only appends to the text."""
         parts = []
         for sentence in sentences:
-            notes = support_notes(sentence)
-            notes += [f"check “{sentence.text[slice(*f['span'])]}”" for f in sentence.flags]
-            text, note = self.escape(sentence.text), "; ".join(map(self.escape, notes))
+            doubts = [f"check “{sentence.text[slice(*f['span'])]}”" for f in sentence.flags]
+            notes = [*map(self.citation, [sentence]), *map(self.escape, doubts)]
+            text, note = self.escape(sentence.text), "; ".join(filter(None, notes))
             parts.append(f"{text} ({note})" if note else text)
-        if self.bullets:
+            parts[-1] += self.footnote_mark(sentence)
+        if self.style.bullets:
             return "\n".join(f"- {part}" for part in parts)
         return " ".join(parts)
+
+    def citation(self, sentence: Sentence) -> str:
+        """Return the citation of a sentence, "" where it has none."""
+        return "".join(map(self.escape, support_notes(sentence)))
+
+    def footnote_mark(self, sentence: Sentence) -> str:
+        """Return the mark of the footnote of a sentence; plain text has no footnotes."""
+        return ""
 
     def ending(self, summary: Summary) -> str:
         """Return all that follows the sections: warnings, coverage, provenance."""

@@ -23,6 +23,7 @@ from ..events import Finished, Progress
 from ..evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from ..export.filenames import safe_filename
 from ..export.formats import export_bytes
+from ..export.style import FILE_STYLE, ExportStyle
 from ..files import cannot_write, write_atomic
 from ..settings import READABLE_SUFFIXES
 
@@ -114,7 +115,7 @@ def summarize_files(
     stop: StopSignal,
     on_progress: Callable[[Progress], None],
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
-    bullets: bool = False,
+    style: ExportStyle = FILE_STYLE,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each file; summarize those without a summary. Raises BadOption."""
     from .device_errors import translate_device_errors
@@ -146,7 +147,7 @@ def summarize_files(
                     summary = event.summary
             if summary is None or summary.stopped:
                 raise Cancelled("Stopped: run the same command again to go on.")
-            write_summary(target, export_bytes(summary, fmt, bullets))
+            write_summary(target, export_bytes(summary, fmt, style))
         except Cancelled:
             raise
         except AppError as error:

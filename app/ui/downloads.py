@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..errors import BadOption
 from ..events import Summary
 from ..export.filenames import safe_filename
 from ..export.formats import EXPORT_FORMATS, collection_suffix, export_collection
+from ..export.pdf import is_pdf, to_pdf
+from ..export.style import FILE_STYLE, ExportStyle
 from ..runs.reading import is_upload
 from ..settings import data_dir, private_folder, upload_dir
 
@@ -24,7 +28,7 @@ def downloads_folder(job_id: str) -> Path:
 
 
 def write_downloads(
-    summaries: Sequence[Summary], folder: Path, bullets: bool = False
+    summaries: Sequence[Summary], folder: Path, style: ExportStyle = FILE_STYLE
 ) -> dict[str, str]:
     """Write summaries in every format. Return the path of each format's file."""
     if not summaries:
@@ -34,9 +38,38 @@ def write_downloads(
     name = summaries[0].name if len(summaries) == 1 else "documents"
     for fmt in EXPORT_FORMATS:
         path = folder / safe_filename(name, collection_suffix(fmt, len(summaries)))
-        path.write_bytes(export_collection(summaries, fmt, bullets))
+        path.write_bytes(export_collection(summaries, fmt, style))
         paths[fmt] = str(path)
     return paths
+
+
+def write_highlighted(
+    summaries: Sequence[Summary | None],
+    sources: Sequence[tuple[Path | None, str]],
+    folder: Path,
+    first_page: bool,
+) -> Path:
+    """Write the summarized PDFs with their cited passages highlighted; several as a zip archive.
+
+    `sources` are the path and the password of each document. Raises BadOption and NotReadable.
+    """
+    copies = {}
+    for number, (summary, (path, password)) in enumerate(zip(summaries, sources, strict=False), 1):
+        if summary is not None and path is not None and is_pdf(summary):
+            name = safe_filename(summary.name, "pdf").replace("-summary.pdf", "-highlighted.pdf")
+            copies[f"{number:02}-{name}"] = to_pdf(summary, path, password, first_page)
+    if not copies:
+        raise BadOption("There is no PDF to highlight: the other downloads have the citations.")
+    private_folder(folder)
+    (name, data), *others = copies.items()
+    target = folder / (name[3:] if not others else "documents-highlighted.zip")
+    if not others:
+        target.write_bytes(data)
+        return target
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in copies.items():
+            archive.writestr(name, data)
+    return target
 
 
 def delete_expired(age_s: float, is_known: Callable[[str], bool]) -> None:

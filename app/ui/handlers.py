@@ -36,7 +36,8 @@ from ..errors import (
 )
 from ..events import Event, PartKind, SectionSummary
 from ..evidence.marks import checked_marks
-from ..export.formats import EXPORT_FORMATS
+from ..export.formats import EXPORT_FORMATS, export_text
+from ..export.style import ExportStyle, LinkStyle
 from ..runs.jobs import Job
 from ..runs.journal import JOB_ID
 from ..runs.reading import DocumentReader, ReadTask
@@ -46,7 +47,7 @@ from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES, UNHEARD_S
 from ..wording import counted
 from . import render
-from .downloads import delete_expired, downloads_folder, write_downloads
+from .downloads import delete_expired, downloads_folder, write_downloads, write_highlighted
 from .estimate import estimate_run, needs_ocr, section_choices
 from .find import find_html
 from .form import Form
@@ -374,15 +375,35 @@ class Handlers:
         body = render.section_body(number, SectionState.of(part), said)
         yield render.written_section(number, at, body, False)
 
-    def downloads_as(self, job_id: str, bullets: bool) -> list[Any]:
-        """Write the downloads of a run again, as a list or as paragraphs; return their updates."""
+    def downloads_as(self, job_id: str, bullets: bool, choices: list[str]) -> list[Any]:
+        """Write the downloads of a run again in the chosen form; return their updates."""
         summaries = self.history.summaries(job_id or "")
+        style = _export_style(bullets, choices)
         try:
-            paths = write_downloads(summaries, downloads_folder(job_id), bullets)
+            paths = write_downloads(summaries, downloads_folder(job_id), style)
         except OSError:
             paths = {}
         found = [paths.get(fmt) for fmt in EXPORT_FORMATS]
         return [gr.skip() if path is None else gr.update(value=path) for path in found]
+
+    def markdown(self, job_id: str, bullets: bool, choices: list[str]) -> str:
+        """Return the summaries of a run as Markdown, in the form of the downloads."""
+        summaries, style = self.history.summaries(job_id or ""), _export_style(bullets, choices)
+        return "\n".join(export_text(summary, "md", style) for summary in summaries)
+
+    def highlighted(self, job_id: str, choices: list[str]) -> str:
+        """Return the path of the run's PDF with its cited passages highlighted. Raises gr.Error."""
+        if not JOB_ID.fullmatch(job_id or ""):
+            raise gr.Error("There is no summary yet.", print_exception=False)
+        sources = [(source.path, source.password) for source in self._sources_of(job_id)]
+        summaries, folder = self.history.all(job_id), downloads_folder(job_id)
+        try:
+            path = write_highlighted(summaries, sources, folder, "summary page" in choices)
+        except AppError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        except OSError:
+            raise gr.Error(NO_DOWNLOADS, print_exception=False) from None
+        return str(path)
 
     def find(self, job_id: str, words: str) -> str:
         """Return the places where words stand in the documents of a run, as HTML."""
@@ -486,6 +507,12 @@ class Handlers:
             self.chosen_files[session] = tuple(files)
         while len(self.chosen_files) > MAX_TRACKED_PAGES:
             self.chosen_files.popitem(last=False)
+
+
+def _export_style(bullets: bool, choices: Sequence[str]) -> ExportStyle:
+    """Return the form of the downloads that the page's boxes describe."""
+    links = LinkStyle.OBSIDIAN if "obsidian" in choices else LinkStyle.PAGES
+    return ExportStyle(bool(bullets), links, front_matter="front matter" in choices)
 
 
 def _section_so_far(number: int, state: RunState, said: Sequence[str], job: Job) -> str:

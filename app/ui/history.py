@@ -66,6 +66,10 @@ class SummaryHistory:
         """Return the finished summaries of a run, [] for an unknown one."""
         return [summary for summary in self._of(job_id) if summary is not None]
 
+    def all(self, job_id: str) -> Sequence[Summary | None]:
+        """Return a summary for each document of a run, None where it failed."""
+        return self._of(job_id)
+
     def at(self, job_id: str, number: int) -> Summary | None:
         """Return the summary of document `number` (from 0) of a run; None where it has none."""
         return dict(enumerate(self._of(job_id))).get(number)

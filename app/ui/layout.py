@@ -60,6 +60,11 @@ OCR_INFO = {
 DOWNLOAD_BUTTONS = (
     ("md", "Markdown"), ("txt", "Text"), ("json", "JSON"), ("html", "HTML"), ("docx", "Word")
 )  # fmt: skip
+DOWNLOAD_CHOICES = [
+    ("Markdown for Obsidian", "obsidian"),
+    ("Front matter in Markdown", "front matter"),
+    ("Summary as first page of the PDF", "summary page"),
+]
 
 
 def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
@@ -272,10 +277,19 @@ def _output_column() -> Components:
             False, label="As a list", elem_id="bullets", container=False, min_width=90
         )
         outputs["copy"] = gr.Button("Copy", elem_id="copy", interactive=False, size="sm")
+        outputs["copy_markdown"] = gr.Button("Copy as Markdown", elem_id="copy-md", size="sm")
+        outputs["markdown"] = gr.Textbox(elem_id="markdown-text", show_label=False)  # to be copied
+    with gr.Row(elem_id="downloads"):
         for fmt, label in DOWNLOAD_BUTTONS:
             outputs[fmt] = gr.DownloadButton(
                 label, elem_id=f"download-{fmt}", interactive=False, size="sm"
             )
+        outputs["highlight"] = gr.Button("Highlighted PDF", elem_id="highlight", size="sm")
+        # Made when it is asked for, and then clicked by the script.
+        outputs["pdf"] = gr.DownloadButton("", elem_id="download-pdf", size="sm")
+    outputs["choices"] = gr.CheckboxGroup(
+        DOWNLOAD_CHOICES, label="In the downloads", show_label=False, elem_id="choices"
+    )
     with gr.Accordion(
         "Compare with an earlier summary", open=False, visible=False, elem_id="compare"
     ) as outputs["compare_accordion"]:

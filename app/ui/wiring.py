@@ -43,6 +43,7 @@ def connect_events(
     _connect_inputs(handlers, inputs)
     _connect_runs(page, handlers, inputs, outputs)
     _connect_results(handlers, inputs, outputs)
+    _connect_downloads(handlers, outputs)
 
 
 def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
@@ -135,7 +136,7 @@ def _connect_runs(
 
 
 def _connect_results(handlers: Handlers, inputs: Components, outputs: Components) -> None:
-    """Connect citations, the copy and delete buttons, and the comparison."""
+    """Connect citations, found words, the delete button, and the comparison."""
     job, source = outputs["job"], inputs["source_page"]
     find, found = outputs["find"], outputs["found"]
     find.submit(handlers.find, [job, find], found, concurrency_limit=MAX_DRAWERS, **NO_PROGRESS)
@@ -146,23 +147,6 @@ def _connect_results(handlers: Handlers, inputs: Components, outputs: Components
         ).then(None, js="() => window.sourceShown()", **NO_PROGRESS)
     source.close(_constant(""), None, source, queue=False, **NO_PROGRESS).then(
         None, js="() => window.sourceClosed()", **NO_PROGRESS
-    )
-    outputs["copy"].click(None, js="() => window.copySummary()", **NO_PROGRESS)
-    bullets = outputs["bullets"]
-    bullets.input(None, bullets, js="(on) => window.showAsList(on)", **NO_PROGRESS)
-    files = [outputs[fmt] for fmt in EXPORT_FORMATS]
-    bullets.input(handlers.downloads_as, [job, bullets], files, queue=False, **NO_PROGRESS)
-
-    def after_run(job_id: str, as_list: bool) -> list[Any]:  # which writes paragraphs
-        return handlers.downloads_as(job_id, True) if as_list else [gr.skip()] * len(files)
-
-    outputs["history"].change(after_run, [job, bullets], files, queue=False, **NO_PROGRESS)
-
-    section = outputs["section"]
-    outputs["summary"].section(
-        handlers.write_section, job, section, concurrency_limit=MAX_WATCHERS, **NO_PROGRESS
-    ).then(handlers.downloads_as, [job, bullets], files, queue=False, **NO_PROGRESS).then(
-        None, js="() => window.sectionWritten()", **NO_PROGRESS
     )
 
     def forget(job_id: str, stored_id: str, request: gr.Request) -> list[Any]:
@@ -182,6 +166,42 @@ def _connect_results(handlers: Handlers, inputs: Components, outputs: Components
         outputs["comparison"],
         queue=False,
         **NO_PROGRESS,
+    )
+
+
+def _connect_downloads(handlers: Handlers, outputs: Components) -> None:
+    """Connect the copy buttons, the form of the downloads, and sections written on request."""
+    job, section = outputs["job"], outputs["section"]
+    outputs["copy"].click(None, js="() => window.copySummary()", **NO_PROGRESS)
+    bullets = outputs["bullets"]
+    bullets.input(None, bullets, js="(on) => window.showAsList(on)", **NO_PROGRESS)
+    files = [outputs[fmt] for fmt in EXPORT_FORMATS]
+    choices = outputs["choices"]
+    form = [job, bullets, choices]
+    for control in (bullets, choices):
+        control.input(handlers.downloads_as, form, files, queue=False, **NO_PROGRESS)
+
+    def after_run(job_id: str, as_list: bool, chosen: list[str]) -> list[Any]:
+        if as_list or chosen:  # a run writes its downloads without these
+            return handlers.downloads_as(job_id, as_list, chosen)
+        return [gr.skip()] * len(files)
+
+    outputs["history"].change(after_run, form, files, queue=False, **NO_PROGRESS)
+    outputs["copy_markdown"].click(
+        handlers.markdown, form, outputs["markdown"], queue=False, **NO_PROGRESS
+    ).then(None, outputs["markdown"], js="(text) => window.copyMarkdown(text)", **NO_PROGRESS)
+    outputs["highlight"].click(
+        handlers.highlighted,
+        [job, choices],
+        outputs["pdf"],
+        concurrency_limit=MAX_DRAWERS,
+        show_progress="minimal",
+        api_visibility="private",
+    ).success(None, js="() => window.downloadHighlighted()", **NO_PROGRESS)
+    outputs["summary"].section(
+        handlers.write_section, job, section, concurrency_limit=MAX_WATCHERS, **NO_PROGRESS
+    ).then(handlers.downloads_as, form, files, queue=False, **NO_PROGRESS).then(
+        None, js="() => window.sectionWritten()", **NO_PROGRESS
     )
 
 

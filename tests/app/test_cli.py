@@ -88,7 +88,7 @@ def test_an_error_leaves_the_earlier_output(
     target = tmp_path / "out.md"
     target.write_text("An earlier summary.", encoding="utf-8")
 
-    def failing(events, fmt, name, out, progress, bullets):
+    def failing(events, fmt, name, out, progress, style):
         out.write("Half a sen")
         raise AppError("Memory ran out.")
 

@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import unicodedata
+import zipfile
+from dataclasses import replace
 from html import escape
 from io import BytesIO
 
@@ -14,20 +16,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from pypdf import PdfReader, PdfWriter
 
 from app.cli import build_parser
 from app.documents.load import document_from_text
 from app.documents.model import Document
+from app.errors import BadOption, NotReadable
 from app.events import PartKind, SectionSummary, Sentence, Summary
 from app.evidence.provenance import ModelIdentity, provenance_of, rerun_command
 from app.export.filenames import safe_filename
 from app.export.formats import EXPORT_FORMATS, export_bytes, export_collection, export_text
 from app.export.json_object import to_json
 from app.export.markdown import MarkdownWriter, escape_markdown
+from app.export.pdf import to_pdf
+from app.export.style import TERMINAL_STYLE, ExportStyle, LinkStyle
 from app.export.text import TextWriter
 from app.summary.summarizer import Options
 from app.warning import AppWarning, WarningKind
 from longt5.text.sentences import settled_sentences
+from tests.conftest import EXAMPLE_PDF
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
 
@@ -100,7 +107,7 @@ def in_sections() -> Summary:
 
 def paragraphs_of(summary: Summary, fmt: str, bullets: bool = False) -> list[str]:
     """Return the paragraphs of an export, list items with a dash before them."""
-    data = export_bytes(summary, fmt, bullets)
+    data = export_bytes(summary, fmt, replace(TERMINAL_STYLE, bullets=bullets))
     if fmt != "docx":
         text = data.decode("utf-8")
         if fmt == "html":
@@ -142,7 +149,9 @@ def test_bullets_are_one_item_for_each_sentence(fmt: str) -> None:
 def test_bullets_render_as_one_list_of_the_sentences(texts: list[str]) -> None:
     texts = [" ".join(f"{text} end.".split()) for text in texts]
     sentences = tuple(Sentence(text, (1,)) for text in texts)
-    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(MarkdownWriter(True).cited(sentences))
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(
+        MarkdownWriter(replace(TERMINAL_STYLE, bullets=True)).cited(sentences)
+    )
     assert [t.type for t in tokens if t.level == 0] == ["bullet_list_open", "bullet_list_close"]
     items = [t for t in tokens if t.type == "inline"]
     assert ["".join(c.content for c in t.children) for t in items] == texts
@@ -375,3 +384,83 @@ def test_right_to_left_paragraphs_are_marked_in_word() -> None:
     assert turned["הוועדה קבעה PDF 2.0. (p. 1) "] == (True, [True, None])
     assert turned["It rained."] == (False, [None])
     assert "unicode-bidi: plaintext" in export_text(summary, "html")
+
+
+CITED = Sentence(
+    "The dike held.", (11,), ("p",), (), ("In all that time the dike held, the report says.",)
+)
+QUOTED = Sentence("The dike held.", (12,), ("12",), (), ("The dike held.",))
+
+
+def pdf_summary() -> Summary:
+    part = SectionSummary(
+        (11, 12), "The dike held. The dike held.", 1, 1, sentences=(CITED, QUOTED)
+    )
+    return replace(summary_of("One."), name="my report.pdf", sections=(part,), by_section=())
+
+
+def test_citations_of_a_pdf_lead_to_its_pages() -> None:
+    pages = export_text(pdf_summary(), "md")
+    assert "([p. p](my%20report.pdf#page=11))" in pages
+    obsidian = ExportStyle(links=LinkStyle.OBSIDIAN)
+    assert "([[my report.pdf#page=12|p. 12]])" in export_text(pdf_summary(), "md", obsidian)
+    unsafe = replace(pdf_summary(), name="a|b#c.pdf")
+    assert "](a%7Cb%23c.pdf#page=11)" in export_text(unsafe, "md", obsidian)
+    assert '<a href="my%20report.pdf#page=11">p. p</a>' in export_text(pdf_summary(), "html")
+    assert "#page" not in export_text(replace(pdf_summary(), name="a.docx"), "md")
+    assert "#page" not in export_text(pdf_summary(), "md", TERMINAL_STYLE)
+
+
+def test_a_footnote_quotes_the_passage_that_says_more_than_its_sentence() -> None:
+    text = export_text(pdf_summary(), "md")
+    assert len(re.findall(r"\[\^p11-[0-9a-f]{6}\](?!:)", text)) == 1
+    assert re.search(r"(?m)^\[\^p11-\w+\]: p\. p: “In all that time the dike held", text)
+    page = export_text(pdf_summary(), "html")
+    assert page.count("In all that time") == 1 and 'href="#note-1"' in page
+    with zipfile.ZipFile(BytesIO(export_bytes(pdf_summary(), "docx"))) as archive:
+        notes = archive.read("word/footnotes.xml").decode()
+        body = archive.read("word/document.xml").decode()
+    assert "In all that time" in notes and body.count("footnoteReference") == 1
+    assert (
+        "footnotes+xml"
+        in zipfile.ZipFile(BytesIO(export_bytes(pdf_summary(), "docx")))
+        .read("[Content_Types].xml")
+        .decode()
+    )
+    assert "footnotes" not in str(
+        zipfile.ZipFile(BytesIO(export_bytes(summary_of("One."), "docx"))).namelist()
+    )
+
+
+def test_front_matter_is_yaml_that_no_name_breaks_out_of() -> None:
+    hostile = replace(pdf_summary(), name='a"\n---\nb: [.pdf')
+    text = export_text(hostile, "md", ExportStyle(front_matter=True))
+    head, _, rest = text.removeprefix("---\n").partition("\n---\n")
+    assert rest.lstrip().startswith("# Summary of")
+    values = dict(line.split(": ", 1) for line in head.splitlines())
+    assert json.loads(values["source"]) == hostile.name and values["tags"] == '["summary"]'
+
+
+def test_the_pdf_has_highlights_with_notes_and_keeps_its_page_numbers(tmp_path) -> None:
+    sentence = Sentence("A wall was opened.", (10,), ("5",), (), ("dig a hole in the wall",))
+    part = SectionSummary((10, 10), sentence.text, 1, 1, sentences=(sentence,), title="3 Breaches")
+    summary = replace(pdf_summary(), sections=(part,))
+    plain = PdfReader(BytesIO(to_pdf(summary, EXAMPLE_PDF)))
+    notes = [a.get_object() for a in plain.pages[9]["/Annots"]]
+    assert notes[0]["/Contents"] == sentence.text and notes[0]["/T"].startswith("3 Breaches")
+    copy = PdfReader(BytesIO(to_pdf(summary, EXAMPLE_PDF, first_page=True)))
+    assert len(copy.pages) == 30 and copy.page_labels[10] == "5"
+    assert "A wall was opened." in copy.pages[0].extract_text()
+    assert copy.pages[0]["/Annots"][0].get_object()["/Subtype"] == "/Link"
+    writer = PdfWriter(clone_from=PdfReader(EXAMPLE_PDF))
+    writer.encrypt("open sesame", algorithm="AES-256")
+    writer.write(tmp_path / "locked.pdf")
+    locked = PdfReader(BytesIO(to_pdf(summary, tmp_path / "locked.pdf", "open sesame")))
+    assert locked.is_encrypted and locked.decrypt("open sesame")
+    foreign = replace(summary, name="доклад.pdf")
+    with pytest.raises(BadOption, match="Western"):
+        to_pdf(foreign, EXAMPLE_PDF, first_page=True)
+    with pytest.raises(BadOption, match="Only of a PDF"):
+        to_pdf(replace(summary, name="a.docx"), EXAMPLE_PDF)
+    with pytest.raises(NotReadable, match="other downloads"):
+        to_pdf(summary, tmp_path / "none.pdf")

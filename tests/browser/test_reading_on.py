@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from pypdf import PdfReader
 
 from tests.browser.steps import PATIENCE_MS, drop
 from tests.conftest import EXAMPLE_PDF
@@ -101,3 +102,29 @@ def test_copied_text_is_the_answer_without_strip_and_notes(finished) -> None:
     assert "The Merrow rises" in copied and "(p. 1)" in copied
     for aside in ("pages read", "left out", "Made by a machine", "merrow-report", "Foreword"):
         assert aside not in copied
+
+
+def test_the_highlighted_pdf_and_markdown_are_taken_away(finished, tmp_path) -> None:
+    page = finished
+    page.evaluate("() => { navigator.clipboard.writeText = async (t) => { window.taken = t; }; }")
+    page.click("#choices label:has-text('Obsidian')")
+    page.click("#choices label:has-text('first page')")
+    page.click("#copy-md")
+    page.wait_for_selector("#copy-md:has-text('Copied')")
+    assert "([[merrow-report.pdf#page=6|p. 1]])" in page.evaluate("taken")
+    with page.expect_download() as download:
+        page.click("#highlight")
+    assert download.value.suggested_filename == "merrow-report-highlighted.pdf"
+    copy = PdfReader(download.value.path())
+    cited = page.evaluate("""() => [...document.querySelectorAll('#summary .text .cite')]
+      .map((cite) => +cite.dataset.page)""")
+    added = len(copy.pages) - 29
+    assert {at for at, page in enumerate(copy.pages) if notes_of(page)} == {
+        number - 1 + added for number in cited
+    }
+
+
+def notes_of(page) -> list[str]:
+    """Return the notes of the highlights of a page of a PDF."""
+    annotations = [annotation.get_object() for annotation in page.get("/Annots", ())]
+    return [a["/Contents"] for a in annotations if a["/Subtype"] == "/Highlight"]
