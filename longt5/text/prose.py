@@ -86,6 +86,7 @@ _CALL_TO_READERS = re.compile(
     r"|(?:Sign up|Subscribe)\b[^.]{0,60} (?:newsletters?|updates|alerts|channel)\b|Click here\b"
 )
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_BRACKET = re.compile(r"[()\[\]{}]")
 _ITEM_NUMBER = re.compile(r"(?<!\S)\w{1,2}\Z")
 _BLANK = re.compile(r"_{3,}|\.{6,}|\[ ?\] |☐")  # to be filled in or ticked
 _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
@@ -192,15 +193,15 @@ def _is_remainder_of_item(sentence: str) -> bool:
 def _has_open_bracket(sentence: str) -> bool:
     """Return whether a bracket is closed that was not opened, or left open; "1)" is a number."""
     awaited: list[str] = []
-    for place, sign in enumerate(sentence):
+    for found in _BRACKET.finditer(sentence):
+        sign = found.group()
         if sign in _BRACKETS:
             awaited.append(_BRACKETS[sign])
-        elif sign in _BRACKETS.values():
-            if awaited:
-                if awaited.pop() != sign:
-                    return True
-            elif not _ITEM_NUMBER.search(sentence, 0, place):
+        elif awaited:
+            if awaited.pop() != sign:
                 return True
+        elif not _ITEM_NUMBER.search(sentence, 0, found.start()):
+            return True
     return bool(awaited)
 
 
