@@ -103,6 +103,7 @@ _NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?<!ly)\b(?!,)")
 _LAST_WORD = re.compile(  # of a sentence that has lost a link or a number
     r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$|\(see\)"
 )
+_ASIDE = re.compile(r"\([^()]*\)[.!?]?\Z")  # a whole sentence in brackets explains the one before
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 # What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
 _POINT_NAME = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
@@ -126,6 +127,7 @@ def leaning(sentence: str, in_abstract: bool = False) -> Lean | None:
         return Lean.ELSEWHERE
     is_leaning = (
         LEANING_START.match(sentence)
+        or _ASIDE.match(sentence)
         or _EARLY_CONNECTIVE.search(" ".join(sentence.split()[:_BEGINNING]))
         or _has_new_demonstrative(sentence)
         or _has_unknown_person(sentence)
