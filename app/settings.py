@@ -45,12 +45,15 @@ KIND_LABELS = {  # of each kind of file, for labels and help texts
 }  # fmt: skip
 READABLE_KINDS = ", ".join(dict.fromkeys(KIND_LABELS.values()))
 MAX_PORT = 65_535
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_FILES = 20  # of one run on the page
 MAX_WAITING = 16  # runs in the queue
 MAX_PER_SESSION = 2  # one runs, one waits
 # Of one visitor of a page that others can open; an office may share one address.
 MAX_PER_VISITOR = 4
 MAX_VISITOR_CHARACTERS = 20_000_000  # of the documents in the queue: the longest one
+MAX_VISITOR_PAGES = 7_000  # of the documents in the queue: the parts of the longest text
+MAX_VISITOR_PAGES_READ = 20_000  # an hour: four of the longest documents
 MAX_VISITOR_READINGS = 8  # files that wait to be read
 MAX_WAITING_READINGS = 64  # files of all visitors
 UNHEARD_S = 30.0  # a run of the API ends so long after its caller stopped listening
@@ -64,7 +67,7 @@ KEPT_COPIES = 200  # uploaded files on disk, to be read again
 KEPT_JOBS = 50  # finished runs in memory that can still be viewed
 GPU_SECONDS = (20, 120)  # least and most requested, where a GPU is lent per call
 KEPT_HOURS, KEPT_HOURS_ON_SPACE = 24, 1  # job folders on disk, after their last change
-LINGER_S = 60.0  # on a Space, a run ends this long after its last watcher has left
+LINGER_S = 60.0  # on a shared page, a run ends this long after its last watcher has left
 PRIVACY_DEFAULTS = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -142,7 +145,12 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()  # more names of the page; ".example.org" means all below
     behind_proxy: bool = False  # a proxy in front says who sent a request
     allowed_models: tuple[str, ...] = ()  # names and folders that visitors may choose too
-    linger_s: float = LINGER_S
+    linger_s: float = LINGER_S  # on a page that others use
+
+    @property
+    def is_shared(self) -> bool:
+        """Return True when others than the user of this computer can open the page."""
+        return self.behind_proxy or self.on_space or self.host not in LOOPBACK_HOSTS
 
     def __post_init__(self) -> None:
         """Raise BadOption for a port outside the range."""

@@ -25,8 +25,10 @@ from ..settings import (
     MAX_PER_SESSION,
     MAX_PER_VISITOR,
     MAX_VISITOR_CHARACTERS,
+    MAX_VISITOR_PAGES,
     MAX_WAITING,
 )
+from ..wording import counted
 from .stop import StopReason, StopSignal
 
 Work = Callable[[StopSignal], Iterator[Any]]
@@ -53,10 +55,11 @@ class Job:
         job_id: str = "",
         size: int = 0,
         visitor: str = "",
+        pages: int = 0,
     ) -> None:
         self.id = job_id or new_id()
         self.session, self.visitor = session, visitor
-        self.size = size  # of the work, in characters
+        self.size, self.pages = size, pages  # of the work; the size is in characters
         self.ended_at = 0.0
         self.busy_s = 0.0  # in which it was computed, without its waits
         self._starts_at: float | None = None
@@ -214,7 +217,7 @@ class JobRunner:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def admit(self, session: str = "", visitor: str = "", size: int = 0) -> None:
+    def admit(self, session: str = "", visitor: str = "", size: int = 0, pages: int = 0) -> None:
         """Raise Busy when the queue is full, or the session's or the visitor's share of it."""
         with self._changed:
             waiting = sum(job.state is JobState.WAITING for job, _ in self._queue)
@@ -228,24 +231,41 @@ class JobRunner:
                     "One of your documents is being summarized and one is waiting: stop one, or "
                     "try again when the first is done. What you entered stays."
                 )
-            mine = [j for j in self._jobs.values() if j.visitor == visitor and not j.finished]
-            characters = sum(job.size for job in mine)
-            if visitor and (
-                len(mine) >= MAX_PER_VISITOR
-                or (mine and characters + size > MAX_VISITOR_CHARACTERS)
-            ):
-                raise Busy(
-                    f"{len(mine)} documents of yours are being summarized or waiting, which is "
-                    "one visitor's share: try again when one is done. What you entered stays."
-                )
+            if visitor:
+                self._require_share(visitor, size, pages)
+
+    def _require_share(self, visitor: str, size: int, pages: int) -> None:
+        """Raise Busy when a visitor has as much in the queue as one visitor may."""
+        mine = [j for j in self._jobs.values() if j.visitor == visitor and not j.finished]
+        size += sum(job.size for job in mine)
+        pages += sum(job.pages for job in mine)
+        is_long = size > MAX_VISITOR_CHARACTERS or pages > MAX_VISITOR_PAGES
+        if is_long and not mine:
+            raise Busy(
+                "These documents are longer than one visitor's share, "
+                f"{MAX_VISITOR_CHARACTERS:,} characters or {MAX_VISITOR_PAGES:,} pages: choose "
+                "fewer. What you entered stays."
+            )
+        if is_long or len(mine) >= MAX_PER_VISITOR:
+            raise Busy(
+                f"{counted(len(mine), 'run')} of yours {'is' if len(mine) == 1 else 'are'} at "
+                "work or waiting, which is one visitor's share: try again when one is done. What "
+                "you entered stays."
+            )
 
     def submit(
-        self, work: Work, session: str = "", job_id: str = "", size: int = 0, visitor: str = ""
+        self,
+        work: Work,
+        session: str = "",
+        job_id: str = "",
+        size: int = 0,
+        visitor: str = "",
+        pages: int = 0,
     ) -> Job:
         """Queue a run and return its job. Raises Busy as `admit` does."""
         with self._changed:
-            self.admit(session, visitor, size)
-            job = self._add(Job(session, self._linger_s, job_id, size, visitor))
+            self.admit(session, visitor, size, pages)
+            job = self._add(Job(session, self._linger_s, job_id, size, visitor, pages))
             self._queue.append((job, job.steps(work)))
             self._update_waits()
             if self._thread is None:

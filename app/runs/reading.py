@@ -79,6 +79,7 @@ class ReadTask:
 
     def _on_progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
+        self._place.pages = done
 
     @property
     def ahead(self) -> int:

@@ -1,20 +1,26 @@
-"""How many files are read at once: as many as there are processors and free memory for."""
+"""How many files are read at once: as many as processors and memory allow, shared by visitors."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from ..documents.limits import MEMORY_BYTES
 from ..errors import Busy, Cancelled
-from ..settings import MAX_VISITOR_READINGS, MAX_WAITING_READINGS
+from ..settings import MAX_VISITOR_PAGES_READ, MAX_VISITOR_READINGS, MAX_WAITING_READINGS
 from ..summary.memory_estimate import available_bytes
+from .shares import HourlyUse
 
 SLOT_POLL_S = 0.05  # between two looks at the stop signal, and at the memory that became free
 TOO_MANY_READINGS = (
     "Too many files wait to be read here: try again in a minute. What you entered stays."
+)
+TOO_MANY_PAGES = (
+    f"You have sent over {MAX_VISITOR_PAGES_READ:,} pages within an hour, which is one visitor's "
+    "share: try again later. What you entered stays."
 )
 
 
@@ -26,18 +32,25 @@ def readings_at_once() -> int:
 
 
 class ReadingPlace:
-    """A file's place in line; `ahead` is the number of files before it, 0 once it is read."""
+    """A file's place in line; `ahead` is the number of files before it, 0 once it is read.
+
+    `pages` is how many of its pages were read so far.
+    """
 
     def __init__(self, visitor: str) -> None:
         self.visitor = visitor
-        self.ahead = 0
+        self.ahead = self.pages = 0
 
 
 class ReadingSlots:
     """The line of files to be read: visitors take turns, those with fewer files in work first."""
 
-    def __init__(self, at_once: Callable[[], int] = readings_at_once) -> None:
-        self._at_once = at_once
+    def __init__(
+        self,
+        at_once: Callable[[], int] = readings_at_once,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._at_once, self._pages = at_once, HourlyUse(clock)
         self._running: list[ReadingPlace] = []
         self._waiting: list[ReadingPlace] = []
         self._latest: str | None = None  # the visitor whose file was begun last
@@ -47,11 +60,14 @@ class ReadingSlots:
         """Return a place at the end of the line. Raises Busy when the line or a share is full."""
         place = ReadingPlace(visitor)
         with self._changed:
-            mine = sum(p.visitor == visitor for p in (*self._waiting, *self._running))
+            mine = [p for p in (*self._waiting, *self._running) if p.visitor == visitor]
             if len(self._waiting) >= MAX_WAITING_READINGS or (
-                visitor and mine >= MAX_VISITOR_READINGS
+                visitor and len(mine) >= MAX_VISITOR_READINGS
             ):
                 raise Busy(TOO_MANY_READINGS)
+            pages = self._pages.of(visitor) + sum(p.pages for p in mine)
+            if visitor and pages >= MAX_VISITOR_PAGES_READ:
+                raise Busy(TOO_MANY_PAGES)
             self._waiting.append(place)
             self._update_places()
         return place
@@ -72,6 +88,7 @@ class ReadingSlots:
             yield
         finally:
             with self._changed:
+                self._pages.add(place.visitor, place.pages)
                 for line in (self._waiting, self._running):
                     if place in line:
                         line.remove(place)

@@ -38,6 +38,11 @@ class Request:
         return sum(len(page.text) for document in self.documents for page in document.pages)
 
     @property
+    def pages(self) -> int:
+        """Return the number of pages, or of parts where a document has none."""
+        return sum(len(document.pages) for document in self.documents)
+
+    @property
     def files(self) -> int:
         """Return the number of files, with those that could not be read."""
         return len(self.documents) + len(self.unread)

@@ -40,7 +40,7 @@ class Service:
         self.settings = settings
         self.kept_hours = KEPT_HOURS_ON_SPACE if settings.on_space else KEPT_HOURS
         self.models = ModelCache(settings)
-        linger_s = settings.linger_s if settings.on_space else None
+        linger_s = settings.linger_s if settings.is_shared else None
         self.runner = JobRunner(settings.max_waiting, linger_s)
         self.journal = Journal(data_dir() / "jobs", self.kept_hours * 3600)
         self._lent_gpu = lent_gpu
@@ -53,7 +53,7 @@ class Service:
         """Queue a request; follow it with `watch`. Raises BadOption, NoTextLayer, Busy."""
         request.check()
         if self._lent_gpu is None:
-            self.runner.admit(session, visitor, request.size)
+            self.runner.admit(session, visitor, request.size, request.pages)
         job_id = new_id()
         folder = self.journal.begin(job_id, request) if keep else None
         if self._lent_gpu is not None:
@@ -163,7 +163,7 @@ class Service:
         if folder is not None:
             self._open[job_id] = folder
         try:
-            return self.runner.submit(work, session, job_id, request.size, visitor)
+            return self.runner.submit(work, session, job_id, request.size, visitor, request.pages)
         except AppError:
             self._close(job_id)
             raise
@@ -186,7 +186,7 @@ class Service:
         if folder is None or request is None:
             return None
         if folder.outcome() is None and self._lent_gpu is None:
-            self.runner.admit(session, visitor, request.size)
+            self.runner.admit(session, visitor, request.size, request.pages)
             folder.acquire()
             if known or folder.count_attempt():
                 return self._start(request, folder, session, job_id, visitor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.types import Message, Receive
 
 from ..documents.limits import MAX_FILE_BYTES
+from ..runs.shares import HourlyUse
 from ..settings import MAX_FILES
 
 MAX_JSON_BYTES = 25_000_000  # 20 million characters, the longest text, and what JSON adds
@@ -22,8 +22,7 @@ MULTIPART_HEADERS = 16_384  # bytes around each file
 MAX_UPLOAD_BYTES = MAX_FILES * (MAX_FILE_BYTES + MULTIPART_HEADERS)
 MIN_FREE_BYTES = 200_000_000  # chosen by hand: what other programs need to go on
 MAX_STORED_BYTES = 20_000_000_000  # of uploads and runs, all visitors together; chosen by hand
-VISITOR_BYTES, VISITOR_WINDOW_S = 2_000_000_000, 3_600.0  # two full uploads in an hour
-MAX_TRACKED_VISITORS = 10_000
+VISITOR_BYTES = 2_000_000_000  # in an hour: two full uploads
 USAGE_AGE_S = 10.0  # a measured folder is taken as it was for so long
 
 TOO_LARGE = f"This is larger than the page takes: send at most {MAX_JSON_BYTES // 1_000_000} MB."
@@ -57,7 +56,7 @@ class UploadQuota:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folders, self._free_bytes, self._clock = folders, free_bytes, clock
-        self._sent: OrderedDict[str, list[tuple[float, int]]] = OrderedDict()
+        self._sent = HourlyUse(clock)
         self._measured: tuple[float, int] | None = None
 
     def refusal(self, visitor: str, size: int) -> Refusal | None:
@@ -67,25 +66,13 @@ class UploadQuota:
             return Refusal(507, DISK_FULL)
         if self._stored(folders) + size > MAX_STORED_BYTES:
             return Refusal(507, DISK_FULL)
-        if visitor and self._sent_by(visitor) + size > VISITOR_BYTES:
+        if visitor and self._sent.of(visitor) + size > VISITOR_BYTES:
             return Refusal(429, VISITOR_FULL)
         return None
 
     def record(self, visitor: str, size: int) -> None:
         """Count bytes that a visitor has sent."""
-        if not visitor or not size:
-            return
-        self._sent.setdefault(visitor, []).append((self._clock(), size))
-        self._sent.move_to_end(visitor)
-        while len(self._sent) > MAX_TRACKED_VISITORS:
-            self._sent.popitem(last=False)
-
-    def _sent_by(self, visitor: str) -> int:
-        since = self._clock() - VISITOR_WINDOW_S
-        recent = [(at, size) for at, size in self._sent.get(visitor, []) if at > since]
-        if visitor in self._sent:
-            self._sent[visitor] = recent
-        return sum(size for _, size in recent)
+        self._sent.add(visitor, size)
 
     def _stored(self, folders: list[Path]) -> int:
         now = self._clock()

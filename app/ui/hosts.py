@@ -6,9 +6,7 @@ import ipaddress
 import socket
 
 from ..errors import BadOption
-from ..settings import Settings
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+from ..settings import LOOPBACK_HOSTS, Settings
 
 
 def serves_only_this_computer(settings: Settings) -> bool:

@@ -21,7 +21,6 @@ from ..wording import capital
 from . import render
 from .api import Api
 from .handlers import Handlers
-from .hosts import serves_only_this_computer
 from .model_choice import model_names
 from .safe_blocks import SafeBlocks
 from .wiring import Components, connect_api, connect_events
@@ -86,7 +85,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
 def _header(settings: Settings) -> str:
     where = (
         "Your document stays on this computer."
-        if serves_only_this_computer(settings)
+        if not settings.is_shared
         else "Your document is sent to the server that runs this page, and nowhere else."
     )
     return (
@@ -185,7 +184,7 @@ def _document_tabs() -> Components:
 
 def _advanced_options(settings: Settings) -> Components:
     inputs: Components = {}
-    is_own = serves_only_this_computer(settings)
+    is_own = not settings.is_shared
     others = " You can also type owner/name of a Hugging Face model, which is downloaded once."
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         inputs["model"] = gr.Dropdown(

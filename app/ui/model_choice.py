@@ -9,7 +9,6 @@ from pathlib import Path
 from ..errors import ModelNotFound
 from ..settings import DEFAULT_MODEL, Settings
 from ..summary.models import CATALOGUE
-from .hosts import serves_only_this_computer
 
 # One sentence for every refusal: another one would tell which folders exist.
 NOT_OFFERED = (
@@ -32,7 +31,7 @@ def choose_model(name: str | None, settings: Settings, by_program: bool = False)
     chosen = (name or "").strip() or settings.model
     if chosen in model_names(settings) or chosen in settings.allowed_models:
         return chosen
-    if serves_only_this_computer(settings) and not settings.behind_proxy:
+    if not settings.is_shared:
         if HUB_MODEL_NAME.fullmatch(chosen) and not os.path.isdir(chosen):
             return chosen
         if not by_program and is_inside_allowed_folder(chosen, settings.allowed_models):

@@ -25,7 +25,7 @@ from .body_limits import (
     UploadQuota,
     boundary_of,
 )
-from .hosts import HostNames, serves_only_this_computer
+from .hosts import HostNames
 from .login_delay import LoginDelay
 from .login_page import LoginPage
 from .streams import OpenStreams
@@ -67,7 +67,7 @@ class Guard:
     def __post_init__(self) -> None:
         self.hosts = HostNames(self.settings)
         self.trusts_proxy = self.settings.behind_proxy or self.settings.on_space
-        self.counts_visitors = not serves_only_this_computer(self.settings) or self.trusts_proxy
+        self.counts_visitors = self.settings.is_shared
 
 
 class SecurityMiddleware:

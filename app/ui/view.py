@@ -10,7 +10,6 @@ from ..runs.service import Service
 from ..summary.throughput import format_duration
 from ..wording import counted
 from . import render
-from .hosts import serves_only_this_computer
 
 
 class View(dict[str, Any]):
@@ -56,7 +55,7 @@ def storage_note(service: Service, job_id: str) -> str:
     Others than the user of this computer are not told of its folders.
     """
     hours = counted(service.kept_hours, "hour")
-    if not serves_only_this_computer(service.settings) or service.settings.behind_proxy:
+    if service.settings.is_shared:
         return (
             f"Your documents and this summary are deleted from the server after {hours} at the "
             "latest. Download what you need."

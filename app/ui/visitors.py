@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ..settings import Settings
-from .hosts import serves_only_this_computer
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Asker:
 def asker_of(request: gr.Request | None, settings: Settings) -> Asker:
     """Return who sent a request: on a Space the user who has logged in, else an address."""
     session = str(getattr(request, "session_hash", "") or "")
-    if serves_only_this_computer(settings) and not settings.behind_proxy:
+    if not settings.is_shared:
         return Asker(session)
     user = getattr(request, "username", "") if settings.on_space else ""
     address = getattr(getattr(request, "client", None), "host", "")

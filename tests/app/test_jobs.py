@@ -24,7 +24,13 @@ from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.run_state import RunState
 from app.runs.service import Service
-from app.settings import MAX_PER_VISITOR, MAX_VISITOR_CHARACTERS, Settings, data_dir
+from app.settings import (
+    MAX_PER_VISITOR,
+    MAX_VISITOR_CHARACTERS,
+    MAX_VISITOR_PAGES,
+    Settings,
+    data_dir,
+)
 from app.summary.summarizer import Options
 from app.summary.throughput import format_duration
 from app.ui import render
@@ -336,9 +342,16 @@ def test_a_visitor_has_a_share_of_the_queue_under_any_session_name() -> None:
     ]
     with pytest.raises(Busy, match="share"):
         runner.submit(gated(never), "another name", visitor="9.9.9.9")
-    jobs.append(runner.submit(gated(never), "s", visitor="1.1.1.1", size=MAX_VISITOR_CHARACTERS))
-    with pytest.raises(Busy, match="share"):
-        runner.submit(gated(never), "t", visitor="1.1.1.1", size=1)
+    for visitor, most in {
+        "1.1.1.1": {"size": MAX_VISITOR_CHARACTERS},
+        "2.2.2.2": {"pages": MAX_VISITOR_PAGES},
+    }.items():
+        more = {name: amount + 1 for name, amount in most.items()}
+        with pytest.raises(Busy, match="choose fewer"):
+            runner.submit(gated(never), "r", visitor=visitor, **more)
+        jobs.append(runner.submit(gated(never), visitor, visitor=visitor, **most))
+        with pytest.raises(Busy, match="1 run of yours is"):
+            runner.submit(gated(never), "t", visitor=visitor, **dict.fromkeys(most, 1))
     runner.close()
     until(lambda: all(job.finished for job in jobs))
 

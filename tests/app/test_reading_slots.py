@@ -10,7 +10,8 @@ from app.errors import Busy, Cancelled
 from app.runs import reading_slots
 from app.runs.reading import DocumentReader
 from app.runs.reading_slots import ReadingSlots, readings_at_once
-from app.settings import MAX_VISITOR_READINGS, MAX_WAITING_READINGS
+from app.runs.shares import WINDOW_S
+from app.settings import MAX_VISITOR_PAGES_READ, MAX_VISITOR_READINGS, MAX_WAITING_READINGS
 from app.ui.handlers import reading_status
 from tests.app.test_jobs import until
 
@@ -77,6 +78,38 @@ def test_the_line_and_a_visitors_share_of_it_are_bounded() -> None:
         slots.enter("")  # of this computer alone: nobody has to share
     with pytest.raises(Busy):
         slots.enter("b")
+
+
+def test_a_visitor_reads_so_many_pages_an_hour() -> None:
+    now, never = [0.0], threading.Event()
+    slots = ReadingSlots(lambda: 1, lambda: now[0])
+    for pages in (MAX_VISITOR_PAGES_READ - 1, 1):
+        place = slots.enter("a")
+        with slots.turn(place, never):
+            place.pages = pages
+    with pytest.raises(Busy, match="pages within an hour"):
+        slots.enter("a")
+    slots.enter("b"), slots.enter("")
+    now[0] = WINDOW_S + 1
+    slots.enter("a")
+
+
+def test_pages_count_for_a_visitor_while_a_file_is_read() -> None:
+    gate = threading.Event()
+    loaded = threading.Event()
+
+    def load(path, *, on_progress, **options):
+        on_progress(MAX_VISITOR_PAGES_READ, 2 * MAX_VISITOR_PAGES_READ)
+        loaded.set()
+        gate.wait()
+        return path
+
+    reader = DocumentReader(load, ReadingSlots(lambda: 1))
+    reader.open("/nowhere/a.pdf", visitor="a")
+    loaded.wait()
+    with pytest.raises(Busy, match="pages within an hour"):
+        reader.open("/nowhere/b.pdf", visitor="a")
+    gate.set()
 
 
 def test_memory_and_processors_say_how_many(monkeypatch) -> None:

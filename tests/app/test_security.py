@@ -16,6 +16,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
 
 from app.errors import UNEXPECTED, BadOption
+from app.runs.shares import WINDOW_S
 from app.settings import MAX_FILES, Settings
 from app.ui import body_limits, launch
 from app.ui.body_limits import MAX_JSON_BYTES, LimitedBody, Refusal, UploadQuota, boundary_of
@@ -261,7 +262,7 @@ def test_uploads_need_room_on_the_disk_and_in_a_visitors_share(tmp_path, monkeyp
     quota.record("a", body_limits.VISITOR_BYTES - 500)
     assert quota.refusal("a", 1_000).status == 429
     assert quota.refusal("b", 1_000) is None and quota.refusal("", 1_000) is None
-    now[0] = body_limits.VISITOR_WINDOW_S + 1
+    now[0] = WINDOW_S + 1
     assert quota.refusal("a", 1_000) is None
     free[0] = body_limits.MIN_FREE_BYTES + 999
     assert quota.refusal("a", 1_000).status == 507
