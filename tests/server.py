@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.documents.parent_watch import be_killed_with_parent
@@ -24,9 +24,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_page(*options: str, log: list[str] | None = None, **environment: str) -> Iterator[str]:
-    """Yield the URL of a page that runs until the block ends; its output is added to `log`."""
-    command = [sys.executable, "app.py", "--port", str(free_port()), *options]
+def started(
+    command: Sequence[str], log: list[str] | None = None, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Yield a process that ends with the block; what it still prints then is added to `log`."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -41,17 +42,7 @@ def running_page(*options: str, log: list[str] | None = None, **environment: str
     )
     assert process.stdout is not None
     try:
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith("Open "):
-                break
-        else:
-            raise AssertionError("the page did not start: " + "".join(said))
-        url = said[-1].split()[1]
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            assert answer.status == 200
-        yield url
+        yield process
     finally:
         process.terminate()
         try:
@@ -61,3 +52,25 @@ def running_page(*options: str, log: list[str] | None = None, **environment: str
         if log is not None:
             log += process.stdout
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def running_page(*options: str, log: list[str] | None = None, **environment: str) -> Iterator[str]:
+    """Yield the URL of a page that runs until the block ends; its output is added to `log`."""
+    command = [sys.executable, "app.py", "--port", str(free_port()), *options]
+    with started(command, log, **environment) as process:
+        url = address_of(process)
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            assert answer.status == 200
+        yield url
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """Return the address that a page prints once it has started. Raises AssertionError."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("Open "):
+            return line.split()[1]
+    raise AssertionError("the page did not start: " + "".join(said))

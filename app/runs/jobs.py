@@ -323,12 +323,15 @@ class JobRunner:
                     del self._jobs[job.id]
 
     def close(self, wait_s: float = 0.0) -> None:
-        """End every job because the program closes; wait for the running one at most `wait_s`."""
+        """End every job because the program closes; wait for the running one at most `wait_s`.
+
+        One that has no document, such as the loading of the model, is not waited for.
+        """
         with self._changed:
             running = self._running
             for job in self._jobs.values():
                 job.stop(StopReason.SHUTDOWN)
-        if running is not None and wait_s > 0:
+        if running is not None and running.size and wait_s > 0:
             running.wait(wait_s)
 
     def _jobs_of(self, session: str) -> list[Job]:

@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 # and room for Stop and Forget, which must not wait for any of them.
 MAX_THREADS = 400
 MAX_QUEUED_EVENTS = 64
-CLOSING_S = 3.0  # that a section being written has, so that a container stops in time
+# After a signal to terminate. Docker and systemd kill a process some ten seconds later.
+CLOSING_S = 2.0  # that a section being written has
+STREAMS_CLOSING_S = 0.5  # that open streams have
+LONGEST_CLOSING_S = 4.0  # then the process ends, whatever is still being closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -251,7 +254,7 @@ def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> N
             # Gradio waits up to 5 s for streams that are open, and its thread is a daemon.
             closing = threading.Thread(target=page.close, args=(False,), daemon=True)
             closing.start()
-            closing.join(1.0)
+            closing.join(STREAMS_CLOSING_S)
 
 
 def _wait_for_interrupt() -> None:
@@ -268,6 +271,9 @@ def _interrupt_on_terminate() -> Iterator[None]:
         return
 
     def on_terminate(number: int, frame: Any) -> None:
+        watchdog = threading.Timer(LONGEST_CLOSING_S, _leave)
+        watchdog.daemon = True
+        watchdog.start()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, on_terminate)

@@ -358,10 +358,18 @@ def test_a_visitor_has_a_share_of_the_queue_under_any_session_name() -> None:
 
 def test_closing_waits_for_the_running_job() -> None:
     runner, never = JobRunner(), threading.Event()
-    job = runner.submit(gated(never))
+    job = runner.submit(gated(never), size=1)
     until(lambda: job.state is JobState.RUNNING)
     runner.close(10)
     assert job.finished and job.was_cut_off
+
+
+def test_closing_does_not_wait_for_the_loading_of_the_model() -> None:
+    runner, gate = JobRunner(), threading.Event()
+    job = runner.submit(lambda stop: iter([gate.wait()]))
+    until(lambda: job.state is JobState.RUNNING)
+    runner.close(1e9)
+    gate.set()
 
 
 def test_a_run_that_nobody_hears_ends(bundled, article, monkeypatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from app.documents import child, limits
 from app.documents.load import load_document
 from app.errors import NotReadable
 from tests.conftest import EXAMPLE_TEXT, ROOT
-from tests.server import free_port
+from tests.server import address_of, free_port, started
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are of POSIX")
 # A child that announces itself and then computes for ever, as a hostile file makes a library do.
@@ -110,26 +109,51 @@ def test_a_busy_machine_is_no_complex_file(tmp_path, monkeypatch) -> None:
 @posix
 def test_sigterm_ends_the_page_as_ctrl_c_does(tmp_path) -> None:
     """A run is cut off, its folder unlocked, and no process stays behind."""
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(free_port())],
-        cwd=ROOT,
-        env={**os.environ, "SUMMARIZER_DATA_DIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline().startswith("Open ")
+    command = [sys.executable, "app.py", "--port", str(free_port())]
+    with started(command, SUMMARIZER_DATA_DIR=str(tmp_path)) as process:
+        address_of(process)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert process.wait(60) == 0
         print(f"ended after {time.monotonic() - began:.1f} s")
-        said = process.stderr.read()
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.stderr.close()
-    assert said == "Stopped.\n"
+        assert process.stdout.read() == "Stopped.\n"
     psutil.wait_procs(children, timeout=30)
     assert not [p for p in children if p.is_running()]
+
+
+@posix
+def test_what_cannot_be_closed_does_not_keep_a_terminated_page() -> None:
+    program = (
+        "import os, signal, threading\n"
+        "from app.ui import launch\n"
+        "launch.LONGEST_CLOSING_S = 0.1\n"
+        "with launch._interrupt_on_terminate():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    finally:\n"
+        "        threading.Event().wait()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=120).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+def test_a_server_ends_with_the_test_that_started_it() -> None:
+    """A test that is killed cannot end its server, so the system does."""
+    server = "import time; time.sleep(600)"
+    program = (
+        "import sys, time\n"
+        "from tests.server import started\n"
+        "with started([sys.executable, '-c', sys.argv[1]]) as process:\n"
+        "    print(process.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    test = subprocess.Popen(
+        [sys.executable, "-c", program, server], cwd=ROOT, text=True, stdout=subprocess.PIPE
+    )
+    left = psutil.Process(int(test.stdout.readline()))
+    test.kill()
+    test.wait()
+    test.stdout.close()
+    psutil.wait_procs([left], timeout=60)
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
