@@ -47,7 +47,8 @@ READABLE_KINDS = ", ".join(dict.fromkeys(KIND_LABELS.values()))
 MAX_PORT = 65_535
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_FILES = 20  # of one run on the page
-MAX_WAITING = 16  # runs in the queue
+MAX_WAITING = 64  # runs in the queue
+MAX_WAITING_CHARACTERS = 320_000_000  # of their documents, which are in memory: 16 of the longest
 MAX_PER_SESSION = 2  # one runs, one waits
 # Of one visitor of a page that others can open; an office may share one address.
 MAX_PER_VISITOR = 4

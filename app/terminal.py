@@ -22,7 +22,7 @@ from .export.formats import STREAMED_WRITERS
 from .export.style import TERMINAL_STYLE, ExportStyle
 from .runs.run_state import fraction_of
 from .summary.throughput import format_duration
-from .wording import STAGE_LABELS
+from .wording import STAGE_LABELS, isolated
 
 DIM, PLAIN, CLEAR_BELOW, CLEAR_LINE = "\x1b[2m", "\x1b[0m", "\x1b[J", "\r\x1b[K"
 MAX_PROVISIONAL_LINES = 4
@@ -60,7 +60,7 @@ class ProgressLine:
 
     def start_file(self, number: int, files: int, name: str) -> None:
         """Show that one of several files begins."""
-        self.file = f"file {number} of {files}, {name}"
+        self.file = f"file {number} of {files}, {isolated(name)}"
         if not self.is_live:
             self._write(f"{self.file[:1].upper()}{self.file[1:]}\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from unicodedata import bidirectional
 
 # The stages of a run, as the page and the terminal name them.
 STAGE_LABELS = {
@@ -19,6 +20,12 @@ STAGE_LABELS = {
 def counted(count: int, noun: str) -> str:
     """Return `1 word` or `2,310 words`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def isolated(name: str) -> str:
+    """Return a name that does not reorder the numbers after it when it is written from the right."""
+    is_turned = any(bidirectional(letter) in ("R", "AL", "AN") for letter in name)
+    return f"\u2068{name}\u2069" if is_turned else name
 
 
 def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:

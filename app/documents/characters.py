@@ -10,7 +10,12 @@ _TERMINAL_CODES = re.compile(  # colours, window titles and the like, in both of
 )
 _BINARY_RANGE = r"\x00-\x08\x0b\x0e-\x1f\x7f"
 _BINARY = re.compile(f"[{_BINARY_RANGE}]")
-_CONTROL = re.compile(rf"[{_BINARY_RANGE}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff]")
+# Marks that turn the direction of all text until they are closed: a sentence cut out of its
+# paragraph would turn what stands after it, and a name could show another suffix than it has.
+_DIRECTIONS = r"\u202a-\u202e\u2066-\u2069"
+_CONTROL = re.compile(
+    rf"[{_BINARY_RANGE}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff{_DIRECTIONS}]"
+)
 _ANY_LINE_END = re.compile(r"\r\n?|\x85")
 _UNDECODABLE_BYTE = re.compile(r"[\ud800-\udfff]")  # as Python holds it in a file's name
 _LIGATURES = str.maketrans(
@@ -21,10 +26,16 @@ _SOFT_HYPHEN = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
 
 
 def strip_controls(text: str) -> str:
-    """Return the text without terminal codes, control and zero-width characters and lone
-    surrogates, which no file can hold. Every line ends in \\n; a form feed becomes a blank line."""
+    """Return the text without terminal codes, controls, also of direction, zero-width characters and
+    lone surrogates, which no file can hold. Every line ends in \\n; a form feed becomes a blank line.
+    """
     text = _CONTROL.sub("", _TERMINAL_CODES.sub("", text))
     return _ANY_LINE_END.sub("\n", text).replace("\f", "\n\n")
+
+
+def without_controls(text: str) -> str:
+    """Return the text of a model without control characters; more text only appends to it."""
+    return _CONTROL.sub("", text).replace("\r", " ")
 
 
 def has_binary(text: str) -> bool:

@@ -19,7 +19,8 @@ from .model import Extracted, OnProgress, ReadRequest
 from .protocol import Failure, ReadProgress, decode_message, encode_message
 
 KILLED = 9  # SIGKILL, which Windows does not name
-CHILD_POLL_S = 0.05  # between two looks at the clock, the memory and the stop
+CHILD_POLL_S = 0.05  # between two looks at the stop
+USAGE_POLL_S = 0.25  # between two looks at the memory and the clock, which take some computing
 
 
 def read_in_child(
@@ -128,7 +129,7 @@ def _await_result(
         if stop_event is not None and stop_event.is_set():
             raise Cancelled(f"Reading “{request.name}” was stopped: start again when you like.")
         now = time.monotonic()
-        if now - looked_at >= CHILD_POLL_S:
+        if now - looked_at >= USAGE_POLL_S:
             looked_at, (memory, computed) = now, usage()
         # On a busy machine a sound file waits long: only computing time tells how complex it is.
         # The child limits its own memory where the system can; macOS and Windows cannot.

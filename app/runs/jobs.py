@@ -27,6 +27,7 @@ from ..settings import (
     MAX_VISITOR_CHARACTERS,
     MAX_VISITOR_PAGES,
     MAX_WAITING,
+    MAX_WAITING_CHARACTERS,
 )
 from ..wording import counted
 from .stop import StopReason, StopSignal
@@ -220,10 +221,13 @@ class JobRunner:
     def admit(self, session: str = "", visitor: str = "", size: int = 0, pages: int = 0) -> None:
         """Raise Busy when the queue is full, or the session's or the visitor's share of it."""
         with self._changed:
-            waiting = sum(job.state is JobState.WAITING for job, _ in self._queue)
-            if waiting >= self._max_waiting:
+            waiting = [job for job, _ in self._queue if job.state is JobState.WAITING]
+            characters = sum(job.size for job in waiting)
+            if len(waiting) >= self._max_waiting or (
+                waiting and characters + size > MAX_WAITING_CHARACTERS
+            ):
                 raise Busy(
-                    f"The queue is full ({self._max_waiting} documents are waiting): "
+                    f"The queue is full ({counted(len(waiting), 'run')} waiting): "
                     "try again in a few minutes. What you entered stays."
                 )
             if len(self._jobs_of(session)) >= MAX_PER_SESSION:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from longt5.text.headings import without_headings
 from longt5.text.sentences import finish_text, settled_sentences
 
+from ..documents.characters import without_controls
 from ..events import DraftText, Event, Progress, SectionDone, SectionSummary
 from ..evidence.section_evidence import CitedDocument, SectionEvidence
 from .abstractive import AbstractiveMethod
@@ -71,9 +72,8 @@ class SectionWriter:
             spans=[self._evidence.token_spans],
             **search,
         ):
-            committed, provisional = decoder.update(
-                draft.committed, draft.provisional, done=draft.done
-            )
+            texts = decoder.update(draft.committed, draft.provisional, done=draft.done)
+            committed, provisional = map(without_controls, texts)  # of a hostile vocabulary
             count = len(draft.committed) + len(draft.provisional)
             self._evidence.attention += draft.attention or []
             if draft.done:

@@ -25,6 +25,9 @@ from .streams import OpenStreams
 from .visitors import Asker, asker_of
 
 READING_POLL_S = 0.1  # between two looks at a reading
+UPDATE_S = 0.1  # between two updates of a run: each is written as JSON and sent
+# An update that says nothing new, by which Gradio notices that the program has gone away.
+HEARTBEAT_S = 2.0
 
 
 @dataclass
@@ -152,13 +155,18 @@ class Api:
                     yield _update("reading", done / total if total else 0.0)
             submitted = Request((_document(reading),), options, model, (_seconds(reading),))
             job = self.service.submit(submitted, asker.session, False, asker.visitor)
+            shown, shown_at = None, 0.0
             for event in self.service.watch(job, submitted):
                 if event is not None:
                     state.apply(event)
                 if self.streams and self.streams.unheard_s(asker.session, began) > UNHEARD_S:
                     return
-                if not (state.documents and state.documents[-1].summary):  # sent once, below
-                    yield _update_of(state)
+                since = time.monotonic() - shown_at
+                if since < UPDATE_S or (state.documents and state.documents[-1].summary):
+                    continue  # the summary is sent once, below
+                if since > HEARTBEAT_S or _update_of(state) != shown:
+                    shown, shown_at = _update_of(state), time.monotonic()
+                    yield shown
             yield _update_of(state)
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None

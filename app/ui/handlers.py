@@ -45,7 +45,7 @@ from ..runs.request import Request
 from ..runs.run_state import RunState, SectionState
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES, UNHEARD_S
-from ..wording import counted
+from ..wording import counted, isolated
 from . import render
 from .downloads import delete_expired, downloads_folder, write_downloads, write_highlighted
 from .estimate import estimate_run, needs_ocr, section_choices
@@ -539,7 +539,7 @@ def reading_status(reading: ReadTask) -> str:
         return render.progress_bar("waiting", 0.0, f"{counted(reading.ahead, 'file')} ahead")
     share = reading.done / reading.total if reading.total else 0.0
     pages = f", page {reading.done} of {reading.total}" if reading.total else ""
-    return render.progress_bar("reading", share, f"{reading.name}{pages}")
+    return render.progress_bar("reading", share, f"{isolated(reading.name)}{pages}")
 
 
 def _at_most_max_files(files: list[str]) -> list[str]:

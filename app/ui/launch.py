@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from .handlers import Handlers
     from .security import Guard
 
-# Handlers that may wait at once (`wiring.MAX_WATCHERS` of each event, and those that draw pages),
-# and room for Stop and Forget, which must not wait for any of them.
-MAX_THREADS = 400
+# Well above all handlers that may wait at once (`wiring.MAX_WATCHERS` of each event), with room for
+# Stop and Forget, which must not wait for any of them. A thread is started when it is needed.
+MAX_THREADS = 800
 MAX_QUEUED_EVENTS = 64
 # After a signal to terminate. Docker and systemd kill a process some ten seconds later.
 CLOSING_S = 2.0  # that a section being written has

@@ -38,7 +38,7 @@ from ..export.shared import (
 from ..runs.run_state import DocumentState, RunState, SectionState
 from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
-from ..wording import STAGE_LABELS, counted, ranges
+from ..wording import STAGE_LABELS, counted, isolated, ranges
 
 MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 # Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
@@ -339,7 +339,7 @@ def source_page(number: int, page: int, document: Document, body: str) -> str:
         )
 
     printed = f" (printed: {escape(label)})" if label != str(page) else ""
-    name = f"{escape(document.name)} · {document.unit} {page} of {last}{printed}"
+    name = f"{escape(isolated(document.name))} · {document.unit} {page} of {last}{printed}"
     return _source(turn(page - 1, "‹ Previous") + turn(page + 1, "Next ›"), name, body)
 
 
@@ -386,7 +386,7 @@ def document_facts(documents: Sequence[Document]) -> str:
             f"<br><small{_quiet_class(w)}>{escape(w.message)}</small>" for w in document.warnings
         )
         items.append(
-            f"<li><strong>{escape(document.name)}</strong> · {pages} · {words}{warnings}</li>"
+            f"<li><strong>{escape(isolated(document.name))}</strong> · {pages} · {words}{warnings}</li>"
         )
     return f'<ul class="facts">{"".join(items)}</ul>'
 

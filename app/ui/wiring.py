@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import Any
 
@@ -23,8 +24,8 @@ from .view import View
 
 # Handlers of a run and of a reading only wait for events, so many may wait at once; the job runner
 # and the reading slots limit what computes. Each open page with a run takes one.
-MAX_WATCHERS = 40
-MAX_DRAWERS = 4  # handlers that draw pages, which takes CPU time
+MAX_WATCHERS = 80
+MAX_DRAWERS = 4  # pages drawn at once, which takes CPU time
 # The default model may still be loading when the first file is dropped. Chosen by hand: a longer
 # wait would keep an empty line on the page, a shorter one would give up on slow machines.
 MAX_MODEL_WAIT_S, MODEL_POLL_S = 20.0, 0.1
@@ -138,13 +139,20 @@ def _connect_runs(
 def _connect_results(handlers: Handlers, inputs: Components, outputs: Components) -> None:
     """Connect citations, found words, the delete button, and the comparison."""
     job, source = outputs["job"], inputs["source_page"]
+    drawers = ThreadPoolExecutor(MAX_DRAWERS, "drawing")
+
+    async def show_source(job_id: str, event: gr.EventData) -> str:
+        """Show a page, in a thread that the server does not need for anything else."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(drawers, handlers.show_source, job_id, event)
+
     find, found = outputs["find"], outputs["found"]
     find.submit(handlers.find, [job, find], found, concurrency_limit=MAX_DRAWERS, **NO_PROGRESS)
     job.change(lambda: ("", ""), None, [find, found], queue=False, **NO_PROGRESS)
     for shown in (outputs["summary"], outputs["comparison"], found, source):
-        shown.cite(
-            handlers.show_source, job, source, concurrency_limit=MAX_DRAWERS, **NO_PROGRESS
-        ).then(None, js="() => window.sourceShown()", **NO_PROGRESS)
+        shown.cite(show_source, job, source, concurrency_limit=MAX_WATCHERS, **NO_PROGRESS).then(
+            None, js="() => window.sourceShown()", **NO_PROGRESS
+        )
     source.close(_constant(""), None, source, queue=False, **NO_PROGRESS).then(
         None, js="() => window.sourceClosed()", **NO_PROGRESS
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Iterator
@@ -78,6 +79,12 @@ def test_readings_that_are_held_block_nothing(page) -> None:
         seconds[what] = round(time.monotonic() - began, 2)
     print(f"seconds with {HELD} readings held: {seconds}")
     assert sum(r.has_waiters for r in readings.values()) == HELD  # they are still held
+    waiting = {  # in threads, by what shares a limit
+        fn.concurrency_id: fn.concurrency_limit
+        for fn in page.blocks.fns.values()
+        if fn.queue is not False and not inspect.iscoroutinefunction(fn.fn)
+    }
+    assert sum(8 if n == "default" else n for n in waiting.values()) < launch.MAX_THREADS
 
 
 def test_quick_attacks_fail(page) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.documents.load import document_from_text
 from app.events import DocumentStarted, Finished, PartKind, Planned, SectionSummary
@@ -14,7 +16,7 @@ from app.export.shared import provenance_line, section_heading
 from app.runs.run_state import RunState
 from app.summary.plan import describe_planned
 from app.ui import render
-from app.wording import counted, places, ranges
+from app.wording import counted, isolated, places, ranges
 from tests.app.test_export import summary_of
 
 
@@ -70,3 +72,9 @@ def test_one_word_is_singular() -> None:
     ]
     for one in ("1 word in", "1 part · 1 word<", "1 beam, 1 word", "1 page;", "1 word, 1 token in"):
         assert sum(one in line for line in said) == 1, one
+
+
+@given(st.text("a1.\u05d0\u0627", min_size=1))
+def test_only_names_from_the_right_are_isolated(name) -> None:
+    is_turned = not {"\u05d0", "\u0627"}.isdisjoint(name)
+    assert isolated(name) == (f"\u2068{name}\u2069" if is_turned else name)

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from app import errors
 from app.documents import limits
 from app.documents import load as documents
-from app.documents.characters import normalize_characters, strip_controls
+from app.documents.characters import (
+    display_name,
+    normalize_characters,
+    strip_controls,
+    without_controls,
+)
 from app.documents.encoding import decode_text
 from tests.documents import make_pdfs
 from tests.documents.helpers import clean_texts, refusal, words
@@ -53,6 +58,20 @@ def test_control_characters_are_removed() -> None:
     assert strip_controls(raw) == "red and plain\nnext\nlast\n\n."
     escaped = "\x9b31mred\x9d0;title\x9c and\x85plain\x80\u200b\u2060."
     assert strip_controls(escaped) == "red and\nplain."
+
+
+@given(
+    st.text(
+        "a\u05d0\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x1b\r", max_size=30
+    )
+)
+def test_nothing_turns_the_text_around_it(text) -> None:
+    """Marks of one character stay: they turn nothing else."""
+    turning = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    for shown in (strip_controls(text), display_name(text), without_controls(text)):
+        assert turning.isdisjoint(shown)
+    assert without_controls(text[:9]) + without_controls(text[9:]) == without_controls(text)
+    assert strip_controls("\u05d0\u200f!") == "\u05d0\u200f!"
 
 
 def test_halves_of_surrogate_pairs_are_removed(load) -> None:
