@@ -23,7 +23,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def isolated(name: str) -> str:
-    """Return a name that does not reorder the numbers after it when it is written from the right."""
+    """Return a name that, written from the right, does not reorder the numbers after it."""
     is_turned = any(bidirectional(letter) in ("R", "AL", "AN") for letter in name)
     return f"\u2068{name}\u2069" if is_turned else name
 

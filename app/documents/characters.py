@@ -26,9 +26,9 @@ _SOFT_HYPHEN = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
 
 
 def strip_controls(text: str) -> str:
-    """Return the text without terminal codes, controls, also of direction, zero-width characters and
-    lone surrogates, which no file can hold. Every line ends in \\n; a form feed becomes a blank line.
-    """
+    """Return the text without terminal codes, controls (of direction too), zero-width characters
+    and lone surrogates, which no file can hold. Every line ends in \\n; a form feed becomes a
+    blank line."""
     text = _CONTROL.sub("", _TERMINAL_CODES.sub("", text))
     return _ANY_LINE_END.sub("\n", text).replace("\f", "\n\n")
 

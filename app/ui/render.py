@@ -380,14 +380,12 @@ def document_facts(documents: Sequence[Document]) -> str:
     """Return the pages, words and warnings of each document that was read."""
     items = []
     for document in documents:
-        pages = counted(len(document.pages), document.unit)
+        name, pages = isolated(document.name), counted(len(document.pages), document.unit)
         words = counted(sum(count_words(page.text) for page in document.pages), "word")
         warnings = "".join(
             f"<br><small{_quiet_class(w)}>{escape(w.message)}</small>" for w in document.warnings
         )
-        items.append(
-            f"<li><strong>{escape(isolated(document.name))}</strong> · {pages} · {words}{warnings}</li>"
-        )
+        items.append(f"<li><strong>{escape(name)}</strong> · {pages} · {words}{warnings}</li>")
     return f'<ul class="facts">{"".join(items)}</ul>'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import UNEXPECTED, class_and_place
 from ..settings import Settings
 from .body_limits import (
+    DISK_FULL,
     MAX_JSON_BYTES,
     MAX_LOGIN_BYTES,
     MAX_UPLOAD_BYTES,
@@ -51,6 +53,7 @@ FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; san
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Endless streams for developers, and features that the page does not use.
 CLOSED_PATHS = ("/gradio_api/dev/", "/gradio_api/vibe", "/gradio_api/proxy=", "/monitoring")
+FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 log = logging.getLogger(__name__)
 
 
@@ -136,6 +139,8 @@ class SecurityMiddleware:
         except Exception as error:
             if is_begun:
                 raise
+            if isinstance(error, OSError) and error.errno in FULL_DISK_ERRORS:
+                body.refusal = Refusal(507, DISK_FULL)
             if body.refusal is None:
                 log.error("a request failed: %s", class_and_place(error))
                 log.debug("details", exc_info=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 
 import gradio as gr
@@ -278,6 +279,12 @@ def test_a_full_disk_is_a_sentence_before_gradio_reads_anything(tmp_path) -> Non
     answer, inner = ask(guard, "POST", "/gradio_api/upload", files={"files": b"x"})
     assert answer.status_code == 507 and "disk" in answer.text and not inner.scopes
     assert ask(guard, "POST", content=b"{}")[0].status_code == 200
+
+
+def test_a_disk_that_fills_during_a_request_is_a_sentence(caplog) -> None:
+    answer, _ = ask(guard_of(), "POST", app=Gradio(error=OSError(errno.ENOSPC, "secret name")))
+    assert answer.status_code == 507 and answer.text == body_limits.DISK_FULL
+    assert not caplog.text
 
 
 def test_boundaries_are_found() -> None:

@@ -22,6 +22,7 @@ from tests.documents import make_pdfs
 from tests.documents.helpers import clean_texts, refusal, words
 from tests.documents.make_pdfs import PROSE
 
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 pytestmark = pytest.mark.usefixtures("no_child")
 
 
@@ -60,16 +61,11 @@ def test_control_characters_are_removed() -> None:
     assert strip_controls(escaped) == "red and\nplain."
 
 
-@given(
-    st.text(
-        "a\u05d0\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x1b\r", max_size=30
-    )
-)
+@given(st.text(f"a\u05d0\u200f\x1b\r{TURNING}", max_size=30))
 def test_nothing_turns_the_text_around_it(text) -> None:
     """Marks of one character stay: they turn nothing else."""
-    turning = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
     for shown in (strip_controls(text), display_name(text), without_controls(text)):
-        assert turning.isdisjoint(shown)
+        assert set(TURNING).isdisjoint(shown)
     assert without_controls(text[:9]) + without_controls(text[9:]) == without_controls(text)
     assert strip_controls("\u05d0\u200f!") == "\u05d0\u200f!"
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,17 +33,53 @@ REFUSALS = ("queue is full", "share", "wait to be read", "One of your documents"
 
 @dataclass
 class Figures:
-    """What the clients saw."""
+    """What the clients saw.
+
+    A wait for a first word is (client, seconds, runs that were unfinished when it began).
+    """
 
     page_s: list[float] = field(default_factory=list)
-    first_word_s: dict[int, list[float]] = field(default_factory=dict)
+    waits: list[tuple[int, float, int]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
+    unfinished: int = 0
+    busy_s: float = 0.0  # while runs were unfinished
+    busy_since: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, what: str) -> None:
         """Count one outcome."""
         with self.lock:
             self.done[what] += 1
+
+    def begin(self) -> int:
+        """Count a run that begins; return how many are unfinished before it."""
+        with self.lock:
+            if not self.unfinished:
+                self.busy_since = time.monotonic()
+            self.unfinished += 1
+            return self.unfinished - 1
+
+    def end(self, is_run: bool) -> None:
+        """Count a run that ended, or that was refused."""
+        with self.lock:
+            self.unfinished -= 1
+            self.runs += is_run
+            if not self.unfinished:
+                self.busy_s += time.monotonic() - self.busy_since
+
+    def shares(self) -> dict[int, float]:
+        """Return each client's waits as a part of its fair ones.
+
+        The fair wait for a first word is the mean time of a run for each run that was unfinished
+        before it, and for its own.
+        """
+        run_s = self.busy_s / max(1, self.runs)
+        waited, fair = defaultdict[int, float](float), defaultdict[int, float](float)
+        for client, seconds, ahead in self.waits:
+            waited[client] += seconds
+            fair[client] += (ahead + 1) * run_s
+        return {client: waited[client] / fair[client] for client in waited}
 
 
 def text_of(client: int, chance: random.Random) -> str:
@@ -77,22 +113,24 @@ class LoadClient:
 
     def summarize(self, pause_s: float = 0.0, leave_after: int = 0) -> None:
         """Summarize a text; read each event after a pause, or leave after some."""
-        began = time.monotonic()
         values = {"text": text_of(self.number, self.chance), "length": "short", "num_beams": 1}
-        last = None
-        for number, (event, data) in enumerate(self.events("summarize", values), 1):
-            if event == "error":
-                self.refused(data)
-                return
-            last = data[0] if data else last
-            if last and last["committed"] and began:
-                times = self.figures.first_word_s.setdefault(self.number, [])
-                times.append(time.monotonic() - began)
-                began = 0.0
-            if leave_after and number >= leave_after:
-                self.figures.count("vanished in a run")
-                return
-            time.sleep(pause_s)
+        began, ahead, last, is_run = time.monotonic(), self.figures.begin(), None, False
+        try:
+            for number, (event, data) in enumerate(self.events("summarize", values), 1):
+                if event == "error":
+                    self.refused(data)
+                    return
+                last, is_run = data[0] if data else last, True
+                if last and last["committed"] and began:
+                    wait = self.number, time.monotonic() - began, ahead
+                    self.figures.waits.append(wait)
+                    began = 0.0
+                if leave_after and number >= leave_after:
+                    self.figures.count("vanished in a run")
+                    return
+                time.sleep(pause_s)
+        finally:
+            self.figures.end(is_run)
         assert last is not None and last["result"] is not None
         self.check(last["result"]["summary"])
 
@@ -188,14 +226,15 @@ def share(values: list[float], part: float) -> float:
 
 def report(figures: Figures, before: int, after: int) -> str:
     """Return the figures as lines of text."""
-    page, waits = figures.page_s, [sum(t) / len(t) for t in figures.first_word_s.values() if t]
-    mean = sum(waits) / len(waits) if waits else 0.0
+    page, waits = figures.page_s, [seconds for _, seconds, _ in figures.waits]
+    shares = list(figures.shares().values())
     lines = [
         f"page: {len(page)} loads, p50 {share(page, 0.5):.2f} s, p95 {share(page, 0.95):.2f} s, "
         f"max {max(page, default=0):.2f} s",
-        f"first word, mean per client: p50 {share(waits, 0.5):.1f} s, max "
-        f"{max(waits, default=0):.1f} s ({max(waits, default=0) / mean if mean else 0:.2f} of the "
-        "mean)",
+        f"first word: {len(waits)} waits of {len(shares)} clients, p50 {share(waits, 0.5):.1f} s, "
+        f"p95 {share(waits, 0.95):.1f} s, max {max(waits, default=0):.1f} s",
+        f"waits of a client as a part of its fair ones: p50 {share(shares, 0.5):.2f}, max "
+        f"{max(shares, default=0):.2f}",
         f"memory: {before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after",
         *(f"{what}: {count}" for what, count in sorted(figures.done.items())),
     ]
