@@ -1,13 +1,46 @@
-"""Atomic writes: a file is either complete or as it was before."""
+"""Files of the program's own: written completely or not at all, read strictly, and their age."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
+import time
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from .errors import BadOption
+
+CLOCK_SLACK_S = 60.0  # by which the clocks of a computer and its file server may differ
+T = TypeVar("T")
+
+
+def read_json(path: Path, kind: type[T]) -> T | None:
+    """Return the value in a file; None when it is absent, damaged or of another type."""
+    try:
+        return msgspec.convert(json.loads(path.read_bytes()), kind)
+    except (OSError, ValueError, RecursionError):  # another type is a ValueError too
+        return None
+
+
+def age_s(*paths: Path) -> float:
+    """Return the seconds since the newest of some files was changed. Raises OSError.
+
+    A time in the future, left by a clock that was ahead, becomes the present: such a file would
+    otherwise outlast all others.
+    """
+    now, newest = time.time(), 0.0
+    for path in paths:
+        changed = path.stat().st_mtime
+        if changed > now + CLOCK_SLACK_S:
+            changed = now
+            with contextlib.suppress(OSError):
+                os.utime(path, (now, now))
+        newest = max(newest, changed)
+    return now - newest
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -14,17 +14,14 @@ import re
 import secrets
 import shutil
 import threading
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import msgspec
-
 from ..documents.model import Document
 from ..errors import BadOption, Busy
 from ..events import SectionSummary, Summary
-from ..files import write_atomic
+from ..files import age_s, read_json, write_atomic
 from ..settings import private_folder
 from ..summary.options import Options
 from .request import Request
@@ -45,7 +42,7 @@ class FileLock:
     """A lock file that one process holds; the system releases it when the process dies."""
 
     def __init__(self, path: Path) -> None:
-        """Raise Busy when another process holds the lock."""
+        """Raise Busy when another process holds the lock, and OSError where none can be made."""
         self._file: IO[bytes] | None = path.open("a+b")
         try:
             _lock(self._file)
@@ -148,7 +145,7 @@ class JobFolder:
         self._writing = threading.Lock()
 
     def acquire(self) -> None:
-        """Lock the folder. Raises Busy when another process has."""
+        """Lock the folder. Raises Busy when another process has, and OSError when it is gone."""
         if self._lock is None:
             self._lock = FileLock(self.path / "lock")
 
@@ -228,8 +225,8 @@ class JobFolder:
         """Delete the plan of a document, and its finished sections unless they are kept."""
         if not keep_sections:
             for path in self.path.glob(f"section-{number}-*.json"):
-                path.unlink(missing_ok=True)
-        (self.path / f"plan-{number}.json").unlink(missing_ok=True)
+                _delete(path)
+        _delete(self.path / f"plan-{number}.json")
 
     def add_section(self, number: int, section: int, result: SectionSummary) -> None:
         """Store a finished section (1-based); it is on the disk when this returns."""
@@ -303,11 +300,7 @@ class JobFolder:
                 log.warning("job %s is no longer stored: %s", self.path.name, type(error).__name__)
 
     def _read(self, name: str, kind: type[T]) -> T | None:
-        """Return the value in a file; None when it is absent, damaged or of another type."""
-        try:
-            return msgspec.convert(json.loads((self.path / name).read_bytes()), kind)
-        except (OSError, ValueError, RecursionError, msgspec.ValidationError):
-            return None
+        return read_json(self.path / name, kind)
 
 
 class Journal:
@@ -367,12 +360,14 @@ class Journal:
 
     def _has_expired(self, path: Path) -> bool:
         with contextlib.suppress(OSError):
-            newest = max(
-                (p.stat().st_mtime for p in path.iterdir() if p.name != "lock"),
-                default=path.stat().st_mtime,
-            )
-            return time.time() - newest > self.kept_s
+            files = [p for p in path.iterdir() if p.name != "lock"]
+            return age_s(*(files or [path])) > self.kept_s
         return False
+
+
+def _delete(path: Path) -> None:
+    with contextlib.suppress(OSError):  # absent, or on a disk that became read-only
+        path.unlink()
 
 
 def _difference(key: str) -> str:

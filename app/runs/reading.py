@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .. import files
 from ..documents.characters import display_name
 from ..documents.load import load_document
 from ..documents.model import Document
@@ -224,7 +225,7 @@ class DocumentReader:
             owned = {own.parent for own, _ in self._own.values()}
             for left in (data_dir() / "reading").glob("*"):  # copies of a process that is gone
                 with contextlib.suppress(OSError):
-                    if left not in owned and time.time() - left.stat().st_mtime > max(age_s, 0):
+                    if left not in owned and files.age_s(left) > max(age_s, 0):
                         shutil.rmtree(left, ignore_errors=True)
 
     def stop(self) -> None:

@@ -187,7 +187,10 @@ class Service:
             return None
         if folder.outcome() is None and self._lent_gpu is None:
             self.runner.admit(session, visitor, request.size, request.pages)
-            folder.acquire()
+            try:
+                folder.acquire()
+            except OSError:  # another process has deleted it meanwhile
+                return None
             if known or folder.count_attempt():
                 return self._start(request, folder, session, job_id, visitor)
             folder.finish(GIVEN_UP)

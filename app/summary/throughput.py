@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomic
+from ..files import read_json, write_atomic
 
 # The weight of the latest run against all earlier ones, chosen by hand: high enough to follow a
 # machine that became slower within two runs, low enough to forgive one disturbed run.
@@ -55,9 +55,10 @@ class SpeedStore:
         self._lock = threading.Lock()
         self._speeds: dict[str, Speed] = {}
         # A missing or damaged file only means that speeds are measured again.
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            for key, (read_s, write_s) in json.loads(path.read_bytes()).items() if path else ():
-                self._speeds[key] = Speed(float(read_s), float(write_s))
+        known = read_json(path, dict[str, tuple[float, float]]) if path else None
+        for key, seconds in (known or {}).items():
+            if all(0 < s < math.inf for s in seconds):
+                self._speeds[key] = Speed(*seconds)
 
     def get(self, key: str) -> Speed | None:
         """Return the speed measured for a key, or None."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import time
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .. import files
 from ..errors import BadOption
 from ..events import Summary
 from ..export.filenames import safe_filename
@@ -85,25 +85,23 @@ def delete_expired(age_s: float, is_known: Callable[[str], bool]) -> None:
         ):
             continue
         with contextlib.suppress(OSError):
-            files = [path for path in entry.rglob("*") if path.is_file()]
-            newest = max(path.stat().st_mtime for path in (entry, *files))
-            if time.time() - newest > max(age_s, 0) and all(map(is_upload, files)):
+            inside = [path for path in entry.rglob("*") if path.is_file()]
+            if files.age_s(entry, *inside) > max(age_s, 0) and all(map(is_upload, inside)):
                 if entry.is_dir():
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     entry.unlink()
 
 
-def delete_unread(uploads: set[str], now: float | None = None) -> None:
-    """Delete uploads that nothing has read for some minutes, and the rests of cut-off ones.
+def delete_unread(uploads: set[str], age_s: float = UNREAD_S) -> None:
+    """Delete uploads that nothing has read for `age_s`, and the rests of cut-off ones.
 
     `uploads` are the files that Gradio received; those that were read have been moved away.
     """
-    before = (time.time() if now is None else now) - UNREAD_S
     rests = [path for path in upload_dir().glob("tmp*") if path.is_file()]
     for path in (*map(Path, list(uploads)), *rests):
         try:
-            if path.stat().st_mtime < before and is_upload(path):
+            if files.age_s(path) > age_s and is_upload(path):
                 path.unlink()
         except FileNotFoundError:
             pass

@@ -16,7 +16,7 @@ from app.errors import Cancelled
 from app.runs.reading_slots import ReadingSlots
 from app.settings import MAX_FILES, Settings, upload_dir
 from app.ui import launch
-from app.ui.downloads import UNREAD_S, delete_unread
+from app.ui.downloads import delete_unread
 from app.ui.login_delay import FREE_ATTEMPTS
 from tests.app.test_jobs import until
 from tests.server import free_port
@@ -99,7 +99,7 @@ def test_uploads_that_nobody_reads_are_deleted_and_those_of_a_visitor_counted(pa
     rest.write_bytes(b"cut off")
     delete_unread(page.blocks.upload_file_set)
     assert rest.exists() and client.get(f"/gradio_api/file={names[0]}").status_code == 200
-    delete_unread(page.blocks.upload_file_set, time.time() + UNREAD_S + 1)
+    delete_unread(page.blocks.upload_file_set, -1.0)
     assert not rest.exists() and not page.blocks.upload_file_set
     assert client.get(f"/gradio_api/file={names[0]}").status_code in (403, 404)
     many = [("files", (f"{n}.txt", b"x")) for n in range(MAX_FILES + 1)]

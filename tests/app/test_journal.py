@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import stat
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -14,7 +16,7 @@ from types import SimpleNamespace
 
 import hypothesis
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 
@@ -28,7 +30,7 @@ from app.events import (
     SectionSummary,
     Summary,
 )
-from app.files import write_atomic
+from app.files import CLOCK_SLACK_S, write_atomic
 from app.runs.journal import MAX_ATTEMPTS, VERSION, CannotResume, JobFolder, Journal
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
@@ -39,7 +41,7 @@ from app.settings import Settings, data_dir, private_folder, upload_dir
 from app.summary.summarizer import Options
 from app.ui.form import Form
 from app.ui.handlers import Handlers
-from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, paged
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT, paged
 from tests.tools.kill_runs import plain
 
 JOB = "a-job-of-a-test-1234"
@@ -208,6 +210,78 @@ def test_folder_is_locked_by_one_process(journal, short) -> None:
         journal.find(JOB).acquire()
     folder.release()
     journal.find(JOB).acquire()
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from app.runs.journal import JobFolder
+JobFolder(Path(sys.argv[1])).acquire()
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_of_another_process_is_left_to_it_and_can_be_forgotten(
+    bundled, service, short
+) -> None:
+    """Two pages over one data folder, as of two users' windows or of a restart."""
+    service.journal.begin(JOB, request_for(short)).release()
+    folder = service.journal.find(JOB)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(folder.path)],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        handlers, page = Handlers(service), SimpleNamespace(session_hash="s")
+        (view,) = handlers.reattach(JOB, page)
+        assert "Another window or process" in view["status"]
+        os.utime(folder.path, (1, 1))
+        for path in folder.path.iterdir():
+            os.utime(path, (1, 1))
+        service.journal.sweep()  # expired, but in use
+        assert folder.path.exists()
+        handlers.forget(JOB, page)
+        assert not list(service.journal.root.iterdir())
+        other.stdin.close()
+    assert list(handlers.reattach(JOB, page)) == []
+
+
+def test_a_folder_that_another_process_deletes_is_no_job(service, short, monkeypatch) -> None:
+    service.journal.begin(JOB, request_for(short)).release()
+    acquire = JobFolder.acquire
+
+    def deleted_before(folder) -> None:
+        shutil.rmtree(folder.path)
+        acquire(folder)
+
+    monkeypatch.setattr(JobFolder, "acquire", deleted_before)
+    assert service.find(JOB) is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(st.lists(st.integers(-(10**8), 10**8), min_size=1, max_size=6))
+def test_no_jump_of_the_clock_keeps_a_run_for_longer(tmp_path, jumps) -> None:
+    """What was stored by a clock that was ahead expires a while after it was set right."""
+    now, kept_s = [4 * 10**8], 3_600.0
+    folder = tmp_path / secrets.token_hex(8)
+    journal = Journal(folder, kept_s)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.time", lambda: now[0])
+        for number, jump in enumerate(jumps):
+            job = folder / f"{JOB}{number}"
+            job.mkdir(parents=True)
+            (job / "job.json").write_text("{}")
+            os.utime(job / "job.json", (now[0], now[0]))
+            now[0] += jump
+            journal.find(job.name)
+            journal.sweep()
+        now[0] += int(kept_s + CLOCK_SLACK_S) + 1
+        journal.sweep()
+        assert not list(folder.iterdir())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")

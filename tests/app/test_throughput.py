@@ -41,7 +41,19 @@ def test_a_run_of_a_few_words_hardly_changes_the_speed() -> None:
     assert speeds.get("a").seconds(10_000, 100) < 1.5 * 3.0
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": [1]}', "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"a": 3}',
+        '{"a": [1]}',
+        "\x00",
+        "[" * 100_000,
+        '{"a": [NaN, 1]}',
+        '{"a": [-1, 1]}',
+    ],
+)
 def test_a_damaged_file_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "speed.json").write_text(content)
     assert SpeedStore(tmp_path / "speed.json").get("a") is None
