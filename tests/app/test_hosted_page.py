@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from app.documents.load import load_document
 from app.errors import Cancelled
 from app.runs.reading_slots import ReadingSlots
 from app.settings import MAX_FILES, Settings, upload_dir
@@ -87,9 +88,10 @@ def test_readings_that_are_held_block_nothing(page) -> None:
     assert sum(8 if n == "default" else n for n in waiting.values()) < launch.MAX_THREADS
 
 
-def test_quick_attacks_fail(page) -> None:
+def test_quick_attacks_fail(page, tmp_path) -> None:
+    page.handlers.reader._loader = load_document
     for attack in attack_tool.QUICK:
-        attack(page.client)
+        attack(page.client, tmp_path)
 
 
 def test_uploads_that_nobody_reads_are_deleted_and_those_of_a_visitor_counted(page) -> None:

@@ -216,7 +216,8 @@ HOLDING = """
 import sys
 from pathlib import Path
 from app.runs.journal import JobFolder
-JobFolder(Path(sys.argv[1])).acquire()
+folder = JobFolder(Path(sys.argv[1]))
+folder.acquire()
 print("locked", flush=True)
 sys.stdin.read()
 """

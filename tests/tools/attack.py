@@ -1,6 +1,7 @@
 """python -m tests.tools.attack: replay known attacks against a page that is started for it.
 
-Only on loopback. Each attack is a function that raises AssertionError where it succeeds.
+Only on loopback. Each attack is a function that raises AssertionError where it succeeds. It gets a
+client of the page and the page's data folder; some start a page of their own.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
-from app.settings import MAX_FILES
+from app.settings import MAX_FILES, MAX_PER_VISITOR
+from app.ui.login_delay import FREE_ATTEMPTS
 from tests.conftest import EXAMPLE_PDF
-from tests.server import running_page
+from tests.documents.make_pdfs import PROSE, text_pdf
+from tests.server import address_of, free_port, running_page, started
 
 PATIENCE_S = 60.0
 MANY = 40
 FOREIGN = {"Origin": "http://evil.example"}
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # marks of direction
+JOB = "a-job-of-an-attack-1"
 
 
 def upload(client: httpx.Client, *contents: bytes, suffix: str = "txt") -> list[str]:
@@ -50,14 +57,30 @@ def file_data(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-def other_names(client: httpx.Client) -> None:
+def pressed(client: httpx.Client, name: str, *values: Any) -> httpx.Response:
+    """Send what the page sends when a button without a queue is pressed."""
+    events = client.get("/config").json()["dependencies"]
+    number = next(event["id"] for event in events if event["api_name"] == name)
+    body = {"fn_index": number, "data": list(values), "session_hash": "attack"}
+    return client.post("/gradio_api/run/predict", json=body)
+
+
+def until(is_reached: Callable[[], bool]) -> bool:
+    """Wait until something is reached; return False when that takes too long."""
+    ends = time.monotonic() + PATIENCE_S
+    while not is_reached() and time.monotonic() < ends:
+        time.sleep(0.1)
+    return is_reached()
+
+
+def other_names(client: httpx.Client, data: Path) -> None:
     """A website whose name was made to point to this computer."""
     for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example"):
         for path in ("/", "/config", "/gradio_api/info"):
             assert client.get(path, headers={"Host": host}).status_code == 421, host
 
 
-def other_origins(client: httpx.Client) -> None:
+def other_origins(client: httpx.Client, data: Path) -> None:
     """A website that sends requests to the page of its visitor."""
     files = {"files": b"fills the disk"}
     for headers in (FOREIGN, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -68,13 +91,13 @@ def other_origins(client: httpx.Client) -> None:
     assert read.headers.get("access-control-allow-origin") != "http://evil.example"
 
 
-def forged_proxy(client: httpx.Client) -> None:
+def forged_proxy(client: httpx.Client, data: Path) -> None:
     """Headers by which a visitor plays the proxy."""
     forged = {"X-Forwarded-Host": "evil.example", "X-Gradio-Server": "http://evil.example"}
     assert "evil.example" not in client.get("/", headers=forged).text
 
 
-def large_bodies(client: httpx.Client) -> None:
+def large_bodies(client: httpx.Client, data: Path) -> None:
     """JSON larger than any text, with its length and without."""
 
     def endless() -> Any:
@@ -90,13 +113,13 @@ def large_bodies(client: httpx.Client) -> None:
         assert answer.status_code == 413
 
 
-def many_files(client: httpx.Client) -> None:
+def many_files(client: httpx.Client, data: Path) -> None:
     """More files than a run can have, in one request."""
     many = [("files", (f"{n}.txt", b"x")) for n in range(MAX_FILES + 1)]
     assert client.post("/gradio_api/upload", files=many).status_code == 413
 
 
-def addresses(client: httpx.Client) -> None:
+def addresses(client: httpx.Client, data: Path) -> None:
     """Addresses in place of files, which a server would fetch."""
     for address in (
         "https://dns.google/a.pdf",
@@ -109,7 +132,7 @@ def addresses(client: httpx.Client) -> None:
             assert "fetches no addresses" in said, (address, said)
 
 
-def files_of_the_server(client: httpx.Client) -> None:
+def files_of_the_server(client: httpx.Client, data: Path) -> None:
     """Files that nobody uploaded."""
     for path in ("/etc/passwd", "app.py", "../README.md", "/proc/self/environ"):
         assert client.get(f"/gradio_api/file={path}").status_code in (400, 403, 404), path
@@ -117,26 +140,26 @@ def files_of_the_server(client: httpx.Client) -> None:
         assert "root:" not in said and "event: error" in said
 
 
-def models_of_the_server(client: httpx.Client) -> None:
+def models_of_the_server(client: httpx.Client, data: Path) -> None:
     """Names of models that would tell which folders exist."""
     names = ("/etc", "/etc/nonexist", "~root", "..", "assets/model", "\\\\host\\share")
     said = {answered(client, "summarize", text="Some words.", model=name) for name in names}
     assert len(said) == 1 and "does not offer that model" in said.pop()
 
 
-def headers_of_answers(client: httpx.Client) -> None:
+def headers_of_answers(client: httpx.Client, data: Path) -> None:
     """A page that frames this one, or a file that is taken for a script."""
     headers = client.get("/").headers
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-def endless_streams(client: httpx.Client) -> None:
+def endless_streams(client: httpx.Client, data: Path) -> None:
     """Streams for developers that never end."""
     assert client.get("/gradio_api/dev/reload").status_code == 404
 
 
-def cut_off_uploads(client: httpx.Client) -> None:
+def cut_off_uploads(client: httpx.Client, data: Path) -> None:
     """Uploads whose sender goes away; the server goes on and logs no traceback."""
 
     def cut_off() -> Any:
@@ -151,13 +174,51 @@ def cut_off_uploads(client: httpx.Client) -> None:
         except ConnectionAbortedError:
             continue
     assert client.get("/").status_code == 200
+    assert until(lambda: not list((data / "uploads").glob("tmp*"))), "remnants stay on the disk"
 
 
-def many_readings(client: httpx.Client) -> None:
+def nameless_files(client: httpx.Client, data: Path) -> None:
+    """Files without a name, or with one that leads elsewhere."""
+    header = {"Content-Type": "multipart/form-data; boundary=x"}
+    for name in ("", "..", "/", "../../a.txt", "a\0.txt", "a" * 300 + ".txt"):
+        head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+        body = head.encode() + b"One.\r\n--x--\r\n"
+        answer = client.post("/gradio_api/upload", content=body, headers=header)
+        assert answer.status_code in (200, 400), (name, answer.status_code)
+        if answer.status_code == 200:
+            (path,) = answer.json()
+            assert Path(path).resolve().is_relative_to((data / "uploads").resolve()), path
+
+
+def turned_text(client: httpx.Client, data: Path) -> None:
+    """Marks that turn the text around them, in a name and in a document."""
+    text = f"The ferry{TURNING} left at nine. " * 9
+    sent = {"files": (f"{TURNING}fdp.txt", text.encode())}
+    (path,) = client.post("/gradio_api/upload", files=sent).raise_for_status().json()
+    said = answered(client, "extract", file=file_data(path))
+    assert "ferry left" in said
+    shown = json.loads(said.partition("data: ")[2].splitlines()[0])
+    assert set(TURNING).isdisjoint(json.dumps(shown, ensure_ascii=False))
+
+
+def damaged_runs(client: httpx.Client, data: Path) -> None:
+    """Stored runs of any shape; Forget deletes them, and an unknown one harms nobody."""
+    for content in ("{}", "[" * 100_000, "\xff", '{"version": 99}'):
+        folder = data / "jobs" / JOB
+        folder.mkdir(parents=True)
+        (folder / "job.json").write_text(content, encoding="latin-1")
+        assert pressed(client, "forget", JOB, "").status_code == 200
+        assert not folder.exists(), content[:20]
+    for name in ("../uploads", "no-such-job-of-ours", "", "a/b"):
+        assert pressed(client, "forget", name, "").status_code == 200
+    assert (data / "uploads").is_dir()
+
+
+def many_readings(client: httpx.Client, data: Path) -> None:
     """More files to be read than the server has threads; everything else is answered."""
-    data, paths = EXAMPLE_PDF.read_bytes(), []
+    content, paths = EXAMPLE_PDF.read_bytes(), []
     for start in range(0, MANY, MAX_FILES):
-        copies = (data + b"\n%" + str(start + n).encode() for n in range(MAX_FILES))
+        copies = (content + b"\n%" + str(start + n).encode() for n in range(MAX_FILES))
         paths += upload(client, *copies, suffix="pdf")
     threads = [
         threading.Thread(target=answered, args=(client, "extract"), kwargs={"file": file})
@@ -174,7 +235,7 @@ def many_readings(client: httpx.Client) -> None:
     print(f"  the page took at most {slowest:.2f} s while {MANY} files were read")
 
 
-def flood(client: httpx.Client) -> None:
+def flood(client: httpx.Client, data: Path) -> None:
     """Runs under made-up names whose events nobody reads; they end by themselves."""
     text = "The river rose in the night, and the mill stood still. " * 500
     refused = 0
@@ -189,11 +250,78 @@ def flood(client: httpx.Client) -> None:
     print(f"  {refused} runs were refused at once; an honest visitor was served")
 
 
-QUICK: tuple[Callable[[httpx.Client], None], ...] = (
+def one_visitor(client: httpx.Client, data: Path) -> None:
+    """One visitor under made-up names behind a proxy; another one is served meanwhile."""
+    text = "The river rose in the night, and the mill stood still. " * 2_000
+    with running_page("--behind-proxy", SUMMARIZER_DATA_DIR=str(data / "proxied")) as url:
+        greedy, honest = (
+            httpx.Client(
+                base_url=url, timeout=PATIENCE_S * 10, headers={"X-Forwarded-For": address}
+            )
+            for address in ("203.0.113.1", "203.0.113.2")
+        )
+        refused = []
+
+        def ask(number: int) -> None:
+            said = answered(greedy, "summarize", text=f"{number} {text}", words=2_000)
+            refused.append("one visitor's share" in said)
+
+        asking = [threading.Thread(target=ask, args=(n,), daemon=True) for n in range(10)]
+        for thread in asking:
+            thread.start()
+        assert until(lambda: sum(refused) == len(asking) - MAX_PER_VISITOR), sum(refused)
+        began = time.monotonic()
+        said = answered(honest, "summarize", text="The ferry left at nine.", num_beams=1)
+        assert '"done"' in said
+        waited = time.monotonic() - began
+        print(f"  another visitor had a summary after {waited:.1f} s, {len(refused)} runs refused")
+
+
+def guessed_passwords(client: httpx.Client, data: Path) -> None:
+    """Passwords tried one after another, and what a stranger sees of a page with a login."""
+    with (
+        running_page(SUMMARIZER_AUTH="me:secret", SUMMARIZER_DATA_DIR=str(data / "login")) as url,
+        httpx.Client(base_url=url, timeout=PATIENCE_S) as stranger,
+    ):
+        tried = [
+            stranger.post("/login", data={"username": "me", "password": str(n)}).status_code
+            for n in range(3 * FREE_ATTEMPTS)
+        ]
+        assert tried.count(429) == 2 * FREE_ATTEMPTS, tried
+        for path in ("/config", "/gradio_api/info", "/openapi.json", "/gradio_api/openapi.json"):
+            assert stranger.get(path).status_code in (401, 404), path
+    command = [sys.executable, "app.py", "--mcp", "--port", str(free_port())]
+    with started(command, SUMMARIZER_AUTH="me:secret") as process:
+        assert process.wait(PATIENCE_S) == 1  # MCP would be open to all
+
+
+def killed_server(client: httpx.Client, data: Path) -> None:
+    """A server that is killed while it reads; nothing of it goes on."""
+    command = [sys.executable, "app.py", "--port", str(free_port())]
+    pages = [f"{PROSE}\n{n} times it was seen." for n in range(600)]
+    with (
+        started(command, SUMMARIZER_DATA_DIR=str(data / "killed")) as process,
+        httpx.Client(base_url=address_of(process), timeout=PATIENCE_S) as sender,
+    ):
+        (path,) = upload(sender, text_pdf(pages), suffix="pdf")
+        call(sender, "extract", file=file_data(path))
+        server = psutil.Process(process.pid)
+        assert until(lambda: bool(server.children()))
+        children = server.children(recursive=True)
+        process.kill()
+        process.wait()
+    _, left = psutil.wait_procs(children, timeout=PATIENCE_S)
+    assert not left, left
+
+
+QUICK: tuple[Callable[[httpx.Client, Path], None], ...] = (
     other_names, other_origins, forged_proxy, large_bodies, many_files, addresses,
     files_of_the_server, models_of_the_server, headers_of_answers, endless_streams, cut_off_uploads,
+    nameless_files, turned_text, damaged_runs,
 )  # fmt: skip
-SLOW: tuple[Callable[[httpx.Client], None], ...] = (many_readings, flood)
+SLOW: tuple[Callable[[httpx.Client, Path], None], ...] = (
+    many_readings, flood, one_visitor, guessed_passwords, killed_server,
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -210,7 +338,7 @@ def main(argv: list[str] | None = None) -> int:
         for attack in (*QUICK, *(() if chosen.quick else SLOW)):
             about = " ".join((attack.__doc__ or "").split())
             try:
-                attack(client)
+                attack(client, Path(data))
             except (AssertionError, httpx.HTTPError, json.JSONDecodeError) as error:
                 failed += 1
                 print(f"SUCCEEDED  {about}  {type(error).__name__}: {str(error)[:200]}")
