@@ -63,6 +63,7 @@ MAX_CHECKPOINT_BYTES = (
     15_000_000_000  # of the hub: the largest LongT5 published, 3 billion in float32
 )
 KEPT_STATES_BYTES = 512 * 1024**2  # encoder states, for another length or beam width
+KEPT_STATES_S = 180.0  # on a shared page, after their last use
 KEPT_READINGS = 20  # documents in memory for another run
 KEPT_COPIES = 200  # uploaded files on disk, to be read again
 KEPT_JOBS = 50  # finished runs in memory that can still be viewed

@@ -147,6 +147,10 @@ class ModelCache:
         for summarizer in list(self._loaded.values()):
             summarizer.clear_cache()
 
+    def expire_documents(self, age_s: float) -> bool:
+        """Drop cached encoder states that nobody used for `age_s`; return True for any."""
+        return any([summarizer.expire_cache(age_s) for summarizer in list(self._loaded.values())])
+
     def lose_device(self) -> None:
         """Drop the models after their device has failed."""
         self.evict_all()

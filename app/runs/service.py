@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import AppError, DeviceLost, class_and_place
 from ..events import DocumentStarted, Event, Finished
-from ..settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, Settings, data_dir
+from ..settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, KEPT_STATES_S, Settings, data_dir
 from .jobs import Job, JobRunner, new_id
 from .journal import JobFolder, Journal
 from .model_cache import ModelCache
@@ -21,7 +21,7 @@ from .stop import StopReason, StopSignal
 from .subprocess_run import summarize_in_subprocess
 
 IDLE_S = 0.5  # a watcher hears from a silent job this often
-SWEEP_S = 600.0  # between two deletions of what has expired
+SWEEP_S = 60.0  # between two deletions of what has expired
 GIVEN_UP = (
     "The program ended several times at this section, so the run was given up: try fewer tokens "
     "per pass, or another model."
@@ -92,7 +92,7 @@ class Service:
 
         def sweep() -> None:
             while True:
-                for expire in (lambda age_s: self.journal.sweep(), self.runner.expire, *others):
+                for expire in (self._expire_states, self._sweep, self.runner.expire, *others):
                     try:
                         expire(self.journal.kept_s)
                     except Exception as error:  # or nothing would be deleted from then on
@@ -101,6 +101,14 @@ class Service:
 
         pause = threading.Event()
         threading.Thread(target=sweep, name="tidy", daemon=True).start()
+
+    def _sweep(self, age_s: float) -> None:
+        self.journal.sweep()
+
+    def _expire_states(self, age_s: float) -> None:
+        """Drop what of documents is in memory for another length, where strangers left it."""
+        if self.settings.is_shared and self.models.expire_documents(KEPT_STATES_S):
+            self._release_memory()
 
     def watch(self, job: Job, request: Request) -> Iterator[Event | None]:
         """Yield the job's events, and None every `IDLE_S` in which nothing happens."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -25,6 +26,7 @@ class EncoderCache:
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._states: OrderedDict[InputIds, Any] = OrderedDict()
+        self._used_at: dict[InputIds, float] = {}
         self._evicted: set[int] = set()
         self._lock = threading.RLock()  # the cache may be cleared while a run stores its states
 
@@ -44,6 +46,7 @@ class EncoderCache:
         with self._lock:
             if key in self._states:
                 self._states.move_to_end(key)
+                self._used_at[key] = time.monotonic()
             return self._states.get(key)
 
     def put(self, key: InputIds, states: Any, current_run: Collection[InputIds] = ()) -> None:
@@ -56,8 +59,18 @@ class EncoderCache:
                 self._evict(other)
             if self.size_bytes(self._states) <= room:
                 self._states[key] = states
+                self._used_at[key] = time.monotonic()
             else:
                 self._remember_evicted(key)
+
+    def expire(self, age_s: float) -> bool:
+        """Remove states that nobody used for `age_s`; return True when there were any."""
+        with self._lock:
+            since = time.monotonic() - age_s
+            old = [key for key, used_at in self._used_at.items() if used_at < since]
+            for key in old:
+                del self._states[key], self._used_at[key]
+            return bool(old)
 
     def clear(self) -> None:
         """Remove all states, and the memory of evicted ones.
@@ -66,10 +79,11 @@ class EncoderCache:
         """
         with self._lock:
             self._states.clear()
+            self._used_at.clear()
             self._evicted.clear()
 
     def _evict(self, key: InputIds) -> None:
-        del self._states[key]
+        del self._states[key], self._used_at[key]
         self._remember_evicted(key)
 
     def _remember_evicted(self, key: InputIds) -> None:

@@ -220,6 +220,13 @@ class Summarizer:
         assert isinstance(last, Finished)
         return last.summary
 
+    def expire_cache(self, age_s: float) -> bool:
+        """Remove encoder states that nobody used for `age_s`; return True when there were any."""
+        is_old = self.encoder_cache.expire(age_s)
+        if is_old and self.planners is not None:
+            self.planners.clear()  # they are few, and made again in seconds
+        return is_old
+
     def clear_cache(self) -> None:
         """Remove all cached encoder states and plans."""
         self.encoder_cache.clear()

@@ -475,6 +475,24 @@ def test_cleanup_goes_on_after_an_error(monkeypatch, caplog) -> None:
     assert "PermissionError" in caplog.text and "secret" not in caplog.text
 
 
+def test_states_of_documents_expire_on_a_shared_page(bundled, article, monkeypatch) -> None:
+    service = service_with(bundled)
+    list(
+        service.submit(Request((article,), Options(length="short"), "bundled"), keep=False).events()
+    )
+    states = bundled.encoder_cache._states
+    for settings, age_s, is_left in (
+        (Settings(), -1.0, True),
+        (Settings(behind_proxy=True), 60.0, True),
+        (Settings(behind_proxy=True), -1.0, False),
+    ):
+        monkeypatch.setattr("app.runs.service.KEPT_STATES_S", age_s)
+        service.settings = settings
+        service._expire_states(0.0)
+        assert bool(states) == is_left
+    assert not bundled.encoder_cache._used_at
+
+
 def test_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
     service = service_with(bundled)
     document = replace(article, name="mine alone")

@@ -1,7 +1,8 @@
 """python -m tests.tools.load --clients 50 --minutes 5: measure the page under load on this machine.
 
 Clients summarize and extract texts of their own, read slowly, vanish in the middle of a run or an
-upload, and send files, against a page that the program starts on loopback and ends.
+upload, and send files, against a page that the program starts on loopback and ends. The page
+takes each client for a visitor of its own, as if a proxy stood in front.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ REFUSALS = ("queue is full", "share", "wait to be read", "One of your documents"
 class Figures:
     """What the clients saw.
 
-    A wait for a first word is (client, seconds, runs that were unfinished when it began).
+    A wait for a first word is (client, seconds, runs that were unfinished when it began). Runs
+    that are to be left count for nothing, since they end before their turn.
     """
 
     page_s: list[float] = field(default_factory=list)
@@ -98,7 +100,8 @@ class LoadClient:
     def __init__(self, url: str, number: int, ends: float, figures: Figures) -> None:
         self.number, self.ends, self.figures = number, ends, figures
         self.chance = random.Random(number)
-        self.http = httpx.Client(base_url=url, timeout=PATIENCE_S)
+        address = {"X-Forwarded-For": f"203.0.113.{number}"}
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE_S, headers=address)
 
     def run(self) -> None:
         """Ask until the time is over."""
@@ -114,14 +117,15 @@ class LoadClient:
     def summarize(self, pause_s: float = 0.0, leave_after: int = 0) -> None:
         """Summarize a text; read each event after a pause, or leave after some."""
         values = {"text": text_of(self.number, self.chance), "length": "short", "num_beams": 1}
-        began, ahead, last, is_run = time.monotonic(), self.figures.begin(), None, False
+        began, last, is_run = time.monotonic(), None, False
+        ahead = 0 if leave_after else self.figures.begin()
         try:
             for number, (event, data) in enumerate(self.events("summarize", values), 1):
                 if event == "error":
                     self.refused(data)
                     return
                 last, is_run = data[0] if data else last, True
-                if last and last["committed"] and began:
+                if last and last["committed"] and began and not leave_after:
                     wait = self.number, time.monotonic() - began, ahead
                     self.figures.waits.append(wait)
                     began = 0.0
@@ -130,7 +134,8 @@ class LoadClient:
                     return
                 time.sleep(pause_s)
         finally:
-            self.figures.end(is_run)
+            if not leave_after:
+                self.figures.end(is_run)
         assert last is not None and last["result"] is not None
         self.check(last["result"]["summary"])
 
@@ -244,7 +249,10 @@ def report(figures: Figures, before: int, after: int) -> str:
 def measure(clients: int, minutes: float, rest_s: float) -> tuple[Figures, int, int]:
     """Return the figures, and the memory before the load and `rest_s` seconds after it."""
     figures, over = Figures(), threading.Event()
-    with tempfile.TemporaryDirectory() as data, running_page(SUMMARIZER_DATA_DIR=data) as url:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        running_page("--behind-proxy", SUMMARIZER_DATA_DIR=data) as url,
+    ):
         port = httpx.URL(url).port or 0
         LoadClient(url, 0, 0.0, Figures()).summarize()  # the model is loaded
         before, ends = server_memory(port), time.monotonic() + minutes * 60
