@@ -381,7 +381,7 @@ class Handlers:
         style = _export_style(bullets, choices)
         try:
             paths = write_downloads(summaries, downloads_folder(job_id), style)
-        except OSError:
+        except (OSError, BadOption):
             paths = {}
         found = [paths.get(fmt) for fmt in EXPORT_FORMATS]
         return [gr.skip() if path is None else gr.update(value=path) for path in found]

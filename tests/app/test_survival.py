@@ -84,6 +84,11 @@ def test_h18_full_disk_refuses_an_upload_with_a_message(tmp_path, monkeypatch) -
     monkeypatch.setattr("app.runs.reading.shutil.move", full)
     with pytest.raises(NotReadable, match=r"“a.txt”.*no space.*make room"):
         DocumentReader().open(str(upload))
+    (tmp_path / "reading").rmdir()  # it is empty: no remnant stays
+    (tmp_path / "reading").touch()  # no folder can be made
+    with pytest.raises(NotReadable, match="“a.txt” cannot be stored") as refused:
+        DocumentReader().open(str(upload))
+    assert str(tmp_path) not in str(refused.value)
 
 
 def test_h18_missing_model_is_reported_before_the_page_starts(
