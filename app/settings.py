@@ -55,6 +55,7 @@ MAX_PER_VISITOR = 4
 MAX_VISITOR_CHARACTERS = 20_000_000  # of the documents in the queue: the longest one
 MAX_VISITOR_PAGES = 7_000  # of the documents in the queue: the parts of the longest text
 MAX_VISITOR_PAGES_READ = 20_000  # an hour: four of the longest documents
+MAX_VISITOR_EVENTS = 32  # of open pages and calls that have not ended
 MAX_VISITOR_READINGS = 8  # files that wait to be read
 MAX_WAITING_READINGS = 64  # files of all visitors
 UNHEARD_S = 30.0  # a run of the API ends so long after its caller stopped listening
@@ -70,11 +71,15 @@ KEPT_JOBS = 50  # finished runs in memory that can still be viewed
 GPU_SECONDS = (20, 120)  # least and most requested, where a GPU is lent per call
 KEPT_HOURS, KEPT_HOURS_ON_SPACE = 24, 1  # job folders on disk, after their last change
 LINGER_S = 60.0  # on a shared page, a run ends this long after its last watcher has left
-PRIVACY_DEFAULTS = {
+QUIET_DEFAULTS = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "DO_NOT_TRACK": "1",
+    # Gradio would keep the times of the last 10,000 events, and compute a table of them by pandas
+    # after each event.
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
 }
 
 
@@ -207,5 +212,5 @@ def quiet_environment() -> None:
     if not os.environ.get("GRADIO_TEMP_DIR"):
         private_folder(data_dir())
         os.environ["GRADIO_TEMP_DIR"] = str(private_folder(data_dir() / "uploads"))
-    for name, value in PRIVACY_DEFAULTS.items():
+    for name, value in QUIET_DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 WINDOW_S = 3_600.0
+STEP_S = 60.0  # what is used within it counts as one amount
 MAX_TRACKED_VISITORS = 10_000  # the oldest are evicted
 
 
@@ -24,7 +25,11 @@ class HourlyUse:
         if not visitor or not amount:
             return
         with self._lock:
-            self._used.setdefault(visitor, deque()).append((self._clock(), amount))
+            now, used = self._clock(), self._used.setdefault(visitor, deque())
+            if used and now - used[-1][0] < STEP_S:
+                now, before = used.pop()
+                amount += before
+            used.append((now, amount))
             self._used.move_to_end(visitor)
             while len(self._used) > MAX_TRACKED_VISITORS:
                 self._used.popitem(last=False)

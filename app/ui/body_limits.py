@@ -70,9 +70,10 @@ class UploadQuota:
             return Refusal(429, VISITOR_FULL)
         return None
 
-    def record(self, visitor: str, size: int) -> None:
-        """Count bytes that a visitor has sent."""
+    def take(self, visitor: str, size: int) -> Refusal | None:
+        """Count bytes that a visitor has sent; return why no more may come, or None."""
         self._sent.add(visitor, size)
+        return self.refusal(visitor, 0)
 
     def _stored(self, folders: list[Path]) -> int:
         now = self._clock()

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 # Stop and Forget, which must not wait for any of them. A thread is started when it is needed.
 MAX_THREADS = 800
 MAX_QUEUED_EVENTS = 64
+QUEUE_POLL_S = 0.01  # Gradio looks for new events every millisecond otherwise
 # After a signal to terminate. Docker and systemd kill a process some ten seconds later.
 CLOSING_S = 2.0  # that a section being written has
 STREAMS_CLOSING_S = 0.5  # that open streams have
@@ -220,6 +221,7 @@ def create_app(settings: Settings) -> tuple[gr.Blocks, Handlers, Guard]:
     handlers = Handlers(service, streams=guard.streams)
     page = build_page(handlers, settings)
     guard.session_of_event = functools.partial(_session_of_event, page)
+    guard.unfinished_events = functools.partial(_unfinished_events, page)
     service.tidy(handlers.expire, lambda age_s: delete_unread(page.upload_file_set))
     return page, handlers, guard
 
@@ -228,6 +230,12 @@ def _session_of_event(page: gr.Blocks, event_id: str) -> str:
     """Return the session that a call of the API belongs to: its own id where it named none."""
     event = page._queue.event_ids_to_events.get(event_id)
     return str(event.session_hash) if event else event_id
+
+
+def _unfinished_events(page: gr.Blocks, visitor: str) -> int:
+    """Return how many events of a visitor wait or run."""
+    clients = [event.request.client for event in list(page._queue.event_ids_to_events.values())]
+    return sum(client is not None and client.host == visitor for client in clients)
 
 
 def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
@@ -293,6 +301,7 @@ def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
 
     settings, assets = guard.settings, assets_dir()
     page.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=8, api_open=False)
+    page._queue.sleep_when_free = QUEUE_POLL_S
     try:
         _, url, _ = page.launch(
             server_name=settings.host,

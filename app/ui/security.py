@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import UNEXPECTED, class_and_place
-from ..settings import Settings
+from ..settings import MAX_VISITOR_EVENTS, Settings
 from .body_limits import (
     DISK_FULL,
     MAX_JSON_BYTES,
@@ -38,6 +38,10 @@ WRONG_HOST = (
     "started, or start it with --allowed-host NAME."
 )
 FOREIGN_ORIGIN = "Another website sent this request, so it is refused: open the page itself."
+TOO_MANY_EVENTS = (
+    "Too many pages of yours are open, or too many of your calls have not ended: close some, or "
+    "wait for them."
+)
 TOO_MANY_LOGINS = "Too many wrong passwords: try again in {seconds} s."
 # Gradio writes its configuration and its handlers into the page and compiles them there, so
 # inline scripts and eval stay allowed. Nothing may be loaded from, or sent to, another site.
@@ -66,6 +70,7 @@ class Guard:
     streams: OpenStreams = field(default_factory=OpenStreams)
     logins: LoginDelay = field(default_factory=LoginDelay)
     session_of_event: Callable[[str], str] = lambda event: event
+    unfinished_events: Callable[[str], int] = lambda visitor: 0
 
     def __post_init__(self) -> None:
         self.hosts = HostNames(self.settings)
@@ -91,6 +96,7 @@ class SecurityMiddleware:
             scope = behind_proxy(scope, self.guard.settings.on_space)
         else:
             scope = without_forwarding(scope)
+        scope = {**scope, "client": (network_of(client_address(scope)), 0)}
         send = self._with_security_headers(scope, send)
         if self.guard.settings.auth and scope["path"] == "/" and scope["method"] == "GET":
             send = LoginPage(send).send
@@ -148,8 +154,6 @@ class SecurityMiddleware:
         finally:
             if session:
                 self.guard.streams.closed(session)
-            if boundary_of(Headers(scope=scope).get("content-type", "")):
-                self.guard.quota.record(self._visitor(scope), body.size)
         if body.refusal is not None and not is_begun:
             await answer(body.refusal, scope, receive, send)
 
@@ -163,7 +167,7 @@ class SecurityMiddleware:
                 MAX_UPLOAD_BYTES,
                 Refusal(413, TOO_LARGE_UPLOAD),
                 boundary,
-                lambda size: self.guard.quota.refusal(visitor, size),
+                lambda size: self.guard.quota.take(visitor, size),
             )
         is_login = scope["path"].rstrip("/") == "/login"
         limit = MAX_LOGIN_BYTES if is_login else MAX_JSON_BYTES
@@ -212,10 +216,12 @@ def request_refusal(guard: Guard, scope: Scope) -> Refusal | None:
         return Refusal(403, FOREIGN_ORIGIN)
     if scope["path"].startswith(CLOSED_PATHS):
         return Refusal(404, "There is nothing here.")
+    visitor = client_address(scope) if guard.counts_visitors else ""
+    if is_event(scope) and visitor and guard.unfinished_events(visitor) >= MAX_VISITOR_EVENTS:
+        return Refusal(429, TOO_MANY_EVENTS)
     length = headers.get("content-length", "0")
     size = int(length) if length.isdecimal() else 0
     if boundary_of(headers.get("content-type", "")):
-        visitor = client_address(scope) if guard.counts_visitors else ""
         if size > MAX_UPLOAD_BYTES:
             return Refusal(413, TOO_LARGE_UPLOAD)
         return guard.quota.refusal(visitor, size)
@@ -233,6 +239,29 @@ def is_foreign(headers: Headers, method: str) -> bool:
     if headers.get("sec-fetch-site") != "cross-site":
         return False
     return method not in SAFE_METHODS or headers.get("sec-fetch-mode") != "navigate"
+
+
+def is_event(scope: Scope) -> bool:
+    """Return True when a request begins an event, which may wait in the queue of Gradio."""
+    path = scope["path"].removeprefix("/gradio_api")
+    return scope["method"] == "POST" and path.startswith(("/queue/join", "/call/"))
+
+
+def network_of(address: str) -> str:
+    """Return the part of an address that one visitor has: of IPv6 the network of 64 bits.
+
+    >>> network_of("2001:db8::1:2:3:4"), network_of("::ffff:192.0.2.1"), network_of("192.0.2.1")
+    ('2001:db8::', '192.0.2.1', '192.0.2.1')
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, ipaddress.IPv6Address) or found.is_loopback:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
 
 
 def client_address(scope: Scope) -> str:

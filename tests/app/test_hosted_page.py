@@ -67,6 +67,7 @@ def test_readings_that_are_held_block_nothing(page) -> None:
     for number, path in enumerate(paths):
         call(page.client, ("summarize", "extract")[number % 2], file=file_data(path))
     until(lambda: sum(r.has_waiters for r in readings.values()) == HELD, PATIENCE_S)
+    assert page.guard.unfinished_events("127.0.0.1") == HELD
     seconds = {}
     for what, ask in {
         "page": lambda: page.client.get("/"),

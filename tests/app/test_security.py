@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from app.errors import UNEXPECTED, BadOption
 from app.runs.shares import WINDOW_S
-from app.settings import MAX_FILES, Settings
+from app.settings import MAX_FILES, MAX_VISITOR_EVENTS, Settings
 from app.ui import body_limits, launch
 from app.ui.body_limits import MAX_JSON_BYTES, LimitedBody, Refusal, UploadQuota, boundary_of
 from app.ui.file_addresses import NO_ADDRESSES, has_address, without_own_addresses
@@ -260,9 +260,10 @@ def test_uploads_need_room_on_the_disk_and_in_a_visitors_share(tmp_path, monkeyp
     free, now = [10**12], [0.0]
     quota = UploadQuota(lambda: [tmp_path], lambda folder: free[0], lambda: now[0])
     assert quota.refusal("a", 1_000) is None
-    quota.record("a", body_limits.VISITOR_BYTES - 500)
+    assert quota.take("a", body_limits.VISITOR_BYTES - 500) is None
     assert quota.refusal("a", 1_000).status == 429
     assert quota.refusal("b", 1_000) is None and quota.refusal("", 1_000) is None
+    assert quota.take("a", 501).status == 429  # while it is sent
     now[0] = WINDOW_S + 1
     assert quota.refusal("a", 1_000) is None
     free[0] = body_limits.MIN_FREE_BYTES + 999
@@ -363,6 +364,30 @@ def test_a_visitor_is_an_address_where_others_can_open_the_page() -> None:
     assert asker_of(Sent, NETWORK).visitor == "10.0.0.9"
     assert asker_of(Sent, Settings(behind_proxy=True)).visitor == "10.0.0.9"
     assert asker_of(Sent, Settings(on_space=True)).visitor == "somebody"
+
+
+def test_a_visitor_has_a_share_of_the_events() -> None:
+    for count, status in ((MAX_VISITOR_EVENTS - 1, 200), (MAX_VISITOR_EVENTS, 429)):
+        guard = guard_of(NETWORK, unfinished_events=lambda visitor, n=count: n)
+        home = {"base": "http://192.168.1.9"}
+        for path in ("/gradio_api/queue/join", "/gradio_api/call/v2/extract"):
+            assert ask(guard, "POST", path, **home)[0].status_code == status
+        assert ask(guard, "GET", "/", **home)[0].status_code == 200
+    alone = guard_of(unfinished_events=lambda visitor: 1_000)
+    assert ask(alone, "POST", "/gradio_api/queue/join")[0].status_code == 200
+
+
+def test_an_ipv6_visitor_is_a_network() -> None:
+    proxied = Settings(behind_proxy=True)
+    for sent, seen in (
+        ("2001:db8:0:1:a:b:c:d", "2001:db8:0:1::"),
+        ("::ffff:9.9.9.9", "9.9.9.9"),
+        ("9.9.9.9", "9.9.9.9"),
+        ("::1", "::1"),
+        ("unknown", "unknown"),
+    ):
+        scope = ask(guard_of(proxied), headers={"X-Forwarded-For": sent})[1].scopes[0]
+        assert scope["client"][0] == seen
 
 
 def test_streams_tell_how_long_nobody_has_listened() -> None:
