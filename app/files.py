@@ -15,10 +15,10 @@ import msgspec
 from .errors import BadOption
 
 CLOCK_SLACK_S = 60.0  # by which the clocks of a computer and its file server may differ
-T = TypeVar("T")
+Json = TypeVar("Json")
 
 
-def read_json(path: Path, kind: type[T]) -> T | None:
+def read_json(path: Path, kind: type[Json]) -> Json | None:
     """Return the value in a file; None when it is absent, damaged or of another type."""
     try:
         return msgspec.convert(json.loads(path.read_bytes()), kind)

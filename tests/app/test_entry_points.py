@@ -96,6 +96,9 @@ def test_mcp_tool_returns_the_same_summary(url, expected) -> None:
                 assert tool.inputSchema["properties"]["file"]["format"] == FILE_FORMAT
             tools = [tool.name for tool in listed]
             (name,) = [tool for tool in tools if tool.endswith("summarize")]
+            (extract,) = [tool for tool in tools if tool.endswith("extract")]
+            refused = await session.call_tool(extract, {"file": "https://dns.google/a.pdf"})
+            assert "fetches no addresses" in refused.content[0].text
             answer = await session.call_tool(name, {"text": TEXT, "length": "short"})
             # Gradio writes an object as Python does.
             return tools, ast.literal_eval(answer.content[0].text)
