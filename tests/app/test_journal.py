@@ -266,7 +266,7 @@ def test_a_folder_that_another_process_deletes_is_no_job(service, short, monkeyp
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.lists(st.integers(-(10**8), 10**8), min_size=1, max_size=6))
 def test_no_jump_of_the_clock_keeps_a_run_for_longer(tmp_path, jumps) -> None:
-    """What was stored by a clock that was ahead expires a while after it was set right."""
+    """Runs stored by a clock that was ahead expire a while after it was set right."""
     now, kept_s = [4 * 10**8], 3_600.0
     folder = tmp_path / secrets.token_hex(8)
     journal = Journal(folder, kept_s)
