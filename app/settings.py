@@ -56,6 +56,8 @@ MAX_VISITOR_CHARACTERS = 20_000_000  # of the documents in the queue: the longes
 MAX_VISITOR_PAGES = 7_000  # of the documents in the queue: the parts of the longest text
 MAX_VISITOR_PAGES_READ = 20_000  # an hour: four of the longest documents
 MAX_VISITOR_EVENTS = 32  # of open pages and calls that have not ended
+# At once; an open page has two, and a process may open 1,024 files and connections by default.
+MAX_VISITOR_REQUESTS = 256
 MAX_VISITOR_READINGS = 8  # files that wait to be read
 MAX_WAITING_READINGS = 64  # files of all visitors
 UNHEARD_S = 30.0  # a run of the API ends so long after its caller stopped listening

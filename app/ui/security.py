@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import UNEXPECTED, class_and_place
-from ..settings import MAX_VISITOR_EVENTS, Settings
+from ..settings import MAX_VISITOR_EVENTS, MAX_VISITOR_REQUESTS, Settings
 from .body_limits import (
     DISK_FULL,
     MAX_JSON_BYTES,
@@ -71,6 +72,7 @@ class Guard:
     logins: LoginDelay = field(default_factory=LoginDelay)
     session_of_event: Callable[[str], str] = lambda event: event
     unfinished_events: Callable[[str], int] = lambda visitor: 0
+    open_requests: Counter[str] = field(default_factory=Counter)  # by visitor
 
     def __post_init__(self) -> None:
         self.hosts = HostNames(self.settings)
@@ -137,7 +139,8 @@ class SecurityMiddleware:
             is_begun = True
             await send(message)
 
-        session = self._listening_session(scope)
+        session, visitor = self._listening_session(scope), self._visitor(scope)
+        self.guard.open_requests[visitor] += 1
         if session:
             self.guard.streams.opened(session)
         try:
@@ -154,6 +157,9 @@ class SecurityMiddleware:
         finally:
             if session:
                 self.guard.streams.closed(session)
+            self.guard.open_requests[visitor] -= 1
+            if not self.guard.open_requests[visitor]:
+                del self.guard.open_requests[visitor]
         if body.refusal is not None and not is_begun:
             await answer(body.refusal, scope, receive, send)
 
@@ -217,6 +223,8 @@ def request_refusal(guard: Guard, scope: Scope) -> Refusal | None:
     if scope["path"].startswith(CLOSED_PATHS):
         return Refusal(404, "There is nothing here.")
     visitor = client_address(scope) if guard.counts_visitors else ""
+    if visitor and guard.open_requests[visitor] >= MAX_VISITOR_REQUESTS:
+        return Refusal(429, TOO_MANY_EVENTS)
     if is_event(scope) and visitor and guard.unfinished_events(visitor) >= MAX_VISITOR_EVENTS:
         return Refusal(429, TOO_MANY_EVENTS)
     length = headers.get("content-length", "0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections import Counter
 from pathlib import Path
 
 import gradio as gr
@@ -18,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from app.errors import UNEXPECTED, BadOption
 from app.runs.shares import WINDOW_S
-from app.settings import MAX_FILES, MAX_VISITOR_EVENTS, Settings
+from app.settings import MAX_FILES, MAX_VISITOR_EVENTS, MAX_VISITOR_REQUESTS, Settings
 from app.ui import body_limits, launch
 from app.ui.body_limits import MAX_JSON_BYTES, LimitedBody, Refusal, UploadQuota, boundary_of
 from app.ui.file_addresses import NO_ADDRESSES, has_address, without_own_addresses
@@ -375,6 +376,18 @@ def test_a_visitor_has_a_share_of_the_events() -> None:
         assert ask(guard, "GET", "/", **home)[0].status_code == 200
     alone = guard_of(unfinished_events=lambda visitor: 1_000)
     assert ask(alone, "POST", "/gradio_api/queue/join")[0].status_code == 200
+
+
+def test_a_visitor_has_a_share_of_the_connections() -> None:
+    guard, home = guard_of(NETWORK), "http://192.168.1.9"
+    ask(guard, base=home, app=Gradio())
+    assert not guard.open_requests  # of those that have ended
+    guard.open_requests["10.0.0.9"] = MAX_VISITOR_REQUESTS
+    assert ask(guard, base=home)[0].status_code == 429
+    guard.open_requests["10.0.0.9"] -= 1
+    assert ask(guard, base=home)[0].status_code == 200
+    alone = guard_of(open_requests=Counter({"": 10_000}))
+    assert ask(alone)[0].status_code == 200
 
 
 def test_an_ipv6_visitor_is_a_network() -> None:
