@@ -45,6 +45,7 @@ from ..runs.request import Request
 from ..runs.run_state import RunState, SectionState
 from ..runs.service import IDLE_S, Service
 from ..settings import KEPT_JOBS, MAX_FILES, UNHEARD_S
+from ..summary.options import Options
 from ..wording import counted, isolated
 from . import render
 from .downloads import delete_expired, downloads_folder, write_downloads, write_highlighted
@@ -52,6 +53,7 @@ from .estimate import estimate_run, needs_ocr, section_choices
 from .find import find_html
 from .form import Form
 from .history import SummaryHistory
+from .stored_documents import documents_html, form_updates, shown_folders
 from .streams import OpenStreams
 from .view import View, deleted_view, job_status, storage_note
 from .visitors import Asker, asker_of
@@ -456,6 +458,55 @@ class Handlers:
                 self.reader.forget_copy(source.path, session)
         return deleted_view(), None, "", "", ""
 
+    # The documents of a browser
+
+    def documents(self, job_ids: list[str] | None) -> tuple[Any, str]:
+        """Return updates of the list of a browser's documents: its accordion and its HTML."""
+        html = documents_html(self.history, job_ids)
+        return gr.update(visible=bool(html)), html
+
+    def fill_form(self, job_id: str) -> list[Any]:
+        """Return updates of the form that show the document and the settings of a run."""
+        return form_updates(job_id or "", self._request_of(job_id or ""))
+
+    def fill_form_for(self, event: gr.EventData) -> list[Any]:
+        """Fill the form from the run that was chosen in the list, at the length chosen there."""
+        job_id = str(event.job)
+        request, length = self._request_of(job_id), getattr(event, "length", None)
+        if request is not None and length:
+            request = replace(request, options=_of_length(request.options, length))
+        return form_updates(job_id, request)
+
+    def open_run(self, event: gr.EventData, request: gr.Request) -> Iterator[View]:
+        """Show the run that was chosen in the list of documents."""
+        yield from self.reattach(str(event.job), request)
+
+    @errors_as_views
+    def run_again(self, event: gr.EventData, request: gr.Request) -> Iterator[View]:
+        """Summarize the document of an earlier run, of which a copy is kept, at another length."""
+        view, job_id = View(), str(event.job)
+        previous = self._request_of(job_id)
+        if previous is None:
+            gone = "This document has been deleted: add the file again."
+            yield view.with_(status=render.notice(gone))
+            return
+        options = _of_length(previous.options, str(event.length))
+        submitted = replace(previous, options=options)
+        yield from self._submit(submitted, view, self.asker_of(request), self._sources_of(job_id))
+
+    def forget_runs(
+        self, job_id: str, known: list[str] | None, event: gr.EventData, request: gr.Request
+    ) -> tuple[View | None, list[str]]:
+        """Delete runs that were chosen in the list of documents.
+
+        Returns the empty view where the run on the page is one of them, and the ids that are left.
+        """
+        chosen = {str(job) for job in event.jobs}
+        for job in chosen:
+            self.forget(job, request)
+        left = [job for job in known or () if job not in chosen]
+        return (deleted_view() if job_id in chosen else None), left
+
     def expire(self, age_s: float) -> None:
         """Evict and delete what is older than `age_s`."""
         self.reader.expire(age_s)
@@ -498,7 +549,8 @@ class Handlers:
         self.sources.pop(job_id, None)
         self.requests.pop(job_id, None)
         self.history.forget(job_id)
-        shutil.rmtree(downloads_folder(job_id), ignore_errors=True)
+        for folder in (downloads_folder(job_id), *shown_folders(job_id)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _set_chosen_files(self, session: str, files: list[str] | None) -> None:
         """Remember the files that a page shows, so that no other page deletes them."""
@@ -513,6 +565,10 @@ def _export_style(bullets: bool, choices: Sequence[str]) -> ExportStyle:
     """Return the form of the downloads that the page's boxes describe."""
     links = LinkStyle.OBSIDIAN if "obsidian" in choices else LinkStyle.PAGES
     return ExportStyle(bool(bullets), links, front_matter="front matter" in choices)
+
+
+def _of_length(options: Options, length: str) -> Options:
+    return replace(options, length=length, words=None)
 
 
 def _section_so_far(number: int, state: RunState, said: Sequence[str], job: Job) -> str:

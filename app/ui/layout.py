@@ -52,6 +52,15 @@ element.addEventListener('toggle', ({target}) => {
   });
 }, true);
 """
+# In the list of documents: open a run, summarize a document again, forget runs.
+DOCUMENT_EVENTS = """
+element.addEventListener('click', (event) => {
+  const {open, again, length, forget} = event.target.closest('button')?.dataset ?? {};
+  if (open) trigger('open', {job: open});
+  if (again) trigger('again', {job: again, length});
+  if (forget) trigger('forget', {jobs: forget.split(',')});
+});
+"""
 OCR_INFO = {
     True: "Slow: a few seconds per page.",
     False: 'Not installed. On the computer that runs this page: pip install ".[ocr]"',
@@ -134,14 +143,19 @@ def _input_column(settings: Settings) -> Components:
             elem_id="section-boxes",
             info="Only the sections you select are summarized. Select none for all of them.",
         )
-    return inputs | _advanced_options(settings)
+    inputs |= _advanced_options(settings)
+    with gr.Accordion("Your documents", open=True, visible=False, elem_id="documents") as inputs[
+        "documents_accordion"
+    ]:
+        inputs["documents"] = gr.HTML(js_on_load=DOCUMENT_EVENTS)
+    return inputs
 
 
 def _document_tabs() -> Components:
     """Build the tabs for files and for pasted text."""
     inputs: Components = {}
-    with gr.Tabs():
-        with gr.Tab("Files") as inputs["files_tab"]:
+    with gr.Tabs(elem_id="tabs") as inputs["tabs"]:
+        with gr.Tab("Files", id="files") as inputs["files_tab"]:
             inputs["files"] = gr.File(
                 label=READABLE_KINDS,
                 file_count="multiple",
@@ -171,7 +185,7 @@ def _document_tabs() -> Components:
                     label="Try an example",
                     example_labels=[path.name for path in _examples()],
                 )
-        with gr.Tab("Text") as inputs["text_tab"]:
+        with gr.Tab("Text", id="text") as inputs["text_tab"]:
             inputs["text"] = gr.Textbox(
                 label="Text to summarize",
                 lines=14,

@@ -20,6 +20,7 @@ from .api import Api
 from .estimate import is_waiting_for_model
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
+from .stored_documents import FILLED_FIELDS
 from .view import View
 
 # Handlers of a run and of a reading only wait for events, so many may wait at once; the job runner
@@ -45,6 +46,7 @@ def connect_events(
     _connect_runs(page, handlers, inputs, outputs)
     _connect_results(handlers, inputs, outputs)
     _connect_downloads(handlers, outputs)
+    _connect_documents(page, handlers, inputs, outputs)
 
 
 def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
@@ -211,6 +213,35 @@ def _connect_downloads(handlers: Handlers, outputs: Components) -> None:
     ).then(handlers.downloads_as, form, files, queue=False, **NO_PROGRESS).then(
         None, js="() => window.sectionWritten()", **NO_PROGRESS
     )
+
+
+def _connect_documents(
+    page: gr.Blocks, handlers: Handlers, inputs: Components, outputs: Components
+) -> None:
+    """Connect the list of this browser's documents, and fill the form from a run shown again."""
+    job, history = outputs["job"], outputs["history"]
+    listed, views = inputs["documents"], _view_components(outputs)
+    shown = [inputs["documents_accordion"], listed]
+    filled = [inputs[name] for name in FILLED_FIELDS]
+    arguments: dict[str, Any] = {"queue": False, **NO_PROGRESS}
+    page.load(handlers.documents, history, shown, **arguments)
+    history.change(handlers.documents, history, shown, **arguments)
+    page.load(handlers.fill_form, outputs["stored_job"], filled, js=JOB_OF_TAB_JS, **arguments)
+    for event, handler in ((listed.open, handlers.open_run), (listed.again, handlers.run_again)):
+        event(
+            _as_updates(handler), None, views, concurrency_limit=MAX_WATCHERS, **NO_PROGRESS
+        ).then(**_comparison_choices(handlers, outputs))
+        event(handlers.fill_form_for, None, filled, **arguments)
+
+    def forget(
+        job_id: str, known: list[str], event: gr.EventData, request: gr.Request
+    ) -> list[Any]:
+        view, rest = handlers.forget_runs(job_id, known, event, request)
+        updates = [gr.skip()] * len(views) if view is None else component_updates(view)
+        gone = gr.skip() if view is None else None
+        return [*updates, gone, rest, *handlers.documents(rest)]
+
+    listed.forget(forget, [job, history], [*views, inputs["files"], history, *shown], **arguments)
 
 
 def _comparison_choices(handlers: Handlers, outputs: Components) -> dict[str, Any]:

@@ -51,6 +51,7 @@ from app.ui.find import find_html
 from app.ui.form import FORM_FIELDS, Form, form_from_fields
 from app.ui.handlers import Handlers
 from app.ui.layout import _document_tabs
+from app.ui.stored_documents import FILLED_FIELDS, documents_html, stored_documents
 from app.ui.wiring import component_updates, control_updates
 from app.warning import AppWarning, WarningKind
 from tests.app.test_export import HOSTILE, summary_of
@@ -523,3 +524,29 @@ def test_words_are_found_across_line_ends_and_in_any_case() -> None:
 def test_reading_time_is_told_in_minutes_and_hours() -> None:
     assert render.reading_minutes(10) == "1 min" and render.reading_minutes(2380) == "10 min"
     assert render.reading_minutes(238 * 80) == "1 h 20 min"
+
+
+def test_a_browsers_documents_come_back_and_are_forgotten(handlers, tmp_path) -> None:
+    text = tmp_path / "mill.txt"
+    text.write_text("The river rose in the night, and the mill stood still. " * 9)
+    job = run(handlers, [str(text)])[-1]["job"]
+    ((name, runs),) = ((d.name, d.runs) for d in stored_documents(handlers.history, [job, "gone"]))
+    assert name == "mill.txt" and [run_id for run_id, _ in runs] == [job]
+    html = documents_html(handlers.history, [job])
+    assert f'data-open="{job}"' in html and 'data-length="long"' in html
+    assert documents_html(handlers.history, []) == documents_html(handlers.history, None) == ""
+    filled = dict(zip(FILLED_FIELDS, handlers.fill_form(job), strict=True))
+    (shown,) = filled["files"]
+    assert Path(shown).name == "mill.txt" and Path(shown).read_text() == text.read_text()
+    assert filled["length"] == "short" and filled["source"] == "files" and not filled["text"]
+    again = SimpleNamespace(job=job, length="medium")
+    last = list(handlers.run_again(again, None))[-1]
+    assert "length medium" in last["summary"]
+    assert (
+        dict(zip(FILLED_FIELDS, handlers.fill_form_for(again), strict=True))["length"] == "medium"
+    )
+    view, left = handlers.forget_runs(job, [job, last["job"]], SimpleNamespace(jobs=[job]), None)
+    assert view is not None and left == [last["job"]] and not Path(shown).exists()
+    view, left = handlers.forget_runs("", left, SimpleNamespace(jobs=[last["job"]]), None)
+    assert view is None and left == [] and handlers.documents([last["job"]])[1] == ""
+    assert "deleted" in list(handlers.run_again(again, None))[-1]["status"]

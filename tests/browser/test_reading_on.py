@@ -7,8 +7,8 @@ import re
 import pytest
 from pypdf import PdfReader
 
-from tests.browser.steps import PATIENCE_MS, drop
-from tests.conftest import EXAMPLE_PDF
+from tests.browser.steps import PATIENCE_MS, drop, paste, summarize
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
@@ -128,3 +128,35 @@ def notes_of(page) -> list[str]:
     """Return the notes of the highlights of a page of a PDF."""
     annotations = [annotation.get_object() for annotation in page.get("/Annots", ())]
     return [a["/Contents"] for a in annotations if a["/Subtype"] == "/Highlight"]
+
+
+def test_a_document_comes_back_and_is_summarized_at_another_length(page) -> None:
+    paste(page, EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    page.fill("#words textarea, #words input", "40")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    page.wait_for_selector("#documents [data-open]")
+    page.reload()
+    page.wait_for_selector("#summary[aria-busy=false]")
+    page.wait_for_function(
+        "() => document.querySelector('#words textarea, #words input').value === '40'"
+    )
+    page.wait_for_function("() => document.querySelector('#text textarea')?.value.length > 1000")
+    page.click("#documents [data-again][data-length=short]")
+    page.wait_for_selector("#summary[aria-busy=true]")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    page.wait_for_selector("#documents [data-open]:nth-of-type(2)")
+    assert page.is_checked("label:has-text('Short') input")
+    page.click("#documents [data-open]:has-text('40 words')")
+    page.wait_for_selector("#summary:has-text('length 40 words')")
+    page.click("#documents [data-forget]:has-text('Forget all')")
+    page.wait_for_selector("#status .notice:has-text('Deleted')")
+    page.wait_for_selector("#documents", state="hidden")
+
+
+def test_a_reloaded_page_shows_the_file_of_its_run(page) -> None:
+    summarize(page, EXAMPLE_PDF)
+    page.reload()
+    page.wait_for_selector("#files:has-text('merrow-report')")
+    page.wait_for_selector(".facts:has-text('29 pages')")
+    assert page.is_checked("label:has-text('Short') input")
