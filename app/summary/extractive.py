@@ -41,6 +41,10 @@ SECTION_SENTENCES, SECTION_WORDS, SECTION_SHARE = 3, 75, 1 / 5
 MIN_JOINED_WORDS = 120
 UNTITLED_SECTION_WORDS = 2000  # of the pieces of a text without headings: about five pages
 
+# Of the sentences: more before a table of contents are no front matter. In the seven documents
+# of the key facts that have one, it is 1 to 15 %, and none of these sentences belongs in a summary.
+MAX_FRONT_SHARE = 0.25
+
 KEPT_PLANNERS = 2  # of a page: the document of a run, and one that is dropped meanwhile
 
 SPARE_TOKENS = 8  # beyond the plan: what a sentence may take more in another place
@@ -88,10 +92,15 @@ class ExtractivePlanner:
             text, passages_of(text), outline, notes_in(document, self._pages)
         )
         self._sections = split_at_headings(text, self._pages, document.outline)
-        self._planner = salience.planner(self._source)
+        self._planner = salience.planner(self._source, self._candidates(document))
         self._spans = self._planner.sentences.spans
         self._tokenizer, self._window = tokenizer, window
         self._whole = self._whole_chunk()
+
+    @property
+    def candidates(self) -> list[str]:
+        """The sentences that an answer may say, in order."""
+        return [self._source.sentence(span) for span in self._spans]
 
     def parts(self, options: Options) -> tuple[Part, ...]:
         """Return the paragraphs of the answer and, on request, a part for each section."""
@@ -115,6 +124,21 @@ class ExtractivePlanner:
             quoted = tuple(" ".join(self._text_of(i).split()) for i in said)
             found.append(OutlineSection(pages, title, page_labels(pages), quoted))
         return tuple(found) if len(found) > 1 else ()
+
+    def _candidates(self, document: Document) -> list[Span]:
+        """Return the sentences to choose from: not the front matter, but an abstract in it.
+
+        What stands before the table of contents says how the document was made.
+        """
+        source = self._source
+        first = min(document.contents, default=0)
+        kept = [
+            span
+            for span, role in zip(source.candidates, source.roles, strict=True)
+            if role is Role.SUMMARY or self._page_at(span[0]) >= first
+        ]
+        is_front = len(kept) >= (1 - MAX_FRONT_SHARE) * len(source.candidates)
+        return kept if is_front else list(source.candidates)
 
     def _whole_chunk(self) -> Chunk | None:
         """Return the document as one chunk, None where it does not fit the window."""

@@ -46,6 +46,7 @@ _POINTERS = (  # to the sentence before
     r"|(?:By|On|At|With|From|Under|After|Before|Despite|Unlike|As|Of|To|Among) (?:this|that|these"
     r"|those|such|it|them)(?! (?:\w+ )?(?:document|paper|report|study|year)\b)"
     r"|(?:By|In) contrast|As a (?:result|consequence)|On the (?:other|contrary)"
+    r"|(?:First|Second|Third|Fourth|Fifth|Last)(?:ly)?(?=,)"
     r"|At the same time|Worse still|More(?:over| importantly)|Not only that)\b"
     r"|(?:Dies(?:e[rsmn]?)?|Jene[rsmn]?|Solche[rsmn]?|Dabei|Dadurch|Damit|Daher|Deshalb|Deswegen"
     r"|Dazu|Davon|Darum|Dagegen|Dennoch|Trotzdem|Jedoch|Allerdings|Außerdem|Zudem|Ferner|Hierbei"

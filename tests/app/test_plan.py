@@ -205,7 +205,8 @@ def test_sections_repeat_nothing_of_the_answer_and_stay_short(name: str, words: 
         assert 1 <= len(said_in(part)) <= SECTION_SENTENCES
         own = [s for s in titled if s.title and s.title == part.title]
         if len(own) == 1:
-            size = count_words(text[own[0].start : own[0].end])
+            is_first = own[0] is titled[1]  # a short beginning without a title joins it
+            size = count_words(text[0 if is_first else own[0].start : own[0].end])
             shortest = len(said_in(part)) == 1
             assert part.words <= 1.15 * SECTION_SHARE * size or shortest
 
@@ -231,6 +232,20 @@ def test_what_the_author_summed_up_is_a_paragraph_of_its_own() -> None:
     for part in parts:
         assert {text in abstract for text in said_in(part)} == {part.from_summary}
     assert [part.from_summary for part in parts] in ([True, False], [True], [False])
+
+
+@pytest.mark.parametrize("front", [1, 6])
+def test_front_matter_is_not_said_but_an_abstract_in_it_is(front: int) -> None:
+    rng = random.Random(5)
+    notice = "This volume was printed on paper of Harrowick mills."
+    abstract = "# Abstract\n\nThis report finds that lanterns were sold in every winter."
+    body = " ".join(sentence(rng) for _ in range(20))
+    made = paged(notice, abstract, *[notice] * (front - 1), body)
+    document = replace(made, contents=(front + 2,))
+    planner = ExtractivePlanner(document, RANKING, tokenizer(), 16_384)
+    said = " ".join(planner.candidates)
+    assert "in every winter" in said and "the old" in said.lower()
+    assert ("Harrowick" in said) == (front > 5), "more than a quarter is no front matter"
 
 
 def test_a_document_without_candidates_is_refused_in_words(
