@@ -239,7 +239,7 @@ def test_front_matter_is_not_said_but_an_abstract_in_it_is(front: int) -> None:
     rng = random.Random(5)
     notice = "This volume was printed on paper of Harrowick mills."
     abstract = "# Abstract\n\nThis report finds that lanterns were sold in every winter."
-    body = " ".join(sentence(rng) for _ in range(20))
+    body = "# Mills\n\n" + " ".join(sentence(rng) for _ in range(20))
     made = paged(notice, abstract, *[notice] * (front - 1), body)
     document = replace(made, contents=(front + 2,))
     planner = ExtractivePlanner(document, RANKING, tokenizer(), 16_384)
