@@ -93,7 +93,7 @@ def _may_be_heading(text: str, look: HeadingLook) -> bool:
     if (
         is_caption(text)
         or _BULLET.match(text)
-        or (_ENDS_IN_POINT.search(text) and not _NUMBERED.match(text))
+        or (_ENDS_IN_POINT.search(text) and not (look.is_run_in or _NUMBERED.match(text)))
     ):
         return False
     return _TWO_LETTERS.search(text) is not None or _NUMBERED.fullmatch(text) is not None

@@ -36,6 +36,7 @@ _LETTER_WIDTH = 0.46  # of an average letter
 _SPARE_SPACE = 2  # that a word needs besides its letters before its line counts as short
 # Shares of a full line's characters below which a line is short, after a full stop and without.
 _SHORT_AFTER_STOP, _SHORT_WITHOUT_STOP, _SHORT_HEADING = 0.8, 0.6, 0.75
+_MIN_LINE_BELOW_CAPITALS = 30  # characters of text below a heading in capitals; lists have less
 _ALWAYS_SHORT = 30  # of a heading on a line of its own
 
 
@@ -278,6 +279,19 @@ BREAKS_BY_LAYOUT = (
         NEW_PARAGRAPH,
         lambda p: p.ends_clause and p.has_short_first_line and not p.continues_lowercase,
         LinePair("It rose.", "Nobody slept", _SHORT_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "heading in capitals",
+        NEW_PARAGRAPH,
+        lambda p: (
+            p.has_short_first_line
+            and p.before.isupper()
+            and len(p.before) <= MAX_HEADING_CHARACTERS
+            and not p.line.isupper()
+            and not p.continues_lowercase
+            and len(p.line) > _MIN_LINE_BELOW_CAPITALS
+        ),
+        LinePair("THE MILL", _FULL_TEXT, _SHORT_LAYOUT, _SHORT_LAYOUT),
     ),
     BreakRule(
         "full line",

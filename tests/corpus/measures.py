@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.documents import headings
 from app.documents.load import document_from_text, load_document
-from app.documents.model import Document
+from app.documents.model import Block, BlockKind, Document, ReadRequest
+from app.documents.worker import extract_document
 from longt5.text import claims
 from longt5.text.leaning import leaning
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
-from tests.corpus import kinds, make_files, pdf_kinds
+from tests.corpus import kinds, layout_kinds, make_files, pdf_kinds
 
 CORPUS = Path(__file__).parent
 CONTEXT = 30  # characters shown around a wrong sentence boundary
@@ -286,6 +288,62 @@ def measure_pdf_files() -> dict[str, Figures]:
     return {"pdfs": Figures({"files": whole}, [fault for own in faults for fault in own])}
 
 
+def measure_layouts() -> dict[str, Figures]:
+    """Return, over the PDFs of all layouts: the share of the words that are read, of what is read
+    that belongs to the text, of neighbouring words that stay neighbours, of cells of tables that
+    are read as such; and F of the headings."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    mistakes: list[str] = []
+    with TemporaryDirectory() as folder:
+        for case in layout_kinds.layout_cases():
+            path = Path(folder) / f"{case.name}.pdf"
+            path.write_bytes(case.data)
+            request = ReadRequest(str(path), path.name, "pdf")
+            blocks = [b for p in extract_document(request, _no_progress).pages for b in p.blocks]
+            for figure, (right, all_of_it) in compare_layout(case, blocks).items():
+                counts[figure][0] += right
+                counts[figure][1] += all_of_it
+                if right < all_of_it:
+                    mistakes.append(f"{case.name}: {figure} {right} of {all_of_it}")
+    shares = {figure: right / whole for figure, (right, whole) in counts.items()}
+    found, wanted = shares.pop("heading precision"), shares.pop("heading recall")
+    shares["headings"] = 2 * found * wanted / max(found + wanted, 1e-9)
+    return {"layouts": Figures(shares, mistakes)}
+
+
+def compare_layout(
+    case: layout_kinds.LayoutCase, blocks: Sequence[Block]
+) -> dict[str, tuple[int, int]]:
+    """Return what is right and what is asked, by figure."""
+    wanted = [words_of(text) for _, text in case.items]
+    read = words_of(" ".join(block.text for block in blocks))
+    words = Counter(word for own in wanted for word in own)
+    pairs = Counter(pair for own in wanted for pair in pairwise(own))
+    common = (Counter(read) & words).total()
+    headings = Counter(text.casefold() for kind, text in case.items if kind == "heading")
+    found = Counter(b.text.casefold().rstrip(".") for b in blocks if b.kind is BlockKind.HEADING)
+    cells = Counter(cell for kind, text in case.items if kind == "row" for cell in cells_of(text))
+    rows_read = [b.text for b in blocks if b.kind is BlockKind.TABLE_ROW]
+    cells_read = Counter(c for text in rows_read for row in text.split("\n") for c in cells_of(row))
+    return {
+        "recall": (common, words.total()),
+        "precision": (common, len(read)),
+        "order": ((Counter(pairwise(read)) & pairs).total(), pairs.total()),
+        "cells": ((cells & cells_read).total(), max(cells.total(), cells_read.total())),
+        "heading precision": ((headings & found).total(), found.total()),
+        "heading recall": ((headings & found).total(), headings.total()),
+    }
+
+
+def cells_of(row: str) -> list[str]:
+    """Return the cells of a row that are not empty."""
+    return [cell.strip() for cell in row.split("|") if cell.strip()]
+
+
+def _no_progress(done: int, total: int) -> None:
+    return None
+
+
 MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "sentences": measure_sentences,
     "quotable": measure_quotable,
@@ -294,5 +352,6 @@ MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "reading": measure_reading,
     "kinds": measure_kind_files,
     "pdfs": measure_pdf_files,
+    "layouts": measure_layouts,
     "claims": measure_claims,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus import make_files, measures
+from tests.corpus import kinds, layout_kinds, make_files, measures, pdf_kinds
 from tests.corpus.floors import FLOORS
 
 
@@ -41,3 +41,13 @@ def test_a_block_that_is_torn_or_out_of_order_is_missed() -> None:
 def test_headings_of_a_file_are_marked_in_its_text() -> None:
     made = make_files.expected([("heading", "1 One"), ("row", "a|b"), ("text", "Words.")])
     assert made.headings == ("1 One",) and made.blocks == ("1 One", "a b", "Words.")
+
+
+def test_the_corpus_has_sixty_documents_and_more() -> None:
+    documents = [
+        *(case.name for case in kinds.kind_cases()),
+        *(case.name for case in pdf_kinds.pdf_cases()),
+        *(case.name for case in layout_kinds.layout_cases()),
+        *make_files.all_files(),
+    ]
+    assert len(documents) == len(set(documents)) >= 60

@@ -1,129 +1,272 @@
-"""Measure the words and their order that the PDF readers find, against poppler's pdftotext.
+"""Measure how PDFs are read, beside pdftotext, pypdf, PDFium and pdftext: words, order, cost.
 
-    python -m tests.tools.measure_extraction FOLDER
+    python -m tests.tools.measure_extraction FOLDER_OR_FILE... [--packages FOLDER]
 
-Two figures for each reader: the share of the words that pdftotext sees on a page and that are
-there too, and the share of the reader's neighbouring word pairs that pdftotext has. Our reading
-drops running heads, contents and note marks on purpose, and joins cut words.
+`--packages`: where `pip install --target FOLDER pdftext` put pdftext and its own pypdfium2.
+
+Each reader reads each file in a process of its own. Of the PDFs that the corpus makes, the text is
+known: words are compared with it, and order is the share of its neighbouring words that are
+neighbours in the reading. Of other files nobody knows the text. There a reader is compared with
+what most of the others read on the same page, and order is the share of its own pairs that at
+least two others have. Our reading leaves out running heads, contents and note marks, and joins cut
+words, so that it cannot reach 1. A split word is a pair of words that the others read as one.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
+import os
 import re
-import shutil
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
-import pypdf
-import pypdfium2
-
-from app.documents.load import load_document
-from app.errors import AppError
-
-_TARGET_RECALL = 0.9  # of our reading, which leaves out heads, contents and imprints
-_TARGET_SHARE = 0.9  # of the files
 _INVISIBLE = re.compile("[\u00ad\ufffe\u200b-\u200f\u202a-\u202e\u2060-\u2069]")
+_CUT_WORD = re.compile(r"(?<=\w)(?:[-\u2010\ufffe\u00ad]|\x02)\s*\n\s*(?=\w)|(?<=\w)\x02\s*(?=\w)")
 _SPACELESS = r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 _WORD = re.compile(rf"{_SPACELESS}|(?:(?!{_SPACELESS})[^\W_])+")
+_TIMEOUT_S = 900
+Pages = list[str]
 
 
-def bag(text: str) -> Counter[str]:
-    """Return the words of a text (single characters in scripts without spaces), dehyphenated."""
-    text = unicodedata.normalize(
-        "NFKC", _INVISIBLE.sub("", re.sub("[\u00ad\ufffe]\\s*\n", "", text))
-    )
-    text = re.sub(r"(?<=\w)[-\u2010]\s*\n\s*(?=\w)", "", text)
-    return Counter(_WORD.findall(re.sub(r"(?<=\w)[-\u2010](?=\w)", "", text).casefold()))
+def read_ours(path: Path) -> Pages:
+    """Return the pages of the project's own reading."""
+    from app.documents.load import load_document
+
+    return [page.text for page in load_document(path).pages]
 
 
-def recall(ours: list[str], truth: list[str]) -> float:
-    """Return the share of the words of `truth` that are on the same page of `ours`."""
-    found = whole = 0
-    for mine, theirs in zip(ours, truth, strict=False):
-        wanted = bag(theirs)
-        found += sum((wanted & bag(mine)).values())
-        whole += sum(wanted.values())
-    return found / whole if whole else 1.0
+def read_pypdf(path: Path) -> Pages:
+    """Return pypdf's pages."""
+    import pypdf
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    return [_or_empty(page.extract_text) for page in pypdf.PdfReader(path).pages]
 
 
-def poppler(path: Path) -> list[str]:
-    """Return pdftotext's pages. Raises CalledProcessError."""
+def read_pdfium(path: Path) -> Pages:
+    """Return PDFium's pages."""
+    import pypdfium2
+
+    document = pypdfium2.PdfDocument(path)
+    return [_or_empty(page.get_textpage().get_text_bounded) for page in document]
+
+
+def read_pdftext(path: Path) -> Pages:
+    """Return the pages of pdftext, which must be installed for it."""
+    from pdftext.extraction import paginated_plain_text_output
+
+    return list(paginated_plain_text_output(str(path)))
+
+
+def read_pdftotext(path: Path) -> Pages:
+    """Return the pages of poppler's pdftotext, which must be installed for it."""
     command = ["pdftotext", "-enc", "UTF-8", str(path), "-"]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=_TIMEOUT_S)
     return done.stdout.decode("utf-8", "replace").split("\f")[:-1]
 
 
-def each_page(read: Callable[[int], str | None], count: int) -> list[str]:
-    """Return the texts of all pages; a page that fails is empty."""
-    texts = []
-    for index in range(count):
-        try:
-            texts.append(read(index) or "")
-        except Exception:  # a page that a reader cannot read counts as empty
-            texts.append("")
-    return texts
+READERS: Mapping[str, Callable[[Path], Pages]] = {
+    "ours": read_ours,
+    "pdftotext": read_pdftotext,
+    "PDFium": read_pdfium,
+    "pypdf": read_pypdf,
+    "pdftext": read_pdftext,
+}
 
 
-def word_pairs(text: str) -> Counter[tuple[str, str]]:
-    """Return the neighbouring words of a text."""
-    words = [word.casefold() for word in _WORD.findall(text)]
-    return Counter(pairwise(words))
+def _or_empty(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except Exception:  # a page that a reader cannot read counts as empty
+        return ""
 
 
-def pair_share(ours: list[str], truth: list[str]) -> float:
-    """Return the share of the neighbouring word pairs of `ours` that `truth` has too."""
-    mine, theirs = word_pairs(" ".join(ours)), word_pairs(" ".join(truth))
-    return sum((mine & theirs).values()) / max(sum(mine.values()), 1)
+@dataclass
+class Reading:
+    """The pages of a file as one reader has them, the seconds that took and the peak memory."""
+
+    pages: Pages
+    seconds: float
+    megabytes: float
 
 
-def measure(path: Path) -> tuple[list[tuple[float, float]], int, float]:
-    """Return (word recall, share of word pairs) of pypdf, PDFium and our reading; the number of
-    pages; seconds of load_document."""
-    truth = poppler(path)
-    one, two = pypdf.PdfReader(path), pypdfium2.PdfDocument(path)
-    count = len(truth)
-    readings = [
-        each_page(lambda i: one.pages[i].extract_text(), count),
-        each_page(lambda i: two[i].get_textpage().get_text_bounded(), count),
-    ]
+@dataclass
+class Score:
+    """Sums over the files that a reader has read."""
+
+    files: int = 0
+    words: list[float] = field(default_factory=list)
+    order: list[float] = field(default_factory=list)
+    split: int = 0
+    total: int = 0
+    pages: int = 0
+    seconds: float = 0.0
+    megabytes: float = 0.0
+
+
+def words_of_page(text: str) -> list[str]:
+    """Return the words of a page (single characters in scripts without spaces), cut ones joined."""
+    text = _INVISIBLE.sub("", _CUT_WORD.sub("", text))
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def in_process(name: str, path: Path, packages: str = "") -> Reading | None:
+    """Return the reading of a file in a new process; None where the reader fails."""
+    environment = {**os.environ, "PYTHONPATH": packages} if name == "pdftext" else None
+    command = [sys.executable, "-m", "tests.tools.measure_extraction", "--read", name, str(path)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, check=True, timeout=_TIMEOUT_S, env=environment
+        )
+    except subprocess.SubprocessError:
+        return None
+    return Reading(**json.loads(done.stdout))
+
+
+def print_reading(name: str, path: Path) -> None:
+    """Read a file and print the reading as JSON; seconds without the start of Python."""
     began = time.monotonic()
-    pages = load_document(path).pages
+    pages = READERS[name](path)
     seconds = time.monotonic() - began
-    readings.append([page.text for page in pages])
-    scores = [(recall(reading, truth), pair_share(reading, truth)) for reading in readings]
-    return scores, count, seconds
+    peaks = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(usage.ru_maxrss for usage in peaks) / 1024
+    print(json.dumps({"pages": pages, "seconds": seconds, "megabytes": peak}))
 
 
-def main(argv: list[str]) -> int:
-    """Print the table. Return 0 when enough files reach the target, else 1."""
-    if len(argv) != 1 or not Path(argv[0]).is_dir():
-        print("usage: python -m tests.tools.measure_extraction FOLDER", file=sys.stderr)
-        return 1
-    if shutil.which("pdftotext") is None:
-        print("Nothing measured: pdftotext (poppler-utils) is not on this machine.")
-        return 0
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    print(f"{'file':40} {'pages':>5} {'pypdf':>11} {'pdfium':>11} {'ours':>11} {'pages/s':>7}")
-    good = total = 0
-    for path in sorted(Path(argv[0]).glob("*.pdf")):
-        try:
-            scores, pages, seconds = measure(path)
-        except (AppError, OSError, subprocess.SubprocessError, pypdf.errors.PyPdfError) as error:
-            print(f"{path.name[:40]:40} skipped: {type(error).__name__}")
+def overlap(one: Counter[str], two: Counter[str]) -> float:
+    """Return the F measure of two bags of words."""
+    return 2 * (one & two).total() / max(one.total() + two.total(), 1)
+
+
+def score_against_text(reading: Reading, blocks: Sequence[str], score: Score) -> None:
+    """Add the figures of a file whose text is known."""
+    words = words_of_page("\n".join(reading.pages))
+    wanted = [words_of_page(block) for block in blocks]
+    score.words.append(overlap(Counter(words), Counter(w for block in wanted for w in block)))
+    pairs = Counter(pair for block in wanted for pair in pairwise(block))
+    score.order.append((pairs & Counter(pairwise(words))).total() / max(pairs.total(), 1))
+
+
+def score_against_others(own: Pages, others: Sequence[Pages], score: Score) -> None:
+    """Add the figures of a file that several readers have read."""
+    right = seen = paired = agreed = 0
+    known = [Counter(w for page in other for w in words_of_page(page)) for other in others]
+    vocabulary = {w for bag in known for w in bag if sum(w in b for b in known) >= 2}
+    for index, page in enumerate(own):
+        words = words_of_page(page)
+        theirs = [words_of_page(other[index]) for other in others if index < len(other)]
+        bags = [Counter(page_words) for page_words in theirs]
+        wanted = Counter(
+            {w: int(median(bag[w] for bag in bags)) for w in {w for bag in bags for w in bag}}
+        )
+        right += 2 * (Counter(words) & wanted).total()
+        seen += len(words) + wanted.total()
+        pairs = [*pairwise(words)]
+        sets = [{*pairwise(page_words)} for page_words in theirs]
+        paired += len(pairs)
+        agreed += sum(sum(pair in own_set for own_set in sets) >= 2 for pair in pairs)
+        score.split += sum(
+            a + b in vocabulary and not {a, b} <= vocabulary
+            for a, b in pairs
+            if a.isalpha() and b.isalpha() and not re.match(_SPACELESS, a + b)
+        )
+        score.total += len(words)
+    score.words.append(right / max(seen, 1))
+    score.order.append(agreed / max(paired, 1))
+
+
+def add_cost(reading: Reading, score: Score) -> None:
+    """Add the pages, seconds and memory of a reading."""
+    score.files += 1
+    score.pages += len(reading.pages)
+    score.seconds += reading.seconds
+    score.megabytes = max(score.megabytes, reading.megabytes)
+
+
+def table(scores: Mapping[str, Score]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    yield "| reader | files | words F | order | split words in 2,000 | pages/s | peak MB |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, score in scores.items():
+        if not score.files:
             continue
-        shown = " ".join(f"{words:5.3f} {pairs:5.3f}" for words, pairs in scores)
-        print(f"{path.name[:40]:40} {pages:5} {shown} {pages / seconds:7.1f}", flush=True)
-        total += 1
-        good += scores[-1][0] >= _TARGET_RECALL
-    print(f"{good} of {total} files are read at {_TARGET_RECALL} or better")
-    return 0 if total and good >= _TARGET_SHARE * total else 1
+        figures = [sum(values) / max(len(values), 1) for values in (score.words, score.order)]
+        split = f"{2_000 * score.split / score.total:.2f}" if score.total else "-"
+        yield (
+            f"| {name} | {score.files} | {figures[0]:.3f} | {figures[1]:.3f} | {split} | "
+            f"{score.pages / max(score.seconds, 1e-9):.0f} | {score.megabytes:.0f} |"
+        )
+
+
+def measure_made(names: Sequence[str], packages: str) -> dict[str, Score]:
+    """Return the scores of readers over the PDFs that the corpus makes."""
+    from tests.corpus import make_files  # its libraries would count as memory of each reader
+
+    scores = {name: Score() for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        for file, (data, expected) in make_files.all_files().items():
+            if not file.endswith(".pdf"):
+                continue
+            path = Path(folder) / file
+            path.write_bytes(data)
+            for name in names:
+                reading = in_process(name, path, packages)
+                if reading is not None:
+                    score_against_text(reading, expected.blocks, scores[name])
+                    add_cost(reading, scores[name])
+    return scores
+
+
+def measure_files(paths: Sequence[Path], names: Sequence[str], packages: str) -> dict[str, Score]:
+    """Return the scores of readers over files; each file's words and order are printed."""
+    scores = {name: Score() for name in names}
+    for path in paths:
+        readings = {name: in_process(name, path, packages) for name in names}
+        line = []
+        for name, reading in readings.items():
+            others = [r.pages for n, r in readings.items() if r is not None and n != name]
+            if reading is None:
+                line.append(f"{name} failed")
+                continue
+            score_against_others(reading.pages, others, scores[name])
+            add_cost(reading, scores[name])
+            line.append(f"{name} {scores[name].words[-1]:.3f} {scores[name].order[-1]:.3f}")
+        print(f"{path.name[:36]:36} {', '.join(line)}", flush=True)
+    return scores
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("paths", nargs="*", type=Path)
+    parser.add_argument("--readers", nargs="+", choices=[*READERS], default=[*READERS])
+    parser.add_argument("--packages", default="", help="folder of pdftext and what it needs")
+    parser.add_argument("--read", choices=[*READERS], help="print one reading as JSON")
+    chosen = parser.parse_args(argv)
+    if chosen.read:
+        print_reading(chosen.read, chosen.paths[0])
+        return 0
+    print("\n".join(["PDFs of the corpus", *table(measure_made(chosen.readers, chosen.packages))]))
+    files = [
+        file
+        for path in chosen.paths
+        for file in (sorted(path.glob("*.pdf")) if path.is_dir() else [path])
+    ]
+    if files:
+        print("\n".join(table(measure_files(files, chosen.readers, chosen.packages))))
+    return 0
 
 
 if __name__ == "__main__":

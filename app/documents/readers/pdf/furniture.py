@@ -90,8 +90,8 @@ def _counts_lines(numbers: Sequence[Line], rows: int) -> bool:
 
 
 def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
-    """Remove running heads and feet and page numbers. The first page keeps its words: the head of
-    the others is often its title."""
+    """Remove running heads and feet and page numbers. The first page keeps its words but those in
+    small type: the head of the others is often its title."""
     size = body_size(pages)
     pitch = _usual_pitch(pages, size)
     edges = [_edge_rows(page, index, pitch) for index, page in enumerate(pages)]
@@ -120,7 +120,13 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
         for is_top in (True, False):
             gone = _peeled([row for row in own if row.is_top == is_top], running, size)
             if filled and index == filled[0] and is_top:
-                gone = [row for row in gone if _BARE.fullmatch(row.text) or id(row) in counting]
+                gone = [
+                    row
+                    for row in gone
+                    if _BARE.fullmatch(row.text)
+                    or id(row) in counting
+                    or row.row[0].size < _SMALLER_TYPE * size
+                ]
             for row in gone:
                 drop = set(map(id, row.row))
                 pages[index].lines = [x for x in pages[index].lines if id(x) not in drop]
