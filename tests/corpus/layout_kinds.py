@@ -33,6 +33,25 @@ TEXTS = (
 )
 SIZE, PITCH, LEFT, TOP = 10.5, 13.5, 70.0, 760.0
 Item = tuple[str, str]  # "text", "heading" or "row", and its text; cells stand between " | "
+NUMBERS = [("Year", "Cows", "Milk", "Wheels")]
+NUMBERS += [(str(1901 + n), str(9 + 7 * n), f"{2.5 + n:.1f}", str(40 * n)) for n in range(6)]
+WRAPPED = [("Part of the barn", "What is done there", "When")]
+WRAPPED += [
+    ("Cellar with the wet sand", "Wheels are turned and washed with brine", "Each morning"),
+    ("Loft", "Hay is dried, aired and thrown down to the herd below", "From June to August"),
+    ("Churning room", "Butter is churned from the milk of Saturday", "On Sundays"),
+]
+EVEN = [
+    ("Cellar with the wet sand on its floor", "Wheels are turned and washed with brine by hand",
+     "From the spring until the end of August"),
+    ("Loft with the wide door to the yard", "Hay is dried and aired and thrown to the herd",
+     "From summer until the night of the fair"),
+]  # fmt: skip
+KEYS = [("Owner", "Ada Pell"), ("Cows", "80"), ("Village", "Ashcombe"), ("Founded", "1901")]
+GAPS = [("Field", "Hay", "Grain"), ("Brook", "12", ""), ("Hill", "", "31"), ("Mill", "7", "9")]
+TERMS = [("Article 4", "Milk is sold before eight o'clock, and none of it after nine.")]
+TERMS += [("Article 5", "Whoever breaks a wheel pays for it, unless the cellar was to blame.")]
+TERMS += [("Article 6", "Visitors may taste the butter, but must not take it home with them.")]
 
 
 @dataclass(frozen=True)
@@ -104,63 +123,69 @@ def in_columns(
             pen.text(TEXTS[number], size=9, indent=9)
 
 
-def column_cases() -> list[LayoutCase]:
-    """Return pages in one to three columns."""
+def titled(canvas: Canvas, columns: Sequence[Sequence[int]], width: float) -> None:
+    Pen(canvas, 50).line("The dairy at Ashcombe", "Times-Bold", 18)
+    in_columns(canvas, columns, width, TOP - 40)
 
-    def titled(canvas: Canvas, columns: Sequence[Sequence[int]], width: float) -> None:
-        Pen(canvas, 50).line("The dairy at Ashcombe", "Times-Bold", 18)
-        in_columns(canvas, columns, width, TOP - 40)
 
-    def spaced(canvas: Canvas, gap: float, indent: float, pitch: float) -> None:
-        pen = Pen(canvas)
-        for number in (0, 1, 2, 3):
-            pen.text(TEXTS[number], indent=indent, pitch=pitch)
-            pen.gap(gap)
+def spaced(canvas: Canvas, gap: float, indent: float, pitch: float) -> None:
+    pen = Pen(canvas)
+    for number in (0, 1, 2, 3):
+        pen.text(TEXTS[number], indent=indent, pitch=pitch)
+        pen.gap(gap)
 
-    def shuffled(canvas: Canvas) -> None:
-        lines = [
-            (50 + at * 258, TOP - 12 * n, line)
-            for at, numbers in enumerate(((0, 1, 2), (3, 4, 5)))
-            for n, line in enumerate(
-                line for i in numbers for line in simpleSplit(TEXTS[i], "Times-Roman", 9, 240)
-            )
-        ]
-        random.Random(3).shuffle(lines)
-        canvas.setFont("Times-Roman", 9)
-        for x, y, line in lines:
-            canvas.drawString(x, y, line)
 
-    def word_by_word(canvas: Canvas) -> None:
-        pen = Pen(canvas)
-        for number in (0, 1, 2):
-            for line in simpleSplit(TEXTS[number], "Times-Roman", SIZE, 450):
-                x = LEFT
-                canvas.setFont("Times-Roman", SIZE)
-                for word in line.split():
-                    canvas.drawString(x, pen.y, word)
-                    x += canvas.stringWidth(f"{word} ", "Times-Roman", SIZE)
-                pen.gap(PITCH)
+def shuffled(canvas: Canvas) -> None:
+    lines = [
+        (50 + at * 258, TOP - 12 * n, line)
+        for at, numbers in enumerate(((0, 1, 2), (3, 4, 5)))
+        for n, line in enumerate(
+            line for i in numbers for line in simpleSplit(TEXTS[i], "Times-Roman", 9, 240)
+        )
+    ]
+    random.Random(3).shuffle(lines)
+    canvas.setFont("Times-Roman", 9)
+    for x, y, line in lines:
+        canvas.drawString(x, y, line)
 
-    def letter_by_letter(canvas: Canvas) -> None:
-        pen = Pen(canvas)
-        for line in simpleSplit(f"{TEXTS[0]} {TEXTS[1]}", "Times-Roman", SIZE, 450):
+
+def word_by_word(canvas: Canvas) -> None:
+    pen = Pen(canvas)
+    for number in (0, 1, 2):
+        for line in simpleSplit(TEXTS[number], "Times-Roman", SIZE, 450):
             x = LEFT
             canvas.setFont("Times-Roman", SIZE)
-            for letter in line:
-                if letter != " ":
-                    canvas.drawString(x, pen.y, letter)
-                x += canvas.stringWidth(letter, "Times-Roman", SIZE)
+            for word in line.split():
+                canvas.drawString(x, pen.y, word)
+                x += canvas.stringWidth(f"{word} ", "Times-Roman", SIZE)
             pen.gap(PITCH)
 
-    def turned(canvas: Canvas, turns: int) -> None:
-        canvas.setPageRotation(turns)
-        width, height = SHEET if turns == 180 else SHEET[::-1]
-        canvas.translate(width / 2, height / 2)
-        canvas.rotate(turns)
-        pen = Pen(canvas, -200, 150, 400)
-        for number in (0, 1, 2):
-            pen.text(TEXTS[number])
-            pen.gap()
+
+def letter_by_letter(canvas: Canvas) -> None:
+    pen = Pen(canvas)
+    for line in simpleSplit(f"{TEXTS[0]} {TEXTS[1]}", "Times-Roman", SIZE, 450):
+        x = LEFT
+        canvas.setFont("Times-Roman", SIZE)
+        for letter in line:
+            if letter != " ":
+                canvas.drawString(x, pen.y, letter)
+            x += canvas.stringWidth(letter, "Times-Roman", SIZE)
+        pen.gap(PITCH)
+
+
+def turned(canvas: Canvas, turns: int) -> None:
+    canvas.setPageRotation(turns)
+    width, height = SHEET if turns == 180 else SHEET[::-1]
+    canvas.translate(width / 2, height / 2)
+    canvas.rotate(turns)
+    pen = Pen(canvas, -200, 150, 400)
+    for number in (0, 1, 2):
+        pen.text(TEXTS[number])
+        pen.gap()
+
+
+def column_cases() -> list[LayoutCase]:
+    """Return pages in one to three columns."""
 
     two, three = ((0, 1, 2, 3), (4, 5, 6, 7)), ((0, 1, 2), (3, 4, 5), (6, 7))
     title = (("heading", "The dairy at Ashcombe"),)
@@ -196,81 +221,74 @@ def column_cases() -> list[LayoutCase]:
     ]  # fmt: skip
 
 
+def draw_table(
+    canvas: Canvas, rows: Sequence[Sequence[str]], widths: Sequence[float], space: float,
+    rules: bool, grid: bool,
+) -> None:  # fmt: skip
+    pen = Pen(canvas)
+    pen.text(TEXTS[0])
+    pen.gap(20)
+    tops = [pen.y + 10]
+    for row in rows:
+        pen.row(row, widths)
+        pen.gap(space)
+        tops.append(pen.y + 10)
+    edges = [pen.left - 4 + sum(widths[:n]) for n in range(len(widths) + 1)]
+    for y in tops if rules or grid else ():
+        canvas.line(edges[0], y, edges[-1], y)
+    for x in edges if grid else ():
+        canvas.line(x, tops[0], x, tops[-1])
+    pen.gap(20)
+    pen.text(TEXTS[1])
+
+
+def in_column(canvas: Canvas) -> None:
+    left, right = Pen(canvas, 50, TOP, 240), Pen(canvas, 308, TOP, 240)
+    left.text(TEXTS[0], size=9)
+    left.gap(12)
+    for row in NUMBERS[:4]:
+        left.row(row, (60, 50, 50, 50), size=8)
+    left.gap(12)
+    left.text(TEXTS[1], size=9)
+    for n in (2, 3, 4):
+        right.text(TEXTS[n], size=9)
+
+
+def row_items(rows: Sequence[Sequence[str]]) -> tuple[Item, ...]:
+    return tuple(("row", " | ".join(row)) for row in rows)
+
+
 def table_cases() -> list[LayoutCase]:
     """Return tables between paragraphs."""
-    numbers = [("Year", "Cows", "Milk", "Wheels")]
-    numbers += [(str(1901 + n), str(9 + 7 * n), f"{2.5 + n:.1f}", str(40 * n)) for n in range(6)]
-    wrapped = [("Part of the barn", "What is done there", "When")]
-    wrapped += [
-        ("Cellar with the wet sand", "Wheels are turned and washed with brine", "Each morning"),
-        ("Loft", "Hay is dried, aired and thrown down to the herd below", "From June to August"),
-        ("Churning room", "Butter is churned from the milk of Saturday", "On Sundays"),
-    ]
-    keys = [("Owner", "Ada Pell"), ("Cows", "80"), ("Village", "Ashcombe"), ("Founded", "1901")]
-    gaps = [("Field", "Hay", "Grain"), ("Brook", "12", ""), ("Hill", "", "31"), ("Mill", "7", "9")]
-    terms = [("Article 4", "Milk is sold before eight o'clock, and none of it after nine.")]
-    terms += [("Article 5", "Whoever breaks a wheel pays for it, unless the cellar was to blame.")]
-    terms += [("Article 6", "Visitors may taste the butter, but must not take it home with them.")]
-
-    def draw(
-        canvas: Canvas, rows: Sequence[Sequence[str]], widths: Sequence[float], space: float,
-        rules: bool, grid: bool,
-    ) -> None:  # fmt: skip
-        pen = Pen(canvas)
-        pen.text(TEXTS[0])
-        pen.gap(20)
-        tops = [pen.y + 10]
-        for row in rows:
-            pen.row(row, widths)
-            pen.gap(space)
-            tops.append(pen.y + 10)
-        edges = [pen.left - 4 + sum(widths[:n]) for n in range(len(widths) + 1)]
-        for y in tops if rules or grid else ():
-            canvas.line(edges[0], y, edges[-1], y)
-        for x in edges if grid else ():
-            canvas.line(x, tops[0], x, tops[-1])
-        pen.gap(20)
-        pen.text(TEXTS[1])
-
-    def in_column(canvas: Canvas) -> None:
-        left, right = Pen(canvas, 50, TOP, 240), Pen(canvas, 308, TOP, 240)
-        left.text(TEXTS[0], size=9)
-        left.gap(12)
-        for row in numbers[:4]:
-            left.row(row, (60, 50, 50, 50), size=8)
-        left.gap(12)
-        left.text(TEXTS[1], size=9)
-        for n in (2, 3, 4):
-            right.text(TEXTS[n], size=9)
-
     four, three, two = (80, 80, 80, 80), (130, 190, 130), (90, 330)
     shapes: list[tuple[str, Sequence[Sequence[str]], Sequence[float], float, bool, bool]] = [
-        ("numbers", numbers, four, 0, False, False),
-        ("numbers-ruled", numbers, four, 3, True, False),
-        ("numbers-grid", numbers, four, 3, False, True),
-        ("wrapped-spaced", wrapped, three, 8, False, False),
-        ("wrapped-ruled", wrapped, three, 3, True, False),
-        ("wrapped-grid", wrapped, three, 3, False, True),
-        ("wrapped-tight", wrapped, three, 2, False, False),
-        ("keys", keys, (90, 120), 2, False, False),
-        ("gaps", gaps, (100, 60, 60), 2, False, False),
-        ("gaps-grid", gaps, (100, 60, 60), 3, False, True),
-        ("terms", terms, two, 6, False, False),
-        ("terms-grid", terms, two, 3, False, True),
+        ("numbers", NUMBERS, four, 0, False, False),
+        ("numbers-ruled", NUMBERS, four, 3, True, False),
+        ("numbers-grid", NUMBERS, four, 3, False, True),
+        ("wrapped-spaced", WRAPPED, three, 8, False, False),
+        ("wrapped-ruled", WRAPPED, three, 3, True, False),
+        ("wrapped-grid", WRAPPED, three, 3, False, True),
+        ("wrapped-tight", WRAPPED, three, 2, False, False),
+        ("even-spaced", EVEN, three, 8, False, False),
+        ("even-ruled", EVEN, three, 3, True, False),
+        ("keys", KEYS, (90, 120), 2, False, False),
+        ("gaps", GAPS, (100, 60, 60), 2, False, False),
+        ("gaps-grid", GAPS, (100, 60, 60), 3, False, True),
+        ("terms", TERMS, two, 6, False, False),
+        ("terms-grid", TERMS, two, 3, False, True),
     ]
-
-    def items(rows: Sequence[Sequence[str]]) -> tuple[Item, ...]:
-        return tuple(("row", " | ".join(row)) for row in rows)
 
     cases = [
         LayoutCase(
             f"table-{name}",
-            page(partial(draw, rows=rows, widths=widths, space=space, rules=rules, grid=grid)),
-            (*prose([0]), *items(rows), *prose([1])),
+            page(
+                partial(draw_table, rows=rows, widths=widths, space=space, rules=rules, grid=grid)
+            ),
+            (*prose([0]), *row_items(rows), *prose([1])),
         )
-        for name, rows, widths, space, rules, grid in shapes
+        for name, own, widths, space, rules, grid in shapes
     ]
-    inside = (*prose([0]), *items(numbers[:4]), *prose([1, 2, 3, 4]))
+    inside = (*prose([0]), *row_items(NUMBERS[:4]), *prose([1, 2, 3, 4]))
     return [*cases, LayoutCase("table-in-column", page(in_column), inside)]
 
 
@@ -325,77 +343,85 @@ def heading_cases() -> list[LayoutCase]:
     ]  # fmt: skip
 
 
+def headed(canvas: Canvas, n: int) -> None:
+    Pen(canvas, top=810).line("Ashcombe Parish Papers", size=8)
+    Pen(canvas, 290, 30).line(str(n + 40), size=8)
+    pen = Pen(canvas)
+    for number in (2 * n, 2 * n + 1):
+        pen.text(TEXTS[number])
+        pen.gap()
+
+
+def numbered(canvas: Canvas) -> None:
+    pen, count = Pen(canvas, 90), 0
+    for number in (0, 1, 2):
+        for line in simpleSplit(TEXTS[number], "Times-Roman", SIZE, 430):
+            count += 1
+            canvas.setFont("Times-Roman", 8)
+            canvas.drawString(60, pen.y, str(count))
+            pen.line(line)
+        pen.gap()
+
+
+def noted(canvas: Canvas) -> None:
+    pen = Pen(canvas)
+    pen.text(TEXTS[0])
+    pen.gap()
+    pen.text(TEXTS[1])
+    canvas.line(LEFT, 120, LEFT + 100, 120)
+    foot = Pen(canvas, top=105)
+    foot.line("1 The shed stood until the year of the flood.", size=8)
+    foot.line("2 The inn was called The Yoke.", size=8)
+
+
+def side_note(canvas: Canvas) -> None:
+    pen = Pen(canvas, 70, TOP, 330)
+    for number in (0, 1, 2):
+        pen.text(TEXTS[number])
+        pen.gap()
+    Pen(canvas, 425, TOP - 100, 120).text("The cellar can be seen on Sundays.", size=8)
+
+
+def boxed(canvas: Canvas) -> None:
+    pen = Pen(canvas)
+    pen.text(TEXTS[0])
+    pen.gap(20)
+    canvas.rect(LEFT - 6, pen.y - 36, 462, 50)
+    pen.text(TEXTS[3], size=9)
+    pen.gap(24)
+    pen.text(TEXTS[1])
+
+
+def listed(canvas: Canvas, mark: str) -> None:
+    pen = Pen(canvas)
+    pen.text(TEXTS[0])
+    pen.gap()
+    for n, text in enumerate(TEXTS[2:5], 1):
+        sign = f"{n}." if mark == "1" else mark
+        pen.canvas.setFont("Times-Roman", SIZE)
+        pen.canvas.drawString(LEFT, pen.y, sign)
+        body = Pen(canvas, LEFT + 18, pen.y, 430)
+        body.text(text)
+        pen.y = body.y - 4
+    pen.gap()
+    pen.text(TEXTS[1])
+
+
+def with_figure(canvas: Canvas) -> None:
+    pen = Pen(canvas)
+    pen.text(TEXTS[0])
+    for n in range(4):
+        canvas.rect(120 + 70 * n, 560, 40, 30 + 20 * n, fill=1)
+    Pen(canvas, top=530).line("Figure 1. Wheels of cheese sold in each year.", size=9)
+    Pen(canvas, top=490).text(TEXTS[1])
+
+
+def over_page(canvas: Canvas, text: str) -> None:
+    Pen(canvas).text(text)
+
+
 def edge_cases() -> list[LayoutCase]:
     """Return pages with heads, feet, notes, side notes, boxes, lists and figures."""
-
-    def headed(canvas: Canvas, n: int) -> None:
-        Pen(canvas, top=810).line("Ashcombe Parish Papers", size=8)
-        Pen(canvas, 290, 30).line(str(n + 40), size=8)
-        pen = Pen(canvas)
-        for number in (2 * n, 2 * n + 1):
-            pen.text(TEXTS[number])
-            pen.gap()
-
-    def numbered(canvas: Canvas) -> None:
-        pen, count = Pen(canvas, 90), 0
-        for number in (0, 1, 2):
-            for line in simpleSplit(TEXTS[number], "Times-Roman", SIZE, 430):
-                count += 1
-                canvas.setFont("Times-Roman", 8)
-                canvas.drawString(60, pen.y, str(count))
-                pen.line(line)
-            pen.gap()
-
-    def noted(canvas: Canvas) -> None:
-        pen = Pen(canvas)
-        pen.text(TEXTS[0])
-        pen.gap()
-        pen.text(TEXTS[1])
-        canvas.line(LEFT, 120, LEFT + 100, 120)
-        foot = Pen(canvas, top=105)
-        foot.line("1 The shed stood until the year of the flood.", size=8)
-        foot.line("2 The inn was called The Yoke.", size=8)
-
-    def side_note(canvas: Canvas) -> None:
-        pen = Pen(canvas, 70, TOP, 330)
-        for number in (0, 1, 2):
-            pen.text(TEXTS[number])
-            pen.gap()
-        Pen(canvas, 425, TOP - 100, 120).text("The cellar can be seen on Sundays.", size=8)
-
-    def boxed(canvas: Canvas) -> None:
-        pen = Pen(canvas)
-        pen.text(TEXTS[0])
-        pen.gap(20)
-        canvas.rect(LEFT - 6, pen.y - 36, 462, 50)
-        pen.text(TEXTS[3], size=9)
-        pen.gap(24)
-        pen.text(TEXTS[1])
-
-    def listed(canvas: Canvas, mark: str) -> None:
-        pen = Pen(canvas)
-        pen.text(TEXTS[0])
-        pen.gap()
-        for n, text in enumerate(TEXTS[2:5], 1):
-            sign = f"{n}." if mark == "1" else mark
-            pen.canvas.setFont("Times-Roman", SIZE)
-            pen.canvas.drawString(LEFT, pen.y, sign)
-            body = Pen(canvas, LEFT + 18, pen.y, 430)
-            body.text(text)
-            pen.y = body.y - 4
-        pen.gap()
-        pen.text(TEXTS[1])
-
-    def with_figure(canvas: Canvas) -> None:
-        pen = Pen(canvas)
-        pen.text(TEXTS[0])
-        for n in range(4):
-            canvas.rect(120 + 70 * n, 560, 40, 30 + 20 * n, fill=1)
-        Pen(canvas, top=530).line("Figure 1. Wheels of cheese sold in each year.", size=9)
-        Pen(canvas, top=490).text(TEXTS[1])
-
-    def over_page(canvas: Canvas, text: str) -> None:
-        Pen(canvas).text(text)
 
     words = TEXTS[2].split()
     halves = " ".join(words[:24]), " ".join(words[24:])

@@ -49,7 +49,7 @@ def scores_of(data: bytes, wanted: str, shares: Sequence[float]) -> dict[str, fl
         return dict.fromkeys(["walk", "trafilatura", *map(str, shares)], 0.0)
     kept, _ = web.walked_blocks(tree)
     text = article.article_text(markup)
-    inside = article.blocks_inside(web._TreeWalk(is_page=True).blocks_of(tree.body), text)
+    inside = article.article_blocks(web._TreeWalk(is_page=True).blocks_of(tree.body), text)
     size = sum(len(block.text) for block in kept)
     found = sum(len(block.text) for block in inside)
     walk, chosen = word_f(joined(kept), wanted), word_f(joined(inside), wanted)

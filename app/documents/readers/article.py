@@ -6,9 +6,15 @@ import logging
 import re
 from collections.abc import Sequence
 
-from ..model import Block
+from ..model import Block, BlockKind
 
 _SHINGLE_WORDS = 4
+_LIST_MARK = "- "
+# Of the letters of trafilatura's text that our blocks must hold. Below, a page puts its text where
+# our walk does not look, and trafilatura's own lines are taken. Fitted on every fourth page of
+# WCXB's development half, with the share in web.py: F1 of words 0.846, without these lines 0.815;
+# 0.7 and 0.5 give the same.
+_MIN_COVERED = 0.6
 _MIN_SHINGLES_INSIDE = 0.5  # of a block's runs of words; marks of notes and the like break a few
 
 
@@ -21,6 +27,23 @@ def article_text(markup: str) -> str:
         return trafilatura.extract(markup, include_comments=True, include_tables=True) or ""
     except Exception:  # its parsers raise many types
         return ""
+
+
+def article_blocks(blocks: Sequence[Block], text: str) -> list[Block]:
+    """Return the blocks of a page that stand in the text of its article, or the lines of the text
+    where these blocks are not most of it."""
+    found = blocks_inside(blocks, text)
+    if sum(len(block.text) for block in found) >= _MIN_COVERED * len(text):
+        return found
+    titles = {block.text: block for block in blocks if block.kind is BlockKind.HEADING}
+    return [titles.get(line) or _block_of(line) for line in text.splitlines() if line.strip()]
+
+
+def _block_of(line: str) -> Block:
+    """Return a line of trafilatura's text as a block."""
+    if line.startswith(_LIST_MARK):
+        return Block(line[len(_LIST_MARK) :].strip(), BlockKind.LIST_ITEM)
+    return Block(line.strip())
 
 
 def blocks_inside(blocks: Sequence[Block], text: str) -> list[Block]:

@@ -18,12 +18,11 @@ from .lines import Line, PageArea, rows_of
 _MAX_PITCH = 1.5  # type sizes between the lines of a cell
 _NEW_ROW = 1.2  # times the distance of the lines of a cell
 _MAX_ROW_GAP = 4.0  # type sizes between rows of one table
-_MAX_CELL_STEP, _MAX_CELL_LINES = 1.8, 12  # type sizes between lines of a cell; lines of it
+_MAX_CELL_STEP = 1.8  # type sizes between lines of a cell
 _TITLE_TYPE = 1.08  # times the size of a cell: a heading
 _SAME_EDGE = 3.0  # points by which lines of one cell begin apart
-_CELL_NUMBER = re.compile(r"[^\w]*(?:\d[\d\s.,:/%()–−+-]*|[–−-])[^\W\d_]{0,3}[^\w]*")
-_NUMERIC_SHARE = 0.7  # of the lines of a column of numbers
 _WRAPPED_SHARE = 0.4  # of the later lines of cells that go on with a small letter
+_CELL_NUMBER = re.compile(r"[^\w]*(?:\d[\d\s.,:/%()–−+-]*|[–−-])[^\W\d_]{0,3}[^\w]*")
 
 
 class Row(NamedTuple):
@@ -59,7 +58,7 @@ def _tables(rows: Sequence[Sequence[Line]]) -> Iterator[tuple[int, int]]:
         while start > 0 and _stands_beside(rows[start - 1], rows[at], columns):
             start -= 1
         last = at
-        while end < len(rows) and _goes_on(rows, last, end, columns):
+        while end < len(rows) and _goes_on(rows, end, columns):
             if len(rows[end]) > 1:
                 last = end
                 columns = list(rows[end])
@@ -78,14 +77,14 @@ def _stands_beside(above: Sequence[Line], row: Sequence[Line], columns: Sequence
     return not others and is_near and _fits(line, columns)
 
 
-def _goes_on(rows: Sequence[Sequence[Line]], last: int, at: int, columns: Sequence[Line]) -> bool:
+def _goes_on(rows: Sequence[Sequence[Line]], at: int, columns: Sequence[Line]) -> bool:
     """Return whether a row belongs to the table whose last row of several cells is known."""
     row, above = rows[at], rows[at - 1]
     step = (above[0].baseline - row[0].baseline) / max(row[0].size, 1.0)
     is_between = not any(row[0].left < cell.right and cell.left < row[0].right for cell in columns)
     if len(row) > 1 or (is_between and _fits(row[0], columns)):
         return step <= _MAX_ROW_GAP
-    return step <= _MAX_CELL_STEP and at - last < _MAX_CELL_LINES and _fits(row[0], columns)
+    return step <= _MAX_CELL_STEP and _fits(row[0], columns)
 
 
 def _fits(line: Line, columns: Sequence[Line]) -> bool:
@@ -195,16 +194,16 @@ class _Table:
             return [list(part)]
         own = self._by_column(part)
         counts = {column: len(lines) for column, lines in own.items()}
-        numbers = [column for column, lines in own.items() if _is_numeric(lines)]
-        if self._has_walls(part) and is_bounded and not numbers:
+        has_numbers = _has_rows_of_numbers(groups)
+        if self._has_walls(part) and is_bounded and not has_numbers:
             return [list(part)]
         is_staggered = 2 * sum(len(group) < 2 for group in groups) > len(groups)
         is_wrapped = len(own) > 1 and _goes_on_small(own) >= _WRAPPED_SHARE
         is_whole = min(counts.values()) == 1 or is_staggered or is_wrapped
-        is_several = len(numbers) > 0 or _has_rows_of_numbers(groups) or self._is_grid(own)
+        is_several = has_numbers or self._is_grid(own)
         if (is_bounded or is_staggered) and len(own) > 1 and is_whole and not is_several:
             return [list(part)]
-        return self._by_first_cell(groups, set(numbers))
+        return self._by_first_cell(groups)
 
     def _is_grid(self, own: dict[int, list[Line]]) -> bool:
         """Return whether two columns or more hold as many lines side by side, none of which goes
@@ -212,8 +211,8 @@ class _Table:
         counts = [len(lines) for lines in own.values() if len(lines) > 1]
         return len(counts) > 1 and len(set(counts)) == 1 and _goes_on_small(own) == 0
 
-    def _by_first_cell(self, groups: Sequence[list[Line]], numbers: set[int]) -> list[list[Line]]:
-        """Return rows that begin where the first column, or one of numbers, has a line."""
+    def _by_first_cell(self, groups: Sequence[list[Line]]) -> list[list[Line]]:
+        """Return rows that begin where the first column has a line."""
         first = min(self._column(line) for group in groups for line in group)
         found: list[list[Line]] = []
         waiting: list[Line] = []  # the first lines of a label whose numbers stand beside its last
@@ -221,7 +220,6 @@ class _Table:
             columns = {self._column(line) for line in group}
             label = next((x for x in group if self._column(x) == first), None)
             is_small = label is not None and label.text[:1].islower()
-            has_numbers = bool(columns & numbers)
             if columns == {first} and not is_small:
                 found += [waiting] if waiting else []
                 waiting = list(group)
@@ -233,10 +231,8 @@ class _Table:
                     continue
                 found.append(waiting)
                 waiting = []
-            goes_on = (
-                found
-                and not has_numbers
-                and ((label is None and _is_rest(group, len(self._columns))) or columns == {first})
+            goes_on = found and (
+                (label is None and _is_rest(group, len(self._columns))) or columns == {first}
             )
             if goes_on:
                 found[-1] += group
@@ -280,12 +276,6 @@ def _merged(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             found.append((left, right))
     return found
-
-
-def _is_numeric(lines: Sequence[Line]) -> bool:
-    """Return whether the lines of a column are numbers, which never wrap."""
-    hits = sum(_CELL_NUMBER.fullmatch(line.text) is not None for line in lines)
-    return len(lines) > 1 and hits >= _NUMERIC_SHARE * len(lines)
 
 
 def _has_rows_of_numbers(groups: Sequence[Sequence[Line]]) -> bool:
