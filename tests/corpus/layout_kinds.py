@@ -286,7 +286,7 @@ def table_cases() -> list[LayoutCase]:
             ),
             (*prose([0]), *row_items(rows), *prose([1])),
         )
-        for name, own, widths, space, rules, grid in shapes
+        for name, rows, widths, space, rules, grid in shapes
     ]
     inside = (*prose([0]), *row_items(NUMBERS[:4]), *prose([1, 2, 3, 4]))
     return [*cases, LayoutCase("table-in-column", page(in_column), inside)]
