@@ -14,6 +14,8 @@ window.copySummary = async () => {
     list.remove();
   });
   if (copy.querySelectorAll("h2").length === 1) copy.querySelector("h2").remove();
+  const isList = document.getElementById("answer").classList.contains("as-list");
+  if (!isList) copy.querySelectorAll(".same .cite").forEach((cite) => cite.remove());
   copy.querySelectorAll(".cite").forEach((element) => element.replaceWith(`(${element.textContent})`));
   // innerText has line breaks only for elements that are laid out, so lay it out off screen.
   copy.style.cssText = "position: fixed; left: -9999px";
@@ -47,6 +49,31 @@ window.downloadHighlighted = () => setTimeout(() => {
 }, 200);
 
 let citedFrom = null;
+// The pixels that the page of the source will have in the panel, on this screen.
+window.pageWidth = () => {
+  const shown = document.querySelector("#source .source-body");
+  const css = shown?.clientWidth || Math.min(700, document.documentElement.clientWidth - 26);
+  return Math.round(css * devicePixelRatio);
+};
+// A page as wide as the panel is higher than the window: scroll to its first yellow row.
+const scrollToMark = async (picture) => {
+  await picture.decode();
+  const [width, height] = [100, Math.round(100 * picture.naturalHeight / picture.naturalWidth)];
+  const pen = Object.assign(document.createElement("canvas"), {width, height}).getContext("2d");
+  pen.drawImage(picture, 0, 0, width, height);
+  const {data} = pen.getImageData(0, 0, width, height);
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at] < 200 || data[at + 1] < 160 || data[at + 2] > 150) continue;
+    const top = picture.clientHeight * Math.floor(at / 4 / width) / height;
+    picture.closest(".source-body").scrollTop = top - 120;
+    return;
+  }
+};
+const stepCitation = (step) => {
+  const cites = [...document.querySelectorAll("#summary .cite")].filter((cite) => cite.offsetParent);
+  const next = cites[cites.indexOf(citedFrom) + step];
+  next?.click();
+};
 // On narrow screens (see style.css) the source covers the summary: keep Tab out of the summary.
 const narrow = matchMedia("(max-width: 800px)");
 const blockCoveredSummary = () => {
@@ -61,11 +88,16 @@ window.sourceShown = () => {
   source.focus({preventScroll: true});
   const mark = source.querySelector("mark");
   if (mark) mark.scrollIntoView({block: "center"});
+  const picture = source.querySelector(".sheet img");
+  if (picture) scrollToMark(picture);
+  document.querySelectorAll("#answer [aria-current]").forEach((old) => old.removeAttribute("aria-current"));
+  if (citedFrom?.matches(".cite")) citedFrom.setAttribute("aria-current", "true");
   // The summary column is narrower now, so scroll the cited sentence back into view.
   if (citedFrom && citedFrom.isConnected) citedFrom.scrollIntoView({block: "nearest"});
 };
 window.sourceClosed = () => {
   document.getElementById("answer").inert = false;
+  document.querySelectorAll("#answer [aria-current]").forEach((old) => old.removeAttribute("aria-current"));
   if (!citedFrom || !citedFrom.isConnected) return;
   citedFrom.focus({preventScroll: true});
   // On a phone the form is back above the summary, which has moved down.
@@ -73,6 +105,9 @@ window.sourceClosed = () => {
 };
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-page]");
+  const step = event.target.closest("#source .cited")?.dataset.step;
+  if (step) stepCitation(+step);
+  event.target.closest("#source .sheet")?.classList.toggle("whole");
   if (opener && !opener.closest("#source")) citedFrom = opener;
   const [ask, answer] = ["ask", "answer"].map((id) => document.getElementById(id));
   // On a phone the summary is below the form: scroll to it.
@@ -119,6 +154,11 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape" && !event.isComposing && !target.matches("input[aria-expanded='true']")) {
     const open = document.querySelector("[role='dialog'] .backdrop") ?? close;
     if (open) open.click(); else press("stop");
+  }
+  const isTyping = target.matches("input, textarea, select");
+  if (close && !isTyping && ["n", "p"].includes(key) && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    stepCitation(key === "n" ? 1 : -1);
   }
   if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -63,6 +63,7 @@ NO_DOWNLOADS = (
     "The downloads could not be written because the disk is full or read-only: copy the summary, "
     "or free some space and summarize again."
 )
+DEFAULT_PAGE_WIDTH = 1_000  # pixels, for a browser that names none
 MAX_TRACKED_PAGES = 1_000  # open pages whose chosen files are known; the oldest are evicted
 # Redrawing takes CPU time from the search. Chosen by hand: slower updates look like stuttering.
 REFRESH_S = 0.12
@@ -423,7 +424,8 @@ class Handlers:
         if source.document.unit == "page" and source.path is not None:
             try:
                 marks = checked_marks(getattr(event, "marks", ()))
-                png = page_image(source.path, page, passages, source.password, marks)
+                width = int(getattr(event, "width", 0)) or DEFAULT_PAGE_WIDTH
+                png = page_image(source.path, page, passages, source.password, marks, width)
                 body = render.page_picture(png, page, passages)
             except AppError as error:
                 body = render.error(str(error)) + render.passage_in_context(found.text, passages)

@@ -35,7 +35,7 @@ element.addEventListener('click', (event) => {
     const {document, page, passages, marks} = button.dataset;
     trigger('cite', {
       document: +document, page: +page, passages: JSON.parse(passages),
-      marks: JSON.parse(marks || '[]'),
+      marks: JSON.parse(marks || '[]'), width: window.pageWidth?.() ?? 0,
     });
   } else if (event.target.closest('.include')) {
     trigger('include');

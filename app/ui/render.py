@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 
 from longt5.text.words import count_words
 
-from ..documents.model import Document
+from ..documents.model import Document, Mark
 from ..events import OutlineSection, Sentence, Summary
 from ..evidence.coverage import (
     MAX_WIDE_CELLS,
@@ -44,6 +45,10 @@ MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 # Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
 WORDS_PER_MINUTE = 238
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
+CITATION_STEPS = (
+    (-1, "Previous citation (P)", "‹ Citation"),
+    (1, "Next citation (N)", "Citation ›"),
+)
 EMPTY_SUMMARY = (
     '<div class="empty"><p>Drop a PDF or paste a long text, then press '
     "<strong>Summarize</strong>.</p><p>The summary appears here while it is being written. "
@@ -124,8 +129,9 @@ def _document_article(number: int, document: DocumentState) -> str:
     html = f"<h2>{escape(document.name)}</h2>"
     if document.error:
         return html + error(document.error)
-    for part in document.answer:
-        html += _part_html(number, part)
+    parts = document.answer
+    for part in parts:
+        html += _part_html(number, part, document.summary is not None or part is not parts[-1])
     if document.summary is not None:
         html += coverage_strip(number, document.summary)
     elif document.by_section and document.planned and document.answer:
@@ -190,23 +196,42 @@ def written_section(number: int, at: int, body: str, busy: bool) -> str:
     )
 
 
-def _part_html(number: int, section: SectionState) -> str:
+def _part_html(number: int, section: SectionState, is_written: bool) -> str:
     label = section_heading(section)
     heading = f'<h3 class="label">{escape(label)}</h3>' if label else ""
-    return heading + _paragraph(number, section)
+    return heading + _paragraph(number, section, is_written)
 
 
-def _paragraph(number: int, section: SectionState) -> str:
+def _paragraph(number: int, section: SectionState, is_written: bool = True) -> str:
     # Provisional text continues the paragraph of the committed text and brings its own spaces.
     cited = " ".join(
-        f'<span class="sentence">{cited_sentence(number, sentence)}</span>'
-        for sentence in section.sentences
+        f'<span class="sentence{same}">{cited_sentence(number, sentence)}</span>'
+        for sentence, same in _with_runs(section.sentences, is_written)
     )
     text = cited or escape(section.committed)
     provisional = ""
     if section.provisional:
         provisional = f'<span class="provisional">{escape(section.provisional)}</span>'
     return f'<p class="text" lang="">{text}{provisional}</p>'
+
+
+def _with_runs(sentences: Sequence[Sentence], is_written: bool) -> Iterator[tuple[Sentence, str]]:
+    """Yield sentences for a paragraph, where one citation stands behind a run from one page.
+
+    The others are hidden by their class " same". While a part is being written its last sentence
+    has none yet: the next one may continue the run, and text must not move.
+    """
+    passages: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    for at, sentence in enumerate(sentences):
+        after = sentences[at + 1] if at + 1 < len(sentences) else None
+        passages, marks = (*passages, *sentence.passages), (*marks, *sentence.marks)
+        is_last = after is None or after.labels != sentence.labels or not sentence.pages
+        if sentence.pages and ((after is None and not is_written) or not is_last):
+            yield sentence, " same"
+        else:
+            yield replace(sentence, passages=passages, marks=marks), ""
+            passages, marks = (), ()
 
 
 def cited_sentence(number: int, sentence: Sentence) -> str:
@@ -338,9 +363,16 @@ def source_page(number: int, page: int, document: Document, body: str) -> str:
             f'data-passages="[]"{off}>{text}</button>'
         )
 
-    printed = f" (printed: {escape(label)})" if label != str(page) else ""
-    name = f"{escape(isolated(document.name))} · {document.unit} {page} of {last}{printed}"
-    return _source(turn(page - 1, "‹ Previous") + turn(page + 1, "Next ›"), name, body)
+    where = f"{document.unit} {page} of {last}"
+    if label != str(page):  # the printed number first, as the citation has it
+        where = f"{document.unit} {escape(label)} ({page} of {last} in the file)"
+    name = f"{escape(isolated(document.name))} · {where}"
+    citations = "".join(
+        f'<button type="button" class="cited" data-step="{step}" title="{title}" '
+        f'aria-label="{title}">{text}</button>'
+        for step, title, text in CITATION_STEPS
+    )
+    return _source(turn(page - 1, "‹ Page") + turn(page + 1, "Page ›") + citations, name, body)
 
 
 def missing_source(message: str) -> str:
@@ -362,7 +394,10 @@ def page_picture(png: bytes, page: int, passages: Sequence[str]) -> str:
     data = base64.b64encode(png).decode("ascii")
     marked = f", marked: {' … '.join(passages)}" if passages else ""
     alt = escape(f"Page {page}{marked}")
-    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+    return (
+        '<button type="button" class="sheet" title="Show the whole page, or its full width">'
+        f'<img alt="{alt}" src="data:image/png;base64,{data}"></button>'
+    )
 
 
 def passage_in_context(text: str, passages: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ from app.events import (
     Progress,
     SectionDone,
     SectionStarted,
+    Sentence,
 )
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
@@ -550,3 +551,18 @@ def test_a_browsers_documents_come_back_and_are_forgotten(handlers, tmp_path) ->
     view, left = handlers.forget_runs("", left, SimpleNamespace(jobs=[last["job"]]), None)
     assert view is None and left == [] and handlers.documents([last["job"]])[1] == ""
     assert "deleted" in list(handlers.run_again(again, None))[-1]["status"]
+
+
+def test_one_citation_stands_behind_a_run_of_sentences_of_a_page() -> None:
+    said = [("One.", 1), ("Two.", 1), ("Three.", 2), ("Four.", 2)]
+    sentences = tuple(Sentence(t, (p,), (str(p),), (), (f"Passage {t}",)) for t, p in said)
+    draft = DraftText(1, "One. Two. Three. Four.", " Maybe", sentences)
+    busy = board_of(DocumentStarted(1, 1, "a.pdf"), SectionStarted(1, 1, (1, 2)), draft)
+    hidden = re.findall('class="sentence( same)?">(\\w+)', render.summary_html(busy, True))
+    # The next sentence may be of the same page: the last one has no citation yet.
+    assert hidden == [(" same", "One"), ("", "Two"), (" same", "Three"), (" same", "Four")]
+    busy.apply(Finished(summary_of("One.")))
+    html = render.summary_html(busy, False)
+    hidden = re.findall('class="sentence( same)?">(\\w+)', html)
+    assert [is_hidden for is_hidden, _ in hidden] == [" same", "", " same", ""]
+    assert "[&quot;Passage One.&quot;, &quot;Passage Two.&quot;]" in html

@@ -160,3 +160,27 @@ def test_a_reloaded_page_shows_the_file_of_its_run(page) -> None:
     page.wait_for_selector("#files:has-text('merrow-report')")
     page.wait_for_selector(".facts:has-text('29 pages')")
     assert page.is_checked("label:has-text('Short') input")
+
+
+def test_the_cited_page_is_wide_and_citations_are_walked_by_key(finished) -> None:
+    page = finished
+    cites = page.locator("#summary article > p .sentence:not(.same) .cite")
+    assert all(box["height"] >= 24 for box in (cites.nth(i).bounding_box() for i in range(2)))
+    cites.nth(0).click()
+    page.wait_for_selector("#source .sheet img")
+    widths = "(({naturalWidth, clientWidth}) => [naturalWidth, clientWidth])"
+    image = "document.querySelector('#source .sheet img')"
+    natural, shown = page.evaluate(f"{widths}({image})")
+    panel = page.locator(".source-body").bounding_box()["width"]
+    assert shown > panel - 25 and natural > 0.95 * shown
+    assert cites.nth(0).get_attribute("aria-current") == "true"
+    page.keyboard.press("n")
+    page.wait_for_selector("#source img:not([src=''])")
+    page.wait_for_function("() => document.querySelectorAll('#answer [aria-current]').length === 1")
+    page.wait_for_function("e => e.hasAttribute('aria-current')", arg=cites.nth(1).element_handle())
+    assert re.search(r"page \d+ \(\d+ of 29 in the file\)", page.inner_text("#source-name"))
+    page.click("#source .sheet")  # the whole page
+    assert page.locator("#source .sheet img").bounding_box()["width"] < shown
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#source .source", state="detached")
+    assert page.locator("#answer [aria-current]").count() == 0

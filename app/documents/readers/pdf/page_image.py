@@ -19,8 +19,8 @@ from ... import limits
 from ...model import Box, Mark
 from ...parent_watch import be_killed_with_parent
 
-_WIDTH_PIXELS = 1_000
-_MAX_PIXELS = 4_000_000
+_WIDTH_PIXELS = (600, 1_000, 2_400)  # least, by default, and most
+_MAX_PIXELS = 8_000_000
 _TIMEOUT_S = 30
 _HIGHLIGHT = (255, 221, 87)  # yellow
 _TALL_LINES = 2.5  # letters high: a box of several lines, such as a cell's, is marked as a whole
@@ -33,15 +33,20 @@ def page_image(
     passages: Sequence[str] = (),
     password: str = "",
     marks: Sequence[Mark] = (),
+    width: int = _WIDTH_PIXELS[1],
 ) -> bytes:
-    """Return a PNG of a physical page (from 1) with the marks on it highlighted, or `passages`
-    where there are none, as on pages whose lines have no known places. Raises NotReadable."""
+    """Return a PNG, `width` pixels wide, of a physical page (from 1), its marks highlighted.
+
+    `passages` are highlighted where there are no marks, as on pages whose lines have no known
+    places. Raises NotReadable.
+    """
     request = {
         "path": str(Path(path).resolve()),
         "page": page,
         "passages": list(passages),
         "marks": [mark for mark in marks if mark.page == page],
         "password": password,
+        "width": min(max(width, _WIDTH_PIXELS[0]), _WIDTH_PIXELS[2]),
     }
     try:
         done = subprocess.run(
@@ -60,7 +65,12 @@ def page_image(
 
 
 def draw_page(
-    path: str, page: int, passages: Sequence[str], password: str, marks: Sequence[Mark] = ()
+    path: str,
+    page: int,
+    passages: Sequence[str],
+    password: str,
+    marks: Sequence[Mark] = (),
+    pixels: int = _WIDTH_PIXELS[1],
 ) -> bytes:
     """Return the PNG: render the page and highlight the marks, else the passages that are found."""
     import pypdfium2
@@ -69,7 +79,7 @@ def draw_page(
     document = pypdfium2.PdfDocument(path, password=password or None)
     sheet = document[page - 1]
     width, height = sheet.get_size()
-    scale = min(_WIDTH_PIXELS / width, (_MAX_PIXELS / (width * height)) ** 0.5)
+    scale = min(pixels / width, (_MAX_PIXELS / (width * height)) ** 0.5)
     bitmap = sheet.render(scale=scale)
     picture = bitmap.to_pil().convert("RGB")
     layer = Image.new("RGB", picture.size, "white")
@@ -207,7 +217,12 @@ def main() -> int:
     limits.limit_computing(_TIMEOUT_S)
     marks = [Mark(page, tuple(box), *shares) for page, box, *shares in request["marks"]]
     png = draw_page(
-        request["path"], request["page"], request["passages"], request["password"], marks
+        request["path"],
+        request["page"],
+        request["passages"],
+        request["password"],
+        marks,
+        request["width"],
     )
     sys.stdout.write(json.dumps({"png": base64.b64encode(png).decode("ascii")}))
     return 0
