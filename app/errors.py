@@ -69,6 +69,10 @@ class BadOption(AppError):
     """An option or setting has an invalid value."""
 
 
+class FolderUnusable(BadOption):
+    """A folder of the program's own cannot be made or written; the message names it."""
+
+
 class Cancelled(AppError):
     """The person stopped the work."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import BadOption
+from .errors import BadOption, FolderUnusable
 
 APP_NAME = "longt5-summarizer"
 APP_VERSION = "0.1.0"
@@ -125,7 +125,7 @@ def private_folder(path: Path) -> Path:
             path.chmod(0o700)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        raise BadOption(
+        raise FolderUnusable(
             f"The folder {path} cannot be used ({reason}): set SUMMARIZER_DATA_DIR to a folder "
             "you can write to."
         ) from error

@@ -20,7 +20,7 @@ from .. import files
 from ..documents.characters import display_name
 from ..documents.load import load_document
 from ..documents.model import Document
-from ..errors import AppError, BadOption, NotReadable
+from ..errors import AppError, FolderUnusable, NotReadable
 from ..settings import KEPT_COPIES, KEPT_READINGS, assets_dir, data_dir, private_folder, upload_dir
 from .reading_slots import ReadingSlots
 
@@ -263,7 +263,7 @@ class DocumentReader:
                 folder = private_folder(data_dir() / "reading")
                 own = private_folder(folder / secrets.token_urlsafe(12)) / public.name
                 shutil.move(public, own)
-            except (OSError, BadOption) as error:  # which names a folder of the server
+            except (OSError, FolderUnusable) as error:  # which names a folder of the server
                 if own is not None:
                     shutil.rmtree(own.parent, ignore_errors=True)
                 reason = (getattr(error, "strerror", "") or "no folder for it").lower()

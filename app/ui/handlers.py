@@ -29,6 +29,7 @@ from ..errors import (
     Busy,
     Cancelled,
     EmptyFile,
+    FolderUnusable,
     NotReadable,
     PasswordNeeded,
     WrongPassword,
@@ -402,10 +403,10 @@ class Handlers:
         summaries, folder = self.history.all(job_id), downloads_folder(job_id)
         try:
             path = write_highlighted(summaries, sources, folder, "summary page" in choices)
+        except (OSError, FolderUnusable):  # which names a folder of the server
+            raise gr.Error(NO_DOWNLOADS, print_exception=False) from None
         except AppError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        except OSError:
-            raise gr.Error(NO_DOWNLOADS, print_exception=False) from None
         return str(path)
 
     def find(self, job_id: str, words: str) -> str:

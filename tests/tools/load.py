@@ -27,6 +27,7 @@ from tests.server import running_page
 
 MAX_CLIENTS, MAX_MINUTES = 200, 30
 PATIENCE_S = 600.0
+ARRIVAL_S = 10.0  # within which all clients come
 PLACES = ("harbour", "library", "orchard", "station", "quarry", "theatre", "lighthouse", "museum")
 KINDS = ("summarize", "summarize", "extract", "upload", "slow", "vanish")
 REFUSALS = ("queue is full", "share", "wait to be read", "One of your documents")
@@ -36,8 +37,9 @@ REFUSALS = ("queue is full", "share", "wait to be read", "One of your documents"
 class Figures:
     """What the clients saw.
 
-    A wait for a first word is (client, seconds, runs that were unfinished when it began). Runs
-    that are to be left count for nothing, since they end before their turn.
+    A wait for a first word is (client, seconds, runs that were unfinished when it began), not of
+    a slow reader, who makes it longer. Runs that are to be left count for nothing, since they end
+    before their turn.
     """
 
     page_s: list[float] = field(default_factory=list)
@@ -105,6 +107,7 @@ class LoadClient:
 
     def run(self) -> None:
         """Ask until the time is over."""
+        time.sleep(self.chance.random() * ARRIVAL_S)
         while time.monotonic() < self.ends:
             kind = self.chance.choice(KINDS)
             try:
@@ -118,14 +121,16 @@ class LoadClient:
         """Summarize a text; read each event after a pause, or leave after some."""
         values = {"text": text_of(self.number, self.chance), "length": "short", "num_beams": 1}
         began, last, is_run = time.monotonic(), None, False
+        events = self.events("summarize", values)
+        next(events)  # its place in line is that of the moment when the page has taken it
         ahead = 0 if leave_after else self.figures.begin()
         try:
-            for number, (event, data) in enumerate(self.events("summarize", values), 1):
+            for number, (event, data) in enumerate(events, 1):
                 if event == "error":
                     self.refused(data)
                     return
                 last, is_run = data[0] if data else last, True
-                if last and last["committed"] and began and not leave_after:
+                if last and last["committed"] and began and not (pause_s or leave_after):
                     wait = self.number, time.monotonic() - began, ahead
                     self.figures.waits.append(wait)
                     began = 0.0
@@ -171,14 +176,17 @@ class LoadClient:
         """Extract the text of a file or of a text."""
         values = values or {"text": text_of(self.number, self.chance)}
         for event, data in self.events("extract", values):
+            if not event:
+                continue
             if event == "error":
                 self.refused(data)
                 return
             self.check(data[0]["pages"][0]["text"])
 
     def events(self, name: str, values: dict[str, Any]) -> Any:
-        """Yield (event, data) of a call, without its heartbeats."""
+        """Yield ("", None) once the call is taken, then its events without heartbeats."""
         asked = self.http.post(f"/gradio_api/call/v2/{name}", json=values)
+        yield "", None
         if asked.status_code == 503:
             yield "error", asked.text
             return
