@@ -18,6 +18,7 @@ from ..settings import MAX_FILES
 
 MAX_JSON_BYTES = 25_000_000  # 20 million characters, the longest text, and what JSON adds
 MAX_LOGIN_BYTES = 10_000
+SMALL_BODY_BYTES = 100_000  # of a press on a button, which is never refused for a visitor's share
 MULTIPART_HEADERS = 16_384  # bytes around each file
 MAX_UPLOAD_BYTES = MAX_FILES * (MAX_FILE_BYTES + MULTIPART_HEADERS)
 MIN_FREE_BYTES = 200_000_000  # chosen by hand: what other programs need to go on
@@ -35,7 +36,7 @@ DISK_FULL = (
     "The disk of the computer that runs this page is almost full, so it takes no files now: free "
     "some space there, or try again later."
 )
-VISITOR_FULL = "You have sent more files than one visitor may in an hour: try again later."
+VISITOR_FULL = "You have sent more than one visitor may in an hour: try again later."
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,16 @@ class UploadQuota:
             return Refusal(429, VISITOR_FULL)
         return None
 
-    def take(self, visitor: str, size: int) -> Refusal | None:
-        """Count bytes that a visitor has sent; return why no more may come, or None."""
+    def take(self, visitor: str, size: int, is_stored: bool = True) -> Refusal | None:
+        """Count bytes that a visitor has sent; return why no more may come, or None.
+
+        What is not stored needs no room on the disk.
+        """
         self._sent.add(visitor, size)
-        return self.refusal(visitor, 0)
+        if is_stored:
+            return self.refusal(visitor, 0)
+        is_full = self._sent.of(visitor) > VISITOR_BYTES
+        return Refusal(429, VISITOR_FULL) if is_full else None
 
     def _stored(self, folders: list[Path]) -> int:
         now = self._clock()
@@ -139,7 +146,7 @@ class LimitedBody:
             self.refusal = self._too_large
         elif self._files > MAX_FILES:
             self.refusal = Refusal(413, TOO_MANY_FILES)
-        elif self._delimiter:
+        elif self._delimiter or self.size > SMALL_BODY_BYTES:
             self.refusal = self._has_room(len(data))
 
 

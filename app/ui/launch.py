@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 # Stop and Forget, which must not wait for any of them. A thread is started when it is needed.
 MAX_THREADS = 800
 MAX_QUEUED_EVENTS = 64
+MAX_SESSIONS = 10_000  # a limit that none reaches, since idle sessions are dropped
 QUEUE_POLL_S = 0.01  # Gradio looks for new events every millisecond otherwise
 # After a signal to terminate. Docker and systemd kill a process some ten seconds later.
 CLOSING_S = 2.0  # that a section being written has
@@ -298,6 +299,7 @@ def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
 
     from .mcp_words import describe_files
     from .security import SecurityMiddleware
+    from .sessions import start_dropping
 
     settings, assets = guard.settings, assets_dir()
     page.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=8, api_open=False)
@@ -324,7 +326,7 @@ def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
             },
             allowed_paths=[str(assets / "examples")],
             blocked_paths=[str(data_dir() / name) for name in ("jobs", "reading")],
-            state_session_capacity=1_000,
+            state_session_capacity=MAX_SESSIONS,
             footer_links=["api", "settings"],
             favicon_path=str(assets / "favicon.svg"),
             theme=_theme(gr),
@@ -337,6 +339,7 @@ def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
             f"The page cannot start on {settings.host}: {ports} in use; choose another one with "
             "--port."
         ) from error
+    start_dropping(page, guard.pages, guard.streams)
     if page.mcp_server_obj:
         describe_files(page.mcp_server_obj)
     return str(url)

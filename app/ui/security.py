@@ -69,6 +69,7 @@ class Guard:
     settings: Settings
     quota: UploadQuota
     streams: OpenStreams = field(default_factory=OpenStreams)
+    pages: OpenStreams = field(default_factory=OpenStreams)  # their heartbeats
     logins: LoginDelay = field(default_factory=LoginDelay)
     session_of_event: Callable[[str], str] = lambda event: event
     unfinished_events: Callable[[str], int] = lambda visitor: 0
@@ -139,10 +140,11 @@ class SecurityMiddleware:
             is_begun = True
             await send(message)
 
-        session, visitor = self._listening_session(scope), self._visitor(scope)
+        visitor = self._visitor(scope)
+        open_streams = self._streams(scope)
         self.guard.open_requests[visitor] += 1
-        if session:
-            self.guard.streams.opened(session)
+        for streams, session in open_streams:
+            streams.opened(session)
         try:
             await self.app(scope, body.receive, begun)
         except Exception as error:
@@ -155,8 +157,8 @@ class SecurityMiddleware:
                 log.debug("details", exc_info=True)
                 body.refusal = Refusal(500, UNEXPECTED)
         finally:
-            if session:
-                self.guard.streams.closed(session)
+            for streams, session in open_streams:
+                streams.closed(session)
             self.guard.open_requests[visitor] -= 1
             if not self.guard.open_requests[visitor]:
                 del self.guard.open_requests[visitor]
@@ -166,8 +168,8 @@ class SecurityMiddleware:
     def _limited_body(self, scope: Scope, receive: Receive) -> LimitedBody:
         headers = Headers(scope=scope)
         boundary = boundary_of(headers.get("content-type", ""))
+        visitor = self._visitor(scope)
         if boundary:
-            visitor = self._visitor(scope)
             return LimitedBody(
                 receive,
                 MAX_UPLOAD_BYTES,
@@ -177,22 +179,29 @@ class SecurityMiddleware:
             )
         is_login = scope["path"].rstrip("/") == "/login"
         limit = MAX_LOGIN_BYTES if is_login else MAX_JSON_BYTES
-        return LimitedBody(receive, limit, Refusal(413, TOO_LARGE))
+        return LimitedBody(
+            receive,
+            limit,
+            Refusal(413, TOO_LARGE),
+            has_room=lambda size: self.guard.quota.take(visitor, size, is_stored=False),
+        )
 
     def _visitor(self, scope: Scope) -> str:
         return client_address(scope) if self.guard.counts_visitors else ""
 
-    def _listening_session(self, scope: Scope) -> str:
-        """Return the session whose events a request streams, "" for any other request."""
-        path = scope["path"].removeprefix("/gradio_api")
+    def _streams(self, scope: Scope) -> list[tuple[OpenStreams, str]]:
+        """Return the stream that a request opens, with its session; [] for any other request."""
+        path, guard, session = scope["path"].removeprefix("/gradio_api"), self.guard, ""
         if scope["method"] != "GET":
-            return ""
+            return []
+        if path.startswith("/heartbeat/"):
+            return [(guard.pages, path.rpartition("/")[2])]
         if path == "/queue/data":
             query = parse_qs(scope["query_string"].decode("latin-1"))
-            return query.get("session_hash", [""])[0]
-        if path.startswith("/call/"):
-            return self.guard.session_of_event(path.rpartition("/")[2])
-        return ""
+            session = query.get("session_hash", [""])[0]
+        elif path.startswith("/call/"):
+            session = guard.session_of_event(path.rpartition("/")[2])
+        return [(guard.streams, session)] if session else []
 
     def _with_security_headers(self, scope: Scope, send: Send) -> Send:
         is_framed = self.guard.settings.on_space

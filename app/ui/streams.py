@@ -31,6 +31,14 @@ class OpenStreams:
             while len(self._closed_at) > MAX_TRACKED_SESSIONS:
                 self._closed_at.popitem(last=False)
 
+    def is_open(self, session: str) -> bool:
+        """Return True while a session has a stream open."""
+        return session in self._open
+
+    def was_open(self, session: str) -> bool:
+        """Return True when a session has, or has had, a stream open."""
+        return session in self._open or session in self._closed_at
+
     def unheard_s(self, session: str, since: float) -> float:
         """Return the seconds since a session last had a stream open, at most those since `since`.
 

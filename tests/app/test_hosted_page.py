@@ -16,7 +16,7 @@ from app.documents.load import load_document
 from app.errors import Cancelled
 from app.runs.reading_slots import ReadingSlots
 from app.settings import MAX_FILES, Settings, upload_dir
-from app.ui import launch
+from app.ui import launch, sessions
 from app.ui.downloads import delete_unread
 from app.ui.login_delay import FREE_ATTEMPTS
 from tests.app.test_jobs import until
@@ -138,3 +138,28 @@ def test_a_page_with_a_login_tells_strangers_nothing(tmp_path, monkeypatch) -> N
     finally:
         handlers.close()
         blocks.close(verbose=False)
+
+
+def test_sessions_of_programs_and_closed_pages_are_dropped(page, monkeypatch) -> None:
+    client, holder, queue = page.client, page.blocks.app.state_holder, page.blocks._queue
+    extract = "/gradio_api/call/extract"
+
+    def used(session: str) -> None:
+        body = {"data": [None, "Some words.", "", False], "session_hash": session}
+        client.post(extract, json=body).raise_for_status()
+
+    for session in ("program", "page", "closed"):
+        used(session)
+    page.guard.pages.opened("page")
+    with client.stream("GET", "/gradio_api/heartbeat/closed"):
+        until(lambda: page.guard.pages.is_open("closed"), PATIENCE_S)
+    until(lambda: not page.guard.pages.is_open("closed"), PATIENCE_S)
+    until(lambda: not queue.event_ids_to_events, PATIENCE_S)
+    assert {"program", "page", "closed"} <= set(holder.session_data)
+    monkeypatch.setattr(sessions, "PROGRAM_S", -1.0)
+    sessions.drop_idle_sessions(page.blocks, page.guard.pages, page.guard.streams)
+    assert set(holder.session_data) == set(holder.time_last_used) == {"page", "closed"}
+    assert "program" not in queue.pending_messages_per_session
+    monkeypatch.setattr(sessions, "MAX_CLOSED_PAGES", 0)
+    sessions.drop_idle_sessions(page.blocks, page.guard.pages, page.guard.streams)
+    assert set(holder.session_data) == {"page"}

@@ -421,7 +421,7 @@ def test_streams_tell_how_long_nobody_has_listened() -> None:
     [
         ("/gradio_api/queue/data?session_hash=abc", "abc"),
         ("/gradio_api/call/summarize/e1", "session of e1"),
-        ("/gradio_api/heartbeat/abc", ""),
+        ("/gradio_api/startup-events", ""),
     ],
 )
 def test_a_stream_counts_while_it_is_open(path, session) -> None:
