@@ -10,7 +10,7 @@ from .line_layout import BodyStyle
 from .model import Block, BlockKind, Box
 
 _SMALL_TYPE = 0.93  # of the usual size; notes are set a point below it or more, at most 14 points
-_FOOT_MARK = re.compile(r"(\d{1,3}|[a-z]|[*†‡§¶⋆]{1,3})\s?(?=[^\W\d_a-z]|[“\"(]|https?:)")
+_FOOT_MARK = re.compile(r"\(?(\d{1,3}|[a-z]|[*†‡§¶⋆]{1,3})\)?\s?(?=[^\W\d_a-z]|[“\"(]|https?:)")
 _MAY_BE_NOTE = (BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.CAPTION)
 
 

@@ -318,12 +318,16 @@ def test_layouts_hold_size_weight_and_space_on_the_right() -> None:
         ("It covers 40 km", "2", "of land.", "It covers 40 km² of land."),
         ("It was in 1998", "3", "that it closed.", "It was in 1998³ that it closed."),
         ("It begins on the 21", "st", "of May.", "It begins on the 21st of May."),
+        ("The rule (", "4", ") was kept.", "The rule was kept."),
+        ("(", "4", ") See the rule of the year before.", "(4) See the rule of the year before."),
     ],
 )
 def test_raised_type_is_a_mark_or_an_exponent(before, raised, after, line) -> None:
+    gap = "" if after.startswith(")") else " "
+
     def draw(canvas) -> None:
         x = 72.0
-        for text, size, rise in ((before, 11, 0), (raised, 7, 4), (f" {after}", 11, 0)):
+        for text, size, rise in ((before, 11, 0), (raised, 7, 4), (gap + after, 11, 0)):
             canvas.setFont("Times-Roman", size)
             canvas.drawString(x, 700 + rise, text)
             x += canvas.stringWidth(text, "Times-Roman", size)

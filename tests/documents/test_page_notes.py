@@ -33,7 +33,7 @@ def notes_of(document: Document) -> list[str]:
     return [page.text[start:end] for page in document.pages for start, end in page.notes]
 
 
-@pytest.mark.parametrize("mark", ["1 ", "12 ", "* "])
+@pytest.mark.parametrize("mark", ["1 ", "12 ", "* ", "(3) "])
 def test_notes_in_small_type_are_known_by_their_marks(
     mark: str, load: Callable[..., Document]
 ) -> None:

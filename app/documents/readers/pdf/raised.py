@@ -42,12 +42,20 @@ def text_of_pieces(pieces: Sequence[TypePiece], size: float, baseline: float) ->
     if len(pieces) == 1:
         return "".join(pieces[0].chars).strip(), 0
     text, marks = "", 0
+    written = ["".join(piece.chars) for piece in pieces]
     for index, piece in enumerate(pieces):
-        shown = "".join(piece.chars)
+        shown = written[index]
         kind = piece.kind(size, baseline)
         if kind == RAISED and index:
-            shown, is_mark = raised_text(text, shown)
-            marks += is_mark
+            following = written[index + 1].lstrip() if index + 1 < len(written) else ""
+            is_bracketed = text.rstrip().endswith("(") and following.startswith(")")
+            if is_bracketed and text.strip() == "(":  # of the note itself: "(4) See page 2."
+                text, shown, written[index + 1] = "(", shown.strip(), following
+            else:
+                shown, is_mark = raised_text(text, shown)
+                marks += is_mark
+                if is_mark and is_bracketed:
+                    text, shown, written[index + 1] = text.rstrip(" ("), "", following[1:]
         elif kind == RAISED and not shown.endswith(" "):
             shown += " "  # the number of a note before its words
         elif kind == LOWERED and _AMOUNTS.fullmatch(shown.strip()):
