@@ -20,7 +20,7 @@ from .table_of_contents import contents_lines, without_leaders
 CELL_SEPARATOR = " | "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlacedLine:
     """A line of a page; `cells` are the texts of a row, one for a line of text. Layout and box are
     None where only the text is known."""

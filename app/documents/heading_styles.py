@@ -26,7 +26,7 @@ _MIN_ABOVE_SHARE = 0.5  # of the blocks of a style that stand above text or anot
 _MIN_WORDS_PER_HEADING = 30  # on average, of a style; more headings than that are emphasis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HeadingLook:
     """The size and weight of a block, its lines, and whether text goes on in its last line."""
 

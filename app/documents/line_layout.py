@@ -12,7 +12,7 @@ NEAR_MARGIN = 4  # type sizes: a full line of ragged text ends that near to its 
 _MIN_BODY_CHARACTERS = 25  # of a line that shows the usual type; shorter ones are headings, cells
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LineLayout:
     """The type of a line and its place on the page.
 

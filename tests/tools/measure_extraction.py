@@ -212,19 +212,27 @@ def table(scores: Mapping[str, Score]) -> Iterator[str]:
 
 def measure_made(names: Sequence[str], packages: str) -> dict[str, Score]:
     """Return the scores of readers over the PDFs that the corpus makes."""
-    from tests.corpus import make_files  # its libraries would count as memory of each reader
+    # Their libraries would count as memory of each reader.
+    from tests.corpus import layout_kinds, make_files
 
+    made = {
+        name: (data, expected.blocks)
+        for name, (data, expected) in make_files.all_files().items()
+        if name.endswith(".pdf")
+    }
+    made |= {
+        f"{case.name}.pdf": (case.data, tuple(text for _, text in case.items))
+        for case in layout_kinds.layout_cases()
+    }
     scores = {name: Score() for name in names}
     with tempfile.TemporaryDirectory() as folder:
-        for file, (data, expected) in make_files.all_files().items():
-            if not file.endswith(".pdf"):
-                continue
+        for file, (data, blocks) in made.items():
             path = Path(folder) / file
             path.write_bytes(data)
             for name in names:
                 reading = in_process(name, path, packages)
                 if reading is not None:
-                    score_against_text(reading, expected.blocks, scores[name])
+                    score_against_text(reading, blocks, scores[name])
                     add_cost(reading, scores[name])
     return scores
 

@@ -16,13 +16,14 @@ _JOINED_LETTERS = ("ti", "tt", "ft", "tf", "fi", "fl", "ff", "ffi", "ffl", "tti"
 _CAPITALS = "".join(c for c in map(chr, range(0xC0, 0x250)) if c.isupper())
 # A capital or a sign inside a word. No language writes a capital with a mark there.
 _ODD = re.compile(
-    rf"(?<=[a-z])[A-Z&$%#*+<=>@\[\](){{}}\\^_|~!?](?=[a-z])"
+    rf"(?<=[a-z])[A-Z&$%#*+<=>@\[\](){{}}\\^|~!?](?=[a-z])"
     rf"|(?<=[^\W\d_])[{_CAPITALS}](?=[a-z]|\b)"
 )
 _ODD_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\s\d.,;:“”\"/-]*")
 _MIN_ODD_WORDS = (
     4  # different ones with a sign or a capital: a name such as McCoy has one, not four
 )
+_CLOSING = ")]}!?+*"  # after a word
 _MIN_MARGIN = 3.0  # of the log-probability of words over the next best reading; both rules are
 # held by the cases of the corpus, where right readings come to 10 and more, other letters to 1
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def find_wrong_letters(texts: Iterable[str], score: ScoreWord | None = None) -> 
         for word in _ODD_WORD.findall(text):
             odd = set(_ODD.findall(word))
             if len(odd) == 1 and len(word) > 2:
-                words.setdefault(odd.pop(), set()).add(word)
+                words.setdefault(odd.pop(), set()).add(word.rstrip(_CLOSING))
     found = {}
     for char, own in words.items():
         is_marked = char > "\x7f"
