@@ -32,13 +32,14 @@ def reading_seconds(pages: int, ocr: bool = False) -> float:
     return BASE_SECONDS + (SECONDS_PER_PAGE + (OCR_SECONDS_PER_PAGE if ocr else 0)) * pages
 
 
-def limit_memory(ocr: bool = False) -> None:
-    """Limit the memory of this process, where the system can."""
+def limit_memory(ocr: bool = False, share: float = 1.0) -> None:
+    """Limit the memory of this process to a share of what a reading may take, where the system
+    can."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    size = MEMORY_BYTES + (OCR_SPARE_ADDRESSES if ocr else SPARE_ADDRESSES)
+    size = int(share * MEMORY_BYTES) + (OCR_SPARE_ADDRESSES if ocr else SPARE_ADDRESSES)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
     except (ValueError, OSError):  # macOS refuses, or a lower limit is set already

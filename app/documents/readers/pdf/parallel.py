@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from ... import limits
 from ...parent_watch import be_killed_with_parent
 from .page_reader import PageReader, RawPage
 
@@ -38,7 +39,7 @@ def read_pages(open_reader: OpenReader, pages: int, processes: int) -> Iterator[
     """Yield the pages in order. `open_reader` opens the document in a process of its own. Raises
     MemoryError where one of the processes ends by itself."""
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(processes, context, _begin, (open_reader, os.getpid()))
+    pool = ProcessPoolExecutor(processes, context, _begin, (open_reader, os.getpid(), processes))
     try:
         yield from pool.map(_read, range(pages), chunksize=_PAGES_AT_ONCE)
     except BrokenProcessPool as error:
@@ -47,10 +48,12 @@ def read_pages(open_reader: OpenReader, pages: int, processes: int) -> Iterator[
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(open_reader: OpenReader, parent: int) -> None:
-    """Open the document in a new process, which ends with its parent."""
+def _begin(open_reader: OpenReader, parent: int, processes: int) -> None:
+    """Open the document in a new process, which ends with its parent. Together the processes may
+    take as much memory as one that reads alone."""
     global _reader
     be_killed_with_parent()
+    limits.limit_memory(share=1 / processes)
     gc.set_threshold(COLLECT_AFTER)
     if os.getppid() != parent:  # it has ended already
         os._exit(1)
