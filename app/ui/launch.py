@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 # Well above all handlers that may wait at once (`wiring.MAX_WATCHERS` of each event), with room for
 # Stop and Forget, which must not wait for any of them. A thread is started when it is needed.
-MAX_THREADS = 800
+MAX_THREADS = 1_200
 MAX_QUEUED_EVENTS = 64
 MAX_SESSIONS = 10_000  # a limit that none reaches, since idle sessions are dropped
 QUEUE_POLL_S = 0.01  # Gradio looks for new events every millisecond otherwise
