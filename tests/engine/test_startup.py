@@ -1,0 +1,57 @@
+"""Startup and decodes beside busy processes: what is measured, and what is not imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longt5 import LongT5ForConditionalGeneration, benchmark, busy_machine, startup
+from longt5.config import LongT5Config
+
+BUNDLED = Path(__file__).parents[2] / "assets" / "model"
+
+
+def test_stages_of_a_new_process(capsys) -> None:
+    assert benchmark.main(["--repeats", "1", "--startup"]) == 0
+    table = capsys.readouterr().out
+    for stage in startup.STAGES:
+        assert f"| {stage} |" in table
+    # What nobody needs for a summary costs no time: torch's compiler alone takes a second.
+    assert "modules loaded without need: none" in table
+
+
+def test_the_first_output_of_a_command(capsys) -> None:
+    code = "import time; print('a', flush=True); time.sleep(0.2); print('b')"
+    assert benchmark.main(["--repeats", "1", "--startup", sys.executable, "-c", code]) == 0
+    assert "first output after" in capsys.readouterr().out
+    (first,), (end,) = startup.time_first_output([sys.executable, "-c", code], repeats=1)
+    assert end - first > 0.1
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="There is no"):
+        startup.time_stages(tmp_path)
+
+
+@given(st.integers(1, 32), st.integers(0, 40))
+def test_fair_shares(cores: int, busy: int) -> None:
+    factor = busy_machine.fair_factor(cores, busy)
+    assert factor == pytest.approx(1) if busy == 0 else factor > 1
+    assert factor <= busy_machine.fair_factor(cores, busy + 1) <= 2 + busy / cores
+    if busy % cores == 0:
+        assert factor == pytest.approx(1 + busy / cores)
+
+
+def test_a_decode_beside_a_busy_process() -> None:
+    config = LongT5Config(**{**benchmark.COMMON_SHAPE, **benchmark.PRESETS["tiny"]})
+    model = LongT5ForConditionalGeneration(config).eval()
+    encoded = model.encode(benchmark.sample_ids(config, 40, 0))
+    report = busy_machine.time_beside(model, encoded, [1], beams=2, new=4, repeats=1)
+    assert [row["busy"] for row in report["rows"]] == [0, 1]
+    assert report["rows"][0]["ratio"] == pytest.approx(1)
+    table = busy_machine.beside_table(report)
+    assert "| 1 |" in table and "fair share" in table
