@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -20,6 +21,12 @@ else:
     tomllib = pytest.importorskip("tomli")
 
 ROOT = Path(__file__).resolve().parents[2]
+CAN_COMPILE = (
+    sys.platform.startswith("linux")
+    and platform.machine() == "x86_64"
+    and "avx2" in Path("/proc/cpuinfo").read_text("utf-8")
+    and bool(shutil.which("g++") or shutil.which("clang++"))
+)
 
 
 def test_every_package_is_in_the_wheel() -> None:
@@ -39,8 +46,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     skipped = shutil.ignore_patterns(".git", ".venv", "venv", "__pycache__", ".*_cache", "build")
     shutil.copytree(ROOT, source, ignore=skipped)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    options = []
+    if CAN_COMPILE:
+        prebuilt = [sys.executable, "-m", "longt5.kernels.prebuilt", "--levels", "avx2"]
+        subprocess.run(prebuilt, cwd=source, check=True)
+        options = ["--config-settings=--build-option=--plat-name=linux_x86_64"]
     subprocess.run(
-        [*command, "--no-build-isolation", "--wheel-dir", str(folder), str(source)], check=True
+        [*command, *options, "--no-build-isolation", "--wheel-dir", str(folder), str(source)],
+        check=True,
     )
     shutil.rmtree(source)
     venv.create(folder / "env", with_pip=False, symlinks=os.name != "nt")
@@ -94,6 +107,28 @@ assert importlib.metadata.version("longt5-summarizer") == APP_VERSION
 print([(Path(p.__file__).parent / "py.typed").is_file() for p in (longt5, longt5_summarizer)])
 """
     assert run(installed, tmp_path, "-c", code).strip() == "[True, True]"
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="kernels are compiled on Linux with AVX2")
+def test_the_kernel_of_the_wheel_needs_no_compiler(installed: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code = """
+import shutil
+from pathlib import Path
+from longt5.kernels import native
+assert not shutil.which("g++") and not shutil.which("clang++")
+print(native.library()._name)
+print((Path.home() / ".cache" / "longt5").exists())
+"""
+    loaded, cached = run(installed, tmp_path, "-c", code).split()
+    assert Path(loaded).parent.name == "prebuilt" and Path(loaded).name.startswith("native-avx2-")
+    assert cached == "False"  # nothing was compiled
+    code = """
+import importlib.metadata
+print(importlib.metadata.distribution("longt5-summarizer").read_text("WHEEL"))
+"""
+    assert "Tag: py3-none-linux_x86_64" in run(installed, tmp_path, "-c", code)
 
 
 def test_the_module_summarizes_the_example(installed: Path, tmp_path: Path) -> None:
