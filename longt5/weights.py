@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from .errors import CheckpointWarning
 from .generation_config import GenerationConfig, check_options, to_file_dict
 from .kernels.checks import ModelClass
 from .kernels.select import notify
+from .kernels.threads import one_thread
 from .memory import is_out_of_memory, release_memory
 from .quantization import quantize_decoder
 
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from .model import LongT5PreTrainedModel
 
 Tensors = dict[str, "Tensor | StoredTensor"]
+# Below it, threads that wait for each other after each tensor take longer than they save.
+SMALL_MODEL_BYTES = 2**28
 
 
 @torch.no_grad()
@@ -164,7 +168,8 @@ def assign_tensors(
     if model.has_head and "lm_head.weight" not in expected:
         tensors.pop("lm_head.weight", None)
     check_fit(_tensor_shapes(tensors), _tensor_shapes(expected))
-    with torch.no_grad():
+    is_small = sum(p.nbytes for p in expected.values()) < SMALL_MODEL_BYTES
+    with torch.no_grad(), one_thread() if is_small else nullcontext():
         for name, parameter in expected.items():
             parameter.copy_(_read_value(tensors[name]))
 
