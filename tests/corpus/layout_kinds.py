@@ -31,6 +31,7 @@ TEXTS = (
     "Today the dairy keeps eighty cows. It is run by a granddaughter of the first owner, who has "
     "hung the old yoke over the door and lets visitors taste the butter for nothing.",
 )
+SIDE_NOTE = "The cellar can be seen on Sundays, and on feast days too."
 SIZE, PITCH, LEFT, TOP = 10.5, 13.5, 70.0, 760.0
 Item = tuple[str, str]  # "text", "heading" or "row", and its text; cells stand between " | "
 NUMBERS = [("Year", "Cows", "Milk", "Wheels")]
@@ -379,7 +380,7 @@ def side_note(canvas: Canvas) -> None:
     for number in (0, 1, 2):
         pen.text(TEXTS[number])
         pen.gap()
-    Pen(canvas, 425, TOP - 100, 120).text("The cellar can be seen on Sundays.", size=8)
+    Pen(canvas, 425, TOP - 100, 120).text(SIDE_NOTE, size=8)
 
 
 def boxed(canvas: Canvas) -> None:
@@ -439,7 +440,7 @@ def edge_cases() -> list[LayoutCase]:
         ),
         LayoutCase(
             "side-note", page(side_note),
-            (*prose([0, 1, 2]), ("text", "The cellar can be seen on Sundays.")),
+            (*prose([0, 1, 2]), ("text", SIDE_NOTE)),
         ),
         LayoutCase("box", page(boxed), prose([0, 3, 1])),
         LayoutCase("bullets", page(partial(listed, mark="•")), listed_items),
