@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.ui import hosts, launch
 from tests.conftest import EXAMPLE_PDF
 from tests.server import free_port, running_page
+from tests.tools.load import Figures
 
 CLIENTS = 20
 PLACES = ("harbour", "library", "orchard", "station", "quarry", "theatre", "lighthouse", "museum")
@@ -88,6 +89,12 @@ def test_twenty_concurrent_clients_get_their_own_summaries(url) -> None:
     slowest = max(answers)
     print(f"{refusals} refusals; {len(answers)} page loads meanwhile, slowest {slowest:.2f} s")
     assert answers
+
+
+def test_waits_are_compared_with_the_line_before_them() -> None:
+    waits = [(1, 2.0, 0), (2, 8.0, 3), (3, 12.0, 1)]  # of runs that take two seconds each
+    figures = Figures(waits=waits, runs=4, busy_s=8.0)
+    assert figures.shares() == {1: 1.0, 2: 1.0, 3: 3.0}
 
 
 def endpoints(url: str) -> dict:
