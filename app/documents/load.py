@@ -86,7 +86,8 @@ def document_from_text(content: str, name: str = "Pasted text") -> Document:
     pages = _document_pages(extracted, ())
     digest = hashlib.sha256(content.encode()).hexdigest()
     warnings = (*extracted.notes, *losses_warning(extracted))
-    return Document(name, digest, extracted.unit, pages, warnings, losses=extracted.losses)
+    outline = extracted.outline
+    return Document(name, digest, extracted.unit, pages, warnings, outline, losses=extracted.losses)
 
 
 def losses_warning(extracted: Extracted) -> tuple[AppWarning, ...]:

@@ -46,6 +46,7 @@ _POINTERS = (  # to the sentence before
     r"|(?:By|On|At|With|From|Under|After|Before|Despite|Unlike|As|Of|To|Among) (?:this|that|these"
     r"|those|such|it|them)(?! (?:\w+ )?(?:document|paper|report|study|year)\b)"
     r"|(?:By|In) contrast|As a (?:result|consequence)|On the (?:other|contrary)"
+    r"|As (?:an|another) example"
     r"|(?:First|Second|Third|Fourth|Fifth|Last)(?:ly)?(?=,)"
     r"|At the same time|Worse still|More(?:over| importantly)|Not only that)\b"
     r"|(?:Dies(?:e[rsmn]?)?|Jene[rsmn]?|Solche[rsmn]?|Dabei|Dadurch|Damit|Daher|Deshalb|Deswegen"
@@ -101,10 +102,12 @@ _DEMONSTRATIVE = re.compile(
 _NO_NOUN = re.compile(r"(?:an?|as|that|who|whose|which|of|is|are|was|were|in|with|to)\b")
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b")
 _NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?<!ly)\b(?!,)")
-_LAST_WORD = re.compile(  # of a sentence that has lost a link or a number
+_LAST_WORD = re.compile(  # of a sentence that has lost a link, a number or the list behind it
     r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$|\(see\)"
+    r"|:\s?\d{1,2}\.$"
 )
 _ASIDE = re.compile(r"\([^()]*\)[.!?]?\Z")  # a whole sentence in brackets explains the one before
+_SEE = re.compile(r"See (?:also|the|our|this|that|[A-Z“\"])")
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 # What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
 _POINT_NAME = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
@@ -124,7 +127,7 @@ def leaning(sentence: str, in_abstract: bool = False) -> Lean | None:
     """
     points_away = ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence)
     is_point = _ITEM.match(sentence) or (not in_abstract and _has_label(sentence))
-    if points_away or is_point:
+    if points_away or is_point or _SEE.match(sentence):
         return Lean.ELSEWHERE
     is_leaning = (
         LEANING_START.match(sentence)

@@ -69,7 +69,7 @@ _MEASURES = (  # follow a number at a sentence's start: years, people, things, m
 )
 _NOTE = re.compile(rf"[*†‡§¶]+\s?\w|\d{{1,2}}(?:[A-Z][a-z]|(?![{_MEASURES}])[\u3400-\u9fff])")
 _NUMBERED_NOTE = re.compile(r"\d{1,2} ([A-Z][a-z]+)\b")
-_COMMAND = re.compile(r"\$[ (](?!\d)|--?[a-z]+ ")
+_COMMAND = re.compile(r"\$[ (](?!\d)|--?[a-z]+ |(?:#+ ?|-- )[a-z]|:[a-z]+(?: \w+)?:")
 _DEFINITION = re.compile(
     r"(?:\d{1,2}(?:\.\d{1,2}){1,3}\.? )?[“\"][^”\"]{1,60}[”\"]"
     r" (?:means?,? (?:an?|the|any|each|every|all|either|such|those|in)"
@@ -295,7 +295,7 @@ KINDS = (
         "command",
         _COMMAND.match,
         "$ wget https://example.org/hello-2.9 ...",
-        "A line for a shell is no prose.",
+        "A line for a shell, or a comment in a program, is no prose.",
     ),
     Kind(
         "definition of a contract term",

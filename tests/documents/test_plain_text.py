@@ -18,6 +18,7 @@ from app.documents.characters import (
     without_controls,
 )
 from app.documents.encoding import decode_text
+from app.documents.readers.plain import is_markdown
 from tests.documents import make_pdfs
 from tests.documents.helpers import clean_texts, refusal, words
 from tests.documents.make_pdfs import PROSE
@@ -322,3 +323,23 @@ def test_wrapped_lines_are_joined_but_items_rows_and_log_entries_are_not() -> No
         "2025-02-11T08:00:01Z INFO A connection from 10.0.4.2 is there",
         "ANNA WOOD: It is a time.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_marked_up"),
+    [
+        ("# Mills\n\nThe [council](https://example.org/c) sold the mill in May.", True),
+        ("The [mill](#mill) and the [dam](dam.md) were sold in May.", True),
+        ("# Mills\n\nThe mill was sold in May.\n\n```\nsell mill\n```", True),
+        ("# Mills\n\nThe mill was sold in May.", False),
+        ("C# [1](2) was named after a note.", False),
+        ("The mill [see the map] (north of the town) was sold in May.", False),
+    ],
+)
+def test_pasted_markdown_is_read_as_such(text: str, is_marked_up: bool) -> None:
+    assert is_markdown(text) == is_marked_up
+    read = documents.document_from_text(text).pages[0].text
+    if is_marked_up:
+        assert "](" not in read and "sell mill" not in read and "sold" in read
+    else:
+        assert read == text

@@ -38,13 +38,17 @@ def read_markdown(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     parts = pack_blocks(blocks, at_headings=False)
     if not parts:
         raise EmptyFile(f"“{request.name}” has no words in it: choose another file.")
-    notes: tuple[AppWarning, ...] = (warning,) if warning else ()
-    if count:
-        what = "1 block of code is" if count == 1 else f"{count} blocks of code are"
-        message = f"{what} left out of “{request.name}”."
-        notes += (AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, message),)
+    notes = ((warning,) if warning else ()) + code_left_out(count)
     pages = pages_of_parts(parts)
     return Extracted("part", pages, outline_of_parts(parts), notes=notes)
+
+
+def code_left_out(count: int) -> tuple[AppWarning, ...]:
+    """Return the warning about so many blocks of code, none about 0."""
+    if not count:
+        return ()
+    what = "1 block of code is" if count == 1 else f"{count} blocks of code are"
+    return (AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, f"{what} left out."),)
 
 
 def markdown_blocks(content: str) -> tuple[list[Block], int]:

@@ -18,7 +18,7 @@ from ..encoding import decode_raw_text
 from ..interrupted_sentences import rejoin_cut_paragraphs
 from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, ReadRequest
 from ..paragraphs import join_lines
-from .blocks import losses_of, pack_blocks, pages_of_parts, paragraphs_of
+from .blocks import losses_of, outline_of_parts, pack_blocks, pages_of_parts, paragraphs_of
 from .chat import read_chat
 from .mail import clean_thread
 from .page_breaks import PAGE_BREAK, join_text_pages
@@ -37,6 +37,8 @@ _GUTENBERG_START, _GUTENBERG_END = (
     for edge in ("START", "END")
 )
 _CELL_SEPARATOR = " | "
+_LINK = re.compile(r"\[[^\n]{1,200}?\]\((?:https?://|[#./\w])[^\s)]{0,500}\)")
+_FENCE = re.compile(r"^```", re.M)
 
 
 def read_text(request: ReadRequest, on_progress: OnProgress) -> Extracted:
@@ -62,8 +64,9 @@ def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) ->
     blocks, left_out, losses = text_blocks(content)
     if not blocks:
         raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
-    pages = pages_of_parts(pack_blocks(blocks))
-    return Extracted("part", pages, notes=(*notes, *left_out), losses=losses)
+    parts = pack_blocks(blocks)
+    pages, outline = pages_of_parts(parts), outline_of_parts(parts)
+    return Extracted("part", pages, outline, notes=(*notes, *left_out), losses=losses)
 
 
 def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss, ...]]:
@@ -74,6 +77,11 @@ def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss
         return speech_blocks(cues), [_left_out("The numbers and times of the subtitles are")], ()
     book, is_framed = _gutenberg_book(content)
     chat = read_chat(book.split("\n"))
+    if not chat and is_markdown(book):
+        from .markdown import code_left_out, markdown_blocks
+
+        found, count = markdown_blocks(book)
+        return found, list(code_left_out(count)), ()
     text = join_text_pages("\n".join(chat.lines) if chat else book)
     mail = clean_thread(text)
     blocks = prose_blocks(mail.lines)
@@ -84,6 +92,17 @@ def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss
         losses.append("The times of the messages, and the notices of the chat program, are")
         mail.left_out[LossKind.CHAT_FILE] += chat.media
     return blocks, list(map(_left_out, losses)), losses_of(mail.left_out)
+
+
+def is_markdown(content: str) -> bool:
+    """Return whether a text without a file's name is Markdown: a link or block of code says so
+    where there is a heading too, or two links.
+
+    A heading alone may be a comment of a script, and plain text shows it as well.
+    """
+    links = len(_LINK.findall(content))
+    marks = links + (len(_FENCE.findall(content)) > 1)
+    return links > 1 or (marks > 0 and any(map(MARKDOWN_HEADING.match, content.split("\n"))))
 
 
 def prose_blocks(lines: Sequence[str]) -> list[Block]:
