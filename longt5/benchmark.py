@@ -345,6 +345,19 @@ def measure_training(engine: Any, job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def measure_beside(engine: Ours, job: dict[str, Any]) -> dict[str, Any]:
+    """Return the report of :func:`.busy_machine.time_beside`."""
+    ids = sample_ids(config_of(job["preset"]), job["tokens"], job["seed"], job["batch"])
+    return busy_machine.time_beside(
+        engine.model,
+        engine.encode(ids),
+        job["beside"],
+        job["num_beams"],
+        job["new_tokens"],
+        job["repeats"],
+    )
+
+
 def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
     """Return the profiler's tables of one encode and of a decode of ``new_tokens`` steps."""
     from torch.profiler import ProfilerActivity, profile
@@ -468,6 +481,8 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
             block.layer[0].inner.use_flex_attention = True
     if job["task"] == "train":
         return {**measure_training(engine, job), "machine": machine_name(engine.device)}
+    if job["task"] == "beside" and isinstance(engine, Ours):
+        return measure_beside(engine, job)
     if job["task"] == "profile":
         return {"table": profile_table(engine, job)}
     result = measure(engine, job)
@@ -731,19 +746,14 @@ def startup_report(arguments: argparse.Namespace) -> str:
 
 
 def benchmark_beside(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Time a decode with random weights alone and beside busy processes, in this process."""
+    """Time a decode with random weights alone and beside busy processes."""
+    fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "dtype", "limit", "batch",
+              "beside", "repeats")  # fmt: skip
+    job = {name: getattr(arguments, name) for name in fields}
     with tempfile.TemporaryDirectory() as folder:
-        write_checkpoint(Path(folder), arguments.preset, arguments.seed)
-        engine = Ours(Path(folder), arguments.dtype, "cpu")
-    ids = sample_ids(config_of(arguments.preset), arguments.tokens, arguments.seed, arguments.batch)
-    return busy_machine.time_beside(
-        engine.model,
-        engine.encode(ids),
-        arguments.beside,
-        arguments.num_beams,
-        arguments.new_tokens,
-        arguments.repeats,
-    )
+        job |= {"folder": folder, "engine": "longt5", "device": "cpu"}
+        in_child({**job, "task": "write"})
+        return in_child({**job, "task": "beside"})
 
 
 def main(argv: list[str] | None = None) -> int:

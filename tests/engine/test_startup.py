@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -55,3 +56,9 @@ def test_a_decode_beside_a_busy_process() -> None:
     assert report["rows"][0]["ratio"] == pytest.approx(1)
     table = busy_machine.beside_table(report)
     assert "| 1 |" in table and "fair share" in table
+
+
+def test_the_command_for_busy_machines(capsys) -> None:
+    options = ["--preset", "tiny", "--tokens", "40", "--new-tokens", "4", "--repeats", "1"]
+    assert benchmark.main([*options, "--json", "--beside", "1"]) == 0
+    assert [row["busy"] for row in json.loads(capsys.readouterr().out)["rows"]] == [0, 1]
