@@ -17,6 +17,7 @@ from .paragraph_breaks import NEW_LINE, NEW_PARAGRAPH, LinePair, rule_for
 from .run_in_headings import run_in_heading, without_full_stop
 
 _FIRST_HALF_WORD = re.compile(r"[^\W_]+")
+_RANGE_END = re.compile(r"\d[–—]$")  # "2018–" at a line's end, whose other number is on the next
 _FULL_LINE_DECILE = 7  # of the lengths of lines: three in ten lines are full, or longer
 
 JoinWord = Callable[[str, str, str], str]
@@ -121,7 +122,7 @@ def _run_in_heading(
 
 def _append_line(block: list[str], line: str, join_word: JoinWord) -> None:
     """Append a line to a paragraph in pieces: with its cut word joined, else after a space, which
-    Chinese and Japanese do without."""
+    Chinese, Japanese and ranges of numbers do without."""
     last = block[-1]
     cut, rest = CUT_WORD.search(last), _FIRST_HALF_WORD.match(line)
     if cut and rest:
@@ -129,4 +130,5 @@ def _append_line(block: list[str], line: str, join_word: JoinWord) -> None:
         block.append(join_word(cut[1], cut[2], rest[0]) + line[rest.end() :])
     else:
         is_spaceless = CJK_CHARACTER.match(last[-1]) and CJK_CHARACTER.match(line[0])
-        block.append(line if is_spaceless else " " + line)
+        is_range = _RANGE_END.search(last) and line[0].isdecimal()
+        block.append(line if is_spaceless or is_range else " " + line)

@@ -195,7 +195,9 @@ def _note_cases() -> list[KindCase]:
     dots = "\ue0ff" * 30
     rows = [f"Sheep of year {n} {dots} {n * 71}" for n in range(1, 7)]
     leaders = make_pdfs.unicode_pdf([*MILL.split("\n"), *rows])
+    ranges = "The ferry ran in the years 2018–\n2020 and again in 2022."
     return [
+        pdf("range-over-lines", partial(lines_at, text=ranges), ("the years 2018–2020 and",)),
         pdf("note-in-sentence", [noted, rest], (whole,)),
         pdf("figure-in-sentence", [noted, figure], (whole,)),
         KindCase("lost-leaders.pdf", leaders, ("Sheep of year 2", "142"), lacks=("\ue0ff",)),

@@ -84,3 +84,9 @@ def test_no_sentence_of_a_note_is_a_candidate() -> None:
 def test_notes_alone_may_be_quoted() -> None:
     text = "The wheel of the mill has not turned for a year. The miller counted forty sacks of it."
     assert SourceText.of(text, notes=[(0, len(text))]).candidates == SourceText.of(text).candidates
+
+
+def test_a_page_with_nothing_but_its_number_is_empty(load: Callable[..., Document]) -> None:
+    pages = [lambda c: lines_at(c, PROSE), lambda c: lines_at(c, "iv", y=40)]
+    document = load(canvas_pdf(pages))
+    assert [page.status for page in document.pages] == ["ok", "empty"]

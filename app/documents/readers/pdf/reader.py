@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -40,6 +41,7 @@ from .page_model import placed_lines
 from .page_reader import PageReader, RawPage
 from .wrong_letters import find_wrong_letters, letters_warning, mend
 
+_PAGE_NUMBER = re.compile(r"\W*(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
 _MIN_PICTURE_SHARE = 0.2  # of a page without text, that is no logo; chosen by hand
 
 
@@ -171,10 +173,11 @@ def _extracted_pages(
     labels: Sequence[str], cleaned: CleanedPages, pages: Sequence[RawPage]
 ) -> tuple[ExtractedPage, ...]:
     """Return the cleaned pages with the comments on them. A page with nothing but its running
-    header or a table of contents is empty."""
+    header, its number or a table of contents is empty."""
     found = []
     for number, (label, own, page) in enumerate(zip(labels, cleaned.pages, pages, strict=True), 1):
-        blocks = [replace(block, page=number) for block in own]
+        is_bare = len(own) == 1 and _PAGE_NUMBER.fullmatch(own[0].text) is not None
+        blocks = [] if is_bare else [replace(block, page=number) for block in own]
         blocks += [
             Block(
                 f"Note: {text}",
