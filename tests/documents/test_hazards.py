@@ -470,7 +470,8 @@ def test_h16_hostile_names_are_read(tmp_path, name) -> None:
     path = tmp_path / "kept.txt"
     path.write_text("Some words.", encoding="utf-8")
     document = load_document(path, name=name)
-    assert document.name == name and document.pages[0].text == "Some words."
+    shown = name.replace("\u202e", "")  # it would turn the end of the name round
+    assert document.name == shown and document.pages[0].text == "Some words."
 
 
 # H17: nothing in a document is run or fetched
