@@ -82,6 +82,9 @@ QUIET_DEFAULTS = {
     # after each event.
     "GRADIO_ANALYTICS_MAX_EVENTS": "1",
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+    # oneDNN keeps the kernels of the last 1,024 shapes, 2 MB more for each length of a document. A
+    # run needs some tens.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
 }
 
 
@@ -207,9 +210,9 @@ def supports_dim_text(environ: Mapping[str, str] | None = None) -> bool:
 
 
 def quiet_environment() -> None:
-    """Turn off telemetry and update checks, and make uploads private. Raises BadOption.
+    """Turn off telemetry and update checks, make uploads private, bound caches. Raises BadOption.
 
-    Call it before Gradio is imported, which reads these variables then.
+    Call it before Gradio and PyTorch are imported, which read these variables then.
     """
     if not os.environ.get("GRADIO_TEMP_DIR"):
         private_folder(data_dir())
