@@ -11,7 +11,7 @@ from selectolax.lexbor import LexborHTMLParser
 from app import errors
 from app.documents.encoding import codec_of_label
 from app.documents.file_kinds import file_kind
-from app.documents.model import Block
+from app.documents.model import Block, BlockKind
 from app.documents.raised_type import raised
 from app.documents.readers import article, equations, mail, rtf, speech, tex, transcripts
 from app.documents.readers.chat import read_chat
@@ -208,6 +208,19 @@ def test_the_blocks_of_an_article_are_those_with_its_words() -> None:
         kinds_block("Subscribe to our letter and never miss a story again."),
     ]
     assert article.blocks_inside(shown, text) == shown[:1]
+
+
+def test_the_lines_of_an_article_stand_where_the_walk_has_few_of_them() -> None:
+    heading = Block("The flood", BlockKind.HEADING, 2)
+    said = "The river rose in the night and stood in the kitchen of the mill by the morning."
+    text = f"The flood\n{said}\n- {said}"
+    assert article.article_blocks([heading], text) == [
+        heading,
+        Block(said),
+        Block(said, BlockKind.LIST_ITEM),
+    ]
+    own = [heading, Block(f"{said} {said}")]
+    assert article.article_blocks(own, f"The flood\n{said} {said}") == own
 
 
 def kinds_block(text: str) -> Block:
