@@ -160,6 +160,10 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     stepCitation(key === "n" ? 1 : -1);
   }
+  if (key === "?" && !isTyping) {
+    const keys = document.querySelector("#keys");
+    keys.open = !keys.open;
+  }
   if (!["ArrowLeft", "ArrowRight", "Home", "End"].includes(key)) return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (target.matches(".strip .cell")) {
@@ -219,3 +223,17 @@ const showProgressInTitle = () => {
 };
 new MutationObserver(() => { placeSection(); showProgressInTitle(); })
   .observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuenow", "aria-busy"]});
+
+// The forecast is grey from a change of the form until it has been counted again.
+const markForecastOld = ({target}) => {
+  if (target.closest("#ask")) document.getElementById("forecast")?.classList.add("old");
+};
+document.addEventListener("input", markForecastOld, true);
+document.addEventListener("change", markForecastOld, true);
+window.forecastIsNew = () => document.getElementById("forecast")?.classList.remove("old");
+// Gradio shows the untranslated key of this label.
+new MutationObserver(() => {
+  document.querySelectorAll("[aria-label='common.upload']").forEach((button) => {
+    button.ariaLabel = button.title = "Add files";
+  });
+}).observe(document, {subtree: true, childList: true});

@@ -122,13 +122,13 @@ def require_text(document: Document) -> None:
         where = f"its {document.unit}" if count == 1 else f"any of its {count} {document.unit}s"
         cure = "" if document.unit == "page" else "save it as PDF and "
         raise NoTextLayer(
-            f"“{document.name}” has no text on {where}, only pictures: {cure}turn on OCR for it "
-            "(--ocr on the command line)."
+            f"“{document.name}” has no text on {where}, only pictures: {cure}"
+            + ocr_engine.how_to_read_pictures()
         )
     if "garbled" in statuses:
         raise NoTextLayer(
-            f"The text of “{document.name}” is unreadable glyphs: turn on OCR for it (--ocr on the "
-            "command line)."
+            f"The text of “{document.name}” is unreadable glyphs: "
+            + ocr_engine.how_to_read_pictures()
         )
     if "failed" in statuses:
         raise NotReadable(f"No page of “{document.name}” could be read: download it again.")

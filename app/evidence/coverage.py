@@ -105,11 +105,14 @@ def coverage_line(summary: Summary) -> str:
     for page, status in summary.coverage:
         by_status.setdefault(status, []).append(page)
     read = len(by_status.pop("read", ()))
+    stopped = by_status.pop("stopped", ())
     parts = [f"{read:,} of {counted(len(summary.coverage), summary.unit)} read"]
     parts += [
         f"{ranges(pages, summary.labels)}: {STATUSES[status]}"
         for status, pages in by_status.items()
     ]
+    if stopped:  # what follows was not reached either, whatever else it is
+        parts.append(f"not reached: from {places(stopped[:1], summary.unit, summary.labels)}")
     return "; ".join(parts)
 
 

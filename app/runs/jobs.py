@@ -302,6 +302,11 @@ class JobRunner:
         for _, steps in waiting:
             deque(steps, maxlen=0)  # it sees the stop signal before it computes anything
 
+    def is_busy(self, session: str) -> bool:
+        """Return True while a job of this session runs or waits."""
+        with self._changed:
+            return bool(self._jobs_of(session))
+
     def stop_session(self, session: str) -> None:
         """End the running and the waiting job of a session for the person."""
         with self._changed:

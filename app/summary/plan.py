@@ -42,6 +42,12 @@ def describe_planned(planned: Planned, brief: bool = False) -> str:
     return f"{sizes} in {sections}; about {words}{time}, with {memory} of memory"
 
 
+def describe_in_words(planned: Planned) -> str:
+    """Return `About 200 words, 20 s`, which needs no knowledge of models."""
+    time = f", {format_duration(planned.seconds)}" if planned.seconds is not None else ""
+    return f"About {-(-planned.summary_words // 10) * 10:,} words{time}"
+
+
 @dataclass(frozen=True)
 class SummaryPlan:
     """The part of a document to summarize, and the parts of its summary in the order of writing.

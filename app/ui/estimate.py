@@ -15,7 +15,7 @@ from ..errors import AppError, BadOption
 from ..events import Planned
 from ..runs.reading import DocumentReader
 from ..runs.service import Service
-from ..summary.plan import describe_planned
+from ..summary.plan import describe_in_words, describe_planned
 from ..wording import counted, places
 from . import render
 from .form import Form
@@ -75,7 +75,9 @@ def estimate_run(service: Service, reader: DocumentReader, form: Form) -> str:
     except AppError:  # shown when the run is started
         return ""
     total = total_of([summarizer.planned(plan) for plan in plans])
-    return render.estimate(f"{describe_planned(total, brief=True)}.")
+    return render.estimate(
+        f"{describe_in_words(total)}.", f"{describe_planned(total, brief=True)}."
+    )
 
 
 def _documents(reader: DocumentReader, form: Form) -> list[Document]:

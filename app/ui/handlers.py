@@ -128,7 +128,7 @@ class Handlers:
         """Read files as soon as they are chosen.
 
         Yields updates of (document facts, password field, accordion of sections, check boxes of
-        sections, OCR switch).
+        sections, OCR switch, run button). A document without a word cannot be run.
         """
         asker = self.asker_of(request)
         session = asker.session
@@ -137,7 +137,13 @@ class Handlers:
         no_sections = section_choices(())
         if not files:
             off = gr.update(visible=False, value=False)
-            yield "", gr.update(visible=False, value=""), *no_sections, off
+            yield (
+                "",
+                gr.update(visible=False, value=""),
+                *no_sections,
+                off,
+                self._run_button(session),
+            )
             return
         documents: list[Document] = []
         problems: list[AppError] = []
@@ -145,7 +151,7 @@ class Handlers:
             for path in _at_most_max_files(files):
                 reading = self.reader.open(path, password, ocr, visitor=asker.visitor)
                 for _ in reading.watch(REFRESH_S, session):
-                    yield reading_status(reading), unchanged, *no_sections, unchanged
+                    yield reading_status(reading), unchanged, *no_sections, unchanged, unchanged
                 try:
                     documents.append(reading.document(session))
                 except AppError as error:
@@ -160,7 +166,15 @@ class Handlers:
             password_field = unchanged
         # A switch that is on stays visible, so that it can be turned off.
         switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
-        yield facts, password_field, *section_choices(documents), switch
+        has_words = not documents or any(page.text for d in documents for page in d.pages)
+        button = self._run_button(session, has_words)
+        yield facts, password_field, *section_choices(documents), switch, button
+
+    def _run_button(self, session: str, has_words: bool = True) -> Any:
+        """Return an update of the run button, which a run in progress keeps disabled."""
+        if self.service.runner.is_busy(session):
+            return gr.update()
+        return gr.update(interactive=has_words)
 
     def estimate(self, form: Form) -> str:
         """Return the estimated time and memory of a run as HTML, after any change of the form."""

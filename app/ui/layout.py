@@ -6,10 +6,12 @@ from pathlib import Path
 
 import gradio as gr
 
+from ..documents.limits import MAX_DOCUMENT_PAGES, MAX_FILE_BYTES
 from ..documents.readers.pdf import ocr as ocr_engine
 from ..settings import (
     LENGTH_WORDS,
     MAX_BEAMS,
+    MAX_FILES,
     READABLE_KINDS,
     READABLE_SUFFIXES,
     SUMMARY_WORDS_RANGE,
@@ -61,6 +63,17 @@ element.addEventListener('click', (event) => {
   if (forget) trigger('forget', {jobs: forget.split(',')});
 });
 """
+FILE_LIMITS = (
+    f'<p class="hint">Up to {MAX_FILES} files, {MAX_FILE_BYTES // 1024**2} MB and '
+    f"{MAX_DOCUMENT_PAGES:,} pages each.</p>"
+)
+KEYS = (
+    ("Ctrl + Enter", "summarize"),
+    ("Escape", "close the page or a dialog, else stop the run"),
+    ("← →", "turn the pages of the document, or walk along the strip"),
+    ("N, P", "next and previous citation, while a page is open"),
+    ("?", "show these keys"),
+)
 OCR_INFO = {
     True: "Slow: a few seconds per page.",
     False: 'Not installed. On the computer that runs this page: pip install ".[ocr]"',
@@ -97,9 +110,12 @@ def _header(settings: Settings) -> str:
         if not settings.is_shared
         else "Your document is sent to the server that runs this page, and nowhere else."
     )
+    keys = "".join(f"<dt>{key}</dt><dd>{what}</dd>" for key, what in KEYS)
     return (
         f'<header id="header"><h1>{PAGE_TITLE}</h1><p>{where} '
-        "The summary is written by a machine, so check what matters.</p></header>"
+        "The summary is written by a machine, so check what matters.</p>"
+        f'<details id="keys"><summary aria-label="Keyboard shortcuts">?</summary><dl>{keys}</dl>'
+        "</details></header>"
     )
 
 
@@ -163,6 +179,7 @@ def _document_tabs() -> Components:
                 file_types=list(READABLE_SUFFIXES),
                 height=150,
             )
+            gr.HTML(FILE_LIMITS, elem_id="limits")
             inputs["facts"] = gr.HTML(elem_id="facts")
             inputs["password"] = gr.Textbox(
                 label="Password",

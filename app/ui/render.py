@@ -80,9 +80,10 @@ def progress_bar(stage: str, fraction: float, detail: str = "") -> str:
     )
 
 
-def estimate(line: str) -> str:
-    """Return a line with the estimated time and memory of a run."""
-    return f'<p class="forecast" role="status">{escape(line)}</p>'
+def estimate(line: str, details: str = "") -> str:
+    """Return a line with the estimated length and time of a run, the rest as its tooltip."""
+    title = f' title="{escape(details)}"' if details else ""
+    return f'<p class="forecast" role="status"{title}>{escape(line)}</p>'
 
 
 def run_status(state: RunState) -> str:
@@ -131,6 +132,8 @@ def _document_article(number: int, document: DocumentState) -> str:
         return html + error(document.error)
     parts = document.answer
     for part in parts:
+        if document.summary is not None and not (part.committed or part.provisional):
+            continue  # it was stopped before its first word
         html += _part_html(number, part, document.summary is not None or part is not parts[-1])
     if document.summary is not None:
         html += coverage_strip(number, document.summary)

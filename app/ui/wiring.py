@@ -71,11 +71,12 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
         "trigger_mode": "always_last",
         **NO_PROGRESS,
     }
+    is_new: dict[str, Any] = {"fn": None, "js": "() => window.forecastIsNew()", **NO_PROGRESS}
     for tab, name in ((inputs["files_tab"], "files"), (inputs["text_tab"], "text")):
         tab.select(_constant(name), None, inputs["source"], queue=False, **NO_PROGRESS).then(
             **estimate
-        )
-    reading_outputs = ("facts", "password", "sections_accordion", "sections", "ocr")
+        ).then(**is_new)
+    reading_outputs = ("facts", "password", "sections_accordion", "sections", "ocr", "run")
     for event in (inputs["files"].change, inputs["password"].submit, inputs["ocr"].input):
         event(
             handlers.read,
@@ -84,13 +85,13 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
             concurrency_limit=MAX_WATCHERS,
             trigger_mode="always_last",
             **NO_PROGRESS,
-        ).then(**estimate)
+        ).then(**estimate).then(**is_new)
     fields = ("model", "length", "num_beams", "include_references", "by_section")
     changes = [inputs[name].change for name in fields]
     changes += [inputs[name].blur for name in ("text", "pages")] + [inputs["pages"].submit]
     changes += [inputs[name].input for name in ("sections", "max_new_tokens", "max_input_tokens")]
     changes += [inputs["words"].blur, inputs["words"].submit]
-    gr.on(changes, **estimate)
+    gr.on(changes, **estimate).then(**is_new)
 
 
 def _connect_runs(

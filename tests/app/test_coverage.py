@@ -67,7 +67,7 @@ def test_printed_labels_and_file_positions_are_both_shown() -> None:
     assert 'data-page="3"' in html and ">p. 2<" in html and "page 3 of the file" in html
     same = render.cited_sentence(0, Sentence("Three.", (3,), ("3",)))
     assert ">p. 3<" in same and "of the file" not in same
-    assert "page 3 of 3 (printed: 2)" in render.source_page(0, 3, document, "")
+    assert "page 2 (3 of 3 in the file)" in render.source_page(0, 3, document, "")
     assert "printed" not in render.source_page(0, 2, paged("a", "b"), "")
 
 
@@ -84,7 +84,7 @@ def test_all_formats_name_pages_by_their_labels() -> None:
     )
     line = (
         "1 of 5 pages read; <i>: table of contents left out; 1: a picture without text; "
-        "2-3: not reached"
+        "not reached: from page 2"
     )
     assert coverage_line(summary) == line
     assert line in export_text(summary, "txt")
@@ -139,7 +139,7 @@ def test_parts_and_chapters_are_named_by_their_unit() -> None:
     summary = Summary(
         "a.txt", 3, "bundled", {}, "It left.", (section,), coverage=coverage, unit="part"
     )
-    assert coverage_line(summary) == "2 of 3 parts read; 3: not reached"
+    assert coverage_line(summary) == "2 of 3 parts read; not reached: from part 3"
     for fmt in ("md", "txt", "html"):
         said = export_text(summary, fmt)
         assert "2 of 3 parts read" in said and "3 parts; model" in said

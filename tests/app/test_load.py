@@ -178,7 +178,7 @@ def test_run_resumes_after_the_server_was_killed(tmp_path) -> None:
             assert tab.inner_text("#summary .text >> nth=0") == finished
             tab.wait_for_selector("#summary[aria-busy=false]")
             assert tab.inner_text("#status").startswith("Done")
-            tab.click("#summary .text .cite >> nth=0")
+            tab.click("#summary .text .sentence:not(.same) .cite >> nth=0")
             tab.wait_for_selector("#source img")  # drawn from the private copy
             tab.keyboard.press("Escape")
             tab.click("#forget")

@@ -19,9 +19,9 @@ import pytest
 
 from app import cli, desktop
 from app.documents import file_kinds as kinds
-from app.documents.load import document_from_text
+from app.documents.load import document_from_text, require_text
 from app.documents.model import Document, Page
-from app.errors import UNEXPECTED, BadOption, ModelNotFound, NotReadable
+from app.errors import UNEXPECTED, BadOption, ModelNotFound, NoTextLayer, NotReadable
 from app.events import (
     DocumentFailed,
     DocumentStarted,
@@ -57,6 +57,7 @@ from app.ui.wiring import component_updates, control_updates
 from app.warning import AppWarning, WarningKind
 from tests.app.test_export import HOSTILE, summary_of
 from tests.conftest import EXAMPLE_TEXT
+from tests.documents import make_pdfs
 
 
 def board_of(*events) -> RunState:
@@ -258,7 +259,7 @@ def test_ocr_is_offered_for_scanned_pages(bundled) -> None:
 
     def switch(files, ocr=False):
         *_, last = handlers.read(files, "", ocr)
-        return last[-1]
+        return last[-2]
 
     assert switch(["a.pdf"])["visible"] and not switch(["b.pdf"])["visible"]
     assert switch(["a.pdf"], True)["visible"]  # it can be turned off again
@@ -566,3 +567,28 @@ def test_one_citation_stands_behind_a_run_of_sentences_of_a_page() -> None:
     hidden = re.findall('class="sentence( same)?">(\\w+)', html)
     assert [is_hidden for is_hidden, _ in hidden] == [" same", "", " same", ""]
     assert "[&quot;Passage One.&quot;, &quot;Passage Two.&quot;]" in html
+
+
+def test_a_document_without_words_cannot_be_run(handlers, tmp_path, monkeypatch) -> None:
+    scan, text = tmp_path / "scan.pdf", tmp_path / "mill.txt"
+    scan.write_bytes(make_pdfs.scan_of(make_pdfs.text_pdf()))
+    text.write_text("The mill stood still.")
+    for files, can_run in (([str(scan)], False), ([str(scan), str(text)], True), (None, True)):
+        *_, last = handlers.read(files, "")
+        assert last[-1]["interactive"] is can_run
+    monkeypatch.setattr(handlers.service.runner, "is_busy", lambda session: True)
+    *_, last = handlers.read([str(text)], "")
+    assert "interactive" not in last[-1]
+    # Where OCR is missing, the error itself says how to get it.
+    scanned = handlers.reader.open(str(scan)).document()
+    with pytest.raises(NoTextLayer, match=r"pip install .*ocr|turn on OCR"):
+        require_text(scanned)
+
+
+def test_a_part_that_was_stopped_before_its_first_word_has_no_heading() -> None:
+    started = [SectionStarted(1, 2, (1, 3), "One"), SectionStarted(2, 2, (4, 6), "Two")]
+    done = [DraftText(1, "It rose.", "", (Sentence("It rose.", (1,), ("1",)),))]
+    stopped = Finished(summary_of("It rose.", stopped=True))
+    board = board_of(DocumentStarted(1, 1, "a.pdf"), started[0], *done, started[1], stopped)
+    html = render.summary_html(board, False)
+    assert "One, page" in html and "Two, page" not in html

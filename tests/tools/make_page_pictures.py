@@ -14,7 +14,7 @@ from tests.server import running_page
 
 ASSETS = ROOT / "assets"
 PATIENCE_MS = 180_000
-CITATION = "#summary .text .cite"
+CITATION = "#summary .text .sentence:not(.same) .cite"
 
 
 def take_pictures(page: Page, url: str) -> None:
@@ -23,7 +23,7 @@ def take_pictures(page: Page, url: str) -> None:
     page.wait_for_selector("#run")
     page.set_input_files("#files input[type=file]", str(EXAMPLE_PDF))
     page.wait_for_selector(".facts")
-    page.wait_for_function("document.body.innerText.includes('of memory')")
+    page.wait_for_selector(".forecast")
     page.click("#run")
     page.wait_for_selector("#summary p.text:nth-of-type(2) .provisional")
     page.screenshot(path=ASSETS / "screenshot.png")

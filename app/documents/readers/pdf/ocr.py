@@ -24,6 +24,16 @@ def is_installed() -> bool:
     return all(importlib.util.find_spec(n) is not None for n in ("rapidocr", "onnxruntime"))
 
 
+def how_to_read_pictures() -> str:
+    """Return what to do about pages that are pictures, where OCR is installed and where not."""
+    if is_installed():
+        return "turn on OCR for it (--ocr on the command line)."
+    return (
+        'OCR would read it and is not installed here. Run pip install ".[ocr]" on the computer '
+        "that runs this program, start it again and turn OCR on."
+    )
+
+
 def require_ocr(name: str) -> None:
     """Raise BadOption with the line to type when OCR is not installed."""
     if not is_installed():
