@@ -61,7 +61,8 @@ IMPRINT = re.compile(
 )
 # A sentence whose beginning stands elsewhere; before Chinese, Latin words are names.
 REMAINDER = re.compile(
-    r"[a-zß-öø-ÿ]+\d*[,;]? (?![\u3000-\uffff])|(?:where|which|and|or|with)[^a-z\u3000-\uffff]"
+    r"(?:\.{3,}|…)?[a-zß-öø-ÿ]+\d*[,;]? (?![\u3000-\uffff])"
+    r"|(?:where|which|and|or|with)[^a-z\u3000-\uffff]"
 )
 _MEASURES = (  # follow a number at a sentence's start: years, people, things, measures
     "年月日号天周岁世纪个位名人种类项条件次回倍家所间座台辆只头张本册章节页行列组批届期层楼度元角分秒点时小万亿"
