@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 WORST = -1.0e9  # transformers' score of a hypothesis that cannot win
-DEVICES_WITH_FLOAT64 = ("cpu", "cuda")
+PACKING_DEVICES = ("cuda",)  # have float64, and a transfer takes long; Apple's GPUs have none
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,8 @@ def reason_of_end(tokens: list[int], options: SearchOptions) -> str:
 
 
 def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Move both to the CPU, in one transfer where the device has float64, which holds both exactly
-    (Apple's GPUs have none)."""
-    if scores.device.type not in DEVICES_WITH_FLOAT64:
+    """Move both to the CPU, on CUDA in one transfer, as float64, which holds both exactly."""
+    if scores.device.type not in PACKING_DEVICES:
         return scores.cpu(), indices.cpu()
     packed = torch.stack([scores.double(), indices.double()]).cpu()
     return packed[0].float(), packed[1].long()

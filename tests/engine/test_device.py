@@ -92,7 +92,7 @@ def _place() -> str:
 def model(monkeypatch: pytest.MonkeyPatch):
     """Return a tiny model on the device, where every kernel passes its check."""
     monkeypatch.setattr(select, "_matches_reference", lambda *_: True)
-    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "meta"))
+    monkeypatch.setattr(beam_search, "PACKING_DEVICES", ("cpu", "meta"))
     shape = LongT5Config(
         vocab_size=64,
         d_model=32,
@@ -209,7 +209,7 @@ def on_a_mac() -> set[str]:
     ],
 )
 def test_all_operators_exist_on_mps(model, monkeypatch: pytest.MonkeyPatch, kind, options) -> None:
-    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "cuda"))
+    monkeypatch.setattr(beam_search, "PACKING_DEVICES", ("cuda",))
     shape = replace(model.config, encoder_attention_type=kind, feed_forward_proj="gated-gelu")
     model = LongT5ForConditionalGeneration(shape).to("meta", torch.float16).eval()
     with Border() as border:
@@ -219,7 +219,7 @@ def test_all_operators_exist_on_mps(model, monkeypatch: pytest.MonkeyPatch, kind
 
 
 def test_no_float64_on_devices_without_it(model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ("cpu", "cuda"))
+    monkeypatch.setattr(beam_search, "PACKING_DEVICES", ("cuda",))
     with Border() as border:
         list(model.stream(IDS, num_beams=4, max_new_tokens=4))
     assert not border.doubles and not border.wrong

@@ -145,14 +145,13 @@ def test_contradictory_options_are_refused_at_the_call(options: dict, named: str
         ours.stream(torch.tensor([[3, 1]]), **options)
 
 
-def test_a_device_without_float64_gives_the_same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Apple's GPUs the conversion raises an error."""
+def test_one_transfer_as_float64_gives_the_same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA; the processor itself and Apple's GPUs, which have no float64, use two."""
     _, ours = models(KEY)
     ids, mask = padded_batch([9, 4], 40)
     options = {"num_beams": 3, "max_new_tokens": 8, "num_return_sequences": 2}
     usual = ours.generate(ids, mask, **options)
-    monkeypatch.setattr(beam_search, "DEVICES_WITH_FLOAT64", ())
-    monkeypatch.setattr(torch.Tensor, "double", None)
+    monkeypatch.setattr(beam_search, "PACKING_DEVICES", ("cpu",))
     there = ours.generate(ids, mask, **options)
     assert torch.equal(there.sequences, usual.sequences)
     assert torch.equal(there.sequences_scores, usual.sequences_scores)
