@@ -1430,9 +1430,14 @@ EXPORT int64_t longt5_steps_run(int64_t brain, void* steps, const float* x, int6
                  : ((StepProgram<Float>*)steps)->run(x, at, logits);
 }
 
+template <class T>
+void end_steps(StepProgram<T>* steps) {
+    if (!steps->workers->is_forked()) delete steps;
+}
+
 EXPORT void longt5_steps_end(int64_t brain, void* steps) {
-    if (brain) delete (StepProgram<Brain>*)steps;
-    else delete (StepProgram<Float>*)steps;
+    if (brain) end_steps((StepProgram<Brain>*)steps);
+    else end_steps((StepProgram<Float>*)steps);
 }
 
 EXPORT void longt5_rms_norm(int64_t brain, const Norm* a) {

@@ -74,10 +74,6 @@ public:
     }
 
     ~Team() {
-        if (process() != born) {  // in a forked process, which has none of these threads
-            for (std::thread& helper : helpers) helper.detach();
-            return;
-        }
         {
             std::lock_guard<std::mutex> held(lock);
             ends = true;
@@ -85,6 +81,10 @@ public:
         wake.notify_all();
         for (std::thread& helper : helpers) helper.join();
     }
+
+    // Returns whether this is a forked process, which has none of the helpers: the caller computes
+    // alone, and a team is not destroyed there, which would wait for them.
+    bool is_forked() const { return process() != born; }
 
     // Returns a slot in which nobody works: that of the next run.
     int64_t free_slot() const {
@@ -104,7 +104,7 @@ public:
         }
         const uint64_t job = word(run) | uint64_t(slot);
         current.store(job);
-        if (sleeping.load()) {
+        if (sleeping.load() && !is_forked()) {
             std::lock_guard<std::mutex> held(lock);
             wake.notify_all();
         }
@@ -132,7 +132,7 @@ private:
     // The last run's slot counts as used: a helper may be about to begin there.
     bool is_used(int64_t slot) const {
         if (number && slot_of(current.load()) == slot) return true;
-        if (process() != born) return false;
+        if (is_forked()) return false;
         for (const Member& member : members) {
             const uint64_t job = member.job.load();
             if (job && slot_of(job) == slot) return true;

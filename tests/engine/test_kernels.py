@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import os
@@ -35,7 +36,7 @@ from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
 from longt5.kernels.threads import STEPS_WITH_ONE_THREAD, ThreadTuner
 from longt5.quantization import quantize_decoder
-from tests.parity.generation_cases import models
+from tests.parity.generation_cases import models, single_thread
 from tests.parity.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 CPU = torch.device("cpu")
@@ -819,6 +820,28 @@ def test_threads_that_lose_their_cores_change_nothing(dtype, threads, room, monk
 
     for one, many in zip(run(1), run(threads), strict=True):
         assert torch.equal(one, many)
+
+
+@needs_native
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@torch.no_grad()
+def test_a_forked_process_goes_on_with_a_decode() -> None:
+    """It has none of the threads, and needs none."""
+    ours = ours_like(reference_model(**JOINED))
+    encoded = ours.encode(padded_batch([100], 96)[0])
+    with single_thread():  # a fork cannot use the threads of torch either
+        cache = ours.init_cache(encoded, 2, 8)
+        cache.joined_step.threads = 3
+        ours.decode_step(torch.tensor([5, 6]), cache)
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                right = ours.decode_step(torch.tensor([7, 8]), cache).isfinite().all()
+                del cache
+                os._exit(0 if right else 1)
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert ours.decode_step(torch.tensor([7, 8]), cache).isfinite().all()
 
 
 @needs_native
