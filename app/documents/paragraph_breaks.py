@@ -88,6 +88,11 @@ class LinePair:
         above, below = self.layouts
         return abs(below.size / above.size - 1) > _OTHER_SIZE
 
+    @property
+    def is_small_above(self) -> bool:
+        """Return whether the first line is smaller than the text, as a legend or a caption."""
+        return self.layouts[0].size < (1 - _OTHER_SIZE) * self.body.size
+
     @cached_property
     def has_other_type(self) -> bool:
         """Return whether the lines differ in size or weight."""
@@ -218,8 +223,8 @@ BREAKS_BY_LAYOUT = (
             and not p.ends_clause
             and p.continues_lowercase
             and p.layouts[0].size < LARGE_TYPE * p.body.size
-            # A sentence goes on below a figure, whose last line is set small and apart.
-            and not (p.has_other_size and _has_wide_space(p))
+            # A sentence goes on below a figure, whose last line is set small or apart.
+            and not (p.has_other_size and (p.is_small_above or _has_wide_space(p)))
         ),
         LinePair(_FULL_TEXT, "quickly", _FULL_LAYOUT, _BOLD_LAYOUT),
     ),

@@ -18,6 +18,7 @@ from .run_in_headings import run_in_heading, without_full_stop
 
 _FIRST_HALF_WORD = re.compile(r"[^\W_]+")
 _RANGE_END = re.compile(r"\d[–—]$")  # "2018–" at a line's end, whose other number is on the next
+_ADDRESS_END = re.compile(r"(?:https?:/|www\.)\S*/$|\w@$")
 _FULL_LINE_DECILE = 7  # of the lengths of lines: three in ten lines are full, or longer
 
 JoinWord = Callable[[str, str, str], str]
@@ -122,7 +123,7 @@ def _run_in_heading(
 
 def _append_line(block: list[str], line: str, join_word: JoinWord) -> None:
     """Append a line to a paragraph in pieces: with its cut word joined, else after a space, which
-    Chinese, Japanese and ranges of numbers do without."""
+    Chinese, Japanese, addresses and ranges of numbers do without."""
     last = block[-1]
     cut, rest = CUT_WORD.search(last), _FIRST_HALF_WORD.match(line)
     if cut and rest:
@@ -131,4 +132,5 @@ def _append_line(block: list[str], line: str, join_word: JoinWord) -> None:
     else:
         is_spaceless = CJK_CHARACTER.match(last[-1]) and CJK_CHARACTER.match(line[0])
         is_range = _RANGE_END.search(last) and line[0].isdecimal()
-        block.append(line if is_spaceless or is_range else " " + line)
+        is_address = _ADDRESS_END.search(last) and line[0].isalnum()
+        block.append(line if is_spaceless or is_range or is_address else " " + line)

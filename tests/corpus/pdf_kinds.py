@@ -196,7 +196,10 @@ def _note_cases() -> list[KindCase]:
     rows = [f"Sheep of year {n} {dots} {n * 71}" for n in range(1, 7)]
     leaders = make_pdfs.unicode_pdf([*MILL.split("\n"), *rows])
     ranges = "The ferry ran in the years 2018–\n2020 and again in 2022."
+    address = "See https://\nmill.example/ferry and write to the\nmiller@\nmill.example now."
+
     return [
+        pdf("address-over-lines", partial(lines_at, text=address), ("https://mill.example/ferry",)),
         pdf("range-over-lines", partial(lines_at, text=ranges), ("the years 2018–2020 and",)),
         pdf("note-in-sentence", [noted, rest], (whole,)),
         pdf("figure-in-sentence", [noted, figure], (whole,)),

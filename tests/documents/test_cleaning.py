@@ -20,7 +20,10 @@ from app.documents.paragraph_breaks import (
     BREAKS_ALWAYS,
     BREAKS_BY_LAYOUT,
     BREAKS_BY_LENGTH,
+    NEW_PARAGRAPH,
+    SAME_PARAGRAPH,
     BreakRule,
+    LinePair,
     rule_for,
 )
 from app.documents.paragraphs import join_laid_out, join_lines, keep_hyphen
@@ -702,3 +705,10 @@ def test_rejoining_sentences_keeps_every_letter(pages) -> None:
     assert [sorted("".join(t.split())) for t in found] == [
         sorted("".join(t.split())) for t in texts
     ]
+
+
+@pytest.mark.parametrize(("size", "separator"), [(7.0, NEW_PARAGRAPH), (10.0, SAME_PARAGRAPH)])
+def test_a_sentence_does_not_go_on_after_a_legend_in_small_type(size, separator) -> None:
+    above, below = LineLayout(size, space_right=0.5), LineLayout(10, space_right=0.5)
+    pair = LinePair("Goats and lambs", "and some people", above, below, BodyStyle(10))
+    assert rule_for(pair).separator == separator
