@@ -66,7 +66,8 @@ class Job:
         self._starts_at: float | None = None
         self.state = JobState.WAITING
         self.error: AppError | None = None
-        self.ahead = 0  # jobs that run before this one
+        self.ahead = 0  # runs before this one
+        self.is_preparation = False  # of the program, and nobody's run
         self.forgotten = False  # watchers must drop what they show and store of it
         self._linger_s = linger_s
         self._changed = threading.Condition()
@@ -265,11 +266,16 @@ class JobRunner:
         size: int = 0,
         visitor: str = "",
         pages: int = 0,
+        is_preparation: bool = False,
     ) -> Job:
-        """Queue a run and return its job. Raises Busy as `admit` does."""
+        """Queue a run and return its job. Raises Busy as `admit` does.
+
+        `is_preparation`: the work is nobody's run, so others are not told to wait for one.
+        """
         with self._changed:
             self.admit(session, visitor, size, pages)
             job = self._add(Job(session, self._linger_s, job_id, size, visitor, pages))
+            job.is_preparation = is_preparation
             self._queue.append((job, job.steps(work)))
             self._update_waits()
             if self._thread is None:
@@ -362,12 +368,12 @@ class JobRunner:
         waits, ahead = 0.0, 0
         now = self._running
         if now is not None:
-            ahead += 1
+            ahead += not now.is_preparation
             spent = now.busy_s + (time.monotonic() - self._turn_began if self._turn_began else 0.0)
             waits += max(0.0, now.size * rate - spent) if rate else 0.0
         for job, _ in self._queue:
             job.set_wait(ahead, waits if rate and ahead else None)
-            ahead += 1
+            ahead += not job.is_preparation
             waits += max(0.0, job.size * rate - job.busy_s) if rate else 0.0
 
     def _record_speed(self, job: Job) -> None:

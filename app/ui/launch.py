@@ -385,7 +385,7 @@ def _preload_model(service: Service) -> None:
         service.models.get(settings.model).calibrate(settings.num_beams)
         return iter(())
 
-    service.runner.submit(load)
+    service.runner.submit(load, is_preparation=True)
 
 
 def _announce(url: str, settings: Settings) -> None:

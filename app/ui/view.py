@@ -41,9 +41,14 @@ def deleted_view() -> View:
 
 
 def job_status(state: RunState, job: Job) -> str:
-    """Return the status of a job as HTML; while it waits, its place in the queue."""
-    if state.stage != "waiting" or not job.ahead:
+    """Return the status of a job as HTML; while it waits, its place in the queue.
+
+    The first run has none before it: it waits for the model that the page loads at its start.
+    """
+    if state.stage != "waiting":
         return render.run_status(state)
+    if not job.ahead:
+        return render.progress_bar("loading", 0.0)
     wait = job.wait_s
     about = "" if wait is None else f", about {format_duration(wait)}"
     return render.progress_bar("waiting", 0.0, f"{counted(job.ahead, 'run')} ahead{about}")

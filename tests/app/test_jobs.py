@@ -101,6 +101,17 @@ def test_late_watcher_gets_no_superseded_events() -> None:
     assert [e for e in job.events() if not isinstance(e, Progress)] == [EVENTS[0], EVENTS[-1]]
 
 
+def test_nobody_waits_for_a_run_while_the_program_prepares() -> None:
+    runner, gate = JobRunner(), threading.Event()
+    own = runner.submit(gated(gate), is_preparation=True)
+    until(lambda: own.state is JobState.RUNNING)
+    first, second = (runner.submit(gated(gate)) for _ in range(2))
+    assert [first.ahead, second.ahead] == [0, 1]
+    assert "Loading the model" in job_status(RunState(), first)
+    assert "1 run ahead" in job_status(RunState(), second)
+    gate.set()
+
+
 def test_closing_a_watcher_does_not_end_the_job() -> None:
     runner, gate = JobRunner(), threading.Event()
     job = runner.submit(gated(gate))
