@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import glob
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from .documents.characters import display_name
 from .documents.load import load_document
 from .documents.model import Document
-from .errors import Cancelled, NotReadable, PasswordNeeded, WrongPassword
+from .errors import BadOption, Cancelled, NotReadable, PasswordNeeded, WrongPassword
 from .events import Progress
 from .files import cannot_write, temporary_path
 from .runs.stop import StopSignal
 from .terminal import ProgressLine
 
 PASSWORD_ATTEMPTS = 3
+
+
+def expand_wildcards(paths: Sequence[str]) -> list[str]:
+    """Return paths with `reports\\*.pdf` replaced by the files it stands for, as the shells of
+    Windows leave it to programs. Raises BadOption where it stands for none."""
+    found: list[str] = []
+    for path in paths:
+        is_pattern = glob.has_magic(path) and not os.path.exists(path)
+        matches = sorted(glob.glob(path)) if is_pattern else [path]
+        if not matches:
+            raise BadOption(f"No file matches {path}: check the folder and the spelling.")
+        found += matches
+    return found
 
 
 def read_document(

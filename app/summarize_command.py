@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from .cli_files import open_output, read_document
+from .cli_files import expand_wildcards, open_output, read_document
 from .documents.headings import sections_of
 from .documents.model import Document
 from .errors import AppError, BadOption, Cancelled
@@ -72,7 +72,7 @@ class SummarizeCommand:
         is_folder = _is_folder(arguments.output)
         output = None if arguments.output is None else Path(arguments.output)
         return cls(
-            files=tuple(arguments.files),
+            files=tuple(expand_wildcards(arguments.files)),
             options=options,
             output=output,
             is_output_folder=is_folder,

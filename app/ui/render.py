@@ -388,7 +388,8 @@ def _source(turns: str, name: str, body: str) -> str:
         '<section class="source" aria-labelledby="source-name" tabindex="-1">'
         f'<div class="source-bar">{turns}<span id="source-name">{name}</span>'
         '<button type="button" class="close">Close</button></div>'
-        f'<div class="source-body">{body}</div></section>'
+        f'<div class="source-body" tabindex="0" aria-label="Page" role="group">{body}</div>'
+        "</section>"
     )
 
 

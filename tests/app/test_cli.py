@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import cli
+from app.cli_files import expand_wildcards
 from app.errors import AppError, BadOption
 from app.events import DraftText, Finished, Progress, SectionDone, SectionStarted
 from app.export.formats import export_text
@@ -586,3 +588,15 @@ def test_sections_are_listed(capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "merrow-report.pdf:" and "4 Water and mud" in lines[6]
     assert lines[6].split()[:3] == ["6", "pages", "8-9"]
+
+
+def test_wildcards_stand_for_files_where_the_shell_leaves_them(tmp_path) -> None:
+    names = ["a.txt", "b.txt", "c[1].txt", "d.md"]
+    for name in names:
+        (tmp_path / name).write_text("Text.")
+    found = expand_wildcards([str(tmp_path / "*.txt"), str(tmp_path / "d.md")])
+    assert [Path(path).name for path in found] == names
+    own = str(tmp_path / "c[1].txt")  # a file's own name is no pattern
+    assert expand_wildcards([own]) == [own] and expand_wildcards(["none.txt"]) == ["none.txt"]
+    with pytest.raises(BadOption, match="No file matches"):
+        expand_wildcards([str(tmp_path / "*.pdf")])
