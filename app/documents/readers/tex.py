@@ -46,7 +46,7 @@ _DROPPED = re.compile(  # commands that print nothing, or a number that only the
 _TEX_NOTE = re.compile(
     r"\s*\\(footnote|footnotetext|marginpar|todo|thanks)\s*(?:\[[^\]]*\])?\s*(?=\{)"
 )
-_LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*(?=\{)")
+_TEX_LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*(?=\{)")
 _ACCENT = re.compile(
     r"\\(?:([`'^\"~=.])\s*(?:\{(\\?[a-zA-Z])\}|(\\?[a-zA-Z]))"
     r"|([uvHcdbrk])(?:\s*\{(\\?[a-zA-Z])\}|\s+([a-zA-Z])))"
@@ -112,7 +112,7 @@ def tex_blocks(content: str) -> tuple[list[Block], Counter[LossKind]]:
     left_out[LossKind.INCLUDED_FILE] += len(re.findall(r"\\(?:input|include)\s*\{", text))
     text = _TABLE.sub(_rows, heading + text)
     text = _without_commands(text, _TEX_NOTE, LossKind.FOOTNOTE, left_out)
-    text, count = _DISPLAY.subn("", _LINK.sub("", text))
+    text, count = _DISPLAY.subn("", _TEX_LINK.sub("", text))
     left_out[LossKind.EQUATION] += count
     text = _INLINE.sub(lambda found: _math(found[1] or found[2]), text)
     text = _marked_headings(_DROPPED.sub("", text))

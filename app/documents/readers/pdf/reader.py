@@ -41,7 +41,7 @@ from .page_model import placed_lines
 from .page_reader import PageReader, RawPage
 from .wrong_letters import find_wrong_letters, letters_warning, mend
 
-_PAGE_NUMBER = re.compile(r"\W*(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
+_LONE_NUMBER = re.compile(r"\W*(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
 _MIN_PICTURE_SHARE = 0.2  # of a page without text, that is no logo; chosen by hand
 
 
@@ -176,7 +176,7 @@ def _extracted_pages(
     header, its number or a table of contents is empty."""
     found = []
     for number, (label, own, page) in enumerate(zip(labels, cleaned.pages, pages, strict=True), 1):
-        is_bare = len(own) == 1 and _PAGE_NUMBER.fullmatch(own[0].text) is not None
+        is_bare = len(own) == 1 and _LONE_NUMBER.fullmatch(own[0].text) is not None
         blocks = [] if is_bare else [replace(block, page=number) for block in own]
         blocks += [
             Block(

@@ -23,7 +23,7 @@ _ODD_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\s\d.,;:“”\"/-]*")
 _MIN_ODD_WORDS = (
     4  # different ones with a sign or a capital: a name such as McCoy has one, not four
 )
-_CLOSING = ")]}!?+*"  # after a word
+_AFTER_WORD = ")]}!?+*"  # after a word
 _MIN_MARGIN = 3.0  # of the log-probability of words over the next best reading; both rules are
 # held by the cases of the corpus, where right readings come to 10 and more, other letters to 1
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def find_wrong_letters(texts: Iterable[str], score: ScoreWord | None = None) -> 
         for word in _ODD_WORD.findall(text):
             odd = set(_ODD.findall(word))
             if len(odd) == 1 and len(word) > 2:
-                words.setdefault(odd.pop(), set()).add(word.rstrip(_CLOSING))
+                words.setdefault(odd.pop(), set()).add(word.rstrip(_AFTER_WORD))
     found = {}
     for char, own in words.items():
         is_marked = char > "\x7f"
