@@ -97,6 +97,27 @@ def _folder_or_hub_id(name: str) -> str:
     return name
 
 
+def describe_model(name: str) -> str:
+    """Return a line about a model for a menu; the name alone of one that is not listed."""
+    entry = next((entry for entry in CATALOGUE if entry.name == name), None)
+    if entry is None:
+        return name
+    here = "here" if is_downloaded(entry) else "not downloaded yet"
+    does = entry.about.split(";")[0]
+    window = f"{entry.window:,} tokens in one pass"
+    return f"{name} · {does} · {entry.size}, {window}, licence: {entry.licence} · {here}"
+
+
+def download_notice(name: str) -> str:
+    """Return `990 MB are downloaded first. `, "" for a model that needs no download."""
+    for entry in CATALOGUE:
+        if entry.name == name and not is_downloaded(entry):
+            size = entry.size.partition("(")[2].rstrip(")") or entry.size
+            return f"{size} are downloaded first. "
+    is_on_hub = _folder(name) is None and "/" in name and not any(e.name == name for e in CATALOGUE)
+    return f"“{name}” is downloaded first, unless it is here. " if is_on_hub else ""
+
+
 def is_extractive(label: str) -> bool:
     """Return True if the catalogue marks the model of this label as extractive."""
     return any(entry.is_extractive for entry in CATALOGUE if entry.name == label)

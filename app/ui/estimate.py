@@ -15,6 +15,7 @@ from ..errors import AppError, BadOption
 from ..events import Planned
 from ..runs.reading import DocumentReader
 from ..runs.service import Service
+from ..summary.models import download_notice
 from ..summary.plan import describe_in_words, describe_planned
 from ..wording import counted, places
 from . import render
@@ -68,7 +69,8 @@ def estimate_run(service: Service, reader: DocumentReader, form: Form) -> str:
             return ""
         summarizer = service.models.peek(form.model)
         if summarizer is None:
-            return render.estimate("The time is estimated once the model is loaded.")
+            first = download_notice(form.model)
+            return render.estimate(f"{first}The time is estimated once the model is loaded.")
         plans = [summarizer.plan(document, form.options) for document in documents]
     except BadOption as error:
         return render.error(str(error))

@@ -18,6 +18,7 @@ from ..settings import (
     Settings,
     assets_dir,
 )
+from ..summary.models import describe_model
 from ..summary.options import DECODING_OPTIONS
 from ..wording import capital
 from . import render
@@ -219,7 +220,7 @@ def _advanced_options(settings: Settings) -> Components:
     others = " You can also type owner/name of a Hugging Face model, which is downloaded once."
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         inputs["model"] = gr.Dropdown(
-            model_names(settings),
+            [(describe_model(name), name) for name in model_names(settings)],
             value=settings.model,
             label="Model",
             allow_custom_value=True,

@@ -37,6 +37,7 @@ from ..export.shared import (
     section_heading,
 )
 from ..runs.run_state import DocumentState, RunState, SectionState
+from ..settings import DEFAULT_MODEL
 from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
 from ..wording import STAGE_LABELS, counted, isolated, ranges
@@ -45,6 +46,7 @@ MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 # Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
 WORDS_PER_MINUTE = 238
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
+LARGER_MODELS = " This model picks sentences; larger ones rewrite: see Model under Advanced."
 CITATION_STEPS = (
     (-1, "Previous citation (P)", "‹ Citation"),
     (1, "Next citation (N)", "Citation ›"),
@@ -142,7 +144,8 @@ def _document_article(number: int, document: DocumentState) -> str:
     html += _sections_html(number, document)
     if document.summary is not None:
         html += _warning_list([*document.summary.warnings, *document.notices])
-        html += f'<p class="provenance">{escape(provenance_line(document.summary))}</p>'
+        larger = LARGER_MODELS if document.summary.model == DEFAULT_MODEL else ""
+        html += f'<p class="provenance">{escape(provenance_line(document.summary))}{larger}</p>'
     return f"<article>{html}</article>"
 
 

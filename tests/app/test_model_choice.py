@@ -21,7 +21,7 @@ from app.runs.request_run import summarize_all
 from app.runs.stop import StopSignal
 from app.settings import Settings
 from app.summary import memory_estimate
-from app.summary.models import CATALOGUE
+from app.summary.models import CATALOGUE, describe_model, download_notice
 from app.summary.options import Options
 from app.ui.model_choice import NOT_OFFERED, choose_model, model_names
 
@@ -206,3 +206,14 @@ def test_a_hub_that_is_not_reached_is_a_sentence(hub, monkeypatch) -> None:
     with pytest.raises(AppError, match="check the name, and the network") as refused:
         fetch()
     assert "secret" not in str(refused.value)
+
+
+def test_the_menu_says_what_a_model_does_and_what_is_downloaded() -> None:
+    books = "pszemraj/long-t5-tglobal-base-16384-book-summary"
+    line = describe_model(books)
+    assert line.startswith(f"{books} · rewrites in its own words") and "990 MB" in line
+    assert "16,384 tokens" in line and line.endswith(("not downloaded yet", "here"))
+    assert describe_model("bundled").endswith("· here") and describe_model("/a/b") == "/a/b"
+    if line.endswith("yet"):
+        assert download_notice(books) == "990 MB are downloaded first. "
+    assert download_notice("bundled") == "" and "a/b" in download_notice("a/b")
