@@ -160,12 +160,7 @@ def _input_column(settings: Settings) -> Components:
             elem_id="section-boxes",
             info="Only the sections you select are summarized. Select none for all of them.",
         )
-    inputs |= _advanced_options(settings)
-    with gr.Accordion("Your documents", open=True, visible=False, elem_id="documents") as inputs[
-        "documents_accordion"
-    ]:
-        inputs["documents"] = gr.HTML(js_on_load=DOCUMENT_EVENTS)
-    return inputs
+    return inputs | _advanced_options(settings)
 
 
 def _document_tabs() -> Components:
@@ -331,6 +326,11 @@ def _output_column() -> Components:
     with gr.Row(elem_id="keeping"):
         outputs["storage_note"] = gr.HTML(elem_id="kept", visible=False)
         outputs["forget"] = gr.Button("Forget", elem_id="forget", visible=False, size="sm", scale=0)
+    # Last: it appears when a run ends, and on a phone nothing that is read may move.
+    documents = gr.Accordion("Your documents", open=True, visible=False, elem_id="documents")
+    with documents:
+        outputs["documents_accordion"] = documents
+        outputs["documents"] = gr.HTML(js_on_load=DOCUMENT_EVENTS)
     return outputs
 
 

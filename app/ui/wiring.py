@@ -221,8 +221,8 @@ def _connect_documents(
 ) -> None:
     """Connect the list of this browser's documents, and fill the form from a run shown again."""
     job, history = outputs["job"], outputs["history"]
-    listed, views = inputs["documents"], _view_components(outputs)
-    shown = [inputs["documents_accordion"], listed]
+    listed, views = outputs["documents"], _view_components(outputs)
+    shown = [outputs["documents_accordion"], listed]
     filled = [inputs[name] for name in FILLED_FIELDS]
     arguments: dict[str, Any] = {"queue": False, **NO_PROGRESS}
     page.load(handlers.documents, history, shown, **arguments)
