@@ -298,8 +298,9 @@ def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
         return False
     theirs = output.sequences_scores
     room = tolerance * theirs.abs().clamp(min=1.0)
-    # Equal infinities, whose difference is no number, are equal.
-    return bool(((answer.scores == theirs) | ((answer.scores - theirs).abs() <= room)).all())
+    # Infinities, whose difference is no number, and scores that are none may be equal too.
+    exact = (answer.scores == theirs) | (answer.scores.isnan() & theirs.isnan())
+    return bool((exact | ((answer.scores - theirs).abs() <= room)).all())
 
 
 def equal_scores(answer: Answer, output) -> bool:
