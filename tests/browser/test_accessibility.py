@@ -35,7 +35,7 @@ def test_axe_finds_nothing_of_ours(page) -> None:
     page.keyboard.press("?")
     summarize(page, EXAMPLE_TEXT)
     page.click(".by-section details >> nth=0")
-    page.wait_for_selector(".by-section details:not([data-unwritten]) .cite")
+    page.wait_for_selector(".by-section details:not([data-unwritten]) .sentence")
     page.fill("#find textarea, #find input", "library")
     page.press("#find textarea, #find input", "Enter")
     page.wait_for_selector(".hits li")

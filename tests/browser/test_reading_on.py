@@ -57,7 +57,7 @@ def test_a_section_is_written_when_it_is_opened_and_stays(finished) -> None:
         page.keyboard.press("Enter")
     for at in (1, 2):
         page.wait_for_selector(
-            f".by-section details[data-section='{at}']:not([data-unwritten]) .text .cite"
+            f".by-section details[data-section='{at}']:not([data-unwritten]) .text .sentence"
         )
         assert 1 <= sections.nth(at).locator(".text .sentence").count() <= 3
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"  # no focus is lost
