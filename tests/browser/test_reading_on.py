@@ -61,11 +61,11 @@ def test_a_section_is_written_when_it_is_opened_and_stays(finished) -> None:
         )
         assert 1 <= sections.nth(at).locator(".text .sentence").count() <= 3
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"  # no focus is lost
-    assert sections.nth(2).locator(".said").inner_text().startswith("In the summary: The Merrow")
-    written = sections.nth(2).locator(".text").inner_text()
+    assert sections.nth(2).locator(".said").inner_text().startswith("In the summary: ")
+    sentence = sections.nth(2).locator(".text .sentence").first
+    first = sentence.evaluate("element => element.firstChild.textContent.trim()")
     with page.expect_download() as download:
         page.click("#download-txt")
-    first = written.split(" p. ")[0]
     assert first in download.value.path().read_text(encoding="utf-8")
     page.reload()
     page.wait_for_selector("#summary[aria-busy=false]")
@@ -99,7 +99,7 @@ def test_copied_text_is_the_answer_without_strip_and_notes(finished) -> None:
       await window.copySummary();
       return text;
     }""")
-    assert "The Merrow rises" in copied and "(p. 1)" in copied
+    assert "Merrow" in copied and "(p. " in copied
     for aside in ("pages read", "left out", "Made by a machine", "merrow-report", "Foreword"):
         assert aside not in copied
 
