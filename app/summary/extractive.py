@@ -21,6 +21,7 @@ from longt5.text.sentences import Span
 from longt5.text.source import SourceText
 from longt5.text.words import count_words
 
+from ..documents.front_matter import without_front_matter
 from ..documents.headings import headings_of_outline, join_pages, notes_in, split_at_headings
 from ..documents.model import Chunk, Document, passages_of
 from ..events import OutlineSection, PartKind
@@ -40,10 +41,6 @@ SECTION_SENTENCES, SECTION_WORDS, SECTION_SHARE = 3, 75, 1 / 5
 # A section with fewer words joins the next one: a sentence of it would be half of it.
 MIN_JOINED_WORDS = 120
 UNTITLED_SECTION_WORDS = 2000  # of the pieces of a text without headings: about five pages
-
-# Of the sentences: more before a table of contents are no front matter. In the seven documents
-# of the key facts that have one, it is 1 to 15 %, and none of these sentences belongs in a summary.
-MAX_FRONT_SHARE = 0.25
 
 KEPT_PLANNERS = 2  # of a page: the document of a run, and one that is dropped meanwhile
 
@@ -92,7 +89,8 @@ class ExtractivePlanner:
             text, passages_of(text), outline, notes_in(document, self._pages)
         )
         self._sections = split_at_headings(text, self._pages, document.outline)
-        self._planner = salience.planner(self._source, self._candidates(document))
+        body = without_front_matter(self._source, document.contents, self._page_at)
+        self._planner = salience.planner(self._source, body)
         self._spans = self._planner.sentences.spans
         self._tokenizer, self._window = tokenizer, window
         self._whole = self._whole_chunk()
@@ -124,21 +122,6 @@ class ExtractivePlanner:
             quoted = tuple(" ".join(self._text_of(i).split()) for i in said)
             found.append(OutlineSection(pages, title, page_labels(pages), quoted))
         return tuple(found) if len(found) > 1 else ()
-
-    def _candidates(self, document: Document) -> list[Span]:
-        """Return the sentences to choose from: not the front matter, but an abstract in it.
-
-        What stands before the table of contents says how the document was made.
-        """
-        source = self._source
-        first = min(document.contents, default=0)
-        kept = [
-            span
-            for span, role in zip(source.candidates, source.roles, strict=True)
-            if role is Role.SUMMARY or self._page_at(span[0]) >= first
-        ]
-        is_front = len(kept) >= (1 - MAX_FRONT_SHARE) * len(source.candidates)
-        return kept if is_front else list(source.candidates)
 
     def _whole_chunk(self) -> Chunk | None:
         """Return the document as one chunk, None where it does not fit the window."""
