@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -22,6 +24,8 @@ from .subprocess_run import summarize_in_subprocess
 
 IDLE_S = 0.5  # a watcher hears from a silent job this often
 SWEEP_S = 60.0  # between two deletions of what has expired
+# After a run has ended: until then its states, results and pages' sessions have expired one by one.
+RELEASE_FOR_S = 600.0
 GIVEN_UP = (
     "The program ended several times at this section, so the run was given up: try fewer tokens "
     "per pass, or another model."
@@ -46,6 +50,7 @@ class Service:
         self._lent_gpu = lent_gpu
         self._open: dict[str, JobFolder] = {}
         self._resuming = threading.Lock()
+        self._run_ended_at = -math.inf
 
     def submit(
         self, request: Request, session: str = "", keep: bool = True, visitor: str = ""
@@ -92,7 +97,13 @@ class Service:
 
         def sweep() -> None:
             while True:
-                for expire in (self._expire_states, self._sweep, self.runner.expire, *others):
+                for expire in (
+                    self._expire_states,
+                    self._sweep,
+                    self.runner.expire,
+                    *others,
+                    self._release_after_runs,
+                ):
                     try:
                         expire(self.journal.kept_s)
                     except Exception as error:  # or nothing would be deleted from then on
@@ -108,6 +119,11 @@ class Service:
     def _expire_states(self, age_s: float) -> None:
         """Drop what of documents is in memory for another length, where strangers left it."""
         if self.settings.is_shared and self.models.expire_documents(KEPT_STATES_S):
+            self._release_memory()
+
+    def _release_after_runs(self, age_s: float) -> None:
+        """Return to the system what expired since a run ended."""
+        if time.monotonic() - self._run_ended_at < RELEASE_FOR_S:
             self._release_memory()
 
     def watch(self, job: Job, request: Request) -> Iterator[Event | None]:
@@ -166,6 +182,7 @@ class Service:
                 self._close(job_id)
                 if self.runner.get(job_id) is None:  # deleted, perhaps during a pass
                     self.models.forget_documents()
+                self._run_ended_at = time.monotonic()
                 self._release_memory()
 
         if folder is not None:

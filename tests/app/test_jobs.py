@@ -486,6 +486,26 @@ def test_cleanup_goes_on_after_an_error(monkeypatch, caplog) -> None:
     assert "PermissionError" in caplog.text and "secret" not in caplog.text
 
 
+def test_freed_memory_is_returned_for_a_while_after_runs(bundled, article, monkeypatch) -> None:
+    service = service_with(bundled)
+    released: list[float] = []
+    monkeypatch.setattr(service, "_release_memory", lambda: released.append(time.monotonic()))
+    monkeypatch.setattr("app.runs.service.SWEEP_S", 0.01)
+    sweeps: list[float] = []
+    service.tidy(sweeps.append)
+    until(lambda: len(sweeps) > 2)
+    assert not released, "nothing has run"
+    request = Request((article,), Options(length="short"), "bundled")
+    list(service.submit(request, keep=False).events())
+    until(lambda: len(released) > 2)
+    monkeypatch.setattr("app.runs.service.RELEASE_FOR_S", 0.0)
+    begun = len(sweeps)
+    until(lambda: len(sweeps) > begun + 1)
+    count = len(released)
+    until(lambda: len(sweeps) > begun + 4)
+    assert len(released) == count
+
+
 def test_states_of_documents_expire_on_a_shared_page(bundled, article, monkeypatch) -> None:
     service = service_with(bundled)
     list(
