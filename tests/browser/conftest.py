@@ -1,4 +1,7 @@
-"""One running page and one browser for all tests of the page."""
+"""One running page and one browser for all tests of the page.
+
+They end with this folder's last test: beside a running browser no other event loop can be started.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from tests.conftest import EXAMPLE_PDF
 from tests.server import running_page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url():
     with running_page("--dtype", "float32") as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
