@@ -104,7 +104,7 @@ def delete_unread(uploads: set[str], age_s: float = UNREAD_S) -> None:
             if files.age_s(path) > age_s and is_upload(path):
                 path.unlink()
         except FileNotFoundError:
-            pass
+            pass  # read, and moved away, since it was listed
         except OSError:
             continue  # still open in another process: the next sweep tries again
         if not path.exists():

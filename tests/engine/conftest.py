@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.parity.generation_cases import single_thread
+from longt5.kernels import threads
 
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Run a module's tests on one thread, on which tiny models are faster than on several."""
-    with single_thread():
+    with threads.one_thread():
         yield

@@ -34,9 +34,9 @@ from longt5.kernels import (
 from longt5.kernels import joined as joined_step
 from longt5.kernels import linear as linear_
 from longt5.kernels.linear import Fused, Linear, gated_gelu, linear
-from longt5.kernels.threads import STEPS_WITH_ONE_THREAD, ThreadTuner
+from longt5.kernels.threads import STEPS_WITH_ONE_THREAD, ThreadTuner, one_thread
 from longt5.quantization import quantize_decoder
-from tests.parity.generation_cases import models, single_thread
+from tests.parity.generation_cases import models
 from tests.parity.reference import TINY, ours_like, padded_batch, reference_model, relative_error
 
 CPU = torch.device("cpu")
@@ -829,7 +829,7 @@ def test_a_forked_process_goes_on_with_a_decode() -> None:
     """It has none of the threads, and needs none."""
     ours = ours_like(reference_model(**JOINED))
     encoded = ours.encode(padded_batch([100], 96)[0])
-    with single_thread():  # a fork cannot use the threads of torch either
+    with one_thread():  # a fork cannot use the threads of torch either
         cache = ours.init_cache(encoded, 2, 8)
         cache.joined_step.threads = 3
         ours.decode_step(torch.tensor([5, 6]), cache)

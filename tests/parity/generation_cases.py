@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import SimpleNamespace
@@ -29,17 +28,6 @@ COMPILED = {"d_kv": 16, "num_heads": 4, "d_ff": 64}
 SAMPLE_SEED = 1234
 # What transformers says where the rules forbid every token of a row that is drawn from.
 REFUSALS = "multinomial", "probability tensor", "Expected parameter logits"
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Compute on one thread, on which tiny products are faster than on several."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class ToyTokenizer:
