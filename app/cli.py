@@ -218,7 +218,8 @@ def _add_document_options(parser: argparse.ArgumentParser) -> None:
     option(
         "--ocr",
         action="store_true",
-        help='read the text of scanned pages by OCR (needs pip install ".[ocr]"; slow)',
+        help="read the text of scanned pages, and pictures in folders, by OCR (needs pip install "
+        '".[ocr]"; slow)',
     )
     option("--password", metavar="TEXT", help="opens a protected PDF")
 

@@ -31,17 +31,18 @@ WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placehold
 NGRAM_RANGE = (0, 100)
 REPETITION_PENALTY_RANGE = (0.1, 10.0)
 LENGTH_PENALTY_RANGE = (-10.0, 10.0)
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 READABLE_SUFFIXES = (
     ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".rtf", ".pptx", ".pptm", ".ppsx", ".ppsm",
     ".potx", ".odp", ".otp", ".xlsx", ".xlsm", ".xls", ".ods", ".epub", ".html", ".htm", ".xhtml",
     ".mhtml", ".mht", ".eml", ".mbox", ".ipynb", ".tex", ".latex", ".txt", ".text", ".srt", ".vtt",
-    ".ass", ".ssa", ".sbv", ".md", ".markdown",
+    ".ass", ".ssa", ".sbv", ".md", ".markdown", *PICTURE_SUFFIXES,
 )  # fmt: skip
 KIND_LABELS = {  # of each kind of file, for labels and help texts
     "pdf": "PDF", "docx": "Word", "pptx": "PowerPoint", "sheet": "spreadsheet",
     "odt": "OpenDocument", "odp": "OpenDocument", "rtf": "RTF", "epub": "EPUB", "html": "HTML",
     "mhtml": "MHTML", "mail": "mail", "notebook": "Jupyter notebook", "tex": "LaTeX",
-    "markdown": "Markdown", "text": "text or subtitles",
+    "markdown": "Markdown", "picture": "scanned picture", "text": "text or subtitles",
 }  # fmt: skip
 READABLE_KINDS = ", ".join(dict.fromkeys(KIND_LABELS.values()))
 MAX_PORT = 65_535

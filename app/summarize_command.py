@@ -171,6 +171,7 @@ class SummarizeRunner:
                 self.progress.show,
                 self.progress.start_file,
                 command.style,
+                command.ocr,
             ):
                 self.progress.clear()
                 outcomes.append(outcome)

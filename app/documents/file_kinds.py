@@ -24,6 +24,7 @@ SUFFIXES = {
     "notebook": (".ipynb",),
     "tex": (".tex", ".latex"),
     "markdown": (".md", ".markdown"),
+    "picture": (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
     "text": (".txt", ".text", ".srt", ".vtt", ".ass", ".ssa", ".sbv"),
 }
 # Content alone does not tell these apart.
@@ -43,14 +44,12 @@ _KIND_NAMES = {
     "notebook": "a Jupyter notebook",
     "tex": "a LaTeX source",
     "markdown": "Markdown",
+    "picture": "a picture",
     "text": "plain text",
 }
+_PICTURE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
 _OTHER_SIGNATURES = (  # the first bytes of files that cannot be read
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
-    (b"II*\x00", "a TIFF picture"),
-    (b"MM\x00*", "a TIFF picture"),
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a program"),
     (b"%!PS", "a PostScript file"),
@@ -123,6 +122,8 @@ def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
         return ("sheet", "") if suffix == ".xls" else (None, _old_office_name(suffix))
     if data.startswith(b"{\\rtf"):
         return "rtf", ""
+    if data.startswith(_PICTURE_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        return "picture", ""
     looks = next((what for signature, what in _OTHER_SIGNATURES if data.startswith(signature)), "")
     if looks:
         return None, looks

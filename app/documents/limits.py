@@ -19,6 +19,7 @@ SECONDS_PER_PAGE = 0.1
 OCR_SECONDS_PER_PAGE = 30.0
 WAITING_FACTOR = 5  # the child may wait for a busy machine so many times its computing time
 OCR_PIXELS = 6_000_000  # of a page drawn for OCR
+PICTURE_PIXELS = 100_000_000  # of a picture: A3 at 600 dpi has 70 million, 300 MB in memory
 PART_CHARACTERS = 3_000  # of a part of a document without pages: about one printed page
 MAX_OUTLINE_ITEMS = 2_000
 MAX_OUTLINE_LEVEL = 20

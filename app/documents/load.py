@@ -41,7 +41,8 @@ def load_document(
     on_progress: OnProgress | None = None,
     stop_event: threading.Event | None = None,
 ) -> Document:
-    """Read a file of any kind in `file_kinds.SUFFIXES`. `ocr` reads pictures of text in a PDF too.
+    """Read a file of any kind in `file_kinds.SUFFIXES`. `ocr` reads pictures of text in a PDF too;
+    a file that is a picture is always read by OCR.
     Raises AppError with a sentence for the person."""
     path = Path(path)
     name = display_name(name or path.name)
@@ -49,8 +50,9 @@ def load_document(
     kind, misnamed = file_kind(data, name)
     digest = hashlib.sha256(data).hexdigest()
     del data
-    if ocr and kind == "pdf":
-        ocr_engine.require_ocr(name)
+    ocr = ocr or kind == "picture"
+    if ocr and kind in ("pdf", "picture"):
+        ocr_engine.require_ocr(name, is_picture=kind == "picture")
     request = ReadRequest(str(path.resolve()), name, kind, password, ocr)
     extracted = read_in_child(request, on_progress, stop_event)
     imprint = _front_matter_pages(extracted)

@@ -25,7 +25,7 @@ from ..export.filenames import safe_filename
 from ..export.formats import export_bytes
 from ..export.style import FILE_STYLE, ExportStyle
 from ..files import cannot_write, write_atomic
-from ..settings import READABLE_SUFFIXES
+from ..settings import PICTURE_SUFFIXES, READABLE_KINDS, READABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from ..summary.options import Options
@@ -60,15 +60,19 @@ class Outcome:
         return self.error or self.status.value
 
 
-def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, Path]]:
+def files_in(
+    paths: Sequence[str], out: Path | None = None, ocr: bool = False
+) -> list[tuple[Path, Path]]:
     """Return (file, subfolder of the output folder) for files and the readable files in folders.
 
-    Hidden files, and summaries that an earlier run wrote into the same folder, are left out.
+    Hidden files, and summaries that an earlier run wrote into the same folder, are left out, and
+    so are pictures in folders unless `ocr`: most are photographs beside the documents.
     """
     found: list[tuple[Path, Path]] = []
+    suffixes = {*READABLE_SUFFIXES}.difference(() if ocr else PICTURE_SUFFIXES)
     for path in map(Path, paths):
         if os.path.isdir(path):
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in READABLE_SUFFIXES)
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in suffixes)
             found += [
                 (p, p.relative_to(path).parent)
                 for p in inside
@@ -79,6 +83,13 @@ def files_in(paths: Sequence[str], out: Path | None = None) -> list[tuple[Path, 
         else:
             found.append((path, Path()))
     return found
+
+
+def _nothing_to_read(paths: Sequence[str]) -> BadOption:
+    return BadOption(
+        f"There is no file to read in {', '.join(paths)}: choose another folder, with "
+        f"{READABLE_KINDS} (pictures in folders need --ocr)."
+    )
 
 
 def _is_hidden(place: Path) -> bool:
@@ -116,14 +127,14 @@ def summarize_files(
     on_progress: Callable[[Progress], None],
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
     style: ExportStyle = FILE_STYLE,
+    ocr: bool = False,
 ) -> Iterator[Outcome]:
     """Yield the outcome of each file; summarize those without a summary. Raises BadOption."""
     from .device_errors import translate_device_errors
 
-    files = files_in(paths, out)
+    files = files_in(paths, out, ocr)
     if not files:
-        suffixes = ", ".join(READABLE_SUFFIXES)
-        raise BadOption(f"There is no {suffixes} file in {', '.join(paths)}.")
+        raise _nothing_to_read(paths)
     _require_folder(out)
     summarizer = None
     for number, (path, below) in enumerate(files, 1):

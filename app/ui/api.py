@@ -63,7 +63,7 @@ class Api:
 
         Args:
             file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
-                Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
+                Jupyter notebook, LaTeX, Markdown, picture, text or subtitles; used before text.
             text: the text to summarize when no file is given.
             model: "bundled", or another model that this page offers.
             length: "short", "medium" or "long": about 80, 200 or 500 words.
@@ -112,7 +112,7 @@ class Api:
 
         Args:
             file: PDF, Word, PowerPoint, spreadsheet, OpenDocument, RTF, EPUB, HTML, MHTML, mail,
-                Jupyter notebook, LaTeX, Markdown, text or subtitles; takes precedence over text.
+                Jupyter notebook, LaTeX, Markdown, picture, text or subtitles; used before text.
             text: the text itself, when no file is given.
             password: password of a protected PDF.
             ocr: read scanned pages with OCR.

@@ -119,7 +119,7 @@ def test_broken_links_are_reported_and_pipes_left_out(folder) -> None:
 def test_empty_input_is_reported(tmp_path, capsys) -> None:
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty", "-o", tmp_path / "out") == 1
-    assert "no .pdf" in capsys.readouterr().err
+    assert "no file to read" in capsys.readouterr().err
 
 
 def export_of(path: Path, fmt: str = "md") -> bytes:

@@ -24,5 +24,6 @@ READERS = {
     "notebook": "notebook:read_notebook",
     "tex": "tex:read_tex",
     "markdown": "markdown:read_markdown",
+    "picture": "picture:read_picture",
     "text": "plain:read_text",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ....errors import NotReadable
-from ... import limits
+from ...child_call import call_in_child, receive_call
 from ...model import Box, Mark
-from ...parent_watch import be_killed_with_parent
 from .page_image import mark_boxes, passage_boxes
 
 _WRITING_S = 180
@@ -63,17 +61,7 @@ def highlighted_pdf(
             "first_page": first_page,
         }
         try:
-            subprocess.run(
-                [sys.executable, "-X", "utf8", "-m", f"{__package__}.highlights"],
-                input=json.dumps(request),
-                cwd=Path(__file__).resolve().parents[4],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_WRITING_S,
-                check=True,
-            )
+            call_in_child(f"{__package__}.highlights", request, _WRITING_S)
             return out.read_bytes()
         except (subprocess.SubprocessError, OSError) as error:
             raise NotReadable(_NOT_WRITTEN) from error
@@ -172,10 +160,7 @@ def _shift_page_labels(writer: Any, count: int) -> None:
 
 def main() -> int:
     """Read the request as JSON from stdin; any failure is a non-zero exit code."""
-    request = json.loads(sys.stdin.read())
-    be_killed_with_parent()
-    limits.limit_memory()
-    limits.limit_computing(_WRITING_S)
+    request = receive_call(_WRITING_S)
     highlights = [
         Highlight(page, [Mark(n, tuple(box), *shares) for n, box, *shares in marks], *rest)
         for page, marks, *rest in request["highlights"]

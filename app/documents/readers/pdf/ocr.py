@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....errors import BadOption
+from ....warning import AppWarning, WarningKind
+from ....wording import capital, places
 from ... import limits
 
 # Chosen by hand: a resolution and a confidence that read ordinary scans.
@@ -34,12 +36,62 @@ def how_to_read_pictures() -> str:
     )
 
 
-def require_ocr(name: str) -> None:
+def require_ocr(name: str, is_picture: bool = False) -> None:
     """Raise BadOption with the line to type when OCR is not installed."""
-    if not is_installed():
+    if is_installed():
+        return
+    if is_picture:
         raise BadOption(
-            f'OCR of “{name}” needs an extra package: pip install ".[ocr]", or choose no OCR.'
+            f'“{name}” is a picture, which only OCR can read: run pip install ".[ocr]" on the '
+            "computer that runs this program and start it again."
         )
+    raise BadOption(
+        f'OCR of “{name}” needs an extra package: pip install ".[ocr]", or choose no OCR.'
+    )
+
+
+class PageOcr:
+    """Pages read by OCR from their pictures; the engine is loaded for the first of them.
+
+    `draw` returns the picture (PIL) of a page by its index.
+    """
+
+    def __init__(self, draw: Callable[[int], Any]) -> None:
+        self._draw = draw
+        self._recognize: Callable[[Any], str] | None = None
+        self._read: list[int] = []
+        self.failed: list[int] = []  # numbers of pages, from 1
+
+    def text(self, index: int) -> str:
+        """Return the text of a page, "" where OCR finds none or fails."""
+        if self._recognize is None:
+            self._recognize = load_engine()
+        try:
+            text = self._recognize(self._draw(index))
+        except Exception:  # one page that cannot be drawn must not end the document
+            self.failed.append(index + 1)
+            return ""
+        if not text.strip():
+            return ""
+        self._read.append(index + 1)
+        return text
+
+    def warnings(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
+        """Return warnings about the pages whose text is a guess, and those on which OCR failed."""
+        what = "read by OCR, so letters and numbers may be wrong there"
+        return (
+            *_page_warning(WarningKind.OCR_USED, self._read, what, labels),
+            *_page_warning(WarningKind.OCR_FAILED, self.failed, "too much for OCR", labels),
+        )
+
+
+def _page_warning(
+    kind: WarningKind, pages: Sequence[int], what: str, labels: Sequence[str]
+) -> tuple[AppWarning, ...]:
+    if not pages:
+        return ()
+    verb = "was" if len(pages) == 1 else "were"
+    return (AppWarning(kind, f"{capital(places(pages, 'page', labels))} {verb} {what}."),)
 
 
 def load_engine() -> Callable[[Any], str]:

@@ -1,4 +1,4 @@
-"""A page of a PDF as a picture with what is cited marked, drawn by PDFium in a child process."""
+"""A page of a PDF or a picture, drawn in a child process with what is cited marked."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from typing import Any
 from longt5.text.sentences import after_stop
 
 from ....errors import NotReadable
-from ... import limits
+from ...child_call import call_in_child, receive_call
 from ...model import Box, Mark
-from ...parent_watch import be_killed_with_parent
 
 _WIDTH_PIXELS = (600, 1_000, 2_400)  # least, by default, and most
 _MAX_PIXELS = 8_000_000
@@ -49,17 +48,8 @@ def page_image(
         "width": min(max(width, _WIDTH_PIXELS[0]), _WIDTH_PIXELS[2]),
     }
     try:
-        done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-m", f"{__package__}.page_image"],
-            input=json.dumps(request),
-            cwd=Path(__file__).resolve().parents[4],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
-        return base64.b64decode(json.loads(done.stdout)["png"])
+        answer = call_in_child(f"{__package__}.page_image", request, _TIMEOUT_S)
+        return base64.b64decode(json.loads(answer)["png"])
     except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
         raise NotReadable(f"Page {page} cannot be drawn: open the file itself.") from error
 
@@ -76,6 +66,8 @@ def draw_page(
     import pypdfium2
     from PIL import Image, ImageChops, ImageDraw
 
+    if not _is_pdf(path):
+        return _draw_picture(path, page, pixels)
     document = pypdfium2.PdfDocument(path, password=password or None)
     sheet = document[page - 1]
     width, height = sheet.get_size()
@@ -92,6 +84,25 @@ def draw_page(
         pen.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), fill=_HIGHLIGHT)
     out = BytesIO()
     ImageChops.multiply(picture, layer).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _is_pdf(path: str) -> bool:
+    with open(path, "rb") as file:
+        return b"%PDF-" in file.read(1024)
+
+
+def _draw_picture(path: str, page: int, pixels: int) -> bytes:
+    """Return the PNG of a file that is a picture; where its words stand is not known."""
+    from PIL import Image
+
+    from ..picture import PICTURE_FORMATS, picture_at
+
+    with Image.open(path, formats=PICTURE_FORMATS) as file:
+        picture = picture_at(file, page - 1, _MAX_PIXELS)
+    out = BytesIO()
+    picture.thumbnail((pixels, _MAX_PIXELS))
+    picture.save(out, "PNG")
     return out.getvalue()
 
 
@@ -211,10 +222,7 @@ def _with_closing_marks(text: str, start: int, end: int) -> tuple[int, int]:
 def main() -> int:
     """Read the request as JSON from stdin and write {"png": base64} to stdout; any failure is a
     non-zero exit code."""
-    request = json.loads(sys.stdin.read())
-    be_killed_with_parent()
-    limits.limit_memory()
-    limits.limit_computing(_TIMEOUT_S)
+    request = receive_call(_TIMEOUT_S)
     marks = [Mark(page, tuple(box), *shares) for page, box, *shares in request["marks"]]
     png = draw_page(
         request["path"],

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,6 @@ import pypdf
 import pypdfium2
 
 from ....errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
-from ....warning import AppWarning, WarningKind
-from ....wording import capital, places
 from ... import limits, running_lines
 from ...cleaning import CELL_SEPARATOR, CleanedPages, PlacedLine, clean_pages, text_lines
 from ...model import (
@@ -32,10 +30,10 @@ from ...model import (
     OutlineItem,
     ReadRequest,
 )
-from . import ocr as ocr_engine
 from . import parallel
 from .furniture import drop_furniture
 from .lines import PageLines
+from .ocr import PageOcr, draw_for_ocr
 from .outline import best_outline
 from .page_model import placed_lines
 from .page_reader import PageReader, RawPage
@@ -63,10 +61,10 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     labels = _page_labels(reader, total)
     on_progress(0, total)
     pages: list[RawPage] = []
-    ocr = _OcrPages(pdfium) if request.ocr else None
+    ocr = _ocr_of(pdfium) if request.ocr else None
     characters = 0
     for index, page in enumerate(_read_pages(request, reader, pdfium, total)):
-        pages.append(ocr.better(page, index) if ocr else page)
+        pages.append(_read_by_ocr(ocr, page, index))
         characters += pages[-1].characters
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
             raise limits.too_many_characters(request.name)
@@ -76,8 +74,7 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     cleaned = _clean(pages)
     hidden = _pictures_under_headers(pdfium, pages, cleaned)
     for index in hidden:
-        pages[index] = RawPage("scanned")
-        pages[index] = ocr.better(pages[index], index) if ocr else pages[index]
+        pages[index] = _read_by_ocr(ocr, RawPage("scanned"), index)
     if hidden:
         cleaned = _clean(pages)
     return Extracted(
@@ -267,47 +264,16 @@ def _picture_share(document: pypdfium2.PdfDocument | None, index: int) -> float:
         return 0.0
 
 
-class _OcrPages:
-    """Pages read by OCR from what PDFium draws; the engine is loaded for the first of them."""
-
-    def __init__(self, pdfium: pypdfium2.PdfDocument | None) -> None:
-        self._pdfium = pdfium
-        self._recognize: Callable[[Any], str] | None = None
-        self._read: list[int] = []
-        self._failed: list[int] = []
-
-    def better(self, page: RawPage, index: int) -> RawPage:
-        """Return the page, read by OCR where it has no usable text and OCR finds some."""
-        if page.status not in ("scanned", "garbled") or self._pdfium is None:
-            return page
-        if self._recognize is None:
-            self._recognize = ocr_engine.load_engine()
-        try:
-            text = self._recognize(ocr_engine.draw_for_ocr(self._pdfium[index]))
-        except Exception:  # one page that cannot be drawn must not end the document
-            self._failed.append(index + 1)
-            return page
-        if not text.strip():
-            return page
-        self._read.append(index + 1)
-        return RawPage("ok", None, text)
-
-    def warnings(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
-        """Return warnings about the pages whose text is a guess, and those on which OCR failed."""
-        what = "read by OCR, so letters and numbers may be wrong there"
-        return (
-            *_ocr_warning(WarningKind.OCR_USED, self._read, what, labels),
-            *_ocr_warning(WarningKind.OCR_FAILED, self._failed, "too much for OCR", labels),
-        )
+def _ocr_of(pdfium: pypdfium2.PdfDocument | None) -> PageOcr | None:
+    return None if pdfium is None else PageOcr(lambda index: draw_for_ocr(pdfium[index]))
 
 
-def _ocr_warning(
-    kind: WarningKind, pages: Sequence[int], what: str, labels: Sequence[str]
-) -> tuple[AppWarning, ...]:
-    if not pages:
-        return ()
-    verb = "was" if len(pages) == 1 else "were"
-    return (AppWarning(kind, f"{capital(places(pages, 'page', labels))} {verb} {what}."),)
+def _read_by_ocr(ocr: PageOcr | None, page: RawPage, index: int) -> RawPage:
+    """Return the page, read by OCR where it has no usable text and OCR finds some."""
+    if ocr is None or page.status not in ("scanned", "garbled"):
+        return page
+    text = ocr.text(index)
+    return RawPage("ok", None, text) if text else page
 
 
 def _open(
