@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batching import Batcher
     from .checkpoint import commit_of, locate
     from .config import LongT5Config
     from .copy_processor import CopySource, copy_rule
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .tokenizer import StreamingDecoder, Tokenizer, token_range
 
 _NAMES_BY_MODULE = {
+    "batching": ("Batcher",),
     "checkpoint": ("commit_of", "locate"),
     "config": ("LongT5Config",),
     "copy_processor": ("CopySource", "copy_rule"),
@@ -43,6 +45,7 @@ _NAMES_BY_MODULE = {
 _MODULE_OF = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [
+    "Batcher",
     "CopySource",
     "Draft",
     "EncoderStates",

@@ -7,7 +7,7 @@ B batch, S source, T target, K beams, R = B*K rows, H heads, D model dim, V voca
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from .attention import (
 from .blocks import MASKED
 from .cache import DecoderCache
 from .config import LongT5Config, check_batch
+from .encoder_pass import EncoderPass
 from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select, widen_float16
@@ -209,28 +210,12 @@ class Encoder(nn.Module):
         on_layer: Progress | None = None,
     ) -> EncoderStates:
         """Encode embeddings x [B, S, D] with mask [B, S]; ``on_layer(done, layers)``."""
-        geometry = self.block[0].layer[0].inner.geometry(mask.bool())
-        # A copy, because inference adds to it in place.
-        x = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-        x = F.dropout(x, self.dropout, self.training)
-        # Without gradients the layers add to x in place; with them, the states are in the graph.
-        in_place = not (needs_plain_torch() or self.training)
-        states, attentions = [x.clone() if in_place else x] if want_states else [], []
-        for done, block in enumerate(self.block, 1):
-            x, w = block(x, geometry, want_weights)
-            if want_states:
-                states.append(x.clone() if in_place else x)
-            if w is not None:
-                attentions.append(w)
+        run = EncoderPass(self, x, mask, want_states, want_weights)
+        while run.done < run.layers:
+            run.advance()
             if on_layer is not None:
-                on_layer(done, len(self.block))
-        x = F.dropout(self.final_layer_norm(x), self.dropout, self.training)
-        return EncoderStates(
-            x,
-            mask,
-            hidden_states=(*states[:-1], x) if want_states else None,
-            attentions=tuple(attentions) if want_weights else None,
-        )
+                on_layer(run.done, run.layers)
+        return run.result()
 
 
 class Decoder(nn.Module):
@@ -499,6 +484,17 @@ class LongT5PreTrainedModel(nn.Module):
         inputs_embeds: Tensor | None = None,
         **options: Any,
     ) -> EncoderStates:
+        x, mask = self._encoder_input(input_ids, attention_mask, inputs_embeds)
+        churns = x.device.type == "cpu" and not torch.is_grad_enabled()
+        with reuse_freed_memory() if churns else nullcontext():
+            encoded = self.encoder(x, mask, **options)
+        encoded.input_ids = input_ids
+        return encoded
+
+    def _encoder_input(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return checked embeddings [B, S, D] and mask [B, S] of a source."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give either input_ids or inputs_embeds.")
         self._check_ids(input_ids, "input_ids")
@@ -511,11 +507,7 @@ class LongT5PreTrainedModel(nn.Module):
             attention_mask = torch.ones(x.shape[:2], dtype=torch.long, device=x.device)
         check_source_mask(attention_mask, x.shape[:2])
         hooks.refuse_unreachable(self, (Sublayer,), ("encoder",))
-        churns = x.device.type == "cpu" and not torch.is_grad_enabled()
-        with reuse_freed_memory() if churns else nullcontext():
-            encoded = self.encoder(x, attention_mask, **options)
-        encoded.input_ids = input_ids
-        return encoded
+        return x, attention_mask
 
     def _check_ids(self, ids: Tensor | None, what: str) -> None:
         """Raise ValueError for anything but a batch of ids, and for ids outside the vocabulary.
@@ -705,6 +697,29 @@ class LongT5ForConditionalGeneration(LongT5Model):
         )
 
     @torch.no_grad()
+    def encode_by_layers(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None
+    ) -> Generator[tuple[int, int], None, EncoderStates]:
+        """Encode ids [B, S] as :meth:`encode`, yielding (layers done, layers) after each layer.
+
+        The states are the generator's value. A hook on the encoder itself is an error.
+        """
+        if hooks.is_hooked(self.encoder):
+            raise TypeError("A hook on the encoder would not run: it is computed layer by layer.")
+        ids = input_ids.to(self.device)
+        self._check_ids(ids, "input_ids")
+        mask = None if attention_mask is None else attention_mask.to(self.device)
+        run = EncoderPass(self.encoder, *self._encoder_input(ids, mask, None))
+        with reuse_freed_memory() if self.device.type == "cpu" else nullcontext():
+            while run.done < run.layers:
+                run.advance()
+                synchronize(self.device)  # a GPU's work is only queued
+                yield run.done, run.layers
+            encoded = run.result()
+        encoded.input_ids = ids
+        return encoded
+
+    @torch.no_grad()
     def init_cache(
         self,
         encoded: EncoderStates,
@@ -799,6 +814,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
         with cache.threads.step(), without_autocast():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
             return self._step_logits(states)
+
+    def decode_steps(
+        self, tokens: Sequence[Tensor], caches: Sequence[DecoderCache]
+    ) -> list[Tensor]:
+        """Compute :meth:`decode_step` of several searches: logits [R, V] of each cache's rows.
+
+        In float32 they are byte for byte those of each search alone.
+        """
+        return [self.decode_step(*one) for one in zip(tokens, caches, strict=True)]
 
     def _step_logits(self, states: Tensor) -> Tensor:
         if hooks.is_hooked(self.lm_head):

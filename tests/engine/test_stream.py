@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import Stopped, StreamingDecoder, generation
+from longt5 import Stopped, StreamingDecoder, decoding, generation
 from longt5.beam_search import BeamSearch, SearchOptions
 from longt5.tokenizer import Tokenizer, last_word_end
 from tests.engine.search_twins import SlowBeams, Traced, common_prefix, toy, toy_search
@@ -193,7 +193,7 @@ def test_a_deadline_ends_with_the_text_so_far(monkeypatch: pytest.MonkeyPatch) -
     _, ours = models(KEY)
     encoded = ours.encode(padded_batch([30, 14], 40)[0])
     clock = [100.0]
-    monkeypatch.setattr(generation.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(decoding.time, "monotonic", lambda: clock[0])
     seen = []
     for draft in ours.stream(encoded=encoded, deadline=5.0, num_beams=3, max_new_tokens=30):
         seen.append(draft)

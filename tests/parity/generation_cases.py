@@ -18,7 +18,7 @@ from unittest import mock
 import torch
 from torch import nn
 
-from longt5 import EncoderStates, GenerationConfig, generation
+from longt5 import EncoderStates, GenerationConfig, decoding, generation
 from longt5.greedy_search import GreedySearch
 from tests.engine.search_twins import SlowBeams, Traced
 from tests.parity.reference import ours_like, padded_batch, reference_model
@@ -243,7 +243,7 @@ def run(model, case: Case, encoded) -> Answer:
     if options.get("do_sample"):
         options["seed"] = SAMPLE_SEED
     searches: list[Any] = []
-    real = generation._prepare
+    real = generation.new_decoding
 
     def prepare(*args):
         prepared = real(*args)
@@ -251,8 +251,8 @@ def run(model, case: Case, encoded) -> Answer:
         return prepared
 
     with (
-        mock.patch.object(generation, "_prepare", prepare),
-        mock.patch.object(generation, "BeamSearch", Traced),
+        mock.patch.object(generation, "new_decoding", prepare),
+        mock.patch.object(decoding, "BeamSearch", Traced),
     ):
         drafts = list(generation.stream(model, encoded=encoded, **options))
     keep = model.generation_config.merged(**case.options).num_return_sequences
