@@ -161,6 +161,7 @@ class LossKind(str, Enum):
     QUOTED_MAIL = "quoted mail"
     RUNNING_LINE = "running header or footer"
     SIGNATURE = "signature"
+    UNREADABLE_TEXT = "passage of unreadable glyphs"
     WATERMARK = "watermark or turned text"
 
     def nouns(self, count: int) -> str:
@@ -178,6 +179,7 @@ _LOSS_PLURALS = {
     LossKind.PICTURE: "pictures with text",
     LossKind.QUOTED_MAIL: "quoted mails",
     LossKind.RUNNING_LINE: "running headers and footers",
+    LossKind.UNREADABLE_TEXT: "passages of unreadable glyphs",
     LossKind.WATERMARK: "watermarks or turned texts",
 }
 

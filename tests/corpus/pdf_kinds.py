@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from reportlab.pdfgen.canvas import Canvas
 
@@ -23,7 +24,7 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def pdf(name: str, draw: Draw | Sequence[Draw], reads: Sequence[str], **more: tuple) -> KindCase:
+def pdf(name: str, draw: Draw | Sequence[Draw], reads: Sequence[str], **more: Any) -> KindCase:
     """Return a case of one page or several."""
     pages = [draw] if callable(draw) else list(draw)
     return KindCase(f"{name}.pdf", canvas_pdf(pages), tuple(reads), **more)
@@ -139,6 +140,68 @@ def _edge_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _foot_and_clip_cases() -> list[KindCase]:
+    def excerpt(canvas: Canvas, n: int, number: int) -> None:
+        lines_at(canvas, MILL.replace("river", f"river {n}"), y=700)
+        title = f"{number} The Mills of Ostby" if n % 2 else f"{n}. Wheels and weirs {number}"
+        lines_at(canvas, title, y=30, size=8)
+
+    def chaptered(canvas: Canvas, n: int) -> None:
+        lines_at(canvas, MILL.replace("river", f"river {n}"), y=700)
+        title = f"{n + 40} The Mills" if n % 2 else f"Chapter {n // 4} Wheels {n + 40}"
+        lines_at(canvas, title, y=30, size=8)
+
+    def clipped(canvas: Canvas) -> None:
+        """Draw a figure cut out of another page, the rest of which is not shown."""
+        lines_at(canvas, MILL)
+        canvas.saveState()
+        frame = canvas.beginPath()
+        frame.rect(70, 480, 300, 60)
+        canvas.clipPath(frame, stroke=0)
+        lines_at(canvas, "Speed of the wheel", y=520, size=9)
+        lines_at(canvas, "We proceed as in the test before.", y=400)
+        canvas.restoreState()
+        lines_at(canvas, BARN, y=370)
+
+    def shaded(canvas: Canvas) -> None:
+        """Draw a box of which a part is clipped away, and white words on a tint."""
+        lines_at(canvas, MILL)
+        canvas.saveState()
+        frame = canvas.beginPath()
+        frame.rect(300, 600, 200, 20)
+        canvas.clipPath(frame, stroke=0)
+        canvas.setFillColorRGB(0.2, 0.2, 0.2)
+        canvas.rect(40, 500, 500, 320, stroke=0, fill=1)
+        canvas.restoreState()
+        canvas.setFillColorRGB(0, 0, 0, alpha=0.6)
+        canvas.rect(60, 380, 400, 40, stroke=0, fill=1)
+        canvas.setFillColorRGB(1, 1, 1, alpha=1)
+        lines_at(canvas, "The mill is for sale.", y=395)
+
+    return [
+        pdf(
+            "feet-of-an-excerpt",
+            [partial(excerpt, n=n, number=x) for n, x in enumerate((3, 4, 11, 12, 25, 40, 77), 1)],
+            ("by the river 2.", "by the river 7."),
+            lacks=("of Ostby", "and weirs"),
+        ),
+        pdf(
+            "feet-of-short-chapters",
+            [partial(chaptered, n=n) for n in range(1, 13)],
+            ("by the river 2.", "by the river 12."),
+            lacks=("The Mills", "Wheels"),
+        ),
+        pdf(
+            "clipped-figure",
+            clipped,
+            (flat(MILL), "Speed of the wheel", flat(BARN)),
+            lacks=("We proceed",),
+            losses=(LossKind.HIDDEN_TEXT,),
+        ),
+        pdf("clipped-cover", shaded, (flat(MILL), "The mill is for sale.")),
+    ]
+
+
 def _type_cases() -> list[KindCase]:
     def raised(canvas: Canvas) -> None:
         for y, before, mark, after in (
@@ -159,6 +222,14 @@ def _type_cases() -> list[KindCase]:
     torn = make_pdfs.unicode_pdf([ligature]).replace(b"<e000> <e000>", b"<e000> <00660069>")
     wrong = "The naƟonal staƟon was seen aŌer the aƩack by MacCoy."
     joined = make_pdfs.unicode_pdf([wrong]).replace(b"DW 500", b"DW 700")
+    filler = f"{MILL}\n{FERRY}\n{BARN}".split("\n")
+    cork = [
+        "The \x1crst o\x1ecer was satis\x1ced.",
+        "Its e\x1bect was \x10odd\x11 in 1980\x151990.",
+    ]
+    knuth = ["The \x0crst o\x0ecer was satis\x0ced.", 'Its e\x0bect was \\odd" in 1980{1990.']
+    read = ("The first officer was satisfied. Its effect was “odd” in 1980–1990.",)
+    capitals = "LE COMITÉ A DÉCIDÉ PAR RÉSOLUTION.\nLa SÉANCE ordinaire est LEVÉE. Rien de plus."
     cut = "The keeper of the light-\nhouse went home. The lighthouse\nis empty in the win-\nter."
     return [
         pdf(
@@ -167,6 +238,10 @@ def _type_cases() -> list[KindCase]:
         ),
         pdf("doubled", doubled, (flat(MILL),), lacks=("river. The old",)),
         pdf("hyphens", partial(lines_at, text=cut), ("the lighthouse went home", "in the win")),
+        KindCase("tex-codes.pdf", make_pdfs.unicode_pdf([*cork, *filler]), read),
+        KindCase("tex-codes-older.pdf", make_pdfs.unicode_pdf([*knuth, *filler]), read),
+        pdf("accented-capitals", partial(lines_at, text=capitals), (flat(capitals),),
+            is_quiet=True),
         KindCase(
             "ligature.pdf", torn.replace(b"DW 500", b"DW 700"), ("The office was finished first.",)
         ),
@@ -198,13 +273,26 @@ def _note_cases() -> list[KindCase]:
     ranges = "The ferry ran in the years 2018–\n2020 and again in 2022."
     address = "See https://\nmill.example/ferry and write to the\nmiller@\nmill.example now."
 
+    compounds = [
+        "Definition", "Z(x) heißt Zusammenhangskomponente.", "Bemerkung 16",
+        "a) Jede Zusammenhangskomponente ist offen.", "b) Z(x) ist abgeschlossen.",
+        "c) X ist Vereinigung der Zusammenhangskomponenten.", "A = B ∪ C, D = E ∩ F",
+    ]  # fmt: skip
+    aside = "".join(chr(0xE100 + n % 40) for n in range(50))
+    sound = f"{MILL}\n{FERRY}\n{BARN}".split("\n")
+    sidebar = make_pdfs.unicode_pdf([*sound[:5], aside, aside, *sound[5:]])
     return [
+        KindCase("compounds.pdf", make_pdfs.unicode_pdf(compounds), (compounds[3], compounds[5])),
+        KindCase(
+            "unreadable-aside.pdf", sidebar, (flat(MILL), flat(BARN)),
+            losses=(LossKind.UNREADABLE_TEXT,),
+        ),
         pdf("address-over-lines", partial(lines_at, text=address), ("https://mill.example/ferry",)),
         pdf("range-over-lines", partial(lines_at, text=ranges), ("the years 2018–2020 and",)),
         pdf("note-in-sentence", [noted, rest], (whole,)),
         pdf("figure-in-sentence", [noted, figure], (whole,)),
         KindCase("lost-leaders.pdf", leaders, ("Sheep of year 2", "142"), lacks=("\ue0ff",)),
-    ]
+    ]  # fmt: skip
 
 
 def pdf_cases() -> list[KindCase]:
@@ -213,6 +301,7 @@ def pdf_cases() -> list[KindCase]:
         *_table_cases(),
         *_column_cases(),
         *_edge_cases(),
+        *_foot_and_clip_cases(),
         *_type_cases(),
         *_note_cases(),
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
+from .clipping import clip_of, intersection
 from .glyphs import Glyphs
 from .lines import Drawing, PageArea
 from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
@@ -21,7 +22,8 @@ _MIN_RULE = 8.0  # points: a shorter one is a dash
 _MAX_RULES = 2_000  # of a page; more are a drawing
 _SCAN_SHARE = 0.5  # of the page that a picture over or under its text layer covers
 _INSIDE = 1.5  # points by which letters may stand out of what covers them
-_LIGHT_FILL, _OPAQUE = 245, 250  # of 255
+_LIGHT_FILL, _OPAQUE, _FAINT_FILL = 245, 250, 16  # of 255
+_MIN_SEEN_SHARE = 0.25  # of a text's height inside its clip; type is a little lower than its box
 _TEXT, _PATH_OBJECT = pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH
 _SURFACES = frozenset(
     (
@@ -36,6 +38,7 @@ _KIND_OF = as_function(pdfium.FPDFPageObj_GetType, C_NUMBER, C_ADDRESS)
 _COLOR_OF = as_function(pdfium.FPDFPageObj_GetFillColor, C_NUMBER, C_ADDRESS, *(C_ADDRESS,) * 4)
 _MODE_OF = as_function(pdfium.FPDFPath_GetDrawMode, C_NUMBER, C_ADDRESS, C_ADDRESS, C_ADDRESS)
 _SEGMENTS_OF = as_function(pdfium.FPDFPath_CountSegments, C_NUMBER, C_ADDRESS)
+_HAS_TRANSPARENCY = as_function(pdfium.FPDFPageObj_HasTransparency, C_NUMBER, C_ADDRESS)
 _BOUNDS_OF = as_function(pdfium.FPDFPageObj_GetBounds, C_NUMBER, C_ADDRESS, *(C_ADDRESS,) * 4)
 
 
@@ -68,11 +71,12 @@ def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
             surfaces.append(surface)
     if _is_scan(glyphs, surfaces, shown):
         return Drawing(is_scan=True)
+    clipped = frozenset(owner for owner in glyphs.styles if _is_clipped_away(owner))
     # Most pages draw their background first and nothing over their text.
     first = kinds.index(_TEXT) if _TEXT in kinds else count
     covers = [s for s in surfaces if s.order > first and not s.is_picture]
     if not covers and not _has_light(glyphs):
-        return Drawing(rules=tuple(rules))
+        return Drawing(clipped, False, tuple(rules))
     order = {found: index for index, found in enumerate(objects) if kinds[index] == _TEXT}
     last = max((s.order for s in covers), default=0)
     doubtful = {
@@ -86,7 +90,7 @@ def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
         if _is_covered(box, order.get(owner), covers)
         or (glyphs.styles[owner].is_light and _is_on_light(box, order.get(owner), surfaces))
     }
-    return Drawing(frozenset(unseen), False, tuple(rules))
+    return Drawing(clipped | unseen, False, tuple(rules))
 
 
 def _rules(found: int, box: PageArea) -> list[PageArea]:
@@ -142,6 +146,9 @@ def _surface(found: int, kind: int, box: PageArea, index: int) -> _Surface | Non
     """Return a picture or a filled path as a surface; None for what hides nothing."""
     if kind in (pdfium.FPDF_PAGEOBJ_FORM, pdfium.FPDF_PAGEOBJ_SHADING):
         return _Surface(index, box, True, False)  # not known: what lies on it may be seen
+    clip = clip_of(found)
+    if clip is not None:
+        box = intersection(box, clip[0])
     if min(box[2] - box[0], box[3] - box[1]) < _MIN_SIDE:
         return None
     if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
@@ -151,11 +158,25 @@ def _surface(found: int, kind: int, box: PageArea, index: int) -> _Surface | Non
     has_color = _COLOR_OF(found, at, at + 4, at + 8, at + 12)
     *paint, alpha = color
     mode, _ = _draw_mode(found)
-    if mode == pdfium.FPDF_FILLMODE_NONE or not has_color or alpha < _OPAQUE:
+    if mode == pdfium.FPDF_FILLMODE_NONE or not has_color or alpha < _FAINT_FILL:
         return None
-    if _SEGMENTS_OF(found) > 6:  # no rectangle: it covers not all of its box
+    is_light = min(paint) >= _LIGHT_FILL
+    if alpha < _OPAQUE or _HAS_TRANSPARENCY(found):  # a tint or a shadow: it hides nothing
+        return None if is_light else _Surface(index, box, True, False)
+    # Another shape than a rectangle covers not all of its box.
+    if _SEGMENTS_OF(found) > 6 or (clip is not None and not clip[1]):
         return _Surface(index, box, True, False)
-    return _Surface(index, box, False, min(paint) >= _LIGHT_FILL)
+    return _Surface(index, box, False, is_light)
+
+
+def _is_clipped_away(found: int) -> bool:
+    """Return whether a text object stands outside of what it may draw on, as the rest of a page of
+    which a figure shows a part."""
+    clip, box = clip_of(found), _bounds(found)
+    if clip is None or box is None:
+        return False
+    left, bottom, right, top = intersection(box, clip[0])
+    return right <= left or top - bottom < _MIN_SEEN_SHARE * (box[3] - box[1])
 
 
 def _boxes_of_objects(glyphs: Glyphs, chosen: Collection[int]) -> dict[int, PageArea]:

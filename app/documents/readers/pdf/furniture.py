@@ -22,9 +22,12 @@ _SMALLER_TYPE = 0.9  # times the size of the text: set off by its type, with a s
 _LARGER_TYPE = 1.2  # times the size of the text: a title, as on each of several slides
 _MIN_RUNNING_PAGES, _MIN_SHARE = 3, 0.3  # with the same line; left and right pages often differ
 _MIN_STRETCH = 4  # pages in a row, or every other one, of a chapter with one head
+_EXCERPT_SHARE = 0.6  # of the pages, with a number that rises
 _POSITION_STEP = 6.0  # points by which the places of one running line may differ
 _MAX_CHARACTERS = 250  # of a running line; a longer one is a paragraph
 _PRINTED_NUMBER = re.compile(r"\d{1,5}|\b[ivxlc]{1,7}\b", re.I)
+_ONLY_NUMBER = re.compile(r"^(\d{1,5})$")
+_FIRST_NUMBER, _LAST_NUMBER = re.compile(r"^(\d{1,5})\s"), re.compile(r"\s(\d{1,5})$")
 _BARE = re.compile(r"[\W_]*(?:[^\W\d_]{1,9}\.?\s)?(?:\d{1,5}|[ivxlc]{1,7})[\W_]*", re.I)
 _ROMAN_NUMERAL = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _MIN_LINE_NUMBERS = 3  # on a page
@@ -102,7 +105,7 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
     groups: defaultdict[tuple[bool, str], list[_EdgeRow]] = defaultdict(list)
     for row in rows:
         groups[row.is_top, _masked(row, offsets, labels)].append(row)
-    running = set()
+    running = _numbered_rows(rows, offsets, needed, size)
     for (_, masked), same in groups.items():
         for members in _at_one_place(same):
             indexes = sorted({row.page for row in members})
@@ -186,6 +189,27 @@ def _edge_rows(page: PageLines, index: int, pitch: float) -> list[_EdgeRow]:
     return found
 
 
+def _numbered_rows(
+    rows: Sequence[_EdgeRow], offsets: set[int], needed: int, size: float
+) -> set[int]:
+    """Return the ids of the rows that begin or end with the number of their page at one height on
+    many pages, whatever else they say: a chapter's title that changes after two pages, say."""
+    places: defaultdict[tuple[bool, bool], list[_EdgeRow]] = defaultdict(list)
+    for row in rows:
+        if not row.is_outer or row.row[0].size > size or len(row.text) > _MAX_CHARACTERS:
+            continue
+        for is_last, pattern in ((False, _FIRST_NUMBER), (True, _LAST_NUMBER)):
+            number = pattern.search(row.text)
+            if number and int(number[1]) - row.page in offsets:
+                places[row.is_top, is_last].append(row)
+    found = set()
+    for same in places.values():
+        for members in _at_one_place(same):
+            if len({row.page for row in members}) >= needed:
+                found |= {id(row) for row in members}
+    return found
+
+
 def _value(number: str) -> int:
     """Return the value of an Arabic or small Roman number."""
     if number.isdecimal():
@@ -200,12 +224,28 @@ def _page_number_offsets(rows: Sequence[_EdgeRow], needed: int, count: int) -> s
     for row in rows:
         for number in _PRINTED_NUMBER.findall(row.text):
             found[_value(number) - row.page].add(row.page)
-    return {
+    return _offsets_of_excerpt(rows, count) | {
         offset
         for offset, indexes in found.items()
         if len(indexes) >= min(needed, max(_MIN_RUNNING_PAGES, count))
         or len(_stretches(sorted(indexes)))
     }
+
+
+def _offsets_of_excerpt(rows: Sequence[_EdgeRow], count: int) -> set[int]:
+    """Return the offsets of pages that were taken out of a longer document: the numbers at the
+    ends of their feet never fall behind, though each gap adds to the offset. Figures on top of a
+    page may rise like that too."""
+    chain: list[tuple[int, int]] = []  # index of the page, offset
+    feet = [row for row in rows if row.is_outer and not row.is_top]
+    for row in sorted(feet, key=lambda row: row.page):
+        numbers = (p.search(row.text) for p in (_FIRST_NUMBER, _LAST_NUMBER, _ONLY_NUMBER))
+        for offset in sorted({int(found[1]) - row.page for found in numbers if found}):
+            if offset > 0 and (not chain or (row.page > chain[-1][0] and offset >= chain[-1][1])):
+                chain.append((row.page, offset))
+                break
+    is_most = len(chain) >= max(_MIN_STRETCH, _EXCERPT_SHARE * count)
+    return {offset for _, offset in chain} if is_most else set()
 
 
 def _counts_pages(row: _EdgeRow, total: int) -> bool:

@@ -13,11 +13,13 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
+from .tex_codes import LOST_RETURN
 from .text_style import StyleReader, TextStyle
 
 MAX_PAGE_GLYPHS = 150_000  # more would take seconds; no page that a person reads has them
 HYPHENS = "\x02\xad\ufffe"  # at a line's end, where PDFium takes it for a soft one
 _GLYPH_WORD = re.compile(f"[^\\x00\\t\\n\\r \\xa0{HYPHENS}]+|[{HYPHENS}]")
+_LONE_RETURN = re.compile(r"\r(?=[a-z])")
 _BACK = 0.05  # points by which the last letter of a word may begin before the first
 _AXIS = {0: (0, 1), 1: (3, 1), 2: (0, -1), 3: (3, -1)}  # of each turn: an edge, and its direction
 
@@ -121,6 +123,11 @@ class GlyphReader:
 
     def _text(self, raw: Any, handle: int, count: int) -> str:
         """Return the characters, in one call where each has one unit of UTF-16."""
+        found = self._raw_text(raw, handle, count)
+        # PDFium ends lines with two characters: a lone one is a letter of a font without names.
+        return _LONE_RETURN.sub(LOST_RETURN, found) if "\x0c" in found else found
+
+    def _raw_text(self, raw: Any, handle: int, count: int) -> str:
         buffer = (ctypes.c_ushort * (count + 1))()
         if pdfium.FPDFText_GetText(raw, 0, count, buffer) == count + 1:
             text = bytes(buffer)[:-2].decode("utf-16-le", "surrogatepass")

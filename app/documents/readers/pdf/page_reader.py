@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pypdf
@@ -30,6 +31,7 @@ class RawPage:
     text: str = ""
     notes: PageNotes = field(default_factory=PageNotes)
     line_numbers: int = 0
+    unreadable: int = 0  # passages in a font without codes, on a page that is read
     has_picture: bool = False
 
     @property
@@ -63,7 +65,7 @@ class PageReader:
     def read(self, index: int) -> RawPage:
         """Return the page at a 0-based index."""
         page = self._by_pdfium(index)
-        text = "\n".join(line.text for line in page.lines.lines) if page and page.lines else ""
+        text = _text_of(page)
         if page is not None and text.strip() and not quality.is_garbled(text):
             _drop_lost_leaders(page)
             return page
@@ -72,9 +74,11 @@ class PageReader:
             return RawPage("failed")
         found = page or RawPage("empty")
         best = quality.better_text(text, other)
+        if page is not None and quality.is_garbled(best) and _drop_unreadable_passages(page):
+            return page
         if best.strip() and best != text:
             status: PageStatus = "garbled" if quality.is_garbled(best) else "ok"
-            return RawPage(status, None, best, found.notes, 0, found.has_picture)
+            return RawPage(status, None, best, found.notes, has_picture=found.has_picture)
         if text.strip():
             found.status = "garbled"
         elif not found.notes.comments:
@@ -112,6 +116,27 @@ class PageReader:
         finally:
             if page is not None:
                 page.close()
+
+
+def _text_of(page: RawPage | None) -> str:
+    return "\n".join(line.text for line in page.lines.lines) if page and page.lines else ""
+
+
+def _drop_unreadable_passages(page: RawPage) -> bool:
+    """Remove the lines in a font whose letters have no codes, as a side bar may have, and return
+    whether the rest, most of the page, is sound."""
+    if page.lines is None:
+        return False
+    lines = page.lines.lines
+    bad = [quality.is_unreadable_line(line.text) for line in lines]
+    rest = [line for line, is_bad in zip(lines, bad, strict=True) if not is_bad]
+    letters = sum(line.letters for line in rest)
+    is_most = 2 * letters >= sum(len(line.text) for line in lines)
+    if not is_most or quality.is_garbled("\n".join(line.text for line in rest)):
+        return False
+    page.lines.lines = rest
+    page.unreadable = sum(is_bad and not before for before, is_bad in pairwise((False, *bad)))
+    return True
 
 
 def _drop_lost_leaders(page: RawPage) -> None:

@@ -12,6 +12,8 @@ from ...line_patterns import LETTER_RUN
 _MAX_WORD_LETTERS = 18  # a longer word is probably several, glued
 _MIN_GLUED_WORDS = 3  # fewer are names or compounds, unless one is longer than any compound
 _MAX_COMPOUND_LETTERS = 40
+# A page with little text may repeat one compound: "Zusammenhangskomponente" in a proof.
+_FEW_COMPOUNDS, _USUAL_COMPOUND_LETTERS = 8, 26
 _MAX_GLUED_SHARE = 0.10  # of all letters; ordinary German comes near 0.085
 _MAX_GLYPH_SHARE = 0.05  # of all characters inside names such as /g18
 _MAX_BAD_SHARE = 0.05  # of U+FFFD, private use and control characters
@@ -27,6 +29,7 @@ _GLYPH_NAME = re.compile(r"/(?:g|G|c|C|uni|cid|glyph|a)\d{1,5}\b|\(cid:\d+\)")
 _DOUBTFUL = re.compile(r"[^\W\d_]{19}|/[a-zA-Z]+\d|\(cid|[\x00-\x08\x0e-\x1f\x7f]|(?:\b\w ){6}")
 _LOST_LEADERS = re.compile(r"([\ufffd\ue000-\uf8ff])(?:\s?\1){3,}")
 _CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_MAX_LINE_BAD_SHARE = 0.25  # of a line; a bullet or a sign that has no code is less
 _SPACELESS_SCRIPT = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 )
@@ -92,7 +95,9 @@ def glued_share(text: str) -> float:
     words = _spaced_words(text)
     total, glued = sum(map(len, words)), _too_long(words)
     longest = max(map(len, glued), default=0)
-    is_few = len(glued) < _MIN_GLUED_WORDS and longest <= _MAX_COMPOUND_LETTERS
+    is_few = (len(glued) < _MIN_GLUED_WORDS and longest <= _MAX_COMPOUND_LETTERS) or (
+        len(glued) < _FEW_COMPOUNDS and longest <= _USUAL_COMPOUND_LETTERS
+    )
     return 0.0 if total < _MIN_LETTERS_TO_JUDGE or is_few else sum(map(len, glued)) / total
 
 
@@ -114,6 +119,11 @@ def without_lost_leaders(text: str) -> str:
     """Return the text without runs of one character that has no meaning: leaders of a table,
     whose dots have no code in the file."""
     return _LOST_LEADERS.sub("", text) if not text.isascii() else text
+
+
+def is_unreadable_line(text: str) -> bool:
+    """Return whether a line has no letters but characters without a meaning among a few others."""
+    return bad_share(text) > _MAX_LINE_BAD_SHARE
 
 
 def is_garbled(text: str) -> bool:

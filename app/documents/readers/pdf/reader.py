@@ -37,6 +37,7 @@ from .ocr import PageOcr, draw_for_ocr
 from .outline import best_outline
 from .page_model import placed_lines
 from .page_reader import PageReader, RawPage
+from .tex_codes import mend_tex_codes
 from .wrong_letters import find_wrong_letters, letters_warning, mend
 
 _LONE_NUMBER = re.compile(r"\W*(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
@@ -115,6 +116,8 @@ def _open_again(path: Path, password: str | None, has_both: tuple[bool, bool]) -
 def _mend_letters(pages: Sequence[RawPage]) -> dict[str, str]:
     """Put the letters of ligatures into lines that hold other letters for them; return these."""
     lines = [line for page in pages if page.lines for line in page.lines.lines]
+    for line, text in zip(lines, mend_tex_codes([line.text for line in lines]), strict=True):
+        line.text = text
     wrong = find_wrong_letters(line.text for line in lines)
     if wrong:
         for line in lines:
@@ -200,6 +203,7 @@ def _losses(pages: Sequence[RawPage], pdfium: pypdfium2.PdfDocument | None) -> t
                 LossKind.HIDDEN_TEXT: _count_passages(lines.hidden),
                 LossKind.OFF_PAGE_TEXT: _count_passages(lines.outside),
                 LossKind.WATERMARK: _count_passages(lines.turned),
+                LossKind.UNREADABLE_TEXT: page.unreadable,
             }
         found += [Loss(kind, number, count) for kind, count in counts.items() if count]
     # Marks are many and small: their number says enough.
@@ -220,16 +224,20 @@ def _count_passages(texts: Sequence[str]) -> int:
 
 
 def _coverage(pages: Sequence[RawPage], cleaned: CleanedPages) -> float | None:
-    """Return the share of the characters that PDFium sees which are in the text; running heads,
-    contents, note marks and hidden text are not. None where it sees none."""
-    seen = sum(page.lines.seen for page in pages if page.lines is not None)
+    """Return the share of the characters that one can see on the pages which are in the text;
+    running heads, contents and note marks are not. None where there are none."""
+    seen = sum(
+        page.lines.seen - sum(map(len, (*page.lines.hidden, *page.lines.outside)))
+        for page in pages
+        if page.lines is not None
+    )
     kept = sum(
         len("".join(block.text.replace(CELL_SEPARATOR, " ").split()))
         for page, blocks in zip(pages, cleaned.pages, strict=True)
         if page.lines is not None
         for block in blocks
     )
-    return min(1.0, round(kept / seen, 4)) if seen else None
+    return min(1.0, round(kept / seen, 4)) if seen > 0 else None
 
 
 def _pictures_under_headers(

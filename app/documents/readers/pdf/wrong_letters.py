@@ -17,7 +17,7 @@ _CAPITALS = "".join(c for c in map(chr, range(0xC0, 0x250)) if c.isupper())
 # A capital or a sign inside a word. No language writes a capital with a mark there.
 _ODD = re.compile(
     rf"(?<=[a-z])[A-Z&$%#*+<=>@\[\](){{}}\\^|~!?](?=[a-z])"
-    rf"|(?<=[^\W\d_])[{_CAPITALS}](?=[a-z]|\b)"
+    rf"|(?<=[^\W\d_])[{_CAPITALS}](?=[a-z])|(?<=[a-z])[{_CAPITALS}]\b"
 )
 _ODD_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\s\d.,;:“”\"/-]*")
 _MIN_ODD_WORDS = (
