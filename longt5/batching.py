@@ -108,6 +108,37 @@ class Batcher:
             self._waiting.append(search)
         return BatchedDrafts(self, search)
 
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        stop_event: threading.Event | None = None,
+        on_encode_progress: Progress | None = None,
+    ) -> EncoderStates:
+        """Return the states of sources, computed a layer at a time between the steps of searches.
+
+        For a caller that searches in them more than once. ``on_encode_progress`` may be called in
+        another caller's thread. Raises Stopped.
+        """
+        check_batch("input_ids", input_ids.shape)
+        search = _Search(
+            tokens=input_ids.numel(),
+            stop=StopOrDeadline(stop_event, None),
+            plan=None,
+            encoded=None,
+            source=(input_ids, attention_mask),
+            on_progress=on_encode_progress,
+        )
+        with self._changed:
+            self._waiting.append(search)
+        try:
+            self._next(search)
+        finally:
+            self._leave(search)
+        assert search.states is not None
+        return search.states
+
     @property
     def tokens(self) -> int:
         """Return the source tokens that are held now, of at most ``max_tokens``."""
@@ -254,13 +285,13 @@ class BatchedDrafts(Iterator[Draft]):
 
 
 class _Search:
-    """One submitted search: waiting, being encoded, or running."""
+    """One submitted search: waiting, being encoded, or running. Without a plan, only encoded."""
 
     def __init__(
         self,
         tokens: int,
         stop: StopOrDeadline,
-        plan: tuple[GenerationConfig, Sequence[Processor], Tokenizer | None, Spans | None],
+        plan: tuple[GenerationConfig, Sequence[Processor], Tokenizer | None, Spans | None] | None,
         encoded: EncoderStates | None,
         source: tuple[Tensor | None, Tensor | None],
         on_progress: Progress | None,
@@ -269,6 +300,7 @@ class _Search:
         self.encoded, self.source, self.on_progress = encoded, source, on_progress
         self.passing: Generator[tuple[int, int], None, EncoderStates] | None = None
         self.layers_left = 0 if encoded is not None else 1
+        self.states: EncoderStates | None = None  # the result of a search without a plan
         self.drafts: deque[Draft] = deque()
         self.error: Exception | None = None
         self.run: Decoding | None = None  # once it has a cache
@@ -304,14 +336,17 @@ class _Search:
         return False
 
     def begin(self, model: LongT5ForConditionalGeneration) -> None:
-        """Make the search and its cache, once the states are complete."""
+        """Make the search and its cache, once the states are complete; without a plan, end."""
         assert self.encoded is not None
+        if self.plan is None:
+            self.states, self.is_over = self.encoded, True
+            return
         run = self._new_run(model)
         run.begin(model, self.encoded)
         self.run, self.encoded, self.passing = run, None, None
 
     def _new_run(self, model: LongT5ForConditionalGeneration) -> Decoding:
-        assert self.encoded is not None
+        assert self.encoded is not None and self.plan is not None
         config, processors, tokenizer, spans = self.plan
         return new_decoding(model, config, self.encoded, self.stop, processors, tokenizer, spans)
 

@@ -258,6 +258,23 @@ def test_a_stop_before_the_first_step() -> None:
     assert list(drafts) == [] and len(batcher) == 0
 
 
+def test_sources_are_encoded_between_the_steps_of_searches() -> None:
+    model, (source,) = models(KEY)[1], states(30)
+    batcher, ids = Batcher(model), padded_batch([38], 40)[0]
+    drafts = batcher.submit(encoded=source, min_new_tokens=90, max_new_tokens=90)
+    seen, progress = [next(drafts)], list[tuple[int, int]]()
+    made = batcher.encode(ids, on_encode_progress=lambda *now: progress.append(now))
+    assert torch.equal(made.last_hidden_state, model.encode(ids).last_hidden_state)
+    assert progress == [(1, 2), (2, 2)] and len(batcher) == 1
+    assert [*seen, *drafts] == list(
+        model.stream(encoded=source, min_new_tokens=90, max_new_tokens=90)
+    )
+    stop = threading.Event()
+    with pytest.raises(Stopped):
+        batcher.encode(ids, stop_event=stop, on_encode_progress=lambda *now: stop.set())
+    assert len(batcher) == 0 and batcher.tokens == 0
+
+
 class Fails(Processor):
     def __init__(self, at: int) -> None:
         self.at = at
