@@ -50,6 +50,10 @@ class ModelNotFound(AppError):
     """The checkpoint is neither a folder nor a reachable hub id."""
 
 
+class DownloadFailed(AppError):
+    """A download ended early; what has arrived is kept, and the next one goes on from there."""
+
+
 class DeviceLost(AppError):
     """The device has failed; this process cannot use it any more."""
 

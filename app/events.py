@@ -10,7 +10,7 @@ from typing import Any, Literal, Union
 from .documents.model import Mark
 from .warning import AppWarning
 
-Stage = Literal["reading", "loading", "encoding", "decoding"]
+Stage = Literal["reading", "downloading", "loading", "encoding", "decoding"]
 
 
 class PartKind(str, Enum):
@@ -218,7 +218,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a stage: `done` of `total` steps.
+    """The progress of a stage: `done` of `total` steps, of a download bytes.
 
     `section` is 1-based, 0 in a stage without sections. `remaining_s` is the ETA of the document in
     seconds, None while it is unknown.

@@ -9,6 +9,7 @@ from unicodedata import bidirectional
 STAGE_LABELS = {
     "waiting": "Waiting",
     "reading": "Reading",
+    "downloading": "Downloading the model",
     "loading": "Loading the model",
     "encoding": "Analyzing",
     "decoding": "Writing",

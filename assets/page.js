@@ -175,6 +175,19 @@ document.addEventListener("keydown", (event) => {
   }
 }, true);  // capture: run before Gradio's handlers, which close dropdown lists
 
+// From the note under a summary to the menu of models, which is folded away.
+const showModels = (tries = 40) => {
+  const menu = document.querySelector("#model input");
+  if (menu?.offsetParent) {
+    menu.scrollIntoView({block: "center"});
+    menu.focus({preventScroll: true});
+  } else if (tries) {
+    if (tries === 40) document.querySelector("#advanced > button")?.click();
+    setTimeout(showModels, 50, tries - 1);
+  }
+};
+document.addEventListener("click", ({target}) => { if (target.closest(".choose-model")) showModels(); });
+
 // The sentences as a list or as paragraphs: a view of the same text.
 window.showAsList = (on) => {
   document.getElementById("answer").classList.toggle("as-list", on);

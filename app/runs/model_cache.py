@@ -19,7 +19,7 @@ from ..summary.memory_estimate import (
 )
 from ..summary.models import resolve_model
 from ..summary.summarizer import Summarizer
-from .hub_download import fetch_checkpoint
+from .model_downloads import Download, ModelDownloads
 from .stop import StopSignal
 
 LOADING_POLL_S = 0.1  # between two looks at the stop signal
@@ -37,39 +37,47 @@ class ModelCache:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self.has_lost_device = False
+        self.downloads = ModelDownloads()
 
     def get(
         self,
         name: str,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
         dtype: str | None = None,
         device: str | None = None,
         cancel: threading.Event | None = None,
     ) -> Summarizer:
-        """Return the model, loading it unless it is cached. Raises AppError, Cancelled too."""
+        """Return the model, downloading and loading it unless it is cached.
+
+        Raises AppError, Cancelled too.
+        """
+        settings, report = self._settings, on_progress or (lambda progress: None)
+        revision = settings.revision if name == settings.model else None
+        where = resolve_model(name)
+        if self.peek(name, dtype, device) is None and not os.path.isdir(where):
+
+            def on_download(going: Download) -> None:
+                report(
+                    Progress(
+                        "downloading", going.done, going.total, remaining_s=going.remaining_s()
+                    )
+                )
+
+            # Before the lock: others load their models meanwhile.
+            self.downloads.fetch(where, revision, cancel or threading.Event(), on_download)
         with self._loading:
             cached = self.peek(name, dtype, device)
             if cached is None:
-                settings = self._settings
                 chosen = dtype or settings.dtype, device or settings.device
-                revision = settings.revision if name == settings.model else None
-                where = resolve_model(name)
                 if os.path.isdir(where):
                     require_plain_headers(Path(where))
-                else:
-                    fetch_checkpoint(
-                        where,
-                        revision,
-                        cancel or threading.Event(),
-                        on_progress or (lambda done, total: None),
-                    )
                 self._make_room(where)
                 cached = Summarizer.load(
                     name,
                     revision=revision,
                     dtype=chosen[0],
                     device=chosen[1],
-                    on_progress=on_progress,
+                    on_progress=lambda done, total: report(Progress("loading", done, total)),
                 )
                 self.put(name, cached, *chosen)
         return cached
@@ -88,14 +96,14 @@ class ModelCache:
         cached = self.peek(name, dtype, device)
         if cached is not None:
             return cached
-        yield Progress("loading", 0, 1)
+        progress = shown = Progress("loading", 0, 1)
+        yield progress
         cancel, ended = threading.Event(), threading.Event()
         result: list[Summarizer | BaseException] = []
-        progress = shown = (0, 1)
 
-        def on_progress(done: int, total: int) -> None:
+        def on_progress(latest: Progress) -> None:
             nonlocal progress
-            progress = done, total
+            progress = latest
 
         def load() -> None:
             try:
@@ -112,12 +120,18 @@ class ModelCache:
                 return None
             if progress != shown:
                 shown = progress
-                yield Progress("loading", *shown)
+                yield shown
         if isinstance(result[0], Cancelled):
             return None
         if isinstance(result[0], BaseException):
             raise result[0]
         return result[0]
+
+    def evict(self, name: str) -> None:
+        """Hold a model no longer, so that its files can be deleted."""
+        with self._lock:
+            for key in [key for key in self._loaded if key[0] == name]:
+                del self._loaded[key]
 
     def peek(
         self, name: str, dtype: str | None = None, device: str | None = None

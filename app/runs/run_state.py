@@ -174,7 +174,7 @@ class RunState:
 
     def _document_fraction(self) -> float:
         p = self.progress
-        if p is None or not self.documents or p.stage in ("reading", "loading"):
+        if p is None or not self.documents or p.stage in ("reading", "downloading", "loading"):
             return 0.0
         if self.documents[-1].summary or self.documents[-1].error:
             return 0.0

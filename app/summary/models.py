@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadOption, ModelNotFound
 from ..settings import DEFAULT_WINDOW, PROGRAM, WINDOW_RANGE, assets_dir
+
+WEIGHTS_FILES = ("model.safetensors", "pytorch_model.bin")
+WEIGHTS_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class CatalogueEntry:
     """
 
     name: str
+    title: str
     size: str
     window: int
     licence: str
@@ -31,7 +35,8 @@ class CatalogueEntry:
 CATALOGUE = (
     CatalogueEntry(
         "bundled",
-        "17.7 M",
+        "Key sentences",
+        "17.7 M (35 MB)",
         4_096,
         "Apache-2.0",
         None,
@@ -40,17 +45,19 @@ CATALOGUE = (
     ),
     CatalogueEntry(
         "pszemraj/long-t5-tglobal-base-16384-book-summary",
+        "Book summaries",
         "247.5 M (990 MB)",
         16_384,
-        "see card",
+        "Apache-2.0, BSD-3",
         "pszemraj/long-t5-tglobal-base-16384-book-summary",
         "rewrites in its own words; trained on books",
     ),
     CatalogueEntry(
         "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps",
+        "Medical papers",
         "783 M (3.1 GB)",
         16_384,
-        "see card",
+        "Apache-2.0",
         "Stancld/longt5-tglobal-large-16384-pubmed-3k_steps",
         "rewrites in its own words; trained on medical papers",
     ),
@@ -102,20 +109,38 @@ def describe_model(name: str) -> str:
     entry = next((entry for entry in CATALOGUE if entry.name == name), None)
     if entry is None:
         return name
-    here = "here" if is_downloaded(entry) else "not downloaded yet"
+    if entry.hub_id is None:
+        here = "bundled"
+    else:
+        here = "on this computer" if is_downloaded(entry) else "not downloaded yet"
     does = entry.about.split(";")[0]
     window = f"{entry.window:,} tokens in one pass"
-    return f"{name} · {does} · {entry.size}, {window}, licence: {entry.licence} · {here}"
+    size = f"{download_size(name)}, {here}"
+    return f"{entry.title}: {does} · {size} · {window} · {entry.licence}"
 
 
 def download_notice(name: str) -> str:
     """Return `990 MB are downloaded first. `, "" for a model that needs no download."""
-    for entry in CATALOGUE:
-        if entry.name == name and not is_downloaded(entry):
-            size = entry.size.partition("(")[2].rstrip(")") or entry.size
-            return f"{size} are downloaded first. "
-    is_on_hub = _folder(name) is None and "/" in name and not any(e.name == name for e in CATALOGUE)
-    return f"“{name}” is downloaded first, unless it is here. " if is_on_hub else ""
+    if not needs_download(name):
+        return ""
+    size = download_size(name)
+    return f"{size} are downloaded first. " if size else f"“{name}” is downloaded first. "
+
+
+def download_size(name: str) -> str:
+    """Return `990 MB`, "" for a model that is not listed: only the hub knows its size."""
+    sizes = (entry.size.partition("(")[2].rstrip(")") for entry in CATALOGUE if entry.name == name)
+    return next(sizes, "")
+
+
+def is_of_hub(name: str) -> bool:
+    """Return True for the name of a checkpoint on the hub, False for a folder or `bundled`."""
+    return name not in ("", "bundled") and name.count("/") == 1 and _folder(name) is None
+
+
+def needs_download(name: str) -> bool:
+    """Return True for a model of the hub that is not on this computer. Uses no network."""
+    return is_of_hub(name) and not is_on_disk(name)
 
 
 def is_extractive(label: str) -> bool:
@@ -157,13 +182,37 @@ def window_tokens(tokenizer: Any, max_input_tokens: int | None = None) -> int:
     return DEFAULT_WINDOW
 
 
-def is_downloaded(entry: CatalogueEntry, cached: Callable[..., Any] | None = None) -> bool:
-    """Return True if a model needs no download. Never uses the network."""
+def is_downloaded(entry: CatalogueEntry) -> bool:
+    """Return True if a listed model needs no download. Never uses the network."""
     if entry.hub_id is None:
         return (assets_dir() / "model" / "config.json").is_file()
-    if cached is None:
-        from huggingface_hub import try_to_load_from_cache
+    return is_on_disk(entry.hub_id)
 
-        cached = try_to_load_from_cache
-    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-    return any(isinstance(cached(entry.hub_id, name), str) for name in names)
+
+def is_on_disk(hub_id: str, revision: str | None = None) -> bool:
+    """Return True if all weights of a checkpoint are in the hub's cache. Uses no network."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    def path_of(file: str) -> Path | None:
+        found = try_to_load_from_cache(hub_id, file, revision=revision)
+        return Path(found) if isinstance(found, str) else None
+
+    try:
+        if path_of("config.json") is None:
+            return False
+        for index in WEIGHTS_INDEXES:
+            found = path_of(index)
+            if found is not None:
+                shards = set(json.loads(found.read_bytes())["weight_map"].values())
+                return all(path_of(str(shard)) for shard in shards)
+        return any(path_of(weights) for weights in WEIGHTS_FILES)
+    except (HFValidationError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def cache_folder(hub_id: str) -> Path:
+    """Return the folder of a checkpoint in the hub's cache, whether it is there or not."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"

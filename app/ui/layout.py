@@ -18,15 +18,14 @@ from ..settings import (
     Settings,
     assets_dir,
 )
-from ..summary.models import describe_model
 from ..summary.options import DECODING_OPTIONS
 from ..wording import capital
 from . import render
 from .api import Api
 from .handlers import Handlers
-from .model_choice import model_names
+from .model_panel import PANEL_BUTTONS, REFRESH_PANEL_S, ModelPanel, model_choices
 from .safe_blocks import SafeBlocks
-from .wiring import Components, connect_api, connect_events
+from .wiring import Components, connect_api, connect_events, connect_models
 
 PAGE_TITLE = "Long document summarizer"
 CLEANUP_INTERVAL_S = 600  # Gradio deletes old uploads this often
@@ -75,6 +74,7 @@ KEYS = (
     ("N, P", "next and previous citation, while a page is open"),
     ("?", "show these keys"),
 )
+PANEL_LABELS = ("Download", "Cancel the download", "Remove from this computer")
 OCR_INFO = {
     True: "Slow: a few seconds per page.",
     False: 'Not installed. On the computer that runs this page: pip install ".[ocr]"',
@@ -101,6 +101,7 @@ def build_page(handlers: Handlers, settings: Settings) -> gr.Blocks:
             with gr.Column(scale=3, min_width=300, elem_id="answer"):
                 outputs = _output_column()
         connect_events(page, handlers, inputs, outputs)
+        connect_models(page, ModelPanel(handlers.service), inputs)
         connect_api(Api(handlers.service, handlers.reader, handlers.streams), settings)
     return page
 
@@ -215,14 +216,15 @@ def _advanced_options(settings: Settings) -> Components:
     others = " You can also type owner/name of a Hugging Face model, which is downloaded once."
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         inputs["model"] = gr.Dropdown(
-            [(describe_model(name), name) for name in model_names(settings)],
+            model_choices(settings),
             value=settings.model,
             label="Model",
             allow_custom_value=True,
             elem_id="model",
-            info="“bundled” quotes and shortens key sentences and needs no download."
+            info="The bundled model quotes key sentences and needs no download."
             + (others if is_own else ""),
         )
+        inputs |= _model_panel()
         inputs["num_beams"] = gr.Slider(
             1,
             MAX_BEAMS,
@@ -255,6 +257,18 @@ def _advanced_options(settings: Settings) -> Components:
                 value=settings.max_input_tokens or 0,
             )
         inputs.update(_decoding_options())
+    return inputs
+
+
+def _model_panel() -> Components:
+    """Build what stands below the menu of models: its place on the disk, and what to do there."""
+    inputs: Components = {"model_place": gr.State("")}
+    inputs["model_panel"] = gr.HTML(elem_id="model-panel")
+    with gr.Row(elem_id="model-buttons"):
+        for name, label in zip(PANEL_BUTTONS, PANEL_LABELS, strict=True):
+            elem_id = name.replace("_", "-")
+            inputs[name] = gr.Button(label, elem_id=elem_id, visible=False, size="sm")
+    inputs["model_timer"] = gr.Timer(REFRESH_PANEL_S, active=False)
     return inputs
 
 

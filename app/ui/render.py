@@ -38,6 +38,7 @@ from ..export.shared import (
 )
 from ..runs.run_state import DocumentState, RunState, SectionState
 from ..settings import DEFAULT_MODEL
+from ..summary.memory_estimate import format_bytes
 from ..summary.throughput import format_duration
 from ..warning import AppWarning, WarningKind
 from ..wording import STAGE_LABELS, counted, isolated, ranges
@@ -46,7 +47,10 @@ MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 # Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
 WORDS_PER_MINUTE = 238
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
-LARGER_MODELS = " This model picks sentences; larger ones rewrite: see Model under Advanced."
+LARGER_MODELS = (
+    ' This model picks sentences. Larger ones rewrite: <button type="button" '
+    'class="choose-model">choose one</button>.'
+)
 CITATION_STEPS = (
     (-1, "Previous citation (P)", "‹ Citation"),
     (1, "Next citation (N)", "Citation ›"),
@@ -82,6 +86,21 @@ def progress_bar(stage: str, fraction: float, detail: str = "") -> str:
     )
 
 
+def download_progress(done: int, total: int, remaining_s: float | None) -> str:
+    """Return the progress bar of a download: bytes, speed, and the time that is left."""
+    parts = [f"{format_bytes(done)} of {format_bytes(total)}"] if total else []
+    if remaining_s is not None and done < total:
+        speed = (total - done) / max(remaining_s, 0.001) / 1e6
+        parts.append(f"{speed:.0f} MB/s" if speed >= 10 else f"{speed:.1f} MB/s")
+        parts.append(f"about {format_duration(remaining_s)} left")
+    return progress_bar("downloading", done / total if total else 0.0, ", ".join(parts))
+
+
+def hint(line: str) -> str:
+    """Return a quiet line that explains a part of the form."""
+    return f'<p class="hint" role="status">{escape(line)}</p>'
+
+
 def estimate(line: str, details: str = "") -> str:
     """Return a line with the estimated length and time of a run, the rest as its tooltip."""
     title = f' title="{escape(details)}"' if details else ""
@@ -93,6 +112,8 @@ def run_status(state: RunState) -> str:
     if state.stage == "waiting":
         return progress_bar("waiting", 0.0)
     p, parts = state.progress, []
+    if p is not None and p.stage == "downloading":
+        return download_progress(p.done, p.total, p.remaining_s)
     if state.total > 1:
         parts.append(f"document {len(state.documents)} of {state.total}")
     if p is not None and p.sections > 1:

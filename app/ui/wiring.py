@@ -20,6 +20,7 @@ from .api import Api
 from .estimate import is_waiting_for_model
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
+from .model_panel import PANEL_BUTTONS, ModelPanel
 from .stored_documents import FILLED_FIELDS
 from .view import View
 
@@ -33,6 +34,9 @@ MAX_MODEL_WAIT_S, MODEL_POLL_S = 20.0, 0.1
 # A reloaded tab shows its own run; a new tab shows the latest run of the browser.
 JOB_OF_TAB_JS = "(stored) => sessionStorage.getItem('job') ?? stored"
 STORE_JOB_OF_TAB_JS = "(stored) => { sessionStorage.setItem('job', stored ?? ''); }"
+CONFIRM_REMOVAL_JS = """(name) => confirm(
+  `Remove ${name} from this computer? Other programs may use it too. It can be downloaded again.`
+) ? name : ''"""
 NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 Components = dict[str, Any]  # by name
 FieldValues = dict[Any, Any]  # by component
@@ -90,7 +94,7 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
     changes = [inputs[name].change for name in fields]
     changes += [inputs[name].blur for name in ("text", "pages")] + [inputs["pages"].submit]
     changes += [inputs[name].input for name in ("sections", "max_new_tokens", "max_input_tokens")]
-    changes += [inputs["words"].blur, inputs["words"].submit]
+    changes += [inputs["words"].blur, inputs["words"].submit, inputs["model_place"].change]
     gr.on(changes, **estimate).then(**is_new)
 
 
@@ -243,6 +247,18 @@ def _connect_documents(
         return [*updates, gone, rest, *handlers.documents(rest)]
 
     listed.forget(forget, [job, history], [*views, inputs["files"], history, *shown], **arguments)
+
+
+def connect_models(page: gr.Blocks, panel: ModelPanel, inputs: Components) -> None:
+    """Connect the panel of the chosen model: shown at each choice, and again while it downloads."""
+    model, place, timer = inputs["model"], inputs["model_place"], inputs["model_timer"]
+    shown = [inputs["model_panel"], *(inputs[name] for name in PANEL_BUTTONS), timer, model, place]
+    arguments: dict[str, Any] = {"outputs": shown, "queue": False, **NO_PROGRESS}
+    for event in (page.load, model.change, timer.tick):
+        event(panel.show, [model, place], **arguments)
+    for name, handler in zip(PANEL_BUTTONS, (panel.fetch, panel.cancel, panel.remove), strict=True):
+        js = CONFIRM_REMOVAL_JS if handler == panel.remove else None
+        inputs[name].click(handler, model, js=js, **arguments)
 
 
 def _comparison_choices(handlers: Handlers, outputs: Components) -> dict[str, Any]:

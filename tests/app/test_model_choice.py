@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from dataclasses import replace
@@ -12,19 +11,21 @@ import huggingface_hub
 import pytest
 
 from app.documents.load import document_from_text
-from app.errors import AppError, BadOption, Cancelled, ModelNotFound
+from app.errors import BadOption, ModelNotFound
 from app.events import Finished, Progress
-from app.runs import hub_download, model_cache
+from app.runs import model_cache
 from app.runs.model_cache import ModelCache
 from app.runs.request import Request
 from app.runs.request_run import summarize_all
 from app.runs.stop import StopSignal
 from app.settings import Settings
 from app.summary import memory_estimate
-from app.summary.models import CATALOGUE, describe_model, download_notice
+from app.summary.models import CATALOGUE, describe_model, download_notice, is_of_hub
 from app.summary.options import Options
 from app.ui.model_choice import NOT_OFFERED, choose_model, model_names
+from app.ui.model_panel import ModelPanel
 
+BOOKS = "pszemraj/long-t5-tglobal-base-16384-book-summary"
 HOME = Settings()
 PUBLIC = Settings(host="0.0.0.0", no_auth=True)
 # Folders that exist or not, homes of others, other computers, other names.
@@ -135,85 +136,35 @@ def test_a_second_model_stays_beside_the_first_while_memory_allows(bundled, monk
     assert not models.peek("first") and models.peek("bundled")
 
 
-# The hub
+# The menu
 
 
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Return a hub of one model, and the names of what was downloaded from it."""
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({"model_type": "longt5"}))
-    files = [SimpleNamespace(rfilename="model.safetensors", size=4_000_000)]
-    files += [SimpleNamespace(rfilename="pytorch_model.bin", size=10**15)]
-    made = SimpleNamespace(config=config, files=files, downloaded=[], bar=None)
-
-    def snapshot(name, *, allow_patterns, tqdm_class, **options):
-        made.downloaded += allow_patterns
-        made.bar = tqdm_class(total=100, unit="B", unit_scale=True)
-        made.bar.update(4_000_000)
-
-    def info(self, name, **options):
-        return SimpleNamespace(siblings=files)
-
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *a, **k: None)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: str(config))
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", info)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    return made
-
-
-def fetch(cancel: threading.Event | None = None, seen: list | None = None) -> None:
-    seen = [] if seen is None else seen
-    hub_download.fetch_checkpoint(
-        "a/b", None, cancel or threading.Event(), lambda *progress: seen.append(progress)
-    )
-
-
-def test_a_checkpoint_is_downloaded_with_its_progress(hub) -> None:
-    seen: list[tuple[int, int]] = []
-    fetch(seen=seen)
-    assert seen == [(4_000_000, 4_000_000)] and "*.safetensors" in hub.downloaded
-    assert not [p for p in hub.downloaded if "bin" in p]  # the old format only without the new
-
-
-@pytest.mark.parametrize("config", [{"model_type": "bert"}, {}, [], "longt5"])
-def test_other_checkpoints_are_not_downloaded(hub, config) -> None:
-    hub.config.write_text(json.dumps(config))
-    with pytest.raises(ModelNotFound, match="not a LongT5"):
-        fetch()
-    assert not hub.downloaded
-
-
-def test_a_checkpoint_over_the_limit_is_not_downloaded(hub) -> None:
-    hub.files[0].size = 10**13
-    with pytest.raises(BadOption, match="limit"):
-        fetch()
-    assert not hub.downloaded
-
-
-def test_a_download_is_cancelled(hub) -> None:
-    cancel = threading.Event()
-    cancel.set()
-    with pytest.raises(Cancelled):
-        fetch(cancel)
-
-
-def test_a_hub_that_is_not_reached_is_a_sentence(hub, monkeypatch) -> None:
-    def offline(*arguments, **options):
-        raise ConnectionError("https://secret.example")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
-    with pytest.raises(AppError, match="check the name, and the network") as refused:
-        fetch()
-    assert "secret" not in str(refused.value)
-
-
-def test_the_menu_says_what_a_model_does_and_what_is_downloaded() -> None:
-    books = "pszemraj/long-t5-tglobal-base-16384-book-summary"
-    line = describe_model(books)
-    assert line.startswith(f"{books} · rewrites in its own words") and "990 MB" in line
-    assert "16,384 tokens" in line and line.endswith(("not downloaded yet", "here"))
-    assert describe_model("bundled").endswith("· here") and describe_model("/a/b") == "/a/b"
-    if line.endswith("yet"):
-        assert download_notice(books) == "990 MB are downloaded first. "
+def test_the_menu_says_what_a_model_does_and_what_is_downloaded(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    line = describe_model(BOOKS)
+    assert line.startswith("Book summaries: rewrites in its own words · 990 MB, not downloaded yet")
+    assert "16,384 tokens" in line and "BSD-3" in line
+    assert "35 MB, bundled" in describe_model("bundled") and describe_model("/a/b") == "/a/b"
+    assert download_notice(BOOKS) == "990 MB are downloaded first. "
     assert download_notice("bundled") == "" and "a/b" in download_notice("a/b")
+    assert is_of_hub("a/b") and not any(map(is_of_hub, ("", "bundled", str(tmp_path), "a")))
+
+
+# The panel below the menu
+
+
+def test_the_panel_of_a_shared_page_has_no_buttons() -> None:
+    for settings in (PUBLIC, replace(HOME, zero_gpu=True)):
+        panel = ModelPanel(SimpleNamespace(settings=settings, models=ModelCache(settings)))
+        for act in (panel.show, panel.fetch, panel.cancel, panel.remove):
+            html, *buttons, timer, _, place = act(BOOKS)
+            assert html == "" and place.startswith("built in") and not timer.active
+            assert [button["visible"] for button in buttons] == [False] * 3
+        assert panel.service.models.downloads.find(BOOKS) is None
+
+
+def test_the_panel_acts_on_no_folder_and_no_refused_name(tmp_path) -> None:
+    panel = ModelPanel(SimpleNamespace(settings=HOME, models=ModelCache(HOME)))
+    for name in ("bundled", "", None, str(tmp_path), "../x", "a/b/c", "-/-"):
+        for act in (panel.show, panel.fetch, panel.cancel, panel.remove):
+            assert act(name)[0] == ""
