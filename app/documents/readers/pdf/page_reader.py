@@ -110,7 +110,7 @@ class PageReader:
             notes = page_notes(page, self._formenv, lines.lines)
             lines.lines += notes.values
             has_picture = not lines.lines and _has_picture(page)
-            return RawPage("ok", lines, "", notes, numbers, has_picture)
+            return RawPage("ok", lines, "", notes, numbers, has_picture=has_picture)
         except Exception:  # any damage to one page must not end the document
             return None
         finally:
