@@ -7,7 +7,16 @@ import logging
 from typing import NoReturn
 
 from .errors import BadOption
-from .settings import APP_NAME, APP_VERSION, Settings
+from .settings import (
+    APP_NAME,
+    APP_VERSION,
+    DEFAULT_BEAMS,
+    DEFAULT_LENGTH,
+    LENGTH_WORDS,
+    MAX_BEAMS,
+    SUMMARY_WORDS_RANGE,
+    Settings,
+)
 from .summary.options import DECODING_OPTIONS
 
 
@@ -27,6 +36,50 @@ def add_model_options(parser: argparse.ArgumentParser, settings: Settings) -> No
         help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
     )
     parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Add --length, --words, --by-section, and the limits of a search."""
+    option = parser.add_argument
+    option(
+        "--length",
+        choices=LENGTH_WORDS,
+        default=DEFAULT_LENGTH,
+        help="about "
+        + ", ".join(f"{w} ({n})" for n, w in LENGTH_WORDS.items())
+        + " words for the whole document (default: %(default)s)",
+    )
+    least, most = SUMMARY_WORDS_RANGE
+    option(
+        "--words",
+        type=int,
+        metavar="N",
+        help=f"about so many words, {least} to {most:,}, instead of a --length",
+    )
+    option(
+        "--by-section",
+        action="store_true",
+        help="add one to three sentences for each section, below the summary",
+    )
+    option(
+        "--num-beams",
+        type=int,
+        default=DEFAULT_BEAMS,
+        metavar="N",
+        help=f"hypotheses searched, 1 to {MAX_BEAMS}: more is slower (default: %(default)s)",
+    )
+    option(
+        "--max-new-tokens",
+        type=int,
+        metavar="N",
+        help="most tokens written per paragraph (default: follows the length)",
+    )
+    option(
+        "--max-input-tokens",
+        type=int,
+        metavar="N",
+        help="tokens read in one pass (default: the model's window)",
+    )
 
 
 def add_device_options(parser: argparse.ArgumentParser, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The command line: summarize, extract, compare, models, serve."""
+"""The command line: summarize, extract, corpus, compare, models, serve."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .arguments import (
     add_decoding_options,
     add_device_options,
     add_model_options,
+    add_search_options,
     add_verbose_option,
     add_version_option,
     set_log_level,
@@ -30,14 +31,10 @@ from .export.formats import EXPORT_FORMATS
 from .export.style import LinkStyle
 from .runs.batch import describe_unexpected
 from .runs.stop import StopSignal
+from .scale.command import CorpusRunner, add_corpus_command
 from .settings import (
-    DEFAULT_BEAMS,
-    DEFAULT_LENGTH,
-    LENGTH_WORDS,
-    MAX_BEAMS,
     PROGRAM,
     READABLE_KINDS,
-    SUMMARY_WORDS_RANGE,
     Settings,
     moves_cursor,
 )
@@ -114,6 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_summarize(commands)
     _add_extract(commands)
+    add_corpus_command(commands, run_corpus)
     compare = commands.add_parser("compare", help="two summaries of one document side by side")
     compare.set_defaults(run=run_compare)
     compare.add_argument(
@@ -144,55 +142,12 @@ def _add_summarize(commands: Any) -> None:
         help=f"{READABLE_KINDS}, or a folder of such files (with -o OUT/)",
     )
     add_model_options(parser, settings)
-    _add_search_options(parser)
+    add_search_options(parser)
     _add_document_options(parser)
     _add_output_options(parser)
     add_device_options(parser, settings)
     add_verbose_option(parser)
     add_decoding_options(parser)
-
-
-def _add_search_options(parser: argparse.ArgumentParser) -> None:
-    option = parser.add_argument
-    option(
-        "--length",
-        choices=LENGTH_WORDS,
-        default=DEFAULT_LENGTH,
-        help="about "
-        + ", ".join(f"{w} ({n})" for n, w in LENGTH_WORDS.items())
-        + " words for the whole document (default: %(default)s)",
-    )
-    least, most = SUMMARY_WORDS_RANGE
-    option(
-        "--words",
-        type=int,
-        metavar="N",
-        help=f"about so many words, {least} to {most:,}, instead of a --length",
-    )
-    option(
-        "--by-section",
-        action="store_true",
-        help="add one to three sentences for each section, below the summary",
-    )
-    option(
-        "--num-beams",
-        type=int,
-        default=DEFAULT_BEAMS,
-        metavar="N",
-        help=f"hypotheses searched, 1 to {MAX_BEAMS}: more is slower (default: %(default)s)",
-    )
-    option(
-        "--max-new-tokens",
-        type=int,
-        metavar="N",
-        help="most tokens written per paragraph (default: follows the length)",
-    )
-    option(
-        "--max-input-tokens",
-        type=int,
-        metavar="N",
-        help="tokens read in one pass (default: the model's window)",
-    )
 
 
 def _add_document_options(parser: argparse.ArgumentParser) -> None:
@@ -296,6 +251,13 @@ def run_extract(chosen: argparse.Namespace) -> int:
             print(warning, file=sys.stderr)
     require_text(document)
     return 0
+
+
+def run_corpus(chosen: argparse.Namespace) -> int:
+    """Summarize a corpus with Ray; return 0 if every document has a summary."""
+    runner = CorpusRunner.from_arguments(chosen, moves_cursor())
+    with _stop_on_interrupt() as stop:
+        return runner.run(stop)
 
 
 def run_compare(chosen: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from longt5.text.salience import Salience
@@ -77,8 +78,7 @@ class Summarizer:
         self.name = identity.name
         # A checkpoint folder with a ranking of sentences holds an extractive model.
         self.is_extractive = salience is not None or is_extractive(self.name)
-        ranking = salience or (Salience.by_centrality() if self.is_extractive else None)
-        self.planners = ExtractivePlanners(ranking, tokenizer) if ranking else None
+        self.planners = _planners_of(self.name, salience, tokenizer)
         self.window = window_tokens(tokenizer)
         self.encoder_cache = EncoderCache(KEPT_STATES_BYTES)
         self.speeds = SpeedStore(data_dir() / "speed.json")
@@ -103,24 +103,17 @@ class Summarizer:
             on_progress(0, 2)
         from longt5 import (
             LongT5ForConditionalGeneration,
-            Tokenizer,
             choose_device,
             choose_dtype,
             commit_of,
-            locate,
         )
 
         try:
             choose_dtype(dtype, choose_device(device, LongT5ForConditionalGeneration))
         except ValueError as error:
             raise BadOption(str(error)) from error
-        local = where != model or model_label(model) != model
         try:
-            folder = locate(where, revision, local_files_only=local)
-            tokenizer = Tokenizer.from_pretrained(
-                folder, local_files_only=True, split_special_tokens=True
-            )
-            salience = Salience.load(folder)
+            folder, tokenizer, salience = _load_tokenizer(model, where, revision)
             if on_progress:
                 on_progress(1, 2)
             network = LongT5ForConditionalGeneration.from_pretrained(
@@ -161,6 +154,17 @@ class Summarizer:
         of an earlier run. Raises BadOption and NoTextLayer at once, before the first event.
         """
         plan = self.plan(document, options or Options())
+        return self.stream_plan(plan, stop_event=stop_event, read_s=read_s, resume=resume)
+
+    def stream_plan(
+        self,
+        plan: SummaryPlan,
+        *,
+        stop_event: threading.Event | None = None,
+        read_s: float = 0.0,
+        resume: Resume | None = None,
+    ) -> Iterator[Event]:
+        """Write a summary that is planned already, also by another process; see :meth:`stream`."""
         return _SummaryRun(self, plan, stop_event, read_s).events(resume)
 
     def plan(self, document: Document, options: Options) -> SummaryPlan:
@@ -232,6 +236,38 @@ class Summarizer:
         self.encoder_cache.clear()
         if self.planners is not None:
             self.planners.clear()
+
+
+def load_planning(model: str, revision: str | None = None) -> tuple[Any, ExtractivePlanners | None]:
+    """Return (tokenizer, planners) of a checkpoint: what a plan needs, without the weights.
+
+    Raises ModelNotFound.
+    """
+    try:
+        _, tokenizer, salience = _load_tokenizer(model, resolve_model(model, revision), revision)
+    except AppError:
+        raise
+    except Exception as error:
+        raise _load_error(model, "auto", "auto", error) from error
+    return tokenizer, _planners_of(model_label(model), salience, tokenizer)
+
+
+def _load_tokenizer(
+    model: str, where: str, revision: str | None
+) -> tuple[Path, Any, Salience | None]:
+    """Return (folder, tokenizer, ranking) of a checkpoint that was resolved to `where`."""
+    from longt5 import Tokenizer, locate
+
+    local = where != model or model_label(model) != model
+    folder = locate(where, revision, local_files_only=local)
+    tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+    return folder, tokenizer, Salience.load(folder)
+
+
+def _planners_of(name: str, salience: Salience | None, tokenizer: Any) -> ExtractivePlanners | None:
+    """Return the planners of a model that quotes, None for one that writes in its own words."""
+    ranking = salience or (Salience.by_centrality() if is_extractive(name) else None)
+    return ExtractivePlanners(ranking, tokenizer) if ranking else None
 
 
 @dataclass
