@@ -9,6 +9,7 @@ import unicodedata
 from ..warning import AppWarning, WarningKind
 from .characters import has_binary, strip_controls
 from .language_letters import IS_LANGUAGE, language_score
+from .twice_encoded import decode_again
 
 _ENCODING_NAMES = {  # the encodings that are guessed among, as people know them
     "cp1252": "Windows-1252", "latin_1": "Latin-1", "cp1250": "Windows-1250",
@@ -58,9 +59,15 @@ def decode_raw_text(data: bytes) -> tuple[str, AppWarning | None]:
         message = f"The text was read as {guess.upper()}."
         return data.decode(guess, "replace"), AppWarning(WarningKind.ENCODING_GUESSED, message)
     try:
-        return data.decode("utf-8"), None
+        content = data.decode("utf-8")
     except UnicodeDecodeError:
         pass  # then the encoding is guessed, and the reader is told
+    else:
+        mended = decode_again(content)
+        if mended is None:
+            return content, None
+        message = "The text was encoded twice, and was decoded twice: check its letters."
+        return mended, AppWarning(WarningKind.ENCODING_GUESSED, message)
     text, name = _decode_legacy(data)
     message = f"The text is not UTF-8; it was read as {name}, so check its letters."
     if name is None:

@@ -25,6 +25,7 @@ from ..arguments import (
 )
 from ..documents.limits import MAX_FILE_BYTES
 from ..errors import BadOption
+from ..runs.arenas import share_arenas
 from ..settings import (
     MAX_BEAMS,
     PAGE_PROGRAM,
@@ -245,6 +246,7 @@ def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> N
     require_host(settings.host)
     resolve_model(settings.model, settings.revision)
     require_mcp(settings)
+    share_arenas()
     with _interrupt_on_terminate():
         page, handlers, guard = create_app(settings)
         try:

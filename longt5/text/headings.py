@@ -74,6 +74,12 @@ REFERENCES_TITLE = _title_line(
     r"references(?: and notes| cited)?|bibliography|works cited|literature(?: cited)?"
     r"|literaturverzeichnis|literatur|bibliographie"
 )
+# Sections that are lists of sources where their lines look so.
+SOURCES_TITLE = _title_line(
+    r"(?:foot|end)?notes(?: and (?:references|sources))?|citations|sources|further reading"
+    r"|external links|einzelnachweise|quellen|weblinks|anmerkungen|notes et références"
+    r"|liens externes|voir aussi|fuentes|notas|enlaces externos"
+)
 ACKNOWLEDGEMENTS_TITLE = _title_line(
     r"acknowledge?ments?|contributors|list of contributors|danksagung|remerciements"
     r"|agradecimientos"

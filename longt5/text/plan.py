@@ -18,6 +18,8 @@ from .words import count_words
 COMPLETE, LONGEST = 0.93, 1.08
 # The share of a summary that is kept for the conclusions of the document, where it has some.
 CONCLUSION_SHARE = 0.2
+# Two sentences may have the same words from this likeness on: vectors leave short words out.
+SAME_WORDS = 0.98
 MAX_CHAIN = 3  # sentences, each of which leans on the one before: more are a paragraph
 
 Together = tuple[int, ...]  # sentences that are said together, or not at all
@@ -52,6 +54,11 @@ class Planner:
     def lean(self, i: int) -> Lean | None:
         """Return what a sentence needs to be understood."""
         return self._look_at(i)[1]
+
+    def words(self, i: int) -> str:
+        """Return the words of a sentence in small letters, by which a repeated one is known."""
+        start, end = self.sentences.spans[i]
+        return " ".join(self.sentences.text[start:end].casefold().split())
 
     def spans(self, words: int) -> list[Span]:
         """Return the sentences of a summary of about ``words``, in order."""
@@ -137,7 +144,7 @@ class _Choice:
 
     def __init__(self, planner: Planner, said: Sequence[int]) -> None:
         self.planner, self.plan = planner, list[int]()
-        self.length = 0
+        self.length, self._words = 0, set[str]()
         self._said, self._nearest = set(said), np.zeros(len(planner.sentences))
         for i in said:
             self._note(i)
@@ -186,7 +193,7 @@ class _Choice:
             if i not in left or self.planner.lean(i) not in leans:
                 continue
             unit = self.planner.unit(i, chosen, pool)
-            if not unit:
+            if not unit or any(map(self._is_repeated, unit)):
                 continue
             value = worth[i]
             if len(unit) > 1:
@@ -197,6 +204,10 @@ class _Choice:
                 best, most = (i, unit), value
         return best
 
+    def _is_repeated(self, i: int) -> bool:
+        """Return whether a chosen sentence has the very words of another one."""
+        return self._nearest[i] >= SAME_WORDS and self.planner.words(i) in self._words
+
     def _add(self, unit: Together) -> None:
         for i in unit:
             self.plan.append(i)
@@ -204,5 +215,6 @@ class _Choice:
             self._note(i)
 
     def _note(self, chosen: int) -> None:
+        self._words.add(self.planner.words(chosen))
         likeness = self.planner.sentences.similarities(chosen)
         self._nearest = np.maximum(self._nearest, likeness)

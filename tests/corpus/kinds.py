@@ -214,9 +214,28 @@ def _other_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _framed_cases() -> list[KindCase]:
+    frame = "*** {} OF THE PROJECT GUTENBERG EBOOK THE ROOF ***"
+    book = (
+        f"<p>You may copy it.</p><p>{frame.format('START')}</p><p>[Illustration: The roof]</p>"
+        f"<p>The roof was new.</p><p>{frame.format('END')}</p><p>Donate to us.</p>"
+    )
+    twice = "The café opened in 1985–86; the “roof” came later — nobody’s fault."
+    return [
+        KindCase("book.html", book.encode(), ("The roof was new.",), ("copy", "[Ill", "Donate")),
+        KindCase(
+            "book.epub",
+            make_formats.epub([book.replace("<p>The", "<h1>One</h1><p>The")]),
+            ("The roof was new.",),
+            ("copy", "[Ill", "Donate"),
+        ),
+        KindCase("twice.txt", twice.encode().decode("latin-1").encode(), (twice,)),
+    ]
+
+
 def kind_cases() -> list[KindCase]:
     """Return all cases."""
-    return [*_word_cases(), *_mail_cases(), *_speech_cases(), *_other_cases()]
+    return [*_word_cases(), *_mail_cases(), *_speech_cases(), *_other_cases(), *_framed_cases()]
 
 
 def case_faults(case: KindCase, folder: Path) -> list[str]:

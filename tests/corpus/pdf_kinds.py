@@ -140,7 +140,7 @@ def _edge_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
-def _foot_and_clip_cases() -> list[KindCase]:
+def _foot_cases() -> list[KindCase]:
     def excerpt(canvas: Canvas, n: int, number: int) -> None:
         lines_at(canvas, MILL.replace("river", f"river {n}"), y=700)
         title = f"{number} The Mills of Ostby" if n % 2 else f"{n}. Wheels and weirs {number}"
@@ -151,6 +151,32 @@ def _foot_and_clip_cases() -> list[KindCase]:
         title = f"{n + 40} The Mills" if n % 2 else f"Chapter {n // 4} Wheels {n + 40}"
         lines_at(canvas, title, y=30, size=8)
 
+    def wide_margins(canvas: Canvas, n: int) -> None:
+        lines_at(canvas, MILL.replace("river.", f"river {n}").replace("mends it.", "mends"), y=300)
+        lines_at(canvas, str(n), x=300, y=140)
+
+    return [
+        pdf(
+            "number-over-a-wide-margin",
+            [partial(wide_margins, n=n) for n in (1, 2, 3)],
+            ("Nobody mends The old mill",),
+        ),
+        pdf(
+            "feet-of-an-excerpt",
+            [partial(excerpt, n=n, number=x) for n, x in enumerate((3, 4, 11, 12, 25, 40, 77), 1)],
+            ("by the river 2.", "by the river 7."),
+            lacks=("of Ostby", "and weirs"),
+        ),
+        pdf(
+            "feet-of-short-chapters",
+            [partial(chaptered, n=n) for n in range(1, 13)],
+            ("by the river 2.", "by the river 12."),
+            lacks=("The Mills", "Wheels"),
+        ),
+    ]
+
+
+def _clip_cases() -> list[KindCase]:
     def clipped(canvas: Canvas) -> None:
         """Draw a figure cut out of another page, the rest of which is not shown."""
         lines_at(canvas, MILL)
@@ -179,18 +205,6 @@ def _foot_and_clip_cases() -> list[KindCase]:
         lines_at(canvas, "The mill is for sale.", y=395)
 
     return [
-        pdf(
-            "feet-of-an-excerpt",
-            [partial(excerpt, n=n, number=x) for n, x in enumerate((3, 4, 11, 12, 25, 40, 77), 1)],
-            ("by the river 2.", "by the river 7."),
-            lacks=("of Ostby", "and weirs"),
-        ),
-        pdf(
-            "feet-of-short-chapters",
-            [partial(chaptered, n=n) for n in range(1, 13)],
-            ("by the river 2.", "by the river 12."),
-            lacks=("The Mills", "Wheels"),
-        ),
         pdf(
             "clipped-figure",
             clipped,
@@ -277,6 +291,9 @@ def _note_cases() -> list[KindCase]:
         "Definition", "Z(x) heißt Zusammenhangskomponente.", "Bemerkung 16",
         "a) Jede Zusammenhangskomponente ist offen.", "b) Z(x) ist abgeschlossen.",
         "c) X ist Vereinigung der Zusammenhangskomponenten.", "A = B ∪ C, D = E ∩ F",
+        "Beweis: Sei X ein topologischer Raum und A eine offene Menge in X.",
+        "Dann gibt es zu jedem Punkt von A eine Umgebung, die ganz in A liegt.",
+        "Die Abbildung von X nach Y ist stetig, also ist auch ihr Bild offen.",
     ]  # fmt: skip
     aside = "".join(chr(0xE100 + n % 40) for n in range(50))
     sound = f"{MILL}\n{FERRY}\n{BARN}".split("\n")
@@ -301,7 +318,8 @@ def pdf_cases() -> list[KindCase]:
         *_table_cases(),
         *_column_cases(),
         *_edge_cases(),
-        *_foot_and_clip_cases(),
+        *_foot_cases(),
+        *_clip_cases(),
         *_type_cases(),
         *_note_cases(),
     ]

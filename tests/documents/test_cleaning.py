@@ -563,6 +563,16 @@ def test_contents_of_the_example_are_left_out_with_a_warning() -> None:
 # References
 
 
+def test_notes_are_references_where_their_lines_are_sources() -> None:
+    prose = "The mill was built of stone by the river, and nobody mends its wheel.\n\n" * 20
+    sources = "".join(f"• ^ Miller, A. ({1990 + n}). Mills and weirs.\n" for n in range(6))
+    page = f"{prose}Notes\n\nCitations\n\n{sources}"
+    assert find_references([page]) == [(0, page.index("Notes"), len(page))]
+    assert find_references([f"{prose}Notes\n\n{prose}"]) == []
+    rows = "".join(f"Sales | 1,204 | {1990 + n}.\n" for n in range(9))
+    assert find_references([f"{prose}Notes\n\n{rows}"]) == []
+
+
 def test_references_end_before_the_appendix() -> None:
     pages = [page.text for page in load_document(EXAMPLE).pages]
     spans = find_references(pages)

@@ -173,6 +173,18 @@ def test_open_documents_without_text_are_refused(load) -> None:
 # Slides
 
 
+def test_paragraphs_in_the_only_cell_of_a_row_stay_apart(load) -> None:
+    def build(deck) -> None:
+        made = make_formats.slide(deck, "Offices")
+        table = made.shapes.add_table(2, 2, 914_400, 2_000_000, 9_000_000, 900_000).table
+        table.cell(0, 0).merge(table.cell(0, 1))
+        table.cell(0, 0).text = "Office 603: Administration\nOffice 605: Proposals"
+        table.cell(1, 0).text, table.cell(1, 1).text = "Roof", "3"
+
+    text = load(make_formats.slides(build), "offices.pptx").pages[0].text
+    assert "Office 603: Administration\n\nOffice 605: Proposals" in text and "Roof | 3" in text
+
+
 def test_titles_lists_tables_and_notes_of_slides(load) -> None:
     document = load(make_formats.slides(make_formats.deck), "talk.pptx")
     assert document.unit == "slide" and [p.status for p in document.pages] == [

@@ -160,6 +160,18 @@ def test_what_was_said_already_costs(bundled) -> None:
     assert not {0, 8} <= set(Planner(sentences, scores, 50.0).choose(20))
 
 
+def test_no_sentence_is_said_twice() -> None:
+    """A book repeats its notice, which scores best; another number makes another sentence."""
+    said = ["The mill was built of stone by the river.", "The mill is open in 5 months of a year."]
+    text = " ".join(
+        [*said, "The wheel drives two saws.", *said, "The mill is open in 6 months of a year."]
+    )
+    sentences = Sentences(SourceText.of(text))
+    scores = [1.0 if n in (0, 1, 3, 4, 5) else 0.1 for n in range(len(sentences))]
+    chosen = Planner(sentences, scores, 0.0).choose(100)
+    assert chosen == [0, 1, 2, 5]
+
+
 def test_it_lies_beside_the_weights(bundled, tmp_path) -> None:
     bundled.save(tmp_path)
     assert Salience.load(tmp_path) == bundled

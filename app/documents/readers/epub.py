@@ -24,6 +24,7 @@ from ..model import (
 from . import web
 from .archive import Archive
 from .blocks import MAX_OUTLINE_TITLE, on_page
+from .gutenberg import GUTENBERG_LEFT_OUT, book_of_chapters
 
 _CONTAINER_NS = "{urn:oasis:names:tc:opendocument:xmlns:container}"
 _NCX_NS = "{http://www.daisy.org/z3986/2005/ncx/}"
@@ -38,25 +39,32 @@ def read_epub(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a book: a page for each item of its spine. Raises NotReadable, TooLong."""
     book = _Book(Archive(Path(request.path), request.name))
     on_progress(0, len(book.spine))
-    pages: list[ExtractedPage] = []
-    headings: list[OutlineItem] = []
+    chapters: list[list[Block]] = []
+    statuses: list[PageStatus] = []
     characters = 0
     for number, member in enumerate(book.spine, 1):
         blocks, status = book.chapter(member)
-        page = ExtractedPage(str(number), status, on_page(blocks, number))
-        characters += len(page.text)
+        characters += sum(len(block.text) for block in blocks)
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
             raise limits.too_many_characters(request.name)
-        pages.append(page)
-        headings += [
-            OutlineItem(block.text[:MAX_OUTLINE_TITLE], number, block.level)
-            for block in blocks
-            if 0 < block.level <= _CHAPTER_LEVELS
-        ]
+        chapters.append(blocks)
+        statuses.append(status)
         on_progress(number, len(book.spine))
-    outline = book.outline() or headings
+    chapters, is_framed = book_of_chapters(chapters)
+    pages = tuple(
+        ExtractedPage(str(n), status if blocks or status != "ok" else "empty", on_page(blocks, n))
+        for n, (blocks, status) in enumerate(zip(chapters, statuses, strict=True), 1)
+    )
+    headings = [
+        OutlineItem(block.text[:MAX_OUTLINE_TITLE], number, block.level)
+        for number, blocks in enumerate(chapters, 1)
+        for block in blocks
+        if 0 < block.level <= _CHAPTER_LEVELS
+    ]
+    outline = tuple((book.outline() or headings)[: limits.MAX_OUTLINE_ITEMS])
     contents = tuple(n for n, member in enumerate(book.spine, 1) if member == book.nav)
-    return Extracted("chapter", tuple(pages), tuple(outline[: limits.MAX_OUTLINE_ITEMS]), contents)
+    notes = (GUTENBERG_LEFT_OUT,) if is_framed else ()
+    return Extracted("chapter", pages, outline, contents, notes=notes)
 
 
 class _Book:

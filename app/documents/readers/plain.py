@@ -20,6 +20,7 @@ from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, Rea
 from ..paragraphs import join_lines
 from .blocks import losses_of, outline_of_parts, pack_blocks, pages_of_parts, paragraphs_of
 from .chat import read_chat
+from .gutenberg import GUTENBERG_LEFT_OUT, book_of_text
 from .mail import clean_thread
 from .page_breaks import PAGE_BREAK, join_text_pages
 from .speech import cut_speech, is_unpunctuated, speech_blocks
@@ -31,10 +32,6 @@ _ITEM_LABEL_CHARACTERS = 6  # at a line's start; the gap after a number there is
 _LOG_ENTRY_OR_SPEAKER = re.compile(
     r"\[?\d{4}-\d\d-\d\d[T ]|\[\d{1,2}:\d\d(?::\d\d)?\]|\d{1,2}:\d\d:\d\d\b"
     r"|[A-Z][A-Z .'’-]{1,30}:\s"
-)
-_GUTENBERG_START, _GUTENBERG_END = (
-    re.compile(rf"^[ \t]*\*\*\* ?{edge} OF TH(?:E|IS) PROJECT GUTENBERG EBOOK.*$", re.M)
-    for edge in ("START", "END")
 )
 _CELL_SEPARATOR = " | "
 _LINK = re.compile(r"\[[^\n]{1,200}?\]\((?:https?://|[#./\w])[^\s)]{0,500}\)")
@@ -75,7 +72,7 @@ def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss
     cues = list(cues_of(content)) if is_subtitles(content) else transcript_cues(content)
     if cues is not None:
         return speech_blocks(cues), [_left_out("The numbers and times of the subtitles are")], ()
-    book, is_framed = _gutenberg_book(content)
+    book, is_framed = book_of_text(content)
     chat = read_chat(book.split("\n"))
     if not chat and is_markdown(book):
         from .markdown import code_left_out, markdown_blocks
@@ -87,11 +84,12 @@ def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss
     blocks = prose_blocks(mail.lines)
     if not blocks:
         return paragraphs_of(content.replace(PAGE_BREAK, "\n\n")), [], ()
-    losses = ["The licence of Project Gutenberg around the book is"] if is_framed else []
+    warnings = [GUTENBERG_LEFT_OUT] if is_framed else []
     if chat:
-        losses.append("The times of the messages, and the notices of the chat program, are")
+        what = "The times of the messages, and the notices of the chat program, are"
+        warnings.append(_left_out(what))
         mail.left_out[LossKind.CHAT_FILE] += chat.media
-    return blocks, list(map(_left_out, losses)), losses_of(mail.left_out)
+    return blocks, warnings, losses_of(mail.left_out)
 
 
 def is_markdown(content: str) -> bool:
@@ -124,14 +122,6 @@ def _with_kind(block: Block) -> list[Block]:
     if is_unpunctuated(block.text):
         return list(map(Block, cut_speech(block.text)))
     return [block]
-
-
-def _gutenberg_book(content: str) -> tuple[str, bool]:
-    """Return the text between the lines where Project Gutenberg begins and ends its book, and
-    whether there are such lines."""
-    begin, end = _GUTENBERG_START.search(content), _GUTENBERG_END.search(content)
-    first, last = begin.end() if begin else 0, end.start() if end else len(content)
-    return (content[first:last], True) if begin or end else (content, False)
 
 
 def _set_apart(lines: Sequence[str]) -> Iterator[str]:

@@ -213,8 +213,12 @@ def _paragraph_text(paragraph: Any) -> str:
 
 def _table_blocks(table: Any) -> Iterator[Block]:
     for row in table.rows:
-        cells = [_frame_text(cell.text_frame) for cell in row.cells if not cell.is_spanned]
-        yield from table_row(cells) or [Block(cell) for cell in cells if cell]
+        frames = [cell.text_frame for cell in row.cells if not cell.is_spanned]
+        filled = [frame for frame in frames if _frame_text(frame)]
+        if len(filled) == 1:  # a box of text, whose paragraphs are lines of their own
+            yield from _frame_blocks(filled[0])
+        else:
+            yield from table_row(list(map(_frame_text, frames))) or ()
 
 
 def _diagram_items(slide: Any, shape: Any, name: str) -> Iterator[Block]:

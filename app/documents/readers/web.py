@@ -23,6 +23,7 @@ from ..run_in_headings import split_run_in_heading
 from .article import article_blocks, article_text
 from .blocks import outline_of_parts, pack_blocks, pages_of_parts
 from .equations import mathml_text
+from .gutenberg import GUTENBERG_LEFT_OUT, book_of_chapters
 
 _SKIPPED_TAGS = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select "
@@ -101,11 +102,13 @@ def read_html(request: ReadRequest, on_progress: OnProgress) -> Extracted:
 
 def extract_page(markup: str, name: str, notes: tuple[AppWarning, ...]) -> Extracted:
     """Extract the markup of a web page, in parts. Raises NotReadable."""
-    blocks, has_left_out = page_blocks(markup)
+    found, has_left_out = page_blocks(markup)
+    (blocks,), is_framed = book_of_chapters([found])
     parts = pack_blocks(blocks)
     if not parts:
         raise NotReadable(f"“{name}” shows no text without its scripts: print the page as PDF.")
     notes += (PAGE_BOILERPLATE_LEFT_OUT,) if has_left_out else ()
+    notes += (GUTENBERG_LEFT_OUT,) if is_framed else ()
     pages = pages_of_parts(parts)
     return Extracted("part", pages, outline_of_parts(parts), notes=notes)
 

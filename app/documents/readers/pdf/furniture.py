@@ -17,6 +17,7 @@ from .lines import Line, PageLines, rows_of
 
 _EDGE_ROWS = 4  # looked at on top and bottom of a page
 _OUTER_SHARE, _EDGE_SHARE = 0.085, 0.16  # of the page's height: margins, and where heads may stand
+_NUMBER_SHARE = 0.22  # where a number alone may stand: TeX's own margins are wide
 _OUTER_GAP, _INNER_GAP = 1.15, 1.9  # times the usual distance of lines, to the text
 _SMALLER_TYPE = 0.9  # times the size of the text: set off by its type, with a smaller gap
 _LARGER_TYPE = 1.2  # times the size of the text: a title, as on each of several slides
@@ -179,11 +180,12 @@ def _edge_rows(page: PageLines, index: int, pitch: float) -> list[_EdgeRow]:
         for number, row in enumerate(ordered[:_EDGE_ROWS]):
             y = row[0].baseline
             height = page.height - y if is_top else y
-            if height > _EDGE_SHARE * page.height:
+            text = " ".join(line.text for line in row)
+            is_number = not number and _BARE.fullmatch(text) is not None
+            if height > (_NUMBER_SHARE if is_number else _EDGE_SHARE) * page.height:
                 break
             after = ordered[number + 1][0].baseline if number + 1 < len(ordered) else None
             gap = abs(y - after) / pitch if after is not None else 99.0
-            text = " ".join(line.text for line in row)
             is_outer = height <= _OUTER_SHARE * page.height
             found.append(_EdgeRow(index, is_top, row, text, height, gap, is_outer))
     return found

@@ -13,7 +13,7 @@ _MAX_WORD_LETTERS = 18  # a longer word is probably several, glued
 _MIN_GLUED_WORDS = 3  # fewer are names or compounds, unless one is longer than any compound
 _MAX_COMPOUND_LETTERS = 40
 # A page with little text may repeat one compound: "Zusammenhangskomponente" in a proof.
-_FEW_COMPOUNDS, _USUAL_COMPOUND_LETTERS = 8, 26
+_FEW_COMPOUNDS, _USUAL_COMPOUND_LETTERS, _MAX_COMPOUND_SHARE = 8, 26, 0.25
 _MAX_GLUED_SHARE = 0.10  # of all letters; ordinary German comes near 0.085
 _MAX_GLYPH_SHARE = 0.05  # of all characters inside names such as /g18
 _MAX_BAD_SHARE = 0.05  # of U+FFFD, private use and control characters
@@ -95,10 +95,13 @@ def glued_share(text: str) -> float:
     words = _spaced_words(text)
     total, glued = sum(map(len, words)), _too_long(words)
     longest = max(map(len, glued), default=0)
+    letters = sum(map(len, glued))
     is_few = (len(glued) < _MIN_GLUED_WORDS and longest <= _MAX_COMPOUND_LETTERS) or (
-        len(glued) < _FEW_COMPOUNDS and longest <= _USUAL_COMPOUND_LETTERS
+        len(glued) < _FEW_COMPOUNDS
+        and longest <= _USUAL_COMPOUND_LETTERS
+        and letters <= _MAX_COMPOUND_SHARE * total
     )
-    return 0.0 if total < _MIN_LETTERS_TO_JUDGE or is_few else sum(map(len, glued)) / total
+    return 0.0 if total < _MIN_LETTERS_TO_JUDGE or is_few else letters / total
 
 
 def spaced_share(text: str) -> float:
