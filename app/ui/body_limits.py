@@ -122,6 +122,11 @@ class LimitedBody:
         self._files, self._tail = -1, b""  # the last delimiter ends the body
         self._has_room = has_room
 
+    @property
+    def is_upload(self) -> bool:
+        """Return whether the body holds files."""
+        return bool(self._delimiter)
+
     async def receive(self) -> Message:
         """Return the next message of the request. Raises MultiPartException."""
         message = await self._receive()

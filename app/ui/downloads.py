@@ -98,8 +98,7 @@ def delete_unread(uploads: set[str], age_s: float = UNREAD_S) -> None:
 
     `uploads` are the files that Gradio received; those that were read have been moved away.
     """
-    rests = [path for path in upload_dir().glob("tmp*") if path.is_file()]
-    for path in (*map(Path, list(uploads)), *rests):
+    for path in (*map(Path, list(uploads)), *_rests()):
         try:
             if files.age_s(path) > age_s and is_upload(path):
                 path.unlink()
@@ -111,3 +110,15 @@ def delete_unread(uploads: set[str], age_s: float = UNREAD_S) -> None:
             uploads.discard(str(path))
             with contextlib.suppress(OSError):
                 path.parent.rmdir()  # unless it holds something else
+
+
+def delete_rests() -> None:
+    """Delete the files of refused uploads, while none is being sent."""
+    for path in _rests():
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _rests() -> list[Path]:
+    """Return the files that Gradio writes while an upload is sent, before they have their names."""
+    return [path for path in upload_dir().glob("tmp*") if path.is_file() and is_upload(path)]

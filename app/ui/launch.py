@@ -213,13 +213,15 @@ def create_app(settings: Settings) -> tuple[gr.Blocks, Handlers, Guard]:
     quiet_environment()  # Gradio reads these variables when it is imported
     from ..runs.service import Service
     from .body_limits import UploadQuota
-    from .downloads import delete_unread
+    from .downloads import delete_rests, delete_unread
     from .handlers import Handlers
     from .layout import build_page
     from .security import Guard
 
     service = Service(settings, _zero_gpu_function(settings))
     guard = Guard(settings, UploadQuota(lambda: [upload_dir(), data_dir() / "reading"]))
+    if upload_dir() == data_dir() / "uploads":  # GRADIO_TEMP_DIR may hold files of other programs
+        guard.delete_rests = delete_rests
     handlers = Handlers(service, streams=guard.streams)
     page = build_page(handlers, settings)
     guard.session_of_event = functools.partial(_session_of_event, page)

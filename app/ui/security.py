@@ -74,6 +74,8 @@ class Guard:
     session_of_event: Callable[[str], str] = lambda event: event
     unfinished_events: Callable[[str], int] = lambda visitor: 0
     open_requests: Counter[str] = field(default_factory=Counter)  # by visitor
+    open_uploads: int = 0
+    delete_rests: Callable[[], None] = lambda: None  # of uploads that are no longer sent
 
     def __post_init__(self) -> None:
         self.hosts = HostNames(self.settings)
@@ -131,18 +133,20 @@ class SecurityMiddleware:
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let Gradio answer; replace its answer when the body breaks a limit or it fails."""
         body = self._limited_body(scope, receive)
-        is_begun = False
+        is_begun, status = False, 500
 
         async def begun(message: Message) -> None:
-            nonlocal is_begun
+            nonlocal is_begun, status
             if body.refusal is not None and not is_begun:
                 return  # what Gradio makes of a body that was cut off
             is_begun = True
+            status = message.get("status", status)
             await send(message)
 
         visitor = self._visitor(scope)
         open_streams = self._streams(scope)
         self.guard.open_requests[visitor] += 1
+        self.guard.open_uploads += body.is_upload
         for streams, session in open_streams:
             streams.opened(session)
         try:
@@ -159,6 +163,9 @@ class SecurityMiddleware:
         finally:
             for streams, session in open_streams:
                 streams.closed(session)
+            self.guard.open_uploads -= body.is_upload
+            if body.is_upload and status >= 400 and not self.guard.open_uploads:
+                self.guard.delete_rests()  # Gradio refuses some names after it has written the file
             self.guard.open_requests[visitor] -= 1
             if not self.guard.open_requests[visitor]:
                 del self.guard.open_requests[visitor]

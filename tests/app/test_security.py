@@ -289,6 +289,15 @@ def test_a_disk_that_fills_during_a_request_is_a_sentence(caplog) -> None:
     assert not caplog.text
 
 
+@pytest.mark.parametrize(("status", "others", "calls"), [(400, 0, 1), (400, 1, 0), (200, 0, 0)])
+def test_a_refused_upload_is_deleted_at_once(status, others, calls) -> None:
+    """Not while another one is sent, whose file it might be."""
+    guard, called = guard_of(), []
+    guard.open_uploads, guard.delete_rests = others, lambda: called.append(1)
+    ask(guard, "POST", "/gradio_api/upload", app=Gradio(status=status), files={"files": b"x"})
+    assert len(called) == calls and guard.open_uploads == others
+
+
 def test_boundaries_are_found() -> None:
     assert boundary_of('multipart/form-data; boundary="a b"') == b"a b"
     assert boundary_of("application/json; boundary=a") == b""

@@ -189,6 +189,7 @@ def nameless_files(client: httpx.Client, data: Path) -> None:
         if answer.status_code == 200:
             (path,) = answer.json()
             assert Path(path).resolve().is_relative_to((data / "uploads").resolve()), path
+    assert until(lambda: not list((data / "uploads").glob("tmp*"))), "a refused file stays"
 
 
 def turned_text(client: httpx.Client, data: Path) -> None:
