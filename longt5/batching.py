@@ -26,6 +26,7 @@ from .logits_processors import Processor
 from .outputs import EncoderStates
 
 if TYPE_CHECKING:
+    from .kernels.joined import StepProgram
     from .model import LongT5ForConditionalGeneration
     from .tokenizer import Tokenizer
 
@@ -54,6 +55,7 @@ class Batcher:
         # Guards the lists above and whose turn it is; never held while something is computed.
         self._changed = threading.Condition(threading.Lock())
         self._is_driven = False
+        self._program: StepProgram | None = None  # of the compiled step that they share
         # Seconds of encoding and of steps while both were wanted: they take turns by time.
         self._encoded_s = self._stepped_s = 0.0
         self._turns = 0
@@ -236,7 +238,7 @@ class Batcher:
         try:
             is_encoded = search.encode(self.model)
             if is_encoded:
-                search.begin(self.model)
+                self._program = search.begin(self.model, self._program)
         except Exception as error:
             search.fail(error)
             return
@@ -335,15 +337,22 @@ class _Search:
             self.on_progress(done, layers)
         return False
 
-    def begin(self, model: LongT5ForConditionalGeneration) -> None:
-        """Make the search and its cache, once the states are complete; without a plan, end."""
+    def begin(
+        self, model: LongT5ForConditionalGeneration, program: StepProgram | None
+    ) -> StepProgram | None:
+        """Make the search and its cache, once the states are complete; without a plan, end.
+
+        Take part in the ``program``, or return a new one.
+        """
         assert self.encoded is not None
         if self.plan is None:
             self.states, self.is_over = self.encoded, True
-            return
+            return program
         run = self._new_run(model)
-        run.begin(model, self.encoded)
+        run.begin(model, self.encoded, program)
         self.run, self.encoded, self.passing = run, None, None
+        joined = run.cache.joined_step
+        return program if joined is None else joined.program
 
     def _new_run(self, model: LongT5ForConditionalGeneration) -> Decoding:
         assert self.encoded is not None and self.plan is not None

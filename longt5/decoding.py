@@ -26,6 +26,7 @@ from .stop_strings import StopStrings
 from .uncached_decoder import UncachedDecoder
 
 if TYPE_CHECKING:
+    from .kernels.joined import StepProgram
     from .model import LongT5ForConditionalGeneration
     from .tokenizer import Tokenizer
 
@@ -112,14 +113,14 @@ class Decoding:
         self,
         model: LongT5ForConditionalGeneration,
         encoded: EncoderStates,
-        program: Any = None,
+        program: StepProgram | None = None,
     ) -> None:
         """Make the cache; ``program``: of the steps that this search shares with others."""
         if self.uncached is not None:
             self.cache = self.uncached
             return
         shape = self.config.rows_per_source, self.config.longest
-        shared = {} if program is None else {"program": program}
+        shared: dict[str, Any] = {} if program is None else {"program": program}
         self.cache = model.init_cache(encoded, *shape, **shared)
         if self.record is not None:
             self.cache.watch = self.record.watch()

@@ -33,6 +33,7 @@ from .encoder_pass import EncoderPass
 from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select, widen_float16
+from .kernels.joined import StepProgram
 from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
 from .kernels.threads import one_thread
 from .masks import causal_bias, check_source_mask, padding_bias
@@ -727,12 +728,14 @@ class LongT5ForConditionalGeneration(LongT5Model):
         max_length: int,
         recorded: bool | None = None,
         joined: bool | None = None,
+        program: StepProgram | None = None,
     ) -> DecoderCache:
         """Return an empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
 
         ``recorded``: record a step once and replay it; ``joined``: compute all layers of a step
-        in one call of the compiled kernel (None: where it is available and verified). Raises
-        TypeError where an adapter wraps a matrix.
+        in one call of the compiled kernel (None: where it is available and verified), and by the
+        threads of ``program``, if it has the weights of now, as other searches. Raises TypeError
+        where an adapter wraps a matrix.
         """
         _refuse_adapters(self)
         hooks.refuse_unreachable(self, PASSED_OVER_BY_STEPS, ("decoder", ""))
@@ -764,10 +767,12 @@ class LongT5ForConditionalGeneration(LongT5Model):
         if recorded:
             cache.recorded_step = graph.RecordedStep(rows, self.device)
         elif joined is not False and not hooked:
-            cache.joined_step = self._joined_step(cache, checked=joined is None)
+            cache.joined_step = self._joined_step(cache, joined is None, program)
         return cache
 
-    def _joined_step(self, cache: DecoderCache, checked: bool) -> joined.DecoderStep | None:
+    def _joined_step(
+        self, cache: DecoderCache, checked: bool, program: StepProgram | None
+    ) -> joined.DecoderStep | None:
         """Return all layers as one call, None where the kernel lacks them or is not verified."""
         layers = self.decoder.step_weights() if self.device.type == "cpu" else None
         if layers is None:
@@ -784,7 +789,11 @@ class LongT5ForConditionalGeneration(LongT5Model):
             needed.append("native int8")
         if checked and not all(map(self._is_verified, needed)):
             return None
-        return joined.DecoderStep(layers, head, cache, self.config.layer_norm_epsilon)
+        if program is None or not program.is_of(layers, head):
+            rows, heads, _, width = cache.self_keys[0].shape
+            kind, eps = cache.self_keys[0].dtype, self.config.layer_norm_epsilon
+            program = StepProgram(layers, head, kind, (heads, width), rows, eps)
+        return joined.DecoderStep(program, cache)
 
     def _is_verified(self, kernel: str) -> bool:
         where = self.dtype, str(self.device)
@@ -806,23 +815,45 @@ class LongT5ForConditionalGeneration(LongT5Model):
                 cache.watch[layer].add(share)
             return logits
         if cache.joined_step is not None:
-            with one_thread(), without_autocast():
-                x = self.shared(tokens.to(self.device))
-                logits = cache.joined_step(x, cache.length, cache.watch)
-            cache.length += 1
-            return logits
+            return self._joined_steps([tokens], [cache])[0]
         with cache.threads.step(), without_autocast():
             states = self.decoder.step(self.shared(tokens.to(self.device)), cache)
             return self._step_logits(states)
 
+    @torch.no_grad()
     def decode_steps(
         self, tokens: Sequence[Tensor], caches: Sequence[DecoderCache]
     ) -> list[Tensor]:
         """Compute :meth:`decode_step` of several searches: logits [R, V] of each cache's rows.
 
-        In float32 they are byte for byte those of each search alone.
+        Caches with one ``program`` are computed in one call of the kernel, which gives each row
+        what it gives alone, byte for byte in every dtype; the others one after the other.
         """
-        return [self.decode_step(*one) for one in zip(tokens, caches, strict=True)]
+        found: dict[int, Tensor] = {}
+        together: dict[StepProgram, list[int]] = {}
+        for number, cache in enumerate(caches):
+            if cache.joined_step is None:
+                found[number] = self.decode_step(tokens[number], cache)
+            else:
+                cache.check(tokens[number])
+                together.setdefault(cache.joined_step.program, []).append(number)
+        for numbers in together.values():
+            logits = self._joined_steps([tokens[n] for n in numbers], [caches[n] for n in numbers])
+            found |= zip(numbers, logits, strict=True)
+        return [found[number] for number in range(len(caches))]
+
+    def _joined_steps(
+        self, tokens: Sequence[Tensor], caches: Sequence[DecoderCache]
+    ) -> Sequence[Tensor]:
+        """Compute the steps of caches that share a program."""
+        steps = [cache.joined_step for cache in caches if cache.joined_step is not None]
+        with one_thread(), without_autocast():
+            x = self.shared(torch.cat(list(tokens)).to(self.device))
+            where = [cache.length for cache in caches], [cache.watch for cache in caches]
+            logits = steps[0].program(x, steps, *where)
+        for cache in caches:
+            cache.length += 1
+        return logits.split([step.rows for step in steps])
 
     def _step_logits(self, states: Tensor) -> Tensor:
         if hooks.is_hooked(self.lm_head):

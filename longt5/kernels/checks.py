@@ -292,7 +292,7 @@ def _steps_error(case: Case, kind: str) -> float:
 
 
 def _logits_of_steps(
-    model: LongT5ForConditionalGeneration, encoded: EncoderStates, **kind: bool
+    model: LongT5ForConditionalGeneration, encoded: EncoderStates, **kind: Any
 ) -> list[Tensor]:
     """Return the logits [R, V] of each step of a short search, on the CPU."""
     cache = model.init_cache(encoded, len(BEAM_PARENTS[0]), 8, **kind)

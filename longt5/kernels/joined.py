@@ -1,13 +1,16 @@
 """A whole decode step, from embeddings to logits, in a single call of the compiled kernel.
 
-A step is a hundred small operations; in a small model, calling them from Python takes as long as
-they do. The kernel's threads share them in small pieces, and none waits for one that has lost its
-core to another program (team.h). Optional: the layers called one after the other compute the same.
+It may be the step of many searches: their rows are multiplied by the weights together, and each
+search attends to its own keys and values. A step is a hundred small operations; in a small model,
+calling them from Python takes as long as they do. The kernel's threads share them in small pieces,
+and none waits for one that has lost its core to another program (team.h). Optional: the layers
+called one after the other compute the same.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,26 +63,34 @@ class _Layer(ctypes.Structure):
         ("own_scale", ctypes.c_void_p * SELF_MATRICES),
         ("cross_scale", ctypes.c_void_p * CROSS_MATRICES),
         ("wide_scale", ctypes.c_void_p * FEED_FORWARD_MATRICES),
-        *((name, ctypes.c_void_p) for name in ("keys", "values")),
-        *((name, ctypes.c_void_p) for name in ("cross_keys", "cross_values", "seen")),
     ]
 
 
-class _Steps(ctypes.Structure):
+class _Decoder(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("layers", "bias", "cross_bias", "held")),
-        *((name, ctypes.c_void_p) for name in ("norm", "head", "head_scale")),
-        *(
-            (name, ctypes.c_int64)
-            for name in "count B K S D H d F V capacity threads slots".split()
-        ),
+        *((name, ctypes.c_void_p) for name in ("layers", "norm", "head", "head_scale")),
+        *((name, ctypes.c_int64) for name in "count D H d F V threads slots".split()),
         ("eps", ctypes.c_double),
         ("factor", ctypes.c_double),
     ]
 
 
+class _Store(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_void_p) for name in "keys values cross_keys cross_values seen".split()
+    ]
+
+
+class _Search(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("stores", "bias", "cross_bias", "held")),
+        *((name, ctypes.c_int64) for name in "B K S capacity at".split()),
+    ]
+
+
 def fits(layers: Sequence[Weights], head: Head, cache: DecoderCache) -> bool:
-    """Return whether the kernel computes these layers and head for this cache."""
+    """Return whether the kernel computes these layers and head for this cache, whatever other
+    searches a step has."""
     rows, heads, _, width = cache.self_keys[0].shape
     kind = cache.self_keys[0].dtype
     matrices = [w for layer in layers for part in layer.matrices for w in part]
@@ -96,83 +107,66 @@ def fits(layers: Sequence[Weights], head: Head, cache: DecoderCache) -> bool:
     )
 
 
-class DecoderStep:
-    """The steps of a decoder over one cache, whose tensors and weights must keep their addresses.
+class StepProgram:
+    """The layers and the head of a decoder, and the threads that compute steps of many searches.
 
-    Has no reference to the cache, which refers to this step: both are freed when a decode ends,
-    and its threads end then. ``held`` [R, capacity] int32: the cache row that holds each position
-    of each beam row.
+    The weights must keep their addresses. The threads begin with the first step and end with this
+    object. ``rows``: of a usual step, for the memory of steps (MIN_SLOTS).
     """
 
     def __init__(
         self,
         layers: Sequence[Weights],
         head: Head,
-        cache: DecoderCache,
+        dtype: torch.dtype,
+        heads: tuple[int, int],
+        rows: int,
         eps: float,
         threads: int | None = None,
     ) -> None:
-        self.weights, self.head, self.eps = layers, head, eps
-        self.half = int(cache.self_keys[0].dtype is torch.bfloat16)
+        self.weights, self.head, self.rows, self.eps = layers, head, rows, eps
+        self.half = int(dtype is torch.bfloat16)
         self.threads = torch.get_num_threads() if threads is None else threads
         self.norms = [[w.detach().float().contiguous() for w in layer.norms] for layer in layers]
         self.norm = head.norm.detach().float().contiguous()
-        states: Any = cache.cross
-        self.stores = [
-            (*own, packed.keys, packed.values)
-            for *own, packed in zip(cache.self_keys, cache.self_values, states, strict=True)
-        ]
-        rows, self.heads, self.capacity, self.width = cache.self_keys[0].shape
-        self.batch, self.source = states[0].shape[:2]
-        self.rows, self.beams = rows, rows // self.batch
-        bias = cache.cross_bias
-        self.cross_bias = (
-            None if bias is None else bias.reshape(self.batch, self.source).contiguous()
-        )
-        # In the order of positions, up to the last one that there can be.
-        self.bias = cache.self_bias[:, : self.capacity].flip(-1).contiguous()
-        own = torch.arange(rows, dtype=torch.int32)
-        self.held = own[:, None].expand(rows, self.capacity).contiguous()
-        self.seen: dict[int, Tensor] = {}
+        self.heads, self.width = heads
         self.handle: int | None = None
+        self.slots = 0
 
-    def _begin(self, watch: Watch) -> int:
-        """Start the threads, with room for the attention of the layers in ``watch``."""
+    def is_of(self, layers: Sequence[Weights], head: Head) -> bool:
+        """Return whether this program computes with these very weights, where they are now."""
+        return _addresses(self.weights, self.head) == _addresses(layers, head)
+
+    def begin(self, watched: int) -> None:
+        """Start the threads, where they do not run yet; ``watched``: weights of cross-attention
+        that a step stores."""
+        if self.handle is not None:
+            return
         kernels: Any = native.library()
-        slots = self._slots(len(watch))
-        shape = slots, self.batch, self.heads, self.beams, self.source
-        self.seen = {layer: torch.empty(shape, dtype=torch.float32) for layer in watch}
+        self.slots = self._slots(watched)
         layers = (_Layer * len(self.weights))(*map(self._layer, range(len(self.weights))))
-        call = _Steps(
+        call = _Decoder(
             ctypes.addressof(layers),
-            *map(native.pointer, (self.bias, self.cross_bias, self.held, self.norm)),
-            native.pointer(self.head.matrix),
-            native.pointer(self.head.scale),
+            *map(native.pointer, (self.norm, self.head.matrix, self.head.scale)),
             len(layers),
-            self.batch,
-            self.beams,
-            self.source,
             self.inputs,
             self.heads,
             self.width,
             self.weights[0].matrices[2][0].shape[0],
             self.head.matrix.shape[0],
-            self.capacity,
             self.threads,
-            slots,
+            self.slots,
             self.eps,
             self.head.factor,
         )
         begin = kernels.longt5_steps_begin
         begin.restype = ctypes.c_void_p
-        handle = begin(ctypes.c_int64(self.half), ctypes.byref(call))
-        if handle is None:
+        self.handle = begin(ctypes.c_int64(self.half), ctypes.byref(call))
+        if self.handle is None:
             raise MemoryError("There is not enough memory for a decode step.")
         # What the threads read lives until they have ended.
-        read = (self.weights, self.head, self.norms, self.norm, self.stores, self.cross_bias,
-                self.bias, self.held, self.seen)  # fmt: skip
-        weakref.finalize(self, _end, kernels, self.half, handle, read)
-        return handle
+        read = self.weights, self.head, self.norms, self.norm
+        weakref.finalize(self, _end, kernels, self.half, self.handle, read)
 
     @property
     def inputs(self) -> int:
@@ -180,11 +174,9 @@ class DecoderStep:
         return self.weights[0].matrices[0][0].shape[1]
 
     def _slots(self, watched: int) -> int:
-        """Return how many steps have memory of their own."""
         matrices = [w for layer in self.weights for part in layer.matrices for w in part]
         values = self.rows * sum(sum(w.shape) for w in matrices)
-        values += self.rows * self.head.matrix.shape[0]
-        values += 2 * watched * self.rows * self.heads * self.source
+        values += self.rows * self.head.matrix.shape[0] + 2 * watched
         return max(MIN_SLOTS, min(self.threads + 1, SLOT_BYTES // (4 * values)))
 
     def _layer(self, number: int) -> _Layer:
@@ -199,8 +191,104 @@ class DecoderStep:
             (ctypes.c_void_p * SELF_MATRICES)(*own_scale),
             (ctypes.c_void_p * CROSS_MATRICES)(*cross_scale),
             (ctypes.c_void_p * FEED_FORWARD_MATRICES)(*_with_gate(wide_scale)),
-            *map(native.pointer, self.stores[number]),
-            native.pointer(self.seen.get(number)),
+        )
+
+    def __call__(
+        self, x: Tensor, steps: Sequence[DecoderStep], at: Sequence[int], watches: Sequence[Watch]
+    ) -> Tensor:
+        """Return float32 logits [R, V] of embeddings x [R, D]: the rows of all steps, one search
+        after another, each at its own position ``at``.
+
+        What a row gives does not depend on the others. ``watches``: of each search, by layer, what
+        receives its cross-attention weights [B, H, K, S], the same layers at each step; the next
+        steps write over them. One thread at a time calls the steps of a search.
+        """
+        kernels: Any = native.library()
+        calls = (_Search * len(steps))(
+            *(
+                step.call(*now)
+                for step, now in zip(steps, zip(at, watches, strict=True), strict=True)
+            )
+        )
+        x = x.float().contiguous()
+        logits = torch.empty(len(x), self.head.matrix.shape[0], dtype=torch.float32)
+        slot = kernels.longt5_steps_run(
+            ctypes.c_int64(self.half),
+            ctypes.c_void_p(self.handle),
+            ctypes.c_void_p(x.data_ptr()),
+            ctypes.byref(calls),
+            ctypes.c_int64(len(steps)),
+            ctypes.c_void_p(logits.data_ptr()),
+        )
+        if slot < 0:
+            raise MemoryError("There is not enough memory for a decode step.")
+        for step, watch in zip(steps, watches, strict=True):
+            for layer, receive in watch.items():
+                receive(step.seen[layer][slot])
+        return logits
+
+
+class DecoderStep:
+    """What one search brings to the steps of a program: its cache, whose tensors must keep their
+    addresses.
+
+    Has no reference to the cache, which refers to this step: both are freed when a decode ends.
+    ``held`` [R, capacity] int32: the cache row that holds each position of each beam row.
+    """
+
+    def __init__(self, program: StepProgram, cache: DecoderCache) -> None:
+        self.program = program
+        states: Any = cache.cross
+        self.stores = [
+            (*own, packed.keys, packed.values)
+            for *own, packed in zip(cache.self_keys, cache.self_values, states, strict=True)
+        ]
+        self.rows, self.heads, self.capacity, _ = cache.self_keys[0].shape
+        self.batch, self.source = states[0].shape[:2]
+        self.beams = self.rows // self.batch
+        bias = cache.cross_bias
+        self.cross_bias = (
+            None if bias is None else bias.reshape(self.batch, self.source).contiguous()
+        )
+        # In the order of positions, up to the last one that there can be.
+        self.bias = cache.self_bias[:, : self.capacity].flip(-1).contiguous()
+        own = torch.arange(self.rows, dtype=torch.int32)
+        self.held = own[:, None].expand(self.rows, self.capacity).contiguous()
+        self.seen: dict[int, Tensor] = {}
+        self._call: _Search | None = None
+
+    def call(self, at: int, watch: Watch) -> _Search:
+        """Return what the kernel is told of this search for the step at a position."""
+        if self._call is None:
+            self._call = self._begin(watch)
+        self._call.at = at
+        return self._call
+
+    def _begin(self, watch: Watch) -> _Search:
+        """Make room for the attention of the layers in ``watch``."""
+        kernels: Any = native.library()
+        program, shape = self.program, (self.batch, self.heads, self.beams, self.source)
+        program.begin(len(watch) * math.prod(shape))
+        self.seen = {
+            layer: torch.empty(program.slots, *shape, dtype=torch.float32) for layer in watch
+        }
+        stores = (_Store * len(self.stores))(
+            *(
+                _Store(*map(native.pointer, own), native.pointer(self.seen.get(layer)))
+                for layer, own in enumerate(self.stores)
+            )
+        )
+        # What the threads read lives until they have left the steps of this search.
+        read = self.stores, stores, self.bias, self.cross_bias, self.held, self.seen, program
+        weakref.finalize(self, _leave, kernels, program.half, program.handle, read)
+        return _Search(
+            ctypes.addressof(stores),
+            *map(native.pointer, (self.bias, self.cross_bias, self.held)),
+            self.batch,
+            self.beams,
+            self.source,
+            self.capacity,
+            0,
         )
 
     def reorder(self, parents: Tensor, length: int) -> None:
@@ -209,32 +297,20 @@ class DecoderStep:
         held = self.held[:, :length]
         held.copy_(held.index_select(0, parents))
 
-    def __call__(self, x: Tensor, at: int, watch: Watch) -> Tensor:
-        """Return float32 logits [R, V] of embeddings x [R, D] at position ``at``.
-
-        ``watch``: by layer, what receives its cross-attention weights [B, H, K, S], the same
-        layers at each step; the next steps write over them.
-        """
-        kernels: Any = native.library()
-        if self.handle is None:
-            self.handle = self._begin(watch)
-        x = x.float().contiguous()
-        logits = torch.empty(self.rows, self.head.matrix.shape[0], dtype=torch.float32)
-        slot = kernels.longt5_steps_run(
-            ctypes.c_int64(self.half),
-            ctypes.c_void_p(self.handle),
-            ctypes.c_void_p(x.data_ptr()),
-            ctypes.c_int64(at),
-            ctypes.c_void_p(logits.data_ptr()),
-        )
-        for layer, receive in watch.items():
-            receive(self.seen[layer][slot])
-        return logits
-
 
 def _end(kernels: Any, half: int, handle: int, read: object) -> None:
-    """End the threads of a decode, which read the tensors in ``read`` until then."""
+    """End the threads of a program, which read the tensors in ``read`` until then."""
     kernels.longt5_steps_end(ctypes.c_int64(half), ctypes.c_void_p(handle))
+
+
+def _leave(kernels: Any, half: int, handle: int | None, read: object) -> None:
+    """Wait until no thread reads the tensors of a search any more."""
+    kernels.longt5_steps_leave(ctypes.c_int64(half), ctypes.c_void_p(handle))
+
+
+def _addresses(layers: Sequence[Weights], head: Head) -> list[int | None]:
+    parts = [part for layer in layers for part in (layer.norms, *layer.matrices, *layer.scales)]
+    return _pointers([x for part in (*parts, (head.norm, head.matrix, head.scale)) for x in part])
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:

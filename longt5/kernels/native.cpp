@@ -17,6 +17,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <vector>
 #include <immintrin.h>
@@ -861,7 +862,7 @@ void self_attention(const Own& a) {
 }
 
 constexpr int64_t MATRICES = 3;
-constexpr int64_t MAX_ROWS = 32;  // of a decode step
+constexpr int64_t MAX_ROWS = 32;  // multiplied by a block of weights at a time
 
 // x times each of a few row-major matrices, the layout of checkpoints.
 struct Thin {
@@ -996,28 +997,37 @@ void rms_norm(const Norm& a) {
         norm_row<T>(a.x + r * a.D, a.weight, a.D, a.eps, (typename T::element*)a.out + r * a.D);
 }
 
-// One decoder layer's weights and caches. Norms are float32, matrices row-major; int8 matrices have
-// scales.
+// One decoder layer's weights. Norms are float32, matrices row-major; int8 matrices have scales.
 struct Layer {
     const float *own_norm, *cross_norm, *wide_norm;
     const void *own[4], *cross[2], *wide[3];  // q k v o; q o; gate, up (null: not gated), down
     const float *own_scale[4], *cross_scale[2], *wide_scale[3];
+};
+
+// A decoder: layers, last norm and head.
+struct Decoder {
+    const Layer* layers;
+    const float* norm;        // [D]
+    const void* head;         // [V, D]
+    const float* head_scale;
+    int64_t count, D, H, d, F, V, threads, slots;
+    double eps, factor;       // factor: of the states before the head
+};
+
+// What one search has of one layer.
+struct Store {
     void *keys, *values;                      // cache of the positions so far [R, H, capacity, d]
     const void *cross_keys, *cross_values;    // packed by pack_cross
     float* seen;                              // cross-attention [slots, B, H, K, S], or null
 };
 
-// The steps of one decode: decoder layers, last norm and head.
-struct Steps {
-    const Layer* layers;
+// A search that takes part in a step with R = B * K rows.
+struct Search {
+    const Store* stores;      // by layer
     const float* bias;        // [H, capacity], of the distances capacity - 1 .. 0
     const float* cross_bias;  // [B, S] or null
     const int32_t* held;      // [R, capacity] cache row that holds each position of each row
-    const float* norm;        // [D]
-    const void* head;         // [V, D]
-    const float* head_scale;
-    int64_t count, B, K, S, D, H, d, F, V, capacity, threads, slots;
-    double eps, factor;       // factor: of the states before the head
+    int64_t B, K, S, capacity, at;
 };
 
 // gelu_new: x times the logistic function of twice the argument of its tanh.
@@ -1047,13 +1057,26 @@ struct Product {
     int64_t outputs[MATRICES], inputs, per_piece, pieces;
 };
 
-// A step as a program of a team (team.h). Each phase has outputs of its own, by slot and layer.
+// A search in a run, and where its part of the run's memory begins.
+struct Part : Search {
+    std::vector<Store> stores;
+    int64_t rows, row;            // its rows, and the first one
+    int64_t spans, size;          // pieces of its cross-attention, and the size of their results
+    int64_t own, cross, heads;    // its first items of both attentions, and first head to merge
+    int64_t parts, raw;           // offsets
+};
+
+// Steps of many searches as a program of a team (team.h). The weights multiply the rows of all
+// searches at once, in the same order for each row however many there are. Each phase has outputs
+// of its own, by slot and layer.
 template <class T>
 struct StepProgram : team::Program {
     typedef typename T::element element;
     // Bytes of weights in a piece: enough to hide what it costs to take one, while little is lost
-    // when it is done twice. A run has at most so many pieces a thread.
+    // when it is done twice. A run has at most so many pieces a thread, and a phase of attention at
+    // most so many.
     static constexpr int64_t PIECE_BYTES = 65536, PIECES_PER_THREAD = 32, PIECE_WORK = 16384;
+    static constexpr int64_t MOST_PIECES = 1024, HEADS_PER_PIECE = 16;
     enum Kind { OWN_NORM, OWN_IN, OWN, OWN_WHOLE, OWN_OUT, CROSS_NORM, CROSS_IN, CROSS, MERGE,
                 CROSS_WHOLE, CROSS_OUT, WIDE_NORM, WIDE_IN, WIDE_WHOLE, WIDE_OUT, KINDS };
 
@@ -1069,25 +1092,30 @@ struct StepProgram : team::Program {
         element* branch[3];          // [R, D]
         float *parts, *raw;
     };
+    // The memory of a run, and its searches: R rows in all.
     struct Slot {
+        std::vector<Part> searches;
+        std::vector<int64_t> owners;         // [R] the search of each row
+        int64_t rows, own_pieces, cross_pieces;
+        bool watched;
         float *input, *last, *logits;
         Input normed;
         std::vector<LayerRoom> layers;
-        int64_t at;
+        std::vector<char*> scratches;        // by thread
+        std::unique_ptr<char, void (*)(void*)> memory{nullptr, std::free};
+        int64_t bytes = 0;
     };
 
-    Steps s;
+    Decoder s;
     std::vector<Layer> layers;
     std::vector<std::vector<Product>> products;  // by layer: own in and out, cross, wide; the head
-    const int64_t rows, inner, spans, part;
+    const int64_t inner;
     mutable std::vector<Slot> slots;
-    std::vector<char*> scratches;
-    std::unique_ptr<char, void (*)(void*)> memory{nullptr, std::free};
+    std::mutex turn;
     std::unique_ptr<team::Team> workers;
 
-    StepProgram(const Steps& given)
-        : s(given), layers(given.layers, given.layers + given.count), rows(s.B * s.K),
-          inner(s.H * s.d), spans((s.S + SPAN - 1) / SPAN), part(s.K * (2 + s.d)),
+    StepProgram(const Decoder& given)
+        : s(given), layers(given.layers, given.layers + given.count), inner(s.H * s.d),
           slots(s.slots) {
         for (const Layer& l : layers) {
             std::vector<Product> all;
@@ -1101,12 +1129,6 @@ struct StepProgram : team::Program {
         }
         const float* const head_scale[1] = {s.head_scale};
         products.push_back({product_of({s.head}, head_scale, s.D, s.V, 1)});
-        Room count = {nullptr};
-        lay_out(count);
-        memory.reset((char*)scratch(count.used));
-        if (!memory) throw std::bad_alloc();
-        Room room = {memory.get()};
-        lay_out(room);
         workers.reset(new team::Team(*this, s.threads, s.slots));
     }
 
@@ -1131,79 +1153,149 @@ struct StepProgram : team::Program {
         return p;
     }
 
-    Input input_of(Room& room, int64_t width) const {
+    // Makes the memory of a free slot that of a run of these searches.
+    void begin(Slot& slot, const Search* searches, int64_t count) const {
+        slot.searches.clear();
+        slot.owners.clear();
+        slot.rows = 0;
+        slot.watched = false;
+        int64_t own = 0, cross = 0, heads = 0, own_work = 0, cross_work = 0;
+        for (int64_t i = 0; i < count; ++i) {
+            Part p{};
+            static_cast<Search&>(p) = searches[i];
+            p.stores.assign(searches[i].stores, searches[i].stores + s.count);
+            p.rows = p.B * p.K;
+            p.row = slot.rows;
+            p.spans = (p.S + SPAN - 1) / SPAN;
+            p.size = p.K * (2 + s.d);
+            p.own = own;
+            p.cross = cross;
+            p.heads = heads;
+            for (const Store& store : p.stores) slot.watched |= store.seen != nullptr;
+            slot.rows += p.rows;
+            own += p.rows * s.H;
+            cross += p.B * s.H * p.spans;
+            heads += p.B * s.H;
+            own_work += p.rows * s.H * (p.at + 1) * s.d;
+            cross_work += p.rows * s.H * p.S * s.d;
+            slot.owners.resize(slot.rows, i);
+            slot.searches.push_back(p);
+        }
+        slot.own_pieces = pieces_of(own, own_work);
+        slot.cross_pieces = pieces_of(cross, cross_work);
+        Room needed = {nullptr};
+        lay_out(needed, slot);
+        if (needed.used > slot.bytes) {
+            slot.bytes = 0;
+            slot.memory.reset();
+            slot.memory.reset((char*)scratch(needed.used));
+            if (!slot.memory) throw std::bad_alloc();
+            slot.bytes = needed.used;
+        }
+        Room room = {slot.memory.get()};
+        lay_out(room, slot);
+    }
+
+    static int64_t pieces_of(int64_t items, int64_t work) {
+        const int64_t most = std::min(items, MOST_PIECES);
+        return std::max<int64_t>(1, std::min(most, work / PIECE_WORK));
+    }
+
+    static Input input_of(Room& room, int64_t rows, int64_t width) {
         return {room.take<element>(rows * width), room.take<int16_t>(rows * width),
                 room.take<float>(rows)};
     }
 
-    void lay_out(Room& room) {
-        const int64_t watched = s.B * s.H * s.K * s.S;
-        for (Slot& slot : slots) {
-            slot.input = room.take<float>(rows * s.D);
-            slot.last = room.take<float>(rows * s.D);
-            slot.normed = input_of(room, s.D);
-            slot.logits = room.take<float>(rows * s.V);
-            slot.layers.resize(layers.size());
-            for (size_t i = 0; i < layers.size(); ++i) {
-                LayerRoom& l = slot.layers[i];
-                for (int b = 0; b < 3; ++b) {
-                    l.x[b] = room.take<float>(rows * s.D);
-                    l.normed[b] = input_of(room, s.D);
-                    l.branch[b] = room.take<element>(rows * s.D);
-                }
-                l.own = input_of(room, inner);
-                l.cross = input_of(room, inner);
-                l.wide = input_of(room, s.F);
-                l.q = room.take<element>(rows * inner);
-                l.cross_q = room.take<element>(rows * inner);
-                l.parts = room.take<float>(s.B * s.H * spans * part);
-                l.raw = layers[i].seen ? room.take<float>(watched) : nullptr;
-            }
+    static int64_t scores_of(const Search& p) {
+        return std::max(p.K * SPAN, up(up(p.capacity, LANES), SUMS));
+    }
+
+    void lay_out(Room& room, Slot& slot) const {
+        const int64_t rows = slot.rows;
+        slot.input = room.take<float>(rows * s.D);
+        slot.last = room.take<float>(rows * s.D);
+        slot.normed = input_of(room, rows, s.D);
+        slot.logits = room.take<float>(rows * s.V);
+        slot.layers.resize(layers.size());
+        int64_t parts = 0, raw = 0, scores = 0, beams = 0;
+        for (Part& p : slot.searches) {
+            p.parts = parts;
+            p.raw = raw;
+            parts += p.B * s.H * p.spans * p.size;
+            raw += p.B * s.H * p.K * p.S;
+            scores = std::max(scores, scores_of(p));
+            beams = std::max(beams, p.K);
         }
-        scratches.assign(s.threads, nullptr);
-        for (char*& own : scratches) {
-            const int64_t scores = std::max(s.K * SPAN, up(up(s.capacity, LANES), SUMS));
+        for (LayerRoom& l : slot.layers) {
+            for (int b = 0; b < 3; ++b) {
+                l.x[b] = room.take<float>(rows * s.D);
+                l.normed[b] = input_of(room, rows, s.D);
+                l.branch[b] = room.take<element>(rows * s.D);
+            }
+            l.own = input_of(room, rows, inner);
+            l.cross = input_of(room, rows, inner);
+            l.wide = input_of(room, rows, s.F);
+            l.q = room.take<element>(rows * inner);
+            l.cross_q = room.take<element>(rows * inner);
+            l.parts = room.take<float>(parts);
+            l.raw = slot.watched ? room.take<float>(raw) : nullptr;
+        }
+        slot.scratches.assign(s.threads, nullptr);
+        for (char*& own : slot.scratches) {
             own = (char*)room.take<float>(scores);
-            room.take<element>(s.K * SPAN);
-            room.take<element>(s.K * s.d);
+            room.take<element>(beams * SPAN);
+            room.take<element>(beams * s.d);
         }
     }
 
     int64_t phases() const override { return s.count * KINDS + 2; }
-    int64_t chunks_of_rows() const { return (rows + 3) / 4; }
-    int64_t merges() const { return s.B * s.H; }
 
-    int64_t heads_per_piece(int64_t length) const {
-        return std::max<int64_t>(1, PIECE_WORK / (length * s.d));
-    }
-
+    // Those of norms are four rows each, which grow with the searches.
     int64_t most_pieces(int64_t phase) const override {
-        return phase % KINDS == OWN && phase / KINDS < s.count ? rows * s.H : pieces_at(0, phase);
+        const int64_t layer = phase / KINDS, product = product_pieces(phase);
+        return layer < s.count || phase % KINDS == 0 ? std::max(product, MOST_PIECES) : product;
     }
 
-    int64_t pieces(int64_t slot, int64_t phase) const override {
-        return pieces_at(slots[slot].at, phase);
-    }
-
-    int64_t pieces_at(int64_t at, int64_t phase) const {
-        const int64_t layer = phase / KINDS;
-        if (layer == s.count) return phase % KINDS ? products[layer][0].pieces : chunks_of_rows();
-        const std::vector<Product>& p = products[layer];
+    int64_t product_pieces(int64_t phase) const {
+        const std::vector<Product>& p = products[phase / KINDS];
+        if (phase / KINDS == s.count) return phase % KINDS ? p[0].pieces : 0;
         switch (phase % KINDS) {
             case OWN_IN: return p[0].pieces;
-            case OWN: return (rows * s.H + heads_per_piece(at + 1) - 1) / heads_per_piece(at + 1);
             case OWN_OUT: return p[1].pieces;
             case CROSS_IN: return p[2].pieces;
-            case CROSS: return s.B * s.H * spans;
-            case MERGE: return layers[layer].seen ? merges() : 1;
             case CROSS_OUT: return p[3].pieces;
             case WIDE_IN: return p[4].pieces;
             case WIDE_OUT: return p[5].pieces;
-            case OWN_WHOLE: return p[1].scales[0] ? chunks_of_rows() : 0;
-            case CROSS_WHOLE: return p[3].scales[0] ? chunks_of_rows() : 0;
-            case WIDE_WHOLE: return p[5].scales[0] ? chunks_of_rows() : 0;
-            default: return chunks_of_rows();
+            default: return 0;
         }
+    }
+
+    int64_t pieces(int64_t slot_number, int64_t phase) const override {
+        const Slot& slot = slots[slot_number];
+        const int64_t layer = phase / KINDS, product = product_pieces(phase);
+        if (product) return product;
+        const std::vector<Product>& p = products[layer];
+        const int64_t chunks = (slot.rows + 3) / 4;
+        if (layer == s.count) return chunks;
+        switch (phase % KINDS) {
+            case OWN: return slot.own_pieces;
+            case CROSS: return slot.cross_pieces;
+            case MERGE: return merge_pieces(slot);
+            case OWN_WHOLE: return p[1].scales[0] ? chunks : 0;
+            case CROSS_WHOLE: return p[3].scales[0] ? chunks : 0;
+            case WIDE_WHOLE: return p[5].scales[0] ? chunks : 0;
+            default: return chunks;
+        }
+    }
+
+    int64_t merge_pieces(const Slot& slot) const {
+        const int64_t heads = heads_of(slot), few = (heads + HEADS_PER_PIECE - 1) / HEADS_PER_PIECE;
+        return std::min(slot.watched ? heads : few, MOST_PIECES);
+    }
+
+    int64_t heads_of(const Slot& slot) const {
+        const Part& last = slot.searches.back();
+        return last.heads + last.B * s.H;
     }
 
     void piece(int64_t slot_number, int64_t phase, int64_t i, int64_t thread) const override {
@@ -1214,33 +1306,30 @@ struct StepProgram : team::Program {
         const LayerRoom& r = slot.layers[layer];
         const std::vector<Product>& p = products[layer];
         const LayerRoom* before = layer ? &slot.layers[layer - 1] : nullptr;
+        const int64_t rows = slot.rows;
         switch (phase % KINDS) {
             case OWN_NORM:
-                add(before ? before->x[2] : slot.input, before ? before->branch[2] : nullptr, i,
-                    r.x[0], l.own_norm, 1, r.normed[0], p[0]);
+                add(rows, before ? before->x[2] : slot.input, before ? before->branch[2] : nullptr,
+                    i, r.x[0], l.own_norm, 1, r.normed[0], p[0]);
                 break;
-            case OWN_IN: own_in(slot.at, l, p[0], r, i); break;
-            case OWN: own(slot.at, l, r, i, thread); break;
-            case OWN_WHOLE: to_whole(r.own, inner, i); break;
-            case OWN_OUT: plain(p[1], r.own, i, r.branch[0]); break;
+            case OWN_IN: own_in(slot, layer, p[0], r, i); break;
+            case OWN: own(slot, layer, r, i, thread); break;
+            case OWN_WHOLE: to_whole(rows, r.own, inner, i); break;
+            case OWN_OUT: plain(rows, p[1], r.own, i, r.branch[0]); break;
             case CROSS_NORM:
-                add(r.x[0], r.branch[0], i, r.x[1], l.cross_norm, 1, r.normed[1], p[2]);
+                add(rows, r.x[0], r.branch[0], i, r.x[1], l.cross_norm, 1, r.normed[1], p[2]);
                 break;
-            case CROSS_IN: plain(p[2], r.normed[1], i, r.cross_q); break;
-            case CROSS: cross(slot_number, l, r, i, thread); break;
-            case MERGE:
-                for (int64_t h = layers[layer].seen ? i : 0; h < (l.seen ? i + 1 : merges()); ++h)
-                    cross_merge<T>(cross_of(slot_number, l, r), h / s.H, h % s.H, spans,
-                                   r.parts + h * spans * part);
-                break;
-            case CROSS_WHOLE: to_whole(r.cross, inner, i); break;
-            case CROSS_OUT: plain(p[3], r.cross, i, r.branch[1]); break;
+            case CROSS_IN: plain(rows, p[2], r.normed[1], i, r.cross_q); break;
+            case CROSS: cross(slot_number, layer, r, i, thread); break;
+            case MERGE: merge(slot_number, layer, r, i); break;
+            case CROSS_WHOLE: to_whole(rows, r.cross, inner, i); break;
+            case CROSS_OUT: plain(rows, p[3], r.cross, i, r.branch[1]); break;
             case WIDE_NORM:
-                add(r.x[1], r.branch[1], i, r.x[2], l.wide_norm, 1, r.normed[2], p[4]);
+                add(rows, r.x[1], r.branch[1], i, r.x[2], l.wide_norm, 1, r.normed[2], p[4]);
                 break;
-            case WIDE_IN: wide_in(p[4], r, i); break;
-            case WIDE_WHOLE: to_whole(r.wide, s.F, i); break;
-            case WIDE_OUT: plain(p[5], r.wide, i, r.branch[2]); break;
+            case WIDE_IN: wide_in(rows, p[4], r, i); break;
+            case WIDE_WHOLE: to_whole(rows, r.wide, s.F, i); break;
+            case WIDE_OUT: plain(rows, p[5], r.wide, i, r.branch[2]); break;
         }
     }
 
@@ -1248,12 +1337,13 @@ struct StepProgram : team::Program {
         const LayerRoom& before = slot.layers.back();
         const Product& head = products.back()[0];
         if (kind == 0)
-            return add(before.x[2], before.branch[2], i, slot.last, s.norm, float(s.factor),
-                       slot.normed, head);
-        each_block(head, slot.normed, i, [&](int64_t, int64_t o, const float* result) {
-            for (int64_t r = 0; r < rows; ++r)
+            return add(slot.rows, before.x[2], before.branch[2], i, slot.last, s.norm,
+                       float(s.factor), slot.normed, head);
+        each_block(slot.rows, head, slot.normed, i,
+                   [&](int64_t, int64_t o, int64_t first, int64_t count, const float* result) {
+            for (int64_t r = 0; r < count; ++r)
                 for (int64_t j = 0; j < OUTPUTS; ++j)
-                    slot.logits[r * s.V + o + j] = rounded(result[r * OUTPUTS + j]);
+                    slot.logits[(first + r) * s.V + o + j] = rounded(result[r * OUTPUTS + j]);
         });
     }
 
@@ -1266,8 +1356,8 @@ struct StepProgram : team::Program {
     }
 
     // Adds a branch (or none) to four rows of x, then norms them, times a factor, as an input.
-    void add(const float* x, const element* branch, int64_t i, float* sum, const float* weight,
-             float factor, const Input& out, const Product& next) const {
+    void add(int64_t rows, const float* x, const element* branch, int64_t i, float* sum,
+             const float* weight, float factor, const Input& out, const Product& next) const {
         for (int64_t r = 4 * i; r < std::min(rows, 4 * i + 4); ++r) {
             const int64_t from = r * s.D;
             for (int64_t j = from; j < from + s.D; j += LANES)
@@ -1277,38 +1367,44 @@ struct StepProgram : team::Program {
                 for (int64_t j = from; j < from + s.D; j += LANES)
                     T::put(out.x + j, T::get(out.x + j) * splat(factor));
         }
-        if (next.scales[0]) to_whole(out, s.D, i);
+        if (next.scales[0]) to_whole(rows, out, s.D, i);
     }
 
-    void to_whole(const Input& x, int64_t width, int64_t i) const {
+    static void to_whole(int64_t rows, const Input& x, int64_t width, int64_t i) {
         for (int64_t r = 4 * i; r < std::min(rows, 4 * i + 4); ++r)
             x.units[r] = whole_row<T>(x.x + r * width, width, x.whole + r * width);
     }
 
-    // Multiplies an input by the outputs from ``o`` of a matrix: result [R, OUTPUTS].
-    void block(const Product& p, const Input& x, int64_t m, int64_t o, float* result) const {
+    // Multiplies ``count`` rows of an input by the outputs from ``o`` of a matrix: result [count,
+    // OUTPUTS].
+    static void block(const Product& p, const Input& x, int64_t m, int64_t o, int64_t first,
+                      int64_t count, float* result) {
+        const int64_t from = first * p.inputs;
         if (!p.scales[0])
-            return thin_rows<T>(rows, x.x, (const element*)p.weights[m] + o * p.inputs, p.inputs,
-                                result);
-        thin_rows<Whole>(rows, x.whole, (const int8_t*)p.weights[m] + o * p.inputs, p.inputs,
-                         result);
-        for (int64_t r = 0; r < rows; ++r)
+            return thin_rows<T>(count, x.x + from, (const element*)p.weights[m] + o * p.inputs,
+                                p.inputs, result);
+        thin_rows<Whole>(count, x.whole + from, (const int8_t*)p.weights[m] + o * p.inputs,
+                         p.inputs, result);
+        for (int64_t r = 0; r < count; ++r)
             for (int64_t j = 0; j < OUTPUTS; ++j)
-                result[r * OUTPUTS + j] *= x.units[r] * p.scales[m][o + j];
+                result[r * OUTPUTS + j] *= x.units[first + r] * p.scales[m][o + j];
     }
 
-    // Calls use(matrix, first output, result [R, OUTPUTS]) for each block of a piece. The last
-    // block of a matrix may overlap the one before it.
+    // Calls use(matrix, first output, first row, rows, result [rows, OUTPUTS]) for each block of a
+    // piece and at most MAX_ROWS rows. The last block of a matrix may overlap the one before it.
     template <class Use>
-    void each_block(const Product& p, const Input& x, int64_t i, Use use) const {
+    void each_block(int64_t rows, const Product& p, const Input& x, int64_t i, Use use) const {
         const int64_t end = std::min((i + 1) * p.per_piece, blocks_of(p));
         for (int64_t item = i * p.per_piece; item < end; ++item) {
             int64_t m = 0;
             while (m + 1 < MATRICES && p.first[m + 1] && item >= p.first[m + 1]) ++m;
             const int64_t o = std::min((item - p.first[m]) * OUTPUTS, p.outputs[m] - OUTPUTS);
-            alignas(64) float result[MAX_ROWS * OUTPUTS + LANES];
-            block(p, x, m, o, result);
-            use(m, o, result);
+            for (int64_t first = 0; first < rows; first += MAX_ROWS) {
+                const int64_t count = std::min(MAX_ROWS, rows - first);
+                alignas(64) float result[MAX_ROWS * OUTPUTS + LANES];
+                block(p, x, m, o, first, count, result);
+                use(m, o, first, count, result);
+            }
         }
     }
 
@@ -1318,81 +1414,133 @@ struct StepProgram : team::Program {
         return all;
     }
 
-    void plain(const Product& p, const Input& x, int64_t i, element* out) const {
-        each_block(p, x, i, [&](int64_t, int64_t o, const float* result) {
-            for (int64_t r = 0; r < rows; ++r)
+    void plain(int64_t rows, const Product& p, const Input& x, int64_t i, element* out) const {
+        each_block(rows, p, x, i,
+                   [&](int64_t, int64_t o, int64_t first, int64_t count, const float* result) {
+            for (int64_t r = 0; r < count; ++r)
                 for (int64_t j = 0; j < OUTPUTS; ++j)
-                    out[r * p.outputs[0] + o + j] = T::narrow(result[r * OUTPUTS + j]);
+                    out[(first + r) * p.outputs[0] + o + j] = T::narrow(result[r * OUTPUTS + j]);
         });
     }
 
-    // Queries go to the next phase, keys and values to their place in the cache.
-    void own_in(int64_t at, const Layer& l, const Product& p, const LayerRoom& room,
+    // Queries go to the next phase, keys and values to their place in the cache of their search.
+    void own_in(const Slot& slot, int64_t layer, const Product& p, const LayerRoom& room,
                 int64_t i) const {
-        each_block(p, room.normed[0], i, [&](int64_t m, int64_t o, const float* result) {
+        each_block(slot.rows, p, room.normed[0], i,
+                   [&](int64_t m, int64_t o, int64_t first, int64_t count, const float* result) {
             const int64_t h = o / s.d, x = o % s.d;
-            element* store = (element*)(m == 1 ? l.keys : l.values);
-            for (int64_t r = 0; r < rows; ++r) {
-                element* out = m == 0 ? room.q + r * inner + o
-                                      : store + ((r * s.H + h) * s.capacity + at) * s.d + x;
+            for (int64_t r = 0; r < count; ++r) {
+                element* out = room.q + (first + r) * inner + o;
+                if (m) {
+                    const Part& mine = slot.searches[slot.owners[first + r]];
+                    const Store& cache = mine.stores[layer];
+                    const int64_t row = first + r - mine.row;
+                    out = (element*)(m == 1 ? cache.keys : cache.values) +
+                          ((row * s.H + h) * mine.capacity + mine.at) * s.d + x;
+                }
                 for (int64_t j = 0; j < OUTPUTS; ++j) out[j] = T::narrow(result[r * OUTPUTS + j]);
             }
         });
     }
 
-    void own(int64_t at, const Layer& l, const LayerRoom& r, int64_t i, int64_t thread) const {
-        const Own a = {r.q, l.keys, l.values, s.bias + s.capacity - 1 - at, s.held, r.own.x, rows,
-                       s.H, s.d, s.capacity, at + 1, inner, 1, s.capacity};
-        const int64_t per = heads_per_piece(at + 1), end = std::min(rows * s.H, (i + 1) * per);
-        for (int64_t item = i * per; item < end; ++item)
-            own_row<T>(a, item / s.H, item % s.H, (float*)scratches[thread]);
+    // Calls use(search, its item) for each item of a piece; ``first``: of a search, its first item.
+    template <class Use>
+    static void each_item(const Slot& slot, int64_t Part::*first, int64_t items, int64_t pieces,
+                          int64_t i, Use use) {
+        int64_t item = items * i / pieces;
+        const int64_t end = items * (i + 1) / pieces;
+        for (size_t n = 0; n < slot.searches.size() && item < end; ++n) {
+            const bool last = n + 1 == slot.searches.size();
+            const int64_t stop = last ? items : slot.searches[n + 1].*first;
+            for (; item < std::min(end, stop); ++item)
+                use(slot.searches[n], item - slot.searches[n].*first);
+        }
     }
 
-    Cross cross_of(int64_t slot, const Layer& l, const LayerRoom& r) const {
-        float* seen = l.seen ? l.seen + slot * s.B * s.H * s.K * s.S : nullptr;
-        return {r.cross_q, l.cross_keys, l.cross_values, s.cross_bias, r.cross.x, seen,
-                s.B, s.S, s.H, s.d, s.K, 1, r.raw};
+    void own(const Slot& slot, int64_t layer, const LayerRoom& r, int64_t i, int64_t thread) const {
+        each_item(slot, &Part::own, slot.rows * s.H, slot.own_pieces, i,
+                  [&](const Part& p, int64_t item) {
+            const Store& cache = p.stores[layer];
+            const Own a = {r.q + p.row * inner, cache.keys, cache.values,
+                           p.bias + p.capacity - 1 - p.at, p.held, r.own.x + p.row * inner, p.rows,
+                           s.H, s.d, p.capacity, p.at + 1, inner, 1, p.capacity};
+            own_row<T>(a, item / s.H, item % s.H, (float*)slot.scratches[thread]);
+        });
     }
 
-    void cross(int64_t slot, const Layer& l, const LayerRoom& r, int64_t i, int64_t thread) const {
-        Room room = {scratches[thread]};
-        float* scores = room.take<float>(std::max(s.K * SPAN, up(up(s.capacity, LANES), SUMS)));
-        element* weights = room.take<element>(s.K * SPAN);
-        element* queries = room.take<element>(s.K * s.d);
-        cross_piece<T>(cross_of(slot, l, r), i / (s.H * spans), i / spans % s.H, i % spans * SPAN,
-                       scores, weights, queries, r.parts + i * part);
+    Cross cross_of(int64_t slot_number, const Part& p, int64_t layer, const LayerRoom& r) const {
+        const Store& cache = p.stores[layer];
+        const int64_t size = p.B * s.H * p.K * p.S;
+        return {r.cross_q + p.row * inner, cache.cross_keys, cache.cross_values, p.cross_bias,
+                r.cross.x + p.row * inner, cache.seen ? cache.seen + slot_number * size : nullptr,
+                p.B, p.S, s.H, s.d, p.K, 1, cache.seen ? r.raw + p.raw : nullptr};
     }
 
-    void wide_in(const Product& p, const LayerRoom& room, int64_t i) const {
+    void cross(int64_t slot_number, int64_t layer, const LayerRoom& r, int64_t i,
+               int64_t thread) const {
+        const Slot& slot = slots[slot_number];
+        const Part& last = slot.searches.back();
+        const int64_t items = last.cross + last.B * s.H * last.spans;
+        each_item(slot, &Part::cross, items, slot.cross_pieces, i,
+                  [&](const Part& p, int64_t item) {
+            Room room = {slot.scratches[thread]};
+            float* scores = room.take<float>(scores_of(p));
+            element* weights = room.take<element>(p.K * SPAN);
+            element* queries = room.take<element>(p.K * s.d);
+            cross_piece<T>(cross_of(slot_number, p, layer, r), item / (s.H * p.spans),
+                           item / p.spans % s.H, item % p.spans * SPAN, scores, weights, queries,
+                           r.parts + p.parts + item * p.size);
+        });
+    }
+
+    void merge(int64_t slot_number, int64_t layer, const LayerRoom& r, int64_t i) const {
+        const Slot& slot = slots[slot_number];
+        each_item(slot, &Part::heads, heads_of(slot), merge_pieces(slot), i,
+                  [&](const Part& p, int64_t head) {
+            cross_merge<T>(cross_of(slot_number, p, layer, r), head / s.H, head % s.H, p.spans,
+                           r.parts + p.parts + head * p.spans * p.size);
+        });
+    }
+
+    void wide_in(int64_t rows, const Product& p, const LayerRoom& room, int64_t i) const {
         const bool gated = p.weights[1] != nullptr;
-        each_block(p, room.normed[2], i, [&](int64_t, int64_t o, const float* result) {
+        each_block(rows, p, room.normed[2], i,
+                   [&](int64_t, int64_t o, int64_t first, int64_t count, const float* result) {
             // Rounded as if they had been stored, in vectors over all rows.
             alignas(64) element gate[MAX_ROWS * OUTPUTS + LANES], lift[MAX_ROWS * OUTPUTS + LANES];
             alignas(64) float second[MAX_ROWS * OUTPUTS + LANES];
-            if (gated) block(p, room.normed[2], 1, o, second);
-            for (int64_t j = 0; j < rows * OUTPUTS; ++j) {
+            if (gated) block(p, room.normed[2], 1, o, first, count, second);
+            for (int64_t j = 0; j < count * OUTPUTS; ++j) {
                 gate[j] = T::narrow(result[j]);
                 if (gated) lift[j] = T::narrow(second[j]);
             }
-            for (int64_t j = 0; j < rows * OUTPUTS; j += LANES) {
+            for (int64_t j = 0; j < count * OUTPUTS; j += LANES) {
                 const vec x = T::get(gate + j);
                 T::put(gate + j, gated ? gelu(x) * T::get(lift + j) : larger(x, vec{}));
             }
-            for (int64_t r = 0; r < rows; ++r)
-                std::memcpy(room.wide.x + r * s.F + o, gate + r * OUTPUTS,
+            for (int64_t r = 0; r < count; ++r)
+                std::memcpy(room.wide.x + (first + r) * s.F + o, gate + r * OUTPUTS,
                             OUTPUTS * sizeof(element));
         });
     }
 
-    // Computes the step at a position; returns the slot that holds what was seen.
-    int64_t run(const float* x, int64_t at, float* logits) {
+    // Computes one step of each search, of embeddings and logits one after another; returns the
+    // slot that holds what was seen.
+    int64_t run(const float* x, const Search* searches, int64_t count, float* logits) {
+        std::lock_guard<std::mutex> held(turn);
         const int64_t number = workers->free_slot();
         Slot& slot = slots[number];
-        slot.at = at;
-        std::memcpy(slot.input, x, rows * s.D * sizeof(float));
+        begin(slot, searches, count);
+        std::memcpy(slot.input, x, slot.rows * s.D * sizeof(float));
         workers->compute(number);
-        std::memcpy(logits, slot.logits, rows * s.V * sizeof(float));
+        std::memcpy(logits, slot.logits, slot.rows * s.V * sizeof(float));
         return number;
+    }
+
+    // Waits until no thread reads what belongs to the searches of earlier runs.
+    void leave() {
+        std::lock_guard<std::mutex> held(turn);
+        workers->leave_runs();
     }
 };
 
@@ -1414,8 +1562,8 @@ EXPORT void longt5_self_attention(int64_t brain, const Own* a) {
 
 EXPORT void longt5_thin_product(const Thin* a) { thin_any(*a); }
 
-// Returns the steps of a decode, null without memory; their threads end with ``steps_end``.
-EXPORT void* longt5_steps_begin(int64_t brain, const Steps* s) {
+// Returns the steps of a decoder, null without memory; their threads end with ``steps_end``.
+EXPORT void* longt5_steps_begin(int64_t brain, const Decoder* s) {
     try {
         if (brain) return new StepProgram<Brain>(*s);
         return new StepProgram<Float>(*s);
@@ -1424,10 +1572,19 @@ EXPORT void* longt5_steps_begin(int64_t brain, const Steps* s) {
     }
 }
 
-EXPORT int64_t longt5_steps_run(int64_t brain, void* steps, const float* x, int64_t at,
-                                float* logits) {
-    return brain ? ((StepProgram<Brain>*)steps)->run(x, at, logits)
-                 : ((StepProgram<Float>*)steps)->run(x, at, logits);
+// Returns -1 without memory.
+EXPORT int64_t longt5_steps_run(int64_t brain, void* steps, const float* x,
+                                const Search* searches, int64_t count, float* logits) {
+    try {
+        return brain ? ((StepProgram<Brain>*)steps)->run(x, searches, count, logits)
+                     : ((StepProgram<Float>*)steps)->run(x, searches, count, logits);
+    } catch (const std::bad_alloc&) {
+        return -1;
+    }
+}
+
+EXPORT void longt5_steps_leave(int64_t brain, void* steps) {
+    brain ? ((StepProgram<Brain>*)steps)->leave() : ((StepProgram<Float>*)steps)->leave();
 }
 
 template <class T>

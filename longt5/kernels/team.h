@@ -95,6 +95,16 @@ public:
         }
     }
 
+    // Waits until no helper works at a run any more, so that what they read may be freed.
+    void leave_runs() {
+        if (is_forked()) return;
+        // An empty run: nobody begins at an earlier one, and its phases count as over.
+        const uint32_t run = ++number;
+        current.store(word(run) | NO_SLOT);
+        for (const Member& member : members)
+            for (uint64_t job; (job = member.job.load()) && run_of(job) != run;) yield();
+    }
+
     // Computes a run in the slot that ``free_slot`` returned.
     void compute(int64_t slot) {
         const uint32_t run = ++number;
@@ -122,6 +132,8 @@ private:
         std::atomic<uint64_t> job{0};  // that a helper works at, 0: none
         uint64_t usual = 0;            // ticks of its last piece, less if it lost its core in it
     };
+
+    static constexpr uint64_t NO_SLOT = 0xffffffff;
 
     static uint64_t word(uint32_t run) { return uint64_t(run) << 32; }
 

@@ -809,7 +809,7 @@ def test_threads_that_lose_their_cores_change_nothing(dtype, threads, room, monk
 
     def run(number: int) -> list[torch.Tensor]:
         rng, seen, cache = random.Random(0), [], ours.init_cache(encoded, 3, 120)
-        cache.joined_step.threads = number
+        cache.joined_step.program.threads = number
         cache.watch = {1: lambda weights: seen.append(weights.clone())}
         for _ in range(120):
             tokens = torch.tensor([rng.randrange(2, 96) for _ in range(6)])
@@ -831,7 +831,7 @@ def test_a_forked_process_goes_on_with_a_decode() -> None:
     encoded = ours.encode(padded_batch([100], 96)[0])
     with one_thread():  # a fork cannot use the threads of torch either
         cache = ours.init_cache(encoded, 2, 8)
-        cache.joined_step.threads = 3
+        cache.joined_step.program.threads = 3
         ours.decode_step(torch.tensor([5, 6]), cache)
         child = os.fork()
         if child == 0:
@@ -863,3 +863,61 @@ def test_unsupported_shapes_do_not_use_the_joined_step(change) -> None:
     cache = ours.init_cache(ours.encode(ids), 2, 4)
     assert cache.joined_step is None
     assert ours.decode_step(torch.tensor([5, 6]), cache).isfinite().all()
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("int8_weights", [False, True])
+@torch.no_grad()
+def test_a_row_gives_the_same_whatever_others_are_in_its_step(dtype, int8_weights) -> None:
+    """Searches of other shapes, at other positions, in steps of up to a hundred rows: every bit."""
+    ours = ours_like(reference_model(**JOINED, feed_forward_proj="gated-gelu")).to(dtype)
+    if int8_weights:
+        quantize_decoder(ours)
+    shapes = [([40], 1), ([300, 170], 3), ([2200], 8), ([17], 2), ([60, 60, 9], 5), ([33], 64 // 2)]
+    batches = [padded_batch(lengths, 96, seed=n) for n, (lengths, _) in enumerate(shapes)]
+    encoded = [ours.encode(ids, mask) for ids, mask in batches]
+
+    def begin(n: int, program=None):
+        cache = ours.init_cache(encoded[n], shapes[n][1], 12, program=program)
+        cache.watch = {1: lambda weights: seen[n].append(weights.clone())} if n % 2 else {}
+        return cache
+
+    def moves(n: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rng, rows = random.Random(100 * n + step), len(shapes[n][0]) * shapes[n][1]
+        parents = [r // shapes[n][1] * shapes[n][1] + rng.randrange(shapes[n][1])
+                   for r in range(rows)]  # fmt: skip
+        return torch.tensor([rng.randrange(2, 96) for _ in range(rows)]), torch.tensor(parents)
+
+    def run(number: int, together: bool):
+        caches, program, logits = {}, None, {}
+        for turn in range(24):
+            if turn < len(shapes):  # one joins at each turn, until all are there
+                caches[turn] = begin(turn, program)
+                program = caches[turn].joined_step.program if together else None
+                caches[turn].joined_step.program.threads = number
+            active = {n: cache for n, cache in caches.items() if cache.length < 12}
+            fed = {n: moves(n, cache.length) for n, cache in active.items()}
+            tokens = [fed[n][0] for n in active]
+            if together:
+                got = ours.decode_steps(tokens, list(active.values())) if active else []
+            else:
+                got = [ours.decode_step(*one) for one in zip(tokens, active.values(), strict=True)]
+            for n, rows in zip(list(active), got, strict=True):
+                logits.setdefault(n, []).append(rows.clone())
+                caches[n].reorder(fed[n][1])
+            for n in [n for n, cache in active.items() if cache.length == 12]:
+                caches[n].joined_step = None  # it leaves, and its memory is freed
+        return logits
+
+    seen: list[list[torch.Tensor]] = [[] for _ in shapes]
+    alone = run(1, together=False)
+    watched_alone = seen
+    assert [len(weights) for weights in seen] == [0, 12] * 3
+    for number in (2, 9):
+        seen = [[] for _ in shapes]
+        for n, steps in run(number, together=True).items():
+            assert len(steps) == 12
+            assert all(map(torch.equal, steps, alone[n]))
+        for got, expected in zip(seen, watched_alone, strict=True):
+            assert all(map(torch.equal, got, expected)) and len(got) == len(expected)
