@@ -872,7 +872,8 @@ struct Thin {
     int64_t rows, inputs, count, outputs[MATRICES], brain, threads;
 };
 
-// Computes one result per row of x and per output of this block.
+// Computes one result per row of x and per output of this block; writes SUMS of them for each four
+// rows. The sum of a row is the same, bit for bit, whatever R is.
 template <class T, int R>
 void thin_block(const typename T::left* x, const typename T::element* w, int64_t inputs,
                 float* result) {
@@ -880,30 +881,43 @@ void thin_block(const typename T::left* x, const typename T::element* w, int64_t
     for (int r = 0; r < R; ++r)
         for (int o = 0; o < OUTPUTS; ++o) acc[r][o] = typename T::total{};
     for (int64_t k = 0; k < inputs; k += T::stride) {
-        typename T::some left[R];
-        for (int r = 0; r < R; ++r) left[r] = T::take(x + r * inputs + k);
+        typename T::some right[OUTPUTS];
         for (int o = 0; o < OUTPUTS; ++o) {
             __builtin_prefetch(w + OUTPUTS * (inputs + k) + o * T::stride, 0, 2);
-            typename T::some right = T::take(w + o * inputs + k);
-            in_register(right);
-            for (int r = 0; r < R; ++r) acc[r][o] = T::along(acc[r][o], left[r], right);
+            right[o] = T::take(w + o * inputs + k);
+            in_register(right[o]);
+        }
+        for (int r = 0; r < R; ++r) {
+            typename T::some left = T::take(x + r * inputs + k);
+            in_register(left);
+            for (int o = 0; o < OUTPUTS; ++o) acc[r][o] = T::along(acc[r][o], left, right[o]);
         }
     }
-    vec all[4 * OUTPUTS] = {};
-    for (int r = 0; r < R; ++r)
-        for (int o = 0; o < OUTPUTS; ++o) all[r * OUTPUTS + o] = as_floats(acc[r][o]);
-    lane_sums(all, result);
+    for (int first = 0; first < R; first += 4) {
+        vec all[SUMS] = {};
+        for (int r = first; r < std::min(R, first + 4); ++r)
+            for (int o = 0; o < OUTPUTS; ++o) all[(r - first) * OUTPUTS + o] = as_floats(acc[r][o]);
+        lane_sums(all, result + first * OUTPUTS);
+    }
 }
 
+// Multiplies rows by a block; up to SUMS results more than there are rows are written.
 template <class T>
 void thin_rows(int64_t rows, const typename T::left* x, const typename T::element* w,
                int64_t inputs, float* result) {
-    for (int64_t r = 0; r < rows; r += 4, x += 4 * inputs, result += 4 * OUTPUTS) {
-        switch (std::min<int64_t>(4, rows - r)) {
-            case 4: thin_block<T, 4>(x, w, inputs, result); break;
-            case 3: thin_block<T, 3>(x, w, inputs, result); break;
-            case 2: thin_block<T, 2>(x, w, inputs, result); break;
-            default: thin_block<T, 1>(x, w, inputs, result);
+    for (int64_t r = 0, some; r < rows; r += some) {
+        const int64_t left = rows - r;
+        // Six fill the registers best, and a rest of one or two would use them badly.
+        some = left <= 6 ? left : left <= 8 ? 4 : left <= 10 ? 5 : 6;
+        const typename T::left* from = x + r * inputs;
+        float* to = result + r * OUTPUTS;
+        switch (some) {
+            case 6: thin_block<T, 6>(from, w, inputs, to); break;
+            case 5: thin_block<T, 5>(from, w, inputs, to); break;
+            case 4: thin_block<T, 4>(from, w, inputs, to); break;
+            case 3: thin_block<T, 3>(from, w, inputs, to); break;
+            case 2: thin_block<T, 2>(from, w, inputs, to); break;
+            default: thin_block<T, 1>(from, w, inputs, to);
         }
     }
 }
@@ -939,7 +953,7 @@ void thin_product(const Thin& a, const typename T::left* x, const float* units) 
     for (int64_t m = 0; m < a.count; ++m) first[m + 1] = first[m] + a.outputs[m] / OUTPUTS;
 #pragma omp parallel num_threads(a.threads)
     {
-        std::vector<float> result(up(a.rows, 4) * OUTPUTS);
+        std::vector<float> result(a.rows * OUTPUTS + SUMS);
 #pragma omp for schedule(static)
         for (int64_t item = 0; item < first[a.count]; ++item) {
             int64_t m = 0;
@@ -1401,7 +1415,7 @@ struct StepProgram : team::Program {
             const int64_t o = std::min((item - p.first[m]) * OUTPUTS, p.outputs[m] - OUTPUTS);
             for (int64_t first = 0; first < rows; first += MAX_ROWS) {
                 const int64_t count = std::min(MAX_ROWS, rows - first);
-                alignas(64) float result[MAX_ROWS * OUTPUTS + LANES];
+                alignas(64) float result[MAX_ROWS * OUTPUTS + SUMS];
                 block(p, x, m, o, first, count, result);
                 use(m, o, first, count, result);
             }
@@ -1508,7 +1522,7 @@ struct StepProgram : team::Program {
                    [&](int64_t, int64_t o, int64_t first, int64_t count, const float* result) {
             // Rounded as if they had been stored, in vectors over all rows.
             alignas(64) element gate[MAX_ROWS * OUTPUTS + LANES], lift[MAX_ROWS * OUTPUTS + LANES];
-            alignas(64) float second[MAX_ROWS * OUTPUTS + LANES];
+            alignas(64) float second[MAX_ROWS * OUTPUTS + SUMS];
             if (gated) block(p, room.normed[2], 1, o, first, count, second);
             for (int64_t j = 0; j < count * OUTPUTS; ++j) {
                 gate[j] = T::narrow(result[j]);
