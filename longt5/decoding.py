@@ -148,7 +148,8 @@ class Decoding:
             self.record.end_step()
         self.next_tokens, parents = search.step(scores)
         if not search.done:
-            self.cache.reorder(torch.tensor(parents))
+            if parents != list(range(len(parents))):
+                self.cache.reorder(torch.tensor(parents))
             for processor in self.processors:
                 processor.advance(parents, self.next_tokens)
 

@@ -182,14 +182,13 @@ class MinLength(Processor):
     """Forbid EOS before ``minimum`` tokens, the start token counted."""
 
     def __init__(self, minimum: int, eos: Sequence[int]):
-        self.minimum, self.eos = minimum, [token for token in eos if token >= 0]
+        self.minimum = minimum
+        self.eos = torch.tensor([token for token in eos if token >= 0], dtype=torch.long)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         if length >= self.minimum:
             return scores
-        scores = scores.clone()
-        scores[:, self.eos] = FORBIDDEN_SCORE
-        return scores
+        return scores.index_fill(1, self.eos.to(scores.device), FORBIDDEN_SCORE)
 
 
 class Forced(Processor):

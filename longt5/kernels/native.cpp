@@ -47,7 +47,7 @@ constexpr int64_t TILE = 32;           // most query rows that share a strip of 
 constexpr int64_t STRIP = 128;         // inner elements of a product computed at once
 constexpr int64_t SEGMENT = 8;         // blocks whose keys are packed together
 constexpr int64_t SPAN = 2048;         // keys of one piece of cross-attention
-constexpr int64_t KEYS_AHEAD = 2048, VALUES_AHEAD = 2048;  // words to prefetch
+constexpr int64_t KEYS_AHEAD = 4096, VALUES_AHEAD = 4096;  // words to prefetch
 constexpr float MASKED = -1e10f;
 
 typedef float vec __attribute__((vector_size(REGISTER)));

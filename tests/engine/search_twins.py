@@ -128,15 +128,16 @@ class Traced(BeamSearch):
 
     def __init__(self, batch: int, options: SearchOptions) -> None:
         super().__init__(batch, options)
-        self.steps: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self.steps: list[tuple[torch.Tensor, ...]] = []
         self.totals: list[torch.Tensor] = []
 
     def _candidates(self, log_probs):
         batch, beams = self.running_scores.shape
-        total = log_probs.view(batch, beams, -1) + self.running_scores[:, :, None]
+        total = log_probs.view(batch, beams, -1) + torch.from_numpy(self.running_scores)[:, :, None]
         self.totals.append(total.flatten(1))
-        self.steps.append(super()._candidates(log_probs))
-        return self.steps[-1]
+        found = super()._candidates(log_probs)
+        self.steps.append(tuple(map(torch.from_numpy, found)))
+        return found
 
     def ranked(self, step: int, row: int) -> list[tuple[float, int, int]]:
         scores, parents, tokens = (x[row].tolist() for x in self.steps[step])

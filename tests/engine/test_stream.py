@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longt5 import Stopped, StreamingDecoder, decoding, generation
-from longt5.beam_search import BeamSearch, SearchOptions
+from longt5.beam_search import BeamSearch, SearchOptions, best_continuations
 from longt5.tokenizer import Tokenizer, last_word_end
 from tests.engine.search_twins import SlowBeams, Traced, common_prefix, toy, toy_search
 from tests.parity.generation_cases import models
@@ -124,6 +124,30 @@ def test_beaten_hypotheses_do_not_delay_commits() -> None:
 
 def drafts_of(model, ids, row: int = 0, **options) -> list[generation.Draft]:
     return [d for d in model.stream(ids, **options) if d.row == row]
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 10**6), batch=st.integers(1, 3), beams=st.integers(2, 8), data=st.data())
+def test_the_best_continuations_are_those_of_sorting_all(seed, batch, beams, data) -> None:
+    """Equal scores and forbidden tokens included."""
+    vocab = data.draw(st.sampled_from([40, 96, 128, 1000, 12_352]))
+    generator = torch.Generator().manual_seed(seed)
+    log_probs = torch.randn(batch, beams, vocab, generator=generator).log_softmax(-1)
+    digits = data.draw(st.sampled_from([None, 0, 1, 3]))
+    if digits is not None:
+        log_probs = log_probs.round(decimals=digits)
+    if data.draw(st.booleans()):
+        hidden = torch.rand(batch, beams, vocab, generator=generator) < 0.999
+        log_probs = log_probs.masked_fill(
+            hidden, data.draw(st.sampled_from([-float("inf"), -1e10]))
+        )
+    running = -5 * torch.rand(batch, beams, generator=generator)
+    if data.draw(st.booleans()):
+        running[:, 1:] = -1e9
+    count = data.draw(st.sampled_from([2, 3])) * beams
+    expected = torch.topk((log_probs + running[:, :, None]).view(batch, -1), count)
+    got = best_continuations(log_probs, running, count)
+    assert all(map(torch.equal, got, expected))
 
 
 @pytest.mark.parametrize("options", [{"num_beams": 4}, {"num_beams": 1}, {"do_sample": True}])
