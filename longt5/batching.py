@@ -21,6 +21,7 @@ from .config import check_batch
 from .decoding import Decoding, Draft, StopOrDeadline, new_decoding
 from .generation import Progress, Stopped, encoder_states, run_config
 from .generation_config import GenerationConfig
+from .kernels import select
 from .kernels.threads import one_thread
 from .logits_processors import Processor
 from .outputs import EncoderStates
@@ -56,6 +57,7 @@ class Batcher:
         self._changed = threading.Condition(threading.Lock())
         self._is_driven = False
         self._program: StepProgram | None = None  # of the compiled step that they share
+        self._notice: str | None = None
         # Seconds of encoding and of steps while both were wanted: they take turns by time.
         self._encoded_s = self._stepped_s = 0.0
         self._turns = 0
@@ -145,6 +147,11 @@ class Batcher:
     def tokens(self) -> int:
         """Return the source tokens that are held now, of at most ``max_tokens``."""
         return sum(search.tokens for search in (*self._encoding, *self._decoding))
+
+    @property
+    def notice(self) -> str | None:
+        """Return what the user should know: why steps are not shared here, None where they are."""
+        return self._notice
 
     def __len__(self) -> int:
         """Return the number of searches that have not ended, waiting ones included."""
@@ -239,6 +246,10 @@ class Batcher:
             is_encoded = search.encode(self.model)
             if is_encoded:
                 self._program = search.begin(self.model, self._program)
+                if self._program is None and self._notice is None:
+                    self._notice = _fallback_notice(self.model.device)
+                    if self._notice not in select.kernel_notices():
+                        select.notify(self._notice)
         except Exception as error:
             search.fail(error)
             return
@@ -263,6 +274,13 @@ class Batcher:
                 search.fail(error)
             if not isinstance(error, Exception):
                 raise
+
+
+def _fallback_notice(device: torch.device) -> str:
+    why = "the compiled kernel does not compute this model here"
+    if device.type != "cpu":
+        why = f"on {device} a step is recorded for one search"
+    return f"Searches of a batch are computed one after the other in each step: {why}."
 
 
 class BatchedDrafts(Iterator[Draft]):

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from . import busy_machine, startup, weights
+from . import busy_machine, concurrent, startup, weights
 from . import device as devices
 from .config import LongT5Config
 from .kernels import graph, select
@@ -358,6 +358,52 @@ def measure_beside(engine: Ours, job: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def measure_concurrent(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
+    """Return the report of :func:`.concurrent.time_concurrent`, with the limits of the machine; or
+    the rows of another engine, which decodes each count of sources as one batch."""
+    config, counts, new = config_of(job["preset"]), job["concurrent"], job["new_tokens"]
+    if isinstance(engine, Ours):
+        sources = [sample_ids(config, job["tokens"], job["seed"] + n) for n in range(4)]
+        encoded = [engine.encode(ids) for ids in sources]
+        beams, repeats = job["num_beams"], job["repeats"]
+        report = concurrent.time_concurrent(engine.model, encoded, counts, beams, new, repeats)
+        rates = machine_rates(engine.model.dtype, engine.device)
+        kind = engine.model.dtype.itemsize
+        for row in report["rows"]:
+            size = 1 if engine.dtype == "int8" else kind
+            seconds = batch_step_seconds(config, row["searches"], job, rates, (size, kind))
+            row["limit"] = row["searches"] / seconds
+        about = {name: job[name] for name in ("preset", "tokens", "num_beams", "new_tokens")}
+        return {**report, **about, "dtype": engine.dtype, "machine": machine_name(engine.device)}
+    rows = []
+    for count in counts:
+        ids = sample_ids(config, job["tokens"], job["seed"], count)
+        _, stamps = engine.decode(ids, engine.encode(ids), job["num_beams"], new)
+        rows.append(count * new / (stamps[-1] - stamps[0]))
+    return {"rates": rows}
+
+
+def batch_step_seconds(
+    c: LongT5Config,
+    searches: int,
+    job: dict[str, Any],
+    rates: tuple[float, float],
+    sizes: tuple[int, int],
+) -> float:
+    """Return the least seconds of a step of many searches: those of reading weights once and each
+    search's keys and values, or those of the multiply-adds.
+
+    ``rates``: of :func:`machine_rates`; ``sizes``: bytes of a weight, and of a key or value.
+    """
+    tflops, gbs = rates
+    tokens = searches * job["tokens"]
+    read = step_bytes(c, tokens, *sizes)
+    weights_of_row = step_bytes(c, 0, 1, 1)
+    of_source = step_bytes(c, job["tokens"], 0, 1)
+    added = 2.0 * searches * job["num_beams"] * (weights_of_row + of_source)
+    return max(read / (gbs * 1e9), added / (tflops * 1e12))
+
+
 def profile_table(engine: Engine, job: dict[str, Any], rows: int = 18) -> str:
     """Return the profiler's tables of one encode and of a decode of ``new_tokens`` steps."""
     from torch.profiler import ProfilerActivity, profile
@@ -483,6 +529,8 @@ def run_worker(job: dict[str, Any]) -> dict[str, Any]:
         return {**measure_training(engine, job), "machine": machine_name(engine.device)}
     if job["task"] == "beside" and isinstance(engine, Ours):
         return measure_beside(engine, job)
+    if job["task"] == "concurrent":
+        return measure_concurrent(engine, job)
     if job["task"] == "profile":
         return {"table": profile_table(engine, job)}
     result = measure(engine, job)
@@ -709,7 +757,17 @@ def benchmark_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="time a decode alone and beside N busy processes, against the fair share",
     )
-    p.add_argument("--repeats", type=int, default=3, help="with --startup and --beside")
+    p.add_argument(
+        "--concurrent",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="tokens per second of N searches in one batch, beside the same one by one; with "
+        "--against, transformers' batch too",
+    )
+    p.add_argument(
+        "--repeats", type=int, default=3, help="with --startup, --beside and --concurrent"
+    )
     p.add_argument("--worker", help=argparse.SUPPRESS)
     return p
 
@@ -756,6 +814,25 @@ def benchmark_beside(arguments: argparse.Namespace) -> dict[str, Any]:
         return in_child({**job, "task": "beside"})
 
 
+def benchmark_concurrent(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time batches of searches with random weights, and transformers' on request."""
+    fields = ("preset", "tokens", "num_beams", "new_tokens", "seed", "dtype", "limit", "device",
+              "concurrent", "repeats", "graphs")  # fmt: skip
+    job = {name: getattr(arguments, name) for name in fields}
+    with tempfile.TemporaryDirectory() as folder:
+        job |= {"folder": folder, "task": "concurrent"}
+        in_child({**job, "task": "write"})
+        report = in_child({**job, "engine": "longt5"})
+        if arguments.against:
+            kind = arguments.against_dtype or {"auto": "fp32", "int8": "bf16"}.get(
+                arguments.dtype, arguments.dtype
+            )
+            rates = in_child({**job, "engine": "transformers", "dtype": kind})["rates"]
+            for row, rate in zip(report["rows"], rates, strict=True):
+                row["transformers"] = rate
+    return report
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = benchmark_parser().parse_args(argv)
@@ -774,6 +851,10 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.beside:
         report = benchmark_beside(arguments)
         print(json.dumps(report) if arguments.json else busy_machine.beside_table(report))
+        return 0
+    if arguments.concurrent:
+        report = benchmark_concurrent(arguments)
+        print(json.dumps(report) if arguments.json else concurrent.concurrent_table(report))
         return 0
     if arguments.train:
         if arguments.dtype not in DTYPE_FLAGS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import random
 import threading
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from longt5 import Batcher, Stopped, decoding
 from longt5.generation import Draft, join
+from longt5.kernels import native, select
 from longt5.logits_processors import Processor
 from tests.parity.generation_cases import ToyTokenizer, models
 from tests.parity.reference import padded_batch
@@ -172,6 +174,27 @@ class Log:
 
         monkeypatch.setattr(model, "decode_steps", decode_steps)
         monkeypatch.setattr(model, "encode_by_layers", encode_by_layers)
+
+
+def test_where_steps_cannot_be_shared_the_batch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(select, "notify", said.append)
+    monkeypatch.setattr(select, "kernel_notices", lambda: list(said))
+    for key in KEYS:
+        batcher = Batcher(models(key)[1])
+        for _ in range(2):
+            list(batcher.submit(padded_batch([20], 40)[0], max_new_tokens=2))
+        assert (batcher.notice is None) == (key[0] == 1 and native.library() is not None)
+    assert len(said) == 1 and "one after the other" in said[0]
+
+
+def test_weights_that_were_moved_are_read_where_they_are_now() -> None:
+    model = copy.deepcopy(models(KEY)[1])
+    batcher, source = Batcher(model), padded_batch([30], 40)[0]
+    options = {"num_beams": 3, "max_new_tokens": 8}
+    assert list(batcher.submit(source, **options)) == list(model.stream(source, **options))
+    model.to(torch.bfloat16)
+    assert list(batcher.submit(source, **options)) == list(model.stream(source, **options))
 
 
 def test_one_step_advances_every_search(monkeypatch: pytest.MonkeyPatch) -> None:

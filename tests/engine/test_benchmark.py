@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from longt5 import benchmark
+from longt5 import benchmark, concurrent
 from longt5.kernels import checks, select
 
 TINY = ["--preset", "tiny", "--tokens", "150", "--new-tokens", "3", "--num-beams", "2"]
@@ -211,3 +211,24 @@ def test_flags_are_those_of_the_documentation() -> None:
     assert isinstance(got, argparse.Namespace)
     assert (got.preset, got.tokens, got.num_beams, got.new_tokens) == ("base", 16384, 4, 32)
     assert got.against == "transformers" and got.dtype == "bf16" and got.json and got.profile
+
+
+def test_concurrent_searches_are_timed_beside_one_by_one(here) -> None:
+    found = report("--concurrent", "1", "3", "--repeats", "1", "--against", "transformers")
+    assert [row["searches"] for row in found["rows"]] == [1, 3]
+    for row in found["rows"]:
+        assert row["same_tokens"] and row["ratio"] == row["batch"] / row["one_by_one"]
+        assert min(row[name] for name in ("batch", "limit", "transformers")) > 0
+    table = concurrent.concurrent_table(found)
+    assert table.count("\n| ") == 3 and "same tokens: yes" in table
+
+
+def test_the_limit_of_a_batch_is_what_must_be_read_or_computed() -> None:
+    config = benchmark.config_of("tiny")
+    job = {"tokens": 100, "num_beams": 2}
+    one = benchmark.step_bytes(config, 100, 4, 4)
+    assert benchmark.batch_step_seconds(config, 1, job, (1e9, 1.0), (4, 4)) == one / 1e9
+    many = benchmark.batch_step_seconds(config, 9, job, (1e9, 1.0), (4, 4))
+    assert one / 1e9 < many < 9 * one / 1e9  # the weights are read once
+    slow = [benchmark.batch_step_seconds(config, n, job, (1e-9, 1e9), (4, 4)) for n in (1, 9)]
+    assert slow[1] == pytest.approx(9 * slow[0])
