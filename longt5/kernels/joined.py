@@ -13,7 +13,7 @@ import ctypes
 import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -110,8 +110,9 @@ def fits(layers: Sequence[Weights], head: Head, cache: DecoderCache) -> bool:
 class StepProgram:
     """The layers and the head of a decoder, and the threads that compute steps of many searches.
 
-    The weights must keep their addresses. The threads begin with the first step and end with this
-    object. ``rows``: of a usual step, for the memory of steps (MIN_SLOTS).
+    Reads the memory of the weights that there are now, also where the model gets others. The
+    threads begin with the first step and end with this object. ``rows``: of a usual step, for the
+    memory of steps (MIN_SLOTS).
     """
 
     def __init__(
@@ -124,7 +125,9 @@ class StepProgram:
         eps: float,
         threads: int | None = None,
     ) -> None:
-        self.weights, self.head, self.rows, self.eps = layers, head, rows, eps
+        self.weights, self.head = list(map(_held, layers)), _held_head(head)
+        self.versions = _versions(layers, head)
+        self.rows, self.eps = rows, eps
         self.half = int(dtype is torch.bfloat16)
         self.threads = torch.get_num_threads() if threads is None else threads
         self.norms = [[w.detach().float().contiguous() for w in layer.norms] for layer in layers]
@@ -134,8 +137,8 @@ class StepProgram:
         self.slots = 0
 
     def is_of(self, layers: Sequence[Weights], head: Head) -> bool:
-        """Return whether this program computes with these very weights, where they are now."""
-        return _addresses(self.weights, self.head) == _addresses(layers, head)
+        """Return whether this program computes with these very weights, as they are now."""
+        return self.versions == _versions(layers, head)
 
     def begin(self, watched: int) -> None:
         """Start the threads, where they do not run yet; ``watched``: weights of cross-attention
@@ -308,9 +311,26 @@ def _leave(kernels: Any, half: int, handle: int | None, read: object) -> None:
     kernels.longt5_steps_leave(ctypes.c_int64(half), ctypes.c_void_p(handle))
 
 
-def _addresses(layers: Sequence[Weights], head: Head) -> list[int | None]:
+def _held(layer: Weights) -> Weights:
+    """Return the memory of a layer's weights, which a model may replace in its parameters."""
+    return Weights(
+        [w.detach() for w in layer.norms],
+        [[w.detach() for w in part] for part in layer.matrices],
+        layer.scales,
+    )
+
+
+def _held_head(head: Head) -> Head:
+    return replace(head, norm=head.norm.detach(), matrix=head.matrix.detach())
+
+
+def _versions(layers: Sequence[Weights], head: Head) -> list[tuple[int, int] | None]:
+    """Return where every weight is, and how often it was written."""
     parts = [part for layer in layers for part in (layer.norms, *layer.matrices, *layer.scales)]
-    return _pointers([x for part in (*parts, (head.norm, head.matrix, head.scale)) for x in part])
+    every = [x for part in (*parts, (head.norm, head.matrix, head.scale)) for x in part]
+    return [
+        None if x is None else (x.data_ptr(), 0 if x.is_inference() else x._version) for x in every
+    ]
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> list[int | None]:

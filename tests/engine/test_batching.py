@@ -193,6 +193,9 @@ def test_weights_that_were_moved_are_read_where_they_are_now() -> None:
     batcher, source = Batcher(model), padded_batch([30], 40)[0]
     options = {"num_beams": 3, "max_new_tokens": 8}
     assert list(batcher.submit(source, **options)) == list(model.stream(source, **options))
+    with torch.no_grad():
+        model.decoder.final_layer_norm.weight.mul_(0.7)
+    assert list(batcher.submit(source, **options)) == list(model.stream(source, **options))
     model.to(torch.bfloat16)
     assert list(batcher.submit(source, **options)) == list(model.stream(source, **options))
 
