@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
+HostArray = NDArray[Any]
 WORST = -1.0e9  # transformers' score of a hypothesis that cannot win
 LOSS = np.float32(WORST)
 # Candidates are looked for in parts of the vocabulary of at most so many tokens: half of it goes to
@@ -98,7 +98,7 @@ class BeamSearch:
         self._update_done(ended)
         return _gather(tokens, kept).ravel().tolist(), _gather(flat, kept).ravel().tolist()
 
-    def _candidates(self, log_probs: Tensor) -> tuple[Array, Array, Array]:
+    def _candidates(self, log_probs: Tensor) -> tuple[HostArray, HostArray, HostArray]:
         """Return the C best (or sampled) continuations: scores, parents and tokens, [B, C]."""
         batch, beams = self.running_scores.shape
         vocab = log_probs.shape[-1]
@@ -116,14 +116,16 @@ class BeamSearch:
         found, at = (x.numpy() for x in _to_host(scores, indices))
         return found, at // vocab, at % vocab
 
-    def _keep_running(self, hypotheses: Array, scores: Array, ended: Array) -> Array:
+    def _keep_running(
+        self, hypotheses: HostArray, scores: HostArray, ended: HostArray
+    ) -> HostArray:
         unfinished = scores + ended * LOSS
         kept = _top(unfinished, self.options.num_beams)
         self.running = _gather(hypotheses, kept)
         self.running_scores = _gather(unfinished, kept)
         return kept
 
-    def _update_finished(self, hypotheses: Array, scores: Array, ended: Array) -> None:
+    def _update_finished(self, hypotheses: HostArray, scores: HostArray, ended: HostArray) -> None:
         beams = self.options.num_beams
         just_finished = ended.copy()
         # Only an end that ranks among the first K counts (transformers, as fairseq before it).
@@ -147,13 +149,13 @@ class BeamSearch:
         """Return what normalizes the score of a length, in the precision of the scores."""
         return np.float32(length**self.options.length_penalty)
 
-    def _closed(self) -> Array:
+    def _closed(self) -> HostArray:
         """Return [B, 1]: the pool is full under ``early_stopping=True`` and takes no more."""
         if self.options.early_stopping is not True:
             return np.zeros((len(self.is_finished), 1), np.bool_)
         return np.asarray(self.is_finished.all(-1, keepdims=True))
 
-    def _update_done(self, ended: Array) -> None:
+    def _update_done(self, ended: HostArray) -> None:
         o = self.options
         uses_longest = o.early_stopping == "never" and o.length_penalty > 0
         best = self.running_scores[:, :1] / self._penalty(
@@ -188,7 +190,7 @@ class BeamSearch:
         best = self._best(row, running)[0, self.committed[row] : stop]
         return list(self.texts[row]), self._until_eos(best)
 
-    def _best(self, row: int, running: list[int]) -> Array:
+    def _best(self, row: int, running: list[int]) -> HostArray:
         """Return [2, T], the best by normalized score among those that can still win."""
         if not running:
             return self.finished[row, 0]
@@ -216,7 +218,7 @@ class BeamSearch:
         """Return whether the answer of this source is final; others may go on."""
         return self.done or bool(self._closed()[row]) or not bool(self.improvable[row])
 
-    def _until_eos(self, tokens: Array) -> list[int]:
+    def _until_eos(self, tokens: HostArray) -> list[int]:
         found = tokens.tolist()
         return found[: next((i for i, t in enumerate(found) if t in self.options.eos), None)]
 
@@ -285,12 +287,12 @@ def _to_host(scores: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
     return packed[0].float(), packed[1].long()
 
 
-def _top(scores: Array, keep: int) -> Array:
+def _top(scores: HostArray, keep: int) -> HostArray:
     """Return indices [B, keep] of the best of [B, N], in the order that torch gives to ties."""
     return torch.topk(torch.from_numpy(scores), keep)[1].numpy()
 
 
-def _best_first(scores: Array, keep: int) -> Array:
+def _best_first(scores: HostArray, keep: int) -> HostArray:
     """Return indices [B, keep] of the best of [B, N]; of two equal best ones, the earlier first.
 
     ``topk`` as in transformers returns ties in any order, and the earlier of two hypotheses that
@@ -305,6 +307,6 @@ def _best_first(scores: Array, keep: int) -> Array:
     return np.where(tied, stable[:, :keep], kept)
 
 
-def _gather(x: Array, index: Array) -> Array:
+def _gather(x: HostArray, index: HostArray) -> HostArray:
     """Select by source: x [B, C, ...], index [B, K] -> [B, K, ...]."""
     return x[np.arange(len(x))[:, None], index]
