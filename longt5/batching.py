@@ -246,10 +246,7 @@ class Batcher:
             is_encoded = search.encode(self.model)
             if is_encoded:
                 self._program = search.begin(self.model, self._program)
-                if self._program is None and self._notice is None:
-                    self._notice = _fallback_notice(self.model.device)
-                    if self._notice not in select.kernel_notices():
-                        select.notify(self._notice)
+                self._check_fallback(search)
         except Exception as error:
             search.fail(error)
             return
@@ -257,6 +254,14 @@ class Batcher:
             with self._changed:
                 self._encoding.remove(search)
                 self._decoding.append(search)
+
+    def _check_fallback(self, search: _Search) -> None:
+        """Tell the user once where steps cannot be shared."""
+        if self._program is not None or search.run is None or self._notice is not None:
+            return
+        self._notice = _fallback_notice(self.model.device)
+        if self._notice not in select.kernel_notices():
+            select.notify(self._notice)
 
     def _step(self, searches: list[_Search]) -> None:
         """Advance all these searches by one token."""
