@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from pathlib import Path
 
 from ..errors import NotReadable
@@ -60,15 +62,20 @@ _OTHER_SIGNATURES = (  # the first bytes of files that cannot be read
 _ZIP_CONTENT = (  # in the names or the first member of a ZIP archive
     (b"application/epub", "epub"),
     (b"META-INF/container.xml", "epub"),
-    (b"word/", "docx"),
-    (b"xl/", "sheet"),
+    (b"\nword/", "docx"),
+    (b"\nppt/", "pptx"),
+    (b"\nxl/", "sheet"),
+    (b"word/", "docx"),  # of an archive whose list of names is damaged
     (b"ppt/", "pptx"),
+    (b"xl/", "sheet"),
     (b"opendocument.text", "odt"),
     (b"opendocument.presentation", "odp"),
     (b"opendocument.spreadsheet", "sheet"),
     (b"opendocument", "an OpenDocument file"),
     (b"content.xml", "odt"),  # of an archive that was packed again
 )
+_MAX_NAMES = 5_000  # of an archive that are looked at
+_FIRST_MEMBER = 200  # bytes in which the first member says what the archive is
 _OLD_OFFICE_SIGNATURE = b"\xd0\xcf\x11\xe0"
 _LOCKABLE = {".docx": "Word", ".docm": "Word", ".pptx": "PowerPoint", ".xlsx": "Excel"}
 _OLD_OFFICE_FILES = {  # by suffix: what the file is, and what to do
@@ -113,8 +120,7 @@ def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
     if b"%PDF-" in (data[:8] if named else data[:1024]):
         return "pdf", ""
     if data.startswith(b"PK\x03\x04"):
-        inner = data[:4000] + data[-20_000:]
-        found = next((what for name, what in _ZIP_CONTENT if name in inner), "a ZIP archive")
+        found = _zip_content(data)
         if found == "odt":  # packed again, by its name only
             found = next((kind for kind in ("odp", "sheet") if suffix in SUFFIXES[kind]), found)
         return (found, "") if found in SUFFIXES else (None, found)
@@ -138,6 +144,19 @@ def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
     if b"<html" in head or head.startswith(b"<!doctype html"):
         return "html", ""
     return ("text" if is_plain_text(data) else None), ""
+
+
+def _zip_content(data: bytes) -> str:
+    """Return what a ZIP archive holds, by its first member and its names: slides may hold a
+    spreadsheet in a file of its own, whose names stand in the archive too."""
+    inner = data[:4000] + data[-20_000:]
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = "\n".join(archive.namelist()[:_MAX_NAMES])
+            inner = data[:_FIRST_MEMBER] + b"\n" + names.encode("utf-8", "surrogateescape")
+    except Exception:  # damaged in one of many ways: its reader says so
+        pass
+    return next((what for name, what in _ZIP_CONTENT if name in inner), "a ZIP archive")
 
 
 def _old_office_name(suffix: str) -> str:

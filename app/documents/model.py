@@ -138,6 +138,7 @@ class LossKind(str, Enum):
 
     ANNOTATION = "annotation"
     ATTACHMENT = "attachment"
+    CHART = "chart"
     CHAT_FILE = "picture or file of a chat"
     CODE = "block of code"
     COMMENT = "comment"

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
 
 from app.documents.encoding import decode_text
 from app.documents.file_kinds import file_kind
@@ -80,6 +84,7 @@ def _word_cases() -> list[KindCase]:
     equation = word_of(
         f"<w:p>{run('A share of ')}{fraction}{run(' grew, and ')}{symbol}{run(' fell.')}</w:p>"
     )
+    row = word_of(f"<w:p>{run('So ')}{fraction}{fraction}{run(' hold.')}</w:p>")
     dangling = make_formats.edited(
         make_formats.word(make_formats.report),
         {
@@ -97,6 +102,7 @@ def _word_cases() -> list[KindCase]:
             ("10^9 bits of CO", "7 km² since 1987", "Seen words."), ("unseen", "109"),
             (LossKind.HIDDEN_TEXT,),
         ),
+        KindCase("equations.docx", row, ("So 2/7, 2/7 hold.",)),
         KindCase("equation.docx", equation, ("A share of 2/7 grew, and α fell.",)),
         KindCase("dangling.docx", dangling, (river,)),
         KindCase("strict.docx", strict(make_formats.word(make_formats.report)), (river,)),
@@ -220,6 +226,16 @@ def _framed_cases() -> list[KindCase]:
         f"<p>You may copy it.</p><p>{frame.format('START')}</p><p>[Illustration: The roof]</p>"
         f"<p>The roof was new.</p><p>{frame.format('END')}</p><p>Donate to us.</p>"
     )
+
+    def chart(deck: Any) -> None:
+        made = make_formats.slide(deck, "Costs", ["The roof costs more."])
+        data = CategoryChartData()
+        data.categories = ["Roof", "Door"]
+        data.add_series("Costs", (3, 4))
+        made.shapes.add_chart(XL_CHART_TYPE.PIE, 0, 0, 900_000, 900_000, data)
+
+    packed = make_formats.members(make_formats.slides(chart))
+    slides = make_formats.zipped(packed, store=True)  # so that the sheet's names stand in it
     twice = "The café opened in 1985–86; the “roof” came later — nobody’s fault."
     return [
         KindCase("book.html", book.encode(), ("The roof was new.",), ("copy", "[Ill", "Donate")),
@@ -229,6 +245,7 @@ def _framed_cases() -> list[KindCase]:
             ("The roof was new.",),
             ("copy", "[Ill", "Donate"),
         ),
+        KindCase("chart.pptx", slides, ("The roof costs more.",), losses=(LossKind.CHART,)),
         KindCase("twice.txt", twice.encode().decode("latin-1").encode(), (twice,)),
     ]
 

@@ -22,6 +22,12 @@ def omml_text(element: Any) -> str:
     return _spaced(_omml(element))
 
 
+def after_equation(before: Any) -> str:
+    """Return what stands between an equation and the element before it: a comma after another
+    equation, which Word sets on a line of its own."""
+    return ", " if before.tag in (f"{OMML}oMath", f"{OMML}oMathPara") else ""
+
+
 def mathml_text(root: Any) -> str:
     """Return a `math` element of a web page on one line, as :func:`omml_text`."""
     return _spaced(_mathml(root))

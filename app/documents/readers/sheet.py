@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from ..model import Block, BlockKind, Extracted, LossKind, OnProgress, ReadReque
 from .archive import Archive
 from .blocks import extracted_parts, table_row
 
+_COMMENTS_PART = re.compile(r"xl/(?:comments/)?comments?\d*\.xml|content\.xml")
+_COMMENT = re.compile(rb"<(?:\w+:)?comment[\s>]|<office:annotation[\s>]")
 _MAX_ROWS = 200_000  # of all sheets together
 
 
@@ -24,8 +27,12 @@ def read_sheet(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     import python_calamine
 
     path = Path(request.path)
+    comments = 0
     if path.read_bytes()[:2] == b"PK":
-        Archive(path, request.name).forbid_entities()
+        archive = Archive(path, request.name)
+        archive.forbid_entities()
+        parts = filter(_COMMENTS_PART.fullmatch, archive.names)
+        comments = sum(len(_COMMENT.findall(archive.read(part))) for part in parts)
     try:
         book = python_calamine.CalamineWorkbook.from_path(path)
         shown = [
@@ -34,6 +41,7 @@ def read_sheet(request: ReadRequest, on_progress: OnProgress) -> Extracted:
             if sheet.visible == python_calamine.SheetVisibleEnum.Visible
         ]
         left_out = Counter({LossKind.HIDDEN_SHEET: len(book.sheet_names) - len(shown)})
+        left_out[LossKind.COMMENT] = comments
         blocks = []
         for number, name in enumerate(shown, 1):
             blocks += list(_sheet_blocks(book.get_sheet_by_name(name), request.name))

@@ -147,6 +147,7 @@ def _slide_blocks(slide: Any, name: str, left_out: Counter[LossKind]) -> Iterato
         elif getattr(shape, "has_table", False):
             yield from _table_blocks(shape.table)
         elif getattr(shape, "has_chart", False):
+            left_out[LossKind.CHART] += 1  # its title is read, not its numbers
             chart = shape.chart
             if chart.has_title and (shown := _frame_text(chart.chart_title.text_frame)):
                 yield Block(shown)

@@ -27,12 +27,13 @@ from .blocks import (
     paragraphs_of,
     table_row,
 )
-from .equations import OMML, omml_text
+from .equations import OMML, after_equation, omml_text
 from .office_package import RELATION_ID, Package
 from .symbol_fonts import character_of, in_font
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
 _OLE = "{urn:schemas-microsoft-com:office:office}OLEObject"
 _PICTURES = ("{http://schemas.openxmlformats.org/drawingml/2006/main}blip", _W + "pict")
 _REMOVED = (_FALLBACK, _W + "del", _W + "moveFrom")  # not shown, or shown elsewhere
@@ -232,6 +233,8 @@ class _BodyWalk:
                 walker.skip_subtree()
                 piece = omml_text(element)
                 self.left_out[LossKind.EQUATION] += not piece
+                if piece and element.getprevious() is not None:
+                    piece = after_equation(element.getprevious()) + piece
             else:
                 piece = self._piece(element, before)
             if piece:
@@ -245,6 +248,7 @@ class _BodyWalk:
             is_equation = (element.get("ProgID") or "").startswith("Equation")
             kind = LossKind.EQUATION if is_equation else LossKind.EMBEDDED_FILE
             self.left_out[kind] += 1
+        self.left_out[LossKind.CHART] += tag == _CHART
         if not isinstance(tag, str) or not tag.startswith(_W):
             return ""
         if tag == _W + "sym":
