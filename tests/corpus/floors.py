@@ -73,7 +73,7 @@ FLOORS: dict[str, dict[str, float]] = {
         "order": 1.00,
         "headings": 1.00,
     },
-    "claims/pairs": {"precision": 1.00, "recall": 1.00, "f": 1.00, "true_kept": 1.00},
+    "claims/pairs": {"precision": 0.96, "recall": 1.00, "f": 0.98, "true_kept": 0.97},
     "claims/held_out_pairs": {"precision": 0.96, "recall": 1.00, "f": 0.98, "true_kept": 0.97},
     "claims/values": {"precision": 1.00, "recall": 1.00, "f": 1.00},
     "claims/held_out_values": {"precision": 1.00, "recall": 1.00, "f": 1.00},

@@ -22,6 +22,7 @@ from .vocabulary import ClaimWords, likely_words, plain
 
 # A converted value is hardly ever round: 5 miles are 8.05 km. What differs by more is another.
 _CONVERSION_TOLERANCE = Decimal("0.02")
+_DEGREE_TOLERANCE = Decimal("0.5")
 _SCALE_WORD = re.compile(r"[\s\u00a0\u202f-]*([^\W\d_]+)\.?")
 _ARTICLE = re.compile(r"\s+an?(?=\s)")  # of “half a million”
 _OF_AN = re.compile(r"\s+of\s+an?(?=\s)")  # of “three quarters of an hour”
@@ -30,6 +31,8 @@ _AND_A_HALF = re.compile(r"\s+and a half\b")
 _VULGAR = {"½": Decimal("0.5"), "¼": Decimal("0.25"), "¾": Decimal("0.75")}
 _DECADE = re.compile(r"(?<![\d.,])[12]\d{2}0['’]?s\b")
 _SHORT_SCALES = {"k": 3, "m": 6, "b": 9, "t": 12}  # of money, or as capitals
+_MONEY_SIGNS = tuple("€$£¥₹")
+_MINUS = re.compile(r"\b(?:minus|moins|menos|meno)\s$", re.I)
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w.]*\d)")
 
 
@@ -60,7 +63,10 @@ class Quantity:
         value = converted(other.value, other.unit, self.unit)
         if value is None:
             return False
-        return abs(value - self.value) <= _CONVERSION_TOLERANCE * abs(value)
+        tolerance = _CONVERSION_TOLERANCE * abs(value)
+        if is_temperature(self.unit):  # a share of degrees near zero is nothing
+            tolerance = max(tolerance, _DEGREE_TOLERANCE)
+        return abs(value - self.value) <= tolerance
 
 
 def _signed_as(other: Quantity, claimed: Quantity) -> Quantity:
@@ -148,6 +154,9 @@ def _quantity(text: str, start: int, end: int, value: Decimal, words: ClaimWords
     if _DECADE.match(text, start):
         return Quantity(value, exponent, "", (start, end))
     unit, stop = unit_after(text, end, words)
+    minus = _MINUS.search(text, max(0, start - 6), start) if is_temperature(unit) else None
+    if minus:  # of other units it may be “five minus 3 metres”
+        return Quantity(-value, exponent, unit, (minus.start(), stop))
     if unit and not power and not is_currency(unit):
         half = _AND_A_HALF.match(text, stop)
         if half:
@@ -166,7 +175,8 @@ def _scale(text: str, at: int, is_money: bool, words: ClaimWords) -> tuple[int, 
                 break
             power, end = power + words.scales[word[:size]], match.start(1) + size
             continue
-        is_glued = match.start(1) == end
+        # “£2m”, and “2 M€”, where the sign follows at once.
+        is_glued = match.start(1) == end or text[match.end(1) : match.end(1) + 1] in _MONEY_SIGNS
         if len(word) == 1:
             is_short = is_glued and not power and word.lower() in _SHORT_SCALES
             if is_short and (is_money or word in "KMB" or _has_currency(text, match.end(1), words)):
