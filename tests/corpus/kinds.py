@@ -121,10 +121,22 @@ def _mail_cases() -> list[KindCase]:
         b"From someone Mon Mar  4 09:12:00 2024\n" + new_formats.mail(text, subject) + b"\n\n"
         for text, subject in ((said, "Roof"), ("We meet on Friday in the hall.", "Meeting"))
     )
+    banner = (
+        "CAUTION: This email comes from outside of the organization. Do not click links or open "
+        "attachments unless you know the sender."
+    )
+    framed = (
+        f"{banner}\n\nDear Mona,\n\n{said}\n\nPlease consider the environment before printing this "
+        f"e-mail.\n\n{NOTICE}\n"
+    )
     losses = (LossKind.QUOTED_MAIL, LossKind.SIGNATURE, LossKind.MAIL_NOTICE)
     letter = "The agreement keeps the plans confidential. The recipient shall not copy them."
     return [
         KindCase("reply.eml", new_formats.mail(reply), (said,), (quoted, "destroy"), losses),
+        KindCase(
+            "framed.eml", new_formats.mail(framed), (said,), ("CAUTION", "printing", "destroy"),
+            losses[2:],
+        ),
         KindCase("html.eml", new_formats.mail("", html=html), (said,), (quoted,), losses[:1]),
         KindCase("two.mbox", box, ("Roof", said, "Meeting", "in the hall.")),
         KindCase("letter.txt", letter.encode(), (letter,)),

@@ -73,9 +73,9 @@ def _column_cases() -> list[KindCase]:
         for n, text in enumerate(texts):
             lines_at(canvas, text, x=60 + n * step, y=700, size=9)
 
-    def across(canvas: Canvas) -> None:
+    def across(canvas: Canvas, left: str = MILL, right: str = FERRY) -> None:
         """Draw the lines of two columns in turn, as some programs write them."""
-        for n, (one, two) in enumerate(zip(MILL.split("\n"), FERRY.split("\n"), strict=True)):
+        for n, (one, two) in enumerate(zip(left.split("\n"), right.split("\n"), strict=True)):
             lines_at(canvas, one, x=60, y=700 - 14 * n)
             lines_at(canvas, two, x=320, y=700 - 14 * n)
 
@@ -87,12 +87,16 @@ def _column_cases() -> list[KindCase]:
         lines_at(canvas, MILL, y=700)
         lines_at(canvas, "The mill", y=730, size=16)
 
+    wrapped = "The old mill stands by the river\nand has not turned its wheel for\nyears."
+    wharf = "The ferry leaves at nine and\ncarries sheep and some people to\nthe isle."
+    pair = (flat(wrapped), flat(wharf))
     three = (flat(MILL), flat(FERRY), flat(BARN))
     starts = tuple(flat("\n".join(text.split("\n")[:2])) for text in (MILL, FERRY))
     return [
         pdf("columns-three", partial(columns, texts=(MILL, FERRY, BARN), step=170), three),
         pdf("columns-two", partial(columns, texts=(MILL, BARN), step=260), (three[0], three[2])),
         pdf("columns-across", across, three[:2]),
+        pdf("columns-wrapped", partial(across, left=wrapped, right=wharf), pair),
         pdf("columns-short", short, starts),
         pdf("heading-drawn-last", heading_last, ("The mill", flat(MILL))),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from .lines import Line, PageArea, rows_of
@@ -67,7 +68,8 @@ class _Band:
             is_after = max(x.index for x in right) < min(x.index for x in left)
             if is_text and (is_apart or is_after):
                 return True
-            is_text = is_text and min(map(_count_long, (left, right))) >= _MIN_COLUMN_LINES
+            is_long = min(map(_count_long, (left, right))) >= _MIN_COLUMN_LINES
+            is_text = is_text and (is_long or (_runs_on(left) and _runs_on(right)))
         return is_text or (is_apart and _aligned_share(left, right) < 0.5)
 
 
@@ -158,6 +160,12 @@ def _is_text(lines: Sequence[Line]) -> bool:
     # The last line of a paragraph is often short.
     is_enough = len(long) >= max(_MIN_SIDE_LINES, min(_MIN_COLUMN_LINES, len(lines) - 1))
     return is_enough and sum(long) >= _MIN_LONG_SHARE * sum(line.letters for line in lines)
+
+
+def _runs_on(lines: Sequence[Line]) -> bool:
+    """Return whether a line goes on in the next one, as in a column and in no list of cells."""
+    ordered = sorted(lines, key=lambda line: -line.baseline)
+    return any(one.text[-1:].isalpha() and two.text[:1].islower() for one, two in pairwise(ordered))
 
 
 def _count_long(lines: Sequence[Line]) -> int:
