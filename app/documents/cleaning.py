@@ -14,6 +14,7 @@ from .interrupted_sentences import rejoin_cut_sentences
 from .line_layout import BodyStyle, LineLayout, body_style
 from .model import Block, BlockKind, Box, LineBox
 from .page_notes import with_notes
+from .paragraph_breaks import with_plain_bullet
 from .paragraphs import JoinedLines, JoinWord, join_laid_out, join_wrapped
 from .table_of_contents import contents_lines, without_leaders
 
@@ -57,7 +58,10 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
     for page, own, drop in zip(pages, cells, dropped, strict=True):
         chosen = [i for i in range(len(page)) if i not in drop]
         lines = [
-            (without_leaders(_row_text(own[i], hyphens.join)).strip(), page[i].layout)
+            (
+                with_plain_bullet(without_leaders(_row_text(own[i], hyphens.join)).strip()),
+                page[i].layout,
+            )
             for i in chosen
         ]
         joined = join_laid_out(lines, body, hyphens.join)

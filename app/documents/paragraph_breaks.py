@@ -22,7 +22,8 @@ from .line_patterns import CJK_CHARACTER, CUT_WORD, LETTER_RUN
 
 SAME_PARAGRAPH, NEW_LINE, NEW_PARAGRAPH = "", "\n", "\n\n"
 
-_SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆\uf0b7-]\s")
+_SYMBOL_BULLET = re.compile(r"^[•▪■●○◦‣–∗·◆➢✓⋆▶►▸▹▷❖✔✗➔➤→⇒★☆☐☑☒❑❏◇◊♦\uf0b7\uf0a7\uf0d8\uf0fc-]\s")
+_RARE_BULLET = re.compile(r"^[▶►▸▹▷❖✔➔➤→⇒★❑❏◇◊♦\uf0a7\uf0d8\uf0fc](?=\s)")
 _NUMBER_BULLET = re.compile(r"^(?:\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|\[\d{1,3}\])\s")
 
 # All in type sizes where nothing else is said, and chosen by hand on the sample documents.
@@ -30,6 +31,7 @@ _WIDE_SPACE = 1.3  # times the usual distance of lines: a new paragraph
 _MIN_LINE_SPACE, _HEADING_LINE_SPACE = 1.2, 1.5  # usual distances of text lines, heading lines
 _OTHER_SIZE = 0.1  # share by which type differs: less is rounding
 _MIN_INDENT, _MAX_INDENT = 0.7, 5  # of a first line; less is a ragged margin, more is centred
+_MIN_OUTDENT = 0.5  # by which text begins left of the sign of an item
 _SAME_LEFT = 0.2  # lines that begin this near to each other are aligned
 _FULL_LINE, _SHORT_LINE = 3, 9  # space on the right: a full line has less, a short one more
 _LETTER_WIDTH = 0.46  # of an average letter
@@ -38,6 +40,11 @@ _SPARE_SPACE = 2  # that a word needs besides its letters before its line counts
 _SHORT_AFTER_STOP, _SHORT_WITHOUT_STOP, _SHORT_HEADING = 0.8, 0.6, 0.75
 _MIN_LINE_BELOW_CAPITALS = 30  # characters of text below a heading in capitals; lists have less
 _ALWAYS_SHORT = 30  # of a heading on a line of its own
+
+
+def with_plain_bullet(line: str) -> str:
+    """Return a line with the usual sign of an item in place of a rare one."""
+    return line if line[:1].isascii() else _RARE_BULLET.sub("•", line)
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,12 @@ BREAKS_BY_LAYOUT = (
         NEW_PARAGRAPH,
         lambda p: p.layouts[0].is_row or p.layouts[1].is_row,
         LinePair("Gannet 118", "The river rose.", _ROW_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "text below an item",
+        NEW_PARAGRAPH,
+        lambda p: _SYMBOL_BULLET.match(p.before) is not None and p.indent < -_MIN_OUTDENT,
+        LinePair("▶ Forty sacks", "They were sold.", _INDENTED_LAYOUT, _FULL_LAYOUT),
     ),
     BreakRule(
         "word in another type inside a sentence",

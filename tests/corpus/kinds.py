@@ -27,8 +27,8 @@ NOTICE = (
 
 @dataclass(frozen=True)
 class KindCase:
-    """A file, the passages to be read in order, others that must be absent, the losses, and
-    whether nothing may be warned of."""
+    """A file, the passages to be read in order, others that must be absent, the losses, whether
+    nothing may be warned of, and whether each passage begins a block."""
 
     name: str
     data: bytes
@@ -36,6 +36,7 @@ class KindCase:
     lacks: tuple[str, ...] = ()
     losses: tuple[LossKind, ...] = ()
     is_quiet: bool = False
+    is_apart: bool = False
 
 
 def run(text: str, properties: str = "") -> str:
@@ -274,11 +275,15 @@ def case_faults(case: KindCase, folder: Path) -> list[str]:
     kind, _ = file_kind(case.data, case.name)
     extracted = extract_document(ReadRequest(str(path), case.name, kind), lambda done, total: None)
     text = " ".join(" ".join(page.text for page in extracted.pages).split())
+    blocks = [" ".join(b.text.split()) for page in extracted.pages for b in page.blocks]
     found, place = [], 0
     for passage in case.reads:
         at = text.find(passage, place)
         found += [] if at >= 0 else [f"{case.name}: not read, or not in order: {passage}"]
         place = max(place, at)
+        begins = any(block.startswith(passage) for block in blocks)
+        if case.is_apart and not begins:
+            found.append(f"{case.name}: begins no block: {passage}")
     found += [f"{case.name}: read: {words}" for words in case.lacks if words in text]
     if case.is_quiet:
         found += [f"{case.name}: warned: {note}" for note in extracted.notes]

@@ -270,6 +270,24 @@ def _type_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _item_cases() -> list[KindCase]:
+    """Items with signs that few fonts have, and text below them with a smaller margin."""
+    items = ("▶ the wheel and its shaft", "▶ the gate of the weir")
+    below = "All of them were made of oak by the builder of the church."
+    shown = make_pdfs.unicode_pdf([*MILL.split("\n"), *items, below, *BARN.split("\n")])
+    at = b"1 0 0 1 72 %d Tm"
+    for row in (3, 4):
+        shown = shown.replace(at % (760 - 16 * row), b"1 0 0 1 99 %d Tm" % (760 - 16 * row))
+    return [
+        KindCase(
+            "items.pdf",
+            shown,
+            ("• the wheel and its shaft", "• the gate of the weir", below),
+            is_apart=True,
+        )
+    ]
+
+
 def _note_cases() -> list[KindCase]:
     def noted(canvas: Canvas) -> None:
         y = lines_at(
@@ -326,4 +344,5 @@ def pdf_cases() -> list[KindCase]:
         *_clip_cases(),
         *_type_cases(),
         *_note_cases(),
+        *_item_cases(),
     ]
