@@ -25,8 +25,9 @@ from ..errors import AppError, BadOption, Cancelled
 from ..export.formats import EXPORT_FORMATS
 from ..runs.stop import StopSignal
 from ..settings import Settings
+from ..summary.models import resolve_model
 from ..summary.options import DECODING_OPTIONS, Options
-from .pipeline import summarize_corpus, unchanged_ids
+from .pipeline import require_same_program, summarize_corpus, unchanged_ids
 from .progress import CorpusProgress
 from .source import Corpus
 from .store import CorpusStore
@@ -138,19 +139,27 @@ class CorpusRunner:
             require_ray(self.address)
         except UserError as error:
             raise BadOption(str(error)) from error
+        resolve_model(self.settings.model, self.settings.revision)
         corpus = Corpus(self.source, self.output)
         with closing(CorpusStore(self.output, self.settings, self.resume)) as store:
             self.progress.begin(len(corpus))
             try:
                 unchanged = set(self._unchanged(corpus, store.finished(), stop))
-                if len(unchanged) < len(corpus):
+                if len(unchanged) < self.progress.total:
                     for result in self._results(corpus, unchanged, stop):
-                        store.add(result, self.settings.format)
-                        self.progress.add(result.id, result.row)
+                        self._take(result, store)
             finally:
                 self.progress.clear()
         print(self.progress.outcome(self.output))
         return 1 if self.progress.failed else 0
+
+    def _take(self, result: CorpusResult | None, store: CorpusStore) -> None:
+        if result is not None:
+            store.add(result, self.settings.format)
+            self.progress.add(result.id, result.row)
+        else:
+            self.progress.show()
+        store.write_if_due()
 
     def _unchanged(
         self, corpus: Corpus, finished: Mapping[str, str], stop: StopSignal
@@ -165,13 +174,18 @@ class CorpusRunner:
 
     def _results(
         self, corpus: Corpus, unchanged: Container[str], stop: StopSignal
-    ) -> Iterator[CorpusResult]:
-        """Yield results as they come. Raises Cancelled soon after the stop, and AppError."""
+    ) -> Iterator[CorpusResult | None]:
+        """Yield results as they come, and None now and then while none does.
+
+        Raises Cancelled soon after the stop, and AppError.
+        """
         results: queue.Queue[CorpusResult | Exception | None] = queue.Queue()
         use_gpus = self.settings.device.partition(":")[0] in ("auto", "cuda")
         self.progress.start_ray()
         try:
             with ray_session(self.address, self.workers, use_gpus) as layout:
+                if self.address is not None:
+                    require_same_program()
 
                 def work() -> None:
                     try:
@@ -192,14 +206,16 @@ class CorpusRunner:
                 f"Stopped: {self.progress.counts()}. Run the same command with --resume to go on."
             )
 
-    def _drain(self, results: queue.Queue[Any], stop: StopSignal) -> Iterator[Any]:
+    def _drain(
+        self, results: queue.Queue[CorpusResult | Exception | None], stop: StopSignal
+    ) -> Iterator[CorpusResult | None]:
         while True:
             if results.empty():
                 self._raise_if_stopped(stop)
             try:
                 result = results.get(timeout=STOP_POLL_S)
             except queue.Empty:
-                self.progress.show()
+                yield None
                 continue
             if result is None:
                 return

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from longt5.errors import UserError
 from longt5.evaluation.ray_session import WorkerLayout, stream_items
 
-from ..errors import AppError
+from ..errors import AppError, BadOption
+from ..settings import APP_VERSION
 from .source import CorpusDocument
 from .tasks import (
     CorpusPlanner,
@@ -19,6 +20,7 @@ from .tasks import (
     CorpusWriter,
     failed_result,
     mark_as_lost,
+    program_version,
 )
 
 # Documents of one stream. A new stream loads the models again, which takes a few seconds; the
@@ -27,6 +29,7 @@ WAVE_DOCUMENTS = 2000
 WAVE_CHARACTERS = 100_000_000
 ROUNDS = 3  # for documents whose results were lost with a machine
 HASHING_THREADS = 8  # files are hashed as fast as they can be fetched
+ANSWER_WITHIN_S = 60.0  # of a machine, which first starts a process and imports the program
 LOST = "“{name}” was lost with the machine that worked on it: run the command with --resume."
 
 
@@ -51,6 +54,29 @@ def summarize_corpus(
         for document in missing.values():
             error = LOST.format(name=document.name)
             yield failed_result(CorpusWork(document, error=error))
+
+
+def require_same_program() -> None:
+    """Raise BadOption unless every machine of the cluster has this version of the program."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    asked = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(program_version).options(num_cpus=0, scheduling_strategy=here)
+            asked[node["NodeManagerAddress"]] = task.remote()
+    for machine, answer in asked.items():
+        try:
+            version = ray.get(answer, timeout=ANSWER_WITHIN_S)
+        except ray.exceptions.RayError:  # the program is not there, or the machine is gone
+            version = "none"
+        if version != APP_VERSION:
+            raise BadOption(
+                f"The machine {machine} of the cluster has version {version} of this program, and "
+                f"the summaries need {APP_VERSION}: install the same version on all machines."
+            )
 
 
 def waves(documents: Iterable[CorpusDocument]) -> Iterator[list[CorpusDocument]]:

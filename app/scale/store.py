@@ -90,8 +90,12 @@ class CorpusStore:
             raise
         except Exception as error:
             raise cannot_open(address, error) from error
-        self._check(settings, resume)
-        self._drop_doubles()
+        try:
+            self._check(settings, resume)
+            self._drop_doubles()
+        except BaseException:
+            self._release()
+            raise
         self._open: list[dict[str, Any]] = []  # the rows of the file that is not full yet
         self._name = self._new_name()
         self._written_at, self._unwritten = time.monotonic(), 0
@@ -101,9 +105,11 @@ class CorpusStore:
         try:
             self._write_open()
         finally:
-            if self._lock is not None:
-                self._lock.release()
-                Path(self._root, LOCK_FILE).unlink(missing_ok=True)
+            self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def finished(self) -> dict[str, str]:
         """Return the SHA-256 of each document that has a summary, by its id."""
@@ -121,8 +127,12 @@ class CorpusStore:
             self._put(f"{FILES_FOLDER}/{file_of_document(result.id, fmt)}", result.exported)
         self._open = [row for row in self._open if row["id"] != result.id] + [result.row]
         self._unwritten += 1
-        is_due = time.monotonic() - self._written_at >= WRITE_EVERY_S
-        if is_due or len(self._open) >= ROWS_PER_FILE:
+        if len(self._open) >= ROWS_PER_FILE:
+            self._write_open()
+
+    def write_if_due(self) -> None:
+        """Write the rows that were added, if the last write is a while ago. Raises BadOption."""
+        if time.monotonic() - self._written_at >= WRITE_EVERY_S:
             self._write_open()
 
     def _write_open(self) -> None:
@@ -138,8 +148,9 @@ class CorpusStore:
         self._written_at, self._unwritten = time.monotonic(), 0
 
     def _new_name(self) -> str:
-        # Names sort by time; the random end keeps runs on two machines apart.
-        return f"summaries-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.parquet"
+        """Return a name that sorts after all others; its end keeps two machines apart."""
+        latest = max((int(name.split("-")[1]) for name in self._files), default=0)
+        return f"summaries-{latest + 1:06}-{secrets.token_hex(3)}.parquet"
 
     def _remove(self, name: str, ids: set[str]) -> None:
         """Remove documents from a file, and the file when it becomes empty."""
@@ -162,7 +173,7 @@ class CorpusStore:
 
     def _ids_by_file(self) -> dict[str, list[str]]:
         found = {}
-        for path in sorted(self._system.glob(posixpath.join(self._root, "summaries-*.parquet"))):
+        for path in sorted(self._system.glob(posixpath.join(self._root, "summaries-*-*.parquet"))):
             name = posixpath.basename(path)
             found[name] = [row["id"] for row in self._rows(name, ("id",))]
         return found

@@ -20,6 +20,7 @@ from ..events import Finished, Summary
 from ..export.formats import export_bytes
 from ..runs.batch import describe_unexpected
 from ..runs.device_errors import translate_device_errors
+from ..settings import APP_VERSION
 from ..summary.options import Options
 from ..summary.plan import SummaryPlan, make_plan
 from .filesystem import is_remote, open_address
@@ -212,6 +213,11 @@ def write_planned(
         finally:
             summarizer.clear_cache()  # no other length is asked for
     return results
+
+
+def program_version() -> str:
+    """Return the version of this program on the machine that runs this."""
+    return APP_VERSION
 
 
 def mark_as_lost(item: CorpusDocument | CorpusWork) -> CorpusDocument | CorpusWork:

@@ -11,6 +11,8 @@ from ..errors import UserError, positive, reason, require_modules
 from ..training.corpus import read_records
 from .baselines import BASELINES
 from .checkpoints import Checkpoint, InputSettings
+from .distributed import LOCAL, SystemSettings, score_on_ray
+from .ray_session import require_ray
 from .report import LSUM_SENTENCES, build_report, markdown, score_systems, write_report
 
 DECODING = {
@@ -97,6 +99,21 @@ def _add_run_options(p: argparse.ArgumentParser) -> None:
         help="sentences of ROUGE-Lsum; lines: as the evaluate package",
     )
     p.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+    p.add_argument(
+        "--ray",
+        nargs="?",
+        const=LOCAL,
+        metavar="ADDRESS",
+        help="score batches in parallel on a Ray cluster, or on this machine without an address "
+        '(needs pip install ".[ray]")',
+    )
+    p.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="with --ray: processes that hold the checkpoints (default: one per GPU, or per 4 "
+        "cores)",
+    )
     p.add_argument("--device", default="auto", metavar="D")
     p.add_argument("--dtype", default="auto", metavar="T")
 
@@ -110,6 +127,8 @@ def evaluate(chosen: argparse.Namespace) -> None:
         raise UserError(
             f"{chosen.model} is a baseline, and --model a checkpoint: name it after --compare."
         )
+    if chosen.ray:
+        require_ray(None if chosen.ray == LOCAL else chosen.ray)
     require_modules("eval", "rouge_score")
     if {"textrank", "lexrank"} & set(names):
         require_modules("eval", "sumy")
@@ -118,27 +137,25 @@ def evaluate(chosen: argparse.Namespace) -> None:
         raise UserError(f"{chosen.data} has no document with a summary: nothing to score.")
     if chosen.out:
         _make_report_folder(chosen.out)
-    reading = InputSettings(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty)
-    options = {name: getattr(chosen, name) for name in DECODING}
-
-    def load(name: str) -> Checkpoint:
-        revision = chosen.revision if name == chosen.model else None
-        return Checkpoint.load(
-            name, reading, options, revision=revision, device=chosen.device, dtype=chosen.dtype
-        )
-
-    systems = {name: BASELINES.get(name) or load(name) for name in names}
-    checkpoints = {n: s for n, s in systems.items() if isinstance(s, Checkpoint)}
-    scores, summaries = score_systems(records, systems, chosen.batch_size, chosen.lsum)
-    report = build_report(
-        chosen.model,
-        chosen.data,
-        records,
-        scores,
-        chosen.lsum,
-        machine_name(checkpoints[chosen.model].model.device),
-        {name: checkpoint.settings for name, checkpoint in checkpoints.items()},
+    settings = SystemSettings(
+        tuple(names),
+        InputSettings(chosen.max_input_tokens, chosen.padding, chosen.copy_penalty),
+        {name: getattr(chosen, name) for name in DECODING},
+        chosen.revision,
+        chosen.device,
+        chosen.dtype,
     )
+    if chosen.ray:
+        (scores, summaries), machine, used = score_on_ray(
+            records, settings, chosen.batch_size, chosen.lsum, chosen.ray, chosen.workers
+        )
+    else:
+        systems = settings.load()
+        scores, summaries = score_systems(records, systems, chosen.batch_size, chosen.lsum)
+        checkpoints = {n: s for n, s in systems.items() if isinstance(s, Checkpoint)}
+        machine = machine_name(checkpoints[chosen.model].model.device)
+        used = {name: checkpoint.settings for name, checkpoint in checkpoints.items()}
+    report = build_report(chosen.model, chosen.data, records, scores, chosen.lsum, machine, used)
     print(markdown(report))
     if chosen.out:
         try:

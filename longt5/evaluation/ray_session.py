@@ -27,6 +27,8 @@ ATTEMPTS_PER_ITEM = 3  # of an item whose process died
 ANY_NUMBER = -1  # in options of Ray
 QUIET_VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # A thread that still reads from a stream would start another Ray when its own has ended.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else its processes write to this one's stderr
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's new behaviour, instead of a warning
 }

@@ -49,3 +49,9 @@ def main() -> int:
     """Run the command with the arguments of this process, and return its exit code."""
     pipeline.CorpusReader, pipeline.CorpusWriter = FaultyReader, FaultyWriter  # type: ignore[misc]
     return cli.main(["corpus", *sys.argv[1:]])
+
+
+def main_of_another_version() -> int:
+    """Run the command as a version of the program that no machine of the cluster has."""
+    pipeline.APP_VERSION = "9.9.9"  # type: ignore[misc]
+    return main()

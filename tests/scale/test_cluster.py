@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from app.documents.load import load_document
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
+from longt5.evaluation.__main__ import main as evaluate
 from tests.conftest import EXAMPLE_TEXT, ROOT
 from tests.scale.helpers import rows_of
 
@@ -26,13 +28,14 @@ if find_spec("ray") is None:
 if sys.platform == "win32":
     pytest.skip("Ray's test cluster does not run on Windows", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
 OPTIONS = ("--length", "short", "--num-beams", "1", "--device", "cpu", "--dtype", "float32")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}  # for Ray's processes as well
 
 
-def program(module: str) -> list[str]:
-    """Return the command that runs `main` of a module of this folder."""
-    return [sys.executable, "-c", f"import sys, tests.scale.{module} as m; sys.exit(m.main())"]
+def program(module: str, main: str = "main") -> list[str]:
+    """Return the command that runs a function of a module of this folder."""
+    return [sys.executable, "-c", f"import sys, tests.scale.{module} as m; sys.exit(m.{main}())"]
 
 
 class Cluster:
@@ -85,9 +88,9 @@ def documents(folder: Path, names: str) -> Path:
     return folder
 
 
-def start(source: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def start(source: Path, out: Path, *options: str, main: str = "main") -> subprocess.Popen[str]:
     """Start the command, with the faults of its documents."""
-    command = [*program("faults"), str(source), "-o", str(out)]
+    command = [*program("faults", main), str(source), "-o", str(out)]
     return subprocess.Popen(
         [*command, *OPTIONS, *options],
         cwd=ROOT,
@@ -165,6 +168,43 @@ def test_a_killed_driver_is_resumed(cluster: Cluster, tmp_path: Path) -> None:
     assert next(row["sha256"] for row in rows if row["id"] == changed.name) != before[0]["sha256"]
 
 
+def test_evaluation_gives_the_scores_of_one_process(cluster: Cluster, tmp_path: Path) -> None:
+    parts = EXAMPLE_TEXT.read_text(encoding="utf-8").split("\n\n")
+    rows = [{"document": "\n".join(parts[n:]), "summary": parts[n]} for n in range(1, 6)]
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = ["--model", str(ROOT / "assets" / "model"), "--data", str(data)]
+    arguments += ["--compare", "lead,oracle", "--max-new-tokens", "16", "--batch-size", "2"]
+    arguments += ["--device", "cpu", "--dtype", "float32"]
+    assert evaluate([*arguments, "--out", str(tmp_path / "alone")]) == 0
+    command = [sys.executable, "-m", "longt5.evaluation", *arguments, "--ray"]
+    done = subprocess.run(
+        [*command, cluster.address, "--out", str(tmp_path / "ray")],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+    def read(name: str) -> tuple[dict[str, Any], str]:
+        report = json.loads((tmp_path / name / "report.json").read_text("utf-8"))
+        assert "cores" in report.pop("machine")  # which names the threads of a worker
+        for scores in report["scores"].values():
+            del scores["seconds"]
+        return report, (tmp_path / name / "summaries.jsonl").read_text("utf-8")
+
+    assert read("ray") == read("alone")
+
+
+def test_machines_with_another_version_are_refused(cluster: Cluster, tmp_path: Path) -> None:
+    source = documents(tmp_path / "source", "a.md")
+    run = start(source, tmp_path / "out", "--ray", cluster.address, main="main_of_another_version")
+    _, messages = run.communicate(timeout=120)
+    assert run.returncode == 1 and "the summaries need 9.9.9: install" in messages
+    assert not begun(source)
+
+
 def test_an_interrupted_local_run_keeps_what_is_done(tmp_path: Path) -> None:
     names = "a.md b.md c.md d.md e.md f.md g.md h.md"
     source, out = documents(tmp_path / "source", names), tmp_path / "out"
@@ -174,6 +214,7 @@ def test_an_interrupted_local_run_keeps_what_is_done(tmp_path: Path) -> None:
     run.send_signal(signal.SIGINT)
     _, messages = run.communicate(timeout=120)
     assert run.returncode == 1 and "--resume" in messages
+    assert len(messages.strip().splitlines()) == 2, messages  # how it began, and how it ended
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     kept = rows_of(out)
     # The latest result may still be on its way.

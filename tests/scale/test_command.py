@@ -11,6 +11,8 @@ from app import cli
 from app.scale.progress import CorpusProgress
 from longt5 import errors
 from longt5.evaluation import ray_session
+from longt5.evaluation.checkpoints import InputSettings
+from longt5.evaluation.distributed import BatchScorer, SystemSettings
 from longt5.evaluation.ray_session import WorkerLayout, cluster_layout, local_layout
 
 
@@ -36,6 +38,7 @@ def test_mistakes_are_found_before_ray_starts(tmp_path: Path, capsys) -> None:
         ([str(tmp_path / "nothing"), "-o", out], "check its name"),
         ([str(tmp_path), "-o", out, "--workers", "0"], "workers"),
         ([str(tmp_path)], "-o"),
+        ([str(tmp_path), "-o", out, "--model", str(tmp_path / "none")], "none"),
         ([str(tmp_path), "-o", str(tmp_path / "a.txt")], "cannot be"),
     ):
         assert cli.main(["corpus", *arguments]) == 1
@@ -87,3 +90,9 @@ def test_clusters_keep_a_core_to_read() -> None:
     assert cluster_layout(None, [{"CPU": 16, "GPU": 4}, {"CPU": 4}]) == WorkerLayout(4, 1, 1)
     assert cluster_layout(None, [{"CPU": 16, "GPU": 4}], use_gpus=False) == WorkerLayout(3, 4)
     assert cluster_layout(None, []) == WorkerLayout(1, 1)
+
+
+def test_a_checkpoint_that_cannot_be_loaded_is_an_answer() -> None:
+    settings = SystemSettings(("no/such/folder", "lead"), InputSettings(), {})
+    batch = BatchScorer(settings, "sentences")((3, []))
+    assert batch.number == 3 and "no/such/folder" in batch.error

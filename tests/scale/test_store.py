@@ -51,6 +51,8 @@ def test_each_document_has_its_latest_row_after_any_runs(
             assert opened.finished() == {n: s for n, (s, failed) in latest.items() if not failed}
             for place, failed in run:
                 opened.add(result(place, str(number), "It failed." if failed else ""))
+                if failed:
+                    opened.write_if_due()
                 latest[place] = str(number), failed
             opened.close()
     found = rows_of(out)
