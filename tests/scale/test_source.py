@@ -15,7 +15,8 @@ from app.errors import BadOption
 from app.scale import filesystem
 from app.scale.pipeline import WAVE_CHARACTERS, WAVE_DOCUMENTS, unchanged_ids, waves
 from app.scale.source import Corpus, CorpusDocument
-from app.scale.tasks import CorpusReader
+from app.scale.store import CorpusStore
+from app.scale.tasks import CorpusReader, CorpusSettings, failed_result
 
 pytest.importorskip("fsspec")
 pytest.importorskip("pyarrow")
@@ -31,7 +32,7 @@ def ids(address: object, out: str = OUT) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("b.txt", "a.md", "sub/a.md", ".hidden.md", "sub/~$a.docx", "picture.png"):
+    for name in ("b.txt", "a.md", "sub/a.md", ".hidden.md", "sub/~$a.docx", "program.exe"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"The text of {name}.")
@@ -161,3 +162,29 @@ def test_only_documents_with_the_same_content_are_unchanged(folder: Path) -> Non
     finished = {d.id: d.sha256() for d in documents if d.id != "sub/a.md"} | {"gone.md": "0" * 64}
     (folder / "b.txt").write_text("Another text.")
     assert list(unchanged_ids(documents, finished)) == ["a.md"]
+
+
+def test_what_pyarrow_knows_needs_no_other_library(folder: Path, monkeypatch) -> None:
+    """As s3:// without s3fs: here with files, which both know."""
+
+    def missing(address: str) -> None:
+        raise ImportError("Install it to use it", name="s3fs")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    for module in ("source", "tasks", "store"):
+        monkeypatch.setattr(f"app.scale.{module}.is_remote", lambda address: True)
+    documents = list(Corpus(f"file://{folder}", f"file://{folder}/out"))
+    assert [d.id for d in documents] == ["a.md", "b.txt", "sub/a.md"]
+    works = [CorpusReader()(document) for document in documents]
+    assert [w.document.sha256 if w.document else w.error for w in works] == [
+        document.sha256() for document in documents
+    ]
+    opened = CorpusStore(f"file://{folder}/out", CorpusSettings(), False)
+    for work in works:
+        opened.add(failed_result(work))
+    opened.close()
+    again = CorpusStore(f"file://{folder}/out", CorpusSettings(), True)
+    assert again.finished() == {d.id: d.sha256() for d in documents}
+    again.close()
+    with pytest.raises(BadOption, match="pip install s3fs"):
+        filesystem.open_address("nothing://bucket")
