@@ -1,8 +1,9 @@
 """Many searches at once: each decode step advances all of them by a token, whatever their options.
 
 A search joins or leaves between two steps, and gives what :func:`longt5.generation.stream` gives
-alone: in float32 the same drafts, byte for byte. Sources are encoded between the steps, a layer
-at a time. There is no thread here: whoever waits for a draft computes the next step, for all.
+alone: in float32 the same drafts, byte for byte. Sources are encoded between the steps, a part of
+a layer at a time. There is no thread here: whoever waits for a draft computes the next step, for
+all.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ class Batcher:
             encoded=encoded,
             source=(input_ids, attention_mask),
             on_progress=on_encode_progress,
+            layers=len(self.model.encoder.block),
         )
         with self._changed:
             self._waiting.append(search)
@@ -120,7 +122,7 @@ class Batcher:
         stop_event: threading.Event | None = None,
         on_encode_progress: Progress | None = None,
     ) -> EncoderStates:
-        """Return the states of sources, computed a layer at a time between the steps of searches.
+        """Return the states of sources, computed between the steps of searches.
 
         For a caller that searches in them more than once. ``on_encode_progress`` may be called in
         another caller's thread. Raises Stopped.
@@ -133,6 +135,7 @@ class Batcher:
             encoded=None,
             source=(input_ids, attention_mask),
             on_progress=on_encode_progress,
+            layers=len(self.model.encoder.block),
         )
         with self._changed:
             self._waiting.append(search)
@@ -204,7 +207,7 @@ class Batcher:
                 search.end()
 
     def _turn(self) -> None:
-        """Let searches leave and join; then compute a layer of one encoder pass, or one step."""
+        """Let searches leave and join; then compute a part of one encoder layer, or one step."""
         with self._changed:
             for search in (*self._waiting, *self._encoding, *self._decoding):
                 search.check_stop(self.model)
@@ -233,7 +236,7 @@ class Batcher:
             self._encoding.append(search)
 
     def _encode(self, searches: list[_Search]) -> None:
-        """Compute a layer for one of these sources, or let it join where all are computed.
+        """Compute a part of a layer for one of these sources, or let it join after the last one.
 
         Every other turn is that of the one with the least left, so that short sources overtake
         long ones; the turns between are that of the oldest, so that no source waits for ever.
@@ -320,11 +323,12 @@ class _Search:
         encoded: EncoderStates | None,
         source: tuple[Tensor | None, Tensor | None],
         on_progress: Progress | None,
+        layers: int,
     ) -> None:
         self.tokens, self.stop, self.plan = tokens, stop, plan
         self.encoded, self.source, self.on_progress = encoded, source, on_progress
         self.passing: Generator[tuple[int, int], None, EncoderStates] | None = None
-        self.layers_left = 0 if encoded is not None else 1
+        self.layers_left = 0 if encoded is not None else layers
         self.states: EncoderStates | None = None  # the result of a search without a plan
         self.drafts: deque[Draft] = deque()
         self.error: Exception | None = None
@@ -343,20 +347,21 @@ class _Search:
         self.is_over = True
 
     def encode(self, model: LongT5ForConditionalGeneration) -> bool:
-        """Compute a layer of the encoder; return whether the states are complete."""
+        """Compute a part of an encoder layer; return whether the states are complete."""
         if self.encoded is not None:
             return True
         if self.passing is None:
             ids, mask = self.source
             assert ids is not None
-            self.passing = model.encode_by_layers(ids, mask)
+            self.passing = model.encode_in_parts(ids, mask)
         try:
             done, layers = next(self.passing)
         except StopIteration as end:
             self.encoded = end.value
             return True
+        is_layer_done = done > 0 and layers - done < self.layers_left
         self.layers_left = layers - done
-        if self.on_progress is not None:
+        if self.on_progress is not None and is_layer_done:
             self.on_progress(done, layers)
         return False
 

@@ -1,23 +1,27 @@
-"""One pass of the encoder, a layer at a time, so that other work may come between two layers."""
+"""One pass of the encoder, a layer or a part of one at a time: other work may come between them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .hooks import is_hooked
 from .kernels.linear import needs_plain_torch
 from .outputs import EncoderStates
 
 if TYPE_CHECKING:
     from .model import Encoder
 
+END = object()  # of an iterator
+
 
 class EncoderPass:
-    """The pass over embeddings x [B, S, D] with mask [B, S]: :meth:`advance` until ``done`` equals
-    ``layers``, then :meth:`result`."""
+    """The pass over embeddings x [B, S, D] with mask [B, S]: :meth:`advance` or
+    :meth:`advance_part` until ``done`` equals ``layers``, then :meth:`result`."""
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class EncoderPass:
         self.in_place = not (needs_plain_torch() or encoder.training)
         self.states = [self._state()] if want_states else []
         self.attentions: list[Tensor] = []
+        self.parts: Iterator[None] | None = None  # of the layer at hand
 
     def _state(self) -> Tensor:
         return self.x.clone() if self.in_place else self.x
@@ -51,6 +56,19 @@ class EncoderPass:
             self.states.append(self._state())
         if weights is not None:
             self.attentions.append(weights)
+
+    def advance_part(self) -> None:
+        """Compute the next part of a layer; the whole layer where it has hooks, or where more than
+        its result is wanted."""
+        block = self.encoder.block[self.done]
+        if not self.in_place or self.want_states or self.want_weights or is_hooked(block):
+            self.advance()
+            return
+        if self.parts is None:
+            self.parts = block.parts(self.x, self.geometry)
+        if next(self.parts, END) is END:
+            self.parts = None
+            self.done += 1
 
     def result(self) -> EncoderStates:
         """Return the states after the last layer."""

@@ -130,10 +130,16 @@ class Sublayer(nn.Module):
         """Return ``x + inner(norm(x))`` of a row-wise layer, computed some rows at a time."""
         if needs_plain_torch() or self.training:
             return self.add(x, self.inner(self.layer_norm(x)))
+        for _ in self.parts_by_rows(x):
+            pass
+        return x
+
+    def parts_by_rows(self, x: Tensor) -> Iterator[None]:
+        """Compute :meth:`add_by_rows` in place, some rows a turn; only where nothing needs x."""
         size = FEED_FORWARD_ROWS if x.device.type == "cpu" else GPU_FEED_FORWARD_ROWS
         for rows in x.view(-1, x.shape[-1]).split(size):
             rows.add_(self.inner(self.layer_norm(rows)))
-        return x
+            yield
 
 
 class LongT5Block(nn.Module):
@@ -165,6 +171,15 @@ class EncoderBlock(LongT5Block):
         attention, feed_forward = self.layer
         branch, weights_ = attention.inner(attention.layer_norm(x), geometry, want_weights)
         return feed_forward.add_by_rows(attention.add_to(x, branch)), weights_
+
+    def parts(self, x: Tensor, geometry: Geometry) -> Iterator[None]:
+        """Compute :meth:`forward` in place, a part a turn; for inference without hooks."""
+        attention, feed_forward = self.layer
+        branch, _ = attention.inner(attention.layer_norm(x), geometry)
+        attention.add_to(x, branch)
+        del branch
+        yield
+        yield from feed_forward.parts_by_rows(x)
 
 
 class DecoderBlock(LongT5Block):
@@ -698,10 +713,11 @@ class LongT5ForConditionalGeneration(LongT5Model):
         )
 
     @torch.no_grad()
-    def encode_by_layers(
+    def encode_in_parts(
         self, input_ids: Tensor, attention_mask: Tensor | None = None
     ) -> Generator[tuple[int, int], None, EncoderStates]:
-        """Encode ids [B, S] as :meth:`encode`, yielding (layers done, layers) after each layer.
+        """Encode ids [B, S] as :meth:`encode`, yielding (layers done, layers) after each part of a
+        layer: its attention, then each 4,096 rows of its feed-forward.
 
         The states are the generator's value. A hook on the encoder itself is an error.
         """
@@ -713,7 +729,7 @@ class LongT5ForConditionalGeneration(LongT5Model):
         run = EncoderPass(self.encoder, *self._encoder_input(ids, mask, None))
         with reuse_freed_memory() if self.device.type == "cpu" else nullcontext():
             while run.done < run.layers:
-                run.advance()
+                run.advance_part()
                 synchronize(self.device)  # a GPU's work is only queued
                 yield run.done, run.layers
             encoded = run.result()

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longt5 import Batcher, Stopped, decoding
+from longt5 import model as longt5_model
 from longt5.generation import Draft, join
 from longt5.kernels import native, select
 from longt5.logits_processors import Processor
@@ -156,24 +157,24 @@ class Log:
 
     def __init__(self, model, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events: list[Any] = []
-        steps, layers = model.decode_steps, model.encode_by_layers
+        steps, layers = model.decode_steps, model.encode_in_parts
 
         def decode_steps(tokens, caches):
             self.events.append(len(caches))
             return steps(tokens, caches)
 
-        def encode_by_layers(ids, mask):
+        def encode_in_parts(ids, mask):
             passing = layers(ids, mask)
             while True:
                 try:
                     turn = next(passing)
                 except StopIteration as end:
                     return end.value
-                self.events.append(f"layer of {ids.shape[1]}")
+                self.events.append(f"part of {ids.shape[1]}")
                 yield turn
 
         monkeypatch.setattr(model, "decode_steps", decode_steps)
-        monkeypatch.setattr(model, "encode_by_layers", encode_by_layers)
+        monkeypatch.setattr(model, "encode_in_parts", encode_in_parts)
 
 
 def test_where_steps_cannot_be_shared_the_batch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +226,28 @@ def test_what_does_not_fit_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         Batcher(model, max_tokens=0)
 
 
+@pytest.mark.parametrize("hooked", [False, True])
+@pytest.mark.parametrize("key", KEYS)
+def test_parts_of_layers_give_the_states_of_a_whole_pass(key, hooked: bool, monkeypatch) -> None:
+    monkeypatch.setattr(longt5_model, "FEED_FORWARD_ROWS", 32)
+    model, turns, seen = copy.deepcopy(models(key)[1]), [], []
+    if hooked:
+        model.encoder.block[0].register_forward_hook(lambda *_: seen.append(1))
+    ids, mask = padded_batch([90, 41], 40)
+    parts = model.encode_in_parts(ids, mask)
+    while True:
+        try:
+            turns.append(next(parts))
+        except StopIteration as end:
+            states = end.value
+            break
+    whole = model.encode(ids, mask)
+    assert torch.equal(states.last_hidden_state, whole.last_hidden_state)
+    assert states.input_ids is not None and len(seen) == 2 * hooked
+    # Attention, 180 rows of the feed-forward, and the end of the layer.
+    assert [turns.count((done, 2)) for done in (0, 1, 2)] == ([0, 8, 1] if hooked else [7, 8, 1])
+
+
 def test_layers_of_an_encoder_pass_come_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model = models(KEY)[1]
     batcher, log = Batcher(model), Log(model, monkeypatch)
@@ -233,8 +256,8 @@ def test_layers_of_an_encoder_pass_come_between_steps(monkeypatch: pytest.Monkey
     second = batcher.submit(padded_batch([300], 40)[0], max_new_tokens=3)
     list(first)
     assert len(list(second)) == 3
-    layers = [at for at, event in enumerate(log.events) if event == "layer of 300"]
-    assert len(layers) == 2 and layers[1] - layers[0] > 1  # steps of the first between them
+    parts = [at for at, event in enumerate(log.events) if event == "part of 300"]
+    assert len(parts) == 6 and parts[1] - parts[0] > 1  # steps of the first between them
 
 
 def test_a_short_source_overtakes_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,8 +266,8 @@ def test_a_short_source_overtakes_a_long_one(monkeypatch: pytest.MonkeyPatch) ->
     long = batcher.submit(padded_batch([300], 40)[0], max_new_tokens=3)
     short = batcher.submit(padded_batch([9], 40)[0], max_new_tokens=3)
     assert len(list(short)) == 3
-    layers = [event for event in log.events if isinstance(event, str)]
-    assert layers.count("layer of 9") == 2 and layers.index("layer of 9") == 0
+    parts = [event for event in log.events if isinstance(event, str)]
+    assert parts.count("part of 9") == 6 and parts.index("part of 9") == 0
     assert len(list(long)) == 3
 
 
