@@ -16,7 +16,7 @@ from .outputs import EncoderStates
 if TYPE_CHECKING:
     from .model import Encoder
 
-END = object()  # of an iterator
+NO_PART = object()  # of a layer is left
 
 
 class EncoderPass:
@@ -66,7 +66,7 @@ class EncoderPass:
             return
         if self.parts is None:
             self.parts = block.parts(self.x, self.geometry)
-        if next(self.parts, END) is END:
+        if next(self.parts, NO_PART) is NO_PART:
             self.parts = None
             self.done += 1
 
