@@ -1,4 +1,4 @@
-"""The command line: summarize, extract, corpus, compare, models, serve."""
+"""The command line: summarize, extract, corpus, compare, models, open, serve, completion."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -23,7 +24,8 @@ from .arguments import (
     add_version_option,
     set_log_level,
 )
-from .cli_files import read_document
+from .cli_files import read_document, stdin_as_file
+from .completion import SHELLS
 from .documents.headings import list_sections
 from .documents.load import require_text
 from .errors import AppError, BadOption
@@ -33,6 +35,7 @@ from .runs.batch import describe_unexpected
 from .runs.stop import StopSignal
 from .scale.command import CorpusRunner, add_corpus_command
 from .settings import (
+    APP_NAME,
     PROGRAM,
     READABLE_KINDS,
     Settings,
@@ -42,10 +45,15 @@ from .summarize_command import SummarizeCommand, SummarizeRunner
 from .summary.models import CATALOGUE, is_downloaded
 from .terminal import ProgressLine
 
+HOW_TO_COMPLETE = (
+    f'for bash: eval "$({APP_NAME} completion bash)" in ~/.bashrc; for zsh: > '
+    f"~/.zfunc/_{APP_NAME}; for fish: > ~/.config/fish/completions/{APP_NAME}.fish"
+)
 EXAMPLES = f"""examples:
   {PROGRAM} summarize report.pdf
   {PROGRAM} summarize report.pdf --length short --format json -o report.json
   {PROGRAM} extract report.pdf --format json
+  {PROGRAM} open report.pdf
   {PROGRAM} serve --port 7860
 """
 
@@ -81,7 +89,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_command(arguments: list[str]) -> int:
     if arguments[:1] == ["serve"]:
         return _serve(arguments[1:])
-    chosen = build_parser().parse_args(arguments)
+    if arguments[:1] == ["open"]:
+        return _serve(["--open", *arguments[1:]])
+    parser = build_parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 1
+    if os.path.exists(arguments[0]):
+        file = shlex.quote(arguments[0])
+        raise BadOption(f"Name a command before the file: {PROGRAM} summarize {file}.")
+    chosen = parser.parse_args(arguments)
     set_log_level(chosen)
     if sys.stdout is None and not getattr(chosen, "output", None):
         raise BadOption("Stdout is closed, so nobody would see the result: leave it open.")
@@ -126,8 +143,13 @@ def build_parser() -> argparse.ArgumentParser:
     models.set_defaults(run=run_models)
     add_verbose_option(models)
     serve = commands.add_parser("serve", help="start the page in the browser", add_help=False)
-    # `_run_command` hands the arguments after `serve` on; here are those of `-v serve`.
+    opened = commands.add_parser("open", help="open files in the page", add_help=False)
+    # `_run_command` hands the arguments after these on; here are those of `-v serve`.
     serve.set_defaults(run=lambda chosen: _serve(["-v"]))
+    opened.set_defaults(run=lambda chosen: _serve(["-v", "--open"]))
+    completion = commands.add_parser("completion", help="print a script for completion in a shell")
+    completion.set_defaults(run=run_completion)
+    completion.add_argument("shell", choices=SHELLS, help=HOW_TO_COMPLETE)
     return parser
 
 
@@ -139,7 +161,7 @@ def _add_summarize(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help=f"{READABLE_KINDS}, or a folder of such files (with -o OUT/)",
+        help=f"{READABLE_KINDS}, or a folder of such files (with -o OUT/); - for stdin",
     )
     add_model_options(parser, settings)
     add_search_options(parser)
@@ -220,7 +242,7 @@ def _add_extract(commands: Any) -> None:
     option(
         "file",
         metavar="FILE",
-        help=READABLE_KINDS,
+        help=f"{READABLE_KINDS}; - for stdin",
     )
     option("--ocr", action="store_true", help="read the text of scanned pages by OCR (slow)")
     option("--password", metavar="TEXT", help="opens a protected PDF")
@@ -230,7 +252,12 @@ def _add_extract(commands: Any) -> None:
 
 def run_summarize(chosen: argparse.Namespace) -> int:
     """Summarize each file; one that fails does not stop the others."""
-    command = SummarizeCommand.from_arguments(chosen)
+    with stdin_as_file(chosen.files) as chosen.files:
+        command = SummarizeCommand.from_arguments(chosen)
+        return _summarize(command)
+
+
+def _summarize(command: SummarizeCommand) -> int:
     with _stop_on_interrupt() as stop:
         progress = ProgressLine(sys.stderr, moves_cursor())
         return SummarizeRunner(command, progress, stop).run()
@@ -239,8 +266,10 @@ def run_summarize(chosen: argparse.Namespace) -> int:
 def run_extract(chosen: argparse.Namespace) -> int:
     """Print the pages of a document; return 0 if at least one has usable text."""
     progress = ProgressLine(sys.stderr, moves_cursor())
-    with _stop_on_interrupt() as stop:
-        document = read_document(chosen.file, chosen.password, progress, stop, chosen.ocr)
+    if os.path.isdir(chosen.file):
+        raise BadOption(f"{chosen.file} is a folder: name one file in it.")
+    with stdin_as_file([chosen.file]) as (path,), _stop_on_interrupt() as stop:
+        document = read_document(path, chosen.password, progress, stop, chosen.ocr)
     if chosen.format == "json":
         found = {**document.to_dict(), "sections": list_sections(document)}
         print(json.dumps(found, ensure_ascii=False))
@@ -280,6 +309,19 @@ def run_models(chosen: argparse.Namespace) -> int:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[5]]).rstrip())
     print("\nAny other LongT5 checkpoint works too: --model FOLDER or --model OWNER/NAME.")
+    return 0
+
+
+def run_completion(chosen: argparse.Namespace) -> int:
+    """Print the script that completes the installed command in a shell."""
+    from .completion import completion_script
+    from .ui.launch import build_serve_parser
+
+    parser = build_parser()
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    for name in ("serve", "open"):
+        commands.choices[name] = build_serve_parser(Settings())
+    print(completion_script(parser, chosen.shell, APP_NAME), end="")
     return 0
 
 

@@ -9,21 +9,48 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from .documents.characters import display_name
+from .documents.limits import MAX_FILE_BYTES
 from .documents.load import load_document
 from .documents.model import Document
 from .errors import BadOption, Cancelled, NotReadable, PasswordNeeded, WrongPassword
 from .events import Progress
 from .files import cannot_write, temporary_path
 from .runs.stop import StopSignal
+from .settings import STDIN_NAME
 from .terminal import ProgressLine
 
 PASSWORD_ATTEMPTS = 3
+STDIN = "-"  # in the place of a file
+
+
+@contextlib.contextmanager
+def stdin_as_file(paths: Sequence[str]) -> Iterator[list[str]]:
+    """Yield paths with `-` replaced by a file that holds what stdin holds. Raises BadOption."""
+    if STDIN not in paths:
+        yield list(paths)
+        return
+    if sys.stdin is None:
+        raise BadOption(f"Stdin is closed, so {STDIN} has nothing to read: name a file.")
+    if sys.stdin.isatty():
+        end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
+        print(f"Type or paste a text; end it with {end} on a line of its own.", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / STDIN_NAME
+        with copy.open("wb") as file:
+            # A little over the limit, so that its reader refuses what is longer.
+            while (room := MAX_FILE_BYTES + 2**20 - file.tell()) > 0:
+                part = sys.stdin.buffer.read(min(room, 2**16))
+                if not part:
+                    break
+                file.write(part)
+        yield [str(copy) if path == STDIN else path for path in paths]
 
 
 def expand_wildcards(paths: Sequence[str]) -> list[str]:
@@ -47,9 +74,13 @@ def read_document(
     ocr: bool = False,
 ) -> Document:
     """Return the document in a file; prompt for a missing password where stdin is a terminal."""
+    if path.startswith(("https://", "http://")) and not os.path.exists(path):
+        raise NotReadable(f"{path} is an address, and nothing is fetched: download the file first.")
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         name = display_name(Path(path).name)
-        raise NotReadable(f"“{name}” is a pipe or a device; only files are read: save it as one.")
+        raise NotReadable(
+            f"“{name}” is a pipe or a device: save it as a file, or pass it to stdin as {STDIN}."
+        )
     for attempt in range(PASSWORD_ATTEMPTS + 1):
         try:
             return load_document(

@@ -31,6 +31,7 @@ WINDOW_RANGE = (64, 1_000_000)  # a model_max_length outside this is a placehold
 NGRAM_RANGE = (0, 100)
 REPETITION_PENALTY_RANGE = (0.1, 10.0)
 LENGTH_PENALTY_RANGE = (-10.0, 10.0)
+STDIN_NAME = "stdin"  # of the document that stands on the command line as -
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 READABLE_SUFFIXES = (
     ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".rtf", ".pptx", ".pptm", ".ppsx", ".ppsm",

@@ -20,13 +20,15 @@ from .events import Event, Finished, Notice, Planned, Progress, Summary
 from .export.formats import EXPORT_FORMATS, STREAMED_WRITERS, export_bytes, export_text
 from .export.json_object import to_json_line
 from .export.style import FILE_STYLE, TERMINAL_STYLE, ExportStyle, LinkStyle
-from .runs.batch import Outcome, OutcomeStatus, outcome_table, summarize_files
+from .runs.batch import Outcome, OutcomeStatus, files_in, outcome_table, summarize_files
 from .runs.stop import StopSignal
-from .settings import supports_dim_text
+from .settings import READABLE_SUFFIXES, supports_dim_text
 from .summary.options import DECODING_OPTIONS, Options
 from .summary.plan import describe_planned
 from .terminal import ProgressLine, SummaryWriter
 from .wording import counted, places
+
+_OTHER_SUFFIXES = {"markdown": "md", "text": "txt", "htm": "html"}
 
 if TYPE_CHECKING:
     from .summary.summarizer import Summarizer
@@ -71,6 +73,8 @@ class SummarizeCommand:
             raise BadOption("--list-sections only prints the sections: leave -o out.")
         is_folder = _is_folder(arguments.output)
         output = None if arguments.output is None else Path(arguments.output)
+        if output is not None and not is_folder and not arguments.format:
+            _require_known_suffix(output)
         return cls(
             files=tuple(expand_wildcards(arguments.files)),
             options=options,
@@ -180,7 +184,15 @@ class SummarizeRunner:
             self.progress.clear()
             if outcomes:
                 print(outcome_table(outcomes))
+            self._name_pictures(out)
         return 1 if any(o.status is OutcomeStatus.FAILED for o in outcomes) else 0
+
+    def _name_pictures(self, out: Path) -> None:
+        """Say how many pictures of the folders were left out."""
+        files = self.command.files
+        count = len(files_in(files, out, True)) - len(files_in(files, out, self.command.ocr))
+        if count:
+            print(f"Left out: {counted(count, 'picture')}; --ocr reads them too.", file=sys.stderr)
 
     def print_sections(self) -> int:
         """Print the sections of each file with their numbers, pages and words."""
@@ -263,8 +275,21 @@ def _is_same(path: str, output: Path) -> bool:
 
 
 def _format_of(output: Path | None) -> str:
+    """Return the format that a file's name asks for, Markdown for one that asks for none."""
     suffix = output.suffix.lower().lstrip(".") if output is not None else ""
+    suffix = _OTHER_SUFFIXES.get(suffix, suffix)
     return suffix if suffix in (*EXPORT_FORMATS, "pdf") else "md"
+
+
+def _require_known_suffix(output: Path) -> None:
+    """Raise BadOption for a name of another kind of document, which the file would not be."""
+    known = {*EXPORT_FORMATS, *_OTHER_SUFFIXES, "pdf"}
+    suffix = output.suffix.lower()
+    if suffix in (*READABLE_SUFFIXES, ".doc") and suffix[1:] not in known:
+        raise BadOption(
+            f"No summary can be written as {suffix}: end the name with one of "
+            f"{', '.join('.' + fmt for fmt in (*EXPORT_FORMATS, 'pdf'))}, or add --format."
+        )
 
 
 def print_run(

@@ -42,9 +42,12 @@ def ranges(numbers: Iterable[int], labels: Sequence[str] = ()) -> str:
 
 
 def page_span(first: str, last: str) -> str:
-    """Return `3`, `3-7`, or `A-1–A-7` with a dash where the labels contain hyphens."""
+    """Return `3`, `3-7`, `A-1–A-7` with a dash where the labels contain hyphens, or `iv to 2`
+    where the numbers are of two kinds."""
     if first == last:
         return first
+    if first.isalpha() != last.isalpha():
+        return f"{first} to {last}"
     return f"{first}{'–' if '-' in first + last else '-'}{last}"
 
 

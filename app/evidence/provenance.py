@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..documents.model import Document
-from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH, PROGRAM
+from ..settings import APP_VERSION, DEFAULT_BEAMS, DEFAULT_LENGTH, PROGRAM, STDIN_NAME
 from ..wording import ranges
 from .coverage import Coverage
 
@@ -103,7 +103,8 @@ def rerun_command(name: str, options: Any, model: ModelIdentity, ocr: bool = Fal
     """Return the command line that repeats a summary, "" for pasted text."""
     if name == PASTED:
         return ""
-    words = [*PROGRAM.split(), "summarize", f"./{name}" if name.startswith("-") else name]
+    file = "-" if name == STDIN_NAME else f"./{name}" if name.startswith("-") else name
+    words = [*PROGRAM.split(), "summarize", file]
     if model.name != "bundled":
         words += ["--model", model.name]
     if model.revision:

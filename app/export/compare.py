@@ -143,6 +143,8 @@ class _ExportedSummary:
 
 def read_summary(path: Path) -> Summary:
     """Return the summary in a file exported as JSON. Raises BadOption."""
+    if not path.is_file():
+        raise BadOption(f"{path} is not there: check the folder and the spelling.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         summary = Summary(**vars(msgspec.convert(values, _ExportedSummary)))

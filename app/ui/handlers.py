@@ -54,7 +54,8 @@ from .estimate import estimate_run, needs_ocr, section_choices
 from .find import find_html
 from .form import Form
 from .history import SummaryHistory
-from .stored_documents import documents_html, form_updates, shown_folders
+from .opened_files import TOKEN_PARAMETER, OpenedFiles
+from .stored_documents import documents_html, form_updates, opened_updates, shown_folders
 from .streams import OpenStreams
 from .view import View, deleted_view, job_status, storage_note
 from .visitors import Asker, asker_of
@@ -106,6 +107,7 @@ class Handlers:
     service: Service
     reader: DocumentReader = field(default_factory=DocumentReader)
     streams: OpenStreams | None = None  # None: every session is heard
+    opened: OpenedFiles = OpenedFiles()
     # By job
     sources: OrderedDict[str, list[SourceDocument]] = field(default_factory=OrderedDict)
     requests: OrderedDict[str, Request] = field(default_factory=OrderedDict)
@@ -482,9 +484,14 @@ class Handlers:
         html = documents_html(self.history, job_ids)
         return gr.update(visible=bool(html)), html
 
-    def fill_form(self, job_id: str) -> list[Any]:
-        """Return updates of the form that show the document and the settings of a run."""
-        return form_updates(job_id or "", self._request_of(job_id or ""))
+    def fill_form(self, job_id: str, request: gr.Request) -> list[Any]:
+        """Return updates of the form that show the document and the settings of a run, or else the
+        files that the page was started with."""
+        previous = self._request_of(job_id or "")
+        if previous is None:
+            token = request.query_params.get(TOKEN_PARAMETER, "")
+            return opened_updates(self.opened.copies(token))
+        return form_updates(job_id, previous)
 
     def fill_form_for(self, event: gr.EventData) -> list[Any]:
         """Fill the form from the run that was chosen in the list, at the length chosen there."""
@@ -537,6 +544,7 @@ class Handlers:
     def close(self, wait_s: float = 0.0) -> None:
         """End all runs, which can be resumed, and the processes that read files."""
         self.reader.stop()
+        self.opened.delete_copies()
         self.service.close(wait_s)
 
     def asker_of(self, request: gr.Request | None) -> Asker:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from ..arguments import (
     add_version_option,
     set_log_level,
 )
+from ..cli_files import expand_wildcards
 from ..documents.limits import MAX_FILE_BYTES
 from ..errors import BadOption
 from ..runs.arenas import share_arenas
@@ -37,6 +39,7 @@ from ..settings import (
 )
 from ..summary.models import resolve_model
 from .hosts import require_access_choice, require_host, serves_only_this_computer
+from .opened_files import OpenedFiles, opened_files
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -81,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         mcp=options.mcp,
     )
     try:
-        serve(settings, desktop=options.desktop, browser=options.open)
+        serve(settings, options.files, desktop=options.desktop, browser=options.open)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         _leave()
@@ -105,6 +108,12 @@ def build_serve_parser(settings: Settings) -> Parser:
     """Return the parser of app.py; its defaults are the given settings."""
     parser = Parser(prog=PAGE_PROGRAM, description="Start the summarizer's page on this computer.")
     option = parser.add_argument
+    option(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="opened in the page, which is shown in the browser (or the window of --desktop)",
+    )
     _add_network_options(parser, settings)
     add_model_options(parser, settings)
     option(
@@ -208,7 +217,9 @@ def require_mcp(settings: Settings) -> None:
         raise BadOption('--mcp needs the package “mcp”: install it with pip install ".[mcp]".')
 
 
-def create_app(settings: Settings) -> tuple[gr.Blocks, Handlers, Guard]:
+def create_app(
+    settings: Settings, opened: OpenedFiles | None = None
+) -> tuple[gr.Blocks, Handlers, Guard]:
     """Return the page, not yet running, the handlers behind it, and the guard in front of it."""
     quiet_environment()  # Gradio reads these variables when it is imported
     from ..runs.service import Service
@@ -222,7 +233,7 @@ def create_app(settings: Settings) -> tuple[gr.Blocks, Handlers, Guard]:
     guard = Guard(settings, UploadQuota(lambda: [upload_dir(), data_dir() / "reading"]))
     if upload_dir() == data_dir() / "uploads":  # GRADIO_TEMP_DIR may hold files of other programs
         guard.delete_rests = delete_rests
-    handlers = Handlers(service, streams=guard.streams)
+    handlers = Handlers(service, streams=guard.streams, opened=opened or OpenedFiles())
     page = build_page(handlers, settings)
     guard.session_of_event = functools.partial(_session_of_event, page)
     guard.unfinished_events = functools.partial(_unfinished_events, page)
@@ -242,20 +253,25 @@ def _unfinished_events(page: gr.Blocks, visitor: str) -> int:
     return sum(client is not None and client.host == visitor for client in clients)
 
 
-def serve(settings: Settings, desktop: bool = False, browser: bool = False) -> None:
+def serve(
+    settings: Settings, files: Sequence[str] = (), desktop: bool = False, browser: bool = False
+) -> None:
     """Run until interrupted or the window is closed. Raises ModelNotFound and BadOption."""
+    opened = opened_files(expand_wildcards(files), settings)
     require_access_choice(settings)
     require_host(settings.host)
     resolve_model(settings.model, settings.revision)
     require_mcp(settings)
     share_arenas()
     with _interrupt_on_terminate():
-        page, handlers, guard = create_app(settings)
+        page, handlers, guard = create_app(settings, opened)
         try:
-            url = start(page, guard, browser=browser and not desktop)
+            url = opened.address(start(page, guard))
             if not settings.zero_gpu:
                 _preload_model(handlers.service)
             _announce(url, settings)
+            if (browser or files) and not desktop:
+                webbrowser.open(url)
             if desktop:
                 from ..desktop import show
 
@@ -296,7 +312,7 @@ def _interrupt_on_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
+def start(page: gr.Blocks, guard: Guard) -> str:
     """Start serving in the background and return the URL. Raises BadOption."""
     import gradio as gr
     from starlette.middleware import Middleware
@@ -313,7 +329,6 @@ def start(page: gr.Blocks, guard: Guard, browser: bool = False) -> str:
             server_name=settings.host,
             server_port=settings.port,
             auth=settings.auth,
-            inbrowser=browser,
             share=False,
             prevent_thread_lock=True,
             quiet=True,

@@ -122,6 +122,14 @@ def form_updates(job_id: str, request: Request | None) -> list[Any]:
     return [values.get(name, "") for name in FILLED_FIELDS]
 
 
+def opened_updates(files: Sequence[str]) -> list[Any]:
+    """Return updates of the FILLED_FIELDS that show files and leave the settings as they are."""
+    if not files:
+        return [gr.skip()] * len(FILLED_FIELDS)
+    shown = {"tabs": gr.update(selected="files"), "source": "files", "files": list(files)}
+    return [shown.get(name, gr.skip()) for name in FILLED_FIELDS]
+
+
 def shown_folders(job_id: str) -> list[Path]:
     """Return the folders of the copies of a run's files that a page was given to show."""
     return list(upload_dir().glob(f"again-{job_id}-*")) if job_id else []

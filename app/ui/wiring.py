@@ -31,8 +31,10 @@ MAX_DRAWERS = 4  # pages drawn at once, which takes CPU time
 # The default model may still be loading when the first file is dropped. Chosen by hand: a longer
 # wait would keep an empty line on the page, a shorter one would give up on slow machines.
 MAX_MODEL_WAIT_S, MODEL_POLL_S = 20.0, 0.1
-# A reloaded tab shows its own run; a new tab shows the latest run of the browser.
-JOB_OF_TAB_JS = "(stored) => sessionStorage.getItem('job') ?? stored"
+# A reloaded tab shows its own run; a new tab shows the latest run of the browser, or the files
+# that the page was started with.
+JOB_OF_TAB_JS = """(stored) => sessionStorage.getItem('job')
+  ?? (new URLSearchParams(location.search).has('open') ? '' : stored)"""
 STORE_JOB_OF_TAB_JS = "(stored) => { sessionStorage.setItem('job', stored ?? ''); }"
 CONFIRM_REMOVAL_JS = """(name) => confirm(
   `Remove ${name} from this computer? Other programs may use it too. It can be downloaded again.`

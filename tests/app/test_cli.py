@@ -216,6 +216,11 @@ def test_one_bad_file_does_not_stop_the_others(loaded, short_file, tmp_path, cap
         (["summarize", str(EXAMPLE_TEXT), "--length", "epic"], "epic"),
         (["summarize", str(EXAMPLE_TEXT), "--pages", "x"], "1-5,9"),
         (["summarize"], "FILE"),
+        (["summarize", "https://example.org/a.pdf"], "download the file"),
+        (["summarize", str(EXAMPLE_TEXT), "-o", "summary.doc"], "as .doc"),
+        ([str(EXAMPLE_TEXT)], "summarize "),
+        (["extract", str(ROOT / "assets")], "is a folder"),
+        (["compare", "nothing.json", "nothing.json"], "nothing.json is not there"),
         (["dance"], "dance"),
         (["serve", "--num-beams", "99"], "num-beams"),
         (["serve", "--nope"], "--nope"),
@@ -600,3 +605,52 @@ def test_wildcards_stand_for_files_where_the_shell_leaves_them(tmp_path) -> None
     assert expand_wildcards([own]) == [own] and expand_wildcards(["none.txt"]) == ["none.txt"]
     with pytest.raises(BadOption, match="No file matches"):
         expand_wildcards([str(tmp_path / "*.pdf")])
+
+
+def test_stdin_is_a_document_of_any_kind() -> None:
+    text = "The river rose in the night. The mill lost forty sacks of flour."
+    for data, words in ((text.encode(), "forty sacks"), (EXAMPLE_PDF.read_bytes(), "Merrow")):
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "extract", "-", "--format", "json"],
+            cwd=ROOT,
+            input=data,
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert found["name"] == "stdin" and words in json.dumps(found["pages"])
+
+
+def test_stdin_is_summarized_and_named_in_the_command(loaded, capsys, monkeypatch) -> None:
+    text = "The river rose in the night. The mill lost forty sacks of flour."
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert cli.main(["summarize", "-", "--format", "json", "--num-beams", "1"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["name"] == "stdin" and " summarize - " in summary["provenance"]["command"]
+
+
+@pytest.mark.parametrize(
+    "data, word", [(b"", "is empty"), (b"MZ\x90" * 9, "a Windows program"), (None, "is closed")]
+)
+def test_what_stdin_lacks_is_said(data, word, capsys, monkeypatch) -> None:
+    stdin = None if data is None else io.TextIOWrapper(io.BytesIO(data))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert cli.main(["extract", "-"]) == 1
+    assert word in capsys.readouterr().err
+
+
+def test_endless_stdin_is_refused(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("app.cli_files.MAX_FILE_BYTES", 1_000)
+    monkeypatch.setattr("app.documents.limits.MAX_FILE_BYTES", 1_000)
+
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            buffer[:] = b"y" * len(buffer)
+            return len(buffer)
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    assert cli.main(["summarize", "-"]) == 1
+    assert "split it first" in capsys.readouterr().err

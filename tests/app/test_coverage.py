@@ -93,7 +93,8 @@ def test_all_formats_name_pages_by_their_labels() -> None:
         assert "Page 2, 4 of the file: not reached" in html and "<i>" not in html
     assert "Page 4: " in render.coverage_strip(0, replace(summary, labels=()))
     assert (
-        section_label(Section("Tides", 0, 9, (2, 4), 1), document) == "Tides · pages ii-2 · 1 word"
+        section_label(Section("Tides", 0, 9, (2, 4), 1), document)
+        == "Tides · pages ii to 2 · 1 word"
     )
     assert document_warnings(pages[:1], [1], (), "page")[0].message.endswith(
         "(page <i>) is left out."

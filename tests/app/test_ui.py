@@ -381,17 +381,20 @@ def test_an_unknown_host_is_an_error_before_the_page_is_built(host, monkeypatch)
     hosts.require_host("localhost")
 
 
-def test_desktop_window_or_browser(monkeypatch, capsys) -> None:
+def test_desktop_window_or_browser(monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setenv("SUMMARIZER_DATA_DIR", str(tmp_path))
     shown: list[tuple] = []
     window = SimpleNamespace(
-        settings={}, create_window=lambda *a, **k: shown.append(a), start=lambda: shown.append(())
+        settings={},
+        create_window=lambda *a, **k: shown.append(a),
+        start=lambda **options: shown.append(()),
     )
     monkeypatch.setitem(sys.modules, "webview", window)
     desktop.show("http://127.0.0.1:1")
     assert shown[0][1] == "http://127.0.0.1:1" and shown[1] == ()
     assert window.settings["ALLOW_DOWNLOADS"]
 
-    def fails() -> None:
+    def fails(**options) -> None:
         raise RuntimeError("You must have either QT or GTK")
 
     monkeypatch.setattr(desktop.webbrowser, "open", lambda url: shown.append((url,)))

@@ -36,7 +36,7 @@ def test_consecutive_pages_become_ranges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"), [(("i", "ii", "1"), "ages i-1"), (("A-1", "A-2", "A-3"), "ages A-1–A-3")]
+    ("labels", "said"), [(("i", "ii", "1"), "ages i to 1"), (("A-1", "A-2", "A-3"), "ages A-1–A-3")]
 )
 def test_headings_and_warnings_format_pages_alike(labels, said) -> None:
     section = SectionSummary((1, 3), "It left.", 9, 3, labels=labels, kind=PartKind.SECTION)

@@ -137,7 +137,7 @@ def parser_of(program: str) -> ArgumentParser | None:
 @pytest.mark.parametrize("line", command_lines())
 def test_commands_parse(line: str) -> None:
     words = [word for word in shlex.split(line) if word != "..."]
-    if words[1] == "app.py" or words[1:4] == ["-m", "app", "serve"]:
+    if words[1] == "app.py" or words[1:4] in (["-m", "app", "serve"], ["-m", "app", "open"]):
         options = words[2:] if words[1] == "app.py" else words[4:]
         assert launch.build_serve_parser(Settings()).parse_args(options).host == "127.0.0.1"
         return

@@ -21,6 +21,7 @@ PHRASES = {
     "app.py": "Start the page",
     "assets/model/": "The bundled checkpoint and its card",
     "assets/examples/": "A report and an article, written for this project",
+    "assets/launchers/": "Starters for a double click: Windows, macOS, the menus of Linux",
     "assets/style.css, page.js, favicon.svg": "The look of the page; copying and keys",
     "Dockerfile": "The page in a container",
     ".ci/run": "Every check, in a fresh environment",
