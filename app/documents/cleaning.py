@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -88,9 +89,15 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
     return CleanedPages(rejoin_cut_sentences(blocks), contents, body)
 
 
-def text_lines(text: str) -> list[PlacedLine]:
-    """Return the lines of a text whose places are unknown."""
-    return [PlacedLine((line,)) for line in normalize_characters(text).split("\n")]
+def text_lines(text: str, placed: Sequence[PlacedLine] = ()) -> list[PlacedLine]:
+    """Return the lines of a text, with the boxes of those `placed` lines that are left in it."""
+    known: dict[str, deque[PlacedLine]] = {}
+    for line in placed:
+        known.setdefault(line.cells[0], deque()).append(line)
+    return [
+        known[line].popleft() if known.get(line) else PlacedLine((line,))
+        for line in normalize_characters(text).split("\n")
+    ]
 
 
 def _clean_cell(text: str) -> str:

@@ -133,7 +133,7 @@ def test_h7_ocr_reads_only_the_pages_without_text(monkeypatch, tmp_path) -> None
     drawn = []
 
     def engine():
-        return lambda picture: drawn.append(picture.size) or "Read from a picture."
+        return lambda picture: drawn.append(picture.size) or [(0, 0, 9, 9, "Read from a picture.")]
 
     monkeypatch.setattr(ocr_engine, "load_engine", engine)
     request = ReadRequest(str(path), "mixed.pdf", "pdf", ocr=True)
@@ -149,7 +149,7 @@ def test_h7_ocr_reads_only_the_pages_without_text(monkeypatch, tmp_path) -> None
 def test_h7_a_page_that_ocr_cannot_read_stays_scanned(monkeypatch, tmp_path) -> None:
     path = tmp_path / "scan.pdf"
     path.write_bytes(canvas_pdf([make_pdfs.scanned] * 2))
-    answers = iter(["", RuntimeError("the engine failed")])
+    answers = iter([[], RuntimeError("the engine failed")])
 
     def read(picture):
         answer = next(answers)
@@ -179,8 +179,11 @@ def test_h7_text_boxes_of_ocr_become_lines() -> None:
         (10.0, 10.0, 200.0, 30.0, "Hello"),
         (10.0, 50.0, 200.0, 70.0, "below"),
     ]
-    assert ocr_engine.join_text_boxes(boxes) == "Hello world\nbelow"
-    assert ocr_engine.join_text_boxes([]) == ""
+    assert ocr_engine.join_text_boxes(boxes) == [
+        (10.0, 10.0, 400.0, 31.0, "Hello world"),
+        (10.0, 50.0, 200.0, 70.0, "below"),
+    ]
+    assert ocr_engine.join_text_boxes([]) == []
 
 
 # H8: garbage text layers

@@ -9,16 +9,19 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 from PIL import Image, ImageDraw, ImageFont
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
 from app import errors
 from app.documents import limits
-from app.documents.load import require_text
-from app.documents.model import Document
+from app.documents.load import load_document, require_text
+from app.documents.model import Document, Mark
 from app.documents.readers.pdf import ocr as ocr_engine
 from app.documents.readers.pdf.page_image import page_image
 from app.documents.readers.picture import picture_at
 from app.runs.batch import files_in
 from tests.documents.helpers import refusal, words
+from tests.documents.make_pdfs import SIZE, canvas_pdf
 
 pytestmark = pytest.mark.usefixtures("no_child")
 LINES = ("The river rose in the night.", "The mill lost forty sacks.")
@@ -47,11 +50,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Image.Image]]:
     """Stand in for OCR: what it is shown is listed, and its text names the size."""
     shown: list[Image.Image] = []
 
-    def read(picture: Image.Image) -> str:
+    def read(picture: Image.Image) -> list[ocr_engine.TextBox]:
         shown.append(picture)
         if len(picture.getcolors(1 << 24) or ()) == 1:
-            return ""
-        return f"The mill stands beside the river, {picture.width} by {picture.height}."
+            return []
+        text = f"The mill stands beside the river, {picture.width} by {picture.height}."
+        return [(40.0, 40.0, 240.0, 80.0, text)]
 
     monkeypatch.setattr(ocr_engine, "is_installed", lambda: True)
     monkeypatch.setattr(ocr_engine, "load_engine", lambda: read)
@@ -89,7 +93,7 @@ def test_a_telephone_held_sideways_is_turned(load: Load, engine) -> None:
 
 
 def test_a_picture_that_ocr_fails_on_is_named(load: Load, engine, monkeypatch) -> None:
-    def fail(picture: Image.Image) -> str:
+    def fail(picture: Image.Image) -> list[ocr_engine.TextBox]:
         raise RuntimeError("the engine failed")
 
     monkeypatch.setattr(ocr_engine, "load_engine", lambda: fail)
@@ -126,16 +130,66 @@ def test_every_form_of_picture_becomes_colours_within_the_limit(mode, size, pixe
     file = Image.open(
         io.BytesIO(stored("TIFF" if mode == "CMYK" else "PNG", Image.new(mode, size)))
     )
-    picture = picture_at(file, 0, pixels)
-    assert picture.mode == "RGB"
+    picture, scale = picture_at(file, 0, pixels)
+    assert picture.mode == "RGB" and 0 < scale <= 1
     assert picture.width * picture.height <= max(pixels, *size)
 
 
 def test_light_text_of_16_bits_and_transparent_ground_stay_readable() -> None:
     deep = Image.open(io.BytesIO(stored("PNG", Image.new("I;16", (4, 4), 40_000))))
-    assert picture_at(deep, 0, 100).getpixel((0, 0)) == (156, 156, 156)
+    assert picture_at(deep, 0, 100)[0].getpixel((0, 0)) == (156, 156, 156)
     clear = Image.open(io.BytesIO(stored("PNG", Image.new("RGBA", (4, 4), (0, 0, 0, 0)))))
-    assert picture_at(clear, 0, 100).getpixel((0, 0)) == (255, 255, 255)
+    assert picture_at(clear, 0, 100)[0].getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_lines_of_pictures_have_their_places(load: Load, engine, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "OCR_PIXELS", 700 * 260 // 4)  # drawn at half the size
+    document = load(stored("PNG", scan(*LINES)), "a.png")
+    (line,) = document.pages[0].lines
+    assert line.box == (80.0, 100.0, 480.0, 180.0)  # pixels of the file, from below
+    assert (line.start, line.end) == (0, len(document.pages[0].text))
+
+
+def test_a_mark_of_a_picture_is_drawn_on_its_line(tmp_path) -> None:
+    path = tmp_path / "letter.png"
+    path.write_bytes(stored("PNG", Image.new("RGB", (1_200, 800), "white")))
+    mark = Mark(
+        1, (200.0, 600.0, 1_000.0, 700.0), 0.5, 1.0
+    )  # the right half of a line near the top
+    drawn = Image.open(io.BytesIO(page_image(path, 1, marks=(mark,), width=600)))
+    marked = [drawn.getpixel(at) != (255, 255, 255) for at in ((150, 75), (450, 75), (450, 300))]
+    assert drawn.size == (600, 400) and marked == [False, True, False]
+
+
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_lines_of_a_scanned_pdf_have_their_places(turned: int, tmp_path, monkeypatch) -> None:
+    blank = Image.new("RGB", (200, 300), (250, 250, 250))
+
+    def page(canvas: Canvas) -> None:
+        canvas.drawImage(ImageReader(blank), 0, 0, *SIZE)
+        canvas.setPageRotation(turned)
+
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(canvas_pdf([page]))
+    shown: list[Image.Image] = []
+
+    def read(picture: Image.Image) -> list[ocr_engine.TextBox]:
+        shown.append(picture)
+        return [(300.0, 100.0, 900.0, 140.0, "The river rose in the night and took the mill.")]
+
+    monkeypatch.setattr(ocr_engine, "is_installed", lambda: True)
+    monkeypatch.setattr(ocr_engine, "load_engine", lambda: read)
+    (line,) = load_document(path, ocr=True).pages[0].lines
+    width, height = shown[0].size
+    png = page_image(path, 1, marks=(Mark(1, line.box),), width=1_000)
+    drawn = Image.open(io.BytesIO(png)).convert("RGB")
+    scale = drawn.width / width
+    assert drawn.height == pytest.approx(height * scale, abs=2)
+    marked = [
+        drawn.getpixel((round(x * scale), round(y * scale)))[2] < 150
+        for x, y in ((310, 120), (890, 120), (600, 120), (200, 120), (600, 200), (950, 120))
+    ]
+    assert marked == [True, True, True, False, False, False]
 
 
 def test_a_cited_picture_is_drawn(tmp_path) -> None:

@@ -11,7 +11,7 @@ from ...errors import TooLong
 from .. import limits, running_lines
 from ..cleaning import clean_pages, text_lines
 from ..model import Extracted, ExtractedPage, OnProgress, PageStatus, ReadRequest
-from .pdf.ocr import PageOcr
+from .pdf.ocr import DrawnPage, PageOcr
 
 PICTURE_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")  # of Pillow, which would try many more
 
@@ -26,12 +26,15 @@ def read_picture(request: ReadRequest, on_progress: OnProgress) -> Extracted:
                 f"{limits.MAX_DOCUMENT_PAGES:,}: split it first."
             )
         on_progress(0, total)
-        ocr, texts = PageOcr(lambda index: picture_at(file, index, limits.OCR_PIXELS)), []
+        ocr, seen = PageOcr(lambda index: _draw(file, index)), []
         for index in range(total):
-            texts.append(ocr.text(index))
+            seen.append(ocr.lines(index))
             on_progress(index + 1, total)
+    texts = ["\n".join(line.cells[0] for line in lines) for lines in seen]
     plain = running_lines.drop_running_lines(texts) if any(texts) else texts
-    cleaned = clean_pages([text_lines(text) if text else [] for text in plain])
+    cleaned = clean_pages(
+        [text_lines(text, lines) if text else [] for text, lines in zip(plain, seen, strict=True)]
+    )
     pages = []
     for number, own in enumerate(cleaned.pages, 1):
         blocks = tuple(replace(block, page=number) for block in own)
@@ -42,9 +45,9 @@ def read_picture(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     return Extracted("page", tuple(pages), contents=contents, notes=notes)
 
 
-def picture_at(file: Image.Image, index: int, pixels: int) -> Image.Image:
+def picture_at(file: Image.Image, index: int, pixels: int) -> tuple[Image.Image, float]:
     """Return a picture of an open file upright, on white and in colour, with at most so many
-    pixels. Pillow raises many types of errors on damaged files."""
+    pixels, and its scale. Pillow raises many types of errors on damaged files."""
     file.seek(index)
     if _is_too_large(file):
         raise ValueError("too many pixels")
@@ -57,11 +60,17 @@ def picture_at(file: Image.Image, index: int, pixels: int) -> Image.Image:
         layer = picture.convert("RGBA")
         picture = Image.new("RGB", layer.size, "white")
         picture.paste(layer, mask=layer)
-    share = (pixels / (picture.width * picture.height)) ** 0.5
-    if share < 1:
-        size = (max(1, int(picture.width * share)), max(1, int(picture.height * share)))
+    scale = min(1.0, (pixels / (picture.width * picture.height)) ** 0.5)
+    if scale < 1:
+        size = (max(1, int(picture.width * scale)), max(1, int(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)
-    return picture.convert("RGB")
+    return picture.convert("RGB"), scale
+
+
+def _draw(file: Image.Image, index: int) -> DrawnPage:
+    """Return a picture for OCR. Its places are in pixels of the file, from below as in a PDF."""
+    picture, scale = picture_at(file, index, limits.OCR_PIXELS)
+    return DrawnPage(picture, lambda x, y: (x / scale, (picture.height - y) / scale))
 
 
 def _open(request: ReadRequest) -> Image.Image:

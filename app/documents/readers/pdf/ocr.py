@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ....errors import BadOption
 from ....warning import AppWarning, WarningKind
 from ....wording import capital, places
 from ... import limits
+from ...characters import normalize_characters
+from ...cleaning import PlacedLine
 
 # Chosen by hand: a resolution and a confidence that read ordinary scans.
 _OCR_DPI = 200
@@ -50,31 +53,40 @@ def require_ocr(name: str, is_picture: bool = False) -> None:
     )
 
 
+@dataclass(frozen=True)
+class DrawnPage:
+    """The picture (PIL) of a page, and a function from its pixels to a point on the page."""
+
+    picture: Any
+    to_page: Callable[[int, int], tuple[float, float]]
+
+
 class PageOcr:
     """Pages read by OCR from their pictures; the engine is loaded for the first of them.
 
-    `draw` returns the picture (PIL) of a page by its index.
+    `draw` draws a page by its index.
     """
 
-    def __init__(self, draw: Callable[[int], Any]) -> None:
+    def __init__(self, draw: Callable[[int], DrawnPage]) -> None:
         self._draw = draw
-        self._recognize: Callable[[Any], str] | None = None
+        self._recognize: Callable[[Any], list[TextBox]] | None = None
         self._read: list[int] = []
         self.failed: list[int] = []  # numbers of pages, from 1
 
-    def text(self, index: int) -> str:
-        """Return the text of a page, "" where OCR finds none or fails."""
+    def lines(self, index: int) -> list[PlacedLine]:
+        """Return the lines of a page with their boxes; [] where OCR finds none or fails."""
         if self._recognize is None:
             self._recognize = load_engine()
         try:
-            text = self._recognize(self._draw(index))
+            drawn = self._draw(index)
+            found = [_placed(box, drawn) for box in self._recognize(drawn.picture)]
         except Exception:  # one page that cannot be drawn must not end the document
             self.failed.append(index + 1)
-            return ""
-        if not text.strip():
-            return ""
-        self._read.append(index + 1)
-        return text
+            return []
+        lines = [line for line in found if line.cells[0].strip()]
+        if lines:
+            self._read.append(index + 1)
+        return lines
 
     def warnings(self, labels: Sequence[str]) -> tuple[AppWarning, ...]:
         """Return warnings about the pages whose text is a guess, and those on which OCR failed."""
@@ -94,8 +106,16 @@ def _page_warning(
     return (AppWarning(kind, f"{capital(places(pages, 'page', labels))} {verb} {what}."),)
 
 
-def load_engine() -> Callable[[Any], str]:
-    """Return a function from a picture (PIL) to its text. Loading takes a second or two."""
+def _placed(found: TextBox, drawn: DrawnPage) -> PlacedLine:
+    """Return a line with its box on the page, which may be turned in the picture."""
+    left, top, right, bottom, text = found
+    ends = (drawn.to_page(round(left), round(top)), drawn.to_page(round(right), round(bottom)))
+    (x0, x1), (y0, y1) = (sorted(round(end[axis], 1) for end in ends) for axis in (0, 1))
+    return PlacedLine((normalize_characters(text),), box=(x0, y0, x1, y1))
+
+
+def load_engine() -> Callable[[Any], list[TextBox]]:
+    """Return a function from a picture (PIL) to its lines. Loading takes a second or two."""
     import logging
 
     from rapidocr import RapidOCR
@@ -108,10 +128,10 @@ def load_engine() -> Callable[[Any], str]:
         }
     )
 
-    def read(picture: Any) -> str:
+    def read(picture: Any) -> list[TextBox]:
         found = recognize(picture)
         if found is None or found.boxes is None or found.txts is None:
-            return ""
+            return []
         scored = zip(found.boxes, found.txts, found.scores, strict=True)
         return join_text_boxes(
             [_text_box(c, t) for c, t, score in scored if score >= _MIN_CONFIDENCE]
@@ -120,11 +140,12 @@ def load_engine() -> Callable[[Any], str]:
     return read
 
 
-def draw_for_ocr(page: Any) -> Any:
+def draw_for_ocr(page: Any) -> DrawnPage:
     """Return a pypdfium2 page as a grey picture fit for OCR."""
     width, height = page.get_size()
     scale = min(_OCR_DPI / 72, (limits.OCR_PIXELS / max(1.0, width * height)) ** 0.5)
-    return page.render(scale=scale, grayscale=True).to_pil().convert("RGB")
+    bitmap = page.render(scale=scale, grayscale=True)
+    return DrawnPage(bitmap.to_pil().convert("RGB"), bitmap.get_posconv(page).to_page)
 
 
 def _text_box(corners: Any, text: str) -> TextBox:
@@ -132,8 +153,8 @@ def _text_box(corners: Any, text: str) -> TextBox:
     return min(across), min(down), max(across), max(down), text
 
 
-def join_text_boxes(boxes: list[TextBox]) -> str:
-    """Return the texts of boxes on lines from top to bottom, and on a line from left to right."""
+def join_text_boxes(boxes: list[TextBox]) -> list[TextBox]:
+    """Return lines from top to bottom: boxes next to each other become one, from left to right."""
     lines: list[list[TextBox]] = []
     for box in sorted(boxes, key=lambda b: (b[1] + b[3]) / 2):
         last = lines[-1][0] if lines else None
@@ -143,4 +164,9 @@ def join_text_boxes(boxes: list[TextBox]) -> str:
                 lines[-1].append(box)
                 continue
         lines.append([box])
-    return "\n".join(" ".join(b[4] for b in sorted(line)) for line in lines)
+    return [_joined_line(sorted(line)) for line in lines]
+
+
+def _joined_line(boxes: list[TextBox]) -> TextBox:
+    left, top, right, bottom, texts = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom), " ".join(texts)

@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
@@ -64,22 +64,31 @@ def draw_page(
 ) -> bytes:
     """Return the PNG: render the page and highlight the marks, else the passages that are found."""
     import pypdfium2
-    from PIL import Image, ImageChops, ImageDraw
 
     if not _is_pdf(path):
-        return _draw_picture(path, page, pixels)
+        return _draw_picture(path, page, marks, pixels)
     document = pypdfium2.PdfDocument(path, password=password or None)
     sheet = document[page - 1]
     width, height = sheet.get_size()
     scale = min(pixels / width, (_MAX_PIXELS / (width * height)) ** 0.5)
     bitmap = sheet.render(scale=scale)
-    picture = bitmap.to_pil().convert("RGB")
-    layer = Image.new("RGB", picture.size, "white")
-    pen, place = ImageDraw.Draw(layer), bitmap.get_posconv(sheet)
+    place = bitmap.get_posconv(sheet).to_bitmap
     textpage = sheet.get_textpage()
     boxes = mark_boxes(textpage, marks) if marks else passage_boxes(textpage, passages)
+    return _marked_png(bitmap.to_pil().convert("RGB"), boxes, place)
+
+
+def _marked_png(
+    picture: Any, boxes: Iterable[Box], place: Callable[[float, float], tuple[float, float]]
+) -> bytes:
+    """Return a picture (PIL) as PNG with boxes of the page highlighted; `place` tells the pixel
+    of a point."""
+    from PIL import Image, ImageChops, ImageDraw
+
+    layer = Image.new("RGB", picture.size, "white")
+    pen = ImageDraw.Draw(layer)
     for left, bottom, right, top in boxes:
-        corners = [place.to_bitmap(left, bottom), place.to_bitmap(right, top)]
+        corners = [place(left, bottom), place(right, top)]
         (x0, x1), (y0, y1) = (sorted(c[i] for c in corners) for i in (0, 1))
         pen.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), fill=_HIGHLIGHT)
     out = BytesIO()
@@ -92,18 +101,19 @@ def _is_pdf(path: str) -> bool:
         return b"%PDF-" in file.read(1024)
 
 
-def _draw_picture(path: str, page: int, pixels: int) -> bytes:
-    """Return the PNG of a file that is a picture; where its words stand is not known."""
+def _draw_picture(path: str, page: int, marks: Sequence[Mark], pixels: int) -> bytes:
+    """Return the PNG of a file that is a picture."""
     from PIL import Image
 
     from ..picture import PICTURE_FORMATS, picture_at
 
     with Image.open(path, formats=PICTURE_FORMATS) as file:
-        picture = picture_at(file, page - 1, _MAX_PIXELS)
-    out = BytesIO()
+        picture, scale = picture_at(file, page - 1, _MAX_PIXELS)
+    width = picture.width
     picture.thumbnail((pixels, _MAX_PIXELS))
-    picture.save(out, "PNG")
-    return out.getvalue()
+    scale, height = scale * picture.width / width, picture.height
+    boxes = [_share_of_line(mark) for mark in marks]
+    return _marked_png(picture, boxes, lambda x, y: (x * scale, height - y * scale))
 
 
 def mark_boxes(textpage: Any, marks: Sequence[Mark]) -> list[Box]:
@@ -132,7 +142,9 @@ def _mark_box(letters: Sequence[Box], mark: Mark) -> Box:
     low, high = (0, 2) if right - left >= top - bottom else (1, 3)
     tallest = max((box[5 - high] - box[1 - low] for box in inside), default=0.0)
     height = mark.box[5 - high] - mark.box[1 - low]
-    if not inside or height > _TALL_LINES * tallest:
+    if not inside:  # what OCR has read has no letters in the file
+        return _share_of_line(mark)
+    if height > _TALL_LINES * tallest:
         return mark.box
     first, last = mark.first, mark.last
     if inside[0][low] > inside[-1][low]:  # it runs to the left, or downwards
@@ -144,6 +156,13 @@ def _mark_box(letters: Sequence[Box], mark: Mark) -> Box:
     edges[low] = inside[begin][low] if first > 0 else edges[low]
     edges[high] = inside[end - 1][high] if last < 1 else edges[high]
     return edges[0], edges[1], edges[2], edges[3]
+
+
+def _share_of_line(mark: Mark) -> Box:
+    """Return the part of a line's box that its share takes where all letters have one width."""
+    left, bottom, right, top = mark.box
+    width = right - left
+    return left + mark.first * width, bottom, left + mark.last * width, top
 
 
 def passage_boxes(

@@ -24,7 +24,8 @@ from .lines import PageLines, join_pieces, page_lines
 @dataclass
 class RawPage:
     """A page before cleaning: its lines as PDFium has them, or `text` of another reader where
-    these are of no use; with form values, comments and the count of line numbers dropped."""
+    these are of no use, or lines `seen` by OCR; with form values, comments and the count of line
+    numbers dropped."""
 
     status: PageStatus
     lines: PageLines | None = None
@@ -33,16 +34,17 @@ class RawPage:
     line_numbers: int = 0
     unreadable: int = 0  # passages in a font without codes, on a page that is read
     has_picture: bool = False
+    seen: tuple[PlacedLine, ...] = ()
 
     @property
     def characters(self) -> int:
         """Return how many characters the page has, about."""
         own = sum(len(line.text) for line in self.lines.lines) if self.lines else 0
-        return own + len(self.text)
+        return own + len(self.text) + sum(len(line.cells[0]) for line in self.seen)
 
     def placed(self) -> Sequence[PlacedLine]:
-        """Return the lines whose places are unknown."""
-        return text_lines(self.text) if self.text else ()
+        """Return the lines that PDFium has not read."""
+        return self.seen or (text_lines(self.text) if self.text else ())
 
 
 class PageReader:

@@ -165,7 +165,7 @@ def _clean(pages: Sequence[RawPage]) -> CleanedPages:
         elif page.lines is not None:
             found.append(placed_lines(page.lines))
         else:
-            found.append(text_lines(text))
+            found.append(text_lines(text, page.seen))
     return clean_pages(found)
 
 
@@ -280,8 +280,8 @@ def _read_by_ocr(ocr: PageOcr | None, page: RawPage, index: int) -> RawPage:
     """Return the page, read by OCR where it has no usable text and OCR finds some."""
     if ocr is None or page.status not in ("scanned", "garbled"):
         return page
-    text = ocr.text(index)
-    return RawPage("ok", None, text) if text else page
+    lines = ocr.lines(index)
+    return RawPage("ok", seen=tuple(lines)) if lines else page
 
 
 def _open(
