@@ -159,7 +159,21 @@ def _foot_cases() -> list[KindCase]:
         lines_at(canvas, MILL.replace("river.", f"river {n}").replace("mends it.", "mends"), y=300)
         lines_at(canvas, str(n), x=300, y=140)
 
+    def in_pieces(canvas: Canvas, n: int) -> None:
+        lines_at(canvas, "Manual of Mills", x=72, y=800, size=16)
+        lines_at(canvas, MILL.replace("river", f"river {n}"), y=700)
+        places = (72, 230, 400) if n % 2 else (400, 230, 72)
+        pieces = ("Cat. No. 2817 (12-2022)", "Handbook of Ostby", f"Exhibit 3-{n * n + 40}")
+        for x, piece in zip(places, pieces, strict=True):
+            lines_at(canvas, piece, x=x, y=30, size=9)
+
     return [
+        pdf(
+            "feet-in-pieces",
+            [partial(in_pieces, n=n) for n in range(1, 15)],
+            ("by the river 2.", "by the river 14."),
+            lacks=("Handbook", "Exhibit 3-44", "Cat. No."),
+        ),
         pdf(
             "number-over-a-wide-margin",
             [partial(wide_margins, n=n) for n in (1, 2, 3)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import quantiles
 
@@ -24,6 +24,8 @@ _LARGER_TYPE = 1.2  # times the size of the text: a title, as on each of several
 _MIN_RUNNING_PAGES, _MIN_SHARE = 3, 0.3  # with the same line; left and right pages often differ
 _MIN_STRETCH = 4  # pages in a row, or every other one, of a chapter with one head
 _EXCERPT_SHARE = 0.6  # of the pages, with a number that rises
+_MANY_PAGES = 12  # with one line in large type in the margin: no deck repeats a title so often
+_MIN_PIECE_LETTERS = 8  # of a piece of a row that is counted by itself
 _POSITION_STEP = 6.0  # points by which the places of one running line may differ
 _MAX_CHARACTERS = 250  # of a running line; a longer one is a paragraph
 _PRINTED_NUMBER = re.compile(r"\d{1,5}|\b[ivxlc]{1,7}\b", re.I)
@@ -107,6 +109,8 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
     for row in rows:
         groups[row.is_top, _masked(row, offsets, labels)].append(row)
     running = _numbered_rows(rows, offsets, needed, size)
+    sure = _rows_of_running_pieces(rows, offsets, labels, max(needed, _MANY_PAGES))
+    running |= sure | _rows_of_running_pieces(rows, offsets, labels, needed)
     for (_, masked), same in groups.items():
         for members in _at_one_place(same):
             indexes = sorted({row.page for row in members})
@@ -116,13 +120,17 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
             chosen = indexes if is_often or is_on_all else _stretches(indexes)
             for row in members:
                 is_small = row.row[0].size <= _LARGER_TYPE * size or is_number
+                # A title of a few slides, or the head of a book in large type.
+                is_small = is_small or (row.is_outer and len(indexes) >= max(needed, _MANY_PAGES))
+                if row.is_outer and len(indexes) >= max(needed, _MANY_PAGES):
+                    sure.add(id(row))
                 if row.page in chosen and is_small and len(row.text) <= _MAX_CHARACTERS:
                     running.add(id(row))
     counting = {id(row) for row in rows if _counts_pages(row, len(pages))}
     running |= counting
     for index, own in enumerate(edges):
         for is_top in (True, False):
-            gone = _peeled([row for row in own if row.is_top == is_top], running, size)
+            gone = _peeled([row for row in own if row.is_top == is_top], running, sure, size)
             if filled and index == filled[0] and is_top:
                 gone = [
                     row
@@ -136,8 +144,11 @@ def drop_furniture(pages: Sequence[PageLines], labels: Sequence[str]) -> None:
                 pages[index].lines = [x for x in pages[index].lines if id(x) not in drop]
 
 
-def _peeled(rows: Sequence[_EdgeRow], running: set[int], size: float) -> list[_EdgeRow]:
-    """Return the running rows from the edge of a page inwards, up to a gap before the text."""
+def _peeled(
+    rows: Sequence[_EdgeRow], running: set[int], sure: set[int], size: float
+) -> list[_EdgeRow]:
+    """Return the running rows from the edge of a page inwards, up to a gap before the text; those
+    that are surely running need none, on pages that are full to the margin."""
     found: list[_EdgeRow] = []
     kept = 0
     for number, row in enumerate(rows):
@@ -152,8 +163,7 @@ def _peeled(rows: Sequence[_EdgeRow], running: set[int], size: float) -> list[_E
         least = _OUTER_GAP if row.is_outer or is_small else _INNER_GAP
         is_next_running = number + 1 < len(rows) and id(rows[number + 1]) in running
         if not is_next_running and row.gap < least:
-            found.pop()
-            while found and found[-1].gap < least:
+            while found and found[-1].gap < least and id(found[-1]) not in sure:
                 found.pop()
             break
     return found
@@ -210,6 +220,36 @@ def _numbered_rows(
             if len({row.page for row in members}) >= needed:
                 found |= {id(row) for row in members}
     return found
+
+
+def _rows_of_running_pieces(
+    rows: Sequence[_EdgeRow], offsets: set[int], labels: Sequence[str], needed: int
+) -> set[int]:
+    """Return the ids of the rows in the margins most of whose letters are in pieces that many
+    pages have at this height, whatever else stands beside them, as the number of a section."""
+    pieces: defaultdict[tuple[bool, str], list[tuple[_EdgeRow, Line]]] = defaultdict(list)
+    for row in rows:
+        if row.is_outer and len(row.text) <= _MAX_CHARACTERS:
+            for line in row.row:
+                if line.letters >= _MIN_PIECE_LETTERS:
+                    # As it is too: a number in it may be that of its page by chance.
+                    masked = _masked(replace(row, text=line.text), offsets, labels)
+                    for key in {masked, line.text}:
+                        pieces[row.is_top, key].append((row, line))
+    running: defaultdict[int, dict[int, int]] = defaultdict(dict)  # letters by piece, by row
+    for same in pieces.values():
+        line_of = {id(row): line for row, line in same}
+        for members in _at_one_place([row for row, _ in same]):
+            if len({row.page for row in members}) >= needed:
+                for row in members:
+                    line = line_of[id(row)]
+                    running[id(row)][id(line)] = line.letters
+    return {
+        id(row)
+        for row in rows
+        if 2 * sum(running[id(row)].values()) >= sum(line.letters for line in row.row)
+        and running[id(row)]
+    }
 
 
 def _value(number: str) -> int:
