@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import psutil
 
@@ -56,11 +56,11 @@ def watch_parent(folder: str) -> None:
 
 
 def _wait_for_end(is_over: threading.Event) -> None:
-    sys.stdin.read()
+    sys.stdin.read()  # ends when the parent does
     is_over.set()
 
 
-def _descendants(processes: Iterator[psutil.Process] | list | set) -> Iterator[psutil.Process]:
+def _descendants(processes: Iterable[psutil.Process]) -> Iterator[psutil.Process]:
     for process in list(processes):
         with contextlib.suppress(psutil.Error):
             yield from process.children(recursive=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import BadOption, Busy
@@ -33,6 +33,7 @@ def open_store(out: Path, resume: bool = True, settings: CorpusSettings = SETTIN
     return CorpusStore(str(out), settings, resume)
 
 
+@settings(max_examples=30)
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from("abcdefg"), st.booleans()), max_size=12), max_size=4
