@@ -50,8 +50,10 @@ MAX_PORT = 65_535
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_FILES = 20  # of one run on the page
 MAX_WAITING = 64  # runs in the queue
+# Runs that share the model's steps. With more, each step takes so much longer that all wait.
+MAX_AT_ONCE = 8
 MAX_WAITING_CHARACTERS = 320_000_000  # of their documents, which are in memory: 16 of the longest
-MAX_PER_SESSION = 2  # one runs, one waits
+MAX_PER_SESSION = 2  # at work or waiting
 # Of one visitor of a page that others can open; an office may share one address.
 MAX_PER_VISITOR = 4
 MAX_VISITOR_CHARACTERS = 20_000_000  # of the documents in the queue: the longest one
@@ -151,6 +153,7 @@ class Settings:
     num_beams: int = DEFAULT_BEAMS
     max_input_tokens: int | None = None
     max_waiting: int = MAX_WAITING
+    max_at_once: int = MAX_AT_ONCE
     on_space: bool = False
     mcp: bool = False
     zero_gpu: bool = False

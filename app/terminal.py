@@ -57,11 +57,13 @@ class ProgressLine:
     def __init__(self, out: TextIO, live: bool = True) -> None:
         self.out, self.is_live = out, live and out.isatty()
         self.last = self.file = ""
+        self.files_begun = 0
 
     def start_file(self, number: int, files: int, name: str) -> None:
-        """Show that one of several files begins."""
+        """Show that one of several files begins, or that it is waited for again."""
         self.file = f"file {number} of {files}, {isolated(name)}"
-        if not self.is_live:
+        is_new, self.files_begun = number > self.files_begun, max(number, self.files_begun)
+        if is_new and not self.is_live:
             self._write(f"{self.file[:1].upper()}{self.file[1:]}\n")
 
     def show(self, event: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Summarize a folder of documents into a folder, leaving out summaries that exist already."""
+"""Summarize a folder of documents into a folder, several at once, but for those that are done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,13 +21,13 @@ from longt5.text.words import count_words
 from ..documents.characters import display_name
 from ..documents.model import Document
 from ..errors import UNEXPECTED, AppError, BadOption, Cancelled
-from ..events import Finished, Progress
+from ..events import Event, Finished, Progress
 from ..evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from ..export.filenames import safe_filename
 from ..export.formats import export_bytes
 from ..export.style import FILE_STYLE, ExportStyle
 from ..files import cannot_write, write_atomic
-from ..settings import PICTURE_SUFFIXES, READABLE_KINDS, READABLE_SUFFIXES
+from ..settings import MAX_AT_ONCE, PICTURE_SUFFIXES, READABLE_KINDS, READABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from ..summary.options import Options
@@ -128,52 +130,110 @@ def summarize_files(
     on_file: Callable[[int, int, str], None] = lambda number, files, name: None,
     style: ExportStyle = FILE_STYLE,
     ocr: bool = False,
+    at_once: int = MAX_AT_ONCE,
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each file; summarize those without a summary. Raises BadOption."""
-    from .device_errors import translate_device_errors
+    """Yield the outcome of each file in order; summarize those without a summary.
 
+    Files are read one after the other, while up to `at_once` of those before share the model's
+    steps. `on_file` is told which file is being read or waited for. Raises BadOption.
+    """
     files = files_in(paths, out, ocr)
     if not files:
         raise _nothing_to_read(paths)
     _require_folder(out)
-    summarizer = None
-    for number, (path, below) in enumerate(files, 1):
-        name = display_name(path.name)
-        target, exists = summary_path(path, out / below, fmt)
-        if exists:
-            yield Outcome(name, OutcomeStatus.EXISTS)
-            continue
-        on_file(number, len(files), name)
-        began = time.monotonic()
+    begun: deque[_Begun] = deque()
+    taken: set[str] = set()
+    with ThreadPoolExecutor(max(1, at_once), "summarize") as pool:
         try:
-            document = read(str(path))
-            summarizer = summarizer or load()
-            summary = None
-            for event in translate_device_errors(
-                summarizer.stream(document, options, stop_event=stop)
-            ):
-                if isinstance(event, Progress):
-                    on_progress(event)
-                elif isinstance(event, Finished):
-                    summary = event.summary
-            if summary is None or summary.stopped:
-                raise Cancelled("Stopped: run the same command again to go on.")
-            write_summary(target, export_bytes(summary, fmt, style))
+            for number, (path, below) in enumerate(files, 1):
+                file = _Begun(number, display_name(path.name), on_progress)
+                file.target, exists = summary_path(path, out / below, fmt, taken)
+                begun.append(file)
+                if exists:
+                    file.end(Outcome(file.name, OutcomeStatus.EXISTS))
+                else:
+                    taken.add(_key(file.target))
+                    on_file(number, len(files), file.name)
+                    with file.failures():
+                        document = read(str(path))
+                        stream = load().stream(document, options, stop_event=stop)
+                        file.future = pool.submit(file.run, stream, fmt, style)
+                while begun and (begun[0].is_over or len(begun) >= at_once):
+                    yield _wait_for(begun[0], len(files), on_file)
+                    begun.popleft()
+            while begun:
+                yield _wait_for(begun[0], len(files), on_file)
+                begun.popleft()
+        finally:
+            if begun:  # an error, or nobody waits for the rest
+                stop.set()
+
+
+@dataclass
+class _Begun:
+    """A file that was begun: its summary is being made, or its outcome is known."""
+
+    number: int
+    name: str
+    on_progress: Callable[[Progress], None]
+    target: Path = Path()
+    future: Future[Outcome] | None = None
+    outcome: Outcome | None = None
+    is_shown: bool = False  # its progress, because it is waited for
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        return self.future is None or self.future.done()
+
+    def end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    @contextlib.contextmanager
+    def failures(self) -> Iterator[None]:
+        """Make the outcome of an error, but for Cancelled."""
+        try:
+            yield
         except Cancelled:
             raise
         except AppError as error:
-            yield Outcome(name, OutcomeStatus.FAILED, str(error))
-            continue
+            self.end(Outcome(self.name, OutcomeStatus.FAILED, str(error)))
         except Exception as error:
-            yield Outcome(name, OutcomeStatus.FAILED, describe_unexpected(error))
-            continue
-        yield Outcome(
-            name,
-            OutcomeStatus.DONE,
-            pages=summary.pages,
-            words=count_words(summary.summary),
-            seconds=time.monotonic() - began,
-        )
+            self.end(Outcome(self.name, OutcomeStatus.FAILED, describe_unexpected(error)))
+
+    def run(self, events: Iterator[Event], fmt: str, style: ExportStyle) -> Outcome:
+        """Write the summary, and return the outcome. Raises Cancelled."""
+        with self.failures():
+            self._write(events, fmt, style)
+        assert self.outcome is not None
+        return self.outcome
+
+    def _write(self, events: Iterator[Event], fmt: str, style: ExportStyle) -> None:
+        from .device_errors import translate_device_errors
+
+        summary = None
+        for event in translate_device_errors(events):
+            if isinstance(event, Progress) and self.is_shown:
+                self.on_progress(event)
+            elif isinstance(event, Finished):
+                summary = event.summary
+        if summary is None or summary.stopped:
+            raise Cancelled("Stopped: run the same command again to go on.")
+        write_summary(self.target, export_bytes(summary, fmt, style))
+        words, seconds = count_words(summary.summary), time.monotonic() - self.began
+        self.end(Outcome(self.name, OutcomeStatus.DONE, "", summary.pages, words, seconds))
+
+
+def _wait_for(file: _Begun, files: int, on_file: Callable[[int, int, str], None]) -> Outcome:
+    """Return the outcome of a file, showing its progress meanwhile."""
+    if file.outcome is not None:
+        return file.outcome
+    assert file.future is not None
+    on_file(file.number, files, file.name)
+    file.is_shown = True
+    return file.future.result()
 
 
 def describe_unexpected(error: Exception) -> str:
@@ -183,8 +243,12 @@ def describe_unexpected(error: Exception) -> str:
     return f"{UNEXPECTED[:-1]} ({type(error).__name__})."
 
 
-def summary_path(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
+def summary_path(
+    path: Path, folder: Path, fmt: str, taken: Collection[str] = ()
+) -> tuple[Path, bool]:
     """Return (path of a file's summary, True), or (an unused path for it, False).
+
+    `taken`: the keys of paths of summaries that are being made.
 
     The path is `a-summary.md`; `pdf-a-summary.md` where a.pdf and a.txt collide, then with a
     number. A summary names its document in its own text, so neither the other files nor their
@@ -202,10 +266,15 @@ def summary_path(path: Path, folder: Path, fmt: str) -> tuple[Path, bool]:
             for summary in (p for p in existing if read_export_mark(p) == mark):
                 return summary, True
     target, number = folder / base, 1
-    while _is_used(target):
+    while _is_used(target) or _key(target) in taken:
         target = folder / f"{kind}{number if number > 1 else ''}-{base}"
         number += 1
     return target, False
+
+
+def _key(path: Path) -> str:
+    """Return a path as file systems that ignore case compare it."""
+    return str(path).casefold()
 
 
 def _is_used(path: Path) -> bool:

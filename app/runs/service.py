@@ -13,12 +13,13 @@ from typing import Any
 from ..errors import AppError, DeviceLost, class_and_place
 from ..events import DocumentStarted, Event, Finished
 from ..settings import KEPT_HOURS, KEPT_HOURS_ON_SPACE, KEPT_STATES_S, Settings, data_dir
-from .jobs import Job, JobRunner, new_id
+from .jobs import Job, new_id
 from .journal import JobFolder, Journal
 from .model_cache import ModelCache
 from .request import Request
 from .request_run import replay, summarize_all
 from .run_state import RunState
+from .scheduler import JobRunner
 from .stop import StopReason, StopSignal
 from .subprocess_run import summarize_in_subprocess
 
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """Runs requests: on the runner's thread or, where a GPU is lent per call, in the caller."""
+    """Runs requests: on the runner's threads or, where a GPU is lent per call, in the caller."""
 
     def __init__(
         self, settings: Settings, lent_gpu: Callable[..., Iterator[Event]] | None = None
@@ -45,7 +46,7 @@ class Service:
         self.kept_hours = KEPT_HOURS_ON_SPACE if settings.on_space else KEPT_HOURS
         self.models = ModelCache(settings)
         linger_s = settings.linger_s if settings.is_shared else None
-        self.runner = JobRunner(settings.max_waiting, linger_s)
+        self.runner = JobRunner(settings.max_waiting, linger_s, settings.max_at_once)
         self.journal = Journal(data_dir() / "jobs", self.kept_hours * 3600)
         self._lent_gpu = lent_gpu
         self._open: dict[str, JobFolder] = {}

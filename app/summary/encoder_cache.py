@@ -108,15 +108,18 @@ class _EitherEvent(threading.Event):
 
 
 def encode_with_progress(
-    model: Any, input_ids: InputIds, stop_event: threading.Event | None
+    batcher: Any, input_ids: InputIds, stop_event: threading.Event | None
 ) -> Iterator[Any]:
-    """Yield (layers done, layers) as tuples, then the encoder states; nothing more when stopped."""
+    """Yield (layers done, layers) as tuples, then the encoder states; nothing more when stopped.
+
+    The layers are computed between the steps of the batcher's searches.
+    """
     stop = _EitherEvent(stop_event)
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # A progress callback cannot yield, so the encoder runs in a thread that sends messages.
     thread = threading.Thread(
         target=_encode_in_thread,
-        args=(model, input_ids, stop, messages),
+        args=(batcher, input_ids, stop, messages),
         name="encode",
         daemon=True,
     )
@@ -137,17 +140,17 @@ def encode_with_progress(
 
 
 def _encode_in_thread(
-    model: Any, input_ids: InputIds, stop: threading.Event, messages: queue.SimpleQueue[Any]
+    batcher: Any, input_ids: InputIds, stop: threading.Event, messages: queue.SimpleQueue[Any]
 ) -> None:
     from longt5 import Stopped
 
     try:
         # The app never imports torch: the model makes the tensor of ids [1, S].
-        ids = next(iter(model.parameters())).new_empty(0).long().new_tensor([input_ids])
-        states = model.encode(
+        ids = next(iter(batcher.model.parameters())).new_empty(0).long().new_tensor([input_ids])
+        states = batcher.encode(
             ids,
-            on_progress=lambda done, total: messages.put(("layer", (done, total))),
             stop_event=stop,
+            on_encode_progress=lambda done, total: messages.put(("layer", (done, total))),
         )
         messages.put(("done", states))
     except Stopped:

@@ -25,6 +25,7 @@ from ..documents.front_matter import without_front_matter
 from ..documents.headings import headings_of_outline, join_pages, notes_in, split_at_headings
 from ..documents.model import Chunk, Document, passages_of
 from ..events import OutlineSection, PartKind
+from ..settings import MAX_AT_ONCE
 from .chunking import EXCERPT_GAP, chunk_excerpts, join_titles
 from .options import Options
 from .parts import Part
@@ -42,7 +43,8 @@ SECTION_SENTENCES, SECTION_WORDS, SECTION_SHARE = 3, 75, 1 / 5
 MIN_JOINED_WORDS = 120
 UNTITLED_SECTION_WORDS = 2000  # of the pieces of a text without headings: about five pages
 
-KEPT_PLANNERS = 2  # of a page: the document of a run, and one that is dropped meanwhile
+# Of a page: the documents of all runs, and some that are dropped meanwhile.
+KEPT_PLANNERS = MAX_AT_ONCE + 2
 
 SPARE_TOKENS = 8  # beyond the plan: what a sentence may take more in another place
 
@@ -58,23 +60,41 @@ class ExtractivePlanners:
 
     def __init__(self, salience: Salience, tokenizer: Any) -> None:
         self._salience, self._tokenizer = salience, tokenizer
-        self._kept: list[tuple[Document, int, ExtractivePlanner]] = []
-        self._making = threading.Lock()
+        self._kept: list[_KeptPlanner] = []
+        self._changed = threading.Lock()
 
     def of(self, document: Document, window: int) -> ExtractivePlanner:
         """Return the planner of a document for passes of at most `window` tokens."""
-        with self._making:
-            for kept, size, planner in self._kept:
-                if size == window and kept == document:
-                    return planner
-            planner = ExtractivePlanner(document, self._salience, self._tokenizer, window)
-            self._kept = [(document, window, planner), *self._kept][:KEPT_PLANNERS]
-            return planner
+        with self._changed:
+            found = [kept for kept in self._kept if kept.is_of(document, window)]
+            kept = found[0] if found else _KeptPlanner(document, window)
+            if not found:
+                self._kept = [kept, *self._kept][:KEPT_PLANNERS]
+        return kept.planner(self._salience, self._tokenizer)  # others need not wait for it
 
     def clear(self) -> None:
         """Forget all documents."""
-        with self._making:
+        with self._changed:
             self._kept = []
+
+
+class _KeptPlanner:
+    """The planner of a document, made once for all who wait for it."""
+
+    def __init__(self, document: Document, window: int) -> None:
+        self._document, self._window = document, window
+        self._making = threading.Lock()
+        self._made: ExtractivePlanner | None = None
+
+    def is_of(self, document: Document, window: int) -> bool:
+        return self._window == window and self._document == document
+
+    def planner(self, salience: Salience, tokenizer: Any) -> ExtractivePlanner:
+        """Return the planner, making it at the first call."""
+        with self._making:
+            if self._made is None:
+                self._made = ExtractivePlanner(self._document, salience, tokenizer, self._window)
+            return self._made
 
 
 class ExtractivePlanner:

@@ -38,7 +38,7 @@ class LastPass:
 
     def __init__(
         self,
-        model: Any,
+        batcher: Any,
         tokenizer: Any,
         document: CitedDocument,
         options: Options,
@@ -46,7 +46,7 @@ class LastPass:
         place: tuple[int, int],
         stop_event: threading.Event | None = None,
     ) -> None:
-        self._model, self._tokenizer, self._document = model, tokenizer, document
+        self._batcher, self._tokenizer, self._document = batcher, tokenizer, document
         self._options, self._window, self._place = options, window, place
         self._stop_event = stop_event
 
@@ -108,7 +108,7 @@ class LastPass:
         """Read sentences and write about `words` words about them, at most `most` tokens."""
         chunk = chunk_of_sentences(part, self._tokenizer, self._window)
         encoded = None
-        for item in encode_with_progress(self._model, tuple(chunk.input_ids), self._stop_event):
+        for item in encode_with_progress(self._batcher, tuple(chunk.input_ids), self._stop_event):
             if isinstance(item, tuple):
                 done, total = item
                 yield Progress("encoding", done, total, *self._place)
@@ -120,7 +120,7 @@ class LastPass:
         if most is not None:
             options = replace(options, max_new_tokens=min(most, options.max_new_tokens or most))
         writer = _AnswerWriter(
-            self._model, self._tokenizer, chunk, self._document, self._place, part
+            self._batcher, self._tokenizer, chunk, self._document, self._place, part
         )
         for event in writer.events(encoded, words, options, self._stop_event):
             if isinstance(event, (DraftText, Progress, SectionDone)):
@@ -159,14 +159,14 @@ class _AnswerWriter(SectionWriter):
 
     def __init__(
         self,
-        model: Any,
+        batcher: Any,
         tokenizer: Any,
         chunk: Chunk,
         document: CitedDocument,
         place: tuple[int, int],
         sentences: Sequence[Sentence],
     ) -> None:
-        super().__init__(model, tokenizer, Part(chunk, 0, "", chunk.pages), document, place)
+        super().__init__(batcher, tokenizer, Part(chunk, 0, "", chunk.pages), document, place)
         self._evidence = _AnswerEvidence(chunk, tokenizer, document, sentences)
 
 

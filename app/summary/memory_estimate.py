@@ -14,6 +14,9 @@ CHARACTERS_PER_TOKEN = 3
 ENCODER_BUFFERS = 10
 SELF_CACHE_COPIES = 2  # the cache and its copy in the order of the surviving beams
 LOGITS_COPIES = 4  # scores, log-probabilities and their sorted copies
+# Of a batch: four full windows at once, where half of the free memory holds them.
+MAX_BATCH_TOKENS = 4 * 16_384
+BATCH_SHARE = 0.5
 # An estimate is not a measurement: only a need that exceeds the free memory by this is refused.
 REFUSAL_MARGIN = 1.25
 # The header of the largest published LongT5 has some 100 kB; one of 90 MB took over two minutes.
@@ -54,10 +57,7 @@ def _from_proc(path: str = "/proc/meminfo") -> int | None:
 
 def require_memory(model: Any, characters: int, window: int, beams: int, new_tokens: int) -> None:
     """Raise BadOption, with both sizes, when a pass clearly does not fit into memory."""
-    from longt5 import free_memory
-
-    free = free_memory(model.device)
-    free = available_bytes() if free is None else free
+    free = _free_bytes(model)
     tokens = min(window, characters // CHARACTERS_PER_TOKEN + 1)
     need = run_bytes(model.config, tokens, beams, new_tokens, model.dtype.itemsize)
     if free is not None and need > free * REFUSAL_MARGIN:
@@ -66,6 +66,25 @@ def require_memory(model: Any, characters: int, window: int, beams: int, new_tok
             f"{format_bytes(need)} of memory and {format_bytes(free)} are free: choose fewer "
             "tokens per pass or fewer beams."
         )
+
+
+def batch_tokens(model: Any) -> int:
+    """Return how many source tokens the searches of a batch may hold, as much as memory allows."""
+    config, free = model.config, _free_bytes(model)
+    layers = config.num_decoder_layers or config.num_layers
+    cross = 2 * config.num_heads * config.d_kv * model.dtype.itemsize * layers
+    bytes_per_token = cross + config.d_model * 4
+    if free is None:
+        return MAX_BATCH_TOKENS
+    return max(1, min(MAX_BATCH_TOKENS, int(free * BATCH_SHARE / bytes_per_token)))
+
+
+def _free_bytes(model: Any) -> int | None:
+    """Return the free memory where a model computes, or None if unknown."""
+    from longt5 import free_memory
+
+    free = free_memory(model.device)
+    return available_bytes() if free is None else free
 
 
 def require_memory_for_weights(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, Protocol
 
 from longt5.text.headings import without_headings
@@ -22,7 +23,7 @@ class WritingMethod(Protocol):
     """The rules of a search, extractive or abstractive."""
 
     def search_options(self, words: int, options: Options) -> dict[str, Any]:
-        """Return keyword arguments of `model.stream` for a section of about `words` words.
+        """Return keyword arguments of `Batcher.submit` for a section of about `words` words.
 
         They include `min_new_tokens` and `max_new_tokens`.
         """
@@ -34,16 +35,16 @@ class SectionWriter:
 
     def __init__(
         self,
-        model: Any,
+        batcher: Any,
         tokenizer: Any,
         part: Part,
         document: CitedDocument,
         place: tuple[int, int],
     ) -> None:
-        self._model, self._tokenizer, self._part = model, tokenizer, part
+        self._batcher, self._tokenizer, self._part = batcher, tokenizer, part
         self._place = place
         self._method: WritingMethod = (
-            AbstractiveMethod(part.chunk, model.generation_config)
+            AbstractiveMethod(part.chunk, batcher.model.generation_config)
             if part.plan is None
             else ExtractiveMethod(part, tokenizer)
         )
@@ -62,7 +63,7 @@ class SectionWriter:
         decoder = StreamingDecoder(self._tokenizer)
         committed, provisional, count, reason = "", "", 0, "stopped"
         tokens: list[int] = []
-        for draft in self._model.stream(
+        drafts = self._batcher.submit(
             encoded=encoded,
             tokenizer=self._tokenizer,
             stop_event=stop_event,
@@ -71,17 +72,19 @@ class SectionWriter:
             record_attention=True,
             spans=[self._evidence.token_spans],
             **search,
-        ):
-            texts = decoder.update(draft.committed, draft.provisional, done=draft.done)
-            committed, provisional = map(without_controls, texts)  # of a hostile vocabulary
-            count = len(draft.committed) + len(draft.provisional)
-            self._evidence.attention += draft.attention or []
-            if draft.done:
-                reason = draft.finish_reason or "eos"
-                tokens = [*draft.committed, *draft.provisional]
-                break
-            yield self._draft_event(committed, provisional, draft.committed)
-            yield Progress("decoding", min(count, most), most, *self._place)
+        )
+        with closing(drafts):
+            for draft in drafts:
+                texts = decoder.update(draft.committed, draft.provisional, done=draft.done)
+                committed, provisional = map(without_controls, texts)  # of a hostile vocabulary
+                count = len(draft.committed) + len(draft.provisional)
+                self._evidence.attention += draft.attention or []
+                if draft.done:
+                    reason = draft.finish_reason or "eos"
+                    tokens = [*draft.committed, *draft.provisional]
+                    break
+                yield self._draft_event(committed, provisional, draft.committed)
+                yield Progress("decoding", min(count, most), most, *self._place)
         yield from self._final_events(
             finish_text(committed + provisional, reason), tokens, count, reason
         )

@@ -46,7 +46,7 @@ from .encoder_cache import EncoderCache, InputIds, encode_with_progress
 from .extractive import ExtractivePlanners
 from .last_pass import LastPass
 from .lengths import tokens_per_word
-from .memory_estimate import format_bytes
+from .memory_estimate import batch_tokens, format_bytes
 from .models import is_extractive, model_label, resolve_model, window_tokens
 from .options import Options
 from .parts import Part
@@ -67,12 +67,15 @@ Resume = Callable[[dict[str, Any]], Sequence[SectionSummary]]
 
 
 class Summarizer:
-    """A loaded model and its tokenizer. One run at a time; see :class:`app.runs.jobs.JobRunner`."""
+    """A loaded model and its tokenizer, for any number of runs at once, which share its steps."""
 
     def __init__(
         self, model: Any, tokenizer: Any, identity: ModelIdentity, salience: Salience | None = None
     ) -> None:
+        from longt5 import Batcher
+
         self.model = model
+        self.batcher = Batcher(model, batch_tokens(model))
         self.tokenizer = tokenizer
         self.identity = identity
         self.name = identity.name
@@ -209,7 +212,7 @@ class Summarizer:
         """Measure the speed of this machine, unless it is known."""
         key = self.speed_key(num_beams)
         if self.speeds.get(key) is None:
-            self.speeds.record(key, *calibrate(self.model, num_beams))
+            self.speeds.record(key, *calibrate(self.batcher, num_beams))
 
     @property
     def dtype(self) -> str:
@@ -297,6 +300,7 @@ class _SummaryRun:
         self.input_ids = [tuple(part.chunk.input_ids) for part in self.parts]
         self.forecast = Forecast([], None)
         self.emitted_notices: set[str] = set()
+        self.has_shared = False  # the model's steps with another run
 
     def events(self, resume: Resume | None) -> Iterator[Event]:
         """Yield Planned, the events of every section, then Finished."""
@@ -354,7 +358,7 @@ class _SummaryRun:
         s, options, place = self.summarizer, self.plan.options, (number, number)
         window = window_tokens(s.tokenizer, options.max_input_tokens)
         last_pass = LastPass(
-            s.model, s.tokenizer, document, options, window, place, self.stop_event
+            s.batcher, s.tokenizer, document, options, window, place, self.stop_event
         )
         for event in last_pass.events(tuple(self.done), words):
             if isinstance(event, SectionDone):
@@ -374,7 +378,7 @@ class _SummaryRun:
             return
         began = time.monotonic()
         s = self.summarizer
-        writer = SectionWriter(s.model, s.tokenizer, part, document, place)
+        writer = SectionWriter(s.batcher, s.tokenizer, part, document, place)
         for event in writer.events(encoded, part.words, self.plan.options, self.stop_event):
             if isinstance(event, SectionDone):
                 self.done.append(event.result)
@@ -394,7 +398,7 @@ class _SummaryRun:
         layers = self.summarizer.model.config.num_layers
         yield self._with_eta(Progress("encoding", 0, layers, *place))
         began = time.monotonic()
-        for item in encode_with_progress(self.summarizer.model, input_ids, self.stop_event):
+        for item in encode_with_progress(self.summarizer.batcher, input_ids, self.stop_event):
             if isinstance(item, tuple):
                 done, total = item
                 yield self._with_eta(Progress("encoding", done, total, *place))
@@ -406,6 +410,7 @@ class _SummaryRun:
 
     def _with_eta(self, progress: Progress) -> Progress:
         """Return the progress with the seconds left in the run."""
+        self.has_shared |= len(self.summarizer.batcher) > 1
         share = progress.done / max(1, progress.total)
         read, written = (share, 0.0) if progress.stage == "encoding" else (1.0, share)
         elapsed = time.monotonic() - self.began
@@ -416,7 +421,10 @@ class _SummaryRun:
         return self.summarizer.speed_key(self.plan.options.num_beams)
 
     def _record_speed(self) -> None:
+        """Record how fast this run was, unless others made it slower."""
         work = self.work
+        if self.has_shared:
+            return
         self.summarizer.speeds.record(
             self._speed_key(), (work.read, work.encode_s), (work.written, work.decode_s)
         )

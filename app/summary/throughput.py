@@ -134,22 +134,22 @@ def format_duration(seconds: float) -> str:
 
 
 def calibrate(
-    model: Any, num_beams: int, clock: Callable[[], float] = time.monotonic
+    batcher: Any, num_beams: int, clock: Callable[[], float] = time.monotonic
 ) -> tuple[tuple[int, float], tuple[int, float]]:
     """Return (tokens, seconds) read and (tokens, seconds) written in a short measurement.
 
     `clock` returns seconds. A first, smaller round compiles kernels and allocates buffers; it does
     not count.
     """
-    is_gpu = model.device.type != "cpu"
+    is_gpu = batcher.model.device.type != "cpu"
     measured = (GPU_CALIBRATION_TOKENS, CALIBRATION_TOKENS[1]) if is_gpu else CALIBRATION_TOKENS
     for tokens, steps in (WARM_UP_TOKENS, measured):
         # The app never imports torch: the model makes the tensor of ids [1, S].
-        ids = next(iter(model.parameters())).new_full((1, tokens), 5).long()
+        ids = next(iter(batcher.model.parameters())).new_full((1, tokens), 5).long()
         began = clock()
-        encoded = model.encode(ids)
+        encoded = batcher.encode(ids)
         read = clock()
-        drafts = model.stream(
+        drafts = batcher.submit(
             encoded=encoded,
             num_beams=num_beams,
             min_new_tokens=steps,

@@ -98,17 +98,17 @@ def test_a_checkpoint_without_settings_does_not_loop(tmp_path: Path) -> None:
     found = {}
     for size in (None, 0):
         written: list[int] = []
-        run = loaded.model.stream
+        run = loaded.batcher.submit
 
-        def stream(run=run, written=written, **options):
+        def submit(run=run, written=written, **options):
             for draft in run(**options):
                 written[:] = [*draft.committed, *draft.provisional]
                 yield draft
 
-        loaded.model.stream = stream
+        loaded.batcher.submit = submit
         options = Options(num_beams=2, max_new_tokens=60, no_repeat_ngram_size=size)
         loaded.summarize(document, options)
-        loaded.model.stream = run
+        loaded.batcher.submit = run
         found[size] = repeated(written) / len(written)
     assert found[None] == 0 and found[0] > 0.3
 

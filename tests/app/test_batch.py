@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from app import cli
-from app.errors import BadOption
+from app.documents.load import load_document
+from app.errors import BadOption, Cancelled
 from app.evidence.provenance import export_mark, read_export_mark, sha256_of_files
 from app.export.formats import EXPORT_FORMATS, export_bytes
-from app.runs.batch import files_in, summary_path, write_summary
+from app.runs.batch import (
+    Outcome,
+    OutcomeStatus,
+    files_in,
+    summarize_files,
+    summary_path,
+    write_summary,
+)
+from app.runs.stop import StopSignal
+from app.summary.options import Options
 from app.summary.summarizer import Summarizer
 from tests.app.test_export import summary_of
+from tests.app.test_scheduler import TOWNS, town
 
 
 @pytest.fixture
@@ -276,3 +288,76 @@ def test_longest_file_name_is_accepted(tmp_path) -> None:
     for name in (f"{'n' * 252}.md", f"{'渡' * 84}.md"):
         write_summary(tmp_path / name, b"A summary.")
         assert (tmp_path / name).read_bytes() == b"A summary."
+
+
+def without_time(text: str) -> str:
+    return re.sub(r"Made: .*", "", text)
+
+
+def summaries_of(
+    folder, out: Path, bundled, at_once: int, read=load_document
+) -> tuple[list[Outcome], dict[str, str]]:
+    outcomes = list(
+        summarize_files(
+            [str(folder)],
+            out,
+            "md",
+            read,
+            lambda: bundled,
+            Options("short", num_beams=2, max_new_tokens=30),
+            StopSignal(),
+            lambda progress: None,
+            at_once=at_once,
+        )
+    )
+    return outcomes, {p.name: without_time(p.read_text()) for p in sorted(out.iterdir())}
+
+
+@pytest.fixture
+def towns(tmp_path: Path) -> Path:
+    """Return a folder of documents of one name in several kinds, and one that is damaged."""
+    for number, name in enumerate(TOWNS):
+        (tmp_path / "towns" / name).mkdir(parents=True)
+        (tmp_path / "towns" / f"{name}.txt").write_text(town(name, number))
+        (tmp_path / "towns" / f"{name.upper()}.md").write_text(town(name, number + 50))
+    (tmp_path / "towns" / "Damaged.pdf").write_bytes(b"%PDF-1.7 nothing more")
+    return tmp_path / "towns"
+
+
+def test_files_at_once_have_the_summaries_of_one_by_one(towns, tmp_path, bundled) -> None:
+    alone, wanted = summaries_of(towns, tmp_path / "alone", bundled, 1)
+    bundled.clear_cache()
+    most = 0
+
+    def read(path: str):
+        nonlocal most
+        most = max(most, len(bundled.batcher))
+        return load_document(path)
+
+    outcomes, found = summaries_of(towns, tmp_path / "together", bundled, 5, read)
+    assert found == wanted and len(found) == 2 * len(TOWNS)
+    assert [(o.name, o.status) for o in outcomes] == [(o.name, o.status) for o in alone]
+    assert [o.status for o in outcomes].count(OutcomeStatus.FAILED) == 1
+    assert most > 1
+
+
+def test_a_stop_ends_all_files_and_the_rest_is_made_later(towns, tmp_path, bundled) -> None:
+    stop, out = StopSignal(), tmp_path / "out"
+    arguments = [
+        [str(towns)],
+        out,
+        "md",
+        load_document,
+        lambda: bundled,
+        Options("short", num_beams=2, max_new_tokens=30),
+    ]
+    with pytest.raises(Cancelled, match="run the same command again"):
+        for outcome in summarize_files(*arguments, stop, lambda progress: None):
+            if outcome.status is OutcomeStatus.DONE:
+                stop.set()
+    assert len(bundled.batcher) == 0
+    before = len(list(out.iterdir()))
+    assert 1 <= before < 2 * len(TOWNS)
+    again = list(summarize_files(*arguments, StopSignal(), lambda progress: None))
+    assert [o.status for o in again].count(OutcomeStatus.EXISTS) == before
+    assert len(list(out.iterdir())) == 2 * len(TOWNS)

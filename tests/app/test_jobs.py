@@ -1,4 +1,4 @@
-"""The job queue: one run at a time, many watchers, bounded length, prompt stops."""
+"""The job queue: runs in turns and at once, many watchers, bounded length, prompt stops."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ import pytest
 
 from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
-from app.runs.jobs import JobRunner, JobState
+from app.runs.jobs import JobState
 from app.runs.model_cache import ModelCache
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
 from app.runs.run_state import RunState
+from app.runs.scheduler import JobRunner
 from app.runs.service import Service
 from app.settings import (
+    MAX_AT_ONCE,
     MAX_PER_VISITOR,
     MAX_VISITOR_CHARACTERS,
     MAX_VISITOR_PAGES,
@@ -206,7 +208,7 @@ def test_finished_work_is_garbage_collected() -> None:
 
 
 def test_old_finished_jobs_are_evicted(monkeypatch) -> None:
-    monkeypatch.setattr("app.runs.jobs.KEPT_JOBS", 2)
+    monkeypatch.setattr("app.runs.scheduler.KEPT_JOBS", 2)
     runner, gate = JobRunner(), threading.Event()
     gate.set()
     jobs = []
@@ -259,7 +261,7 @@ def test_stopped_runs_do_not_count_for_the_waiting_time() -> None:
     job = runner.submit(gated(never), size=1_000_000)
     until(lambda: job.state is JobState.RUNNING)
     job.stop()
-    until(lambda: job.finished and runner._running is None)
+    until(lambda: job.finished and not runner._running)
     assert not runner._speeds
 
 
@@ -338,7 +340,7 @@ def test_a_job_that_yields_is_stopped_in_the_middle_of_anothers_section() -> Non
     until(lambda: first.state is JobState.RUNNING)
     second = runner.submit(gated(gate, [*EVENTS[1:3]] * 3), "b")
     began.set()
-    until(lambda: runner._running is second)
+    until(lambda: [turn.job for turn in runner._running] == [second])
     runner.stop(first.id)
     gate.set()
     list(first.events()), list(second.events())
@@ -403,8 +405,8 @@ def test_a_run_that_nobody_hears_ends(bundled, article, monkeypatch) -> None:
     handlers.forget(job.id)
 
 
-def service_with(model) -> Service:
-    made = Service(Settings(device="cpu", dtype="float32"))
+def service_with(model, at_once: int = MAX_AT_ONCE) -> Service:
+    made = Service(Settings(device="cpu", dtype="float32", max_at_once=at_once))
     made.models.put("bundled", model)
     return made
 
@@ -426,9 +428,9 @@ def test_stop_while_decoding_ends_within_a_step_and_frees_the_cache(
     bundled, article, monkeypatch
 ) -> None:
     caches = watched(monkeypatch, bundled.model, "init_cache")
-    steps, step = [], bundled.model.decode_step
+    steps, step = [], bundled.model.decode_steps
     monkeypatch.setattr(
-        bundled.model, "decode_step", lambda *a, **k: steps.append(1) or step(*a, **k)
+        bundled.model, "decode_steps", lambda *a, **k: steps.append(1) or step(*a, **k)
     )
     service = service_with(bundled)
     job = service.submit(Request((article,), Options(length="long", num_beams=2), "bundled"))
@@ -459,7 +461,7 @@ def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
     bundled, article, monkeypatch
 ) -> None:
     bundled.clear_cache()
-    states = watched(monkeypatch, bundled.model, "encode")
+    states = watched(monkeypatch, bundled.batcher, "encode")
     service = service_with(bundled)
     job = service.submit(Request((article,), Options(max_input_tokens=2_000), "bundled"))
     layers = 0
@@ -540,7 +542,7 @@ def test_forgotten_run_leaves_no_document_in_memory(bundled, article) -> None:
 
 def test_encoder_states_of_a_forgotten_run_are_not_cached(bundled, article, monkeypatch) -> None:
     bundled.clear_cache()
-    service, encode = service_with(bundled), bundled.model.encode
+    service, encode = service_with(bundled), bundled.batcher.encode
     submitted = threading.Event()
 
     def forgotten_meanwhile(*arguments, **options):
@@ -549,7 +551,7 @@ def test_encoder_states_of_a_forgotten_run_are_not_cached(bundled, article, monk
         service.forget(job.id)
         return states
 
-    monkeypatch.setattr(bundled.model, "encode", forgotten_meanwhile)
+    monkeypatch.setattr(bundled.batcher, "encode", forgotten_meanwhile)
     request = Request((article,), Options(max_new_tokens=4, num_beams=1), "bundled")
     job = service.submit(request)
     submitted.set()
@@ -557,8 +559,8 @@ def test_encoder_states_of_a_forgotten_run_are_not_cached(bundled, article, monk
     assert not bundled.encoder_cache._states
 
 
-def handlers_with(model, loader) -> Handlers:
-    return Handlers(service_with(model), DocumentReader(loader))
+def handlers_with(model, loader, at_once: int = MAX_AT_ONCE) -> Handlers:
+    return Handlers(service_with(model, at_once), DocumentReader(loader))
 
 
 def page_of(session: str) -> SimpleNamespace:
@@ -630,7 +632,7 @@ def test_refused_run_keeps_the_entered_text(bundled, article) -> None:
 
 
 def test_waiting_run_is_stopped_at_once(bundled, article) -> None:
-    handlers = handlers_with(bundled, None)
+    handlers = handlers_with(bundled, None, at_once=1)
     runner = handlers.service.runner
     release = threading.Event()
     first = runner.submit(gated(release), "a")

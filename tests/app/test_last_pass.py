@@ -66,7 +66,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Summarizer:
 
 def last_pass(writer: Summarizer, window: int, stop: threading.Event | None = None) -> LastPass:
     options = Options(num_beams=2)
-    return LastPass(writer.model, writer.tokenizer, DOCUMENT, options, window, PLACE, stop)
+    return LastPass(writer.batcher, writer.tokenizer, DOCUMENT, options, window, PLACE, stop)
 
 
 def test_summaries_that_fit_a_pass_become_one_answer(writer: Summarizer) -> None:
@@ -83,9 +83,9 @@ def test_summaries_longer_than_a_pass_are_summarized_until_they_fit(
     writer: Summarizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    encode = writer.model.encode
+    encode = writer.batcher.encode
     monkeypatch.setattr(
-        writer.model, "encode", lambda ids, **k: read.append(ids.shape[1]) or encode(ids, **k)
+        writer.batcher, "encode", lambda ids, **k: read.append(ids.shape[1]) or encode(ids, **k)
     )
     many = sections() * 4
     events = list(last_pass(writer, 64).events(many, 10))

@@ -105,14 +105,14 @@ def test_fallbacks_go_from_beams_to_window_to_processor() -> None:
 
 
 def test_beams_stay_when_the_encoder_runs_out_of_memory(bundled, short, monkeypatch) -> None:  # noqa: F811
-    encode = bundled.model.encode
+    encode = bundled.batcher.encode
 
     def encode_little(ids, **options):
         if ids.shape[1] > 1_024:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return encode(ids, **options)
 
-    monkeypatch.setattr(bundled.model, "encode", encode_little)
+    monkeypatch.setattr(bundled.batcher, "encode", encode_little)
     bundled.clear_cache()  # another test may have encoded the same text
     options = Options("short", num_beams=2, max_new_tokens=8, max_input_tokens=2_000)
     models = service_of(bundled).models

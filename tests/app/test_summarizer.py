@@ -153,8 +153,10 @@ def test_encoder_runs_once_for_two_lengths(
     document = document_from_text("A heron stood in the reeds. The tide went out slowly. " * 8)
     bundled.clear_cache()
     calls = []
-    encode = bundled.model.encode
-    monkeypatch.setattr(bundled.model, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k))
+    encode = bundled.batcher.encode
+    monkeypatch.setattr(
+        bundled.batcher, "encode", lambda *a, **k: calls.append(1) or encode(*a, **k)
+    )
     first = bundled.summarize(document, Options(max_new_tokens=6))
     second = bundled.summarize(document, Options(max_new_tokens=12, num_beams=2))
     assert len(calls) == 1
@@ -253,9 +255,11 @@ def test_a_pass_takes_exactly_the_window(
     summarizer = Summarizer.load(str(checkpoint), device="cpu", dtype="float32")
     assert summarizer.window == 16_384
     sizes = []
-    encode = summarizer.model.encode
+    encode = summarizer.batcher.encode
     monkeypatch.setattr(
-        summarizer.model, "encode", lambda ids, **k: sizes.append(ids.shape[1]) or encode(ids, **k)
+        summarizer.batcher,
+        "encode",
+        lambda ids, **k: sizes.append(ids.shape[1]) or encode(ids, **k),
     )
     text = words_of_length(summarizer.tokenizer, 16_384)
     summarizer.summarize(document_from_text(text), Options(max_new_tokens=1, num_beams=1))

@@ -118,19 +118,20 @@ def test_durations_are_rounded_up() -> None:
 
 def test_calibration_counts_only_its_second_round(bundled: Summarizer) -> None:
     ticks = count()
-    assert calibrate(bundled.model, 2, lambda: float(next(ticks))) == ((256, 1.0), (8, 1.0))
+    assert calibrate(bundled.batcher, 2, lambda: float(next(ticks))) == ((256, 1.0), (8, 1.0))
 
 
 def test_calibration_reads_more_tokens_on_a_gpu() -> None:
     read = []
-    model = SimpleNamespace(
-        device=torch.device("cuda"),
-        parameters=lambda: iter([torch.zeros(1)]),
+    batcher = SimpleNamespace(
+        model=SimpleNamespace(
+            device=torch.device("cuda"), parameters=lambda: iter([torch.zeros(1)])
+        ),
         encode=lambda ids: read.append(ids.shape[1]),
-        stream=lambda *, max_new_tokens, **_: iter(range(max_new_tokens)),
+        submit=lambda *, max_new_tokens, **_: iter(range(max_new_tokens)),
     )
     ticks = count()
-    assert calibrate(model, 2, lambda: float(next(ticks))) == ((2_048, 1.0), (8, 1.0))
+    assert calibrate(batcher, 2, lambda: float(next(ticks))) == ((2_048, 1.0), (8, 1.0))
     assert read == [64, 2_048]
 
 
