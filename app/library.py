@@ -7,12 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .documents.load import document_from_text, load_document
-from .errors import AppError, Busy, NotReadable
+from .errors import AppError, NotReadable
 from .events import Event, Finished, Progress, Summary
 from .runs.model_cache import ModelCache
 from .runs.request import Request
@@ -122,8 +121,9 @@ def stream(
         decoding: no_repeat_ngram_size, repetition_penalty, encoder_no_repeat_ngram_size and
             length_penalty replace the settings of a model that writes in its own words.
 
-    The model stays loaded for the next call. One run uses it at a time: a call from another
-    thread waits. Raises AppError, whose message is a sentence for the person: BadOption and
+    The model stays loaded for the next call. Calls may run at once, in threads or as streams that
+    are read in turns: they share the model's steps, and each gives what it gives alone. Raises
+    AppError, whose message is a sentence for the person: BadOption and
     NotReadable at the call, all others while the events are read.
     """
     chosen = (length, num_beams, max_new_tokens, pages, max_input_tokens, include_references)
@@ -172,32 +172,10 @@ def _events(
     request = Request((document,), options, settings.model, (read_s,))
     request.check()
     stop = StopSignal(stop_event.is_set) if stop_event is not None else None
-    with _one_run_at_a_time():
-        yield from summarize_all(request, _model_cache(settings), stop)
+    yield from summarize_all(request, _model_cache(settings), stop)
 
 
 @functools.lru_cache(maxsize=1)
 def _model_cache(settings: Settings) -> ModelCache:
     """Return the cache of the loaded model; other settings evict it."""
     return ModelCache(settings)
-
-
-_running = threading.Lock()
-_running_threads: list[int] = []
-
-
-@contextmanager
-def _one_run_at_a_time() -> Iterator[None]:
-    """Wait for another thread's run to end.
-
-    Raises Busy when the open run belongs to this thread, which would wait for itself.
-    """
-    thread = threading.get_ident()
-    if thread in _running_threads:
-        raise Busy("Another summary is still streaming here: finish or close that stream first.")
-    with _running:
-        _running_threads.append(thread)
-        try:
-            yield
-        finally:
-            _running_threads.remove(thread)

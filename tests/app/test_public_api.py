@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
 import app
 from app import AppError, Summary, stream, summarize
-from app.errors import BadOption, Busy, EmptyFile, ModelNotFound, NotReadable
+from app.errors import BadOption, EmptyFile, ModelNotFound, NotReadable
 from app.events import DraftText, Finished, Planned, SectionDone
 from app.library import file_named_by
 from tests.conftest import ROOT
@@ -105,12 +106,12 @@ def test_a_stop_event_ends_the_run() -> None:
     assert isinstance(event, Finished) and event.summary.stopped
 
 
-def test_one_thread_cannot_wait_for_itself() -> None:
-    events = stream(ARTICLE, pages="1", **SHORT)
-    for event in events:
-        if isinstance(event, Planned):
-            break
-    with pytest.raises(Busy, match="still streaming"):
-        summarize(ARTICLE, pages="1", **SHORT)
-    events.close()  # type: ignore[attr-defined]
-    assert summarize(ARTICLE, pages="1", **SHORT).summary
+def test_streams_that_are_read_in_turns_give_what_they_give_alone() -> None:
+    pages = ("1", "2")
+    alone = [summarize(ARTICLE, pages=page, dtype="float32", **SHORT) for page in pages]
+    streams = [stream(ARTICLE, pages=page, dtype="float32", **SHORT) for page in pages]
+    last = [
+        [event for event in pair if isinstance(event, Finished)] for pair in zip_longest(*streams)
+    ]
+    found = {event.summary.summary for pair in last for event in pair}
+    assert found == {summary.summary for summary in alone} and all(found)

@@ -1,8 +1,9 @@
-"""Kill a run at random moments and resume it: `python -m tests.tools.kill_runs --runs 50`.
+"""Kill runs at random moments and resume them: `python -m tests.tools.kill_runs --runs 50`.
 
 Each run summarizes several short sections in a subprocess that is killed (SIGKILL) one to three
-times; then it is resumed to its end. The result must equal that of an undisturbed run byte for
-byte, and no section that was reported as finished may be lost.
+times; then it is resumed to its end. `--jobs 8`: eight documents at once in that subprocess. The
+results must equal those of an undisturbed run byte for byte, and no section that was reported as
+finished may be lost.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,37 +32,58 @@ def plain(summary: Any) -> str:
     return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
-def work(job_id: str) -> None:
-    """Begin or resume a run in this process and print a line for each of its events."""
+def documents(count: int) -> list[str]:
+    """Return so many texts: the example from another place on for each."""
+    text = (ROOT / "assets" / "examples" / "lending-library.md").read_text(encoding="utf-8")
+    return [text[400 * number :][:9_000] for number in range(count)]
+
+
+def work(jobs: int, job_ids: list[str]) -> None:
+    """Begin or resume runs in this process, all at once; print a line for each of their events."""
     from app.documents.load import document_from_text
-    from app.events import Finished, SectionDone
     from app.runs.request import Request
     from app.runs.service import Service
     from app.settings import Settings
     from app.summary.summarizer import Options
 
     service = Service(Settings(device="cpu", dtype="float32"))
-    if job_id:
-        job = service.find(job_id)
-        assert job is not None, "the job is lost"
+    if job_ids:
+        found = [service.find(job_id) for job_id in job_ids]
+        assert None not in found, "a job is lost"
     else:
-        text = (ROOT / "assets" / "examples" / "lending-library.md").read_text(encoding="utf-8")
         options = Options(num_beams=2, max_new_tokens=16, max_input_tokens=WINDOW)
-        document = document_from_text(text[:9_000], "killed.md")
-        job = service.submit(Request((document,), options, "bundled"))
-    print("job", job.id, flush=True)
+        made = (document_from_text(text, "killed.md") for text in documents(jobs))
+        found = [
+            service.submit(Request((document,), options, "bundled"), f"session {number}")
+            for number, document in enumerate(made)
+        ]
+    print("jobs", " ".join(job.id for job in found if job), flush=True)
+    watchers = [
+        threading.Thread(target=report, args=(number, job)) for number, job in enumerate(found)
+    ]
+    for watcher in watchers:
+        watcher.start()
+    for watcher in watchers:
+        watcher.join()
+
+
+def report(number: int, job: Any) -> None:
+    """Print a line for each finished section of a job, and for its result."""
+    from app.events import Finished, SectionDone
+
     for event in job.events():
         if isinstance(event, SectionDone):
-            print("section", event.section, flush=True)
+            sys.stdout.write(f"section {number} {event.section}\n")
         elif isinstance(event, Finished):
-            print("result", plain(event.summary), flush=True)
+            sys.stdout.write(f"result {number} {plain(event.summary)}\n")
+        sys.stdout.flush()
 
 
-def start(data: Path, job_id: str = "") -> subprocess.Popen[str]:
+def start(data: Path, jobs: int, job_ids: str = "") -> subprocess.Popen[str]:
     """Return the started subprocess, with `data` as its data folder."""
-    command = [sys.executable, "-m", "tests.tools.kill_runs", "--work", job_id]
+    command = [sys.executable, "-m", "tests.tools.kill_runs", "--jobs", str(jobs), "--work"]
     return subprocess.Popen(
-        command,
+        [*command, *job_ids.split()],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -73,51 +96,63 @@ def lines(process: subprocess.Popen[str]) -> Iterator[list[str]]:
     """Yield [kind, value] of each printed line until the process ends."""
     assert process.stdout is not None
     for line in process.stdout:
-        yield line.rstrip("\n").split(" ", 1)
+        if line.endswith("\n"):  # the last one may be cut by the kill
+            yield line.rstrip("\n").split(" ", 1)
 
 
-def run_undisturbed() -> tuple[str, float]:
-    """Return the result of an undisturbed run, and the seconds it took."""
-    with tempfile.TemporaryDirectory() as data, start(Path(data)) as process:
-        result, began = "", 0.0
-        for kind, value in lines(process):
-            if kind == "job":
-                began = time.monotonic()
-            result = value if kind == "result" else result
-        return result, time.monotonic() - began
+def results_of(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Return the result of each job, by its number, once the process has ended."""
+    return dict(
+        value.split(" ", 1)  # type: ignore[misc]
+        for kind, value in lines(process)
+        if kind == "result"
+    )
 
 
-def run_with_kills(moments: list[float]) -> tuple[str, int, int]:
-    """Return (result, sections finished before the last start, finished sections lost).
+def run_undisturbed(jobs: int) -> tuple[dict[str, str], float]:
+    """Return the results of undisturbed runs, and the seconds they took."""
+    with tempfile.TemporaryDirectory() as data, start(Path(data), jobs) as process:
+        next(lines(process))
+        began = time.monotonic()
+        return results_of(process), time.monotonic() - began
 
-    The run is killed so many seconds after each of its starts.
+
+def run_with_kills(jobs: int, moments: list[float]) -> tuple[dict[str, str], int, int]:
+    """Return (results, sections finished before the last start, finished sections lost).
+
+    The process is killed so many seconds after each of its starts.
     """
     with tempfile.TemporaryDirectory() as folder:
-        data, job_id, lost, finished = Path(folder), "", 0, 0
+        data, job_ids, lost, finished = Path(folder), "", 0, 0
         for moment in moments:
-            with start(data, job_id) as process:
+            with start(data, jobs, job_ids) as process:
                 reported = lines(process)
-                job_id = next(reported)[1]
+                job_ids = next(reported)[1]
                 time.sleep(moment)
                 process.kill()
-                reported_sections = [int(value) for kind, value in reported if kind == "section"]
+                sections = [value.split() for kind, value in reported if kind == "section"]
             # A section is reported after its file is written, so each must exist.
-            stored = {p.name for p in (data / "jobs" / job_id).glob("section-1-*.json")}
-            lost += sum(f"section-1-{n:05}.json" not in stored for n in reported_sections)
-            finished = len(stored)
-        with start(data, job_id) as process:
-            results = [value for kind, value in lines(process) if kind == "result"]
-        return results[-1] if results else "", finished, lost
+            stored = [
+                {p.name for p in (data / "jobs" / job_id).glob("section-1-*.json")}
+                for job_id in job_ids.split()
+            ]
+            names = [(int(job), f"section-1-{int(number):05}.json") for job, number in sections]
+            lost += sum(name not in stored[job] for job, name in names)
+            finished = sum(map(len, stored))
+        with start(data, jobs, job_ids) as process:
+            return results_of(process), finished, lost
 
 
-def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[str, int]:
+def kill_runs(
+    runs: int, seed: int | None = None, minutes: float = 1e9, jobs: int = 1
+) -> dict[str, int]:
     """Return counts of kills, sections reused, sections lost and results that differ.
 
     Stops after so many runs, or begins no run after so many minutes.
     """
     chance = random.Random(seed)
-    expected, seconds = run_undisturbed()
-    assert expected, "the undisturbed run has no result"
+    expected, seconds = run_undisturbed(jobs)
+    assert len(expected) == jobs, "an undisturbed run has no result"
     counts = {"runs": 0, "kills": 0, "sections kept": 0, "sections lost": 0, "different": 0}
     end = time.monotonic() + 60 * minutes
     for _ in range(runs):
@@ -125,12 +160,12 @@ def kill_runs(runs: int, seed: int | None = None, minutes: float = 1e9) -> dict[
             break
         kills = chance.choice((1, 1, 2, 3))
         moments = [chance.uniform(0, seconds) for _ in range(kills)]
-        result, finished, lost = run_with_kills(moments)
+        results, finished, lost = run_with_kills(jobs, moments)
         counts["runs"] += 1
         counts["kills"] += kills
         counts["sections kept"] += finished
         counts["sections lost"] += lost
-        counts["different"] += result != expected
+        counts["different"] += sum(results.get(job) != expected[job] for job in expected)
     return counts
 
 
@@ -140,12 +175,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after so many")
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once in each process")
+    parser.add_argument("--work", nargs="*", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.work is not None:
-        work(chosen.work)
+        work(chosen.jobs, chosen.work)
         return 0
-    counts = kill_runs(chosen.runs, chosen.seed, chosen.minutes)
+    counts = kill_runs(chosen.runs, chosen.seed, chosen.minutes, chosen.jobs)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
     return 1 if counts["sections lost"] or counts["different"] else 0
 
