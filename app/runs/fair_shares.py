@@ -13,7 +13,7 @@ from __future__ import annotations
 # document is of about the same length whatever the document's.
 READ_TOKEN_COST = 1 / 30
 ANSWER_COST = 250.0
-CHARACTERS_PER_TOKEN = 4.0
+TYPICAL_TOKEN_CHARACTERS = 4.0
 
 
 class FairShares:
@@ -45,7 +45,7 @@ def expected_cost(characters: int) -> float:
     >>> round(expected_cost(0)), round(expected_cost(1_200_000))
     (250, 10250)
     """
-    return ANSWER_COST + READ_TOKEN_COST * characters / CHARACTERS_PER_TOKEN
+    return ANSWER_COST + READ_TOKEN_COST * characters / TYPICAL_TOKEN_CHARACTERS
 
 
 def cost_of(tokens_in: int, tokens_out: int) -> float:
