@@ -206,14 +206,14 @@ def _numbered_rows(
 ) -> set[int]:
     """Return the ids of the rows that begin or end with the number of their page at one height on
     many pages, whatever else they say: a chapter's title that changes after two pages, say."""
-    places: defaultdict[tuple[bool, bool], list[_EdgeRow]] = defaultdict(list)
+    places: defaultdict[bool, list[_EdgeRow]] = defaultdict(list)
     for row in rows:
         if not row.is_outer or row.row[0].size > size or len(row.text) > _MAX_CHARACTERS:
             continue
-        for is_last, pattern in ((False, _FIRST_NUMBER), (True, _LAST_NUMBER)):
+        for pattern in (_FIRST_NUMBER, _LAST_NUMBER):  # of left and right pages
             number = pattern.search(row.text)
             if number and int(number[1]) - row.page in offsets:
-                places[row.is_top, is_last].append(row)
+                places[row.is_top].append(row)
     found = set()
     for same in places.values():
         for members in _at_one_place(same):
