@@ -172,11 +172,6 @@ def _speech_cases() -> list[KindCase]:
 
 
 def _other_cases() -> list[KindCase]:
-    tex = (
-        "\\documentclass{article}\\title{The roof}\\begin{document}\\maketitle\n% hidden remark\n"
-        "\\section{Costs} The \\emph{new} roof \\cite{a} costs $31{,}500$ euros\\footnote{Net.} in "
-        'K\\"oln.\n\\begin{equation}x=1\\end{equation}\\end{document}'
-    )
     rtf = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\header Page head\par}\pard "
         rb"\outlinelevel0 "
@@ -205,10 +200,6 @@ def _other_cases() -> list[KindCase]:
     )
     return [
         KindCase(
-            "roof.tex", tex.encode(), ("The roof", "Costs", "roof costs 31,500 euros in Köln."),
-            ("remark", "cite", "x=1"), (LossKind.EQUATION, LossKind.FOOTNOTE),
-        ),
-        KindCase(
             "roof.rtf", rtf, ("The roof", "It holds 10^6 tiles of café."), ("secret", "Page head"),
             (LossKind.FOOTNOTE, LossKind.HIDDEN_TEXT),
         ),
@@ -231,6 +222,34 @@ def _other_cases() -> list[KindCase]:
             ("Levels", "Roof | 31500", "Door | 900"), ("Secret",), (LossKind.HIDDEN_SHEET,),
         ),
     ]  # fmt: skip
+
+
+def _tex_cases() -> list[KindCase]:
+    macros = (
+        "\\newcommand{\\mill}{Ostby Mill\\xspace}\\def\\by#1{by}\\newcommand{\\of}[2]{#2 of #1}"
+        "\\begin{document}\\looseness=-1 We restored \\mill with \\of{oak}{beams}. Figure~\\ref{a} "
+        "shows \\mill's wheel.\\end{document}"
+    )
+    tex = (
+        "\\documentclass{article}\\title{The roof}\\begin{document}\\maketitle\n% hidden remark\n"
+        "\\section{Costs} The \\emph{new} roof \\cite{a} costs $31{,}500$ euros\\footnote{Net.} in "
+        'K\\"oln.\n\\begin{equation}x=1\\end{equation}\\end{document}'
+    )
+    return [
+        KindCase(
+            "mill.tex",
+            macros.encode(),
+            ("We restored Ostby Mill with beams of oak. Figure shows Ostby Mill's wheel.",),
+            ("-1",),
+        ),
+        KindCase(
+            "roof.tex",
+            tex.encode(),
+            ("The roof", "Costs", "roof costs 31,500 euros in Köln."),
+            ("remark", "cite", "x=1"),
+            (LossKind.EQUATION, LossKind.FOOTNOTE),
+        ),
+    ]
 
 
 def _framed_cases() -> list[KindCase]:
@@ -265,7 +284,14 @@ def _framed_cases() -> list[KindCase]:
 
 def kind_cases() -> list[KindCase]:
     """Return all cases."""
-    return [*_word_cases(), *_mail_cases(), *_speech_cases(), *_other_cases(), *_framed_cases()]
+    return [
+        *_word_cases(),
+        *_mail_cases(),
+        *_speech_cases(),
+        *_other_cases(),
+        *_framed_cases(),
+        *_tex_cases(),
+    ]
 
 
 def case_faults(case: KindCase, folder: Path) -> list[str]:

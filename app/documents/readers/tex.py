@@ -12,6 +12,7 @@ from .. import limits
 from ..encoding import decode_text
 from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
 from .blocks import extracted_parts, heading_or_paragraph, list_item, table_row
+from .tex_macros import argument, with_macros
 
 _REMARK = re.compile(r"(?m)(?<!\\)((?:\\\\)*)%.*$\n?")
 _BODY = re.compile(r"\\begin\s*\{document\}(.*?)(?:\\end\s*\{document\}|\Z)", re.S)
@@ -41,7 +42,9 @@ _DROPPED = re.compile(  # commands that print nothing, or a number that only the
     r"|~?\\(?:ref|eqref|pageref|autoref|cref|Cref|label|index|vspace|hspace|bibliography"
     r"|bibliographystyle|input|include|usepackage|documentclass|pagestyle|thispagestyle|setlength"
     r"|setcounter|includegraphics|author|date|affil|email|thanks|keywords|newcommand|renewcommand"
-    r"|def)\*?\s*(?:\[[^\]]*\]\s*)*(?:\{[^{}]*\}\s*){1,2}"
+    r"|def)\*?\s*(?:\[[^\]]*\]\s*)*\{[^{}]*\}(?:\s*\{[^{}]*\})?"
+    r"|\\(?:looseness|parindent|parskip|baselineskip|tolerance|(?:\w+)?penalty|tabcolsep|fboxsep"
+    r"|hfuzz|emergencystretch|itemsep|topsep)\b\s*=?\s*-?[\d.]+\s*(?:pt|em|ex|cm|mm|in|sp)?\b ?"
 )
 _TEX_NOTE = re.compile(
     r"\s*\\(footnote|footnotetext|marginpar|todo|thanks)\s*(?:\[[^\]]*\])?\s*(?=\{)"
@@ -99,8 +102,9 @@ def tex_blocks(content: str) -> tuple[list[Block], Counter[LossKind]]:
     left_out: Counter[LossKind] = Counter()
     content = content.replace(_MARK, "")
     content = _REMARK.sub(lambda found: found[1], content)
+    content = with_macros(content)
     title = _TEX_TITLE.search(content)
-    heading = f"\\title{{{_argument(content, title.end())[0]}}}\n\n" if title else ""
+    heading = f"\\title{{{argument(content, title.end())[0]}}}\n\n" if title else ""
     body = _BODY.search(content)
     text = body[1] if body else content
     if title and body:
@@ -121,20 +125,6 @@ def tex_blocks(content: str) -> tuple[list[Block], Counter[LossKind]]:
     return blocks, +left_out
 
 
-def _argument(text: str, begin: int) -> tuple[str, int]:
-    """Return the argument whose brace opens at a place, and where it ends."""
-    depth = 0
-    for index in range(begin, len(text)):
-        if text[index] == "\\":
-            continue
-        is_escaped = index > 0 and text[index - 1] == "\\"
-        if text[index] in "{}" and not is_escaped:
-            depth += 1 if text[index] == "{" else -1
-            if not depth:
-                return text[begin + 1 : index], index + 1
-    return text[begin + 1 :], len(text)
-
-
 def _without_commands(
     text: str, pattern: re.Pattern[str], what: LossKind | None, left_out: Counter[LossKind]
 ) -> str:
@@ -142,7 +132,7 @@ def _without_commands(
     pieces, begin = [], 0
     while found := pattern.search(text, begin):
         pieces.append(text[begin : found.start()])
-        begin = _argument(text, found.end())[1]
+        begin = argument(text, found.end())[1]
         if what:
             left_out[what] += 1
     return "".join([*pieces, text[begin:]])
@@ -152,7 +142,7 @@ def _marked_headings(text: str) -> str:
     """Return the text with each heading in a paragraph of its own, marked with its level."""
     pieces, begin = [], 0
     while found := _HEADING.search(text, begin):
-        title, end = _argument(text, found.end())
+        title, end = argument(text, found.end())
         shown = " ".join(title.split())
         pieces += [text[begin : found.start()], f"\n\n{_MARK}{_HEADINGS[found[1]]}{shown}\n\n"]
         begin = end
