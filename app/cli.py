@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_command(arguments: list[str]) -> int:
-    if arguments[:1] == ["serve"]:
-        return _serve(arguments[1:])
-    if arguments[:1] == ["open"]:
-        return _serve(["--open", *arguments[1:]])
+    flags = [*takewhile(lambda word: word in ("-v", "--verbose"), arguments)]
+    words = arguments[len(flags) :]
+    if words and words[0] in ("serve", "open"):  # which have a parser of their own
+        shown = ["--open"] if words[0] == "open" else []
+        return _serve([*flags, *shown, *words[1:]])
     parser = build_parser()
     if not arguments:
         parser.print_help(sys.stderr)
         return 1
-    if os.path.exists(arguments[0]):
+    if os.path.exists(arguments[0]) and arguments[0] not in _commands_of(parser):
         file = shlex.quote(arguments[0])
         raise BadOption(f"Name a command before the file: {PROGRAM} summarize {file}.")
     chosen = parser.parse_args(arguments)
@@ -142,15 +144,19 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the checkpoints offered by name")
     models.set_defaults(run=run_models)
     add_verbose_option(models)
-    serve = commands.add_parser("serve", help="start the page in the browser", add_help=False)
-    opened = commands.add_parser("open", help="open files in the page", add_help=False)
-    # `_run_command` hands the arguments after these on; here are those of `-v serve`.
-    serve.set_defaults(run=lambda chosen: _serve(["-v"]))
-    opened.set_defaults(run=lambda chosen: _serve(["-v", "--open"]))
+    commands.add_parser("serve", help="start the page", add_help=False)
+    commands.add_parser("open", help="open files in the page, in the browser", add_help=False)
     completion = commands.add_parser("completion", help="print a script for completion in a shell")
     completion.set_defaults(run=run_completion)
     completion.add_argument("shell", choices=SHELLS, help=HOW_TO_COMPLETE)
     return parser
+
+
+def _commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command by its name."""
+    actions = parser._actions
+    (commands,) = (each for each in actions if isinstance(each, argparse._SubParsersAction))
+    return commands.choices
 
 
 def _add_summarize(commands: Any) -> None:
@@ -318,9 +324,8 @@ def run_completion(chosen: argparse.Namespace) -> int:
     from .ui.launch import build_serve_parser
 
     parser = build_parser()
-    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     for name in ("serve", "open"):
-        commands.choices[name] = build_serve_parser(Settings())
+        _commands_of(parser)[name] = build_serve_parser(Settings())
     print(completion_script(parser, chosen.shell, APP_NAME), end="")
     return 0
 

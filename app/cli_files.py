@@ -12,8 +12,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 from .documents.characters import display_name
 from .documents.limits import MAX_FILE_BYTES
@@ -42,11 +43,12 @@ def stdin_as_file(paths: Sequence[str]) -> Iterator[list[str]]:
         end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
         print(f"Type or paste a text; end it with {end} on a line of its own.", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / STDIN_NAME
+        copy, stdin = Path(folder) / STDIN_NAME, cast(BufferedReader, sys.stdin.buffer)
         with copy.open("wb") as file:
             # A little over the limit, so that its reader refuses what is longer.
             while (room := MAX_FILE_BYTES + 2**20 - file.tell()) > 0:
-                part = sys.stdin.buffer.read(min(room, 2**16))
+                # Not read(), after which a person would have to type the end twice.
+                part = stdin.read1(min(room, 2**16))
                 if not part:
                     break
                 file.write(part)

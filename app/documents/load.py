@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from .model import Document, Extracted, LossKind, OnProgress, Page, ReadRequest
 from .readers.pdf import ocr as ocr_engine
 from .readers.plain import clean_text, extract_text
 
+_ADDRESS = re.compile(r"\s*https?://\S+\s*")
 _UNREADABLE_PAGES = (  # status, kind of the warning, reason to show
     ("failed", WarningKind.PAGES_FAILED, "could not be read"),
     (
@@ -82,7 +84,12 @@ def load_document(
 
 
 def document_from_text(content: str, name: str = "Pasted text") -> Document:
-    """Return a text as a document of parts of about 3,000 characters. Raises EmptyFile, TooLong."""
+    """Return a text as a document of parts of about 3,000 characters. Raises EmptyFile, TooLong,
+    and NotReadable for a text that is only an address."""
+    if _ADDRESS.fullmatch(content):
+        raise NotReadable(
+            "This is an address, and nothing is fetched: save the page or the file, and choose it."
+        )
     content = clean_text(content, name)
     extracted = extract_text(content, name)
     pages = _document_pages(extracted, ())

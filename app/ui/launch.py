@@ -263,6 +263,7 @@ def serve(
     resolve_model(settings.model, settings.revision)
     require_mcp(settings)
     share_arenas()
+    print("Starting the page, which takes some seconds.", file=sys.stderr, flush=True)
     with _interrupt_on_terminate():
         page, handlers, guard = create_app(settings, opened)
         try:

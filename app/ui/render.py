@@ -126,7 +126,8 @@ def run_status(state: RunState) -> str:
 def finished_status(state: RunState) -> str:
     """Return the status line of a run that has ended."""
     summaries = [d.summary for d in state.documents if d.summary]
-    seconds = sum(s.timings.get("total_s", 0.0) for s in summaries)
+    # The files were read when they were chosen, before the run.
+    seconds = sum(s.timings.get("total_s", 0.0) - s.timings.get("read_s", 0.0) for s in summaries)
     words = sum(count_words(s.summary) for s in summaries)
     stage = "stopped" if any(s.stopped for s in summaries) else "done"
     line = f"{STAGE_LABELS[stage]} · {counted(words, 'word')} in {seconds:.1f} s"

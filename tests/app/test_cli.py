@@ -59,7 +59,7 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsy
     assert code == 0
     assert out.startswith("# Summary of short.txt\n\n") and "Made by a machine" in out
     planned, *stages = err.splitlines()
-    assert re.match(r"1 part, 66 words, 91 tokens in 1 step; about 30 words in \d+ s", planned)
+    assert re.match(r"1 part, 66 words, 91 tokens in 1 step; about \d0 words in \d+ s", planned)
     assert stages == ["Analyzing", "Writing"]
 
 
@@ -607,6 +607,20 @@ def test_wildcards_stand_for_files_where_the_shell_leaves_them(tmp_path) -> None
         expand_wildcards([str(tmp_path / "*.pdf")])
 
 
+def test_a_folder_may_be_called_as_a_command(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    assert run(capsys, "models")[0] == 0
+    code, _, err = run(capsys)
+    assert code == 1 and "summarize report.pdf" in err  # without a command: the help
+
+
+def test_verbose_before_serve_and_open_is_theirs(capsys) -> None:
+    for command in ("serve", "open"):
+        code, _, err = run(capsys, "-v", command, "nothing.pdf")
+        assert code == 1 and "nothing.pdf is not there" in err
+
+
 def test_stdin_is_a_document_of_any_kind() -> None:
     text = "The river rose in the night. The mill lost forty sacks of flour."
     for data, words in ((text.encode(), "forty sacks"), (EXAMPLE_PDF.read_bytes(), "Merrow")):
@@ -654,3 +668,22 @@ def test_endless_stdin_is_refused(capsys, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
     assert cli.main(["summarize", "-"]) == 1
     assert "split it first" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal of POSIX")
+def test_a_typed_text_ends_with_one_ctrl_d() -> None:
+    master, terminal = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "extract", "-"],
+        cwd=ROOT,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr and "Ctrl-D" in process.stderr.readline()
+        os.write(master, b"The river rose in the night.\n\x04")
+        out, _ = process.communicate(timeout=120)
+    os.close(master)
+    os.close(terminal)
+    assert process.returncode == 0 and "The river rose" in out

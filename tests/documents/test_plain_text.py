@@ -343,3 +343,10 @@ def test_pasted_markdown_is_read_as_such(text: str, is_marked_up: bool) -> None:
         assert "](" not in read and "sell mill" not in read and "sold" in read
     else:
         assert read == text
+
+
+@pytest.mark.parametrize("text", ["https://example.org/report.pdf", "  http://example.org/a?b \n"])
+def test_a_lone_address_is_refused_because_nothing_is_fetched(text: str) -> None:
+    with pytest.raises(errors.NotReadable, match="nothing is fetched: save the page"):
+        documents.document_from_text(text)
+    assert documents.document_from_text(f"The report is at {text}").pages
