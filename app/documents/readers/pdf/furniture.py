@@ -283,7 +283,7 @@ def _offsets_of_excerpt(rows: Sequence[_EdgeRow], count: int) -> set[int]:
     for row in sorted(feet, key=lambda row: row.page):
         numbers = (p.search(row.text) for p in (_FIRST_NUMBER, _LAST_NUMBER, _ONLY_NUMBER))
         for offset in sorted({int(found[1]) - row.page for found in numbers if found}):
-            if offset > 0 and (not chain or (row.page > chain[-1][0] and offset >= chain[-1][1])):
+            if not chain or (row.page > chain[-1][0] and offset >= chain[-1][1]):
                 chain.append((row.page, offset))
                 break
     is_most = len(chain) >= max(_MIN_STRETCH, _EXCERPT_SHARE * count)
