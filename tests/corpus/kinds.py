@@ -28,7 +28,7 @@ NOTICE = (
 @dataclass(frozen=True)
 class KindCase:
     """A file, the passages to be read in order, others that must be absent, the losses, whether
-    nothing may be warned of, and whether each passage begins a block."""
+    nothing may be warned of, and whether each passage begins a line."""
 
     name: str
     data: bytes
@@ -301,15 +301,14 @@ def case_faults(case: KindCase, folder: Path) -> list[str]:
     kind, _ = file_kind(case.data, case.name)
     extracted = extract_document(ReadRequest(str(path), case.name, kind), lambda done, total: None)
     text = " ".join(" ".join(page.text for page in extracted.pages).split())
-    blocks = [" ".join(b.text.split()) for page in extracted.pages for b in page.blocks]
+    lines = [line for page in extracted.pages for line in page.text.split("\n")]
     found, place = [], 0
     for passage in case.reads:
         at = text.find(passage, place)
         found += [] if at >= 0 else [f"{case.name}: not read, or not in order: {passage}"]
         place = max(place, at)
-        begins = any(block.startswith(passage) for block in blocks)
-        if case.is_apart and not begins:
-            found.append(f"{case.name}: begins no block: {passage}")
+        if case.is_apart and not any(line.startswith(passage) for line in lines):
+            found.append(f"{case.name}: begins no line: {passage}")
     found += [f"{case.name}: read: {words}" for words in case.lacks if words in text]
     if case.is_quiet:
         found += [f"{case.name}: warned: {note}" for note in extracted.notes]

@@ -292,13 +292,9 @@ def _item_cases() -> list[KindCase]:
     at = b"1 0 0 1 72 %d Tm"
     for row in (3, 4):
         shown = shown.replace(at % (760 - 16 * row), b"1 0 0 1 99 %d Tm" % (760 - 16 * row))
+    signs = ("• the wheel and its shaft", "• the gate of the weir", below)
     return [
-        KindCase(
-            "items.pdf",
-            shown,
-            ("• the wheel and its shaft", "• the gate of the weir", below),
-            is_apart=True,
-        )
+        KindCase("items.pdf", shown, signs, is_apart=True),
     ]
 
 
