@@ -309,4 +309,6 @@ def _best_first(scores: HostArray, keep: int) -> HostArray:
 
 def _gather(x: HostArray, index: HostArray) -> HostArray:
     """Select by source: x [B, C, ...], index [B, K] -> [B, K, ...]."""
+    if len(x) == 1:  # which takes a third of the time
+        return x[0].take(index[0], 0)[None]
     return x[np.arange(len(x))[:, None], index]
