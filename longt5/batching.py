@@ -28,6 +28,7 @@ from .logits_processors import Processor
 from .outputs import EncoderStates
 
 if TYPE_CHECKING:
+    from .kernels.decode import CrossStates
     from .kernels.joined import StepProgram
     from .model import LongT5ForConditionalGeneration
     from .tokenizer import Tokenizer
@@ -250,8 +251,10 @@ class Batcher:
             if is_encoded:
                 self._program = search.begin(self.model, self._program)
                 self._check_fallback(search)
-        except Exception as error:
+        except BaseException as error:
             search.fail(error)
+            if not isinstance(error, Exception):
+                raise
             return
         if is_encoded:
             with self._changed:
@@ -329,6 +332,8 @@ class _Search:
         self.encoded, self.source, self.on_progress = encoded, source, on_progress
         self.passing: Generator[tuple[int, int], None, EncoderStates] | None = None
         self.layers_left = 0 if encoded is not None else layers
+        self.projecting: Iterator[CrossStates] | None = None
+        self.cross: list[CrossStates] = []
         self.states: EncoderStates | None = None  # the result of a search without a plan
         self.drafts: deque[Draft] = deque()
         self.error: Exception | None = None
@@ -347,9 +352,21 @@ class _Search:
         self.is_over = True
 
     def encode(self, model: LongT5ForConditionalGeneration) -> bool:
-        """Compute a part of an encoder layer; return whether the states are complete."""
-        if self.encoded is not None:
+        """Compute a part of an encoder layer, or a decoder layer's keys and values of the source;
+        return whether all are complete."""
+        if self.encoded is None:
+            self._encode_part(model)
+            return False
+        if self.plan is None:
             return True
+        if self.projecting is None:
+            self.projecting = model.cross_states_in_parts(self.encoded)
+        states = next(self.projecting, None)
+        if states is not None:
+            self.cross.append(states)
+        return states is None
+
+    def _encode_part(self, model: LongT5ForConditionalGeneration) -> None:
         if self.passing is None:
             ids, mask = self.source
             assert ids is not None
@@ -357,13 +374,12 @@ class _Search:
         try:
             done, layers = next(self.passing)
         except StopIteration as end:
-            self.encoded = end.value
-            return True
+            self.encoded, self.passing = end.value, None
+            return
         is_layer_done = done > 0 and layers - done < self.layers_left
         self.layers_left = layers - done
         if self.on_progress is not None and is_layer_done:
             self.on_progress(done, layers)
-        return False
 
     def begin(
         self, model: LongT5ForConditionalGeneration, program: StepProgram | None
@@ -377,8 +393,8 @@ class _Search:
             self.states, self.is_over = self.encoded, True
             return program
         run = self._new_run(model)
-        run.begin(model, self.encoded, program)
-        self.run, self.encoded, self.passing = run, None, None
+        run.begin(model, self.encoded, program, self.cross)
+        self.run, self.encoded, self.projecting, self.cross = run, None, None, []
         joined = run.cache.joined_step
         return program if joined is None else joined.program
 
@@ -407,5 +423,6 @@ class _Search:
         """Free all memory but the drafts that were not taken yet."""
         if self.passing is not None:
             self.passing.close()
-        self.run = self.encoded = self.passing = None
+        self.run = self.encoded = self.passing = self.projecting = None
+        self.cross = []
         self.source = None, None

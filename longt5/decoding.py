@@ -26,6 +26,7 @@ from .stop_strings import StopStrings
 from .uncached_decoder import UncachedDecoder
 
 if TYPE_CHECKING:
+    from .kernels.decode import CrossStates
     from .kernels.joined import StepProgram
     from .model import LongT5ForConditionalGeneration
     from .tokenizer import Tokenizer
@@ -114,14 +115,17 @@ class Decoding:
         model: LongT5ForConditionalGeneration,
         encoded: EncoderStates,
         program: StepProgram | None = None,
+        cross: list[CrossStates] | None = None,
     ) -> None:
-        """Make the cache; ``program``: of the steps that this search shares with others."""
+        """Make the cache; ``program``: of the steps that this search shares with others;
+        ``cross``: the keys and values of the source, if they were computed already."""
         if self.uncached is not None:
             self.cache = self.uncached
             return
         shape = self.config.rows_per_source, self.config.longest
-        shared: dict[str, Any] = {} if program is None else {"program": program}
-        self.cache = model.init_cache(encoded, *shape, **shared)
+        known = {"program": program, "cross": cross}
+        options: dict[str, Any] = {k: v for k, v in known.items() if v is not None}
+        self.cache = model.init_cache(encoded, *shape, **options)
         if self.record is not None:
             self.cache.watch = self.record.watch()
 

@@ -33,6 +33,7 @@ from .encoder_pass import EncoderPass
 from .generation import Draft, GenerationOutput, Progress, Stopped
 from .generation_config import GenerationConfig
 from .kernels import Geometry, graph, joined, select, widen_float16
+from .kernels.decode import CrossStates
 from .kernels.joined import StepProgram
 from .kernels.linear import Fused, Linear, gated_gelu, needs_plain_torch
 from .kernels.threads import one_thread
@@ -737,6 +738,14 @@ class LongT5ForConditionalGeneration(LongT5Model):
         return encoded
 
     @torch.no_grad()
+    def cross_states_in_parts(self, encoded: EncoderStates) -> Iterator[CrossStates]:
+        """Yield the keys and values of each decoder layer's cross-attention."""
+        for block in self.decoder.block:
+            with without_autocast():
+                states = block.layer[1].inner.cross_states(encoded.last_hidden_state)
+            yield states
+
+    @torch.no_grad()
     def init_cache(
         self,
         encoded: EncoderStates,
@@ -745,13 +754,15 @@ class LongT5ForConditionalGeneration(LongT5Model):
         recorded: bool | None = None,
         joined: bool | None = None,
         program: StepProgram | None = None,
+        cross: list[CrossStates] | None = None,
     ) -> DecoderCache:
         """Return an empty cache for ``B * num_beams`` rows of at most ``max_length`` positions.
 
         ``recorded``: record a step once and replay it; ``joined``: compute all layers of a step
         in one call of the compiled kernel (None: where it is available and verified), and by the
-        threads of ``program``, if it has the weights of now, as other searches. Raises TypeError
-        where an adapter wraps a matrix.
+        threads of ``program``, if it has the weights of now, as other searches. ``cross``: of
+        :meth:`cross_states_in_parts`, if they were computed already. Raises TypeError where an
+        adapter wraps a matrix.
         """
         _refuse_adapters(self)
         hooks.refuse_unreachable(self, PASSED_OVER_BY_STEPS, ("decoder", ""))
@@ -767,15 +778,14 @@ class LongT5ForConditionalGeneration(LongT5Model):
         def store() -> list[Tensor]:
             # A recorded step reads every position, and NaN times a weight of 0 is NaN.
             make = states.new_zeros if recorded else states.new_empty
-            shape, kind = (rows, c.num_heads, max_length, c.d_kv), cross[0].keys.dtype
-            return [make(shape, dtype=kind) for _ in cross]
+            shape, kind = (rows, c.num_heads, max_length, c.d_kv), stores[0].keys.dtype
+            return [make(shape, dtype=kind) for _ in stores]
 
-        with without_autocast():
-            cross = [block.layer[1].inner.cross_states(states) for block in self.decoder.block]
+        stores = list(self.cross_states_in_parts(encoded)) if cross is None else cross
         cache = DecoderCache(
             self_keys=store(),
             self_values=store(),
-            cross=cross,
+            cross=stores,
             cross_bias=padding_bias(encoded.attention_mask),
             self_bias=self.decoder.block[0].layer[0].inner.bias(max_length),
             num_beams=num_beams,

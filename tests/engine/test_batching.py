@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 import random
 import threading
 import weakref
@@ -15,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longt5 import Batcher, Stopped, decoding
+from longt5 import Batcher, Stopped, batching, decoding
 from longt5 import model as longt5_model
 from longt5.generation import Draft, join
 from longt5.kernels import native, select
@@ -153,7 +154,8 @@ def test_threads_share_the_batch() -> None:
 
 
 class Log:
-    """The steps of a model, as the numbers of searches in each, and its encoder's layers."""
+    """The steps of a model, as the numbers of searches in each, and its encoder's parts; each takes
+    one second."""
 
     def __init__(self, model, monkeypatch: pytest.MonkeyPatch) -> None:
         self.events: list[Any] = []
@@ -173,6 +175,15 @@ class Log:
                 self.events.append(f"part of {ids.shape[1]}")
                 yield turn
 
+        keys_and_values = model.cross_states_in_parts
+
+        def cross_states_in_parts(encoded):
+            for found in keys_and_values(encoded):
+                self.events.append(f"keys of {encoded.last_hidden_state.shape[1]}")
+                yield found
+
+        monkeypatch.setattr(batching.time, "perf_counter", itertools.count().__next__)
+        monkeypatch.setattr(model, "cross_states_in_parts", cross_states_in_parts)
         monkeypatch.setattr(model, "decode_steps", decode_steps)
         monkeypatch.setattr(model, "encode_in_parts", encode_in_parts)
 
@@ -204,12 +215,13 @@ def test_weights_that_were_moved_are_read_where_they_are_now() -> None:
 def test_one_step_advances_every_search(monkeypatch: pytest.MonkeyPatch) -> None:
     model = models(KEY)[1]
     batcher, log = Batcher(model), Log(model, monkeypatch)
-    options = {"min_new_tokens": 6, "max_new_tokens": 6}
+    options = {"min_new_tokens": 20, "max_new_tokens": 20}
     sources = states(30, 20, 50)
     streams = [batcher.submit(encoded=s, num_beams=1 + n, **options) for n, s in enumerate(sources)]
     for drafts in streams:
-        assert len(list(drafts)) == 6
-    assert max(log.events) == 3 and len(log.events) < 18
+        assert len(list(drafts)) == 20
+    steps = [event for event in log.events if isinstance(event, int)]
+    assert max(steps) == 3 and sum(steps) == 60 and len(steps) < 40
 
 
 def test_what_does_not_fit_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +232,7 @@ def test_what_does_not_fit_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = [batcher.submit(encoded=s, **options) for s in states(30, 20, 60, 10)]
     assert len(batcher) == 4
     last = list(streams[3])
-    assert len(last) == 4 and max(log.events) == 2
+    assert len(last) == 4 and max(e for e in log.events if isinstance(e, int)) == 2
     assert [len(list(drafts)) for drafts in streams[:3]] == [4, 4, 4]
     with pytest.raises(ValueError, match="max_tokens"):
         Batcher(model, max_tokens=0)
@@ -258,6 +270,7 @@ def test_layers_of_an_encoder_pass_come_between_steps(monkeypatch: pytest.Monkey
     assert len(list(second)) == 3
     parts = [at for at, event in enumerate(log.events) if event == "part of 300"]
     assert len(parts) == 6 and parts[1] - parts[0] > 1  # steps of the first between them
+    assert log.events.count("keys of 300") == 2  # a decoder layer a turn
 
 
 def test_a_short_source_overtakes_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +280,7 @@ def test_a_short_source_overtakes_a_long_one(monkeypatch: pytest.MonkeyPatch) ->
     short = batcher.submit(padded_batch([9], 40)[0], max_new_tokens=3)
     assert len(list(short)) == 3
     parts = [event for event in log.events if isinstance(event, str)]
-    assert parts.count("part of 9") == 6 and parts.index("part of 9") == 0
+    assert parts.count("part of 9") == 6 and parts[0] == "part of 9"
     assert len(list(long)) == 3
 
 
@@ -383,6 +396,22 @@ def test_an_interrupted_step_raises_where_it_was_interrupted(
         list(first)
     with pytest.raises(RuntimeError, match="interrupted"):
         list(second)
+
+
+def test_an_interrupted_encoder_pass_ends_its_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = models(KEY)[1]
+    batcher, source = Batcher(model), states(20)[0]
+
+    def interrupted(done: int, layers: int) -> None:
+        raise KeyboardInterrupt
+
+    ids = padded_batch([30], 40)[0]
+    drafts = batcher.submit(ids, on_encode_progress=interrupted, max_new_tokens=3)
+    with pytest.raises(KeyboardInterrupt):
+        list(drafts)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        list(drafts)
+    assert len(list(batcher.submit(encoded=source, max_new_tokens=3))) == 3 and len(batcher) == 0
 
 
 @pytest.mark.parametrize("end", ["close", "drain", "drop"])
