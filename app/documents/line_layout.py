@@ -20,7 +20,8 @@ class LineLayout:
     margin of the line's column (None when unknown), `space_above` to the line above (0 when
     unknown). `is_row`: the line is a row of a table. `index` counts the lines of the page.
     `bold_letters` counts the letters and digits that the line begins with in bold, 0 where it also
-    ends in bold; `is_lead_set_off`: more than a space follows these.
+    ends in bold; `is_lead_set_off`: more than a space follows these. `ends_inside_word`: the next
+    line goes on with the same word of Korean.
     """
 
     size: float
@@ -32,6 +33,7 @@ class LineLayout:
     index: int = 0
     bold_letters: int = 0
     is_lead_set_off: bool = False
+    ends_inside_word: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ def join_laid_out(
         else:
             if separator == NEW_LINE:
                 blocks[-1].append("\n" + line)
+            elif above is not None and above.ends_inside_word:
+                blocks[-1].append(line)
             else:
                 _append_line(blocks[-1], line, join_word)
             sources[-1].append(i)

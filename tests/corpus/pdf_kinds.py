@@ -292,9 +292,19 @@ def _item_cases() -> list[KindCase]:
     at = b"1 0 0 1 72 %d Tm"
     for row in (3, 4):
         shown = shown.replace(at % (760 - 16 * row), b"1 0 0 1 99 %d Tm" % (760 - 16 * row))
+    korean = (
+        "오래된 물레방아는 강가에 서 있고 그 ",
+        "바퀴는 여러 해 동안 돌지 않았으며 아무",
+        "도 그것을 고치지 않는다. 나룻배는 아",
+        "홉 시에 떠나고 양과 몇몇 사람들을 ",
+        "싣고 섬으로 가는데 삯은 아주 싸고 ",
+        "배는 늘 제시간에 온다고 한다.",
+    )
+    read = ("그 바퀴는 여러", "아무도 그것을", "나룻배는 아홉 시에", "사람들을 싣고", "싸고 배는")
     signs = ("• the wheel and its shaft", "• the gate of the weir", below)
     return [
         KindCase("items.pdf", shown, signs, is_apart=True),
+        KindCase("korean.pdf", make_pdfs.unicode_pdf(korean).replace(b"DW 500", b"DW 900"), read),
     ]
 
 

@@ -25,9 +25,15 @@ _AXIS = {0: (0, 1), 1: (3, 1), 2: (0, -1), 3: (3, -1)}  # of each turn: an edge,
 
 GlyphBox = tuple[float, float, float, float]  # left, top, right, bottom
 # Letters of one text object without a space between: these; the address of the object, None for a
-# hyphen that PDFium added; whether a space or line end stands before; the boxes of the first and
-# the last letter.
-Word = tuple[str, int | None, bool, GlyphBox, GlyphBox]
+# hyphen that PDFium added; what stands before: 1 a space or line end, 2 the end of a line inside a
+# word of Korean, 0 nothing; the boxes of the first and the last letter.
+Word = tuple[str, int | None, int, GlyphBox, GlyphBox]
+INSIDE_WORD = 2
+# Korean is cut at any letter: only a space behind the last one of a line ends a word.
+_HANGUL = "\uac00-\ud7a3"
+_SPACED_END = re.compile(f"[{_HANGUL}] \r\n")
+_BARE_END = re.compile(f"(?<=[{_HANGUL}])\r\n(?=[{_HANGUL}])")
+_MIN_SPACED_ENDS, _MIN_SPACED_SHARE = 3, 0.2  # of a page whose lines keep their last spaces
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,12 @@ class GlyphReader:
         self._style.begin_page()
         firsts = self._boxes(handle, [start for start, _ in spans])
         lasts = self._boxes(handle, [end - 1 for _, end in spans])
+        inside = _starts_inside_words(text)
         before = 0
         for (start, end), owner, first, last in zip(spans, owners, firsts, lasts, strict=True):
-            is_apart, before = start > before or not start, end
+            is_apart, before = int(start > before or not start), end
+            if start in inside:
+                is_apart = INSIDE_WORD
             if owner is not None:
                 if owner not in styles:
                     styles[owner], x, y = self._style.read(handle, start, owner)
@@ -76,7 +85,7 @@ class GlyphReader:
                 uses[owner] += end - start
                 if end - start > 1 and not _runs_on(styles[owner].turns, first, last):
                     for index, box in enumerate(self._boxes(handle, range(start, end)), start):
-                        add((text[index], owner, is_apart and index == start, box, box))
+                        add((text[index], owner, is_apart if index == start else 0, box, box))
                     continue
             add((text[start:end], owner, is_apart, first, last))
         return found
@@ -134,6 +143,15 @@ class GlyphReader:
             if len(text) == count:
                 return text
         return "".join(map(chr, map(self._unicode, repeat(handle), range(count))))
+
+
+def _starts_inside_words(text: str) -> frozenset[int]:
+    """Return where lines begin inside a word, as spaces at the ends of other lines tell."""
+    if text.isascii() or (bare := [m.end() for m in _BARE_END.finditer(text)]) == []:
+        return frozenset()
+    spaced = len(_SPACED_END.findall(text))
+    is_kept = spaced >= max(_MIN_SPACED_ENDS, _MIN_SPACED_SHARE * (spaced + len(bare)))
+    return frozenset(bare) if is_kept else frozenset()
 
 
 def _runs_on(turns: int | None, first: GlyphBox, last: GlyphBox) -> bool:

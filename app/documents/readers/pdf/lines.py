@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .glyphs import HYPHENS, GlyphBox, Glyphs
+from .glyphs import HYPHENS, INSIDE_WORD, GlyphBox, Glyphs
 from .raised import RAISED, TypePiece, text_of_pieces
 from .text_style import TextStyle
 
@@ -52,6 +52,7 @@ class Line:
     marks: int = 0
     begins_raised: bool = False
     lead_gap: float = 0.0  # after the bold letters at its start
+    ends_inside_word: bool = False  # of Korean, which has no hyphens
 
 
 @dataclass
@@ -114,6 +115,8 @@ def page_lines(glyphs: Glyphs, shown: PageArea, drawing: Drawing) -> PageLines:
     for text, owner, is_apart, first, last in glyphs.words:
         if is_apart:
             builder.has_space = True
+        if is_apart == INSIDE_WORD:
+            builder.end_inside_word()
         if owner is None:  # PDFium's own hyphen at a line's end belongs to no text object
             builder.end_with_hyphen()
             builder.has_space = True
@@ -174,6 +177,7 @@ class _LineBuilder:
         self._y = self._last_left = self._right = 0.0
         self._chars: list[str] = []
         self._reason = ""
+        self._cut = (0, 0.0)  # the line that ended inside a word, and where
 
     def add(self, text: str, owner: int, box: PageArea, last_left: float, y: float) -> None:
         """Add a word with its box, the left edge of its last letter and its baseline."""
@@ -255,11 +259,17 @@ class _LineBuilder:
         if self._line is not None:
             self._line.pieces[-1].chars.append(HYPHEN)
 
+    def end_inside_word(self) -> None:
+        """Note that the word goes on which the line ends with, should it end here."""
+        self._cut = id(self._line), self._right
+
     def close(self) -> None:
         """End the line."""
         if self._line is not None:
             self._settle(self._line)
             self._page.lines.append(_close(self._line, len(self._page.lines)))
+            is_cut = self._cut == (id(self._line), self._line.last[1])
+            self._page.lines[-1].ends_inside_word = is_cut
         self._line = None
         owner = self._owner
         self._y = math.nan if owner is None else self._y
@@ -441,6 +451,7 @@ def _joined(one: Line, two: Line, is_apart: bool) -> Line:
         letters=one.letters + two.letters,
         index=two.index if one.index + 1 == two.index else one.index,
         marks=one.marks + two.marks,
+        ends_inside_word=two.ends_inside_word,
         begins_raised=one.begins_raised,
         lead_gap=(two.left - one.right) / base.size if one.is_bold else one.lead_gap,
     )

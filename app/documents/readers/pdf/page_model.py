@@ -35,6 +35,7 @@ def placed_lines(page: PageLines) -> list[PlacedLine]:
                 index=len(found),
                 bold_letters=line.bold_letters if len(row) == 1 else 0,
                 is_lead_set_off=line.lead_gap > _LEAD_GAP,
+                ends_inside_word=row[-1].ends_inside_word,
             )
             box = _box(row, page.turns)
             found.append(PlacedLine(tuple(cell.text for cell in row), layout, box))
