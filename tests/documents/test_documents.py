@@ -412,8 +412,6 @@ def test_empty_files_are_refused(load, data, name) -> None:
     [
         (b"<!DOCTYPE html><html><body>Log in</body></html>", "a web page"),
         (b"\n  <HTML><head>", "a web page"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 60, "a PNG picture"),
-        (b"\xff\xd8\xff\xe0" + b"\0" * 60, "a JPEG picture"),
         (b"MZ\x90\x00" + b"\0" * 60, "a Windows program"),
         ("Just some words – no more.".encode(), "plain text"),
     ],
