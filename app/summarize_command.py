@@ -22,7 +22,7 @@ from .export.json_object import to_json_line
 from .export.style import FILE_STYLE, TERMINAL_STYLE, ExportStyle, LinkStyle
 from .runs.batch import Outcome, OutcomeStatus, files_in, outcome_table, summarize_files
 from .runs.stop import StopSignal
-from .settings import READABLE_SUFFIXES, supports_dim_text
+from .settings import READABLE_SUFFIXES, Settings, supports_dim_text
 from .summary.options import DECODING_OPTIONS, Options
 from .summary.plan import describe_planned
 from .terminal import ProgressLine, SummaryWriter
@@ -210,19 +210,25 @@ class SummarizeRunner:
         return 0
 
     def load(self) -> Summarizer:
-        """Return the model, loading it at the first call."""
+        """Return the model, downloading and loading it at the first call. Raises Cancelled."""
         if self.summarizer is None:
-            from .summary.summarizer import Summarizer
+            from .runs.model_cache import ModelCache
 
-            self.summarizer = Summarizer.load(
-                self.command.model,
-                revision=self.command.revision,
-                device=self.command.device,
-                dtype=self.command.dtype,
-                on_progress=lambda done, total: self.progress.show(
-                    Progress("loading", done, total)
-                ),
+            command = self.command
+            settings = Settings(
+                model=command.model,
+                revision=command.revision,
+                device=command.device,
+                dtype=command.dtype,
             )
+            loading = ModelCache(settings).loading(command.model, self.stop)
+            try:
+                while True:
+                    self.progress.show(next(loading))
+            except StopIteration as ended:
+                self.summarizer = ended.value
+            if self.summarizer is None:
+                raise Cancelled("Stopped while the model was loaded.")
         return self.summarizer
 
     def _read(self, path: str) -> Document:

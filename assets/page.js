@@ -7,7 +7,7 @@ window.copySummary = async () => {
   const copy = box ? box.cloneNode(true) : document.createElement("div");
   copy.querySelectorAll(".unsupported").forEach((element) => element.replaceWith("(no passage supports this)"));
   // The answer and what was written of the sections, without strip, notes and controls.
-  const aside = ".spoken, .coverage, .warnings, .provenance, .hint, .said, [data-unwritten]";
+  const aside = ".spoken, .jump, .coverage, .warnings, .provenance, .hint, .said, [data-unwritten]";
   copy.querySelectorAll(aside).forEach((element) => element.remove());
   copy.querySelectorAll(".by-section:empty").forEach((list) => {
     list.previousElementSibling.remove();
@@ -159,6 +159,12 @@ document.addEventListener("keydown", (event) => {
   if (close && !isTyping && ["n", "p"].includes(key) && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     stepCitation(key === "n" ? 1 : -1);
+  }
+  const find = document.querySelector("#find :is(input, textarea)");
+  if (key === "/" && !isTyping && find?.offsetParent) {
+    event.preventDefault();
+    find.focus();
+    find.select();
   }
   if (key === "?" && !isTyping) {
     const keys = document.querySelector("#keys");

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
+from unicodedata import bidirectional
 
 from ..documents.model import Document
 from ..wording import counted, places
@@ -34,7 +35,9 @@ def find_html(documents: Sequence[Document], words: str) -> str:
         return render.notice(f"“{words.strip()}” does not stand in what was read.")
     pages = len({(number, page) for number, page, _ in hits})
     rest = f"; the first {MAX_HITS} are listed" if len(hits) > MAX_HITS else ""
-    line = f"{counted(len(hits), 'place')} on {counted(pages, 'page')}{rest}."
+    units = {document.unit for document in documents}
+    unit = units.pop() if len(units) == 1 else "page"
+    line = f"{counted(len(hits), 'place')} on {counted(pages, unit)}{rest}."
     items = "".join(
         _hit_html(documents, number, page, match)
         for number, page, match in itertools.islice(hits, MAX_HITS)
@@ -60,13 +63,30 @@ def _hits(
 def _hit_html(documents: Sequence[Document], number: int, page: int, match: re.Match[str]) -> str:
     document, text = documents[number], match.string
     start, end = match.span()
-    before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
-    snippet = f"{escape(before)}<mark>{escape(match[0])}</mark>{escape(after)}"
     where = places([page], document.unit, document.labels)
     name = f"{document.name}, " if len(documents) > 1 else ""
     passages = escape(json.dumps([text[start : max(end, start + MARKED)]]), quote=True)
     return (
         f'<li><button type="button" class="cite" data-document="{number}" data-page="{page}" '
         f'data-passages="{passages}">{escape(name + where)}</button> '
-        f'<span lang="">…{snippet}…</span></li>'
+        f'<span lang="" dir="{direction_of(match[0])}">{_snippet(match)}</span></li>'
     )
+
+
+def _snippet(match: re.Match[str]) -> str:
+    """Return the words around a match as HTML, cut between words where there are spaces."""
+    text, (start, end) = match.string, match.span()
+    before, after = text[max(0, start - CONTEXT) : start], text[end : end + CONTEXT]
+    is_cut_before, is_cut_after = start > CONTEXT, end + CONTEXT < len(text)
+    if is_cut_before and " " in before:
+        before = before[before.index(" ") + 1 :]
+    if is_cut_after and " " in after:
+        after = after[: after.rindex(" ")]
+    begun, ended = "… " if is_cut_before else "", " …" if is_cut_after else ""
+    return f"{begun}{escape(before)}<mark>{escape(match[0])}</mark>{escape(after)}{ended}"
+
+
+def direction_of(text: str) -> str:
+    """Return `rtl` or `ltr` by the first letter of a text, as the value of `dir`."""
+    kinds = (bidirectional(letter) for letter in text)
+    return "rtl" if next((k for k in kinds if k in ("L", "R", "AL")), "L") != "L" else "ltr"

@@ -64,14 +64,15 @@ element.addEventListener('click', (event) => {
 });
 """
 FILE_LIMITS = (
-    f'<p class="hint">Up to {MAX_FILES} files, {MAX_FILE_BYTES // 1024**2} MB and '
-    f"{MAX_DOCUMENT_PAGES:,} pages each.</p>"
+    f'<p class="hint">{READABLE_KINDS}. Up to {MAX_FILES} files, {MAX_FILE_BYTES // 1024**2} MB '
+    f"and {MAX_DOCUMENT_PAGES:,} pages each.</p>"
 )
 KEYS = (
     ("Ctrl + Enter", "summarize"),
     ("Escape", "close the page or a dialog, else stop the run"),
     ("← →", "turn the pages of the document, or walk along the strip"),
     ("N, P", "next and previous citation, while a page is open"),
+    ("/", "find in the document"),
     ("?", "show these keys"),
 )
 PANEL_LABELS = ("Download", "Cancel the download", "Remove from this computer")
@@ -170,7 +171,7 @@ def _document_tabs() -> Components:
     with gr.Tabs(elem_id="tabs") as inputs["tabs"]:
         with gr.Tab("Files", id="files") as inputs["files_tab"]:
             inputs["files"] = gr.File(
-                label=READABLE_KINDS,
+                label="Documents",
                 file_count="multiple",
                 elem_id="files",
                 file_types=list(READABLE_SUFFIXES),
@@ -300,18 +301,21 @@ def _output_column() -> Components:
         "history": gr.BrowserState([], storage_key="jobs", secret="not a secret: ids"),
     }
     outputs["status"] = gr.HTML(elem_id="status")
+    # Above the summary: below it, a reader would have to pass all sections of the document.
+    outputs["find"] = gr.Textbox(
+        label="Find in the document",
+        show_label=False,
+        container=False,
+        placeholder="Find in the document: words, then Enter",
+        max_lines=1,
+        elem_id="find",
+    )
+    outputs["found"] = gr.HTML(elem_id="found", js_on_load=SOURCE_EVENTS)
     outputs["summary"] = gr.HTML(
         render.EMPTY_SUMMARY, elem_id="summary-box", js_on_load=SOURCE_EVENTS
     )
     # The script moves what is written here into the opened section.
     outputs["section"] = gr.HTML(elem_id="section-written")
-    outputs["find"] = gr.Textbox(
-        label="Find in the document",
-        placeholder="Words, then Enter",
-        max_lines=1,
-        elem_id="find",
-    )
-    outputs["found"] = gr.HTML(elem_id="found", js_on_load=SOURCE_EVENTS)
     with gr.Row(elem_id="take"):
         outputs["bullets"] = gr.Checkbox(
             False, label="As a list", elem_id="bullets", container=False, min_width=90

@@ -46,6 +46,8 @@ from ..wording import STAGE_LABELS, counted, isolated, ranges
 MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 # Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
 WORDS_PER_MINUTE = 238
+MIN_JUMPS = 4  # summaries of fewer documents are found by scrolling
+MANY_DOCUMENTS = 7  # their list scrolls, so that the button below stays in sight
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
 LARGER_MODELS = (
     ' This model picks sentences. Larger ones rewrite: <button type="button" '
@@ -56,7 +58,7 @@ CITATION_STEPS = (
     (1, "Next citation (N)", "Citation ›"),
 )
 EMPTY_SUMMARY = (
-    '<div class="empty"><p>Drop a PDF or paste a long text, then press '
+    '<div class="invitation"><p>Drop a PDF or paste a long text, then press '
     "<strong>Summarize</strong>.</p><p>The summary appears here while it is being written. "
     '<span class="provisional">Grey text</span> may still change.</p></div>'
 )
@@ -147,13 +149,28 @@ def reading_minutes(words: int) -> str:
 def summary_html(state: RunState, busy: bool) -> str:
     """Return the summaries of a run, provisional text in grey; `busy` while the run goes on."""
     parts = [_document_article(n, document) for n, document in enumerate(state.documents)]
-    return f'<div id="summary" aria-busy="{str(busy).lower()}">{"".join(parts)}</div>'
+    html = _jump_list(state) + "".join(parts)
+    return f'<div id="summary" aria-busy="{str(busy).lower()}">{html}</div>'
+
+
+def _jump_list(state: RunState) -> str:
+    """Return links to the summaries of many documents, folded: its height is always the same."""
+    if state.total < MIN_JUMPS:
+        return ""
+    items = "".join(
+        f'<li lang=""><a href="#document-{n}">{escape(isolated(document.name))}</a></li>'
+        for n, document in enumerate(state.documents)
+    )
+    return (
+        f'<details class="jump"><summary>{counted(state.total, "document")}</summary>'
+        f"<ol>{items}</ol></details>"
+    )
 
 
 def _document_article(number: int, document: DocumentState) -> str:
     html = f"<h2>{escape(document.name)}</h2>"
     if document.error:
-        return html + error(document.error)
+        return f'<article id="document-{number}">{html}{error(document.error)}</article>'
     parts = document.answer
     for part in parts:
         if document.summary is not None and not (part.committed or part.provisional):
@@ -168,7 +185,7 @@ def _document_article(number: int, document: DocumentState) -> str:
         html += _warning_list([*document.summary.warnings, *document.notices])
         larger = LARGER_MODELS if document.summary.model == DEFAULT_MODEL else ""
         html += f'<p class="provenance">{escape(provenance_line(document.summary))}{larger}</p>'
-    return f"<article>{html}</article>"
+    return f'<article id="document-{number}">{html}</article>'
 
 
 def _warning_list(warnings: Sequence[AppWarning]) -> str:
@@ -450,7 +467,14 @@ def document_facts(documents: Sequence[Document]) -> str:
             f"<br><small{_quiet_class(w)}>{escape(w.message)}</small>" for w in document.warnings
         )
         items.append(f"<li><strong>{escape(name)}</strong> · {pages} · {words}{warnings}</li>")
-    return f'<ul class="facts">{"".join(items)}</ul>'
+    if len(documents) < MANY_DOCUMENTS:
+        return f'<ul class="facts">{"".join(items)}</ul>'
+    every = sum(count_words(page.text) for document in documents for page in document.pages)
+    total = f"{counted(len(documents), 'document')}, {counted(every, 'word')}"
+    return (
+        f'<p class="hint" role="status">{total}</p>'
+        f'<ul class="facts many" tabindex="0" aria-label="{total}">{"".join(items)}</ul>'
+    )
 
 
 def _quiet_class(warning: AppWarning) -> str:

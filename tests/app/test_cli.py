@@ -58,7 +58,8 @@ def test_summary_goes_to_stdout_and_progress_to_stderr(loaded, short_file, capsy
     code, out, err = run(capsys, "summarize", short_file, "--length", "short")
     assert code == 0
     assert out.startswith("# Summary of short.txt\n\n") and "Made by a machine" in out
-    planned, *stages = err.splitlines()
+    loading, planned, *stages = err.splitlines()
+    assert loading == "Loading the model"
     assert re.match(r"1 part, 66 words, 91 tokens in 1 step; about \d0 words in \d+ s", planned)
     assert stages == ["Analyzing", "Writing"]
 

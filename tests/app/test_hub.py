@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -29,7 +31,7 @@ from app.settings import Settings
 from app.summary.models import cache_folder, is_on_disk
 from app.summary.options import Options
 from tests.app.checkpoint_layouts import LAYOUTS, write_checkpoint
-from tests.conftest import EXAMPLE_TEXT
+from tests.conftest import EXAMPLE_TEXT, ROOT
 from tests.hub import Hub, running_hub
 
 BOOKS = "pszemraj/long-t5-tglobal-base-16384-book-summary"
@@ -320,6 +322,26 @@ def test_a_stopped_run_ends_its_download(hub) -> None:
     download = models.downloads.find(BOOKS)
     assert download.ended.wait(30) and isinstance(download.error, Cancelled)
     assert not is_on_disk(BOOKS) and has_part(BOOKS)
+
+
+def test_the_command_line_downloads_its_model(checkpoint, tmp_path) -> None:
+    command = [sys.executable, "-m", "app", "summarize", str(EXAMPLE_TEXT), "--model", BOOKS]
+    command += ["--length", "short", "--num-beams", "1", "--max-new-tokens", "8"]
+    with running_hub() as hub:
+        hub.add(BOOKS, checkpoint)
+        hub.faults.cuts, hub.faults.cut_after = 6, 300_000
+        environment = {**os.environ, **hub.environment(tmp_path)}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Downloading the model" in done.stderr and any(hub.sent(WEIGHTS))
+        command[command.index(BOOKS)] = "a/b"
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+        assert done.returncode and "has no model a/b" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 # One file, by any cuts
