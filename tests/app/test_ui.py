@@ -539,7 +539,9 @@ def test_a_browsers_documents_come_back_and_are_forgotten(handlers, tmp_path) ->
     html = documents_html(handlers.history, [job])
     assert f'data-open="{job}"' in html and 'data-length="long"' in html
     assert documents_html(handlers.history, []) == documents_html(handlers.history, None) == ""
-    filled = dict(zip(FILLED_FIELDS, handlers.fill_form(job), strict=True))
+    filled = dict(
+        zip(FILLED_FIELDS, handlers.fill_form(job, SimpleNamespace(query_params={})), strict=True)
+    )
     (shown,) = filled["files"]
     assert Path(shown).name == "mill.txt" and Path(shown).read_text() == text.read_text()
     assert filled["length"] == "short" and filled["source"] == "files" and not filled["text"]
