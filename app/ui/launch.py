@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import functools
 import importlib.util
 import multiprocessing
@@ -264,7 +265,7 @@ def serve(
     require_mcp(settings)
     share_arenas()
     print("Starting the page, which takes some seconds.", file=sys.stderr, flush=True)
-    with _interrupt_on_terminate():
+    with _interrupt_on_terminate(), _full_disk_in_words():
         page, handlers, guard = create_app(settings, opened)
         try:
             url = opened.address(start(page, guard))
@@ -285,6 +286,20 @@ def serve(
             closing = threading.Thread(target=page.close, args=(False,), daemon=True)
             closing.start()
             closing.join(STREAMS_CLOSING_S)
+
+
+@contextlib.contextmanager
+def _full_disk_in_words() -> Iterator[None]:
+    """Raise BadOption, which names the folder, where the page finds no room on the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BadOption(
+            f"The disk with the folder “{data_dir()}”, which holds runs and uploads, is full: free "
+            "some space there, or name another folder in SUMMARIZER_DATA_DIR."
+        ) from error
 
 
 def _wait_for_interrupt() -> None:

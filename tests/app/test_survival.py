@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import torch
 
 from app import cli
 from app.documents.load import load_document
-from app.errors import AppError, DeviceLost, NotReadable
+from app.errors import AppError, BadOption, DeviceLost, NotReadable
 from app.events import DocumentStarted, DraftText, Finished, SectionDone
 from app.runs import batch, subprocess_run
 from app.runs.device_errors import translate_device_errors
@@ -26,9 +28,9 @@ from app.runs.request_run import summarize_all
 from app.runs.run_state import RunState
 from app.runs.service import FAILED_AGAIN, FAILED_ONCE, Service
 from app.runs.stop import StopSignal
-from app.settings import Settings
+from app.settings import Settings, data_dir
 from app.summary.summarizer import Options, Summarizer
-from app.ui import handlers
+from app.ui import handlers, launch
 from longt5 import is_device_lost
 from tests.app.test_journal import JOB, OPTIONS, request_for, service_of, short  # noqa: F401
 from tests.app.test_ui import run
@@ -53,8 +55,18 @@ def test_h18_unwritable_data_folder_is_reported_at_the_start(tmp_path) -> None:
             timeout=120,
             env={**own, "SUMMARIZER_DATA_DIR": str(tmp_path / "file" / "data")},
         )
-        assert done.returncode == 1 and "SUMMARIZER_DATA_DIR" in done.stderr
-        assert done.stderr.count("\n") == 1
+        said, sentence = done.stderr.splitlines()
+        assert done.returncode == 1 and "SUMMARIZER_DATA_DIR" in sentence and "Starting" in said
+
+
+def test_h18_full_disk_at_the_start_names_the_folder(monkeypatch) -> None:
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(launch, "create_app", full)
+    named = rf"{re.escape(str(data_dir()))}.*full.*SUMMARIZER_DATA_DIR"
+    with pytest.raises(BadOption, match=named):
+        launch.serve(Settings(port=1))
 
 
 def test_h18_full_disk_loses_downloads_but_not_the_summary(bundled, monkeypatch) -> None:
