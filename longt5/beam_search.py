@@ -1,8 +1,8 @@
 """Transformers' fixed-shape beam search, and the part of its answer that is certain.
 
 Never sees the model. B sources, K beams, C candidates per source, T longest sequence.
-All state is tiny and in NumPy, whose calls take a fifth of torch's time; one transfer per step
-brings the candidates. What ranks is torch's, so that equal scores are ordered as in transformers.
+All state is tiny and in NumPy, whose calls take a third of torch's time or less; one transfer per
+step brings the candidates. What ranks is torch's, so that equal scores are ordered as in transformers.
 A hypothesis is a [2, T] pair: its tokens and, for each, the model row that produced it.
 """
 
