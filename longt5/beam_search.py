@@ -2,7 +2,7 @@
 
 Never sees the model. B sources, K beams, C candidates per source, T longest sequence.
 All state is tiny and in NumPy, whose calls take a third of torch's time or less; one transfer per
-step brings the candidates. What ranks is torch's, so that equal scores are ordered as in transformers.
+step brings the candidates. Equal scores are ordered by torch, as in transformers.
 A hypothesis is a [2, T] pair: its tokens and, for each, the model row that produced it.
 """
 
