@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +22,28 @@ from ..summary.plan import describe_in_words, describe_planned
 from ..wording import counted, places
 from . import render
 from .form import Form
+
+MAX_ESTIMATING_PAGES = 1_000  # open pages whose latest estimate is known
+
+
+class LatestBySession:
+    """Tells the latest of the estimates that a page has asked for: an older one may end later."""
+
+    def __init__(self) -> None:
+        self._turns: OrderedDict[str, int] = OrderedDict()
+        self._count = itertools.count()
+
+    def begin(self, session: str) -> int:
+        """Return the turn of an estimate that begins now."""
+        self._turns[session] = turn = next(self._count)
+        self._turns.move_to_end(session)
+        while len(self._turns) > MAX_ESTIMATING_PAGES:
+            self._turns.popitem(last=False)
+        return turn
+
+    def is_latest(self, session: str, turn: int) -> bool:
+        """Return False when a later estimate of the session has begun."""
+        return self._turns.get(session, turn) == turn
 
 
 def section_choices(documents: Sequence[Document]) -> tuple[Any, Any]:

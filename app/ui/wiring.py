@@ -17,7 +17,7 @@ from ..settings import Settings
 from ..summary.options import DECODING_OPTIONS
 from . import render
 from .api import Api
-from .estimate import is_waiting_for_model
+from .estimate import LatestBySession, is_waiting_for_model
 from .form import FORM_FIELDS, Form, form_from_fields
 from .handlers import Handlers
 from .model_panel import PANEL_BUTTONS, ModelPanel
@@ -58,7 +58,11 @@ def connect_events(
 def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
     """Read files as soon as they are chosen; estimate the run again after each change."""
 
-    async def estimate_form(values: FieldValues) -> str:
+    latest = LatestBySession()
+
+    async def estimate_form(values: FieldValues, request: gr.Request) -> Any:
+        session = str(request.session_hash)
+        turn = latest.begin(session)
         try:
             form = _form_of(inputs, values, handlers)
         except AppError as error:
@@ -67,7 +71,9 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
         while waits and is_waiting_for_model(handlers.service, form.model):
             waits -= 1
             await asyncio.sleep(MODEL_POLL_S)  # in no thread: many pages may wait
-        return await asyncio.to_thread(handlers.estimate, form)
+        line = await asyncio.to_thread(handlers.estimate, form)
+        # The form may have changed meanwhile, and its newer estimate be shown already.
+        return line if latest.is_latest(session, turn) else gr.skip()
 
     estimate: dict[str, Any] = {
         "fn": estimate_form,

@@ -48,6 +48,7 @@ from app.summary.summarizer import Options
 from app.ui import hosts, launch, render
 from app.ui.api import Api
 from app.ui.downloads import downloads_folder, write_downloads
+from app.ui.estimate import LatestBySession
 from app.ui.find import find_html
 from app.ui.form import FORM_FIELDS, Form, form_from_fields
 from app.ui.handlers import Handlers
@@ -511,6 +512,16 @@ def test_unreadable_files_are_named_and_the_others_are_summarized(handlers, tmp_
     none = run(handlers, [gone, str(tmp_path / "lost.pdf")])[-1]
     assert "gone.pdf" in none["status"] and "lost.pdf" in none["status"]
     assert none["job"] is None and not none["running"]
+
+
+def test_an_older_estimate_does_not_replace_a_newer_one() -> None:
+    latest = LatestBySession()
+    first, other, second = latest.begin("a"), latest.begin("b"), latest.begin("a")
+    assert not latest.is_latest("a", first)
+    assert latest.is_latest("a", second) and latest.is_latest("b", other)
+    for number in range(1_000):
+        latest.begin(str(number))
+    assert latest.is_latest("a", second)  # forgotten: shown, as without a later one
 
 
 def test_words_are_found_across_line_ends_and_in_any_case() -> None:
