@@ -124,15 +124,15 @@ def test_beams_stay_when_the_encoder_runs_out_of_memory(bundled, short, monkeypa
 
 def short_of_memory(monkeypatch, model, too_many: int, after: int) -> None:
     """Make decoding with so many beams fail from some step on, as on a full GPU."""
-    step, steps = model.decode_step, []
+    step, steps = model.decode_steps, []
 
-    def decode(tokens, cache):
+    def decode(tokens, caches):
         steps.append(1)
-        if cache.num_beams >= too_many and len(steps) > after:
+        if max(cache.num_beams for cache in caches) >= too_many and len(steps) > after:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return step(tokens, cache)
+        return step(tokens, caches)
 
-    monkeypatch.setattr(model, "decode_step", decode)
+    monkeypatch.setattr(model, "decode_steps", decode)
 
 
 def test_fewer_beams_finish_and_resume_the_run(
@@ -176,7 +176,7 @@ def test_other_errors_are_not_suppressed(bundled, short, monkeypatch) -> None:  
     def fails(*arguments):
         raise RuntimeError("shape mismatch")
 
-    monkeypatch.setattr(bundled.model, "decode_step", fails)
+    monkeypatch.setattr(bundled.model, "decode_steps", fails)
     models = service_of(bundled).models
     with pytest.raises(RuntimeError, match="shape"):
         list(summarize_all(Request((short,), Options(), "bundled"), models))

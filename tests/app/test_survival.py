@@ -133,7 +133,7 @@ def test_h18_hub_model_without_network_is_one_sentence(tmp_path) -> None:
 
 def fails_after(monkeypatch, model, steps: int, error: Exception | None = None) -> None:
     """Make decoding fail from some step on, as on a GPU whose context is lost."""
-    real, count = model.decode_step, [0]
+    real, count = model.decode_steps, [0]
 
     def decode(*arguments, **options):
         count[0] += 1
@@ -141,7 +141,7 @@ def fails_after(monkeypatch, model, steps: int, error: Exception | None = None) 
             raise error or torch.AcceleratorError(DEAD)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(model, "decode_step", decode)
+    monkeypatch.setattr(model, "decode_steps", decode)
 
 
 @pytest.fixture
