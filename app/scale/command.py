@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +142,7 @@ class CorpusRunner:
             raise BadOption(str(error)) from error
         resolve_model(self.settings.model, self.settings.revision)
         corpus = Corpus(self.source, self.output)
-        with closing(CorpusStore(self.output, self.settings, self.resume)) as store:
+        with contextlib.closing(CorpusStore(self.output, self.settings, self.resume)) as store:
             self.progress.begin(len(corpus))
             try:
                 unchanged = set(self._unchanged(corpus, store.finished(), stop))
@@ -183,7 +184,11 @@ class CorpusRunner:
         use_gpus = self.settings.device.partition(":")[0] in ("auto", "cuda")
         self.progress.start_ray()
         try:
-            with ray_session(self.address, self.workers, use_gpus) as layout:
+            with (
+                ray_session(self.address, self.workers, use_gpus) as layout,
+                _stop_on_termination(stop),
+            ):
+                self.progress.start_work()
                 if self.address is not None:
                     require_same_program()
 
@@ -222,3 +227,17 @@ class CorpusRunner:
             if isinstance(result, Exception):
                 raise result
             yield result
+
+
+@contextlib.contextmanager
+def _stop_on_termination(stop: StopSignal) -> Iterator[None]:
+    """Take SIGTERM for a stop: Ray, which is running by now, would print a trace and exit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

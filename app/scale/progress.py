@@ -27,18 +27,23 @@ class CorpusProgress:
         self._clock = clock
         self.total = self.done = self.failed = self.skipped = 0
         self.work: Counter[str] = Counter()
-        self._began = self._shown_at = clock()
+        self._began = self._worked_since = self._shown_at = clock()
         self._has_line = False
 
     def begin(self, total: int) -> None:
         """Start the clock for so many documents."""
-        self.total, self._began = total, self._clock()
+        self.total = total
+        self._began = self._worked_since = self._clock()
 
     def start_ray(self) -> None:
         """Say that Ray is being started, which takes some seconds."""
         self.clear()
         self.out.write(f"{self.counts()}; starting Ray.\n")
         self.out.flush()
+
+    def start_work(self) -> None:
+        """Start the clock of the pace, now that Ray runs."""
+        self._worked_since = self._clock()
 
     def skip(self) -> None:
         """Count a document that an earlier run has summarized."""
@@ -84,19 +89,18 @@ class CorpusProgress:
             f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {100 * share:3.0f} %",
             self.counts(),
         ]
-        seconds = self._clock() - self._began
-        if self.done and seconds > 0:
-            rates = [f"{self.work[name] / seconds:,.1f} {name}/s" for name in ("pages", "tokens")]
-            parts += [", ".join(rates)]
-            left = self.remaining_s()
-            parts += [f"about {format_duration(left)} left"] if left is not None else []
+        seconds, left = self._clock() - self._worked_since, self.remaining_s()
+        if left is not None and seconds > 0:
+            parts.append(f"about {format_duration(left)} left")
+            rates = (f"{self.work[name] / seconds:,.1f} {name}/s" for name in ("pages", "tokens"))
+            parts.append(", ".join(rates))
         return "  ".join(parts)
 
     def remaining_s(self) -> float | None:
         """Return the seconds left by the pace so far, None before the first document is done."""
         if not self.done:
             return None
-        per_document = (self._clock() - self._began) / self.done
+        per_document = (self._clock() - self._worked_since) / self.done
         return per_document * max(0, self.total - self.done - self.skipped)
 
     def counts(self) -> str:

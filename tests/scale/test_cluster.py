@@ -205,6 +205,16 @@ def test_machines_with_another_version_are_refused(cluster: Cluster, tmp_path: P
     assert not begun(source)
 
 
+def test_a_terminated_run_keeps_what_is_done(cluster: Cluster, tmp_path: Path) -> None:
+    source, out = documents(tmp_path / "source", "a.md b.md c.md d.md e.md"), tmp_path / "out"
+    run = start(source, out, "--ray", cluster.address, "--workers", "1")
+    wait_for(lambda: len(begun(source)) >= 3, run)
+    run.terminate()
+    _, messages = run.communicate(timeout=120)
+    assert run.returncode == 1 and len(messages.strip().splitlines()) == 2, messages
+    assert "--resume" in messages and 1 <= len(rows_of(out)) < 5
+
+
 def test_an_interrupted_local_run_keeps_what_is_done(tmp_path: Path) -> None:
     names = "a.md b.md c.md d.md e.md f.md g.md h.md"
     source, out = documents(tmp_path / "source", names), tmp_path / "out"

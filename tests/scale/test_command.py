@@ -53,7 +53,9 @@ def test_the_line_counts_documents_pages_tokens_and_time() -> None:
     progress.begin(11)
     progress.skip()
     assert progress.remaining_s() is None
-    now[0] = 10.0
+    now[0] = 5.0
+    progress.start_work()
+    now[0] = 15.0
     for _ in range(4):
         progress.add("a.pdf", {"pages": 30, "tokens_read": 900, "tokens_written": 100})
     progress.add("b.pdf", {"error": "It is empty."})

@@ -5,8 +5,11 @@
 One by one is what `summarize FOLDER -o OUT/` does, in this process with a loaded model; through Ray
 is what `corpus` does. Runs alternate, and ratios are those of neighbouring runs. The clock of a run
 through Ray begins with its first result and counts the documents after it, so that the start of Ray
-and of the models, which is printed on its own, is no part of the cost of a document. A folder with
-fewer files than `--copies` is filled up with copies, which differ in their names only.
+and of the models, which is printed on its own, is no part of the cost of a document.
+
+The last column is how long a worker is not searching, for each document: one by one that is reading
+and planning, through Ray it is what Ray costs, because others read and plan meanwhile. A folder
+with fewer files than `--copies` is filled up with copies, which differ in their names only.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +37,13 @@ from longt5.evaluation.ray_session import ray_session
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds per document, the pages of a document, and the seconds before the first result."""
+    """Seconds per document, its pages, the seconds before the first result, and the seconds of a
+    worker per document that are not the model's."""
 
     seconds: float
     pages: float
     start_s: float
+    idle_s: float
 
 
 def fill_folder(source: str, target: Path, copies: int) -> list[Path]:
@@ -53,29 +58,36 @@ def fill_folder(source: str, target: Path, copies: int) -> list[Path]:
 
 def run_one_by_one(files: Sequence[Path], summarizer: Summarizer) -> Run:
     """Summarize the files in turns. Raises AppError for one that cannot be summarized."""
-    pages, began = 0, time.perf_counter()
+    pages, model_s, began = 0, 0.0, time.perf_counter()
     for path in files:
         document = load_document(path)
-        summarizer.summarize(document)
+        model_s += model_seconds(summarizer.summarize(document).timings)
         summarizer.clear_cache()
         pages += len(document.pages)
-    seconds = time.perf_counter() - began
-    return Run(seconds / len(files), pages / len(files), 0.0)
+    seconds, count = time.perf_counter() - began, len(files)
+    return Run(seconds / count, pages / count, 0.0, (seconds - model_s) / count)
+
+
+def model_seconds(timings: Mapping[str, float]) -> float:
+    """Return the seconds of a summary from its plan to its end."""
+    return timings["total_s"] - timings["read_s"]
 
 
 def run_through_ray(folder: Path, workers: int) -> Run:
     """Summarize a folder by the pipeline of the `corpus` command."""
     began = time.perf_counter()
-    times, pages = [], 0
+    times, model_s, pages = [], [], 0
     with ray_session(None, workers) as layout:
         corpus = Corpus(str(folder), str(folder.with_name("out")))
         for result in summarize_corpus(corpus, set(), CorpusSettings(), layout):
             if result.row["error"]:
                 raise SystemExit(f"{result.id}: {result.row['error']}")
             times.append(time.perf_counter())
+            model_s.append(model_seconds(result.row["timings"]))
             pages += result.row["pages"]
     seconds = (times[-1] - times[0]) / (len(times) - 1)
-    return Run(seconds, pages / len(times), times[0] - began)
+    idle_s = seconds * layout.workers - statistics.mean(model_s[1:])
+    return Run(seconds, pages / len(times), times[0] - began, idle_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,15 +113,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{len(files)} documents of {runs[0][0].pages:.0f} pages; {os.cpu_count()} processors")
     if hasattr(os, "getloadavg"):
         print(f"load at the end: {os.getloadavg()[0]:.1f}")
-    print("| | documents an hour | time of a document, relative to one by one | start s |")
-    print("|---|---|---|---|")
+    print("| | documents an hour | relative to one by one | start s | worker not searching, s |")
+    print("|---|---|---|---|---|")
     for count, found in runs.items():
         hourly = 3600 / statistics.median(run.seconds for run in found)
-        ratios = [run.seconds / alone.seconds for run, alone in zip(found, runs[0], strict=True)]
-        label = f"Ray, {count} workers" if count else "one by one"
+        ratios = [alone.seconds / run.seconds for run, alone in zip(found, runs[0], strict=True)]
+        label = f"Ray, {count} worker{'s' * (count > 1)}" if count else "one by one"
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         start = statistics.median(run.start_s for run in found)
-        print(f"| {label} | {hourly:,.0f} | {spread} | {start:.1f} |")
+        idle = statistics.median(run.idle_s for run in found)
+        print(f"| {label} | {hourly:,.0f} | {spread} | {start:.1f} | {idle:.2f} |")
     return 0
 
 
