@@ -8,6 +8,7 @@ all.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -22,7 +23,6 @@ from .config import check_batch
 from .decoding import Decoding, Draft, StopOrDeadline, new_decoding
 from .generation import Progress, Stopped, encoder_states, run_config
 from .generation_config import GenerationConfig
-from .kernels import select
 from .kernels.threads import one_thread
 from .logits_processors import Processor
 from .outputs import EncoderStates
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .model import LongT5ForConditionalGeneration
     from .tokenizer import Tokenizer
 
+log = logging.getLogger(__name__)
 # Four full windows of the published checkpoints. A token's keys and values take 10 KB in float32
 # with the shape of the bundled model, 74 KB in that of the base checkpoints.
 DEFAULT_MAX_TOKENS = 4 * 16_384
@@ -154,7 +155,7 @@ class Batcher:
 
     @property
     def notice(self) -> str | None:
-        """Return what the user should know: why steps are not shared here, None where they are."""
+        """Return why searches did not share a step, which is logged too; None where they did."""
         return self._notice
 
     def __len__(self) -> int:
@@ -250,7 +251,6 @@ class Batcher:
             is_encoded = search.encode(self.model)
             if is_encoded:
                 self._program = search.begin(self.model, self._program)
-                self._check_fallback(search)
         except BaseException as error:
             search.fail(error)
             if not isinstance(error, Exception):
@@ -261,17 +261,17 @@ class Batcher:
                 self._encoding.remove(search)
                 self._decoding.append(search)
 
-    def _check_fallback(self, search: _Search) -> None:
-        """Tell the user once where steps cannot be shared."""
-        if self._program is not None or search.run is None or self._notice is not None:
-            return
-        self._notice = _fallback_notice(self.model.device)
-        if self._notice not in select.kernel_notices():
-            select.notify(self._notice)
+    def _note_fallback(self) -> None:
+        """Log once that the steps of these searches cannot be shared."""
+        if self._program is None and self._notice is None:
+            self._notice = _fallback_notice(self.model.device)
+            log.info(self._notice)
 
     def _step(self, searches: list[_Search]) -> None:
         """Advance all these searches by one token."""
         runs = [search.run for search in searches if search.run is not None]
+        if len(runs) > 1:
+            self._note_fallback()
         try:
             with torch.no_grad():
                 tokens = [run.tokens(self.model.device) for run in runs]

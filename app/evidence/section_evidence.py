@@ -9,6 +9,7 @@ from typing import Any
 from longt5.text.claims import Facts, JoinedFacts, check
 from longt5.text.headings import without_headings
 from longt5.text.sentences import split_sentences
+from longt5.text.source import SourceText
 
 from ..documents.language import document_language
 from ..documents.model import Chunk, Document, Mark
@@ -61,12 +62,12 @@ class SectionEvidence:
         self._cited: list[Sentence] = []
 
     def cite_sentences(
-        self, text: str, tokens: Sequence[int], headings: list[str]
+        self, text: str, tokens: Sequence[int], source: SourceText
     ) -> tuple[Sentence, ...]:
         """Return the cited sentences of the section's text so far.
 
         ``text`` holds whole sentences only, and ``tokens`` begin with theirs. Both only grow from
-        call to call, so each sentence is cited once. ``headings`` of the source are cut off the
+        call to call, so each sentence is cited once. Headings of the source are cut off the
         sentences they run into.
         """
         for n in range(len(self._token_ends), len(tokens)):
@@ -76,7 +77,7 @@ class SectionEvidence:
             last = bisect_left(self._token_ends, end) + 1
             rows = self.attention[first:last]
             shares = [sum(column) for column in zip(*rows, strict=True)] if rows else None
-            self._cited.append(self._cite(without_headings(text[start:end], headings), shares))
+            self._cited.append(self._cite(without_headings(text[start:end], source), shares))
         return tuple(self._cited)
 
     def _cite(self, sentence: str, shares: Sequence[float] | None) -> Sentence:

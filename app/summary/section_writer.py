@@ -50,7 +50,7 @@ class SectionWriter:
         )
         self._evidence = SectionEvidence(part.chunk, tokenizer, document)
         self._labels = document.page_labels(part.pages)
-        self._headings = [words for _, words in part.chunk.source.headings]
+        self._source = part.chunk.source
 
     def events(
         self, encoded: Any, words: int, options: Options, stop_event: threading.Event | None
@@ -92,16 +92,16 @@ class SectionWriter:
     def _draft_event(self, committed: str, provisional: str, tokens: Sequence[int]) -> DraftText:
         """Return the whole sentences that can no longer change, cited, and the rest as a guess."""
         whole = settled_sentences(committed)
-        firm = without_headings(whole, self._headings)
-        guess = without_headings(committed + provisional, self._headings)[len(firm) :]
-        sentences = self._evidence.cite_sentences(whole, tokens, self._headings)
+        firm = without_headings(whole, self._source)
+        guess = without_headings(committed + provisional, self._source)[len(firm) :]
+        sentences = self._evidence.cite_sentences(whole, tokens, self._source)
         return DraftText(self._place[0], firm, guess, sentences)
 
     def _final_events(
         self, raw: str, tokens: Sequence[int], count: int, reason: str
     ) -> Iterator[Event]:
-        text = without_headings(raw, self._headings)
-        sentences = self._evidence.cite_sentences(raw, tokens, self._headings)
+        text = without_headings(raw, self._source)
+        sentences = self._evidence.cite_sentences(raw, tokens, self._source)
         yield DraftText(self._place[0], text, "", sentences)
         result = SectionSummary(
             self._part.pages,

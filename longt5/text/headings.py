@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .sentences import (
     BLANK_LINE,
@@ -12,6 +12,9 @@ from .sentences import (
     last_sentence_end,
     sentence_ends,
 )
+
+if TYPE_CHECKING:
+    from .source import SourceText
 
 # Longer lines are sentences without a stop. Chosen by hand: with much less, the titles of papers
 # would be lost, with much more, short paragraphs that a colon ends would be headings.
@@ -138,20 +141,22 @@ def heading_places(text: str) -> list[Place]:
     return found
 
 
-def without_headings(text: str, headings: Iterable[str]) -> str:
-    """Return a text without the headings that run into the sentence after them.
+def without_headings(text: str, source: SourceText) -> str:
+    """Return a text without the headings of its source that run into the sentence after them.
 
-    A model that copies takes both for one sentence. What this removes from a sentence never
-    changes when text is appended.
+    A model that copies takes both for one sentence. Words that begin a sentence of the source are
+    no heading of it: under "Microsoft" it may say "Microsoft Corporation". What this removes from
+    a sentence never changes when text is appended.
     """
-    by_length = sorted(headings, key=len, reverse=True)
+    by_length = sorted((words for _, words in source.headings), key=len, reverse=True)
     parts, begin = [], 0
     for end in [*sentence_ends(text), len(text)]:
         sentence = text[begin:end]
         space = len(sentence) - len(sentence.lstrip())
         rest = sentence[space:]
         for heading in by_length:
-            if rest.startswith(heading) and re.match(r" [^\W\d_a-z]", rest[len(heading) :]):
+            runs_in = rest.startswith(heading) and re.match(r" [^\W\d_a-z]", rest[len(heading) :])
+            if runs_in and rest[: len(heading) + 2] not in source.text:
                 rest = rest[len(heading) + 1 :]
                 break
         parts.append(sentence[:space] + rest)

@@ -28,6 +28,7 @@ from app.summary.last_pass import (
 from app.summary.lengths import section_targets
 from app.summary.options import Options
 from app.summary.summarizer import Summarizer
+from longt5.text.source import SourceText
 from tests.app.checkpoint_layouts import Layout, write_checkpoint
 from tests.conftest import paged
 from tests.engine.conftest import one_thread  # noqa: F401
@@ -123,7 +124,7 @@ def test_citations_lead_through_the_sections_to_the_pages(bundled, first: int, s
     chunk = chunk_of_sentences(sentences(), bundled.tokenizer, 512)
     evidence = _AnswerEvidence(chunk, bundled.tokenizer, DOCUMENT, sentences())
     said = f"{FACTS[first][:-1]}, and {FACTS[second][0].lower()}{FACTS[second][1:]}"
-    (cited,) = evidence.cite_sentences(said, bundled.tokenizer.encode(said), [])
+    (cited,) = evidence.cite_sentences(said, bundled.tokenizer.encode(said), SourceText.of(""))
     assert set(cited.pages) == {first + 1, second + 1}
     assert set(cited.passages) == {FACTS[first], FACTS[second]}
     assert cited.labels == tuple(str(page) for page in cited.pages)
@@ -134,7 +135,7 @@ def test_claims_are_checked_against_the_document(bundled) -> None:
     chunk = chunk_of_sentences(altered, bundled.tokenizer, 512)
     evidence = _AnswerEvidence(chunk, bundled.tokenizer, DOCUMENT, altered)
     said = "The council bought 90 bicycles."
-    (cited,) = evidence.cite_sentences(said, bundled.tokenizer.encode(said), [])
+    (cited,) = evidence.cite_sentences(said, bundled.tokenizer.encode(said), SourceText.of(""))
     assert cited.pages == (1,) and [flag["kind"] for flag in cited.flags] == ["number"]
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from longt5 import Batcher, Stopped, batching, decoding
 from longt5 import model as longt5_model
 from longt5.generation import Draft, join
-from longt5.kernels import native, select
+from longt5.kernels import native
 from longt5.logits_processors import Processor
 from tests.parity.generation_cases import ToyTokenizer, models
 from tests.parity.reference import padded_batch
@@ -188,16 +188,19 @@ class Log:
         monkeypatch.setattr(model, "encode_in_parts", encode_in_parts)
 
 
-def test_where_steps_cannot_be_shared_the_batch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(select, "notify", said.append)
-    monkeypatch.setattr(select, "kernel_notices", lambda: list(said))
+def test_where_steps_cannot_be_shared_the_batch_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    notices = []
     for key in KEYS:
-        batcher = Batcher(models(key)[1])
-        for _ in range(2):
-            list(batcher.submit(padded_batch([20], 40)[0], max_new_tokens=2))
+        batcher, source = Batcher(models(key)[1]), padded_batch([20], 40)[0]
+        list(batcher.submit(source, max_new_tokens=2))
+        assert batcher.notice is None  # a search alone has nothing to share
+        streams = [batcher.submit(source, max_new_tokens=9) for _ in range(2)]
+        for drafts in streams:
+            list(drafts)
         assert (batcher.notice is None) == (key[0] == 1 and native.library() is not None)
-    assert len(said) == 1 and "one after the other" in said[0]
+        notices += [batcher.notice] if batcher.notice else []
+    assert caplog.text.count("one after the other") == len(notices) > 0
 
 
 def test_weights_that_were_moved_are_read_where_they_are_now() -> None:

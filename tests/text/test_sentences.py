@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longt5.text.headings import heading_places, without_headings
+from longt5.text.headings import without_headings
 from longt5.text.sentences import (
     after_stop,
     contains_stop,
@@ -18,6 +18,7 @@ from longt5.text.sentences import (
     settled_sentences,
     split_sentences,
 )
+from longt5.text.source import SourceText
 from longt5.text.words import count_words
 
 
@@ -107,12 +108,20 @@ def test_table_cells_are_separate_sentences() -> None:
 
 
 def test_headings_are_removed_from_the_sentence_after_them() -> None:
-    source = "5.5 Carbon\n\nThe mud holds carbon. It stays.\n\n6 Costs\n\nWalls cost more."
-    headings = [words for _, words in heading_places(source)]
-    assert set(headings) == {"5.5 Carbon", "6 Costs"}
+    text = "5.5 Carbon\n\nThe mud holds carbon. It stays.\n\n6 Costs\n\nWalls cost more."
+    source = SourceText.of(text)
+    assert {words for _, words in source.headings} == {"5.5 Carbon", "6 Costs"}
     copied = "5.5 Carbon The mud holds carbon. 6 Costs Walls cost more. 6 Costs rose."
-    assert without_headings(copied, headings) == (
+    assert without_headings(copied, source) == (
         "The mud holds carbon. Walls cost more. 6 Costs rose."
+    )
+
+
+def test_a_heading_that_begins_a_sentence_of_the_source_stays() -> None:
+    text = "Merrow\n\nMerrow Lighthouse was built in 1871. Its lamp burns oil."
+    copied = "Merrow Lighthouse was built in 1871. Merrow Its lamp burns oil."
+    assert without_headings(copied, SourceText.of(text)) == (
+        "Merrow Lighthouse was built in 1871. Its lamp burns oil."
     )
 
 
@@ -123,10 +132,11 @@ def test_headings_are_removed_from_the_sentence_after_them() -> None:
     )
 )
 def test_removing_headings_never_changes_a_committed_sentence(words: list[str]) -> None:
-    text, headings = " ".join(words), ["6 Costs", "Carbon"]
-    whole = without_headings(text, headings)
+    text = " ".join(words)
+    source = SourceText.of("6 Costs\n\nCarbon\n\nIt rose as Carbon Walls do, am Costs.")
+    whole = without_headings(text, source)
     for end in range(len(text) + 1):
-        assert whole.startswith(without_headings(settled_sentences(text[:end]), headings))
+        assert whole.startswith(without_headings(settled_sentences(text[:end]), source))
 
 
 def test_split_sentences_returns_spans() -> None:
