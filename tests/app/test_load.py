@@ -182,13 +182,13 @@ def test_run_resumes_after_the_server_was_killed(tmp_path) -> None:
             tab.wait_for_selector("#source img")  # drawn from the private copy
             tab.keyboard.press("Escape")
             tab.click("#forget")
-            tab.wait_for_selector("#summary-box .empty")
+            tab.wait_for_selector("#summary-box .invitation")
             tab.wait_for_selector("#forget", state="hidden", timeout=10_000)
             assert not list((tmp_path / "jobs").iterdir())
             left = [p.name for p in tmp_path.rglob("*") if p.suffix in (".md", ".docx", ".json")]
             assert not [name for name in left if "merrow" in name]
             tab.reload()
-            tab.wait_for_selector("#summary-box .empty")
+            tab.wait_for_selector("#summary-box .invitation")
         browser.close()
 
 

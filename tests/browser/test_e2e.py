@@ -174,7 +174,7 @@ def test_a_reloaded_page_follows_the_same_run(page) -> None:
     page.click("#stop")
     page.wait_for_selector("#summary[aria-busy=false]")
     assert page.inner_text("#status").startswith("Stopped")
-    assert page.is_enabled("#run")
+    page.wait_for_selector("#run:enabled")
 
 
 def test_each_tab_shows_its_own_run_after_a_reload(page) -> None:
