@@ -31,6 +31,8 @@ MIN_VOCABULARY = 4  # outputs of a block in the kernel
 # The memory of steps: a thread that lost its core may still write into an earlier step's, so there
 # is one more than threads, unless that takes too much; then a step may wait for that thread.
 MIN_SLOTS, SLOT_BYTES = 2, 128 * 2**20
+# For tests: all threads but the first do pieces again while it goes on, which must change nothing.
+RESTLESS = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class _Layer(ctypes.Structure):
 class _Decoder(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("layers", "norm", "head", "head_scale")),
-        *((name, ctypes.c_int64) for name in "count D H d F V threads slots".split()),
+        *((name, ctypes.c_int64) for name in "count D H d F V threads slots restless".split()),
         ("eps", ctypes.c_double),
         ("factor", ctypes.c_double),
     ]
@@ -159,6 +161,7 @@ class StepProgram:
             self.head.matrix.shape[0],
             self.threads,
             self.slots,
+            RESTLESS,
             self.eps,
             self.head.factor,
         )

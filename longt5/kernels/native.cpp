@@ -996,12 +996,22 @@ struct Norm {
 // Divides a row by the root of its mean square, times the weight.
 template <class T>
 inline void norm_row(const float* x, const float* weight, int64_t width, double eps,
-                     typename T::element* out) {
+                     typename T::element* out, float factor = 1) {
     vec sum = vec{};
     for (int64_t i = 0; i < width; i += LANES) sum += load(x + i) * load(x + i);
     const vec scale = splat(float(1.0 / std::sqrt(lane_sum(sum) / width + eps)));
-    for (int64_t i = 0; i < width; i += LANES)
-        T::put(out + i, load(x + i) * scale * load(weight + i));
+    for (int64_t i = 0; i < width; i += LANES) {
+        const vec normed = load(x + i) * scale * load(weight + i);
+        if (factor == 1) {
+            T::put(out + i, normed);
+            continue;
+        }
+        // Rounded twice, as if stored between; but another thread may read ``out`` meanwhile, where
+        // this is done again, so nothing is stored there but the result.
+        alignas(64) typename T::element rounded[LANES];
+        T::put(rounded, normed);
+        T::put(out + i, T::get(rounded) * splat(factor));
+    }
 }
 
 template <class T>
@@ -1024,7 +1034,7 @@ struct Decoder {
     const float* norm;        // [D]
     const void* head;         // [V, D]
     const float* head_scale;
-    int64_t count, D, H, d, F, V, threads, slots;
+    int64_t count, D, H, d, F, V, threads, slots, restless;
     double eps, factor;       // factor: of the states before the head
 };
 
@@ -1143,7 +1153,7 @@ struct StepProgram : team::Program {
         }
         const float* const head_scale[1] = {s.head_scale};
         products.push_back({product_of({s.head}, head_scale, s.D, s.V, 1)});
-        workers.reset(new team::Team(*this, s.threads, s.slots));
+        workers.reset(new team::Team(*this, s.threads, s.slots, s.restless));
     }
 
     // A gated product has as many blocks as one of its two matrices.
@@ -1376,10 +1386,7 @@ struct StepProgram : team::Program {
             const int64_t from = r * s.D;
             for (int64_t j = from; j < from + s.D; j += LANES)
                 store(sum + j, branch ? load(x + j) + T::get(branch + j) : load(x + j));
-            norm_row<T>(sum + from, weight, s.D, s.eps, out.x + from);
-            if (factor != 1)
-                for (int64_t j = from; j < from + s.D; j += LANES)
-                    T::put(out.x + j, T::get(out.x + j) * splat(factor));
+            norm_row<T>(sum + from, weight, s.D, s.eps, out.x + from, factor);
         }
         if (next.scales[0]) to_whole(rows, out, s.D, i);
     }

@@ -56,9 +56,11 @@ inline int64_t process() {
 class Team {
 public:
     // ``slots``: at least two. With one more than threads, no run waits for memory: each helper may
-    // still be in one slot, and the last run's stays as it is.
-    Team(const Program& program, int64_t threads, int64_t slots)
-        : program(program), slots(slots), phases(new Phase[program.phases()]), born(process()) {
+    // still be in one slot, and the last run's stays as it is. ``restless``, for tests: the helpers
+    // only do pieces again, a phase after another with each run, while the caller goes on.
+    Team(const Program& program, int64_t threads, int64_t slots, bool restless = false)
+        : program(program), slots(slots), restless(restless), phases(new Phase[program.phases()]),
+          born(process()) {
         int64_t all = 0;
         for (int64_t p = 0; p < program.phases(); ++p) {
             phases[p].first = all;
@@ -205,6 +207,19 @@ private:
         }
     }
 
+    // Does the pieces of one phase of a run again and again, once they were done, until the next.
+    void repeat(uint64_t job, int64_t thread) {
+        const uint32_t run = run_of(job);
+        const int64_t p = run % program.phases();
+        if (is_over(phases[p], run)) return;  // an empty run
+        const int64_t count = program.pieces(slot_of(job), p);
+        while (current.load() == job) {
+            const uint64_t seen = phases[p].finished.load(std::memory_order_acquire);
+            if (run_of(seen) != run || int64_t(uint32_t(seen)) < count) continue;
+            for (int64_t i = 0; i < count; ++i) program.piece(slot_of(job), p, i, thread);
+        }
+    }
+
     // Waits for a job after ``last``; returns it, 0 when the team ends.
     uint64_t next_job(uint64_t last, bool& busy) {
         // While the core is free, watching it costs nobody anything and starts at once. Whoever
@@ -237,7 +252,7 @@ private:
             if (busy && ++runs % QUIET_RUNS == 0) busy = false;
             members[thread].job.store(job);
             // Its slot is not written again from here on, if the job is still the last one.
-            if (current.load() == job) work(job, thread);
+            if (current.load() == job) restless ? repeat(job, thread) : work(job, thread);
             members[thread].job.store(0);
             last = job;
         }
@@ -245,6 +260,7 @@ private:
 
     const Program& program;
     const int64_t slots;
+    const bool restless;
     std::unique_ptr<Phase[]> phases;
     const int64_t born;
     std::vector<std::atomic<uint32_t>> done;  // by piece, the last run that did it

@@ -797,19 +797,31 @@ def test_the_joined_step_equals_single_layers(kind, dtype, bound, int8_weights) 
 
 @needs_native
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("threads, room", [(2, 2**30), (9, 2**30), (9, 0)])
+@pytest.mark.parametrize("int8_weights", [False, True])
+@pytest.mark.parametrize(
+    "threads, room, restless",
+    [(2, 2**30, False), (9, 2**30, False), (9, 0, False), (2, 2**30, True), (3, 0, True)],
+)
 @torch.no_grad()
-def test_threads_that_lose_their_cores_change_nothing(dtype, threads, room, monkeypatch) -> None:
-    """More threads than cores: most are stopped inside a piece, which others do again."""
+def test_threads_that_lose_their_cores_change_nothing(
+    dtype, int8_weights, threads, room, restless, monkeypatch
+) -> None:
+    """More threads than cores: most are stopped inside a piece, which others do again. Or threads
+    that do nothing but pieces again, of each phase in turn, while the first one goes on."""
     monkeypatch.setattr(joined_step, "SLOT_BYTES", room)
-    ours = ours_like(reference_model(**JOINED, feed_forward_proj="gated-gelu")).to(dtype)
-    quantize_decoder(ours, keep=("qkv",))
+    monkeypatch.setattr(joined_step, "RESTLESS", restless)
+    tied = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": True}
+    ours = ours_like(reference_model(**JOINED, **tied)).to(dtype)
+    if int8_weights:
+        quantize_decoder(ours, keep=("qkv",))
     ids, mask = padded_batch([300, 170], 96)
     encoded = ours.encode(ids, mask)
 
     def run(number: int) -> list[torch.Tensor]:
         rng, seen, cache = random.Random(0), [], ours.init_cache(encoded, 3, 120)
-        cache.joined_step.program.threads = number
+        program = cache.joined_step.program
+        program.threads = number
+        assert program.head.factor != 1  # the states before the head are scaled
         cache.watch = {1: lambda weights: seen.append(weights.clone())}
         for _ in range(120):
             tokens = torch.tensor([rng.randrange(2, 96) for _ in range(6)])
