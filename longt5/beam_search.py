@@ -266,14 +266,16 @@ def best_continuations(log_probs: Tensor, running: Tensor, count: int) -> tuple[
         split = log_probs.reshape(batch, beams, -1, width)
         added = running.numpy()
         most = (split.amax(-1).numpy() + added[:, :, None]).reshape(batch, parts)
-        part = np.argpartition(most, parts - count, 1)[:, parts - count :]
+        order = np.argpartition(most, parts - count, 1)
+        part, rest = order[:, parts - count :], order[:, : parts - count]
         some = _gather(split.numpy().reshape(batch, parts, width), part)
         some += _gather(added, part // (parts // beams))[:, :, None]
         total = some.reshape(batch, -1)
         at = np.argpartition(total, total.shape[1] - count - 1, 1)[:, -count - 1 :]
         at = _gather(at, np.argsort(-_gather(total, at), 1))
         scores = _gather(total, at)
-        if bool((scores[:, :-1] > scores[:, 1:]).all()):
+        is_clear = scores[:, count - 1] > _gather(most, rest).max(1)
+        if bool((scores[:, :-1] > scores[:, 1:]).all() and is_clear.all()):
             found = _gather(part, at // width) * width + at % width
             return torch.from_numpy(scores[:, :count]), torch.from_numpy(found[:, :count])
     return torch.topk((log_probs + running[:, :, None]).view(batch, -1), k=count)

@@ -126,6 +126,18 @@ def drafts_of(model, ids, row: int = 0, **options) -> list[generation.Draft]:
     return [d for d in model.stream(ids, **options) if d.row == row]
 
 
+def test_equal_scores_in_other_parts_of_the_vocabulary_are_seen() -> None:
+    """The last of the best is equal to a token of a part whose tokens are not sorted."""
+    log_probs = torch.full((1, 2, 12_352), -9.0)
+    for beam, token, score in ((0, 0, -1.0), (0, 500, -2.0), (1, 0, -3.0), (0, 9_000, -4.0)):
+        log_probs[0, beam, token] = score
+    for place in range(1_000, 12_000, 500):
+        log_probs[0, 1, place] = -4.0
+        expected = torch.topk(log_probs.view(1, -1), 4)
+        got = best_continuations(log_probs, torch.zeros(1, 2), 4)
+        assert all(map(torch.equal, got, expected))
+
+
 @settings(max_examples=200, deadline=None)
 @given(seed=st.integers(0, 10**6), batch=st.integers(1, 3), beams=st.integers(2, 8), data=st.data())
 def test_the_best_continuations_are_those_of_sorting_all(seed, batch, beams, data) -> None:
