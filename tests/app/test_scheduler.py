@@ -105,7 +105,7 @@ def test_summaries_made_at_once_are_those_made_alone(bundled: Summarizer) -> Non
     pairs = list(zip(documents, options, strict=True))
     alone = [bundled.summarize(document, wanted) for document, wanted in pairs]
     bundled.clear_cache()
-    service = Service(Settings(device="cpu", dtype="float32"))
+    service = Service(Settings(device="cpu", dtype="float32", max_at_once=MAX_AT_ONCE))
     service.models.put("bundled", bundled)
     most = 0
     jobs = [service.submit(Request((d,), o, "bundled"), session=d.name) for d, o in pairs]
@@ -120,7 +120,7 @@ def test_summaries_made_at_once_are_those_made_alone(bundled: Summarizer) -> Non
 
 def test_a_stopped_run_ends_while_others_go_on(bundled: Summarizer) -> None:
     bundled.clear_cache()
-    service = Service(Settings(device="cpu", dtype="float32"))
+    service = Service(Settings(device="cpu", dtype="float32", max_at_once=MAX_AT_ONCE))
     service.models.put("bundled", bundled)
     jobs = [
         service.submit(

@@ -46,7 +46,7 @@ def work(jobs: int, job_ids: list[str]) -> None:
     from app.settings import Settings
     from app.summary.summarizer import Options
 
-    service = Service(Settings(device="cpu", dtype="float32"))
+    service = Service(Settings(device="cpu", dtype="float32", max_at_once=jobs))
     if job_ids:
         found = [service.find(job_id) for job_id in job_ids]
         assert None not in found, "a job is lost"
