@@ -50,7 +50,7 @@ MAX_PORT = 65_535
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_FILES = 20  # of one run on the page
 MAX_WAITING = 64  # runs in the queue
-# Files of a folder that share the model's steps. With more, each step takes so much longer that all wait.
+# Files of a folder that share the model's steps. With more, each step only takes longer.
 MAX_AT_ONCE = 8
 MAX_WAITING_CHARACTERS = 320_000_000  # of their documents, which are in memory: 16 of the longest
 MAX_PER_SESSION = 2  # at work or waiting
