@@ -258,9 +258,17 @@ def _type_cases() -> list[KindCase]:
     cork = [
         "The \x1crst o\x1ecer was satis\x1ced.",
         "Its e\x1bect was \x10odd\x11 in 1980\x151990.",
+        "The \x1dood was in\x1duenced by it.",
     ]
-    knuth = ["The \x0crst o\x0ecer was satis\x0ced.", 'Its e\x0bect was \\odd" in 1980{1990.']
-    read = ("The first officer was satisfied. Its effect was “odd” in 1980–1990.",)
+    knuth = [
+        "The \x0crst o\x0ecer was satis\x0ced.",
+        'Its e\x0bect was \\odd" in 1980{1990.',
+        "The \rood was in\ruenced by it.",
+    ]
+    read = (
+        "The first officer was satisfied. Its effect was “odd” in 1980–1990. "
+        "The flood was influenced by it.",
+    )
     capitals = "LE COMITÉ A DÉCIDÉ PAR RÉSOLUTION.\nLa SÉANCE ordinaire est LEVÉE. Rien de plus."
     cut = "The keeper of the light-\nhouse went home. The lighthouse\nis empty in the win-\nter."
     return [

@@ -29,7 +29,6 @@ _MIN_PIECE_LETTERS = 8  # of a piece of a row that is counted by itself
 _POSITION_STEP = 6.0  # points by which the places of one running line may differ
 _MAX_CHARACTERS = 250  # of a running line; a longer one is a paragraph
 _PRINTED_NUMBER = re.compile(r"\d{1,5}|\b[ivxlc]{1,7}\b", re.I)
-_ONLY_NUMBER = re.compile(r"^(\d{1,5})$")
 _FIRST_NUMBER, _LAST_NUMBER = re.compile(r"^(\d{1,5})\s"), re.compile(r"\s(\d{1,5})$")
 _BARE = re.compile(r"[\W_]*(?:[^\W\d_]{1,9}\.?\s)?(?:\d{1,5}|[ivxlc]{1,7})[\W_]*", re.I)
 _ROMAN_NUMERAL = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
@@ -281,7 +280,7 @@ def _offsets_of_excerpt(rows: Sequence[_EdgeRow], count: int) -> set[int]:
     chain: list[tuple[int, int]] = []  # index of the page, offset
     feet = [row for row in rows if row.is_outer and not row.is_top]
     for row in sorted(feet, key=lambda row: row.page):
-        numbers = (p.search(row.text) for p in (_FIRST_NUMBER, _LAST_NUMBER, _ONLY_NUMBER))
+        numbers = (p.search(row.text) for p in (_FIRST_NUMBER, _LAST_NUMBER))
         for offset in sorted({int(found[1]) - row.page for found in numbers if found}):
             if not chain or (row.page > chain[-1][0] and offset >= chain[-1][1]):
                 chain.append((row.page, offset))

@@ -20,26 +20,21 @@ _OT1 = {
 }  # fmt: skip
 _T1_LIGATURE = re.compile(r"(?<=[a-z])[\x1b-\x1f]|[\x1b-\x1f](?=[a-z])")
 _OT1_LIGATURE = re.compile(r"(?<=[a-z])[\x0b\x0c\x0e\x0f]|[\x0b\x0c\x0e\x0f](?=[a-z])")
-_NO_LIGATURE = re.compile(r"[\x01-\x08]")  # no letters of a text in either table
 _MIN_LIGATURES = 3  # in words; one control character in a word may be anything
 _OT1_QUOTED = re.compile(r"(?<!\w)\\([^\\\"\n]{1,120})\"")
 _OT1_RANGE = re.compile(r"(?<=\d)\{(?=\d)")
-_CODED_BULLET = re.compile(r"^[\x80-\x9f](?=\s)")  # of the companion font of symbols
 
 
 def mend_tex_codes(texts: Sequence[str]) -> Sequence[str]:
     """Return the lines of a document with the letters of TeX's fonts in place of their codes."""
-    t1, ot1, other = (
+    t1, ot1 = (
         sum(len(pattern.findall(text)) for text in texts if not text.isprintable())
-        for pattern in (_T1_LIGATURE, _OT1_LIGATURE, _NO_LIGATURE)
+        for pattern in (_T1_LIGATURE, _OT1_LIGATURE)
     )
-    if max(t1, ot1) < max(_MIN_LIGATURES, other):
+    if max(t1, ot1) < _MIN_LIGATURES:
         return texts
     table = str.maketrans(_T1 if t1 >= ot1 else _OT1)
-    mended = [
-        text if text.isprintable() else _CODED_BULLET.sub("•", text).translate(table)
-        for text in texts
-    ]
+    mended = [text if text.isprintable() else text.translate(table) for text in texts]
     if t1 >= ot1:
         return mended
     return [_OT1_RANGE.sub("–", _OT1_QUOTED.sub(r"“\1”", text)) for text in mended]
