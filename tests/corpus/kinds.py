@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,6 +56,18 @@ def word_of(body: str) -> bytes:
             )
         },
     )
+
+
+def with_comment(workbook: bytes) -> bytes:
+    """Return a workbook with a comment on a cell."""
+    buffer = io.BytesIO(workbook)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(
+            "xl/comments1.xml",
+            '<comments><commentList><comment ref="A1"><text><t>Check this.</t></text></comment>'
+            "</commentList></comments>",
+        )
+    return buffer.getvalue()
 
 
 def strict(data: bytes) -> bytes:
@@ -216,6 +230,10 @@ def _other_cases() -> list[KindCase]:
         KindCase(
             "talk.odp", new_formats.odp_slides("The roof", ["It is new."], hidden, style),
             ("The roof", "It is new."), ("Hidden words",), (LossKind.HIDDEN_SLIDE,),
+        ),
+        KindCase(
+            "comments.xlsx", with_comment(new_formats.sheet([["Roof", "31500"]])), ("Roof",),
+            losses=(LossKind.COMMENT,),
         ),
         KindCase(
             "roof.xlsx", new_formats.sheet([["Roof", "31500"], ["Door", "900"]], [["Secret", "1"]]),

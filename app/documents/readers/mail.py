@@ -69,10 +69,9 @@ _NOTICE_MATTERS = tuple(
         r"unauthori[sz]ed|strictly (?:prohibited|forbidden)|not (?:permitted|liable)|unbefugt"
         r"|nicht gestattet|interdite|prohibid|vietat|niet toegestaan|forbjud|запрещ",
         r"viruses?|virenfrei|before printing|liability for|haftung|responsabilit",
-        r"outside (?:of )?(?:the|our|your) (?:\w+ )?organi[sz]ation"
-        r"|external (?:sender|email|source)",
-        r"(?:click|open) (?:on )?(?:any )?(?:links?|attachments?)|links anklicken|anhänge öffnen",
-        r"consider the environment|think of the environment|an die umwelt|l['’]environnement",
+        r"outside (?:of )?(?:the|our|your) (?:\w+ )?organi[sz]ation",
+        r"(?:click|open) (?:on )?(?:any )?(?:links?|attachments?)",
+        r"consider the environment",
     )
 )
 _MIN_NOTICE_MATTERS = 2  # besides the message; letters about confidential matters name one
