@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .errors import BadOption
 from .settings import (
@@ -17,7 +17,7 @@ from .settings import (
     SUMMARY_WORDS_RANGE,
     Settings,
 )
-from .summary.options import DECODING_OPTIONS
+from .summary.options import DECODING_OPTIONS, Options
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,6 +36,24 @@ def add_model_options(parser: argparse.ArgumentParser, settings: Settings) -> No
         help="bundled, a folder, or a name on the Hugging Face hub (default: %(default)s)",
     )
     parser.add_argument("--revision", metavar="R", help="branch, tag or commit of a hub checkpoint")
+
+
+def search_options(arguments: argparse.Namespace, **own: Any) -> Options:
+    """Return what :func:`add_search_options` parsed, and options of one command. Raises BadOption
+    for values that no run may have."""
+    shared = (
+        "length",
+        "words",
+        "by_section",
+        "num_beams",
+        "max_new_tokens",
+        "max_input_tokens",
+        "include_references",
+        *(option.name for option in DECODING_OPTIONS),
+    )
+    options = Options(**{name: getattr(arguments, name) for name in shared}, **own)
+    options.check()
+    return options
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from .arguments import search_options
 from .cli_files import expand_wildcards, open_output, read_document
 from .documents.headings import sections_of
 from .documents.model import Document
@@ -23,7 +24,7 @@ from .export.style import FILE_STYLE, TERMINAL_STYLE, ExportStyle, LinkStyle
 from .runs.batch import Outcome, OutcomeStatus, files_in, outcome_table, summarize_files
 from .runs.stop import StopSignal
 from .settings import READABLE_SUFFIXES, Settings, supports_dim_text
-from .summary.options import DECODING_OPTIONS, Options
+from .summary.options import Options
 from .summary.plan import describe_planned
 from .terminal import ProgressLine, SummaryWriter
 from .wording import counted, places
@@ -56,19 +57,7 @@ class SummarizeCommand:
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> SummarizeCommand:
         """Return the command that parsed arguments describe. Raises BadOption."""
-        options = Options(
-            length=arguments.length,
-            num_beams=arguments.num_beams,
-            max_new_tokens=arguments.max_new_tokens,
-            pages=arguments.pages,
-            max_input_tokens=arguments.max_input_tokens,
-            include_references=arguments.include_references,
-            sections=arguments.sections,
-            words=arguments.words,
-            by_section=arguments.by_section,
-            **{option.name: getattr(arguments, option.name) for option in DECODING_OPTIONS},
-        )
-        options.check()
+        options = search_options(arguments, pages=arguments.pages, sections=arguments.sections)
         if arguments.list_sections and arguments.output is not None:
             raise BadOption("--list-sections only prints the sections: leave -o out.")
         is_folder = _is_folder(arguments.output)

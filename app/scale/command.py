@@ -21,13 +21,13 @@ from ..arguments import (
     add_model_options,
     add_search_options,
     add_verbose_option,
+    search_options,
 )
 from ..errors import AppError, BadOption, Cancelled
 from ..export.formats import EXPORT_FORMATS
 from ..runs.stop import StopSignal
 from ..settings import Settings
 from ..summary.models import resolve_model
-from ..summary.options import DECODING_OPTIONS, Options
 from .pipeline import require_same_program, summarize_corpus, unchanged_ids
 from .progress import CorpusProgress
 from .source import Corpus
@@ -103,17 +103,7 @@ class CorpusRunner:
 
         Raises BadOption.
         """
-        options = Options(
-            length=arguments.length,
-            num_beams=arguments.num_beams,
-            max_new_tokens=arguments.max_new_tokens,
-            max_input_tokens=arguments.max_input_tokens,
-            include_references=arguments.include_references,
-            words=arguments.words,
-            by_section=arguments.by_section,
-            **{option.name: getattr(arguments, option.name) for option in DECODING_OPTIONS},
-        )
-        options.check()
+        options = search_options(arguments)
         settings = CorpusSettings(
             options,
             arguments.model,

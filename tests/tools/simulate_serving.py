@@ -221,23 +221,22 @@ def report(
     costs: dict[str, Any], speedup: Sequence[float], rates: Sequence[float]
 ) -> Iterator[str]:
     """Yield the lines of both tables, as Markdown."""
-    yield "| documents | the model | " + " | ".join(f"{n}" for n in REPLICAS) + " |"
-    yield "|---|---" + "|---" * len(REPLICAS) + "|"
-    for workload in costs.values():
-        mix = mix_of(workload)
-        for policy in policies(speedup):
-            held = [visitors_held(mix, n, policy) for n in REPLICAS]
-            cells = " | ".join(f"{count:,}" if count else "none" for count in held)
-            yield f"| {workload['label']} | {policy.label} | {cells} |"
-    yield ""
-    yield "| documents | the model | " + " | ".join(f"{rate:,} an hour" for rate in rates) + " |"
-    yield "|---|---" + "|---" * len(rates) + "|"
-    for workload in costs.values():
-        mix = mix_of(workload)
-        for policy in policies(speedup):
-            needed = [replicas_needed(mix, rate, policy) for rate in rates]
-            cells = " | ".join(f"{count:,}" if count else "none suffices" for count in needed)
-            yield f"| {workload['label']} | {policy.label} | {cells} |"
+    hourly = [f"{rate:,} an hour" for rate in rates]
+    tables = (
+        (visitors_held, REPLICAS, [str(n) for n in REPLICAS], "none"),
+        (replicas_needed, rates, hourly, "none suffices"),
+    )
+    for number, (figure, places, heads, none) in enumerate(tables):
+        if number:
+            yield ""
+        yield "| documents | the model | " + " | ".join(heads) + " |"
+        yield "|---|---" + "|---" * len(places) + "|"
+        for workload in costs.values():
+            mix = mix_of(workload)
+            for policy in policies(speedup):
+                counts = [figure(mix, place, policy) for place in places]
+                cells = " | ".join(f"{count:,}" if count else none for count in counts)
+                yield f"| {workload['label']} | {policy.label} | {cells} |"
 
 
 def mix_of(workload: dict[str, Any]) -> list[DocumentCost]:
