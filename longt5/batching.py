@@ -344,12 +344,15 @@ class _Search:
         """End a search that was stopped, or whose deadline has passed, with its text so far."""
         if self.is_closed or self.is_over or not self.stop.is_set():
             return
-        if self.run is None and self.encoded is None:
+        if self.plan is None or (self.run is None and self.encoded is None):
             self.fail(Stopped("Stopped while reading the source."))
             return
-        run = self._new_run(model) if self.run is None else self.run
-        self.drafts.extend(run.drafts(self.stop.reason))
-        self.is_over = True
+        try:
+            run = self._new_run(model) if self.run is None else self.run
+            self.drafts.extend(run.drafts(self.stop.reason))
+            self.is_over = True
+        except Exception as error:  # of this search: whoever computes this turn has others
+            self.fail(error)
 
     def encode(self, model: LongT5ForConditionalGeneration) -> bool:
         """Compute a part of an encoder layer, or a decoder layer's keys and values of the source;

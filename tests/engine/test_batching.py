@@ -9,6 +9,7 @@ import random
 import threading
 import weakref
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -338,6 +339,48 @@ def test_sources_are_encoded_between_the_steps_of_searches() -> None:
     with pytest.raises(Stopped):
         batcher.encode(ids, stop_event=stop, on_encode_progress=lambda *now: stop.set())
     assert len(batcher) == 0 and batcher.tokens == 0
+
+
+class StopAt(threading.Event):
+    """An event that is set from the moment at which it is looked at for the `at`-th time."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.left = at
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("as_search", [True, False], ids=["search", "encoded only"])
+@pytest.mark.parametrize("key", [KEY, KEYS[2]], ids=["joined", "one by one"])
+def test_a_stop_at_any_moment_ends_its_own_source_alone(
+    key, as_search: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = models(key)[1]
+    ids, options = padded_batch([38], 40)[0], {"min_new_tokens": 30, "max_new_tokens": 30}
+    source = model.encode(padded_batch([30], 40, seed=30)[0])
+    alone = list(model.stream(encoded=source, **options))
+    # Encoder parts and steps take turns, so that no moment depends on the machine.
+    clock = SimpleNamespace(perf_counter=itertools.count().__next__)
+    monkeypatch.setattr(batching, "time", clock)
+    is_stopped = list[bool]()
+    while not is_stopped or is_stopped[-1]:
+        batcher, stop = Batcher(model), StopAt(len(is_stopped))
+        others = batcher.submit(encoded=source, **options)
+        seen = [next(others)]
+        try:
+            if as_search:
+                *_, last = batcher.submit(ids, stop_event=stop, max_new_tokens=3)
+                is_stopped.append(last.finish_reason == "stopped")
+            else:
+                batcher.encode(ids, stop_event=stop)
+                is_stopped.append(False)
+        except Stopped:
+            is_stopped.append(True)
+        assert [*seen, *others] == alone and len(batcher) == 0
+    assert len(is_stopped) > 5  # moments while it waited, and between the parts of its layers
 
 
 class Fails(Processor):
