@@ -11,6 +11,7 @@ import gradio as gr
 
 from ..errors import UNEXPECTED, class_and_place
 from .file_addresses import NO_ADDRESSES, has_address, without_own_addresses
+from .session_config import SharedConfig
 
 WRONG_VALUES = (
     "The values sent do not match the parameters of this endpoint: see “Use via API” at the "
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 
 class SafeBlocks(gr.Blocks):
     """Replace Gradio's error messages and tracebacks, which may hold the text of a document."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.default_config = SharedConfig(self)  # before anything is in it
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *arguments: Any, **options: Any

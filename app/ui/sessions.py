@@ -17,7 +17,7 @@ from .streams import OpenStreams
 LOOK_S = 5.0  # between two looks
 PROGRAM_S = 60.0  # that a program has to fetch a result after its call has ended
 PAGE_S = 3_600.0  # that a page which was closed or lost its connection has to come back
-MAX_CLOSED_PAGES = 500  # each takes a quarter of a megabyte; those closed last are kept
+MAX_CLOSED_PAGES = 500  # each takes a tenth of a megabyte; those closed last are kept
 log = logging.getLogger(__name__)
 
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import gradio as gr
 import httpx
 import pytest
+from gradio.blocks import BlocksConfig
+from gradio.state_holder import SessionState
 
 from app.documents.load import load_document
 from app.errors import Cancelled
@@ -138,6 +141,21 @@ def test_a_page_with_a_login_tells_strangers_nothing(tmp_path, monkeypatch) -> N
     finally:
         handlers.close()
         blocks.close(verbose=False)
+
+
+def test_sessions_share_what_describes_the_page_and_have_their_own_values(page) -> None:
+    blocks = page.blocks
+    parts = blocks.blocks.items()
+    plain = {n: BlocksConfig.config_for_block(n, [], part) for n, part in parts}
+    first, second = SessionState(blocks), SessionState(blocks)
+    assert first.config_values == second.config_values == plain
+    number = next(n for n, part in parts if isinstance(part, gr.Textbox))
+    first._update_value_in_config(number, "Mine")
+    first[number] = gr.Textbox(label="Another")
+    first._update_config(number)
+    third = SessionState(blocks)
+    assert second.config_values == third.config_values == plain
+    assert first.config_values[number]["props"]["label"] == "Another"
 
 
 def test_sessions_of_programs_and_closed_pages_are_dropped(page, monkeypatch) -> None:
