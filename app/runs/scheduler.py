@@ -167,6 +167,11 @@ class JobRunner:
         with self._changed:
             return bool(self._jobs_of(session))
 
+    def is_last(self, job_id: str) -> bool:
+        """Return True when no job but this one runs or waits."""
+        with self._changed:
+            return all(job.finished or job.id == job_id for job in self._jobs.values())
+
     def stop_session(self, session: str) -> None:
         """End the running and the waiting job of a session for the person."""
         with self._changed:

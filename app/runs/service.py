@@ -184,7 +184,8 @@ class Service:
                 if self.runner.get(job_id) is None:  # deleted, perhaps during a pass
                     self.models.forget_documents()
                 self._run_ended_at = time.monotonic()
-                self._release_memory()
+                if self.runner.is_last(job_id):  # others would soon take again what is released
+                    self._release_memory()
 
         if folder is not None:
             self._open[job_id] = folder

@@ -457,6 +457,22 @@ def test_memory_is_released_after_a_stopped_run(bundled, article, monkeypatch) -
     assert event.summary.stopped and calls == [1]
 
 
+def test_memory_is_released_by_the_last_of_several_runs(bundled, article, monkeypatch) -> None:
+    import longt5
+
+    calls: list[int] = []
+    service = service_with(bundled)
+    request = Request((article,), Options(length="short"), "bundled")
+    jobs = [service.submit(request, session=name, keep=False) for name in "ab"]
+    waiting = service.runner.is_last(jobs[0].id)
+    monkeypatch.setattr(
+        longt5, "release_memory", lambda: calls.append(sum(not job.finished for job in jobs))
+    )
+    for job in jobs:
+        list(job.events())
+    assert not waiting and calls == [1]
+
+
 def test_stop_while_encoding_ends_within_a_layer_and_frees_the_states(
     bundled, article, monkeypatch
 ) -> None:
