@@ -1,6 +1,6 @@
 """Sentences that lean on others: what they say is whole only beside a sentence left out.
 
-Words are known in English, German, French and Spanish.
+Words are known in English, German, French and Spanish, verbs in English and German.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from .clauses import is_fragment
 from .prose import MAX_LABEL_WORDS, VERB
 from .words import STOPWORDS, content_words
 
@@ -17,6 +18,7 @@ class Lean(str, Enum):
 
     BEFORE = "the sentence before"
     ELSEWHERE = "a list, figure or part of the document"
+    FRAGMENT = "a subject or a verb"
 
 
 # Nouns that mean the document itself: "This report finds ..." stands alone.
@@ -29,8 +31,8 @@ _DOCUMENT = (
 )
 _POINTERS = (  # to the sentence before
     # "It is clear that", "It was in 1990 that" and "There are" point to nothing.
-    r"(?:It|He|She|They|Its|His|Her|Their|Theirs|Them)\b(?! (?:is|was|has been|would be|will be)"
-    r" (?:\w+ ){1,3}(?:that|to|whether|how|why)\b)"
+    r"(?:It|He|She|They|Its|His|Her|Their|Theirs|Them)\b(?!(?:['’]s| (?:is|was|has been|would be"
+    r"|will be)) (?:\w+ ){1,3}(?:that|to|whether|how|why)\b)"
     rf"|(?:This|That|These|Those|Such)\b(?! (?:\w+ )?(?:{_DOCUMENT})\b)"
     r"|(?:The|An|One)\s?other\b|Another\b|Others\b|(?:The|These|Those) (?:two|three|latter|former"
     r"|same|above|following|first|second|third|last|next|remaining|rest|resulting|corresponding)\b"
@@ -113,10 +115,11 @@ _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 _POINT_NAME = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
 
 
-def leaning(sentence: str, in_abstract: bool = False) -> Lean | None:
+def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lean | None:
     """Return what a tidied sentence needs to be understood, None where it stands alone.
 
-    ``in_abstract``: it is of the author's summary, where a label names what is said.
+    ``in_abstract``: it is of the author's summary, where a label names what is said. ``language``:
+    its ISO 639-1 code, "" where it is not known.
 
     >>> leaning("These walls cost five million."), leaning("This report is about walls.")
     (<Lean.BEFORE: 'the sentence before'>, None)
@@ -136,7 +139,9 @@ def leaning(sentence: str, in_abstract: bool = False) -> Lean | None:
         or _has_new_demonstrative(sentence)
         or _has_unknown_person(sentence)
     )
-    return Lean.BEFORE if is_leaning else None
+    if is_leaning:
+        return Lean.BEFORE
+    return Lean.FRAGMENT if is_fragment(sentence, language) else None
 
 
 def _has_label(sentence: str) -> bool:

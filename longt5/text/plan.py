@@ -102,7 +102,7 @@ class Planner:
                 return ()
             if before in chosen:
                 break
-            is_open = before in pool and self.lean(before) is not Lean.ELSEWHERE
+            is_open = before in pool and self.lean(before) in _BESIDE_OTHERS
             if not is_open or len(unit) == MAX_CHAIN:
                 return ()
             unit.insert(0, before)
@@ -129,7 +129,8 @@ class Planner:
             start, end = self.sentences.spans[i]
             said = tidy(self.sentences.text[start:end])
             in_abstract = self.sentences.roles[i] is Role.SUMMARY
-            self._looked_at[i] = count_words(said), leaning(said, in_abstract)
+            language = self.sentences.source.language
+            self._looked_at[i] = count_words(said), leaning(said, in_abstract, language)
         return self._looked_at[i]
 
     def _is_next(self, i: int) -> bool:

@@ -81,11 +81,6 @@ _MAIL_ADDRESS = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 _PUBLICATION_DATE = re.compile(
     r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d"
 )
-# A clause of a participle; a sentence that begins with one goes on behind a comma or has a verb.
-_RECORD = re.compile(
-    r"(?:[A-Z][a-z]+ed|Heard|Done|Held|Made|Given|Written|Drawn|Taken|Sent)"
-    r" (?:at|by|for|from|in|on|to|under|with) "
-)
 _CALL_TO_READERS = re.compile(
     r"(?:Please )?(?:[Ff]ollow (?:us|me|our|the)|(?:[Ll]ike|[Ff]ind|[Jj]oin) us)\b[^.]{0,60}"
     r" on [A-Z]"
@@ -127,11 +122,6 @@ def _is_numbered_heading(sentence: str) -> bool:
 def _is_publication_date(sentence: str) -> bool:
     is_dated = _PUBLICATION_DATE.match(sentence) is not None
     return is_dated and count_words(sentence) <= MAX_LABEL_WORDS
-
-
-def _is_record(sentence: str) -> bool:
-    begins = _RECORD.match(sentence) is not None
-    return begins and "," not in sentence and VERB.search(sentence) is None
 
 
 def _is_table_row(sentence: str) -> bool:
@@ -267,12 +257,6 @@ KINDS = (
         _is_publication_date,
         "Last modified on Tue 9 Apr 2024 11.02 BST.",
         "The date of a page is no content.",
-    ),
-    Kind(
-        "record",
-        _is_record,
-        "Argued in the Court of Appeal on 4 May 1998.",
-        "Where and when a text was made is no content.",
     ),
     Kind(
         "caption",

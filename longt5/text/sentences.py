@@ -41,6 +41,8 @@ _ABBREVIATION_BEFORE_NUMBER = re.compile(
 _ORDINAL = re.compile(  # of German: "am 3. Oktober", "im 14. Jahrhundert"
     r"\b(?:(?<!I )[Aa]m|[Ii]m|[Vv]om|[Zz]u[mr]|[Dd]e[rsmn]|[Dd]as|[Bb]is|[Aa]b|[Ss]eit) \d{1,2}\.\Z"
 )
+# A volume and its reporter, before the page: "268 N.C. App. 1", "12 F. Supp. 2d 9".
+_REPORTER = re.compile(r"\b\d{1,4} [A-Z]\.(?:[A-Z]\.)*(?: [A-Z][a-z]+\.)?\Z")
 _PATH = re.compile(r"[/\\_=.@]\s?[\w-]*\.\Z")  # "man/hello.1"
 _LOOK_BACK = 16  # characters before a stop that these patterns see: the longest match has 13
 _NEXT_CHARACTER = re.compile(r"[^\S\n]*\n?[^\S\n]*(\S)")  # in the same paragraph
@@ -90,7 +92,7 @@ def _continues(text: str, begin: int, stop: re.Match[str]) -> bool:
     has_note = stop[0][-1].isdigit()
     if has_note and _PATH.search(text, low, after):
         return True
-    if ABBREVIATION.search(text, low, after) or _ORDINAL.search(text, low, after):
+    if any(kind.search(text, low, after) for kind in (ABBREVIATION, _ORDINAL, _REPORTER)):
         return True
     _, gap, label = text[low : after - 1].rpartition("\n\n")
     if (gap or low == begin) and CAPTION_LABEL.fullmatch(label.strip()):

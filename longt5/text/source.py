@@ -10,6 +10,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from .headings import heading_places
+from .language import language_of
 from .prose import select_candidates
 from .roles import PlacedTitle, Role, roles_of, titles_in
 from .sentences import Span, sentence_spans
@@ -54,6 +55,11 @@ class SourceText:
     def _is_in_note(self, span: Span) -> bool:
         at = bisect_right(self.notes, span[0], key=itemgetter(0)) - 1
         return at >= 0 and span[0] < self.notes[at][1]
+
+    @cached_property
+    def language(self) -> str:
+        """The ISO 639-1 code of the text's language, "" where it is not clear."""
+        return language_of(self.text)
 
     @cached_property
     def headings(self) -> tuple[tuple[int, str], ...]:

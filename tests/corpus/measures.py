@@ -23,6 +23,7 @@ from tests.corpus import kinds, layout_kinds, make_files, pdf_kinds
 
 CORPUS = Path(__file__).parent
 CONTEXT = 30  # characters shown around a wrong sentence boundary
+LANGUAGES = {"german": "de", "french": "fr", "spanish": "es"}  # of kinds of sentences
 
 
 @dataclass
@@ -93,19 +94,26 @@ def around(text: str, place: int) -> str:
 
 def measure_quotable() -> dict[str, Figures]:
     """Return precision, recall and F of the sentences that a summary may quote."""
-    return {"quotable": _measure_labelled("quotable", may_be_quoted)}
+    return {"quotable": _measure_labelled("quotable", lambda sentence, _: may_be_quoted(sentence))}
 
 
 def measure_leaning() -> dict[str, Figures]:
-    """Return precision, recall and F of the sentences that do not stand alone."""
-    return {"leaning": _measure_labelled("leaning", lambda sentence: leaning(sentence) is not None)}
+    """Return precision, recall and F of the sentences that do not stand alone.
+
+    Their kind names their language where it is not English.
+    """
+
+    def is_leaning(sentence: str, kind: str) -> bool:
+        return leaning(sentence, language=LANGUAGES.get(kind, "en")) is not None
+
+    return {"leaning": _measure_labelled("leaning", is_leaning)}
 
 
-def _measure_labelled(name: str, is_one: Callable[[str], bool]) -> Figures:
+def _measure_labelled(name: str, is_one: Callable[[str, str], bool]) -> Figures:
     """Measure a file of sentences, each labelled `yes` or `no` and with its kind."""
     mistakes, right, found, wanted = [], 0, 0, 0
     for label, kind, sentence in (line.split("\t") for line in rows(CORPUS / f"{name}.tsv")):
-        is_wanted, is_found = label == "yes", is_one(sentence)
+        is_wanted, is_found = label == "yes", is_one(sentence, kind)
         right += is_wanted and is_found
         found += is_found
         wanted += is_wanted

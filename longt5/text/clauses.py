@@ -1,0 +1,79 @@
+"""Whether a line is a sentence: it has a finite verb, and no subject was left out.
+
+HanTa tags the words, by models of English and German that lie in its package (Wartena, The Hanover
+Tagger, 2019). Lines of other languages all pass.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+_MODELS = {"en": "morphmodel_en.pgz", "de": "morphmodel_ger.pgz"}
+_PLAIN_QUOTES = str.maketrans("’‘“”„", '\'\'"""')  # as the tagger knows them
+_WORD = re.compile(r"'(?:s|re|ve|ll|d|m)\b|\w+(?:[.-]\w+)*|[^\w\s]")
+_FINITE = {
+    "en": frozenset("VVZ VVD VVB VBZ VBD VBB VHZ VHD VHB VDZ VDD VDB VM0".split()),
+    "de": frozenset(("VV(FIN)", "VA(FIN)", "VM(FIN)", "VV(IMP)", "VA(IMP)")),
+}
+# English verbs that no request begins with: in front, they have lost their subject.
+_THIRD_PERSON = frozenset(("VVZ", "VBZ", "VHZ", "VDZ"))
+_NOUNS = frozenset(("NN0", "NN1", "NN2", "NP0"))
+# What may stand before the past tense that the tagger takes for a participle.
+_BEFORE_PAST = _NOUNS | {"AV0", "PNP", "PNI", "CRD", "UNC", "CJC"}
+_BEGINS_OBJECT = frozenset(("AT0", "DPS", "DT0", "CRD"))
+
+Tagged = list[tuple[str, str]]  # words and their tags: C5 of the British National Corpus, or STTS
+
+
+@cache
+def _tagger(language: str) -> Any:
+    """Return the tagger of a language, loaded at first use (0.2 s, 40 MB)."""
+    from HanTa.HanoverTagger import HanoverTagger
+
+    return HanoverTagger(_MODELS[language])
+
+
+def is_fragment(sentence: str, language: str) -> bool:
+    """Return whether a line of a language (ISO 639-1) has no finite verb or has lost its subject.
+
+    >>> is_fragment("The mill still grinds flour.", "en")
+    False
+    >>> is_fragment("Grinds flour for the whole valley.", "en")
+    True
+    >>> is_fragment("Anna Brandt and Jan Vos, for the millers.", "en")
+    True
+    """
+    if language not in _MODELS:
+        return False
+    words = _WORD.findall(sentence.translate(_PLAIN_QUOTES))
+    if not words:
+        return True
+    tags = _tagger(language).tag_sent(words, taglevel=0)
+    tagged = [(word, tag) for word, tag in zip(words, tags, strict=True) if word[-1].isalnum()]
+    if language == "en":
+        return _lacks_subject(sentence, tagged) or not _has_english_verb(tagged)
+    return not any(tag in _FINITE[language] for _, tag in tagged)
+
+
+def _lacks_subject(sentence: str, tagged: Tagged) -> bool:
+    """Return whether a statement begins with its verb: "Invests $3 million"."""
+    is_question = sentence.rstrip('”"’) ').endswith("?")
+    return bool(tagged) and tagged[0][1] in _THIRD_PERSON and not is_question
+
+
+def _has_english_verb(tagged: Tagged) -> bool:
+    """Return whether a word may be a finite verb.
+
+    A line passes where the tagger may have erred: it takes "agreed" for a participle, and "cost"
+    in "the walls cost five million" for a noun.
+    """
+    around = [("", ""), *tagged, ("", "")]
+    for (_, before), (_, tag), (word, after) in zip(around, around[1:], around[2:], strict=False):
+        is_past = tag == "VVN" and before in _BEFORE_PAST and word != "by"
+        is_present = tag == "VVI" and before not in ("TO0", "VM0")
+        is_noun_or_verb = tag == "NN1" and before == "NN2" and after in _BEGINS_OBJECT
+        if tag in _FINITE["en"] or is_past or is_present or is_noun_or_verb:
+            return True
+    return False
