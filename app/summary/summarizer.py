@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from longt5.text.language import load_in_background
 from longt5.text.salience import Salience
 
 from ..documents.language import document_language, language_warning
@@ -264,7 +265,10 @@ def _load_tokenizer(
     local = where != model or model_label(model) != model
     folder = locate(where, revision, local_files_only=local)
     tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
-    return folder, tokenizer, Salience.load(folder)
+    salience = Salience.load(folder)
+    if salience is not None:
+        load_in_background()  # a plan asks for the language of the text
+    return folder, tokenizer, salience
 
 
 def _planners_of(name: str, salience: Salience | None, tokenizer: Any) -> ExtractivePlanners | None:

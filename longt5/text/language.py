@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from threading import Lock, Thread
 from typing import Any
 
 # Characters that are read: more change no answer, and a thousand of them cost a millisecond.
@@ -11,9 +12,22 @@ LANGUAGE_SAMPLE = 6_000
 _SURE = 0.9  # probability from which the language is told
 
 
-@cache
+_loading = Lock()
+
+
+def load_in_background() -> None:
+    """Begin to load the model: most of the second that this takes needs no interpreter."""
+    Thread(target=_identifier, args=((),), name="language", daemon=True).start()
+
+
 def _identifier(languages: tuple[str, ...]) -> Any:
-    """Return the model, loaded at first use (about a second), for some languages or all."""
+    """Return the model, loaded once, at first use, for some languages or all."""
+    with _loading:
+        return _load(languages)
+
+
+@cache
+def _load(languages: tuple[str, ...]) -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
