@@ -130,8 +130,8 @@ class BeamSearch:
         just_finished = ended.copy()
         # Only an end that ranks among the first K counts (transformers, as fairseq before it).
         just_finished[:, beams:] = False
-        # Nothing enters, but at a dead end of the rules, where what is left over is the answer.
-        if not just_finished.any() and bool(np.isfinite(scores).all()):
+        # Where the rules end a search before K hypotheses have, what is left over is returned too.
+        if not just_finished.any() and bool(self.is_finished.all()):
             return
         scores = scores / self._penalty(self.length)
         scores += self._closed() * LOSS
@@ -301,12 +301,12 @@ def _best_first(scores: HostArray, keep: int) -> HostArray:
     finished with equal scores may be committed already. Lower ranks, and ties of hypotheses that
     finish in this step (the entries from ``keep`` on), are as in transformers.
     """
-    kept = _top(scores, keep)
-    ranked, stable = (
-        x.numpy() for x in torch.from_numpy(scores).sort(dim=1, descending=True, stable=True)
-    )
-    tied = (ranked[:, :1] == ranked[:, 1:2]) & (ranked[:, :1] > WORST) & (stable[:, :1] < keep)
-    return np.where(tied, stable[:, :keep], kept)
+    ranked, kept = (x.numpy() for x in torch.topk(torch.from_numpy(scores), keep))
+    tied = (ranked[:, :1] == ranked[:, 1:2]) & (ranked[:, :1] > WORST)
+    if not tied.any():
+        return kept
+    stable = torch.from_numpy(scores).sort(dim=1, descending=True, stable=True)[1].numpy()
+    return np.where(tied & (stable[:, :1] < keep), stable[:, :keep], kept)
 
 
 def _gather(x: HostArray, index: HostArray) -> HostArray:

@@ -1,7 +1,8 @@
 """Random decoding cases, transformers' answer to each, and the comparison with ours.
 
 A case is decided by its seed alone. transformers' logits are replayed to this engine's loop (which
-must then agree to the last bit), and the engine also decodes the case itself.
+must then agree to the last bit), and the engine also decodes the case itself. A tie is proven: the
+sequence that was chosen instead is scored by transformers' own scores.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 import torch
+import transformers
 from torch import nn
 
 from longt5 import EncoderStates, GenerationConfig, decoding, generation
@@ -23,7 +25,9 @@ from longt5.greedy_search import GreedySearch
 from tests.engine.search_twins import SlowBeams, Traced
 from tests.parity.reference import ours_like, padded_batch, reference_model
 
-TIE = 1e-4
+# Rounding of a score, relative to the largest logit and to the score itself. Two choices tie where
+# they are no further apart than the rounding of both.
+LOGIT_ROUNDING, SCORE_ROUNDING = 2e-6, 1e-5
 COMPILED = {"d_kv": 16, "num_heads": 4, "d_ff": 64}
 SAMPLE_SEED = 1234
 # What transformers says where the rules forbid every token of a row that is drawn from.
@@ -55,6 +59,9 @@ class ToyTokenizer:
         return "".join("abcdef" if t == "-1" else self.texts[int(t)] for t in tokens)
 
 
+WAYS = ("ids", "inputs_embeds", "generation_config")
+
+
 @dataclass(frozen=True)
 class Case:
     """A decoding case: a model, a batch of sources, options."""
@@ -64,6 +71,7 @@ class Case:
     lengths: list[int]
     side: str
     options: dict[str, Any] = field(hash=False)
+    way: str = "ids"  # how source and options are passed: one of WAYS
 
     @property
     def beams(self) -> int:
@@ -99,7 +107,17 @@ def random_case(seed: int) -> Case:
         options |= _sampling(r, options["num_beams"])
     lengths = [r.choice([r.randint(1, 8), r.randint(9, 60)]) for _ in range(r.choice([1, 1, 2, 3]))]
     model = (r.randint(0, 3), vocab, attention)
-    return Case(seed, model, lengths, r.choice(["right", "left"]), options)
+    return Case(seed, model, lengths, r.choice(["right", "left"]), options, _way(seed, options))
+
+
+def _way(seed: int, options: dict[str, Any]) -> str:
+    """Return the way of a case, drawn apart, so that a seed keeps its options.
+
+    Rules about the source's tokens need ids.
+    """
+    way = random.Random(f"way {seed}").choice(["ids"] * 6 + [*WAYS[1:]] * 2)
+    needs_ids = any(name.startswith("encoder_") for name in options)
+    return "ids" if needs_ids and way == "inputs_embeds" else way
 
 
 def _limits(r: random.Random) -> dict[str, int]:
@@ -192,15 +210,20 @@ def theirs(case: Case):
     """Return transformers' output with scores and logits; None where it refuses to sample."""
     ids, mask = source(case)
     model = models(case.model)[0]
+    given: dict[str, Any] = dict(case.all_options)
+    if case.way == "generation_config":
+        tokenizer = {"tokenizer": given.pop("tokenizer")} if "tokenizer" in given else {}
+        given = {"generation_config": transformers.GenerationConfig(**given), **tokenizer}
+    embeds = case.way == "inputs_embeds"
     torch.manual_seed(SAMPLE_SEED)
     try:
         return model.generate(
-            input_ids=ids,
+            **({"inputs_embeds": model.shared(ids)} if embeds else {"input_ids": ids}),
             attention_mask=mask,
             return_dict_in_generate=True,
             output_scores=True,
             output_logits=True,
-            **case.all_options,
+            **given,
         )
     except (RuntimeError, ValueError) as error:
         if not any(said in str(error) for said in REFUSALS):
@@ -225,12 +248,13 @@ class Playback:
 
 @dataclass
 class Answer:
-    """The output of our run, its drafts, and its search."""
+    """The output of our run, its drafts, its search, and each step's processed scores."""
 
     sequences: torch.Tensor
     scores: torch.Tensor | None
     drafts: list[generation.Draft]
     search: Any
+    steps: list[torch.Tensor]
 
     def dead_end(self, row: int) -> bool:
         """Return whether the rules forbade every token, so that transformers returns leftovers."""
@@ -242,12 +266,16 @@ def run(model, case: Case, encoded) -> Answer:
     options = case.all_options
     if options.get("do_sample"):
         options["seed"] = SAMPLE_SEED
-    searches: list[Any] = []
+    if case.way == "generation_config":
+        tokenizer = {"tokenizer": options.pop("tokenizer")} if "tokenizer" in options else {}
+        options = {"generation_config": GenerationConfig(**options), **tokenizer}
+    runs: list[Any] = []
     real = generation.new_decoding
 
     def prepare(*args):
         prepared = real(*args)
-        searches.append(prepared.search)
+        prepared.scores = []
+        runs.append(prepared)
         return prepared
 
     with (
@@ -256,24 +284,37 @@ def run(model, case: Case, encoded) -> Answer:
     ):
         drafts = list(generation.stream(model, encoded=encoded, **options))
     keep = model.generation_config.merged(**case.options).num_return_sequences
-    return Answer(*searches[0].result(keep), drafts, searches[0])
+    search = runs[0].search
+    return Answer(*search.result(keep), drafts, search, runs[0].scores)
 
 
 def played_back(case: Case, output) -> Answer:
     """Run our loop over transformers' logits."""
     ids, mask = source(case)
-    states = EncoderStates(torch.zeros(len(ids), 1, 1), mask, ids)
+    states = EncoderStates(torch.zeros(len(ids), 1, 1), mask, _known_ids(case, ids))
     return run(Playback(models(case.model)[1].config, output.logits), case, states)
 
 
 def ours(case: Case) -> Answer:
     """Run our engine from ids to answer."""
     model = models(case.model)[1]
-    return run(model, case, model.encode(*source(case)))
+    ids, mask = source(case)
+    if case.way == "inputs_embeds":
+        encoded = model.encode(None, mask, inputs_embeds=model.shared(ids).detach())
+    else:
+        encoded = model.encode(ids, mask)
+    return run(model, case, encoded)
 
 
-def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
-    """Return whether sequences (with fill ids) and scores are equal; ties in any order."""
+def _known_ids(case: Case, ids: torch.Tensor) -> torch.Tensor | None:
+    return None if case.way == "inputs_embeds" else ids
+
+
+def same(answer: Answer, output, rounded: bool = False) -> bool:
+    """Return whether sequences (with fill ids) and scores are equal; ties in any order.
+
+    ``rounded``: scores may differ by rounding.
+    """
     if answer.scores is None or answer.sequences.shape != output.sequences.shape:
         return torch.equal(answer.sequences, output.sequences)
     keep = len(answer.sequences) // (1 + max(d.row for d in answer.drafts))
@@ -282,13 +323,24 @@ def same(answer: Answer, output, tolerance: float = 0.0) -> bool:
     mine, wanted = (
         sorted(zip(places, x.tolist(), strict=True)) for x in (answer.sequences, output.sequences)
     )
-    if mine != wanted:
-        return False
-    theirs = output.sequences_scores
-    room = tolerance * theirs.abs().clamp(min=1.0)
-    # Infinities, whose difference is no number, and scores that are none may be equal too.
-    exact = (answer.scores == theirs) | (answer.scores.isnan() & theirs.isnan())
-    return bool((exact | ((answer.scores - theirs).abs() <= room)).all())
+    return mine == wanted and not _wrong_scores(answer, output, rounded)
+
+
+def _wrong_scores(answer: Answer, output, rounded: bool) -> str | None:
+    """Return how the scores of an answer differ from transformers'."""
+    o, room = answer.search.options, torch.zeros(())
+    if rounded:
+        keep = len(answer.sequences) // (1 + max(d.row for d in answer.drafts))
+        lengths = (answer.search.origins_of_result(keep) >= 0).sum(1)
+        room = _rounding(output, lengths) / lengths.clamp(min=1) ** o.length_penalty
+    return _unequal(answer.scores, output.sequences_scores, "scores", room, rounded)
+
+
+def _rounding(output, steps: torch.Tensor | float) -> torch.Tensor:
+    """Return the rounding of a sum of so many steps' log-probs, which adds up as chance does."""
+    logits = torch.cat([x.flatten() for x in output.logits])
+    largest = logits[logits.isfinite()].abs().max().clamp(min=1.0)
+    return LOGIT_ROUNDING * largest * torch.as_tensor(steps).clamp(min=1).float().sqrt()
 
 
 def equal_scores(answer: Answer, output) -> bool:
@@ -296,35 +348,83 @@ def equal_scores(answer: Answer, output) -> bool:
     return answer.scores is not None and torch.equal(answer.scores, output.sequences_scores)
 
 
-def gap(answer: Answer, exact: Answer, output) -> float:
-    """Return the gap in transformers' scores between the first choices that differ."""
+def parted(answer: Answer, exact: Answer, output) -> str | None:
+    """Return why the engine's other choice is no tie, None where it is proven to be one."""
     if not isinstance(exact.search, Traced):
-        return _gap_of_rows(answer.sequences, output)
+        return _parted_rows(answer, output)
     for at, total in enumerate(exact.search.totals):
         if at >= len(answer.search.steps):
             break
         vocab = total.shape[1] // exact.search.options.num_beams
         chosen = [p * vocab + t for _, p, t in (exact.search.steps[at], answer.search.steps[at])]
         if not torch.equal(*chosen):
-            a, b = (total.gather(1, index) for index in chosen)
-            return float((a - b).nan_to_num(0.0, 0.0, 0.0).abs().max())
-    # All choices agree, so two finished scores, or a decision to stop, lay too close: as sums.
-    o = exact.search.options
-    growth = max(1.0, o.max_length**-o.length_penalty)
-    return float((answer.scores - output.sequences_scores).abs().max()) / growth
+            return _apart(at, total, answer.search.totals[at], *chosen, _rounding(output, at + 1))
+    # All choices agree, so two finished scores, or a decision to stop, lay too close.
+    if unproven := rescored(answer, output, rounded=True):
+        return unproven
+    return _wrong_scores(answer, output, rounded=True)
 
 
-def _gap_of_rows(sequences: torch.Tensor, output) -> float:
-    width = min(sequences.shape[1], output.sequences.shape[1])
-    worst = 0.0
-    for row in range(len(sequences)):
-        a, b = sequences[row, :width], output.sequences[row, :width]
-        parted = (a != b).nonzero()
-        if len(parted):
-            at = int(parted[0])
-            logits = output.scores[at - 1][row]
-            worst = max(worst, float((logits[a[at]] - logits[b[at]]).abs()))
-    return worst
+def _parted_rows(answer: Answer, output) -> str | None:
+    width = min(answer.sequences.shape[1], output.sequences.shape[1])
+    for row in range(len(answer.sequences)):
+        mine, wanted = answer.sequences[row, :width], output.sequences[row, :width]
+        differs = (mine != wanted).nonzero()
+        if len(differs):
+            at = int(differs[0])
+            scores = output.scores[at - 1][row : row + 1], answer.steps[at - 1][row : row + 1]
+            chosen = wanted[None, at : at + 1], mine[None, at : at + 1]
+            if found := _apart(at, *scores, *chosen, _rounding(output, 1)):
+                return found
+    return None
+
+
+def _apart(at: int, theirs, mine, wanted, chosen, room) -> str | None:
+    """Return why choices of a step are no tie, None where they are.
+
+    ``theirs`` and ``mine``: the scores [B, N]; ``wanted``, ``chosen``: the indices [B, C] of each.
+    """
+    if unequal := _unequal(mine, theirs, f"scores of step {at}", room, rounded=True):
+        return unequal
+    a, b = theirs.gather(1, wanted), theirs.gather(1, chosen)
+    rounding = sum((mine.gather(1, i) - theirs.gather(1, i)).abs() for i in (wanted, chosen))
+    far = ((a - b).abs() > rounding) & (a != b)  # equal infinities have no difference
+    if bool(far.any()):
+        return (
+            f"step {at}: choices differ by {float((a - b).abs()[far].max()):.2g}, not by rounding"
+        )
+    return None
+
+
+def _unequal(
+    mine: torch.Tensor, theirs: torch.Tensor, name: str, room: torch.Tensor, rounded: bool
+) -> str | None:
+    """Return how two tensors differ by more than ``room`` and, if ``rounded``, their own size."""
+    allowed = room + SCORE_ROUNDING * rounded * theirs.abs()
+    # Infinities, whose difference is no number, and scores that are none may be equal too.
+    same = (mine == theirs) | (mine.isnan() & theirs.isnan()) | ((mine - theirs).abs() <= allowed)
+    if bool(same.all()):
+        return None
+    return f"{name} differ by {float((mine - theirs).abs()[~same].max()):.2g}, more than rounding"
+
+
+def rescored(answer: Answer, output, rounded: bool = False) -> str | None:
+    """Return what is wrong with the claimed scores by transformers' own scores of each step."""
+    keep = len(answer.sequences) // (1 + max(d.row for d in answer.drafts))
+    rows, o = answer.search.origins_of_result(keep), answer.search.options
+    for number, origins in enumerate(rows):
+        total = torch.zeros(())
+        length = int((origins >= 0).sum())
+        if length > len(output.scores):
+            return f"sequence {number} is longer than transformers' search"
+        for at in range(length):
+            total = total + output.scores[at][origins[at], answer.sequences[number, at + 1]]
+        penalty = torch.tensor(length**o.length_penalty, dtype=torch.float32)
+        room = _rounding(output, length) / penalty if rounded else torch.zeros(())
+        name = f"the claimed score of sequence {number}"
+        if unequal := _unequal(answer.scores[number], total / penalty, name, room, rounded):
+            return unequal
+    return None
 
 
 def stream_faults(case: Case, answer: Answer) -> Iterator[str]:
@@ -389,26 +489,35 @@ def judge(case: Case) -> Verdict:
         return Verdict([] if fine else ["transformers refused this draw"], refused=True)
     exact = played_back(case, output)
     faults = list(stream_faults(case, exact))
-    if not same(exact, output) and equal_scores(exact, output):
-        # Two hypotheses that ended with the same score, of which the first one stays here.
-        return Verdict(faults, tie=True)
+    tie = False
     if not same(exact, output):
-        faults.append(
-            f"from equal logits: {exact.sequences.tolist()} {exact.scores}\n  transformers: "
-            f"{output.sequences.tolist()} {output.sequences_scores}"
-        )
+        # Two hypotheses that ended with the same score, of which the first one stays here.
+        unproven = None if equal_scores(exact, output) else "the scores differ"
+        if unproven := unproven or rescored(exact, output):
+            faults.append(f"from equal logits: {_both(exact, output)}\n  {unproven}")
+        tie = not unproven
     engine = ours(case)
     faults += stream_faults(case, engine)
-    if same(engine, output, 1e-5):
-        return Verdict(faults)
-    distance = gap(engine, exact, output)
-    if distance <= TIE:
-        return Verdict(faults, tie=True)
-    faults.append(
-        f"engine: {engine.sequences.tolist()}\n  transformers: {output.sequences.tolist()}\n"
-        f"  the choices differ by {distance:.2g}"
+    if same(engine, output, rounded=True) or (tie and same_answers(engine, exact, output)):
+        return Verdict(faults, tie)
+    if unproven := parted(engine, exact, output):
+        faults.append(f"engine: {_both(engine, output)}\n  {unproven}")
+    return Verdict(faults, tie=True)
+
+
+def same_answers(engine: Answer, exact: Answer, output) -> bool:
+    """Return whether the engine gives what our loop gives over transformers' logits."""
+    return torch.equal(engine.sequences, exact.sequences) and not _wrong_scores(
+        engine, output, rounded=True
     )
-    return Verdict(faults)
+
+
+def _both(answer: Answer, output) -> str:
+    scores = None if answer.scores is None else output.sequences_scores
+    return (
+        f"{answer.sequences.tolist()} {answer.scores}\n"
+        f"  transformers: {output.sequences.tolist()} {scores}"
+    )
 
 
 def _refuses(case: Case) -> bool:

@@ -12,6 +12,8 @@ import torch
 from longt5 import GenerationConfig, beam_search, generation
 from longt5.beam_search import SearchOptions
 from tests.engine.search_twins import best_of_all, toy, toy_search
+from tests.parity import generation_cases
+from tests.parity.forward_cases import MASKS, SOURCES, TARGETS, ForwardCase, forward_faults
 from tests.parity.generation_cases import Case, judge, models, random_case
 from tests.parity.reference import padded_batch, pair
 
@@ -35,6 +37,41 @@ def test_scores_beyond_0_equal_those_of_transformers(seed: int) -> None:
     # Infinite, by a length penalty that grows by powers; above 0, by a bias; no numbers, where
     # nothing is left to renormalize.
     assert not judge(random_case(seed)).faults
+
+
+def test_dead_ends_of_finite_scores_equal_transformers() -> None:
+    # The rules forbid every token, but remove_invalid_values leaves no infinite score to tell: what
+    # is returned are hypotheses that never ended.
+    assert judge(random_case(9280)) == generation_cases.Verdict([])
+
+
+def test_a_tie_is_proven_by_transformers_scores() -> None:
+    case = Case(5, KEY, [9], "right", {"num_beams": 3, "max_new_tokens": 6})
+    output = generation_cases.theirs(case)
+    answer = generation_cases.played_back(case, output)
+    assert generation_cases.rescored(answer, output) is None
+    assert generation_cases.parted(answer, answer, output) is None
+    at = int((answer.search.origins_of_result(1)[0] >= 0).sum())
+    answer.sequences[0, at] = (answer.sequences[0, at] + 1) % 40
+    # Another sequence with the same claimed score is no tie.
+    assert not generation_cases.same(answer, output)
+    assert generation_cases.equal_scores(answer, output)
+    assert "the claimed score of sequence 0" in generation_cases.rescored(answer, output, True)
+    # Nor are choices whose scores differ by more than rounding.
+    exact, other = (generation_cases.played_back(case, output) for _ in range(2))
+    scores, parents, tokens = other.search.steps[2]
+    other.search.steps[2] = scores, parents, tokens.flip(1)
+    assert "choices differ by" in generation_cases.parted(other, exact, output)
+    other.search.totals[2] = other.search.totals[2] + 0.01
+    assert "scores of step 2 differ by 0.01" in generation_cases.parted(other, exact, output)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_forward_passes_equal_transformers(target: str, mask: str) -> None:
+    for seed, source in enumerate(SOURCES):
+        case = ForwardCase(seed, KEY, source, target, mask, batch=2, length=7)
+        assert not forward_faults(case), case
 
 
 @pytest.mark.parametrize("penalty", [-1.0, 0.0, 0.8, 1.0, 2.0])
