@@ -11,7 +11,7 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("native.cpp")
 HEADERS = (SOURCE.with_name("team.h"),)
 # Pairs of bfloat16 are read as one number, hence no strict aliasing.
-FLAGS = ["-std=c++17", "-O3", "-fopenmp", "-pthread", "-fPIC", "-shared", "-fno-strict-aliasing"]
+FLAGS = ["-std=c++17", "-O3", "-fopenmp", "-pthread", "-fPIC", "-fno-strict-aliasing"]
 COMPILE_TIMEOUT_SECONDS = 300  # compiling takes seconds, much longer on a busy machine
 
 
@@ -29,10 +29,19 @@ def compile_library(compiler: str, flags: Sequence[str], path: Path) -> None:
     """Compile under a temporary name first, so that no process loads a half-written file."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        subprocess.run(
-            [compiler, *flags, str(SOURCE), "-o", str(made)],
-            check=True,
-            capture_output=True,
-            timeout=COMPILE_TIMEOUT_SECONDS,
-        )
+        _compile([compiler, *flags, "-shared"], made)
         made.replace(path)
+
+
+def compile_object(compiler: str, flags: Sequence[str], path: Path) -> None:
+    """Compile without linking."""
+    _compile([compiler, *flags, "-c"], path)
+
+
+def _compile(command: Sequence[str], path: Path) -> None:
+    subprocess.run(
+        [*command, str(SOURCE), "-o", str(path)],
+        check=True,
+        capture_output=True,
+        timeout=COMPILE_TIMEOUT_SECONDS,
+    )

@@ -1,18 +1,24 @@
 """Compiled kernels that a wheel brings along, one for each level of the processor's instructions.
 
-    python -m longt5.kernels.prebuilt
+    python -m longt5.kernels.prebuilt --glibc 2.28
 
 compiles them into the folder ``prebuilt`` beside this file, from which a wheel takes them.
+``--glibc`` links them by zig (``pip install ziglang``), which knows the functions of every version
+of the C library; without it they need the version of this machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
+import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from .compiler import FLAGS, compile_library, find_compiler, source_texts
+from .compiler import FLAGS, compile_library, compile_object, find_compiler, source_texts
 
 FOLDER = Path(__file__).with_name("prebuilt")
 _WIDE = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"}
@@ -24,8 +30,11 @@ LEVELS: dict[str, tuple[list[str], set[str]]] = {
     "avx512": (["-march=x86-64-v4"], _WIDE),
     "avx2": (["-march=x86-64-v3"], {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}),
 }
-# The wheel's libraries of C++ may be newer than the machine's.
-STATIC_FLAGS = ["-static-libstdc++", "-static-libgcc"]
+# The wheel's libraries of C++ may be newer than the machine's. What no kernel uses is left out.
+STATIC_FLAGS = ["-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections"]
+EXPORTED_SYMBOLS = "{ global: longt5_*; local: *; };"
+# A variable of glibc 2.32 that g++'s library reads: 0 is right in any program.
+OLD_GLIBC_SOURCE = "char __libc_single_threaded = 0;"
 
 
 def matching_library(features: set[str], narrow: bool) -> Path | None:
@@ -47,19 +56,51 @@ def library_path(level: str, folder: Path | None = None) -> Path:
     return (folder or FOLDER) / f"native-{level}-{made_of}.so"
 
 
-def compile_all(compiler: str, levels: list[str]) -> list[Path]:
+def compile_all(compiler: str, levels: list[str], glibc: str | None = None) -> list[Path]:
     """Compile these levels, and delete what was made of an earlier source.
 
-    Raises subprocess.CalledProcessError with the compiler's words.
+    ``glibc``: the oldest version of the C library to run with, None for this machine's. Raises
+    subprocess.CalledProcessError with the compiler's words.
     """
     FOLDER.mkdir(exist_ok=True)
     paths = [library_path(level) for level in levels]
     for level, path in zip(levels, paths, strict=True):
-        compile_library(compiler, [*FLAGS, *LEVELS[level][0], *STATIC_FLAGS], path)
+        flags = [*FLAGS, *LEVELS[level][0]]
+        if glibc is None:
+            compile_library(compiler, [*flags, *STATIC_FLAGS], path)
+        else:
+            compile_for(glibc, compiler, flags, path)
     for path in FOLDER.glob("native-*.so"):
         if path not in [library_path(level) for level in LEVELS]:
             path.unlink()
     return paths
+
+
+def compile_for(glibc: str, compiler: str, flags: Sequence[str], path: Path) -> None:
+    """Compile by g++ and link by zig, so that a library needs no newer glibc than this one.
+
+    zig's own compiler would ask for another OpenMP library than the one that torch brings.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as name:
+        folder = Path(name)
+        made, exports = folder / path.name, folder / "exports.map"
+        old, kernel = folder / "old_glibc.c", folder / "native.o"
+        exports.write_text(EXPORTED_SYMBOLS, "utf-8")
+        old.write_text(OLD_GLIBC_SOURCE, "utf-8")
+        compile_object(compiler, flags, kernel)
+        libraries = ("libstdc++.a", "libgcc_s.so.1", "libgomp.so")
+        inputs = [str(kernel), str(old), *(_library_of(compiler, x) for x in libraries), "-lm"]
+        target = ["-target", f"x86_64-linux-gnu.{glibc}", "-shared", "-pthread"]
+        options = ["-Wl,--gc-sections", "-Wl,-s", f"-Wl,--version-script={exports}"]
+        zig = [sys.executable, "-m", "ziglang", "cc", *target, *options]
+        subprocess.run([*zig, *inputs, "-o", str(made)], check=True, capture_output=True)
+        made.replace(path)
+
+
+def _library_of(compiler: str, name: str) -> str:
+    """Return the path of a library that belongs to the compiler."""
+    command = [compiler, f"-print-file-name={name}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,13 +109,23 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m longt5.kernels.prebuilt", description="Compile the kernels of a wheel."
     )
     parser.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))
+    parser.add_argument("--glibc", metavar="VERSION", help="the oldest C library to run with, 2.28")
     arguments = parser.parse_args(argv)
     compiler = find_compiler()
     if compiler is None or not sys.platform.startswith("linux"):
         print("The kernels are compiled on Linux, by g++ or clang++.", file=sys.stderr)
         return 1
-    for path in compile_all(compiler, arguments.levels):
-        print(path)
+    if arguments.glibc and importlib.util.find_spec("ziglang") is None:
+        print("--glibc needs zig: pip install ziglang", file=sys.stderr)
+        return 1
+    try:
+        paths = compile_all(compiler, arguments.levels, arguments.glibc)
+    except subprocess.CalledProcessError as problem:
+        print(
+            "A kernel was not compiled:", problem.stderr.decode(errors="replace"), file=sys.stderr
+        )
+        return 1
+    print(*paths, sep="\n")
     return 0
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import importlib.util
 import os
 import random
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -534,6 +537,66 @@ def test_the_best_prebuilt_kernel_is_chosen(
     monkeypatch.setattr(prebuilt, "compile_library", lambda compiler, flags, path: path.touch())
     made = prebuilt.compile_all("g++", ["avx2"])
     assert list(tmp_path.iterdir()) == made == [prebuilt.library_path("avx2")]
+
+
+def test_a_kernel_for_an_older_system_is_linked_by_zig(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        ran.append(command)
+        if "-o" in command:
+            Path(command[command.index("-o") + 1]).touch()
+        return subprocess.CompletedProcess(command, 0, f"/usr/lib/{command[-1][17:]}\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    prebuilt.compile_for("2.28", "g++", ["-O3"], tmp_path / "native.so")
+    compiled, linked = ran[0], ran[-1]
+    assert compiled[0] == "g++" and "-c" in compiled and "-O3" in compiled
+    assert linked[1:4] == ["-m", "ziglang", "cc"] and "x86_64-linux-gnu.2.28" in linked
+    # torch's OpenMP is that of g++; its C++ is inside the kernel.
+    assert {"/usr/lib/libgomp.so", "/usr/lib/libstdc++.a"} <= set(linked)
+    assert [path.name for path in tmp_path.iterdir()] == ["native.so"]
+
+
+def test_kernels_that_cannot_be_made_say_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path / "prebuilt")
+    monkeypatch.setattr(prebuilt, "find_compiler", lambda: "g++")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert prebuilt.main(["--glibc", "2.28"]) == 1
+    assert "pip install ziglang" in capsys.readouterr().err
+
+    def fails(*_: Any) -> None:
+        raise subprocess.CalledProcessError(1, "g++", stderr=b"native.cpp:1: not C++")
+
+    monkeypatch.setattr(prebuilt, "compile_library", fails)
+    assert prebuilt.main(["--levels", "avx2"]) == 1
+    assert "native.cpp:1: not C++" in capsys.readouterr().err
+    monkeypatch.setattr(prebuilt, "find_compiler", lambda: None)
+    assert prebuilt.main([]) == 1
+    assert "by g++ or clang++" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("level", list(prebuilt.LEVELS))
+def test_a_kernel_for_another_processor_is_passed_over(
+    level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a folder with every level, no processor gets one that needs what it lacks."""
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path)
+    for name in prebuilt.LEVELS:
+        prebuilt.library_path(name).touch()
+    names = list(prebuilt.LEVELS)
+    everything = set().union(*(needed for _, needed in prebuilt.LEVELS.values()))
+    assert prebuilt.matching_library(everything, narrow=False) == prebuilt.library_path(names[0])
+    for missing in prebuilt.LEVELS[level][1]:
+        features = everything - {missing}
+        found = prebuilt.matching_library(features, narrow=False)
+        fits = [x for x in names if missing not in prebuilt.LEVELS[x][1]]
+        assert found == (prebuilt.library_path(fits[0]) if fits else None), missing
 
 
 @needs_native
