@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from . import busy_machine, concurrent, startup, weights
+from . import busy_machine, concurrent, startup, step_split, weights
 from . import device as devices
 from .config import LongT5Config
 from .kernels import graph, select
@@ -742,6 +742,13 @@ def benchmark_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--no-graphs", dest="graphs", action="store_false", help="record no decode steps on CUDA"
     )
+    _add_other_measurements(p)
+    p.add_argument("--worker", help=argparse.SUPPRESS)
+    return p
+
+
+def _add_other_measurements(p: argparse.ArgumentParser) -> None:
+    """Add the options that measure something else than an encode and a decode."""
     p.add_argument(
         "--startup",
         nargs=argparse.REMAINDER,
@@ -749,7 +756,12 @@ def benchmark_parser() -> argparse.ArgumentParser:
         help="time a new process from its start to the first certain word of the bundled model, or "
         "a command to its first output; the last option",
     )
-    p.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="with --startup")
+    p.add_argument(
+        "--split",
+        action="store_true",
+        help="time of the bundled model's decode step in the compiled kernel and beside it",
+    )
+    p.add_argument("--model", type=Path, default=BUNDLED_MODEL, help="with --startup and --split")
     p.add_argument(
         "--beside",
         type=int,
@@ -766,10 +778,8 @@ def benchmark_parser() -> argparse.ArgumentParser:
         "--against, transformers' batch too",
     )
     p.add_argument(
-        "--repeats", type=int, default=3, help="with --startup, --beside and --concurrent"
+        "--repeats", type=int, default=3, help="with --startup, --split, --beside and --concurrent"
     )
-    p.add_argument("--worker", help=argparse.SUPPRESS)
-    return p
 
 
 def check_table(device: torch.device) -> tuple[str, bool]:
@@ -847,6 +857,11 @@ def main(argv: list[str] | None = None) -> int:
         return 0 if right else 1
     if arguments.startup is not None:
         print(startup_report(arguments))
+        return 0
+    if arguments.split:
+        shape = arguments.tokens, arguments.num_beams, arguments.new_tokens, arguments.repeats
+        rows = step_split.time_split(arguments.model, *shape)
+        print(json.dumps(rows) if arguments.json else step_split.split_table(rows))
         return 0
     if arguments.beside:
         report = benchmark_beside(arguments)

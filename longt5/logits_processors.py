@@ -26,38 +26,39 @@ class Processor:
         """Let row i continue row ``parents[i]`` with ``tokens[i]``."""
 
 
-def discount(scores: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Multiply negative scores by the penalty and divide positive ones by it, where ``seen``."""
-    return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+def discount(scores: Tensor, at: Tensor, penalty: float) -> Tensor:
+    """Multiply negative scores by the penalty and divide positive ones by it, at tokens [R, N].
+
+    A token may be named several times.
+    """
+    found = scores.gather(1, at)
+    return scores.scatter(1, at, torch.where(found < 0, found * penalty, found / penalty))
 
 
 class RepetitionPenalty(Processor):
     """Discount every token already generated, the start token included (Keskar et al. 2019)."""
 
-    def __init__(self, penalty: float, rows: int, vocab: int, start: int, device: torch.device):
+    def __init__(self, penalty: float, rows: int, start: int, device: torch.device):
         self.penalty = penalty
-        self.seen = torch.zeros(rows, vocab, dtype=torch.bool, device=device)
-        self.seen[:, start] = True
+        self.seen = torch.full((rows, 1), start, device=device)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         return discount(scores, self.seen, self.penalty)
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
-        if list(parents) != list(range(len(parents))):
-            self.seen = self.seen[torch.tensor(parents, device=self.seen.device)]
-        rows = torch.arange(len(tokens), device=self.seen.device)
-        self.seen[rows, torch.tensor(tokens, device=self.seen.device)] = True
+        device = self.seen.device
+        continued = self.seen.index_select(0, torch.tensor(parents, device=device))
+        self.seen = torch.cat([continued, torch.tensor(tokens, device=device)[:, None]], 1)
 
 
 class EncoderRepetitionPenalty(Processor):
     """Favour (penalty > 1) the tokens of the source; fixed for the whole search."""
 
-    def __init__(self, penalty: float, source: Tensor, beams: int, vocab: int):
+    def __init__(self, penalty: float, source: Tensor, beams: int):
         self.penalty = 1 / penalty
-        # An additional column collects the positions without a token.
-        seen = torch.zeros(source.shape[0], vocab + 1, dtype=torch.bool, device=source.device)
-        seen.scatter_(1, source.where(source != NO_TOKEN, vocab), True)
-        self.seen = seen[:, :vocab].repeat_interleave(beams, dim=0)
+        # Padding comes after the first token, which may be named again.
+        seen = source.where(source != NO_TOKEN, source[:, :1])
+        self.seen = seen.repeat_interleave(beams, dim=0)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:
         return discount(scores, self.seen, self.penalty)

@@ -873,8 +873,11 @@ class LongT5ForConditionalGeneration(LongT5Model):
     ) -> Sequence[Tensor]:
         """Compute the steps of caches that share a program."""
         steps = [cache.joined_step for cache in caches if cache.joined_step is not None]
-        with one_thread(), without_autocast():
-            x = self.shared(torch.cat(list(tokens)).to(self.device))
+        with one_thread():
+            # Not by calling the module, which takes as long as the search's choice of tokens: where
+            # it has a hook, no cache has a joined step.
+            rows = tokens[0] if len(tokens) == 1 else torch.cat(list(tokens))
+            x = self.shared.weight.index_select(0, rows.to(self.device))
             where = [cache.length for cache in caches], [cache.watch for cache in caches]
             logits = steps[0].program(x, steps, *where)
         for cache in caches:

@@ -70,9 +70,9 @@ def _source_rules(
         found.append(rules.SequenceBias(c.sequence_bias, rows, start, vocab, device))
     if source is not None and c.encoder_repetition_penalty != 1.0:
         penalty = c.encoder_repetition_penalty
-        found.append(rules.EncoderRepetitionPenalty(penalty, source, beams, vocab))
+        found.append(rules.EncoderRepetitionPenalty(penalty, source, beams))
     if c.repetition_penalty != 1.0:
-        found.append(rules.RepetitionPenalty(c.repetition_penalty, rows, vocab, start, device))
+        found.append(rules.RepetitionPenalty(c.repetition_penalty, rows, start, device))
     if c.no_repeat_ngram_size:
         found.append(rules.NoRepeatNgram(c.no_repeat_ngram_size, rows, start))
     if source is not None and c.encoder_no_repeat_ngram_size:

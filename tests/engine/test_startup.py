@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longt5 import LongT5ForConditionalGeneration, benchmark, busy_machine, startup
+from longt5 import LongT5ForConditionalGeneration, benchmark, busy_machine, startup, step_split
 from longt5.config import LongT5Config
+from longt5.kernels import native
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "model"
 
@@ -62,3 +63,23 @@ def test_the_command_for_busy_machines(capsys) -> None:
     options = ["--preset", "tiny", "--tokens", "40", "--new-tokens", "4", "--repeats", "1"]
     assert benchmark.main([*options, "--json", "--beside", "1"]) == 0
     assert [row["busy"] for row in json.loads(capsys.readouterr().out)["rows"]] == [0, 1]
+
+
+@pytest.mark.skipif(native.library() is None, reason="there is no compiled kernel")
+def test_a_step_is_split_into_kernels_and_the_rest(capsys) -> None:
+    options = ["--tokens", "40", "--new-tokens", "4", "--num-beams", "2", "--repeats", "1"]
+    whole = native.library().longt5_steps_run
+    assert benchmark.main([*options, "--split", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["rules"] for row in rows] == [*step_split.RULES]
+    for row in rows:
+        assert all(0 < row[part][1] <= row[part][0] for part in ("step", "kernels", "rest"))
+        assert row["kernels"][1] < row["step"][0]
+    assert native.library().longt5_steps_run is whole
+    assert "| bookkeeping |" in step_split.split_table(rows)
+
+
+def test_without_a_compiled_kernel_nothing_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "library", lambda: None)
+    with pytest.raises(RuntimeError, match="no compiled kernel"), step_split.timed_calls():
+        pass

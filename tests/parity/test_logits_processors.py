@@ -25,11 +25,11 @@ ROWS = SOURCE.shape[0] * BEAMS
 
 PAIRS = {
     "repetition": lambda: (
-        ours.RepetitionPenalty(1.7, ROWS, VOCAB, START, CPU),
+        ours.RepetitionPenalty(1.7, ROWS, START, CPU),
         theirs.RepetitionPenaltyLogitsProcessor(1.7),
     ),
     "encoder repetition": lambda: (
-        ours.EncoderRepetitionPenalty(2.5, SOURCE, BEAMS, VOCAB),
+        ours.EncoderRepetitionPenalty(2.5, SOURCE, BEAMS),
         theirs.EncoderRepetitionPenaltyLogitsProcessor(2.5, SOURCE.repeat_interleave(BEAMS, dim=0)),
     ),
     **{
@@ -165,7 +165,7 @@ def test_positions_without_a_token_have_no_effect() -> None:
     for n in (1, 2, 3):
         a, b = (ours.EncoderNoRepeatNgram(n, s, BEAMS, START) for s in (short, joined))
         assert torch.equal(a(scores, 1), b(scores, 1))
-    a, b = (ours.EncoderRepetitionPenalty(2.0, s, BEAMS, VOCAB) for s in (short, joined))
+    a, b = (ours.EncoderRepetitionPenalty(2.0, s, BEAMS) for s in (short, joined))
     assert torch.equal(a(scores, 1), b(scores, 1))
 
 
