@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from longt5.text.prose import is_caption
 
 from .characters import normalize_characters
+from .definitions import mark_terms, with_term
 from .dehyphenation import Dehyphenator
 from .heading_styles import HeadingLook, heading_levels
 from .interrupted_sentences import rejoin_cut_sentences
-from .line_layout import BodyStyle, LineLayout, body_style
+from .line_layout import BodyStyle, LaidOutLine, LineLayout, body_style
+from .listings import mark_listings
 from .model import Block, BlockKind, Box, LineBox
 from .page_notes import with_notes
 from .paragraph_breaks import with_plain_bullet
@@ -53,40 +55,65 @@ def clean_pages(pages: Sequence[Sequence[PlacedLine]]) -> CleanedPages:
         for text, line in zip(page, lines, strict=True)
     )
     hyphens = Dehyphenator.of(["\n".join(cell for own in page for cell in own) for page in cells])
-    blocks: list[list[Block]] = []
-    looks: list[list[HeadingLook | None]] = []
-    sizes_of: list[list[float | None]] = []
+    kept: list[list[PlacedLine]] = []
+    laid_out: list[list[LaidOutLine]] = []
     for page, own, drop in zip(pages, cells, dropped, strict=True):
         chosen = [i for i in range(len(page)) if i not in drop]
-        lines = [
-            (
-                with_plain_bullet(without_leaders(_row_text(own[i], hyphens.join)).strip()),
-                page[i].layout,
-            )
-            for i in chosen
-        ]
-        joined = join_laid_out(lines, body, hyphens.join)
-        before: JoinedLines | None = None
-        blocks.append([])
-        looks.append([])
-        sizes_of.append([])
-        for found in joined:
-            sources = [page[chosen[i]] for i in found.lines]
-            text = found.text.replace("\ufffe", "-")
-            places = _line_boxes(found, sources)
-            if before is not None and before.lines[-1] == found.lines[0]:
-                blocks[-1][-1], places = _share_line(blocks[-1][-1], places)
-            blocks[-1].append(Block(text, _kind(text, sources), lines=places))
-            before = found
-            looks[-1].append(_look(text, sources))
-            layouts = [line.layout for line in sources if line.layout is not None]
-            sizes_of[-1].append(max((line.size for line in layouts), default=None))
+        kept.append([page[i] for i in chosen])
+        shown = [_shown_line(own[i], page[i].layout, body, hyphens.join) for i in chosen]
+        laid_out.append(list(zip(shown, (line.layout for line in kept[-1]), strict=True)))
+    looks: list[list[HeadingLook | None]] = []
+    sizes_of: list[list[float | None]] = []
+    blocks: list[list[Block]] = []
+    for lines, page in zip(mark_terms(laid_out, body), kept, strict=True):
+        found = _join_page(mark_listings(lines, body), page, body, hyphens.join)
+        blocks.append([block for block, _, _ in found])
+        looks.append([look for _, look, _ in found])
+        sizes_of.append([size for _, _, size in found])
     blocks = [
         with_notes(page, sizes, body)
         for page, sizes in zip(_with_headings(blocks, looks, body), sizes_of, strict=True)
     ]
     contents = [index for index, drop in enumerate(dropped) if drop]
     return CleanedPages(rejoin_cut_sentences(blocks), contents, body)
+
+
+def _join_page(
+    lines: Sequence[LaidOutLine], page: Sequence[PlacedLine], body: BodyStyle, join_word: JoinWord
+) -> list[tuple[Block, HeadingLook | None, float | None]]:
+    """Return the lines of a page as blocks, each with its look and the size of its type; a
+    definition stands behind its term."""
+    found: list[tuple[Block, HeadingLook | None, float | None]] = []
+    before: JoinedLines | None = None
+    for joined in join_laid_out(lines, body, join_word):
+        sources = [replace(page[i], layout=lines[i][1]) for i in joined.lines]
+        text = joined.text.replace("\ufffe", "-")
+        places = _line_boxes(joined, sources)
+        if before is not None and before.lines[-1] == joined.lines[0]:
+            heading, places = _share_line(found[-1][0], places)
+            found[-1] = heading, *found[-1][1:]
+        layouts = [line.layout for line in sources if line.layout is not None]
+        size = max((line.size for line in layouts), default=None)
+        block = Block(text, _kind(text, sources), lines=places)
+        is_defined = before is not None and _is_term(lines[before.lines[0]])
+        if is_defined and block.kind is BlockKind.PARAGRAPH:
+            found[-1] = _behind_term(found[-1][0], block), None, size
+        else:
+            found.append((block, _look(text, sources), size))
+        before = joined
+    return found
+
+
+def _is_term(line: LaidOutLine) -> bool:
+    return line[1] is not None and line[1].is_term
+
+
+def _behind_term(term: Block, definition: Block) -> Block:
+    """Return a definition behind its term."""
+    text = with_term(term.text, definition.text)
+    shift = len(text) - len(definition.text)
+    moved = (line.moved(shift) for line in definition.lines)
+    return replace(definition, text=text, lines=(*term.lines, *moved))
 
 
 def text_lines(text: str, placed: Sequence[PlacedLine] = ()) -> list[PlacedLine]:
@@ -107,6 +134,16 @@ def _clean_cell(text: str) -> str:
     return "\n".join(normalize_characters(line).replace("\n", "") for line in text.split("\n"))
 
 
+def _shown_line(
+    cells: Sequence[str], layout: LineLayout | None, body: BodyStyle, join_word: JoinWord
+) -> str:
+    """Return the text of a line, with a plain bullet and without leaders. Wide gaps in a line of
+    code make no cells."""
+    is_code = layout is not None and layout.is_monospaced and not body.is_monospaced
+    text = " ".join(" ".join(cells).split()) if is_code else _row_text(cells, join_word)
+    return with_plain_bullet(without_leaders(text).strip())
+
+
 def _row_text(cells: Sequence[str], join_word: JoinWord) -> str:
     """Return the cells of a row on one line; the lines of a cell are joined like a paragraph's."""
     return CELL_SEPARATOR.join(
@@ -117,7 +154,10 @@ def _row_text(cells: Sequence[str], join_word: JoinWord) -> str:
 
 
 def _kind(text: str, sources: Sequence[PlacedLine]) -> BlockKind:
-    if any(line.layout is not None and line.layout.is_row for line in sources):
+    layouts = [line.layout for line in sources if line.layout is not None]
+    if any(layout.is_code for layout in layouts):
+        return BlockKind.CODE
+    if any(layout.is_row for layout in layouts):
         return BlockKind.TABLE_ROW
     return BlockKind.CAPTION if is_caption(text) else BlockKind.PARAGRAPH
 
@@ -147,10 +187,10 @@ def _share_line(heading: Block, places: tuple[LineBox, ...]) -> tuple[Block, tup
 
 
 def _look(text: str, sources: Sequence[PlacedLine]) -> HeadingLook | None:
-    """Return how a block looks, as far as that may make it a heading; None for rows and for
-    blocks whose places are unknown."""
+    """Return how a block looks, as far as that may make it a heading; None for rows, for code and
+    for blocks whose places are unknown."""
     layouts = [line.layout for line in sources if line.layout is not None]
-    if not layouts or any(layout.is_row for layout in layouts):
+    if not layouts or any(layout.is_row or layout.is_code for layout in layouts):
         return None
     letters = sum(map(str.isalnum, text))
     is_lead = len(layouts) == 1 and layouts[0].bold_letters >= letters - 1

@@ -77,14 +77,14 @@ def join_pages(document: Document) -> tuple[str, list[PageRange]]:
     return "".join(parts), pages
 
 
-def notes_in(document: Document, pages: Sequence[PageRange]) -> list[Span]:
-    """Return the characters [start, end) of the joined text that are notes of pages."""
+def non_prose_in(document: Document, pages: Sequence[PageRange]) -> list[Span]:
+    """Return the characters [start, end) of the joined text that are notes or code."""
     starts = {page.number: page.start for page in pages}
     return [
         (starts[page.number] + start, starts[page.number] + end)
         for page in document.pages
         if page.number in starts
-        for start, end in page.notes
+        for start, end in page.non_prose
     ]
 
 

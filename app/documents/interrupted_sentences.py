@@ -10,7 +10,7 @@ from longt5.text.headings import MAX_HEADING_CHARACTERS
 from longt5.text.prose import REMAINDER, is_caption, is_listing
 from longt5.text.sentences import contains_stop, ends_sentence
 
-from .model import Block, BlockKind
+from .model import NON_PROSE, Block, BlockKind
 
 _INTERRUPTED_END = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
 _FOOTNOTE = re.compile(
@@ -42,7 +42,7 @@ def rejoin_cut_sentences(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
     at = 0
     while at < len(blocks):
         own = blocks[at][1]
-        may_go_on = not own.level and own.kind is not BlockKind.NOTE and _is_cut(own.text)
+        may_go_on = not own.level and own.kind not in NON_PROSE and _is_cut(own.text)
         end = _continuation(blocks, at) if may_go_on else None
         if end is None:
             found.append(blocks[at])
@@ -84,7 +84,10 @@ def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:
         page, block = blocks[end][0], blocks[end][1].text
         if page > blocks[at][0] and page > _next_page(blocks, at):
             return None
-        is_note = blocks[end][1].kind is BlockKind.NOTE
+        kind = blocks[end][1].kind
+        if kind is BlockKind.CODE:  # a word of the sentence, as in "the command x starts it"
+            return None
+        is_note = kind is BlockKind.NOTE
         if REMAINDER.match(block) and contains_stop(block) and not is_note:
             between = [aside.text for _, aside in blocks[at + 1 : end]]
             # A fragment alone is a heading, unless it is the rest of a page's header.

@@ -9,6 +9,7 @@ from statistics import median
 
 LARGE_TYPE = 1.15  # times the size of the body; chosen by hand: type that large is a heading
 NEAR_MARGIN = 4  # type sizes: a full line of ragged text ends that near to its right margin
+_TYPEWRITTEN_SHARE = 0.8  # of a text in monospaced type; a manual may hold more code than prose
 _MIN_BODY_CHARACTERS = 25  # of a line that shows the usual type; shorter ones are headings, cells
 
 
@@ -21,7 +22,8 @@ class LineLayout:
     unknown). `is_row`: the line is a row of a table. `index` counts the lines of the page.
     `bold_letters` counts the letters and digits that the line begins with in bold, 0 where it also
     ends in bold; `is_lead_set_off`: more than a space follows these. `ends_inside_word`: the next
-    line goes on with the same word of Korean.
+    line goes on with the same word of Korean. `is_code`: the line is one of a listing; `is_term`:
+    its definition stands below.
     """
 
     size: float
@@ -34,15 +36,23 @@ class LineLayout:
     bold_letters: int = 0
     is_lead_set_off: bool = False
     ends_inside_word: bool = False
+    is_monospaced: bool = False
+    is_code: bool = False
+    is_term: bool = False
+
+
+LaidOutLine = tuple[str, LineLayout | None]  # None where only the text is known
 
 
 @dataclass(frozen=True)
 class BodyStyle:
-    """The usual type size, line distance in type sizes (0 when unknown) and weight."""
+    """The usual type size, line distance in type sizes (0 when unknown), weight, and whether it
+    is monospaced."""
 
     size: float = 0.0
     space_above: float = 0.0
     is_bold: bool = False
+    is_monospaced: bool = False
 
 
 def line_key(line: str) -> str:
@@ -74,5 +84,7 @@ def body_style(lines: Iterable[tuple[str, LineLayout | None]]) -> BodyStyle:
         if 0.8 < line.space_above < 3 and abs(line.size / size - 1) < 0.1
     ]
     bold = sum(count for line, count in found if line.is_bold)
-    is_bold = bold > sum(count for _, count in found) / 2
-    return BodyStyle(size, median(spaces) if spaces else 0.0, is_bold)
+    monospaced = sum(count for line, count in found if line.is_monospaced)
+    total = sum(count for _, count in found)
+    space = median(spaces) if spaces else 0.0
+    return BodyStyle(size, space, bold > total / 2, monospaced > _TYPEWRITTEN_SHARE * total)

@@ -188,7 +188,7 @@ def _document_pages(extracted: Extracted, imprint: Sequence[int]) -> tuple[Page,
         if number in imprint or is_contents:
             pages.append(Page(number, label, "", "skipped"))
         else:
-            pages.append(Page(number, label, page.text, page.status, page.lines, page.notes))
+            pages.append(Page(number, label, page.text, page.status, page.lines, page.non_prose))
     return tuple(pages)
 
 

@@ -32,6 +32,11 @@ class BlockKind(str, Enum):
     LIST_ITEM = "list item"
     NOTE = "note"
     CAPTION = "caption"
+    CODE = "code"
+
+
+# Blocks of which no sentence is quoted.
+NON_PROSE = (BlockKind.NOTE, BlockKind.CODE)
 
 
 class LineBox(NamedTuple):
@@ -120,13 +125,13 @@ class ExtractedPage:
         return tuple(found)
 
     @property
-    def notes(self) -> tuple[Span, ...]:
-        """Return the characters [start, end) of the text that are notes."""
+    def non_prose(self) -> tuple[Span, ...]:
+        """Return the characters [start, end) of the text that are notes or code."""
         found: list[Span] = []
         at = 0
         for gap, block in _with_gaps(self.blocks):
             at += len(gap)
-            if block.kind is BlockKind.NOTE:
+            if block.kind in NON_PROSE:
                 found.append((at, at + len(block.text)))
             at += len(block.text)
         return tuple(found)
@@ -225,22 +230,22 @@ class ReadRequest:
 @dataclass(frozen=True)
 class Page:
     """One page of a document: physical number from 1, printed label, cleaned text, status, and
-    the places of the text's lines, where known. `notes` are the characters [start, end) of the
-    text that are notes at the foot of the page."""
+    the places of the text's lines, where known. `non_prose` are the characters [start, end) of
+    the text that are notes or code."""
 
     number: int
     label: str
     text: str
     status: str  # a PageStatus
     lines: tuple[LineBox, ...] = ()
-    notes: tuple[Span, ...] = ()
+    non_prose: tuple[Span, ...] = ()
 
     def with_parts(self, parts: Sequence[Span]) -> Page:
         """Return the page with only some parts of its text, each in characters [start, end), a
         blank line between; the lines move with their text."""
         texts: list[str] = []
         lines: list[LineBox] = []
-        notes: list[Span] = []
+        non_prose: list[Span] = []
         at = 0
         for start, end in parts:
             body = self.text[start:end].strip()
@@ -254,14 +259,15 @@ class Page:
                 for line in self.lines
                 if line.start < end and start < line.end
             ]
-            notes += [
+            non_prose += [
                 (max(first, start) + at - start, min(last, end) + at - start)
-                for first, last in self.notes
+                for first, last in self.non_prose
                 if first < end and start < last
             ]
             texts.append(body)
             at += len(body)
-        return replace(self, text="\n\n".join(texts), lines=tuple(lines), notes=tuple(notes))
+        text = "\n\n".join(texts)
+        return replace(self, text=text, lines=tuple(lines), non_prose=tuple(non_prose))
 
 
 @dataclass(frozen=True)

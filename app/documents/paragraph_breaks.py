@@ -189,6 +189,8 @@ _LARGE_LAYOUT = LineLayout(16, space_right=0.5, space_above=1.2)
 _LARGE_SHORT_LAYOUT = LineLayout(16, space_right=20, space_above=1.2)
 _BOLD_LAYOUT = LineLayout(10, is_bold=True, space_right=20, space_above=1.2)
 _INDENTED_LAYOUT = LineLayout(10, left=1.5, space_right=0.5, space_above=1.2)
+_CODE_LAYOUT = LineLayout(10, space_above=1.2, is_code=True)
+_TERM_LAYOUT = LineLayout(10, space_above=1.2, is_term=True)
 _FAR_BELOW_LAYOUT = LineLayout(10, space_right=0.5, space_above=2.4)
 _FULL_TEXT = "The river rose in the night and the miller carried the sacks"  # 60 characters
 
@@ -210,6 +212,24 @@ BREAKS_ALWAYS = (
     ),
 )
 BREAKS_BY_LAYOUT = (
+    BreakRule(
+        "next line of a listing",
+        NEW_LINE,
+        lambda p: p.layouts[0].is_code and p.layouts[1].is_code,
+        LinePair("x <- 3", "print(x)", _CODE_LAYOUT, _CODE_LAYOUT),
+    ),
+    BreakRule(
+        "edge of a listing",
+        NEW_PARAGRAPH,
+        lambda p: p.layouts[0].is_code or p.layouts[1].is_code,
+        LinePair("print(x)", "which writes 3.", _CODE_LAYOUT, _FULL_LAYOUT),
+    ),
+    BreakRule(
+        "term and definition",
+        NEW_PARAGRAPH,
+        lambda p: p.layouts[0].is_term or p.layouts[1].is_term,
+        LinePair("hub", "The middle of a wheel.", _TERM_LAYOUT, _FULL_LAYOUT),
+    ),
     BreakRule(
         "next row of a table",
         NEW_LINE,

@@ -114,7 +114,7 @@ def _run_in_heading(
 ) -> str:
     """Return the bold heading that a line begins with and that its paragraph goes on after, as in
     "Study area. The river ..." or "3.2 Methods We asked ..."; "" where there is none."""
-    if below is None or not below.bold_letters or body.is_bold:
+    if below is None or not below.bold_letters or body.is_bold or below.is_code:
         return ""
     is_below_bold = above is not None and above.is_bold
     if before and not is_below_bold and not ends_clause(before):

@@ -38,7 +38,7 @@ def select_pages(document: Document, spec: str) -> Document:
     pages = tuple(
         page
         if page.number in chosen
-        else replace(page, text="", status="skipped", lines=(), notes=())
+        else replace(page, text="", status="skipped", lines=(), non_prose=())
         for page in document.pages
     )
     return _with_pages(document, pages, chosen)

@@ -22,7 +22,7 @@ from longt5.text.source import SourceText
 from longt5.text.words import count_words
 
 from ..documents.front_matter import without_front_matter
-from ..documents.headings import headings_of_outline, join_pages, notes_in, split_at_headings
+from ..documents.headings import headings_of_outline, join_pages, non_prose_in, split_at_headings
 from ..documents.model import Chunk, Document, passages_of
 from ..events import OutlineSection, PartKind
 from ..settings import MAX_AT_ONCE
@@ -106,7 +106,7 @@ class ExtractivePlanner:
         outline = [PlacedTitle(h.start, h.title, h.level) for h in headings]
         outline.sort(key=lambda title: title.start)
         self._source = SourceText.of(
-            text, passages_of(text), outline, notes_in(document, self._pages)
+            text, passages_of(text), outline, non_prose_in(document, self._pages)
         )
         self._sections = split_at_headings(text, self._pages, document.outline)
         body = without_front_matter(self._source, document.contents, self._page_at)

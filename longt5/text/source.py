@@ -27,7 +27,7 @@ class SourceText:
     text: str
     spans: tuple[Span, ...]
     outline: tuple[PlacedTitle, ...] = ()
-    notes: tuple[Span, ...] = ()
+    non_prose: tuple[Span, ...] = ()
 
     @classmethod
     def of(
@@ -35,26 +35,28 @@ class SourceText:
         text: str,
         spans: Sequence[Span] | None = None,
         outline: Sequence[PlacedTitle] = (),
-        notes: Sequence[Span] = (),
+        non_prose: Sequence[Span] = (),
     ) -> SourceText:
         """Split a text into sentences; ``spans`` replaces them by a caller's own.
 
-        ``outline``: the headings that the document itself names, with their levels. ``notes``: the
-        parts of the text that are notes of pages, in order, of which no sentence is quoted.
+        ``outline``: the headings that the document itself names, with their levels.
+        ``non_prose``: the parts of the text, in order, of which no sentence is quoted, such as
+        notes of pages and code.
         """
         own = tuple(sentence_spans(text) if spans is None else spans)
-        return cls(text, own, tuple(outline), tuple(notes))
+        return cls(text, own, tuple(outline), tuple(non_prose))
 
     @cached_property
     def candidates(self) -> tuple[Span, ...]:
         """The sentences that a summary may quote, in order."""
-        found = tuple(select_candidates(self.text, self.spans))
-        prose = tuple(span for span in found if not self._is_in_note(span))
-        return prose or found
+        prose = [span for span in self.spans if not self._is_non_prose(span)]
+        return tuple(
+            select_candidates(self.text, prose) or select_candidates(self.text, self.spans)
+        )
 
-    def _is_in_note(self, span: Span) -> bool:
-        at = bisect_right(self.notes, span[0], key=itemgetter(0)) - 1
-        return at >= 0 and span[0] < self.notes[at][1]
+    def _is_non_prose(self, span: Span) -> bool:
+        at = bisect_right(self.non_prose, span[0], key=itemgetter(0)) - 1
+        return at >= 0 and span[0] < self.non_prose[at][1]
 
     @cached_property
     def language(self) -> str:

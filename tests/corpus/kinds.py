@@ -14,8 +14,9 @@ from pptx.enum.chart import XL_CHART_TYPE
 
 from app.documents.encoding import decode_text
 from app.documents.file_kinds import file_kind
-from app.documents.model import LossKind, ReadRequest
+from app.documents.model import Extracted, LossKind, ReadRequest
 from app.documents.worker import extract_document
+from longt5.text.source import SourceText
 from tests.documents import make_formats, new_formats
 
 _W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -30,7 +31,8 @@ NOTICE = (
 @dataclass(frozen=True)
 class KindCase:
     """A file, the passages to be read in order, others that must be absent, the losses, whether
-    nothing may be warned of, and whether each passage begins a line."""
+    nothing may be warned of, whether each passage begins a line, and words of sentences that may
+    and that may not be quoted."""
 
     name: str
     data: bytes
@@ -39,6 +41,8 @@ class KindCase:
     losses: tuple[LossKind, ...] = ()
     is_quiet: bool = False
     is_apart: bool = False
+    quoted: tuple[str, ...] = ()
+    unquoted: tuple[str, ...] = ()
 
 
 def run(text: str, properties: str = "") -> str:
@@ -330,9 +334,20 @@ def case_faults(case: KindCase, folder: Path) -> list[str]:
     found += [f"{case.name}: read: {words}" for words in case.lacks if words in text]
     if case.is_quiet:
         found += [f"{case.name}: warned: {note}" for note in extracted.notes]
+    quotable = _quotable(extracted)
+    found += [f"{case.name}: quoted: {words}" for words in case.unquoted if words in quotable]
+    found += [f"{case.name}: not quoted: {words}" for words in case.quoted if words not in quotable]
     named = {loss.kind for loss in extracted.losses}
     found += [f"{case.name}: not named: {kind.value}" for kind in case.losses if kind not in named]
     return found
+
+
+def _quotable(extracted: Extracted) -> str:
+    """Return the sentences of all pages that a summary may quote, a line for each."""
+    sources = [SourceText.of(page.text, non_prose=page.non_prose) for page in extracted.pages]
+    return "\n".join(
+        " ".join(source.sentence(span).split()) for source in sources for span in source.candidates
+    )
 
 
 LEGACY = {  # texts of our own, in encodings from before Unicode

@@ -19,7 +19,7 @@ from longt5.text import claims
 from longt5.text.leaning import leaning
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
-from tests.corpus import kinds, layout_kinds, make_files, pdf_kinds
+from tests.corpus import kinds, layout_kinds, make_files, non_prose_kinds, pdf_kinds
 
 CORPUS = Path(__file__).parent
 CONTEXT = 30  # characters shown around a wrong sentence boundary
@@ -289,11 +289,19 @@ def measure_kind_files() -> dict[str, Figures]:
 
 def measure_pdf_files() -> dict[str, Figures]:
     """Return the share of small PDFs of every kind that are read without a fault."""
-    cases = pdf_kinds.pdf_cases()
+    return {"pdfs": _share_without_faults(pdf_kinds.pdf_cases())}
+
+
+def measure_non_prose() -> dict[str, Figures]:
+    """Return the share of files whose code, definitions and notes are read without a fault."""
+    return {"non_prose": _share_without_faults(non_prose_kinds.non_prose_cases())}
+
+
+def _share_without_faults(cases: Sequence[kinds.KindCase]) -> Figures:
     with TemporaryDirectory() as folder:
         faults = [kinds.case_faults(case, Path(folder)) for case in cases]
     whole = sum(not own for own in faults) / len(cases)
-    return {"pdfs": Figures({"files": whole}, [fault for own in faults for fault in own])}
+    return Figures({"files": whole}, [fault for own in faults for fault in own])
 
 
 def measure_layouts() -> dict[str, Figures]:
@@ -360,6 +368,7 @@ MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "reading": measure_reading,
     "kinds": measure_kind_files,
     "pdfs": measure_pdf_files,
+    "non_prose": measure_non_prose,
     "layouts": measure_layouts,
     "claims": measure_claims,
 }

@@ -35,11 +35,17 @@ def canvas_pdf(draw: Sequence[Callable[[Canvas], Any]], **options: Any) -> bytes
 
 
 def lines_at(
-    canvas: Canvas, text: str, x: float = 72, y: float = 760, size: float = 11, pitch: float = 1.3
+    canvas: Canvas,
+    text: str,
+    x: float = 72,
+    y: float = 760,
+    size: float = 11,
+    pitch: float = 1.3,
+    font: str = "Times-Roman",
 ) -> float:
     """Draw lines of text downward and return the y of the next line."""
     for line in text.split("\n"):
-        canvas.setFont("Times-Roman", size)
+        canvas.setFont(font, size)
         canvas.drawString(x, y, line)
         y -= size * pitch
     return y

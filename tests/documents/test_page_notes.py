@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from app.documents.headings import join_pages, notes_in
+from app.documents.headings import join_pages, non_prose_in
 from app.documents.model import Document, Page
 from longt5.text.source import SourceText
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at
@@ -30,11 +30,11 @@ def rest(canvas: Canvas) -> None:
 
 
 def notes_of(document: Document) -> list[str]:
-    return [page.text[start:end] for page in document.pages for start, end in page.notes]
+    return [page.text[start:end] for page in document.pages for start, end in page.non_prose]
 
 
 @pytest.mark.parametrize("mark", ["1 ", "12 ", "* ", "(3) "])
-def test_notes_in_small_type_are_known_by_their_marks(
+def test_non_prose_in_small_type_are_known_by_their_marks(
     mark: str, load: Callable[..., Document]
 ) -> None:
     more = f"{chr(ord(mark[0]) + 1) if mark != '* ' else '†'} See the letter of the year before."
@@ -71,11 +71,11 @@ def test_small_type_above_the_text_is_no_note(load: Callable[..., Document]) -> 
 
 def test_no_sentence_of_a_note_is_a_candidate() -> None:
     text = f"{' '.join(PROSE.split())}\n\n1 {NOTE} It was good flour, as all people said of it."
-    page = Page(1, "1", text, "ok", notes=((text.index("1 The"), len(text)),))
+    page = Page(1, "1", text, "ok", non_prose=((text.index("1 The"), len(text)),))
     document = Document("mill.pdf", "", "page", (page,), ())
     joined, ranges = join_pages(document)
     plain = SourceText.of(joined)
-    source = SourceText.of(joined, notes=notes_in(document, ranges))
+    source = SourceText.of(joined, non_prose=non_prose_in(document, ranges))
     said = [source.sentence(span) for span in source.candidates]
     assert any("good flour" in plain.sentence(span) for span in plain.candidates)
     assert len(said) == 3 and not any("flour was weighed" in s or "good flour" in s for s in said)
@@ -83,7 +83,9 @@ def test_no_sentence_of_a_note_is_a_candidate() -> None:
 
 def test_notes_alone_may_be_quoted() -> None:
     text = "The wheel of the mill has not turned for a year. The miller counted forty sacks of it."
-    assert SourceText.of(text, notes=[(0, len(text))]).candidates == SourceText.of(text).candidates
+    assert (
+        SourceText.of(text, non_prose=[(0, len(text))]).candidates == SourceText.of(text).candidates
+    )
 
 
 def test_a_page_with_nothing_but_its_number_is_empty(load: Callable[..., Document]) -> None:

@@ -221,7 +221,10 @@ def _checked(document: Document) -> str:
 def _check_places(document: Document) -> str:
     """Return the defect of the lines and notes of pages; "" where all lie in order in the text."""
     for page in document.pages:
-        for name, spans in (("lines", [line[:2] for line in page.lines]), ("notes", page.notes)):
+        for name, spans in (
+            ("lines", [line[:2] for line in page.lines]),
+            ("notes", page.non_prose),
+        ):
             edges = [edge for span in spans for edge in span]
             if edges != sorted(edges) or (
                 edges and not 0 <= edges[0] <= edges[-1] <= len(page.text)

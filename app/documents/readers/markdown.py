@@ -11,13 +11,11 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
-from longt5.text.prose import may_be_quoted
-from longt5.text.sentences import sentence_spans
-
 from ...errors import EmptyFile
 from ...warning import AppWarning, WarningKind
 from .. import limits
 from ..encoding import decode_text
+from ..listings import is_code
 from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
 from . import web
 from .blocks import outline_of_parts, pack_blocks, pages_of_parts, paragraphs_of
@@ -76,13 +74,7 @@ def markdown_blocks(content: str) -> tuple[list[Block], int]:
 
 def _is_code(token: Token) -> bool:
     """Return whether a token is a block of code that is not mostly prose."""
-    if token.type not in ("fence", "code_block"):
-        return False
-    text = token.content
-    prose = sum(
-        end - start for start, end in sentence_spans(text) if may_be_quoted(text[start:end])
-    )
-    return prose < len(text.strip()) / 2
+    return token.type in ("fence", "code_block") and is_code(token.content)
 
 
 def strip_front_matter(content: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from longt5.text.prose import is_caption
 from ...errors import NotReadable
 from ...warning import AppWarning, WarningKind
 from ..characters import normalize_characters, strip_controls
+from ..definitions import may_be_term, with_term
 from ..encoding import codec_of_label, decode_text
 from ..line_layout import line_key
+from ..listings import is_code
 from ..model import Block, BlockKind, Extracted, OnProgress, ReadRequest
 from ..raised_type import is_note_mark, lowered, raised
 from ..run_in_headings import split_run_in_heading
@@ -87,6 +89,7 @@ _MIN_ARTICLE_CHARACTERS = 500  # of a page; a smaller one has no boilerplate wor
 _MAX_STRAY_SHARE = 0.001  # of characters that the declared encoding does not have
 _CODE_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # whose sign would make it a heading
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_PERMALINK = "¶"  # behind the headings and terms of manuals
 _NOTE_NAME = re.compile(r"(?:foot|end)?note-?ref|noteref|fn-?ref|(?:^|\s)footnote(?:\s|$)", re.I)
 PAGE_BOILERPLATE_LEFT_OUT = AppWarning(
     WarningKind.BOILERPLATE_LEFT_OUT,
@@ -296,6 +299,8 @@ class _TreeWalk:
     level: int = 0  # of the heading that has begun
     line_kind: BlockKind | None = None  # of the row or item that has begun
     pre_depth: int = 0  # of <pre>, where line ends count
+    is_term: bool = False  # inside <dt>
+    terms: list[str] = field(default_factory=list)  # that wait for their definition
     bold_depth: int = 0
     bold_letters: int = 0  # letters and digits that the block begins with in bold
     has_usual_weight: bool = False  # has the block gone on in usual weight?
@@ -311,6 +316,7 @@ class _TreeWalk:
             except StopIteration:
                 step = None
         self._flush()
+        self._add_lone_terms()
         return self.found
 
     def _begin(self, node: Any) -> bool:
@@ -342,6 +348,7 @@ class _TreeWalk:
         elif tag in _BLOCK_TAGS and not self._is_in_line(tag):
             self._flush()
             self.pre_depth += tag == "pre"
+            self.is_term = self.is_term or tag == "dt"
         elif tag in _CELL_TAGS and "".join(self.pieces).strip():
             self.pieces.append(" | ")
         return False
@@ -369,6 +376,9 @@ class _TreeWalk:
         if tag in _HEADING_LEVELS or tag in _LINE_TAGS or is_block:
             self._flush()
             self.pre_depth = max(0, self.pre_depth - (tag == "pre"))
+            self.is_term = self.is_term and tag != "dt"
+            if tag == "dl":
+                self._add_lone_terms()
         elif self.line_kind and tag in _BLOCK_TAGS:
             self.pieces.append(" ")
         elif tag in _BOLD_TAGS:
@@ -395,6 +405,8 @@ class _TreeWalk:
             return True
         if tag in ("sup", "a", "span") and _is_note_mark(tag, node):
             return True
+        if tag == "a" and node.text().strip() == _PERMALINK:
+            return True
         if self.by_name and (_is_boilerplate(node) or _is_bare_caption(node)):
             self.left_out = True
             return True
@@ -416,16 +428,31 @@ class _TreeWalk:
         if not self.pre_depth:
             lines = [line for line in lines if line]
         content = "\n".join(lines).strip(" |\n")
-        if content and content != "•":
-            self.found += self._blocks_of_text(content)
+        if self.is_term and content and may_be_term(content):
+            self.terms.append(content)
+        elif content and content != "•":
+            blocks = self._blocks_of_text(content)
+            if self.terms and blocks[0].kind is BlockKind.PARAGRAPH:
+                text = with_term(", ".join(self.terms), blocks[0].text)
+                blocks[0] = replace(blocks[0], text=text)
+                self.terms = []
+            self._add_lone_terms()
+            self.found += blocks
         self.pieces, self.level, self.line_kind = [], 0, None
         self.bold_letters, self.has_usual_weight = 0, False
+
+    def _add_lone_terms(self) -> None:
+        """Add terms whose definition begins with no paragraph, or that have none."""
+        self.found += [Block(term) for term in self.terms]
+        self.terms = []
 
     def _blocks_of_text(self, content: str) -> list[Block]:
         if self.level and re.search(r"\w", content):
             return [Block(" ".join(content.split()), BlockKind.HEADING, self.level)]
         if self.line_kind:
             return [Block(content, self.line_kind)]
+        if self.pre_depth and is_code(content):
+            return [Block(content, BlockKind.CODE)]
         has_lead = self.has_usual_weight and not self.pre_depth
         return [
             Block(part)

@@ -13,8 +13,10 @@ from lxml import etree
 
 from ...errors import AppError
 from .. import limits
+from ..definitions import join_definitions
 from ..line_layout import line_key
-from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
+from ..listings import join_listings
+from ..model import Block, BlockKind, Extracted, LossKind, OnProgress, ReadRequest
 from ..raised_type import lowered, raised
 from ..run_in_headings import split_run_in_heading
 from .archive import Archive
@@ -86,10 +88,13 @@ class _Styles:
     lists: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
     aligned: dict[str, str] = field(default_factory=dict)
+    indents: dict[str, float] = field(default_factory=dict)
+    fonts: dict[str, str] = field(default_factory=dict)
+    monospaced: frozenset[str] = frozenset()  # fonts; none where the usual one is such
 
     @classmethod
-    def of(cls, root: Any) -> _Styles:
-        """Return what the part of styles says; nothing where the document has none."""
+    def of(cls, root: Any, fonts: Any) -> _Styles:
+        """Return what the parts of styles and of fonts say; nothing where the document has none."""
         styles = {} if root is None else {s.get(_W + "styleId"): s for s in root.iter(_W + "style")}
         chains = {key: _base_styles(style, styles) for key, style in styles.items()}
         levels = {key: _style_level(chain) for key, chain in chains.items()}
@@ -100,7 +105,19 @@ class _Styles:
         }
         hidden = {key for key, chain in chains.items() if _first_switch(chain, "vanish")}
         aligned = {key: shown for key, chain in chains.items() if (shown := _alignment(chain))}
-        return cls(levels, frozenset(lists), frozenset(hidden), aligned)
+        indents = {key: found for key, chain in chains.items() if (found := _indent(chain))}
+        named = {key: name for key, chain in chains.items() if (name := _chain_font(chain))}
+        usual = {named.get(key) for key, s in styles.items() if is_on(s, _W + "default")}
+        monospaced = {
+            font.get(_W + "name") or ""
+            for font in (() if fonts is None else fonts.iter(_W + "font"))
+            if (pitch := font.find(_W + "pitch")) is not None and pitch.get(_W + "val") == "fixed"
+        }
+        monospaced = set() if monospaced & usual else monospaced
+        return cls(
+            levels, frozenset(lists), frozenset(hidden), aligned, indents, named,
+            frozenset(monospaced),
+        )  # fmt: skip
 
 
 def _base_styles(style: Any, styles: dict[str, Any]) -> list[Any]:
@@ -146,6 +163,21 @@ def _alignment(chain: list[Any]) -> str:
     return "" if marked is None else marked.get(_W + "val") or ""
 
 
+def _indent(chain: list[Any]) -> float:
+    """Return the left indent, in points, that the first style with one sets."""
+    marked = next((m for s in chain if (m := s.find(f"{_W}pPr/{_W}ind")) is not None), None)
+    return 0.0 if marked is None else _points_of(marked)
+
+
+def _points_of(indent: Any) -> float:
+    value = indent.get(_W + "left") or indent.get(_W + "start") or ""
+    return int(value) / 20 if value.isdecimal() else 0.0
+
+
+def _chain_font(chain: list[Any]) -> str:
+    return next((name for style in chain if (name := _font_of(style))), "")
+
+
 def _outline_level(element: Any) -> int:
     value = element.get(_W + "val") or ""
     return int(value) + 1 if value.isdecimal() and int(value) < 9 else 0
@@ -164,24 +196,31 @@ class _BodyWalk:
     @classmethod
     def of(cls, package: Package, is_inner: bool = False) -> _BodyWalk:
         """Return a walk with the styles of the package."""
-        return cls(package, _Styles.of(package.optional_xml(package.main, "styles")), is_inner)
+        parts = (package.optional_xml(package.main, name) for name in ("styles", "fontTable"))
+        return cls(package, _Styles.of(*parts), is_inner)
 
     def blocks(self, body: Any) -> Iterator[Block]:
-        """Yield paragraphs, headings, table rows and inserted documents in order."""
+        """Yield paragraphs, headings, listings, table rows and inserted documents in order."""
+        yield from join_listings(join_definitions(list(self._placed_blocks(body))))
+
+    def _placed_blocks(self, body: Any) -> Iterator[tuple[Block, float]]:
+        """Yield the blocks, each with its left indent in points."""
         wanted = (_W + "p", _W + "tr", _W + "altChunk", *_REMOVED)
         walker = etree.iterwalk(body, events=("start",), tag=wanted)
         for _, element in walker:
             if element.tag in _REMOVED:
                 walker.skip_subtree()
             elif element.tag == _W + "p":
-                yield from self._paragraph_blocks(element)
+                indent = self._indent(element)
+                yield from ((block, indent) for block in self._paragraph_blocks(element))
             elif element.tag == _W + "altChunk":
-                yield from self._inserted_blocks(element.get(RELATION_ID) or "")
+                found = self._inserted_blocks(element.get(RELATION_ID) or "")
+                yield from ((block, 0.0) for block in found)
             else:
                 row = table_row([self._cell_text(cell) for cell in element.iterchildren(_W + "tc")])
                 if row is not None:
                     walker.skip_subtree()
-                    yield from row
+                    yield from ((block, 0.0) for block in row)
 
     def _inserted_blocks(self, relation_id: str) -> list[Block]:
         """Return the blocks of a document that lies inside this one."""
@@ -211,8 +250,24 @@ class _BodyWalk:
             is_item = style is not None and style.get(_W + "val") in self.styles.lists
             if own is not None or is_item:
                 yield list_item(content)
+            elif all(self._is_monospaced(run, style) for piece, run in pieces if piece.strip()):
+                yield Block(content, BlockKind.CODE)
             else:
                 yield from map(Block, split_run_in_heading(content, _bold_letters(pieces)))
+
+    def _indent(self, paragraph: Any) -> float:
+        own = paragraph.find(f"{_W}pPr/{_W}ind")
+        if own is not None:
+            return _points_of(own)
+        style = paragraph.find(f"{_W}pPr/{_W}pStyle")
+        return 0.0 if style is None else self.styles.indents.get(style.get(_W + "val") or "", 0.0)
+
+    def _is_monospaced(self, run: Any, style: Any) -> bool:
+        """Return whether a run, in a paragraph of some style, is set in monospaced type."""
+        fonts = self.styles.fonts
+        of_paragraph = "" if style is None else fonts.get(style.get(_W + "val") or "", "")
+        font = _font_of(run) or fonts.get(_run_style(run)) or of_paragraph
+        return font in self.styles.monospaced
 
     def _cell_text(self, cell: Any) -> str:
         texts = ("".join(piece for piece, _ in self._text_pieces(p)) for p in cell.iter(_W + "p"))

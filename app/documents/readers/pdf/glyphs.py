@@ -6,12 +6,13 @@ import ctypes
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice, repeat
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
+from .letter_widths import GlyphBox, LetterWidths
 from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
 from .tex_codes import LOST_RETURN
 from .text_style import StyleReader, TextStyle
@@ -23,7 +24,6 @@ _LONE_RETURN = re.compile(r"\r(?=[a-z])")
 _BACK = 0.05  # points by which the last letter of a word may begin before the first
 _AXIS = {0: (0, 1), 1: (3, 1), 2: (0, -1), 3: (3, -1)}  # of each turn: an edge, and its direction
 
-GlyphBox = tuple[float, float, float, float]  # left, top, right, bottom
 # Letters of one text object without a space between: these; the address of the object, None for a
 # hyphen that PDFium added; what stands before: 1 a space or line end, 2 the end of a line inside a
 # word of Korean, 0 nothing; the boxes of the first and the last letter.
@@ -73,6 +73,8 @@ class GlyphReader:
         firsts = self._boxes(handle, [start for start, _ in spans])
         lasts = self._boxes(handle, [end - 1 for _, end in spans])
         inside = _starts_inside_words(text)
+        widths = LetterWidths()
+        fonts: dict[int, int] = {}
         before = 0
         for (start, end), owner, first, last in zip(spans, owners, firsts, lasts, strict=True):
             is_apart, before = int(start > before or not start), end
@@ -80,14 +82,20 @@ class GlyphReader:
                 is_apart = INSIDE_WORD
             if owner is not None:
                 if owner not in styles:
-                    styles[owner], x, y = self._style.read(handle, start, owner)
+                    styles[owner], fonts[owner], x, y = self._style.read(handle, start, owner)
                     found.origins[owner] = x, y, first
                 uses[owner] += end - start
+                if fonts[owner] not in widths.proportional:
+                    widths.add(fonts[owner], styles[owner], text[start:end], first, last)
                 if end - start > 1 and not _runs_on(styles[owner].turns, first, last):
                     for index, box in enumerate(self._boxes(handle, range(start, end)), start):
                         add((text[index], owner, is_apart if index == start else 0, box, box))
                     continue
             add((text[start:end], owner, is_apart, first, last))
+        monospaced = widths.monospaced()
+        for owner, font in fonts.items() if monospaced else ():
+            if font in monospaced:
+                styles[owner] = replace(styles[owner], is_monospaced=True)
         return found
 
     def _spans(

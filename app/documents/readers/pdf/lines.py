@@ -53,6 +53,7 @@ class Line:
     begins_raised: bool = False
     lead_gap: float = 0.0  # after the bold letters at its start
     ends_inside_word: bool = False  # of Korean, which has no hyphens
+    is_monospaced: bool = False
 
 
 @dataclass
@@ -173,7 +174,7 @@ class _LineBuilder:
         self._line: _Open | None = None
         self._owner: int | None = None
         self._size = 1.0
-        self._bold = False
+        self._bold = self._monospaced = False
         self._y = self._last_left = self._right = 0.0
         self._chars: list[str] = []
         self._reason = ""
@@ -200,6 +201,7 @@ class _LineBuilder:
         if owner != self._owner:
             style = self._styles[owner]
             self._owner, self._size, self._bold = owner, style.size or 1.0, style.is_bold
+            self._monospaced = style.is_monospaced
         size, line = self._size, self._line
         left, bottom, right, top = box
         text = HYPHEN if text in HYPHENS else text
@@ -214,7 +216,7 @@ class _LineBuilder:
             else:
                 self._append(line, text, place, left, right, y)
         if line is None:
-            piece = TypePiece(size, y, self._bold, [text], left, right)
+            piece = TypePiece(size, y, self._bold, [text], left, right, self._monospaced)
             line = self._line = _Open([piece], left, bottom, right, top, (left, right))
         line.last = last_left, right
         line.left, line.right = min(line.left, left), max(line.right, right)
@@ -229,12 +231,14 @@ class _LineBuilder:
         piece = line.pieces[-1]
         if self.has_space or place > _WORD_GAP * self._size:
             piece.chars.append(" ")
-        is_same = piece.size == self._size and piece.bold == self._bold
+        style = self._size, self._bold, self._monospaced
+        is_same = (piece.size, piece.bold, piece.is_monospaced) == style
         if is_same and abs(piece.y - y) <= 0.04 * self._size:
             piece.chars.append(text)
             piece.right = right
         else:
-            line.pieces.append(TypePiece(self._size, y, self._bold, [text], left, right))
+            size, bold, monospaced = style
+            line.pieces.append(TypePiece(size, y, bold, [text], left, right, monospaced))
 
     def _settle(self, line: _Open) -> None:
         """Take over the place that words added fast have reached."""
@@ -316,7 +320,7 @@ def turn_rectangle(shown: PageArea, turns: int) -> PageArea:
 def _close(line: _Open, index: int) -> Line:
     """Return the line with its text and type: those of most of its letters."""
     weight: Counter[tuple[float, float]] = Counter()
-    letters = bold = 0
+    letters = bold = signs = monospaced = 0
     for piece in line.pieces:
         shown = "".join(piece.chars)
         piece.chars = [shown]
@@ -324,6 +328,8 @@ def _close(line: _Open, index: int) -> Line:
         weight[piece.size, piece.y] += max(len(shown), 1)
         letters += count
         bold += count if piece.bold else 0
+        signs += len(shown)
+        monospaced += len(shown) if piece.is_monospaced else 0
     size, baseline = max(weight, key=weight.__getitem__)
     text, marks = text_of_pieces(line.pieces, size, baseline)
     text = text.replace("\x02", HYPHEN).replace("\xad", HYPHEN)
@@ -343,6 +349,7 @@ def _close(line: _Open, index: int) -> Line:
         marks=marks,
         begins_raised=line.pieces[0].kind(size, baseline) == RAISED and len(line.pieces) > 1,
         lead_gap=lead_gap / size,
+        is_monospaced=monospaced > 0 and monospaced >= 0.9 * signs,
     )
 
 
@@ -454,4 +461,5 @@ def _joined(one: Line, two: Line, is_apart: bool) -> Line:
         ends_inside_word=two.ends_inside_word,
         begins_raised=one.begins_raised,
         lead_gap=(two.left - one.right) / base.size if one.is_bold else one.lead_gap,
+        is_monospaced=one.is_monospaced and two.is_monospaced,
     )

@@ -28,6 +28,7 @@ def placed_lines(page: PageLines) -> list[PlacedLine]:
             layout = LineLayout(
                 size=line.size,
                 is_bold=all(cell.is_bold for cell in row),
+                is_monospaced=all(cell.is_monospaced for cell in row),
                 left=line.left / line.size,
                 space_right=margins.space_right(row[-1]),
                 space_above=_space_above(before, line),

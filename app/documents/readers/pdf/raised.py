@@ -28,6 +28,7 @@ class TypePiece:
     chars: list[str]
     left: float
     right: float
+    is_monospaced: bool = False
 
     def kind(self, size: float, baseline: float) -> str:
         """Return RAISED, LOWERED or "" beside the type of the line."""

@@ -341,6 +341,7 @@ def _joined(lines: Sequence[Line]) -> Line:
         right=max(line.right for line in lines),
         top=max(line.top for line in lines),
         is_bold=all(line.is_bold for line in lines),
+        is_monospaced=all(line.is_monospaced for line in lines),
         letters=sum(line.letters for line in lines),
         marks=sum(line.marks for line in lines),
     )

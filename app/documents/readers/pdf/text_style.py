@@ -21,13 +21,15 @@ _QUARTER_TURNS = 4
 @dataclass(frozen=True, slots=True)
 class TextStyle:
     """The type of a text object: size in points on the page, weight, quarter turns (None for any
-    other angle), and whether it is drawn at all, and in white."""
+    other angle), whether it is drawn at all, and in white, and whether all letters of its font are
+    equally wide."""
 
     size: float
     is_bold: bool
     turns: int | None
     is_drawn: bool
     is_light: bool
+    is_monospaced: bool = False
 
 
 class StyleReader:
@@ -60,9 +62,9 @@ class StyleReader:
         """Forget the fonts of the page before, whose addresses are used again."""
         self._known.clear()
 
-    def read(self, handle: int, index: int, owner: int) -> tuple[TextStyle, float, float]:
+    def read(self, handle: int, index: int, owner: int) -> tuple[TextStyle, int, float, float]:
         """Return the style of the text object at address `owner`, which holds the character at an
-        index of the text page at `handle`, and x and y of its baseline."""
+        index of the text page at `handle`, the address of its font, and x and y of its baseline."""
         self._size_of(owner, self._size_at)
         self._matrix_of(handle, index, self._matrix_at)
         has_color = self._color_of(owner, *self._color_at)
@@ -70,7 +72,7 @@ class StyleReader:
         if key not in self._known:
             is_bold = self._is_bold(handle, index)
             self._known[key] = self._style(bool(has_color), key[2], is_bold)
-        return self._known[key], self._numbers[5], self._numbers[6]
+        return self._known[key], key[3], self._numbers[5], self._numbers[6]
 
     def _style(self, has_color: bool, mode: int, is_bold: bool) -> TextStyle:
         size, a, b, c, d, *_ = self._numbers

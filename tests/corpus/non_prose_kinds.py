@@ -1,0 +1,150 @@
+"""Small files with passages that are read and never quoted, and with terms and definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from docx.shared import Pt
+from reportlab.pdfgen.canvas import Canvas
+
+from tests.corpus.kinds import KindCase
+from tests.corpus.pdf_kinds import BARN, FERRY, MILL, flat, pdf
+from tests.documents import make_formats
+from tests.documents.make_pdfs import lines_at
+
+CODE = (
+    ">>> from mill import shaft, stone, wheel\n>>> turn(wheel, shaft, stone, days=3)\n"
+    "The old miller sleeps in the loft.\n>>> wheel.turns, wheel.is_dry\n(40, True)"
+)
+COMMAND = "mill --start wheel"
+REST = "starts the wheel and waits until the miller has come down from the loft."
+ADDRESS = "https://mill.example/wheel"
+POEM = "The wheel is old, the wheel is slow.\nIt turned a hundred years ago."
+TERMS = (
+    ("hub", "The middle of a wheel, on which all the spokes rest. Oak is too soft for it."),
+    ("felloe", "A curved piece of the rim, sawn from ash and held by two spokes."),
+    ("tyre", "The iron ring around the rim, which is put on while it is red with heat."),
+)
+SHOWN_CODE = " ".join(CODE.split())
+
+
+def monospaced(canvas: Canvas, text: str, x: float, y: float) -> float:
+    """Draw lines in Courier and return the y of the next line."""
+    return lines_at(canvas, text, x=x, y=y, size=9.5, font="Courier")
+
+
+def _code_pdfs() -> list[KindCase]:
+    def listing(canvas: Canvas) -> None:
+        y = lines_at(canvas, MILL)
+        y = monospaced(canvas, CODE, 90, y - 6)
+        lines_at(canvas, BARN, y=y - 6)
+
+    def command(canvas: Canvas) -> None:
+        """Draw a command between two lines of one sentence, without white space."""
+        y = lines_at(canvas, f"{MILL}\nOn all the days on which there is water in the river, it is")
+        y = monospaced(canvas, COMMAND, 90, y)
+        lines_at(canvas, f"{REST}\n{BARN}", y=y)
+
+    def address(canvas: Canvas) -> None:
+        """Draw a paragraph of which one line is an address in Courier."""
+        y = lines_at(canvas, f"{MILL}\nAll that is known about the wheel has been written down at")
+        y = monospaced(canvas, ADDRESS, 72, y)
+        lines_at(canvas, f"by the daughter of the miller.\n{BARN}", y=y)
+
+    def typed(canvas: Canvas) -> None:
+        monospaced(canvas, f"{MILL}\n{FERRY}\nname: wheel\nage: 90\n{BARN}", 72, 760)
+
+    whole = f"written down at {ADDRESS} by the daughter of the miller."
+    return [
+        pdf(
+            "listing", listing, (flat(MILL), "turn(wheel, shaft", flat(BARN)),
+            unquoted=("The old miller sleeps in the loft.",),
+        ),
+        pdf("command", command, (flat(MILL), COMMAND, REST), unquoted=(COMMAND,)),
+        pdf("address-in-code", address, (flat(MILL), whole)),
+        pdf(
+            "typewritten", typed, (flat(MILL), flat(FERRY), "name: wheel"),
+            quoted=("The old mill stands by the river.",),
+        ),
+    ]  # fmt: skip
+
+
+def _code_pages() -> list[KindCase]:
+    page = f"<p>{flat(MILL)}</p><pre>{CODE}</pre><p>{flat(BARN)}</p><pre>{POEM}</pre>"
+    reads = (flat(MILL), SHOWN_CODE, flat(BARN), flat(POEM))
+    quoted = ("It turned a hundred years ago.",)
+    unquoted = ("The old miller sleeps in the loft.",)
+
+    def document(made: Any) -> None:
+        made.add_paragraph(flat(MILL))
+        for line in CODE.split("\n"):
+            made.add_paragraph().add_run(line).font.name = "Courier New"
+        last = made.add_paragraph(flat(BARN) + " ")
+        last.add_run("wheel").font.name = "Courier New"
+
+    fonts = (
+        b'<w:font w:name="Courier New"><w:family w:val="modern"/><w:pitch w:val="fixed"/></w:font>'
+    )
+    table = {"word/fontTable.xml": lambda xml: xml.replace(b"</w:fonts>", fonts + b"</w:fonts>")}
+    return [
+        KindCase("code.html", page.encode(), reads, quoted=quoted, unquoted=unquoted),
+        KindCase(
+            "code.epub", make_formats.epub([f"<h1>One</h1>{page}"]), reads, quoted=quoted,
+            unquoted=unquoted,
+        ),
+        KindCase(
+            "code.docx", make_formats.edited(make_formats.word(document), table), reads[:3],
+            unquoted=unquoted,
+        ),
+    ]  # fmt: skip
+
+
+def _definitions() -> list[KindCase]:
+    def drawn(canvas: Canvas, font: str, shift: float) -> None:
+        y = lines_at(canvas, MILL) - 8
+        for term, definition in TERMS:
+            y = lines_at(canvas, term, y=y, font=font)
+            cut = definition.index(" ", len(definition) // 2)
+            shown = f"{definition[:cut]}\n{definition[cut + 1 :]}"
+            y = lines_at(canvas, shown, x=72 + shift, y=y) - 4
+        lines_at(canvas, f"{BARN}\n{FERRY}", y=y - 8)
+
+    def document(made: Any) -> None:
+        made.add_paragraph(flat(MILL))
+        for term, definition in TERMS:
+            made.add_paragraph().add_run(term).bold = True
+            made.add_paragraph(definition).paragraph_format.left_indent = Pt(24)
+        made.add_paragraph(flat(BARN))
+
+    reads = (flat(MILL), *(f"{term}: {definition}" for term, definition in TERMS), flat(BARN))
+    items = "".join(f"<dt>{term}</dt><dd><p>{text}</p></dd>" for term, text in TERMS)
+    more = (
+        f"<p>{flat(MILL)}</p><dl><dt>hub<a href='#hub'>¶</a></dt><dt>nave</dt><dd>{TERMS[0][1]}"
+        f"<pre>{CODE}</pre></dd><dt>Who turns it?</dt><dd>Nobody does.</dd><dt>list</dt><dd><ul>"
+        "<li>one</li></ul></dd></dl>"
+    )
+    joined = (
+        f"hub, nave: {TERMS[0][1]}",
+        ">>> from mill",
+        "Who turns it? Nobody does.",
+        "list",
+        "• one",
+    )
+    page = f"<p>{flat(MILL)}</p><dl>{items}</dl><p>{flat(BARN)}</p>"
+    return [
+        KindCase("terms.html", page.encode(), reads, is_apart=True),
+        KindCase("terms-of-all-kinds.html", more.encode(), joined, lacks=("¶",), is_apart=True),
+        KindCase("terms.epub", make_formats.epub([f"<h1>One</h1>{page}"]), reads, is_apart=True),
+        KindCase("terms.docx", make_formats.word(document), reads, is_apart=True),
+        *(
+            pdf(f"terms-{font.lower()}", partial(drawn, font=font, shift=shift), reads)
+            for font, shift in (("Times-Roman", 24), ("Times-Bold", 36), ("Courier-Bold", 24))
+        ),
+    ]
+
+
+def non_prose_cases() -> Sequence[KindCase]:
+    """Return all cases."""
+    return [*_code_pdfs(), *_code_pages(), *_definitions()]
