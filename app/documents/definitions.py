@@ -15,11 +15,14 @@ from .line_layout import LARGE_TYPE, NEAR_MARGIN, BodyStyle, LaidOutLine, LineLa
 from .model import Block, BlockKind
 
 _ENDS_TERM = (".", "?", "!", ":", "…")  # a question in place of a term has its own sign
-_OPENING = "“\"‘'(["
+_OPENING_SIGNS = "“\"‘'(["
 _MIN_TERMS = 3  # two may be headings above quotations
-_MIN_SHIFT, _MAX_SHIFT = 1.0, 6.0  # type sizes by which definitions are indented
-_USUAL_SIZE = 11.0  # points, where only the indents are known
-_MAX_LINES, _MIN_SHORT_SHARE = 12, 0.8  # of a definition; nearly all are no longer
+_MIN_DEFINITION_INDENT, _MAX_DEFINITION_INDENT = (
+    1.0,
+    6.0,
+)  # type sizes by which definitions are indented
+_ASSUMED_SIZE = 11.0  # points, where only the indents are known
+_MAX_DEFINITION_LINES, _MIN_SHORT_SHARE = 12, 0.8  # of a definition; nearly all are no longer
 
 
 class _Term(NamedTuple):
@@ -54,7 +57,7 @@ def mark_terms(pages: Sequence[Sequence[LaidOutLine]], body: BodyStyle) -> list[
             if found := _term_at(lines, at, body):
                 shift, layout, length = found
                 form = round(shift), round(_left(layout)), layout.is_bold
-                forms[form].append(_Term(number, at, length <= _MAX_LINES))
+                forms[form].append(_Term(number, at, length <= _MAX_DEFINITION_LINES))
     marked = [list(page) for page in pages]
     for own in forms.values():
         short = sum(term.is_short for term in own)
@@ -76,9 +79,13 @@ def _term_at(
     if layout is None or under is None or not _may_be_term_line(text, layout, body):
         return None
     shift = _left(under) - _left(layout)
-    if not _MIN_SHIFT * under.size < shift < _MAX_SHIFT * under.size:
+    if not _MIN_DEFINITION_INDENT * under.size < shift < _MAX_DEFINITION_INDENT * under.size:
         return None
-    if under.is_row or under.is_monospaced or not (below[:1].isalpha() or below[:1] in _OPENING):
+    if (
+        under.is_row
+        or under.is_monospaced
+        or not (below[:1].isalpha() or below[:1] in _OPENING_SIGNS)
+    ):
         return None
     before, above = lines[at - 1] if at else ("", None)
     if above is not None and _is_full(above) and not ends_clause(before):
@@ -86,7 +93,7 @@ def _term_at(
     if above is not None and above.is_monospaced and layout.is_monospaced:
         return None  # the last line of a listing
     definition = []
-    for shown, own in lines[at + 1 : at + 2 + _MAX_LINES]:
+    for shown, own in lines[at + 1 : at + 2 + _MAX_DEFINITION_LINES]:
         if own is None or _left(own) < _left(under) - own.size / 2:
             break
         definition.append(shown)
@@ -113,13 +120,13 @@ def join_definitions(placed: Sequence[tuple[Block, float]]) -> list[Block]:
     lines = [
         (
             block.text,
-            LineLayout(_USUAL_SIZE, left=indent / _USUAL_SIZE)
+            LineLayout(_ASSUMED_SIZE, left=indent / _ASSUMED_SIZE)
             if block.kind is BlockKind.PARAGRAPH
             else None,
         )
         for block, indent in placed
     ]
-    (marked,) = mark_terms([lines], BodyStyle(_USUAL_SIZE))
+    (marked,) = mark_terms([lines], BodyStyle(_ASSUMED_SIZE))
     found: list[Block] = []
     term = ""
     for (block, _), (_, layout) in zip(placed, marked, strict=True):

@@ -12,7 +12,7 @@ from longt5.text.sentences import sentence_spans
 from .line_layout import LARGE_TYPE, BodyStyle, LaidOutLine
 from .model import Block, BlockKind
 
-_MIN_SHIFT = 0.5  # type sizes: the indent, or more space above than usual, of a single line
+_MIN_CODE_INDENT = 0.5  # type sizes: the indent, or more space above than usual, of a single line
 _MAX_PROSE_SHARE = 0.5  # of the letters of a listing: in comments, and in what it prints
 _BEGINS_PROSE = re.compile(r"[^\W\d_]|[“\"‘'(]")
 
@@ -84,6 +84,6 @@ def _is_set_off(lines: Sequence[LaidOutLine], at: int, body: BodyStyle) -> bool:
     if layout is None or above is None:
         return False
     shift = layout.left * layout.size - above.left * above.size
-    is_moved = shift > _MIN_SHIFT * body.size
-    is_far = layout.space_above * layout.size > (body.space_above + _MIN_SHIFT) * body.size
+    is_moved = shift > _MIN_CODE_INDENT * body.size
+    is_far = layout.space_above * layout.size > (body.space_above + _MIN_CODE_INDENT) * body.size
     return is_moved or is_far or before.endswith(":")

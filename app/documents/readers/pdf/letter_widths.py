@@ -5,8 +5,10 @@ from __future__ import annotations
 from .text_style import TextStyle
 
 GlyphBox = tuple[float, float, float, float]  # left, top, right, bottom
-_NARROW = frozenset("ijltfrI.,;:'|!()[]")  # less than two thirds of the others in type for prose
-_SAME_WIDTH = 1.1  # times the smaller width; measured widths vary by a hundredth
+_NARROW_LETTERS = frozenset(
+    "ijltfrI.,;:'|!()[]"
+)  # less than two thirds of the others in type for prose
+_SAME_LETTER_WIDTH = 1.1  # times the smaller width; measured widths vary by a hundredth
 
 
 class LetterWidths:
@@ -24,10 +26,10 @@ class LetterWidths:
             side = box[2] - box[0] if style.turns % 2 == 0 else box[1] - box[3]
             width = abs(side) / style.size
             usual, has_narrow, has_wide = self._known.get(font, (width, False, False))
-            if not width or max(usual, width) > _SAME_WIDTH * min(usual, width):
+            if not width or max(usual, width) > _SAME_LETTER_WIDTH * min(usual, width):
                 self.proportional.add(font)
                 return
-            is_narrow = letter in _NARROW
+            is_narrow = letter in _NARROW_LETTERS
             self._known[font] = usual, has_narrow or is_narrow, has_wide or not is_narrow
 
     def monospaced(self) -> set[int]:
