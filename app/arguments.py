@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
+import re
 from typing import Any, NoReturn
 
 from .errors import BadOption
@@ -24,7 +26,29 @@ class Parser(argparse.ArgumentParser):
     """A parser that raises BadOption where argparse would print the usage and exit with 2."""
 
     def error(self, message: str) -> NoReturn:
+        for kind, words in (("int", "a whole number"), ("float", "a number")):
+            message = re.sub(
+                rf"argument (\S+): invalid {kind} value: (.*)",
+                rf"\1 must be {words}, not \2",
+                message,
+            )
+        message = re.sub(r"(unrecognized arguments: (--[\w-]+).*)", self._with_suggestion, message)
         raise BadOption(f"{message[:1].upper()}{message[1:]} (see {self.prog} --help).")
+
+    def _with_suggestion(self, found: re.Match[str]) -> str:
+        """Return an error with the option that was probably meant."""
+        meant = difflib.get_close_matches(found[2], sorted(self._all_options()), 1)
+        return f"{found[1]}; did you mean {meant[0]}?" if meant else found[1]
+
+    def _all_options(self) -> set[str]:
+        """Return the options of this parser and of its commands."""
+        options = set(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                options.update(
+                    *(parser._option_string_actions for parser in action.choices.values())
+                )
+        return options
 
 
 def add_model_options(parser: argparse.ArgumentParser, settings: Settings) -> None:

@@ -32,6 +32,7 @@ from .documents.load import require_text
 from .errors import AppError, BadOption
 from .export.formats import EXPORT_FORMATS
 from .export.style import LinkStyle
+from .optional_packages import install_command
 from .runs.batch import describe_unexpected
 from .runs.stop import StopSignal
 from .scale.command import CorpusRunner, add_corpus_command
@@ -201,8 +202,8 @@ def _add_document_options(parser: argparse.ArgumentParser) -> None:
     option(
         "--ocr",
         action="store_true",
-        help="read the text of scanned pages, and pictures in folders, by OCR (needs pip install "
-        '".[ocr]"; slow)',
+        help="read the text of scanned pages, and pictures in folders, by OCR (needs "
+        f"{install_command('ocr')}; slow)",
     )
     option("--password", metavar="TEXT", help="opens a protected PDF")
 

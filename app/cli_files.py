@@ -95,7 +95,7 @@ def read_document(
         except (PasswordNeeded, WrongPassword) as error:
             progress.clear()
             if attempt == PASSWORD_ATTEMPTS or sys.stdin is None or not sys.stdin.isatty():
-                raise
+                raise type(error)(f"{str(error).rstrip('.')} (--password TEXT).") from None
             print(error, file=sys.stderr)
             try:
                 password = _prompt_password()

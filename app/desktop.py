@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import Iterator
 from typing import Any
 
+from .optional_packages import install_command
 from .settings import data_dir, private_folder
 
 WINDOW_TITLE = "Long document summarizer"
@@ -35,8 +36,8 @@ def show(url: str) -> None:
             webview.start(private_mode=False, storage_path=str(folder))
     except Exception:  # not installed, or without a toolkit or a screen that it can use
         print(
-            'No window can be shown (pip install ".[desktop]" adds what it needs): opening the '
-            "browser instead.",
+            f"No window can be shown ({install_command('desktop')} adds what it needs): opening "
+            "the browser instead.",
             file=sys.stderr,
         )
         webbrowser.open(url)

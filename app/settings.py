@@ -13,9 +13,9 @@ from .errors import BadOption, FolderUnusable
 
 APP_NAME = "longt5-summarizer"
 APP_VERSION = "0.1.0"
-_IS_CHECKOUT = __name__ == "app.settings"  # the wheel gives the package another name
-PROGRAM = "python -m app" if _IS_CHECKOUT else APP_NAME
-PAGE_PROGRAM = "python app.py" if _IS_CHECKOUT else f"{APP_NAME} serve"
+IS_CHECKOUT = __name__ == "app.settings"  # the wheel gives the package another name
+PROGRAM = "python -m app" if IS_CHECKOUT else APP_NAME
+PAGE_PROGRAM = "python app.py" if IS_CHECKOUT else f"{APP_NAME} serve"
 LENGTH_WORDS = {"short": 80, "medium": 200, "long": 500}
 DEFAULT_LENGTH = "medium"
 # Of a summary: fewer words are no sentence, more are read no faster than a document.

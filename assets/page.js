@@ -69,6 +69,19 @@ const scrollToMark = async (picture) => {
     return;
   }
 };
+// The open citation, and the run of sentences that it stands for.
+const unmarkCitation = () => {
+  document.querySelectorAll("#answer [aria-current]").forEach((old) => old.removeAttribute("aria-current"));
+  document.querySelectorAll("#answer .cited").forEach((old) => old.classList.remove("cited"));
+};
+const markCitation = (cite) => {
+  cite.setAttribute("aria-current", "true");
+  let sentence = cite.closest(".sentence");
+  do {
+    sentence?.classList.add("cited");
+    sentence = sentence?.previousElementSibling;
+  } while (sentence?.matches(".same") && !document.querySelector("#answer.as-list"));
+};
 const stepCitation = (step) => {
   const cites = [...document.querySelectorAll("#summary .cite")].filter((cite) => cite.offsetParent);
   const next = cites[cites.indexOf(citedFrom) + step];
@@ -90,14 +103,14 @@ window.sourceShown = () => {
   if (mark) mark.scrollIntoView({block: "center"});
   const picture = source.querySelector(".sheet img");
   if (picture) scrollToMark(picture);
-  document.querySelectorAll("#answer [aria-current]").forEach((old) => old.removeAttribute("aria-current"));
-  if (citedFrom?.matches(".cite")) citedFrom.setAttribute("aria-current", "true");
+  unmarkCitation();
+  if (citedFrom?.matches(".cite")) markCitation(citedFrom);
   // The summary column is narrower now, so scroll the cited sentence back into view.
   if (citedFrom && citedFrom.isConnected) citedFrom.scrollIntoView({block: "nearest"});
 };
 window.sourceClosed = () => {
   document.getElementById("answer").inert = false;
-  document.querySelectorAll("#answer [aria-current]").forEach((old) => old.removeAttribute("aria-current"));
+  unmarkCitation();
   if (!citedFrom || !citedFrom.isConnected) return;
   citedFrom.focus({preventScroll: true});
   // On a phone the form is back above the summary, which has moved down.
@@ -233,7 +246,8 @@ let pageTitle = "", shownTitle = "";
 const showProgressInTitle = () => {
   if (document.title !== shownTitle) pageTitle = document.title;  // Gradio's, set once
   const bar = document.querySelector("#status [role=progressbar]");
-  const name = document.querySelector("#summary h2, .facts strong")?.textContent;
+  const names = document.querySelectorAll("#summary h2");  // the last is being written
+  const name = (names[names.length - 1] ?? document.querySelector(".facts strong"))?.textContent;
   const busy = document.querySelector("#summary[aria-busy=true]") || bar;
   const done = document.querySelector("#summary[aria-busy=false]");
   const parts = [busy && bar ? `${bar.ariaValueNow} %` : "", (busy || done) && name, pageTitle];
@@ -249,6 +263,14 @@ const markForecastOld = ({target}) => {
 };
 document.addEventListener("input", markForecastOld, true);
 document.addEventListener("change", markForecastOld, true);
+// A text is counted while it is typed or pasted, at each pause: Gradio counts when the box is left.
+const TYPING_PAUSE_MS = 700;
+let pause = 0;
+document.addEventListener("input", ({target}) => {
+  if (!target.matches("#text textarea")) return;
+  clearTimeout(pause);
+  pause = setTimeout(() => target.dispatchEvent(new FocusEvent("blur")), TYPING_PAUSE_MS);
+}, true);
 window.forecastIsNew = () => document.getElementById("forecast")?.classList.remove("old");
 // Gradio shows the untranslated key of this label.
 new MutationObserver(() => {

@@ -140,9 +140,10 @@ def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
     p = provenance
     weights = f", weights {p['weights_sha256'][:16]}" if p["weights_sha256"] else ""
     revision = f", revision {p['revision']}" if p["revision"] else ""
+    pages = [("Pages by number", p["pages_used"])] if p["pages_used"] else []  # as for --pages
     rows = [
         ("File", f"{p['file']}, SHA-256 {p['sha256']}"),
-        ("Pages by number", p["pages_used"]),  # as --pages takes them
+        *pages,
         ("Model", f"{p['model']}{revision}{weights}, {p['dtype']}"),
         ("Made", f"{p['time']} with version {p['app_version']}"),
     ]

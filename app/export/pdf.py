@@ -11,7 +11,7 @@ from ..errors import BadOption
 from ..events import Sentence, Summary
 from .shared import BY_SECTION_HEADING, provenance_line, section_heading, support_notes
 
-ONLY_PDF = "Only of a PDF a copy with highlights can be made: choose another format for “{name}”."
+ONLY_PDF = "“{name}” is not a PDF, which a copy with highlights needs: choose another format."
 NO_LETTERS = (
     "The page with the summary can be written in the letters of Western languages only: leave it "
     "out. The highlights have the sentences as notes."

@@ -242,9 +242,15 @@ def _explained(name: str, error: Exception, done: int = 0, total: int = 0) -> Ex
         return DownloadFailed(
             f"The connection to the hub was lost: try again, and the download goes on.{kept}"
         )
+    if status is not None:
+        return DownloadFailed(f"The hub failed (status {status}): try again in some minutes.")
+    if isinstance(error, ValueError):
+        return ModelNotFound(
+            f"What the hub has of the model {name} cannot be read: choose another model."
+        )
     return ModelNotFound(
-        f"The model {name} could not be loaded ({type(error).__name__}): check the name, and the "
-        "network, since it must be downloaded."
+        f"The model {name} is not on this computer, and the hub could not be reached: check the "
+        "network, then try again."
     )
 
 

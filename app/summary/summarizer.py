@@ -537,7 +537,9 @@ class _SummaryRun:
             found += [foreign] if foreign else []
         if len(self.done) < len(self.parts):
             first = self._name_pages(self.parts[len(self.done)].pages[:1])
-            message = f"Stopped: nothing is summarized from {first} on."
+            message = "Stopped before anything was summarized."
+            if self.done:
+                message = f"Stopped: nothing is summarized from {first} on."
             found.append(AppWarning(WarningKind.STOPPED, message))
         elif len(self.done) < self.plan.steps:
             message = "Stopped before the answer was written: these are its sections' summaries."

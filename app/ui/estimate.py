@@ -13,7 +13,7 @@ import gradio as gr
 from ..documents.headings import Section, sections_of
 from ..documents.load import document_from_text
 from ..documents.model import Document
-from ..errors import AppError, BadOption
+from ..errors import AppError, BadOption, PasswordNeeded, WrongPassword
 from ..events import Planned
 from ..runs.reading import DocumentReader
 from ..runs.service import Service
@@ -104,6 +104,22 @@ def estimate_run(service: Service, reader: DocumentReader, form: Form) -> str:
     return render.estimate(
         f"{describe_in_words(total)}.", f"{describe_planned(total, brief=True)}."
     )
+
+
+def may_have_words(reader: DocumentReader, files: Sequence[str], password: str, ocr: bool) -> bool:
+    """Return False where all files have been read and none has a word to summarize."""
+    for path in files:
+        reading = reader.find(path, password, ocr)
+        if reading is None or not reading.ended:
+            return True
+        try:
+            if any(page.text for page in reading.document().pages):
+                return True
+        except (PasswordNeeded, WrongPassword):
+            return True
+        except AppError:
+            continue  # shown below the files
+    return False
 
 
 def _documents(reader: DocumentReader, form: Form) -> list[Document]:

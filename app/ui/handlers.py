@@ -50,7 +50,7 @@ from ..summary.options import Options
 from ..wording import counted, isolated
 from . import render
 from .downloads import delete_expired, downloads_folder, write_downloads, write_highlighted
-from .estimate import estimate_run, needs_ocr, section_choices
+from .estimate import estimate_run, may_have_words, needs_ocr, section_choices
 from .find import find_html
 from .form import Form
 from .history import SummaryHistory
@@ -125,12 +125,13 @@ class Handlers:
         files: list[str] | None,
         password: str,
         ocr: bool = False,
+        source: str = "files",
         request: gr.Request | None = None,
     ) -> Iterator[tuple[Any, ...]]:
-        """Read files as soon as they are chosen.
+        """Read files as soon as they are chosen. `source` is the open tab, as in `Form`.
 
         Yields updates of (document facts, password field, accordion of sections, check boxes of
-        sections, OCR switch, run button). A document without a word cannot be run.
+        sections, OCR switch, run button).
         """
         asker = self.asker_of(request)
         session = asker.session
@@ -144,7 +145,7 @@ class Handlers:
                 gr.update(visible=False, value=""),
                 *no_sections,
                 off,
-                self._run_button(session),
+                self.run_button(source, files, password, ocr, request),
             )
             return
         documents: list[Document] = []
@@ -168,15 +169,25 @@ class Handlers:
             password_field = unchanged
         # A switch that is on stays visible, so that it can be turned off.
         switch = gr.update(visible=ocr or any(map(needs_ocr, documents)))
-        has_words = not documents or any(page.text for d in documents for page in d.pages)
-        button = self._run_button(session, has_words)
+        button = self.run_button(source, files, password, ocr, request)
         yield facts, password_field, *section_choices(documents), switch, button
 
-    def _run_button(self, session: str, has_words: bool = True) -> Any:
-        """Return an update of the run button, which a run in progress keeps disabled."""
-        if self.service.runner.is_busy(session):
+    def run_button(
+        self,
+        source: str,
+        files: list[str] | None,
+        password: str,
+        ocr: bool,
+        request: gr.Request | None = None,
+    ) -> Any:
+        """Return an update of the run button, which a run in progress keeps disabled.
+
+        Files without a word disable it too, while their tab is open.
+        """
+        if self.service.runner.is_busy(self.asker_of(request).session):
             return gr.update()
-        return gr.update(interactive=has_words)
+        can_run = source == "text" or not files or may_have_words(self.reader, files, password, ocr)
+        return gr.update(interactive=can_run)
 
     def estimate(self, form: Form) -> str:
         """Return the estimated time and memory of a run as HTML, after any change of the form."""

@@ -29,6 +29,7 @@ from ..arguments import (
 from ..cli_files import expand_wildcards
 from ..documents.limits import MAX_FILE_BYTES
 from ..errors import BadOption
+from ..optional_packages import install_command
 from ..runs.arenas import share_arenas
 from ..settings import (
     MAX_BEAMS,
@@ -144,7 +145,7 @@ def build_serve_parser(settings: Settings) -> Parser:
     option(
         "--mcp",
         action="store_true",
-        help='also serve the API as MCP tools (needs pip install ".[mcp]")',
+        help=f"also serve the API as MCP tools (needs {install_command('mcp')})",
     )
     option(
         "--desktop",
@@ -216,7 +217,7 @@ def require_mcp(settings: Settings) -> None:
             "ask for it, or leave --mcp out."
         )
     if settings.mcp and not importlib.util.find_spec("mcp"):
-        raise BadOption('--mcp needs the package “mcp”: install it with pip install ".[mcp]".')
+        raise BadOption(f"--mcp needs the package “mcp”: run {install_command('mcp')}.")
 
 
 def create_app(

@@ -76,10 +76,6 @@ KEYS = (
     ("?", "show these keys"),
 )
 PANEL_LABELS = ("Download", "Cancel the download", "Remove from this computer")
-OCR_INFO = {
-    True: "Slow: a few seconds per page.",
-    False: 'Not installed. On the computer that runs this page: pip install ".[ocr]"',
-}
 DOWNLOAD_BUTTONS = (
     ("md", "Markdown"), ("txt", "Text"), ("json", "JSON"), ("html", "HTML"), ("docx", "Word")
 )  # fmt: skip
@@ -191,7 +187,7 @@ def _document_tabs() -> Components:
                 visible=False,
                 elem_id="ocr",
                 interactive=ocr_engine.is_installed(),
-                info=OCR_INFO[ocr_engine.is_installed()],
+                info=_ocr_info(),
             )
             with gr.Column(elem_id="examples"):
                 gr.Examples(
@@ -209,6 +205,12 @@ def _document_tabs() -> Components:
                 placeholder="Paste a long text here.",
             )
     return inputs
+
+
+def _ocr_info() -> str:
+    if ocr_engine.is_installed():
+        return "Slow: a few seconds per page."
+    return f"Not installed. {ocr_engine.how_to_install()}"
 
 
 def _advanced_options(settings: Settings) -> Components:
@@ -302,27 +304,14 @@ def _output_column() -> Components:
     }
     outputs["status"] = gr.HTML(elem_id="status")
     # Above the summary: below it, a reader would have to pass all sections of the document.
-    outputs["find"] = gr.Textbox(
-        label="Find in the document",
-        show_label=False,
-        container=False,
-        placeholder="Find in the document: words, then Enter",
-        max_lines=1,
-        elem_id="find",
-    )
+    with gr.Row(elem_id="take"):
+        outputs |= _reading_tools()
     outputs["found"] = gr.HTML(elem_id="found", js_on_load=SOURCE_EVENTS)
     outputs["summary"] = gr.HTML(
         render.EMPTY_SUMMARY, elem_id="summary-box", js_on_load=SOURCE_EVENTS
     )
     # The script moves what is written here into the opened section.
     outputs["section"] = gr.HTML(elem_id="section-written")
-    with gr.Row(elem_id="take"):
-        outputs["bullets"] = gr.Checkbox(
-            False, label="As a list", elem_id="bullets", container=False, min_width=90
-        )
-        outputs["copy"] = gr.Button("Copy", elem_id="copy", interactive=False, size="sm")
-        outputs["copy_markdown"] = gr.Button("Copy as Markdown", elem_id="copy-md", size="sm")
-        outputs["markdown"] = gr.Textbox(elem_id="markdown-text", show_label=False)  # to be copied
     with gr.Row(elem_id="downloads"):
         for fmt, label in DOWNLOAD_BUTTONS:
             outputs[fmt] = gr.DownloadButton(
@@ -349,6 +338,25 @@ def _output_column() -> Components:
     with documents:
         outputs["documents_accordion"] = documents
         outputs["documents"] = gr.HTML(js_on_load=DOCUMENT_EVENTS)
+    return outputs
+
+
+def _reading_tools() -> Components:
+    outputs: Components = {}
+    outputs["find"] = gr.Textbox(
+        label="Find in the document",
+        show_label=False,
+        container=False,
+        placeholder="Find in the document, then Enter",
+        max_lines=1,
+        elem_id="find",
+    )
+    outputs["copy"] = gr.Button("Copy", elem_id="copy", interactive=False, size="sm")
+    outputs["copy_markdown"] = gr.Button("Copy as Markdown", elem_id="copy-md", size="sm")
+    outputs["bullets"] = gr.Checkbox(
+        False, label="As a list", elem_id="bullets", container=False, min_width=90
+    )
+    outputs["markdown"] = gr.Textbox(elem_id="markdown-text", show_label=False)  # to be copied
     return outputs
 
 

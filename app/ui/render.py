@@ -30,6 +30,7 @@ from ..export.compare import (
     describe_summary,
     normalize_sentence,
 )
+from ..export.pdf import is_pdf
 from ..export.shared import (
     BY_SECTION_HEADING,
     flagged_spans,
@@ -50,8 +51,8 @@ MIN_JUMPS = 4  # summaries of fewer documents are found by scrolling
 MANY_DOCUMENTS = 7  # their list scrolls, so that the button below stays in sight
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
 LARGER_MODELS = (
-    ' This model picks sentences. Larger ones rewrite: <button type="button" '
-    'class="choose-model">choose one</button>.'
+    '<p class="provenance">This model picks sentences. Larger ones rewrite: <button type="button" '
+    'class="choose-model">choose one</button>.</p>'
 )
 CITATION_STEPS = (
     (-1, "Previous citation (P)", "‹ Citation"),
@@ -121,7 +122,8 @@ def run_status(state: RunState) -> str:
     if p is not None and p.sections > 1:
         parts.append(f"step {p.section} of {p.sections}")
     if p is not None and p.remaining_s is not None:
-        parts.append(f"about {format_duration(p.remaining_s)} left")
+        of_it = " for this one" if state.total > 1 else ""
+        parts.append(f"about {format_duration(p.remaining_s)} left{of_it}")
     return progress_bar(state.stage, state.fraction, ", ".join(parts))
 
 
@@ -149,8 +151,9 @@ def reading_minutes(words: int) -> str:
 def summary_html(state: RunState, busy: bool) -> str:
     """Return the summaries of a run, provisional text in grey; `busy` while the run goes on."""
     parts = [_document_article(n, document) for n, document in enumerate(state.documents)]
-    html = _jump_list(state) + "".join(parts)
-    return f'<div id="summary" aria-busy="{str(busy).lower()}">{html}</div>'
+    html = _jump_list(state) + "".join(parts) + _larger_models(state)
+    pdf = " data-pdf" if any(d.summary and is_pdf(d.summary) for d in state.documents) else ""
+    return f'<div id="summary" aria-busy="{str(busy).lower()}"{pdf}>{html}</div>'
 
 
 def _jump_list(state: RunState) -> str:
@@ -183,9 +186,15 @@ def _document_article(number: int, document: DocumentState) -> str:
     html += _sections_html(number, document)
     if document.summary is not None:
         html += _warning_list([*document.summary.warnings, *document.notices])
-        larger = LARGER_MODELS if document.summary.model == DEFAULT_MODEL else ""
-        html += f'<p class="provenance">{escape(provenance_line(document.summary))}{larger}</p>'
+        html += f'<p class="provenance">{escape(provenance_line(document.summary))}</p>'
     return f'<article id="document-{number}">{html}</article>'
+
+
+def _larger_models(state: RunState) -> str:
+    """Say once, below all summaries of the bundled model, that others rewrite."""
+    models = {d.summary.model for d in state.documents if d.summary}
+    is_finished = len([d for d in state.documents if d.summary or d.error]) >= state.total
+    return LARGER_MODELS if models == {DEFAULT_MODEL} and is_finished else ""
 
 
 def _warning_list(warnings: Sequence[AppWarning]) -> str:

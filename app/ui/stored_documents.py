@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ import gradio as gr
 
 from ..documents.characters import display_name
 from ..events import Summary
+from ..evidence.provenance import PASTED
 from ..runs.request import Request
 from ..settings import LENGTH_WORDS, private_folder, upload_dir
 from ..summary.options import DECODING_OPTIONS
@@ -26,6 +28,8 @@ FILLED_FIELDS = (
     "pages", "include_references", "max_new_tokens", "max_input_tokens",
     *(option.name for option in DECODING_OPTIONS),
 )  # fmt: skip
+
+PASTED_LETTERS = 50  # of the first sentence, about a line on a phone
 
 
 @dataclass
@@ -43,10 +47,18 @@ def stored_documents(history: SummaryHistory, job_ids: Sequence[str]) -> list[St
         summaries = history.summaries(job_id)
         if summaries:
             key = tuple(str(s.provenance.get("sha256")) for s in summaries)
-            more = f" and {counted(len(summaries) - 1, 'more')}" if len(summaries) > 1 else ""
-            entry = found.setdefault(key, StoredDocument(summaries[0].name + more))
+            entry = found.setdefault(key, StoredDocument(_name_of(summaries)))
             entry.runs.append((job_id, summaries[0]))
     return list(found.values())
+
+
+def _name_of(summaries: Sequence[Summary]) -> str:
+    """Return the name of a run's documents; pasted texts, which share theirs, by first words."""
+    first, *others = summaries
+    if first.name == PASTED:
+        words = textwrap.shorten(first.summary, PASTED_LETTERS, placeholder=" …")
+        return f"{first.name}: {words}"
+    return f"{first.name} and {len(others):,} more" if others else first.name
 
 
 def documents_html(history: SummaryHistory, job_ids: Sequence[str] | None) -> str:

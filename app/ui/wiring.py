@@ -84,15 +84,25 @@ def _connect_inputs(handlers: Handlers, inputs: Components) -> None:
         **NO_PROGRESS,
     }
     is_new: dict[str, Any] = {"fn": None, "js": "() => window.forecastIsNew()", **NO_PROGRESS}
+    chosen = [inputs[name] for name in ("files", "password", "ocr")]
+
+    def open_tab(name: str) -> Callable[..., tuple[str, Any]]:
+        def opened(
+            files: list[str] | None, password: str, ocr: bool, request: gr.Request
+        ) -> tuple[str, Any]:
+            return name, handlers.run_button(name, files, password, ocr, request)
+
+        return opened
+
     for tab, name in ((inputs["files_tab"], "files"), (inputs["text_tab"], "text")):
-        tab.select(_constant(name), None, inputs["source"], queue=False, **NO_PROGRESS).then(
-            **estimate
-        ).then(**is_new)
+        tab.select(
+            open_tab(name), chosen, [inputs["source"], inputs["run"]], queue=False, **NO_PROGRESS
+        ).then(**estimate).then(**is_new)
     reading_outputs = ("facts", "password", "sections_accordion", "sections", "ocr", "run")
     for event in (inputs["files"].change, inputs["password"].submit, inputs["ocr"].input):
         event(
             handlers.read,
-            [inputs["files"], inputs["password"], inputs["ocr"]],
+            [*chosen, inputs["source"]],
             [inputs[name] for name in reading_outputs],
             concurrency_limit=MAX_WATCHERS,
             trigger_mode="always_last",

@@ -33,6 +33,7 @@ from app.summary.summarizer import Summarizer
 from app.terminal import ProgressLine, SummaryWriter, wrap_text
 from tests.app.test_export import summary_of
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT, ROOT
+from tests.documents import make_pdfs
 
 
 @pytest.fixture
@@ -296,6 +297,28 @@ def test_end_of_input_ends_the_password_prompt(tmp_path, capsys, monkeypatch) ->
     monkeypatch.setattr("sys.stdin", Screen())
     code, _, err = run(capsys, "extract", tmp_path / "locked.pdf")
     assert code == 1 and "is protected" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--words", "abc"], "--words must be a whole number, not 'abc'"),
+        (["--length-penalty", "x"], "--length-penalty must be a number, not 'x'"),
+        (["--lenght", "short"], "did you mean --length?"),
+        (["--no-such-thing"], "Unrecognized arguments: --no-such-thing (see"),
+    ],
+)
+def test_a_mistyped_option_is_named_with_what_to_type(short_file, capsys, words, said) -> None:
+    code, _, err = run(capsys, "summarize", short_file, *words)
+    assert code == 1 and said in err
+
+
+def test_a_protected_file_names_the_option_for_its_password(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    (tmp_path / "locked.pdf").write_bytes(make_pdfs.encrypted("secret"))
+    for words in ([], ["--password", "wrong"]):
+        code, _, err = run(capsys, "extract", tmp_path / "locked.pdf", *words)
+        assert code == 1 and "--password" in err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")

@@ -23,7 +23,7 @@ from app.documents.load import document_from_text
 from app.documents.model import Document
 from app.errors import BadOption, NotReadable
 from app.events import PartKind, SectionSummary, Sentence, Summary
-from app.evidence.provenance import ModelIdentity, provenance_of, rerun_command
+from app.evidence.provenance import ModelIdentity, provenance_of, provenance_rows, rerun_command
 from app.export.filenames import safe_filename
 from app.export.formats import EXPORT_FORMATS, export_bytes, export_collection, export_text
 from app.export.json_object import to_json
@@ -37,6 +37,14 @@ from longt5.text.sentences import settled_sentences
 from tests.conftest import EXAMPLE_PDF
 
 HOSTILE = "<img src=x onerror=alert(1)> [a](http://x.example) **b** `c` | # no\n# heading\n1. item"
+
+
+def test_no_page_read_leaves_no_row_of_pages() -> None:
+    whole = {"file": "a", "sha256": "b", "model": "m", "dtype": "d", "time": "t", "command": ""}
+    whole |= {"weights_sha256": "", "revision": "", "app_version": "1"}
+    for pages, count in (("", 0), ("1-2", 1)):
+        labels = [label for label, _ in provenance_rows({**whole, "pages_used": pages})]
+        assert labels.count("Pages by number") == count
 
 
 def summary_of(*texts: str, **changes) -> Summary:
@@ -460,7 +468,7 @@ def test_the_pdf_has_highlights_with_notes_and_keeps_its_page_numbers(tmp_path) 
     foreign = replace(summary, name="доклад.pdf")
     with pytest.raises(BadOption, match="Western"):
         to_pdf(foreign, EXAMPLE_PDF, first_page=True)
-    with pytest.raises(BadOption, match="Only of a PDF"):
+    with pytest.raises(BadOption, match="is not a PDF"):
         to_pdf(replace(summary, name="a.docx"), EXAMPLE_PDF)
     with pytest.raises(NotReadable, match="other downloads"):
         to_pdf(summary, tmp_path / "none.pdf")

@@ -157,7 +157,7 @@ def test_a_damaged_file_is_deleted_and_named(hub) -> None:
         ("api", 403, {"X-Error-Code": "GatedRepo"}, "accept their terms"),
         ("api", 404, {"X-Error-Code": "RepoNotFound"}, "has no model"),
         ("api", 429, {}, "too many requests"),
-        ("api", 503, {}, "check the name, and the network"),
+        ("api", 503, {}, "hub failed .status 503.: try again"),
         (WEIGHTS, 401, {"X-Error-Message": "Invalid credentials in Authorization header"}, "kept"),
         (WEIGHTS, 404, {"X-Error-Code": "EntryNotFound"}, "missing on the hub"),
         (WEIGHTS, 429, {"Retry-After": "1"}, "too many requests"),

@@ -124,7 +124,7 @@ def test_h18_hub_model_without_network_is_one_sentence(tmp_path) -> None:
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
     assert done.returncode == 1 and done.stdout == ""
-    assert "nobody/nothing could not be loaded" in done.stderr and "network" in done.stderr
+    assert "nobody/nothing is not on this computer" in done.stderr and "network" in done.stderr
     assert "Traceback" not in done.stderr
 
 

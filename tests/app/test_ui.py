@@ -31,6 +31,7 @@ from app.events import (
     SectionDone,
     SectionStarted,
     Sentence,
+    Summary,
 )
 from app.runs.reading import DocumentReader
 from app.runs.request import Request
@@ -541,6 +542,25 @@ def test_reading_time_is_told_in_minutes_and_hours() -> None:
     assert render.reading_minutes(238 * 80) == "1 h 20 min"
 
 
+def test_several_documents_and_pasted_texts_are_told_apart() -> None:
+    def named(*summaries: Summary) -> list[str]:
+        history = SimpleNamespace(summaries=lambda job: list(summaries))
+        return [document.name for document in stored_documents(history, ["a"])]
+
+    one, pasted = summary_of("A."), summary_of("The river " + "rose " * 30, name="Pasted text")
+    assert named(one) == ["report.pdf"] and named(one, one, one) == ["report.pdf and 2 more"]
+    (name,) = named(pasted)
+    assert name.startswith("Pasted text: The river rose") and len(name) < 70
+
+
+def test_larger_models_are_named_once_below_all_summaries() -> None:
+    states = [DocumentStarted(n, 2, f"{n}.pdf") for n in (1, 2)]
+    done = Finished(summary_of("A."))
+    assert render.LARGER_MODELS not in render.summary_html(board_of(states[0], done), True)
+    both = render.summary_html(board_of(states[0], done, states[1], done), False)
+    assert both.count("picks sentences") == 1
+
+
 def test_a_browsers_documents_come_back_and_are_forgotten(handlers, tmp_path) -> None:
     text = tmp_path / "mill.txt"
     text.write_text("The river rose in the night, and the mill stood still. " * 9)
@@ -591,6 +611,14 @@ def test_a_document_without_words_cannot_be_run(handlers, tmp_path, monkeypatch)
     for files, can_run in (([str(scan)], False), ([str(scan), str(text)], True), (None, True)):
         *_, last = handlers.read(files, "")
         assert last[-1]["interactive"] is can_run
+    empty, locked = tmp_path / "empty.txt", tmp_path / "locked.pdf"
+    empty.touch()
+    locked.write_bytes(make_pdfs.encrypted("secret"))
+    for files, can_run in ((empty, False), (locked, True)):  # its password may come yet
+        *_, last = handlers.read([str(files)], "")
+        assert last[-1]["interactive"] is can_run
+    assert handlers.run_button("text", [str(scan)], "", False)["interactive"]
+    assert not handlers.run_button("files", [str(scan)], "", False)["interactive"]
     monkeypatch.setattr(handlers.service.runner, "is_busy", lambda session: True)
     *_, last = handlers.read([str(text)], "")
     assert "interactive" not in last[-1]

@@ -9,6 +9,7 @@ from pypdf import PdfReader
 
 from tests.browser.steps import PATIENCE_MS, drop, paste, summarize
 from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
+from tests.documents import make_pdfs
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
@@ -152,6 +153,61 @@ def test_a_document_comes_back_and_is_summarized_at_another_length(page) -> None
     page.click("#documents [data-forget]:has-text('Forget all')")
     page.wait_for_selector("#status .notice:has-text('Deleted')")
     page.wait_for_selector("#documents", state="hidden")
+
+
+def test_a_text_is_counted_while_it_is_typed_whatever_the_files_are(page, tmp_path) -> None:
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(make_pdfs.scan_of(make_pdfs.text_pdf()))
+    drop(page, scan)
+    page.wait_for_selector("#run:disabled")
+    page.click("button[role=tab]:has-text('Text')")
+    page.wait_for_selector("#run:not(:disabled)")
+    paste(page, EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    page.wait_for_selector("#forecast:not(.old):has-text('words')")
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"  # it was not left
+    page.click("button[role=tab]:has-text('Files')")
+    page.wait_for_selector("#run:disabled")
+
+
+def test_a_problem_stands_below_the_file_itself(page, tmp_path) -> None:
+    empty = tmp_path / "empty.txt"
+    empty.touch()
+    drop(page, empty)
+    page.wait_for_selector("#facts .problem")
+    assert not page.is_visible("#limits")
+    page.wait_for_selector("#run:disabled")
+
+
+def test_tools_stand_above_the_answer_and_only_a_pdf_is_highlighted(page) -> None:
+    paste(page, EXAMPLE_TEXT.read_text(encoding="utf-8"))
+    page.click("label:has-text('Short')")
+    page.click("#run")
+    page.wait_for_selector("#summary[aria-busy=false]")
+    assert page.is_visible("#download-md") and not page.is_visible("#highlight")
+    assert not page.is_visible("#choices label:has-text('first page')")
+    top, below = (page.locator(part).bounding_box()["y"] for part in ("#copy", "#summary"))
+    assert top < below
+    assert "On the first Saturday" in page.inner_text("#documents strong")
+
+
+def test_a_citation_marks_all_sentences_that_it_stands_for(finished) -> None:
+    page = finished
+    page.evaluate("""() => {  // four sentences of one page
+      const text = document.querySelector('#summary .text');
+      const last = text.querySelector('.sentence:not(.same)');
+      for (let n = 0; n < 3; n++) {
+        const same = last.cloneNode(true);
+        same.className = 'sentence same';
+        text.insertBefore(same, last);
+      }
+    }""")
+    page.click("#summary .sentence:not(.same) .cite")
+    page.wait_for_selector("#source .sheet img")
+    marked = page.locator("#summary .sentence.cited")
+    assert marked.count() >= 4
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#source .source", state="detached")
+    assert marked.count() == 0
 
 
 def test_a_reloaded_page_shows_the_file_of_its_run(page) -> None:

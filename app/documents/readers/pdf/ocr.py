@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....errors import BadOption
+from ....optional_packages import install_command
 from ....warning import AppWarning, WarningKind
 from ....wording import capital, places
 from ... import limits
@@ -29,13 +30,18 @@ def is_installed() -> bool:
     return all(importlib.util.find_spec(n) is not None for n in ("rapidocr", "onnxruntime"))
 
 
+def how_to_install() -> str:
+    """Return the sentence that says how OCR is installed."""
+    return f"To install it, run {install_command('ocr')} on the computer that runs this program."
+
+
 def how_to_read_pictures() -> str:
     """Return what to do about pages that are pictures, where OCR is installed and where not."""
     if is_installed():
         return "turn on OCR for it (--ocr on the command line)."
     return (
-        'OCR would read it and is not installed here. Run pip install ".[ocr]" on the computer '
-        "that runs this program, start it again and turn OCR on."
+        f"OCR would read it and is not installed here. {how_to_install()} Then start the program "
+        "again and turn OCR on."
     )
 
 
@@ -45,12 +51,10 @@ def require_ocr(name: str, is_picture: bool = False) -> None:
         return
     if is_picture:
         raise BadOption(
-            f'“{name}” is a picture, which only OCR can read: run pip install ".[ocr]" on the '
-            "computer that runs this program and start it again."
+            f"“{name}” is a picture, which only OCR can read, and OCR is not installed here. "
+            f"{how_to_install()} Then start the program again."
         )
-    raise BadOption(
-        f'OCR of “{name}” needs an extra package: pip install ".[ocr]", or choose no OCR.'
-    )
+    raise BadOption(f"OCR of “{name}” is not installed here. {how_to_install()} Or choose no OCR.")
 
 
 @dataclass(frozen=True)
