@@ -24,6 +24,8 @@ _NOUNS = frozenset(("NN0", "NN1", "NN2", "NP0"))
 _BEFORE_PAST = _NOUNS | {"AV0", "PNP", "PNI", "CRD", "UNC", "CJC"}
 _BEGINS_OBJECT = frozenset(("AT0", "DPS", "DT0", "CRD"))
 
+_RELATIVES = frozenset(("CJT", "DTQ", "PNQ"))  # "that", "which", "who"
+
 Tagged = list[tuple[str, str]]  # words and their tags: C5 of the British National Corpus, or STTS
 
 
@@ -64,16 +66,19 @@ def _lacks_subject(sentence: str, tagged: Tagged) -> bool:
 
 
 def _has_english_verb(tagged: Tagged) -> bool:
-    """Return whether a word may be a finite verb.
+    """Return whether a word may be a finite verb, other than of "nodes that fail".
 
     A line passes where the tagger may have erred: it takes "agreed" for a participle, and "cost"
     in "the walls cost five million" for a noun.
     """
     around = [("", ""), *tagged, ("", "")]
-    for (_, before), (_, tag), (word, after) in zip(around, around[1:], around[2:], strict=False):
+    for i, (_, tag) in enumerate(tagged, 1):
+        (_, before), (word, after) = around[i - 1], around[i + 1]
         is_past = tag == "VVN" and before in _BEFORE_PAST and word != "by"
         is_present = tag == "VVI" and before not in ("TO0", "VM0")
         is_noun_or_verb = tag == "NN1" and before == "NN2" and after in _BEGINS_OBJECT
-        if tag in _FINITE["en"] or is_past or is_present or is_noun_or_verb:
+        is_relative = i > 2 and before in _RELATIVES and around[i - 2][1] in _NOUNS
+        is_finite = tag in _FINITE["en"] and not is_relative
+        if is_finite or is_past or is_present or is_noun_or_verb:
             return True
     return False

@@ -49,7 +49,8 @@ _POINTERS = (  # to the sentence before
     r"|those|such|it|them)(?! (?:\w+ )?(?:document|paper|report|study|year)\b)"
     r"|(?:By|In) contrast|As a (?:result|consequence)|On the (?:other|contrary)"
     r"|As (?:an|another) example"
-    r"|(?:First|Second|Third|Fourth|Fifth|Last)(?:ly)?(?=,)"
+    r"|(?:First|Second|Third|Fourth|Fifth|Last|Next)(?:ly)?(?=,)|(?:No|Yes)(?=\. )|In the meantime"
+    r"|(?:\w+ )?(?:Years|years|months|weeks|days|hours) (?:later|earlier)(?=,)"
     r"|At the same time|Worse still|More(?:over| importantly)|Not only that)\b"
     r"|(?:Dies(?:e[rsmn]?)?|Jene[rsmn]?|Solche[rsmn]?|Dabei|Dadurch|Damit|Daher|Deshalb|Deswegen"
     r"|Dazu|Davon|Darum|Dagegen|Dennoch|Trotzdem|Jedoch|Allerdings|Außerdem|Zudem|Ferner|Hierbei"
@@ -80,9 +81,12 @@ ELSEWHERE = re.compile(
     r"|\b(?:as (?:follows|below|shown)|(?:shown|listed|described|given|discussed|defined|mentioned"
     r"|noted|outlined|summari[sz]ed|presented|explained|seen) (?:above|below|earlier|next|here)"
     r"|(?:see|cf\.|siehe|voir|véase) (?:also )?(?:the )?(?:section|chapter|page|above|below|\d|p\.)"
-    r"|\w+ed (?:above|below)|(?:just|already) mentioned|(?:earlier|later) in this|in this section"
+    r"|\w+ed (?:above|below)(?! (?:zero|the|those|an?|its|\d))|(?:above|below) (?:are|is|were|was)"
+    r"|we \w+ (?:above|below|earlier)|as (?:stated|noted|mentioned|discussed|explained)(?=,)"
+    r"|available here|(?:just|already) mentioned|(?:earlier|later) in this|in this section"
     r"|refer to the|look back|for (?:more|further) (?:information|details)|twofold|threefold"
-    r"|(?:above|below)[.,;:)]|the (?:above|following|previous|preceding|next)\b"
+    r"|(?:above|below)(?=[.,;:)])|the (?:above|following|previous|preceding)\b"
+    r"|the next (?:section|chapter|page|step|example|figure|table|list)\b"
     r"|(?:section|chapter|clause|paragraph|item|step|line|page|abschnitt|kapitel) \d"
     r"|folgende[rnms]?|oben|unten|ci-dessous|ci-dessus|suivante?s?|siguientes?)\b"
     rf"|:$|\?[”\"’)]?$|\b{_COUNT} (?:\w+ )?{_ANNOUNCED}[.:]?$"
@@ -95,7 +99,7 @@ ELSEWHERE = re.compile(
 
 _BEGINNING = 6  # words, within which a connective speaks of the sentence before
 _EARLY_CONNECTIVE = re.compile(
-    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|in doing so|auch)\b", re.IGNORECASE
+    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|in doing so|however|auch)\b", re.IGNORECASE
 )
 # A demonstrative and its noun: "these large regions" leans, unless regions were spoken of before.
 _DEMONSTRATIVE = re.compile(
@@ -109,10 +113,12 @@ _LAST_WORD = re.compile(  # of a sentence that has lost a link, a number or the 
     r"|:\s?\d{1,2}\.$"
 )
 _ASIDE = re.compile(r"\([^()]*\)[.!?]?\Z")  # a whole sentence in brackets explains the one before
-_SEE = re.compile(r"See (?:also|the|our|this|that|[A-Z“\"])")
+_SEE = re.compile(r"See ")
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 # What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
-_POINT_NAME = re.compile(r"([A-Z][\w’'-]*|[A-Z][^.:;!?]{0,50} [a-z][\w’'-]*):\s+(?=[A-Z\d“\"])")
+_POINT_NAME = re.compile(
+    r"([A-Z][\w’'-]*|[A-Z][^.:;!?–—]{0,50} [a-z][\w’'-]*)(?::| [–—])\s+(?=[A-Z\d“\"])"
+)
 
 
 def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lean | None:
