@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from tests.documents.make_pdfs import canvas_pdf, lines_at
 MILL = "The old mill stands by the river.\nIts wheel has not turned for years.\nNobody mends it."
 FERRY = "The ferry leaves at nine o'clock.\nIt carries sheep and some people.\nThe fare is low."
 BARN = "The barn was built of green oak.\nIt leans a little to the west.\nThe roof is sound."
+SPACING = {"\u0301": "´", "\u0308": "¨", "\u0302": "ˆ"}
 Draw = Callable[[Canvas], object]
 
 
@@ -292,6 +294,34 @@ def _type_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _accents_over_letters(canvas: Canvas) -> None:
+    """Draw accents over their letters, as older TeX does, but after all of a line."""
+    canvas.setFont("Times-Roman", 11)
+    for y, line in ((700, "Ján Kovár met Zoë of Köln at the café,"), (685, "near the Église.")):
+        x, over = 72.0, []
+        for char in line:
+            letter, *accent = unicodedata.normalize("NFD", char)
+            width = canvas.stringWidth(letter, "Times-Roman", 11)
+            if accent:
+                sign = SPACING[accent[0]]
+                shift = (width - canvas.stringWidth(sign, "Times-Roman", 11)) / 2
+                over.append((x + shift, y + 2.5 * letter.isupper(), sign))
+            canvas.drawString(x, y, letter)
+            x += width
+        for place in over:
+            canvas.drawString(*place)
+
+
+def _accent_cases() -> list[KindCase]:
+    return [
+        pdf(
+            "accents-over-letters",
+            _accents_over_letters,
+            ("Ján Kovár met Zoë of Köln at the café, near the Église.",),
+        ),
+    ]
+
+
 def _item_cases() -> list[KindCase]:
     """Items with signs that few fonts have, and text below them with a smaller margin."""
     items = ("▶ the wheel and its shaft", "▶ the gate of the weir")
@@ -371,6 +401,7 @@ def pdf_cases() -> list[KindCase]:
         *_foot_cases(),
         *_clip_cases(),
         *_type_cases(),
+        *_accent_cases(),
         *_note_cases(),
         *_item_cases(),
     ]

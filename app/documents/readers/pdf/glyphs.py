@@ -7,11 +7,13 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, islice, repeat
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
+from .accents import REMOVED, join_accents
 from .letter_widths import GlyphBox, LetterWidths
 from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
 from .tex_codes import LOST_RETURN
@@ -19,7 +21,7 @@ from .text_style import StyleReader, TextStyle
 
 MAX_PAGE_GLYPHS = 150_000  # more would take seconds; no page that a person reads has them
 HYPHENS = "\x02\xad\ufffe"  # at a line's end, where PDFium takes it for a soft one
-_GLYPH_WORD = re.compile(f"[^\\x00\\t\\n\\r \\xa0{HYPHENS}]+|[{HYPHENS}]")
+_GLYPH_WORD = re.compile(f"[^\\x00\\t\\n\\r \\xa0{REMOVED}{HYPHENS}]+|[{HYPHENS}]")
 _LONE_RETURN = re.compile(r"\r(?=[a-z])")
 _BACK = 0.05  # points by which the last letter of a word may begin before the first
 _AXIS = {0: (0, 1), 1: (3, 1), 2: (0, -1), 3: (3, -1)}  # of each turn: an edge, and its direction
@@ -56,6 +58,7 @@ class GlyphReader:
         self._box = as_function(
             pdfium.FPDFText_GetLooseCharBox, C_NUMBER, C_ADDRESS, C_NUMBER, C_ADDRESS
         )
+        self._is_added = as_function(pdfium.FPDFText_IsGenerated, C_NUMBER, C_ADDRESS, C_NUMBER)
         self._owner = as_function(pdfium.FPDFText_GetTextObject, C_ADDRESS, C_ADDRESS, C_NUMBER)
         self._style = StyleReader()
 
@@ -65,7 +68,11 @@ class GlyphReader:
         if count > MAX_PAGE_GLYPHS:
             return None
         handle = address_of(textpage.raw)
-        text = self._text(textpage.raw, handle, count)
+        text, glued = join_accents(
+            self._text(textpage.raw, handle, count),
+            partial(self._boxes, handle),
+            partial(self._is_added, handle),
+        )
         spans, owners = self._spans(handle, text)
         found = Glyphs([], {}, Counter(), {})
         styles, uses, add = found.styles, found.uses, found.words.append
@@ -80,6 +87,8 @@ class GlyphReader:
             is_apart, before = int(start > before or not start), end
             if start in inside:
                 is_apart = INSIDE_WORD
+            elif start in glued:
+                is_apart = 0
             if owner is not None:
                 if owner not in styles:
                     styles[owner], fonts[owner], x, y = self._style.read(handle, start, owner)
