@@ -13,15 +13,17 @@ _BINARY = re.compile(f"[{_BINARY_RANGE}]")
 # Marks that turn the direction of all text until they are closed: a sentence cut out of its
 # paragraph would turn what stands after it, and a name could show another suffix than it has.
 _DIRECTIONS = r"\u202a-\u202e\u2066-\u2069"
-_CONTROL = re.compile(
-    rf"[{_BINARY_RANGE}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff{_DIRECTIONS}]"
-)
+_CONTROLS = rf"{_BINARY_RANGE}\x80-\x84\x86-\x9f\u200b\u2060\ufeff\ufffe\ud800-\udfff{_DIRECTIONS}"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
 _ANY_LINE_END = re.compile(r"\r\n?|\x85")
 _UNDECODABLE_BYTE = re.compile(r"[\ud800-\udfff]")  # as Python holds it in a file's name
-_LIGATURES = str.maketrans(
-    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00a0": " "}
-)
+_JOINED = {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
+_LIGATURES = str.maketrans({**_JOINED, "\u00a0": " "})
 _SPACES = re.compile("[ \t\u2000-\u200a\u202f\u205f]+")
+# Whatever any of these patterns and steps would change.
+_NOT_NORMAL = re.compile(
+    rf"[{_CONTROLS}\n\r\f\t\x85\xa0\xad\uffff{''.join(_JOINED)}\u2000-\u200a\u202f\u205f]|  "
+)
 _SOFT_HYPHEN = re.compile("[\u00ad\uffff][ \t]*\n[ \t]*|\u00ad|\uffff")
 
 
@@ -50,6 +52,13 @@ def normalize_characters(text: str) -> str:
     text = _SOFT_HYPHEN.sub("", text.translate(_LIGATURES))
     text = re.sub("\ufffe[ \t]*\n?", "\ufffe\n", text)
     return "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+
+
+def is_normalized(text: str) -> bool:
+    """Return whether `normalize_characters` would only strip a text."""
+    if text.isascii() and text.isprintable():
+        return "  " not in text
+    return _NOT_NORMAL.search(text) is None
 
 
 def one_line(text: str) -> str:

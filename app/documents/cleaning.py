@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from longt5.text.prose import is_caption
 
-from .characters import normalize_characters
+from .characters import is_normalized, normalize_characters
 from .definitions import mark_terms, with_term
 from .dehyphenation import Dehyphenator
 from .heading_styles import HeadingLook, heading_levels
@@ -129,7 +129,7 @@ def text_lines(text: str, placed: Sequence[PlacedLine] = ()) -> list[PlacedLine]
 
 def _clean_cell(text: str) -> str:
     """Return a line, or the lines of a cell, with plain characters."""
-    if text.isascii() and text.isprintable() and "  " not in text:  # most lines
+    if is_normalized(text):  # most lines
         return text.strip()
     return "\n".join(normalize_characters(line).replace("\n", "") for line in text.split("\n"))
 

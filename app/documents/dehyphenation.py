@@ -11,6 +11,7 @@ from .line_patterns import LETTER_RUN
 _CUT_WORD_PAIR = re.compile(
     r"(?<![^\W\d_])[^\W\d_]+[-\u2010\ufffe][ \t]*\n[ \t]*[^\W\d_]+",
 )
+_HYPHENS = ("-", "\u2010", "\ufffe")
 # Words between two halves of which the first one's second part is left out. English, German,
 # Dutch, Swedish, Danish and Norwegian; Romance languages do not write so.
 _CONJUNCTIONS = frozenset("and or to nor und oder bis sowie bzw en of och eller og".split())
@@ -32,11 +33,12 @@ class Dehyphenator:
     @classmethod
     def of(cls, pages: Sequence[str]) -> Dehyphenator:
         """Collect the words inside lines; the halves of cut words are not words."""
-        whole = [_CUT_WORD_PAIR.sub(" ", page).lower() for page in pages]
-        words = {word for page in whole for word in LETTER_RUN.findall(page)}
+        # No word holds a space, so each of the runs between spaces is looked at once.
+        runs = {run for page in pages for run in _without_cut_words(page).lower().split()}
+        words = {word for run in runs for word in LETTER_RUN.findall(run)}
         # A stem is a word without its last one to three letters, and has at least six.
         stems = {word[:end] for word in words for end in range(len(word) - 3, len(word)) if end > 5}
-        compounds = {word for page in whole for word in _COMPOUND.findall(page)}
+        compounds = {word for run in runs if "-" in run for word in _COMPOUND.findall(run)}
         return cls(frozenset(words), frozenset(stems | words), frozenset(compounds))
 
     def join(self, head: str, hyphen: str, tail: str) -> str:
@@ -61,6 +63,20 @@ class Dehyphenator:
         halves = {head.lower(), tail.lower()}
         is_compound = halves <= self.words and min(map(len, halves)) > 2
         return f"{head}-{tail}" if is_compound else head + tail
+
+
+def _without_cut_words(page: str) -> str:
+    """Return the lines of a page without the words that are cut at their ends."""
+    found: list[str] = []
+    current, *rest = page.split("\n")
+    for line in rest:
+        if current.rstrip(" \t").endswith(_HYPHENS):  # few lines do, and the pattern is slow
+            *whole, current = _CUT_WORD_PAIR.sub(" ", f"{current}\n{line}").split("\n")
+            found += whole
+        else:
+            found.append(current)
+            current = line
+    return "\n".join([*found, current])
 
 
 def keep_hyphen(head: str, _: str, tail: str) -> str:

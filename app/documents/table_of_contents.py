@@ -11,6 +11,7 @@ from longt5.text.sentences import ends_sentence
 _LEADER_PATTERN = r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}"
 _PAGE_NUMBER = r"(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
 LEADERS = re.compile(_LEADER_PATTERN)
+_LEADER_SIGNS, _MIN_LEADER_SIGNS = ".·…_", 2  # two of "…"
 _LONG_LEADERS = re.compile(r"(?:\. ?){6,}|_{6,}|·{6,}")  # of forms to fill in and rows of tables
 # Leaders and then a page number: a form to fill in has none.
 _LEADER_ENTRY = re.compile(rf"(?:{_LEADER_PATTERN})\s*{_PAGE_NUMBER}(?:\s|$)")
@@ -46,7 +47,13 @@ def contents_lines(pages: Sequence[Sequence[str]]) -> list[set[int]]:
 
 def without_leaders(line: str) -> str:
     """Return a line without the dots or strokes to write on, as in a form."""
-    return _LONG_LEADERS.sub(" ", line)
+    return _LONG_LEADERS.sub(" ", line) if _may_lead(line) else line
+
+
+def _may_lead(line: str) -> bool:
+    """Return whether a line has as many signs as the shortest leaders; few lines do, and patterns
+    are slower than counting."""
+    return sum(map(line.count, _LEADER_SIGNS)) >= _MIN_LEADER_SIGNS
 
 
 def _has_text(lines: Sequence[str]) -> bool:
@@ -58,7 +65,7 @@ def _has_text(lines: Sequence[str]) -> bool:
 def _leader_entries(lines: Sequence[str]) -> set[int]:
     """Return the indexes from the first to the last line with dot leaders, where there are
     several."""
-    marked = [i for i, line in enumerate(lines) if LEADERS.search(line)]
+    marked = [i for i, line in enumerate(lines) if _may_lead(line) and LEADERS.search(line)]
     filled = sum(1 for line in lines if line)
     entries = sum(1 for i in marked if _LEADER_ENTRY.search(lines[i]))
     if (

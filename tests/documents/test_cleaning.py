@@ -283,7 +283,7 @@ def test_a_very_long_paragraph_is_joined_in_linear_time() -> None:
 
 def layout_of(draw) -> dict[str, LineLayout]:
     document = pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))
-    page = PageReader(None, document).read(0)
+    page = PageReader(lambda: None, document).read(0)
     assert page.lines is not None
     return {" | ".join(line.cells): line.layout for line in placed_lines(page.lines)}
 

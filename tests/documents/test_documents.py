@@ -109,8 +109,8 @@ def test_outline_and_labels(load) -> None:
 def test_titles_labels_and_names_hold_no_control_characters(load, tmp_path) -> None:
     """Terminal codes and lone surrogates are removed."""
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf([PROSE] * 3)))
-    writer.set_page_label(0, 1, style="/D", prefix="\x1b[32mp\n")
-    writer.add_outline_item(title="One \x1b[31mred\x1b]0;owned\x07 \x9b1mbold\x80", page_number=0)
+    writer.set_page_label(0, 1, style="/D", prefix="\x9b32mp\n")
+    writer.add_outline_item(title="One \x9b31mred\x07 \x9b1mbold\x80", page_number=0)
     writer.add_outline_item(title="\x1b[31m\x00", page_number=1)
     writer.write(tmp_path / "made.pdf")
     document = load_document(tmp_path / "made.pdf", name="a\x1b[31m\nb.pdf")

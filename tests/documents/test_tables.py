@@ -22,7 +22,7 @@ Cells = Sequence[Sequence[str]]
 
 def rows_of_page(draw: Callable[[Canvas], object]) -> list[str]:
     """Return the rows of a page, the lines of a cell joined."""
-    page = PageReader(None, pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))).read(0)
+    page = PageReader(lambda: None, pypdfium2.PdfDocument(io.BytesIO(canvas_pdf([draw])))).read(0)
     assert page.lines is not None
     return [
         " | ".join(" ".join(cell.split()) for cell in line.cells)

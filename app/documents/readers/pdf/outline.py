@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
+import pypdfium2
+
+from ... import limits
 from ...headings import MIN_LEVEL_HEADINGS, headings_in_text
 from ...line_layout import line_key
 from ...model import Block, BlockKind, OutlineItem
@@ -11,6 +15,22 @@ from ...model import Block, BlockKind, OutlineItem
 _TYPE_OVER_WORDS = 1.5  # times the headings found by words: from there those by type are taken
 _MIN_FOUND_SHARE = 0.5  # of an outline's titles that stand on their pages; else it is of no use
 _KEY_LETTERS = 24  # of a title that must stand on its page
+
+
+def file_outline(document: pypdfium2.PdfDocument | None) -> tuple[OutlineItem, ...]:
+    """Return the bookmarks of an open document in reading order, those that lead to a page."""
+    found: list[OutlineItem] = []
+    if document is None:
+        return ()
+    with contextlib.suppress(Exception):  # a broken tree: the bookmarks before it stay
+        for bookmark in document.get_toc(max_depth=limits.MAX_OUTLINE_LEVEL):
+            target = bookmark.get_dest()
+            page = target.get_index() if target is not None else None
+            if page is not None and 0 <= page < len(document):
+                found.append(OutlineItem(bookmark.get_title(), page + 1, bookmark.level + 1))
+            if len(found) >= limits.MAX_OUTLINE_ITEMS:
+                break
+    return tuple(found)
 
 
 def best_outline(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -47,13 +48,15 @@ class RawPage:
         return self.seen or (text_lines(self.text) if self.text else ())
 
 
-class PageReader:
-    """Reads the pages of an open document; either library may be missing."""
+OpenPypdf = Callable[[], pypdf.PdfReader | None]
 
-    def __init__(
-        self, reader: pypdf.PdfReader | None, document: pypdfium2.PdfDocument | None
-    ) -> None:
-        self._reader = reader
+
+class PageReader:
+    """Reads the pages of an open document; either library may fail to open it."""
+
+    def __init__(self, open_pypdf: OpenPypdf, document: pypdfium2.PdfDocument | None) -> None:
+        # Its pages are parsed for the first doubtful one: they take more memory than all text.
+        self._pypdf = cache(open_pypdf)
         self._document = document
         self._glyphs = GlyphReader()
         self._formenv: Any = None
@@ -88,10 +91,9 @@ class PageReader:
         return found
 
     def _by_pypdf(self, index: int) -> str | None:
-        if self._reader is None:
-            return None
+        reader = self._pypdf()
         try:
-            return self._reader.pages[index].extract_text()
+            return None if reader is None else reader.pages[index].extract_text()
         except Exception:  # any damage to one page must not end the document
             return None
 

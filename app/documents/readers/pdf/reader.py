@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pypdf
 import pypdfium2
@@ -27,16 +26,16 @@ from ...model import (
     Loss,
     LossKind,
     OnProgress,
-    OutlineItem,
     ReadRequest,
 )
 from . import parallel
 from .furniture import drop_furniture
 from .lines import PageLines
 from .ocr import PageOcr, draw_for_ocr
-from .outline import best_outline
+from .outline import best_outline, file_outline
 from .page_model import placed_lines
-from .page_reader import PageReader, RawPage
+from .page_reader import OpenPypdf, PageReader, RawPage
+from .page_tree import count_pages
 from .tex_codes import mend_tex_codes
 from .wrong_letters import find_wrong_letters, letters_warning, mend
 
@@ -59,12 +58,14 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(Path(request.path), request.password, request.name)
     _refuse_containers(reader, pdfium, request.name)
-    labels = _page_labels(reader, total)
+    open_pypdf = partial(_open_pypdf_again, request, total) if reader is not None else _no_reader
+    del reader
+    labels, outline = _page_labels(pdfium, total), file_outline(pdfium)
     on_progress(0, total)
     pages: list[RawPage] = []
     ocr = _ocr_of(pdfium) if request.ocr else None
     characters = 0
-    for index, page in enumerate(_read_pages(request, reader, pdfium, total)):
+    for index, page in enumerate(_read_pages(request, open_pypdf, pdfium, total)):
         pages.append(_read_by_ocr(ocr, page, index))
         characters += pages[-1].characters
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
@@ -81,7 +82,7 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     return Extracted(
         unit="page",
         pages=_extracted_pages(labels, cleaned, pages),
-        outline=best_outline(_file_outline(reader, total), cleaned.pages),
+        outline=best_outline(outline, cleaned.pages),
         contents=tuple(index + 1 for index in cleaned.contents),
         notes=(*letters_warning(wrong), *(ocr.warnings(labels) if ocr else ())),
         losses=_losses(pages, pdfium),
@@ -91,26 +92,23 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
 
 def _read_pages(
     request: ReadRequest,
-    reader: pypdf.PdfReader | None,
+    open_pypdf: OpenPypdf,
     pdfium: pypdfium2.PdfDocument | None,
     total: int,
 ) -> Iterator[RawPage]:
     """Yield the pages in order, read by several processes where that is faster."""
     processes = parallel.processes_for(total)
     if processes > 1:
-        has_both = reader is not None, pdfium is not None
-        opened = partial(_open_again, Path(request.path), request.password, has_both)
-        yield from parallel.read_pages(opened, total, processes)
+
+        def open_reader() -> PageReader:
+            path, password = Path(request.path), request.password
+            return PageReader(
+                open_pypdf, _open_pdfium(path, password)[0] if pdfium is not None else None
+            )
+
+        yield from parallel.read_pages(open_reader, total, processes)
     else:
-        page_reader = PageReader(reader, pdfium)
-        yield from map(page_reader.read, range(total))
-
-
-def _open_again(path: Path, password: str | None, has_both: tuple[bool, bool]) -> PageReader:
-    """Open a document again in another process, by the libraries that could read it here."""
-    reader = _open_pypdf(path, password, path.name) if has_both[0] else None
-    pdfium = _open_pdfium(path, password)[0] if has_both[1] else None
-    return PageReader(reader, pdfium)
+        yield from map(PageReader(open_pypdf, pdfium).read, range(total))
 
 
 def _mend_letters(pages: Sequence[RawPage]) -> dict[str, str]:
@@ -293,7 +291,7 @@ def _open(
     pdfium, is_locked = _open_pdfium(path, password)
     if reader is None and is_locked:
         raise _password_error(password, name)
-    ours, theirs = _page_count(reader), len(pdfium) if pdfium is not None else 0
+    ours, theirs = count_pages(reader), len(pdfium) if pdfium is not None else 0
     total = max(ours, theirs)
     if total == 0:
         size = f"{path.stat().st_size:,} bytes"
@@ -303,8 +301,18 @@ def _open(
             f"“{name}” has {total:,} pages and the limit is {limits.MAX_DOCUMENT_PAGES:,}: "
             "split it first."
         )
-    # Readers that count pages differently skip damaged ones: their page 5 is not the same page.
     return reader if ours == total else None, pdfium if theirs == total else None, total
+
+
+def _open_pypdf_again(request: ReadRequest, total: int) -> pypdf.PdfReader | None:
+    """Return pypdf's reader for doubtful pages; None where it skips damaged pages, so that its
+    page 5 is not the same page."""
+    reader = _open_pypdf(Path(request.path), request.password, request.name)
+    return reader if reader is not None and len(reader.pages) == total else None
+
+
+def _no_reader() -> None:
+    return None
 
 
 def _password_error(password: str | None, name: str) -> PasswordNeeded | WrongPassword:
@@ -342,44 +350,10 @@ def _open_pdfium(path: Path, password: str | None) -> tuple[pypdfium2.PdfDocumen
     return None, is_locked
 
 
-def _page_count(reader: pypdf.PdfReader | None) -> int:
-    try:
-        return len(reader.pages) if reader is not None else 0
-    except Exception:  # a damaged page tree; PDFium rebuilds it
-        return 0
-
-
-def _page_labels(reader: pypdf.PdfReader | None, total: int) -> list[str]:
-    """Return the printed page labels, else the physical numbers."""
-    numbers = [str(n) for n in range(1, total + 1)]
-    try:
-        labels = [str(label) for label in reader.page_labels] if reader is not None else []
-    except Exception:  # labels are an extra; physical numbers always work
-        return numbers
-    return labels if len(labels) == total else numbers
-
-
-def _file_outline(reader: pypdf.PdfReader | None, total: int) -> tuple[OutlineItem, ...]:
-    """Return the outline of the file in reading order; () when it has none."""
-    found: list[OutlineItem] = []
-    if reader is None:
-        return ()
-
-    def walk(items: list[Any], level: int) -> None:
-        for item in items:
-            is_full = len(found) >= limits.MAX_OUTLINE_ITEMS
-            if is_full or level > limits.MAX_OUTLINE_LEVEL:
-                return
-            if isinstance(item, list):
-                walk(item, level + 1)
-                continue
-            try:
-                page = reader.get_destination_page_number(item)
-            except Exception:  # a dangling entry
-                page = None
-            if page is not None and 0 <= page < total:
-                found.append(OutlineItem(str(item.title or ""), page + 1, level))
-
-    with contextlib.suppress(Exception):  # a broken tree: the items before it stay
-        walk(reader.outline, 1)
-    return tuple(found)
+def _page_labels(pdfium: pypdfium2.PdfDocument | None, total: int) -> list[str]:
+    """Return the printed page labels, the physical numbers where there are none."""
+    found = [""] * total
+    if pdfium is not None:
+        with contextlib.suppress(Exception):  # labels are an extra; physical numbers always work
+            found = [pdfium.get_page_label(index) for index in range(total)]
+    return [label or str(number) for number, label in enumerate(found, 1)]

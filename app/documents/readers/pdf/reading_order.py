@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 
 from .lines import Line, PageArea, rows_of
@@ -99,31 +99,16 @@ def _gutters(lines: Sequence[Line]) -> list[tuple[float, float]]:
     for line in lines:
         change[math.floor(line.left) - start] += 1
         change[math.ceil(line.right) - start] -= 1
-    cover, count = [], 0
-    for step in change:
-        count += step
-        cover.append(count)
-    before, most = [], 0
-    for value in cover:
-        before.append(most)
-        most = max(most, value)
-    after, most = [0] * len(cover), 0
-    for x in range(len(cover) - 1, -1, -1):
-        after[x] = most
-        most = max(most, cover[x])
+    cover = list(accumulate(change))
+    before = list(accumulate(cover[:-1], max, initial=0))
+    after = list(accumulate(cover[:0:-1], max, initial=0))[::-1]
     found: list[tuple[float, float, float]] = []
-    x = 0
-    while x < len(cover):
+    steps = [0, *(x for x, step in enumerate(change) if step and x), len(change)]
+    for x, end in pairwise(steps):  # between two steps all is the same, or crosses too much
         beside = min(before[x], after[x])
-        if beside < _MIN_SIDE_LINES or cover[x] > _MAX_CROSSING * beside:
-            x += 1
-            continue
-        end = x
-        while end < len(cover) and cover[end] == cover[x]:
-            end += 1
-        if end - x >= _MIN_GUTTER:
+        is_clear = beside >= _MIN_SIDE_LINES and cover[x] <= _MAX_CROSSING * beside
+        if is_clear and end - x >= _MIN_GUTTER:
             found.append((cover[x] / beside, x + start, end + start))
-        x = end
     found.sort(key=lambda gutter: (gutter[0], -min(gutter[2] - gutter[1], 30)))
     return [(left, right) for _, left, right in found[:_MAX_GUTTERS]]
 

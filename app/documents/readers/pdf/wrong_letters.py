@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ....settings import assets_dir
@@ -23,6 +22,7 @@ _ODD_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\s\d.,;:“”\"/-]*")
 _MIN_ODD_WORDS = (
     4  # different ones with a sign or a capital: a name such as McCoy has one, not four
 )
+_MAX_ODD_WORDS = 50  # that are judged: a listing may have thousands, and as many say the same
 _AFTER_WORD = ")]}!?+*"  # after a word
 _MIN_MARGIN = 3.0  # of the log-probability of words over the next best reading; both rules are
 # held by the cases of the corpus, where right readings come to 10 and more, other letters to 1
@@ -35,33 +35,35 @@ ScoreWord = Callable[[str], float]
 def find_wrong_letters(texts: Iterable[str], score: ScoreWord | None = None) -> dict[str, str]:
     """Return the characters of a document that stand for ligatures, with the letters of each, ""
     for one whose letters are not known. `score` gives the log-probability of a word."""
-    words: dict[str, set[str]] = {}
-    for text in texts:
-        if not _ODD.search(text):
+    words: dict[str, dict[str, None]] = {}  # in the order of the document
+    # No word holds a space, so each of the runs between spaces is looked at once.
+    for run in dict.fromkeys(run for text in texts for run in text.split()):
+        if not _ODD.search(run):
             continue
-        for word in _ODD_WORD.findall(text):
+        for word in _ODD_WORD.findall(run):
             odd = set(_ODD.findall(word))
             if len(odd) == 1 and len(word) > 2:
-                words.setdefault(odd.pop(), set()).add(word.rstrip(_AFTER_WORD))
+                words.setdefault(odd.pop(), {})[word.rstrip(_AFTER_WORD)] = None
     found = {}
     for char, own in words.items():
         is_marked = char > "\x7f"
         if not is_marked and len(own) < _MIN_ODD_WORDS:
             continue
-        letters = _most_likely(char, own, score or _vocabulary().log_probability)
+        score = score or _vocabulary().log_probability
+        letters = _most_likely(char, list(own)[:_MAX_ODD_WORDS], score)
         if letters or is_marked:
             found[char] = letters
     return found
 
 
-def _most_likely(char: str, words: Iterable[str], score: ScoreWord) -> str:
+def _most_likely(char: str, words: Sequence[str], score: ScoreWord) -> str:
     """Return the letters that make the likeliest words; "" where no reading is much likelier."""
     sums = {
         letters: sum(score(word.replace(char, letters).lower()) for word in words)
         for letters in (char, *_JOINED_LETTERS)
     }
     best, second = sorted(sums, key=sums.__getitem__, reverse=True)[:2]
-    is_clear = sums[best] - sums[second] >= _MIN_MARGIN * len(set(words))
+    is_clear = sums[best] - sums[second] >= _MIN_MARGIN * len(words)
     return best if is_clear and best in _JOINED_LETTERS else ""
 
 
@@ -92,7 +94,6 @@ def letters_warning(letters: dict[str, str]) -> tuple[AppWarning, ...]:
     )
 
 
-@cache
 def _vocabulary() -> SentencePieces:
     from longt5.vocabularies import SentencePieces
 
