@@ -19,7 +19,7 @@ from longt5.text import claims
 from longt5.text.leaning import leaning
 from longt5.text.prose import may_be_quoted
 from longt5.text.source import SourceText
-from tests.corpus import kinds, layout_kinds, make_files, non_prose_kinds, pdf_kinds
+from tests.corpus import kinds, layout_kinds, make_files, non_prose_kinds, pdf_kinds, web_pages
 
 CORPUS = Path(__file__).parent
 CONTEXT = 30  # characters shown around a wrong sentence boundary
@@ -356,6 +356,26 @@ def cells_of(row: str) -> list[str]:
     return [cell.strip() for cell in row.split("|") if cell.strip()]
 
 
+def measure_web_pages() -> dict[str, Figures]:
+    """Return the mean F of the words of web pages, of articles and of mixed pages."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    mistakes: list[str] = []
+    for page in web_pages.web_pages():
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / page.name
+            path.write_bytes(page.data)
+            extracted = extract_document(ReadRequest(str(path), page.name, "html"), _no_progress)
+        read = Counter(words_of(" ".join(part.text for part in extracted.pages)))
+        wanted = Counter(words_of(page.wanted))
+        right = (read & wanted).total()
+        scores[page.kind].append(precision_recall_f(right, read.total(), wanted.total())["f"])
+        for name, words in (("too much", read - wanted), ("missing", wanted - read)):
+            if words:
+                mistakes.append(f"{page.name}: {name}: {' '.join(list(words)[:15])}")
+    values = {kind: sum(own) / len(own) for kind, own in scores.items()}
+    return {"web": Figures(values, mistakes)}
+
+
 def _no_progress(done: int, total: int) -> None:
     return None
 
@@ -370,5 +390,6 @@ MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "pdfs": measure_pdf_files,
     "non_prose": measure_non_prose,
     "layouts": measure_layouts,
+    "web": measure_web_pages,
     "claims": measure_claims,
 }

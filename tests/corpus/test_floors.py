@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus import kinds, layout_kinds, make_files, measures, pdf_kinds
+from tests.corpus import kinds, layout_kinds, make_files, measures, pdf_kinds, web_pages
 from tests.corpus.floors import FLOORS
 
 
@@ -48,6 +48,14 @@ def test_the_corpus_has_sixty_documents_and_more() -> None:
         *(case.name for case in kinds.kind_cases()),
         *(case.name for case in pdf_kinds.pdf_cases()),
         *(case.name for case in layout_kinds.layout_cases()),
+        *(page.name for page in web_pages.web_pages()),
         *make_files.all_files(),
     ]
     assert len(documents) == len(set(documents)) >= 60
+
+
+def test_what_is_wanted_of_a_web_page_is_part_of_it() -> None:
+    for page in web_pages.web_pages():
+        whole, wanted = measures.words_of(page.data.decode()), measures.words_of(page.wanted)
+        assert b"[[" not in page.data and not set(wanted) - set(whole)
+        assert len(whole) > 1.2 * len(wanted) > 60  # there is something to leave out
