@@ -1,10 +1,12 @@
-"""Measure how PDFs are read, beside pdftotext, pypdf, PDFium and pdftext: words, order, cost.
+"""Measure how PDFs are read, beside pdftotext, pypdf, PDFium and others: words, order, cost.
 
-    python -m tests.tools.measure_extraction FOLDER_OR_FILE... [--packages FOLDER]
+    python -m tests.tools.measure_extraction [FOLDER_OR_FILE...] [--packages FOLDER]
 
-`--packages`: where `pip install --target FOLDER pdftext` put pdftext and its own pypdfium2.
+`--packages`: where `pip install --target FOLDER pdftext pdfplumber docling-parse` put these and
+what they need. A reader that is not there has no row.
 
-Each reader reads each file in a process of its own. Of the PDFs that the corpus makes, the text is
+Each reader reads each file in a process of its own; seconds are those of computing, so that other
+programs hardly change them. Without files, the PDFs that the corpus makes are read, whose text is
 known: words are compared with it, and order is the share of its neighbouring words that are
 neighbours in the reading. Of other files nobody knows the text. There a reader is compared with
 what most of the others read on the same page, and order is the share of its own pairs that at
@@ -23,7 +25,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,6 +71,32 @@ def read_pdftext(path: Path) -> Pages:
     return list(paginated_plain_text_output(str(path)))
 
 
+def read_pdfplumber(path: Path) -> Pages:
+    """Return the pages of pdfplumber, which must be installed for it."""
+    import pdfplumber
+
+    logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
+    found = []
+    with pdfplumber.open(path) as document:
+        for page in document.pages:
+            found.append(_or_empty(page.extract_text))
+            page.close()  # it keeps its characters otherwise
+    return found
+
+
+def read_docling_parse(path: Path) -> Pages:
+    """Return the lines of docling-parse, which must be installed for it, in its order."""
+    from docling_parse.pdf_parser import DoclingPdfParser
+
+    document = DoclingPdfParser(loglevel="fatal").load(str(path))
+    found = []
+    for number in range(1, document.number_of_pages() + 1):
+        cells = document.get_page(number).textline_cells
+        found.append("\n".join(cell.text for cell in cells))
+        document.unload_pages((number, number + 1))
+    return found
+
+
 def read_pdftotext(path: Path) -> Pages:
     """Return the pages of poppler's pdftotext, which must be installed for it."""
     command = ["pdftotext", "-enc", "UTF-8", str(path), "-"]
@@ -83,7 +110,10 @@ READERS: Mapping[str, Callable[[Path], Pages]] = {
     "PDFium": read_pdfium,
     "pypdf": read_pypdf,
     "pdftext": read_pdftext,
+    "pdfplumber": read_pdfplumber,
+    "docling-parse": read_docling_parse,
 }
+INSTALLED_APART = ("pdftext", "pdfplumber", "docling-parse")
 
 
 def _or_empty(read: Callable[[], str]) -> str:
@@ -124,7 +154,7 @@ def words_of_page(text: str) -> list[str]:
 
 def in_process(name: str, path: Path, packages: str = "") -> Reading | None:
     """Return the reading of a file in a new process; None where the reader fails."""
-    environment = {**os.environ, "PYTHONPATH": packages} if name == "pdftext" else None
+    environment = {**os.environ, "PYTHONPATH": packages} if name in INSTALLED_APART else None
     command = [sys.executable, "-m", "tests.tools.measure_extraction", "--read", name, str(path)]
     try:
         done = subprocess.run(
@@ -136,10 +166,11 @@ def in_process(name: str, path: Path, packages: str = "") -> Reading | None:
 
 
 def print_reading(name: str, path: Path) -> None:
-    """Read a file and print the reading as JSON; seconds without the start of Python."""
-    began = time.monotonic()
+    """Read a file and print the reading as JSON; seconds of computing, of the processes that it
+    starts too, without the start of Python."""
+    began = sum(os.times()[:4])
     pages = READERS[name](path)
-    seconds = time.monotonic() - began
+    seconds = sum(os.times()[:4]) - began
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(
         json.dumps({"pages": pages, "seconds": seconds, "megabytes": max(_peak(), children) / 1024})
@@ -206,7 +237,7 @@ def add_cost(reading: Reading, score: Score) -> None:
 
 def table(scores: Mapping[str, Score]) -> Iterator[str]:
     """Yield the lines of a table in Markdown."""
-    yield "| reader | files | words F | order | split words in 2,000 | pages/s | peak MB |"
+    yield "| reader | files | words F | order | split words in 2,000 | pages per s | peak MB |"
     yield "|---|---|---|---|---|---|---|"
     for name, score in scores.items():
         if not score.files:
@@ -269,20 +300,23 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--readers", nargs="+", choices=[*READERS], default=[*READERS])
-    parser.add_argument("--packages", default="", help="folder of pdftext and what it needs")
+    parser.add_argument("--packages", default="", help="folder of readers not installed here")
     parser.add_argument("--read", choices=[*READERS], help="print one reading as JSON")
     chosen = parser.parse_args(argv)
     if chosen.read:
         print_reading(chosen.read, chosen.paths[0])
         return 0
-    print("\n".join(["PDFs of the corpus", *table(measure_made(chosen.readers, chosen.packages))]))
     files = [
         file
         for path in chosen.paths
         for file in (sorted(path.glob("*.pdf")) if path.is_dir() else [path])
     ]
-    if files:
-        print("\n".join(table(measure_files(files, chosen.readers, chosen.packages))))
+    measured = (
+        measure_files(files, chosen.readers, chosen.packages)
+        if files
+        else measure_made(chosen.readers, chosen.packages)
+    )
+    print("\n".join(table(measured)))
     return 0
 
 
