@@ -128,6 +128,8 @@ def main(argv: Sequence[str]) -> int:
         path = chosen.folder / "pdfs" / pdf
         found = {name: in_process(name, path, chosen.packages) for name in chosen.readers}
         readings = {name: reading.pages for name, reading in found.items() if reading is not None}
+        for name in found.keys() - readings.keys():
+            print(f"{name}: {pdf}: not read")
         if not has_words(readings):
             total["scans"] += len(tests)
             continue
