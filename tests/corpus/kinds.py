@@ -15,6 +15,7 @@ from pptx.enum.chart import XL_CHART_TYPE
 from app.documents.encoding import decode_text
 from app.documents.file_kinds import file_kind
 from app.documents.model import Extracted, LossKind, ReadRequest
+from app.documents.references import find_references
 from app.documents.worker import extract_document
 from longt5.text.source import SourceText
 from tests.documents import make_formats, new_formats
@@ -344,7 +345,13 @@ def case_faults(case: KindCase, folder: Path) -> list[str]:
 
 def _quotable(extracted: Extracted) -> str:
     """Return the sentences of all pages that a summary may quote, a line for each."""
-    sources = [SourceText.of(page.text, non_prose=page.non_prose) for page in extracted.pages]
+    references: dict[int, list[tuple[int, int]]] = {}
+    for index, start, end in find_references([page.text for page in extracted.pages]):
+        references.setdefault(index, []).append((start, end))
+    sources = [
+        SourceText.of(page.text, non_prose=sorted([*page.non_prose, *references.get(index, [])]))
+        for index, page in enumerate(extracted.pages)
+    ]
     return "\n".join(
         " ".join(source.sentence(span).split()) for source in sources for span in source.candidates
     )

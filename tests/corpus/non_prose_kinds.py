@@ -145,6 +145,33 @@ def _definitions() -> list[KindCase]:
     ]
 
 
+def _notes() -> list[KindCase]:
+    """Notes at the end of a chapter, and lists of sources."""
+    said = "The miller had bought his first stone from a widow in the year of the flood."
+    marked = f"{flat(MILL)}<sup><a id='r1' href='#n1'>1</a></sup> {flat(FERRY)}"
+    listed = f"<ol><li id='n1'><p>{said} <a href='#r1'>↩</a></p></li></ol><p>{flat(BARN)}</p>"
+    marked_note = f"<p><sup><a id='n1' href='#r1'>1</a></sup> {said}</p><p>{flat(BARN)}</p>"
+    reads = (flat(MILL), flat(FERRY), said, flat(BARN))
+    quoted = ("Its wheel has not turned for years.", "It leans a little to the west.")
+    sources = "".join(
+        f"<li>Miller, A. ({1990 + n}). The wheels of the north were built of oak, pp. 4–{n}.</li>"
+        for n in range(7)
+    )
+    page = f"<h1>Wheels</h1><p>{flat(MILL)} {flat(FERRY)} {flat(BARN)}</p>" * 3
+    return [
+        KindCase(
+            f"notes-{n}.epub", make_formats.epub([f"<h1>One</h1><p>{marked}</p>{notes}"]), reads,
+            quoted=quoted, unquoted=(said,),
+        )
+        for n, notes in enumerate((listed, marked_note))
+    ] + [
+        KindCase(
+            "sources.html", f"{page}<h2>Citations</h2><ul>{sources}</ul>".encode(),
+            (flat(MILL), "(1990)", "(1996)"), quoted=quoted, unquoted=("built of oak",),
+        )
+    ]  # fmt: skip
+
+
 def non_prose_cases() -> Sequence[KindCase]:
     """Return all cases."""
-    return [*_code_pdfs(), *_code_pages(), *_definitions()]
+    return [*_code_pdfs(), *_code_pages(), *_definitions(), *_notes()]

@@ -301,6 +301,9 @@ class _TreeWalk:
     pre_depth: int = 0  # of <pre>, where line ends count
     is_term: bool = False  # inside <dt>
     terms: list[str] = field(default_factory=list)  # that wait for their definition
+    noted: set[str] = field(default_factory=set)  # ids that marks of notes lead to
+    note: int | None = None  # the element that is a note, once it has begun
+    is_note: bool = False  # of the block that has begun
     bold_depth: int = 0
     bold_letters: int = 0  # letters and digits that the block begins with in bold
     has_usual_weight: bool = False  # has the block gone on in usual weight?
@@ -322,6 +325,14 @@ class _TreeWalk:
     def _begin(self, node: Any) -> bool:
         """Begin a node; return True when its inside is to be skipped."""
         tag = node.tag or "-"  # of a processing instruction it is None
+        is_skipped = self._begin_tag(tag, node)
+        if not is_skipped and self.noted and node.attributes.get("id") in self.noted:
+            self.is_note = True
+            if self.note is None and (tag in _BLOCK_TAGS or tag in _LINE_TAGS):
+                self.note = node.mem_id
+        return is_skipped
+
+    def _begin_tag(self, tag: str, node: Any) -> bool:
         if tag == "-text":
             self._add_text(node.text_content or "")
         elif tag == "math":
@@ -373,6 +384,7 @@ class _TreeWalk:
         """End a node; return the next step of the walk."""
         tag = node.tag or "-"
         is_block = tag in _BLOCK_TAGS and not self._is_in_line(tag)
+        ends_note = self.note is not None and node.mem_id == self.note
         if tag in _HEADING_LEVELS or tag in _LINE_TAGS or is_block:
             self._flush()
             self.pre_depth = max(0, self.pre_depth - (tag == "pre"))
@@ -383,6 +395,7 @@ class _TreeWalk:
             self.pieces.append(" ")
         elif tag in _BOLD_TAGS:
             self.bold_depth = max(0, self.bold_depth - 1)
+        self.note = None if ends_note else self.note
         return next(walk)
 
     def _is_read_button(self, node: Any) -> bool:
@@ -404,6 +417,7 @@ class _TreeWalk:
             self.left_out = True
             return True
         if tag in ("sup", "a", "span") and _is_note_mark(tag, node):
+            self._follow_mark(node)
             return True
         if tag == "a" and node.text().strip() == _PERMALINK:
             return True
@@ -421,6 +435,15 @@ class _TreeWalk:
             or "noteref" in role
             or "pagebreak" in role
         )
+
+    def _follow_mark(self, node: Any) -> None:
+        """Remember where the mark of a note leads to. The mark in front of the note itself, which
+        leads back, says that the note begins."""
+        inner = [node, *node.css("[id], [href]")]
+        self.is_note = self.is_note or any(x.attributes.get("id") in self.noted for x in inner)
+        if not self.is_note:
+            targets = [(x.attributes.get("href") or "").partition("#") for x in inner]
+            self.noted |= {name for path, _, name in targets if name and not path}
 
     def _flush(self) -> None:
         """End the block that has begun."""
@@ -440,6 +463,7 @@ class _TreeWalk:
             self.found += blocks
         self.pieces, self.level, self.line_kind = [], 0, None
         self.bold_letters, self.has_usual_weight = 0, False
+        self.is_note = False
 
     def _add_lone_terms(self) -> None:
         """Add terms whose definition begins with no paragraph, or that have none."""
@@ -449,6 +473,8 @@ class _TreeWalk:
     def _blocks_of_text(self, content: str) -> list[Block]:
         if self.level and re.search(r"\w", content):
             return [Block(" ".join(content.split()), BlockKind.HEADING, self.level)]
+        if self.is_note or self.note is not None:
+            return [Block(content, BlockKind.NOTE)]
         if self.line_kind:
             return [Block(content, self.line_kind)]
         if self.pre_depth and is_code(content):
