@@ -168,6 +168,11 @@ def run_config(
 ) -> GenerationConfig:
     """Return the options of a run: those given, else of the given config, else the model's."""
     own = model.generation_config
+    if given is not None and not isinstance(given, GenerationConfig):
+        raise TypeError(
+            f"generation_config is of {type(given).__module__}; give longt5's GenerationConfig: "
+            "GenerationConfig.from_dict(config.to_diff_dict()) reads that of transformers."
+        )
     config = (own if given is None else given.filled_from(own)).merged(**options)
     check_options(model.config, config)
     if config.stop_strings and tokenizer is None:

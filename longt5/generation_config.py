@@ -31,6 +31,9 @@ UNSUPPORTED_OPTIONS: dict[str, Any] = dict.fromkeys(
         "token_healing",
         "custom_generate",
         "assistant_early_exit",
+        "assistant_model",
+        "prefix_allowed_tokens_fn",
+        "stopping_criteria",
     )
 ) | {"num_beam_groups": 1, "guidance_scale": 1.0}
 
@@ -163,9 +166,13 @@ class GenerationConfig:
     def merged(self, **options: Any) -> GenerationConfig:
         """Return a copy with ``options``; None counts as not given unless it is the default.
 
-        Raises ValueError naming an unknown option.
+        Options of transformers that this engine lacks may be given where they change nothing.
+        Raises ValueError naming one that does, or an unknown one.
         """
         known = {field.name: field.default for field in dataclasses.fields(self)}
+        if lacking := unsupported_options(options):
+            raise ValueError(f"This engine does not have {', '.join(lacking)} of transformers.")
+        options = {k: v for k, v in options.items() if k not in UNSUPPORTED_OPTIONS}
         unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"Unknown generation option: {', '.join(unknown)}.")

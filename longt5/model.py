@@ -453,6 +453,14 @@ class LongT5PreTrainedModel(nn.Module):
         """Add a LoRA adapter of PEFT to the weights; see :func:`.adapters.merge_adapter`."""
         adapters.merge_adapter(self, folder_or_hub_id)
 
+    def num_parameters(self, only_trainable: bool = False) -> int:
+        """Return the number of weights, shared ones once; ``only_trainable``: with gradients."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
+
+    def get_encoder(self) -> Encoder:
+        """Return the encoder's stack."""
+        return self.encoder
+
     def get_input_embeddings(self) -> nn.Embedding:
         """Return the embedding of encoder and decoder."""
         return self.shared
@@ -671,6 +679,18 @@ class LongT5ForConditionalGeneration(LongT5Model):
         shifted = torch.roll(labels, 1, dims=-1)
         shifted[..., 0] = self.config.decoder_start_token_id
         return shifted.masked_fill(shifted == IGNORE_INDEX, self.config.pad_token_id)
+
+    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
+        """Return :meth:`shift_right` of labels, under transformers' name for collators."""
+        return self.shift_right(labels)
+
+    def get_decoder(self) -> Decoder:
+        """Return the decoder's stack."""
+        return self.decoder
+
+    def get_output_embeddings(self) -> Linear:
+        """Return the head."""
+        return self.lm_head
 
     def _scaled(self, states: Tensor) -> Tensor:
         scaled = self.config.scale_decoder_outputs

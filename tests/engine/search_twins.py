@@ -66,11 +66,11 @@ class SlowBeams:
         ]
         self.live = self._best(running)
         if o.may_rise:
-            # Hypotheses that ended all carry the search's -1e9; which of them goes on as a beam is
-            # a tie, and where scores may rise that beam counts among those that can still win.
-            ranked = sorted((h[0] for h in running), reverse=True)
-            last, left = ranked[o.num_beams - 1], ranked[o.num_beams : o.num_beams + 1]
-            self.tied |= left == [last] and last != -float("inf")
+            # Hypotheses that ended all carry the search's -1e9. Which of them go on as beams, and
+            # in which order, is a tie, and where scores may rise those beams can still win.
+            ranked = sorted(running, key=lambda h: -h[0])[: o.num_beams + 1]
+            pairs = [p for p in itertools.pairwise(ranked) if p[0][0] > -float("inf")]
+            self.tied |= any(a[0] == b[0] and a[1] != b[1] for a, b in pairs)
         self._look_ahead(length)
 
     def _is_end(self, tokens: Tokens) -> bool:

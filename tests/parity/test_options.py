@@ -316,3 +316,64 @@ def test_gradient_checkpointing_gives_the_same_gradients(options: dict | None) -
         assert torch.allclose(mine, wanted, rtol=1e-4, atol=1e-6)
     ours.gradient_checkpointing_disable()
     assert not ours.is_gradient_checkpointing
+
+
+LACKING = {
+    "num_beam_groups": 2,
+    "diversity_penalty": 0.5,
+    "penalty_alpha": 0.6,
+    "constraints": [1],
+    "force_words_ids": [[5]],
+    "guidance_scale": 2.0,
+    "max_time": 1.0,
+    "assistant_model": "a model",
+    "dola_layers": "high",
+    "prompt_lookup_num_tokens": 3,
+    "forced_decoder_ids": [[1, 2]],
+    "prefix_allowed_tokens_fn": len,
+    "stopping_criteria": [len],
+    "top_l": 3,  # nobody's
+}
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_options_that_are_lacking_are_refused_by_name(both, name: str) -> None:
+    _, ours = both
+    ids, mask = padded_batch([9], 96)
+    for search in (ours.generate, ours.stream):
+        with pytest.raises(ValueError, match=name):
+            search(ids, mask, num_beams=4, **{name: LACKING[name]})
+
+
+def test_options_that_are_lacking_may_change_nothing(both) -> None:
+    theirs, ours = both
+    ids, mask = padded_batch([9], 96)
+    same = {"num_beam_groups": 1, "diversity_penalty": 0.0, "penalty_alpha": None, "max_time": None}
+    expected = theirs.generate(input_ids=ids, attention_mask=mask, num_beams=2, max_new_tokens=5)
+    found = ours.generate(ids, mask, num_beams=2, max_new_tokens=5, **same).sequences
+    assert torch.equal(found, expected)
+
+
+def test_a_generation_config_of_transformers_is_refused_with_the_way_to_read_it(both) -> None:
+    _, ours = both
+    ids, mask = padded_batch([9], 96)
+    config = transformers.GenerationConfig(num_beams=3, max_new_tokens=4)
+    with pytest.raises(TypeError, match="from_dict.*to_diff_dict"):
+        ours.generate(ids, mask, generation_config=config)
+    read = GenerationConfig.from_dict(config.to_diff_dict())
+    expected = ours.generate(ids, mask, num_beams=3, max_new_tokens=4).sequences
+    assert torch.equal(ours.generate(ids, mask, generation_config=read).sequences, expected)
+
+
+def test_accessors_of_transformers() -> None:
+    theirs, ours = pair()
+    labels = torch.tensor([[5, 6, -100]])
+    expected = theirs.prepare_decoder_input_ids_from_labels(labels=labels)
+    assert torch.equal(ours.prepare_decoder_input_ids_from_labels(labels=labels), expected)
+    assert ours.num_parameters() == theirs.num_parameters()
+    for model in (ours, theirs):
+        model.decoder.block.requires_grad_(False)
+    trainable = theirs.num_parameters(only_trainable=True)
+    assert ours.num_parameters(only_trainable=True) == trainable < ours.num_parameters()
+    parts = ours.get_encoder(), ours.get_decoder(), ours.get_output_embeddings()
+    assert parts == (ours.encoder, ours.decoder, ours.lm_head)
