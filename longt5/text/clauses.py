@@ -12,13 +12,13 @@ from typing import Any
 
 _MODELS = {"en": "morphmodel_en.pgz", "de": "morphmodel_ger.pgz"}
 _PLAIN_QUOTES = str.maketrans("’‘“”„", '\'\'"""')  # as the tagger knows them
-_WORD = re.compile(r"'(?:s|re|ve|ll|d|m)\b|\w+(?:[.-]\w+)*|[^\w\s]")
+_TAGGED_WORD = re.compile(r"'(?:s|re|ve|ll|d|m)\b|\w+(?:[.-]\w+)*|[^\w\s]")
 _FINITE = {
     "en": frozenset("VVZ VVD VVB VBZ VBD VBB VHZ VHD VHB VDZ VDD VDB VM0".split()),
     "de": frozenset(("VV(FIN)", "VA(FIN)", "VM(FIN)", "VV(IMP)", "VA(IMP)")),
 }
 # English verbs that no request begins with: in front, they have lost their subject.
-_THIRD_PERSON = frozenset(("VVZ", "VBZ", "VHZ", "VDZ"))
+_NEVER_A_REQUEST = frozenset(("VVZ", "VBZ", "VHZ", "VDZ"))
 _NOUNS = frozenset(("NN0", "NN1", "NN2", "NP0"))
 # What may stand before the past tense that the tagger takes for a participle.
 _BEFORE_PAST = _NOUNS | {"AV0", "PNP", "PNI", "CRD", "UNC", "CJC"}
@@ -49,7 +49,7 @@ def is_fragment(sentence: str, language: str) -> bool:
     """
     if language not in _MODELS:
         return False
-    words = _WORD.findall(sentence.translate(_PLAIN_QUOTES))
+    words = _TAGGED_WORD.findall(sentence.translate(_PLAIN_QUOTES))
     if not words:
         return True
     tags = _tagger(language).tag_sent(words, taglevel=0)
@@ -62,7 +62,7 @@ def is_fragment(sentence: str, language: str) -> bool:
 def _lacks_subject(sentence: str, tagged: Tagged) -> bool:
     """Return whether a statement begins with its verb: "Invests $3 million"."""
     is_question = sentence.rstrip('”"’) ').endswith("?")
-    return bool(tagged) and tagged[0][1] in _THIRD_PERSON and not is_question
+    return bool(tagged) and tagged[0][1] in _NEVER_A_REQUEST and not is_question
 
 
 def _has_english_verb(tagged: Tagged) -> bool:
