@@ -210,7 +210,7 @@ def _document_tabs() -> Components:
 def _ocr_info() -> str:
     if ocr_engine.is_installed():
         return "Slow: a few seconds per page."
-    return f"Not installed. {ocr_engine.how_to_install()}"
+    return f"Not installed: {ocr_engine.how_to_install()}."
 
 
 def _advanced_options(settings: Settings) -> Components:

@@ -31,8 +31,8 @@ def is_installed() -> bool:
 
 
 def how_to_install() -> str:
-    """Return the sentence that says how OCR is installed."""
-    return f"To install it, run {install_command('ocr')} on the computer that runs this program."
+    """Return the cure of an error: the command that installs OCR, and where."""
+    return f"run {install_command('ocr')} on the computer that runs this program"
 
 
 def how_to_read_pictures() -> str:
@@ -40,8 +40,8 @@ def how_to_read_pictures() -> str:
     if is_installed():
         return "turn on OCR for it (--ocr on the command line)."
     return (
-        f"OCR would read it and is not installed here. {how_to_install()} Then start the program "
-        "again and turn OCR on."
+        f"OCR would read it and is not installed here; {how_to_install()}, start it again and turn "
+        "OCR on."
     )
 
 
@@ -51,10 +51,10 @@ def require_ocr(name: str, is_picture: bool = False) -> None:
         return
     if is_picture:
         raise BadOption(
-            f"“{name}” is a picture, which only OCR can read, and OCR is not installed here. "
-            f"{how_to_install()} Then start the program again."
+            f"“{name}” is a picture, which only OCR can read: {how_to_install()} and start it "
+            "again."
         )
-    raise BadOption(f"OCR of “{name}” is not installed here. {how_to_install()} Or choose no OCR.")
+    raise BadOption(f"OCR of “{name}” is not installed here: {how_to_install()}, or choose no OCR.")
 
 
 @dataclass(frozen=True)
