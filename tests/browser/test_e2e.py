@@ -262,11 +262,12 @@ def test_a_bad_file_is_explained_and_the_next_one_works(page, tmp_path) -> None:
     page.wait_for_selector("#facts [role=alert]")
     assert "login.pdf" in page.inner_text("#facts") and "web page" in page.inner_text("#facts")
     page.click("label:has-text('Short')")
-    page.click("#run")
-    page.wait_for_selector("#status [role=alert]")
+    page.wait_for_selector("#run[disabled]")
     assert "Traceback" not in page.content()
-    assert page.is_checked("label:has-text('Short') input")
     assert "login" in page.inner_text("#files")
+    drop(page, EXAMPLE_TEXT)
+    page.wait_for_selector("#run:not([disabled])")
+    assert page.is_checked("label:has-text('Short') input")
 
 
 def test_a_protected_pdf_asks_for_its_password(page, tmp_path) -> None:
