@@ -40,6 +40,8 @@ def _tagger(language: str) -> Any:
 def is_fragment(sentence: str, language: str) -> bool:
     """Return whether a line of a language (ISO 639-1) has no finite verb or has lost its subject.
 
+    A question that begins with its verb counts as one.
+
     >>> is_fragment("The mill still grinds flour.", "en")
     False
     >>> is_fragment("Grinds flour for the whole valley.", "en")
@@ -55,14 +57,13 @@ def is_fragment(sentence: str, language: str) -> bool:
     tags = _tagger(language).tag_sent(words, taglevel=0)
     tagged = [(word, tag) for word, tag in zip(words, tags, strict=True) if word[-1].isalnum()]
     if language == "en":
-        return _lacks_subject(sentence, tagged) or not _has_english_verb(tagged)
+        return _lacks_subject(tagged) or not _has_english_verb(tagged)
     return not any(tag in _FINITE[language] for _, tag in tagged)
 
 
-def _lacks_subject(sentence: str, tagged: Tagged) -> bool:
-    """Return whether a statement begins with its verb: "Invests $3 million"."""
-    is_question = sentence.rstrip('”"’) ').endswith("?")
-    return bool(tagged) and tagged[0][1] in _NEVER_A_REQUEST and not is_question
+def _lacks_subject(tagged: Tagged) -> bool:
+    """Return whether a line begins with its verb: "Invests $3 million"."""
+    return bool(tagged) and tagged[0][1] in _NEVER_A_REQUEST
 
 
 def _has_english_verb(tagged: Tagged) -> bool:

@@ -86,7 +86,6 @@ ELSEWHERE = re.compile(
     r"|available here|(?:just|already) mentioned|(?:earlier|later) in this|in this section"
     r"|refer to the|look back|for (?:more|further) (?:information|details)|twofold|threefold"
     r"|(?:above|below)(?=[.,;:)])|the (?:above|following|previous|preceding)\b"
-    r"|the next (?:section|chapter|page|step|example|figure|table|list)\b"
     r"|(?:section|chapter|clause|paragraph|item|step|line|page|abschnitt|kapitel) \d"
     r"|folgende[rnms]?|oben|unten|ci-dessous|ci-dessus|suivante?s?|siguientes?)\b"
     rf"|:$|\?[”\"’)]?$|\b{_COUNT} (?:\w+ )?{_ANNOUNCED}[.:]?$"
