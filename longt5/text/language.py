@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cache, lru_cache
 from threading import Lock, Thread
 from typing import Any
@@ -30,9 +31,11 @@ def _identifier(languages: tuple[str, ...]) -> Any:
 def _load(languages: tuple[str, ...]) -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    if languages:
-        identifier.set_languages(list(languages))
+    if not languages:
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    # A copy shares the numbers of the whole model, of which it chooses columns.
+    identifier = copy(_load(()))
+    identifier.set_languages(list(languages))
     return identifier
 
 
