@@ -13,6 +13,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from longt5.text.roles import PlacedTitle, Role
@@ -255,7 +256,7 @@ class ExtractivePlanner:
         return self._page_at(first[0]), self._page_at(last[1] - 1)
 
     def _page_at(self, place: int) -> int:
-        at = bisect_right([start for _, start, _ in self._pages], place) - 1
+        at = bisect_right(self._pages, place, key=itemgetter(1)) - 1
         return self._pages[max(0, at)][0]
 
     def _excerpt_chunk(self, spans: Sequence[Span]) -> tuple[Chunk, list[Span]]:
