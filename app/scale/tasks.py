@@ -155,7 +155,7 @@ class CorpusPlanner:
 
 @functools.lru_cache(maxsize=1)
 def _planning_of(model: str, revision: str | None) -> tuple[Any, ExtractivePlanners | None]:
-    from ..summary.summarizer import load_planning
+    from ..summary.loading import load_planning
 
     return load_planning(model, revision)
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from longt5.text.language import load_in_background
 from longt5.text.salience import Salience
 
 from ..documents.language import document_language, language_warning
 from ..documents.model import Document
-from ..errors import AppError, BadOption, ModelNotFound
 from ..events import (
     Event,
     Finished,
@@ -31,7 +27,7 @@ from ..events import (
     answer_and_sections,
 )
 from ..evidence.coverage import Coverage, coverage_of, references_warning
-from ..evidence.provenance import ModelIdentity, provenance_of, weights_digest
+from ..evidence.provenance import ModelIdentity, provenance_of
 from ..evidence.section_evidence import CitedDocument
 from ..settings import APP_VERSION, KEPT_STATES_BYTES, data_dir
 from ..warning import AppWarning, WarningKind
@@ -39,16 +35,15 @@ from ..wording import places
 from .abstractive import (
     describe_settings,
     length_warning,
-    own_settings,
     run_settings,
     settings_warnings,
 )
 from .encoder_cache import EncoderCache, InputIds, encode_with_progress
-from .extractive import ExtractivePlanners
 from .last_pass import LastPass
 from .lengths import tokens_per_word
+from .loading import load_checkpoint, make_planners
 from .memory_estimate import batch_tokens, format_bytes
-from .models import is_extractive, model_label, resolve_model, window_tokens
+from .models import window_tokens
 from .options import Options
 from .parts import Part
 from .plan import SummaryPlan, make_plan
@@ -80,9 +75,8 @@ class Summarizer:
         self.tokenizer = tokenizer
         self.identity = identity
         self.name = identity.name
-        # A checkpoint folder with a ranking of sentences holds an extractive model.
-        self.is_extractive = salience is not None or is_extractive(self.name)
-        self.planners = _planners_of(self.name, salience, tokenizer)
+        self.planners = make_planners(self.name, salience, tokenizer)
+        self.is_extractive = self.planners is not None
         self.window = window_tokens(tokenizer)
         self.encoder_cache = EncoderCache(KEPT_STATES_BYTES)
         self.speeds = SpeedStore(data_dir() / "speed.json")
@@ -101,46 +95,7 @@ class Summarizer:
 
         `on_progress` receives (steps done, steps). Raises ModelNotFound and BadOption.
         """
-        where = resolve_model(model, revision)
-        _hide_checkpoint_warnings()
-        if on_progress:
-            on_progress(0, 2)
-        from longt5 import (
-            LongT5ForConditionalGeneration,
-            choose_device,
-            choose_dtype,
-            commit_of,
-        )
-
-        try:
-            choose_dtype(dtype, choose_device(device, LongT5ForConditionalGeneration))
-        except ValueError as error:
-            raise BadOption(str(error)) from error
-        try:
-            folder, tokenizer, salience = _load_tokenizer(model, where, revision)
-            if on_progress:
-                on_progress(1, 2)
-            network = LongT5ForConditionalGeneration.from_pretrained(
-                folder, device=device, dtype=dtype, local_files_only=True
-            )
-            network.generation_config, left_out = own_settings(folder, network.generation_config)
-            _check_vocabulary(tokenizer, network)
-        except AppError:
-            raise
-        except Exception as error:
-            raise _load_error(model, device, dtype, error) from error
-        network.eval()
-        if on_progress:
-            on_progress(2, 2)
-        identity = ModelIdentity(
-            model_label(model),
-            commit_of(folder) or revision,
-            weights_digest(folder),
-            {**network.generation_config.to_dict(), "salience": salience and salience.digest},
-            dtype,
-            left_out,
-        )
-        return cls(network, tokenizer, identity, salience)
+        return cls(*load_checkpoint(model, revision, device, dtype, on_progress))
 
     def stream(
         self,
@@ -242,41 +197,6 @@ class Summarizer:
             self.planners.clear()
 
 
-def load_planning(model: str, revision: str | None = None) -> tuple[Any, ExtractivePlanners | None]:
-    """Return (tokenizer, planners) of a checkpoint: what a plan needs, without the weights.
-
-    Raises ModelNotFound.
-    """
-    try:
-        _, tokenizer, salience = _load_tokenizer(model, resolve_model(model, revision), revision)
-    except AppError:
-        raise
-    except Exception as error:
-        raise _load_error(model, "auto", "auto", error) from error
-    return tokenizer, _planners_of(model_label(model), salience, tokenizer)
-
-
-def _load_tokenizer(
-    model: str, where: str, revision: str | None
-) -> tuple[Path, Any, Salience | None]:
-    """Return (folder, tokenizer, ranking) of a checkpoint that was resolved to `where`."""
-    from longt5 import Tokenizer, locate
-
-    local = where != model or model_label(model) != model
-    folder = locate(where, revision, local_files_only=local)
-    tokenizer = Tokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
-    salience = Salience.load(folder)
-    if salience is not None:
-        load_in_background()  # a plan asks for the language of the text
-    return folder, tokenizer, salience
-
-
-def _planners_of(name: str, salience: Salience | None, tokenizer: Any) -> ExtractivePlanners | None:
-    """Return the planners of a model that quotes, None for one that writes in its own words."""
-    ranking = salience or (Salience.by_centrality() if is_extractive(name) else None)
-    return ExtractivePlanners(ranking, tokenizer) if ranking else None
-
-
 @dataclass
 class _Work:
     """The tokens read and written in a run, and the seconds they took."""
@@ -315,6 +235,7 @@ class _SummaryRun:
         speed = self.summarizer.speeds.get(self._speed_key())
         self.forecast = Forecast([(0, 0)] * len(resumed) + work[len(resumed) :], speed)
         document = CitedDocument(self.plan.document)
+        document.prepare_checks()
         for number, part in enumerate(self.parts, start=1):
             if self._is_stopped():
                 break
@@ -558,33 +479,3 @@ class _SummaryRun:
             "decode_s": round(self.work.decode_s, 3),
             "total_s": round(self.read_s + time.monotonic() - self.began, 3),
         }
-
-
-def _hide_checkpoint_warnings() -> None:
-    """Keep the engine's warnings off stderr: what they say becomes warnings of the summary."""
-    from longt5.errors import CheckpointWarning
-
-    warnings.simplefilter("ignore", CheckpointWarning)
-
-
-def _check_vocabulary(tokenizer: Any, network: Any) -> None:
-    """Raise ValueError where the tokenizer has ids that the weights do not know."""
-    pieces, known = tokenizer.vocab_size - tokenizer.extra_ids, network.config.vocab_size
-    if pieces > known:
-        raise ValueError(f"its tokenizer has {pieces} pieces and its weights only {known}")
-
-
-def _load_error(model: str, device: str, dtype: str, error: Exception) -> AppError:
-    """Return the error that says what to do about a model that could not be loaded."""
-    reason = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
-    if isinstance(error, (FileNotFoundError, OSError)):
-        return ModelNotFound(
-            f"The model {model} could not be loaded ({reason}): check the name or the folder, "
-            "and the network if it must be downloaded."
-        )
-    if (device != "auto" or dtype != "auto") and not isinstance(error, ValueError):
-        return BadOption(
-            f"The model {model} could not be loaded on device {device} as {dtype} ({reason}): "
-            "try --device auto --dtype auto."
-        )
-    return ModelNotFound(f"The model {model} could not be loaded ({reason}): choose another.")
