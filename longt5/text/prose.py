@@ -114,9 +114,9 @@ class Kind:
 
 
 def _is_numbered_heading(sentence: str) -> bool:
-    is_heading = sentence.endswith("?") or not VERB.search(sentence)
-    is_numbered = SECTION_NUMBER.match(sentence) is not None
-    return is_numbered and is_heading and count_words(sentence) <= MAX_LABEL_WORDS
+    if not SECTION_NUMBER.match(sentence) or count_words(sentence) > MAX_LABEL_WORDS:
+        return False
+    return sentence.endswith("?") or not VERB.search(sentence)
 
 
 def _is_publication_date(sentence: str) -> bool:

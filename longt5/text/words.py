@@ -28,8 +28,8 @@ _stemmer_lock = threading.Lock()  # a Snowball stemmer keeps the word at hand in
 
 def count_words(text: str) -> int:
     """Return the number of words; scripts without spaces count two characters as one word."""
-    dense = len(_CJK.findall(text))
-    return len(_CJK.sub(" ", text).split()) + dense // 2
+    dense = 0 if text.isascii() else len(_CJK.findall(text))
+    return len((_CJK.sub(" ", text) if dense else text).split()) + dense // 2
 
 
 def words_of(text: str) -> list[str]:
@@ -75,6 +75,6 @@ def stem(word: str, language: str = "english") -> str:
 
 @cache
 def _stemmer(language: str) -> Any:
-    import snowballstemmer
+    import Stemmer
 
-    return snowballstemmer.stemmer(language)
+    return Stemmer.Stemmer(language)

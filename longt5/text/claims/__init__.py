@@ -6,6 +6,16 @@ No model is used. A number is compared at its own precision: 69 supports 68.9 an
 from .calendar_dates import dates
 from .proper_names import names
 from .quantities import Quantity, quantities
-from .support import Facts, Flag, JoinedFacts, check
+from .support import Facts, Flag, JoinedFacts, check, load_in_background
 
-__all__ = ["Facts", "Flag", "JoinedFacts", "Quantity", "check", "dates", "names", "quantities"]
+__all__ = [
+    "Facts",
+    "Flag",
+    "JoinedFacts",
+    "Quantity",
+    "check",
+    "dates",
+    "load_in_background",
+    "names",
+    "quantities",
+]

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from threading import Thread
 
 from .calendar_dates import Date, dated_spans, dates_agree
 from .proper_names import NAME_WORD, bare, is_known, names
 from .quantities import Quantity, quantities
+from .units import unit_registry
 from .vocabulary import ClaimWords, likely_words
 
 
@@ -136,6 +138,19 @@ class _Claims:
             return Flag(span, kind, f"“{words}” stands nowhere in the document.")
         on = f"on {self.where}" if self.where else "in the text cited"
         return Flag(span, kind, f"“{words}” stands elsewhere, not {on}.")
+
+
+def load_in_background(language: str = "") -> None:
+    """Begin to load what checks need: the words of a document's language and English, the units.
+
+    This takes about a second, in which a model can read.
+    """
+    Thread(target=_load, args=(language,), name="claims", daemon=True).start()
+
+
+def _load(language: str) -> None:
+    likely_words("", (language,))
+    unit_registry()
 
 
 def check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import cache, lru_cache
+from threading import Lock
 
 from .vocabulary import (
     CLDR_UNITS,
@@ -112,8 +113,17 @@ def may_be_same(claimed: str, other: str) -> bool:
     return other in _MAY_BE.get(claimed, ()) or claimed in _MAY_BE.get(other, ())
 
 
+_loading = Lock()
+
+
+def unit_registry() -> object:
+    """Return pint's registry of units, made once, at first use."""
+    with _loading:
+        return _load_registry()
+
+
 @cache
-def _registry() -> object:
+def _load_registry() -> object:
     import pint
 
     return pint.UnitRegistry()
@@ -134,7 +144,7 @@ def _to_base(unit: str) -> tuple[str, Decimal, Decimal] | None:
     parts = [_expressions().get(part) for part in (_is_known(unit) or unit.split("/"))]
     if None in parts:
         return None
-    registry = _registry()
+    registry = unit_registry()
     try:
         whole = "/".join(f"({part})" for part in parts)
         values = [registry.Quantity(n, whole).to_base_units() for n in (0, 1)]  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from os.path import commonprefix
+from threading import Lock
 from typing import Any
 
 from ..language import likely_languages
@@ -91,6 +92,9 @@ def likely_words(text: str, document: tuple[str, ...] = ()) -> ClaimWords:
     return words_of_languages(tuple(dict.fromkeys((*known, *own, "en"))))
 
 
+_loading = Lock()
+
+
 @lru_cache(256)
 def words_of_languages(languages: tuple[str, ...]) -> ClaimWords:
     """Return the words of some languages; the first that has a word gives its meaning."""
@@ -115,8 +119,14 @@ def _merged(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-@cache
 def _one_language(language: str) -> ClaimWords:
+    """Return the words of a language, made once, at first use."""
+    with _loading:
+        return _load_language(language)
+
+
+@cache
+def _load_language(language: str) -> ClaimWords:
     from babel import Locale
 
     places = [Locale(language), *([Locale("en", "GB")] if language == "en" else [])]
