@@ -168,24 +168,38 @@ def _mail_cases() -> list[KindCase]:
 
 
 def _speech_cases() -> list[KindCase]:
-    stamps = ("3.4.2025 klo 9.05 - ", "[03/04/2025 09:05:11] ", "2025/4/3 下午9:05 - ")
-    said = ("Pia: The boat leaves at nine.", "Olav: I bring the ropes.", "Pia: Fine, see you.")
+    messages = (
+        ("Pia", "The boat leaves at nine."), ("Olav", "I bring the ropes."), ("Pia", "Fine."),
+    )  # fmt: skip
+    forms = (
+        "3.4.2025 klo 9.05 - {}: {}", "[03/04/2025 09:05:11] {}: {}", "2025/4/3 下午9:05 - {}: {}",
+        "2025-04-03 09:05:11 {}: {}", "2025년 4월 3일 오전 9:05, {} : {}",
+        "3.04.2025 г., 9:05 ч. - {}: {}", "2025/4/3،\u200f 9:05 - {}: {}", "[9:05 AM] {}: {}",
+        "[9:05] <{}> {}", "9:05 < {}> {}", "[03/04/2025 09:05] {}\n{}\n",
+        "{} — 03/04/2025 09:05\n{}", "{} — Today at 9:05 AM\n{}", "9:05\t{}\t{}",
+        "09:05:11 From {} to Everyone:\n\t{}", "09:05:11\t From {} : {}",
+    )  # fmt: skip
     chats = [
         KindCase(
-            f"chat-{n}.txt", "\n".join(stamp + line for line in said).encode(), said, ("2025",)
+            f"chat-{n}.txt",
+            "\n".join(form.format(*message) for message in messages).encode(),
+            tuple(f"{name}: {words}" for name, words in messages),
+            ("2025", "9:05", "9.05", "—"),
         )
-        for n, stamp in enumerate(stamps)
+        for n, form in enumerate(forms)
     ]
     copied = "0:00\nwe begin with the old\n0:04\nharbour of the town\n0:09\nand its two cranes"
     whisper = "\n".join(
         f"[00:0{n}.000 --> 00:0{n + 1}.500]  {text}"
         for n, text in enumerate(("We begin with", "the old harbour.", "It has two cranes."))
     )
+    log = "\n".join(f"2025-04-03 09:05:1{n} worker: took job {n}" for n in range(4))
     agenda = "9:00 Opening by the mayor\n9:30 The budget of the school\n10:15 Questions of all"
     return [
         *chats,
         KindCase("copied.txt", copied.encode(), ("the old harbour of the town and its",), ("0:0",)),
         KindCase("whisper.txt", whisper.encode(), ("We begin with the old harbour.",), ("00:",)),
+        KindCase("log.txt", log.encode(), ("2025-04-03 09:05:11 worker: took job 1",)),
         KindCase("agenda.txt", agenda.encode(), ("9:00 Opening", "9:30 The budget", "10:15")),
     ]
 

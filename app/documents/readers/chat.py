@@ -12,23 +12,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _UNSEEN = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_DATE = r"\d{1,4}\s?[./年-]\s?\d{1,2}\s?[./月-]\s?\d{1,4}[.日]?"
-_NAMED_DATE = r"(?:\d{1,2}\.?\s)?[^\W\d_]{3,10}\.?\s(?:\d{1,2},?\s)?\d{4}"
-_MARKER = r"[^\W\d_]{1,4}\.?(?:\s?[^\W\d_]\.)?"  # klo, à, um, 上午, AM, p. m.
-_CHAT_TIME = rf"(?:{_MARKER}\s?)?\d{{1,2}}[:.h]\d\d(?:[:.]\d\d)?(?:\s?{_MARKER}(?![^\W\d_]))?"
+_LETTERS = r"[^\W\d_]"
+# 3.4.2025, 2025/4/3, 2025年4月3日, 2025. 4. 3., 3.04.2025 г.
+_DATE = (
+    rf"\d{{1,4}}\s?[./年년-]\s?\d{{1,2}}\s?[./月월-]\s?\d{{1,4}}[.日일]?(?:\s{_LETTERS}{{1,2}}\.)?"
+)
+_NAMED_DATE = rf"(?:\d{{1,2}}\.?\s)?{_LETTERS}{{3,10}}\.?\s(?:\d{{1,2}},?\s)?\d{{4}}"
+_MARKER = rf"{_LETTERS}{{1,4}}\.?(?:\s?{_LETTERS}\.)?"  # klo, à, um, 上午, AM, p. m.
+# A word before a colon or an arrow is no marker of the time but a name: "10:05 Anna: ...".
+_LATER_MARKER = rf"(?:\s?{_MARKER}(?![^\W_]|\s?:))?"
+_CHAT_TIME = rf"(?:{_MARKER}\s?)?\d{{1,2}}[:.h]\d\d(?:[:.]\d\d)?{_LATER_MARKER}"
+_HALF_DAY_TIME = r"\d{1,2}:\d\d(?::\d\d)?\s?[AaPp]\.?\s?[Mm]\b\.?"
 _DAY = rf"(?:{_DATE}|{_NAMED_DATE})"
-_WHEN = rf"(?:{_DAY}(?:,?\s+|,)(?:{_MARKER}\s)?{_CHAT_TIME}|{_CHAT_TIME},?\s+{_DAY})"
+_WHEN = rf"(?:{_DAY}(?:[,،]?\s+|[,،])(?:{_MARKER}\s)?{_CHAT_TIME}|{_CHAT_TIME}[,،]?\s+{_DAY})"
 _CHAT_NAME = r"[^:\[\]<>\n]{1,40}?"
 _MESSAGE = re.compile(  # when - who: what
-    rf"(?:\[(?P<in>{_WHEN})\]|(?P<out>{_WHEN}))(?P<gap>\s?[-–|]\s|\s|[:,]\s)(?:(?P<name>{_CHAT_NAME})\s?:\s)?"
+    rf"(?:\[(?P<in>{_WHEN}|{_HALF_DAY_TIME})\]|(?P<out>{_WHEN}))(?P<gap>\s?[-–|]\s|\s|[:,]\s)"
+    rf"(?:(?P<name>{_CHAT_NAME})\s?:\s)?"
+)
+_NICKNAMED = re.compile(  # [10:05] <anna> what, and notices of who comes and goes
+    rf"(?:{_DAY}[,T]?\s?)?(?:\[(?P<in>{_CHAT_TIME})\]|(?P<out>{_CHAT_TIME}))\s+"
+    rf"(?:<\s?[@+%&~]?(?P<name>[^\s<>]{{2,30}})>\s|-!-\s|\*{{1,3}}\s)"
 )
 _HEADED = re.compile(  # who, [when]: and the message on the lines below
     rf"(?P<name>{_CHAT_NAME}),?\s+(?:\[(?P<in>{_WHEN}|{_CHAT_TIME})\]|(?P<out>{_WHEN}|{_CHAT_TIME})):?"
 )
+_BELOW_TIME = re.compile(rf"\[(?P<in>{_WHEN}|{_CHAT_TIME})\]\s+(?P<name>{_CHAT_NAME}):?")
 _MEETING = re.compile(  # 10:10:22 From Anna to Everyone: what
-    rf"(?P<in>{_CHAT_TIME})\s+[^\W\d_]{{2,5}}\s+(?P<name>{_CHAT_NAME})\s+[^\W\d_]{{1,4}}\s+[^:\n]{{1,40}}?\s?:\s"
+    rf"(?P<in>\d{{1,2}}:\d\d:\d\d)\s+{_LETTERS}{{2,5}}\s+(?P<name>{_CHAT_NAME})"
+    rf"(?:\s+{_LETTERS}{{1,4}}\s+[^:\n]{{1,40}}?)?\s?:(?:\s|$)"
 )
 _TABBED = re.compile(rf"(?P<in>{_CHAT_TIME})\t(?P<name>{_CHAT_NAME})\t")  # of LINE
+_DAY_LINE = re.compile(rf"{_DAY}(?:[,\s]*\(?{_LETTERS}{{1,12}}\.?\)?)?")  # 2025/04/03(Thu)
+_DASHED_NAME = re.compile(r"\s[—–|](?:\s.*)?$")  # "Anna — Today", before the time
+_WHOLE_LINES = (_HEADED, _BELOW_TIME)  # the message stands below
 _MEDIA = re.compile(r"\u200e?<[^<>]+>|\u200e.{0,60}|[\w ]{1,20} omitted")
 _MIN_MESSAGES = 3  # chosen by hand: fewer dated lines may be anything
 _LOG_LEVEL = re.compile(r"[a-z][\w.-]*|[A-Z]{3,8}|.*[/\\=(].*")  # worker, ERROR, app.db
@@ -45,20 +62,22 @@ class ChatText:
 def read_chat(lines: Sequence[str]) -> ChatText | None:
     """Return a chat with a blank line before each message and without times; None where the
     lines are no chat."""
-    for pattern in (_MESSAGE, _HEADED, _MEETING, _TABBED):
+    for pattern in (_MESSAGE, _NICKNAMED, _HEADED, _BELOW_TIME, _MEETING, _TABBED):
         starts = [_start(pattern, line) for line in lines]
         names = [start["name"].strip() for start in starts if start and start["name"]]
         shapes = Counter(_shape(start) for start in starts if start and start["name"])
-        if sum(1 for _ in names) >= _MIN_MESSAGES and max(shapes.values()) >= _MIN_MESSAGES:
-            is_agenda = pattern is _HEADED and len(set(names)) == len(names)
-            if not is_agenda and not all(map(_LOG_LEVEL.fullmatch, names)):
-                return _messages(lines, starts, is_headed=pattern is _HEADED)
+        if max(shapes.values(), default=0) < _MIN_MESSAGES:
+            continue
+        is_agenda = pattern in _WHOLE_LINES and len(set(names)) == len(names)
+        is_log = pattern is not _NICKNAMED and all(map(_LOG_LEVEL.fullmatch, names))
+        if not is_agenda and not is_log:
+            return _messages(lines, starts)
     return None
 
 
 def _start(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
     shown = _UNSEEN.sub("", line)
-    return pattern.fullmatch(shown) if pattern is _HEADED else pattern.match(shown)
+    return pattern.fullmatch(shown) if pattern in _WHOLE_LINES else pattern.match(shown)
 
 
 def _shape(start: re.Match[str]) -> str:
@@ -68,35 +87,30 @@ def _shape(start: re.Match[str]) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", when)) + (found.get("gap") or "")
 
 
-def _messages(
-    lines: Sequence[str], starts: Sequence[re.Match[str] | None], is_headed: bool
-) -> ChatText:
+def _messages(lines: Sequence[str], starts: Sequence[re.Match[str] | None]) -> ChatText:
     found: list[str] = []
-    media, name, is_notice = 0, "", False
+    media, waiting, is_notice = 0, "", False  # waiting: a sender whose words stand below
     for line, start in zip(lines, starts, strict=True):
         if start is None:
-            if not is_notice:
-                found.append(f"{name}{line}" if line.strip() else line)
-                name = "" if line.strip() else name
+            if not is_notice and not _DAY_LINE.fullmatch(line.strip()):
+                found.append(f"{waiting}{line}" if line.strip() else line)
+                waiting = "" if line.strip() else waiting
             continue
-        if name:
-            media += 1
-            name = ""
-        is_notice = not start["name"]
+        media += bool(waiting)
+        waiting, is_notice = "", not start["name"]
         if is_notice:
             continue
-        sender = f"{start['name'].strip()}: "
+        sender = _DASHED_NAME.sub("", start["name"].strip()) + ": "
         found.append("")
-        if is_headed:
-            name = sender
-            continue
         words = _after(line, start)
-        if not words.strip() or _MEDIA.fullmatch(words.strip()):
+        if not words.strip():
+            waiting = sender
+        elif _MEDIA.fullmatch(words.strip()):
             media += 1
             is_notice = True
         else:
             found.append(sender + words)
-    return ChatText(found, media)
+    return ChatText(found, media + bool(waiting))
 
 
 def _after(line: str, start: re.Match[str]) -> str:

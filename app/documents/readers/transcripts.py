@@ -19,6 +19,7 @@ _NAMED_SPEAKER = r"(?![a-zß-ÿ])[^\W\d_][\w.'’() -]{0,40}?"
 _NAME_FIRST = re.compile(
     rf"({_NAMED_SPEAKER})[\s,:–-]*(?:\[({_STAMP_CLOCK})\]|\(({_STAMP_CLOCK})\)|(?<=\s)({_STAMP_CLOCK}))$"
 )
+_NICKNAME = re.compile(r"<\s?[@+%&~]?[^\s<>]{2,30}> ")
 _SPOKEN_LENGTH = re.compile(r"(?:\d{1,2}\s[^\W\d_]{3,12}[,.]?\s?){1,3}")  # "1 minute, 3 seconds"
 _TSV_HEAD = re.compile(r"start\tend\ttext\n")  # of Whisper's TSV, in thousandths
 _TSV_ROW = re.compile(r"(\d+)\t(\d+)\t(.*)")
@@ -64,6 +65,8 @@ def _stamp_of(line: str) -> _Stamped | None:
     """Return the time that a line begins with, or that follows a name; None where it has none."""
     if _STAMP_FIRST.match(line) and (times := _STAMP.match(line)):
         rest = line[times.end() :].lstrip(" \t-–|:")
+        if _NICKNAME.match(rest):
+            return None  # of a chat
         end = _seconds(times[2]) if times[2] else None
         is_clock = end is None and _TIME_OF_DAY.fullmatch(times[0].strip()) is not None
         return _Stamped(_seconds(times[1]), end, "", rest, is_clock)
