@@ -141,13 +141,17 @@ def _mail_cases() -> list[KindCase]:
         b"From someone Mon Mar  4 09:12:00 2024\n" + new_formats.mail(text, subject) + b"\n\n"
         for text, subject in ((said, "Roof"), ("We meet on Friday in the hall.", "Meeting"))
     )
-    banner = (
-        "CAUTION: This email comes from outside of the organization. Do not click links or open "
-        "attachments unless you know the sender."
-    )
+    links = "Do not click links or open attachments unless you know the sender."
+    banner = f"CAUTION: This email comes from outside of the organization. {links}"
     framed = (
         f"{banner}\n\nDear Mona,\n\n{said}\n\nPlease consider the environment before printing this "
         f"e-mail.\n\n{NOTICE}\n"
+    )
+    answered = f"Dear Mona,\n\n{said}\n\nKind regards\nPaul Stein\n\n"
+    author = "Am 03.03.2024 um 10:12 schrieb Mona Fels <mona@example.org>:"
+    foreign = (
+        "Dit e-mailbericht is uitsluitend bestemd voor de geadresseerde. Indien u het onterecht "
+        "ontvangt, wordt u verzocht het te vernietigen."
     )
     losses = (LossKind.QUOTED_MAIL, LossKind.SIGNATURE, LossKind.MAIL_NOTICE)
     letter = "The agreement keeps the plans confidential. The recipient shall not copy them."
@@ -158,6 +162,23 @@ def _mail_cases() -> list[KindCase]:
             losses[2:],
         ),
         KindCase("html.eml", new_formats.mail("", html=html), (said,), (quoted,), losses[:1]),
+        KindCase(
+            "thread.txt", f"{answered}{author}\n> {quoted}\n".encode(), (said, quoted),
+            ("schrieb", "Stein"), (LossKind.MAIL_HEADER, LossKind.SIGNATURE),
+        ),
+        KindCase(
+            "unmarked.eml", new_formats.mail(f"{answered}{author}\n\n{quoted}\n"), (said,),
+            ("schrieb", quoted), losses[:2],
+        ),
+        KindCase(
+            "begun.txt",
+            f"Begin forwarded message:\n\nFrom: Mona\nDate: 3 March\nTo: Paul\n\n{said}".encode(),
+            (said,), ("Begin", "March"), (LossKind.MAIL_HEADER,),
+        ),
+        KindCase(
+            "foreign.eml", new_formats.mail(f"{answered}{foreign}\n\n[EXTERNAL EMAIL] {links}"),
+            (said,), ("bestemd", "links"), losses[1:],
+        ),
         KindCase("two.mbox", box, ("Roof", said, "Meeting", "in the hall.")),
         KindCase("letter.txt", letter.encode(), (letter,)),
         KindCase(

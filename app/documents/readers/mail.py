@@ -19,10 +19,15 @@ _ORIGINAL = re.compile(  # begins a quoted mail: "-----Original Message-----"
 )
 FORWARDED = re.compile(  # what follows is the matter itself
     r"[ \t>]*-{3,}\s*(?:forwarded|weitergeleitete|message transf|mensaje reenv|messaggio inoltr"
-    r"|doorgestuurd|vidarebefordra)[^-]{0,40}-{3,}[ \t]*",
+    r"|doorgestuurd|vidarebefordra)[^-]{0,40}-{3,}[ \t]*"
+    r"|[ \t>]*(?:begin forwarded message|anfang der weitergeleiteten nachricht"
+    r"|début du message transféré|inizio messaggio inoltrato)\s?:[ \t]*",
     re.I,
 )
 _ATTRIBUTION = re.compile(r"(?=.*\d).{8,200}:\s*")  # "On 4 March 2024, Anna wrote:"
+_MOMENT = re.compile(r"\d{1,2}[:.h]\d\d|@")  # when a mail was sent, or by whom
+# Without marks of quotation below, an address and a time of day tell such a line.
+_FULL_ATTRIBUTION = re.compile(r"(?=.*\d{1,2}[:.h]\d\d).{8,160}<[^<>\s]+@[^<>\s]+>.{0,20}:\s*")
 _HEADER_LINE = re.compile(r"[ \t>*]*([^\W\d_][\w-]*(?:[ -][\w-]+)?)\*?\s?[:：]\*?\s?(.*)")
 _SENDER_LABELS = frozenset(
     "from von de da van från fra od lähettäjä от 发件人 寄件者 差出人 보낸사람 من".split()
@@ -48,7 +53,7 @@ _CLOSING = re.compile(  # begins a signature where short lines follow
 _MAX_SIGNATURE_LINES, _MAX_SIGNATURE_LINE = 8, 60
 # A legal notice speaks of the message, and of at least two of the other matters.
 _MESSAGE_WORDS = re.compile(
-    r"\be-?mails?\b|\bmessages?\b|\bnachricht|\bcourriel|\bcorreo\b|\bmensaje\b|\bmessaggio"
+    r"\be-?mail|\bmessages?\b|\bnachricht|\bcourriel|\bcorreo\b|\bmensaje\b|\bmessaggio"
     r"|\bbericht\b|\bmeddeland|\bmeddelelse|сообщени|\battachments?\b|\btransmission\b",
     re.I,
 )
@@ -61,17 +66,19 @@ _NOTICE_MATTERS = tuple(
         r"|to whom (?:it is|they are) addressed|ausschließlich für"
         r"|(?:richtige|bestimmt)\w* adressat|destinatair|destinatari"
         r"|geadresseerd|bestemd voor|avsedd för|адресат",
-        r"in error|by mistake|irrtümlich|par erreur|por error|per errore|ten onrechte|abusivamente"
+        r"in error|by mistake|irrtümlich|par erreur|por error|per errore|ten onrechte|onterecht"
+        r"|abusivamente"
         r"|по ошибке",
         r"(?:notify|inform|contact) (?:the sender|us)|(?:delete|destroy) (?:it|this|the|all)"
         r"|and delete|absender|löschen|vernichten|supprimer|détruire|eliminar|eliminare|cancellare"
-        r"|verwijder|radera|slette|удалите",
+        r"|verwijder|vernietig|radera|slette|удалите",
         r"unauthori[sz]ed|strictly (?:prohibited|forbidden)|not (?:permitted|liable)|unbefugt"
         r"|nicht gestattet|interdite|prohibid|vietat|niet toegestaan|forbjud|запрещ",
         r"viruses?|virenfrei|before printing|liability for|haftung|responsabilit",
         r"outside (?:of )?(?:the|our|your) (?:\w+ )?organi[sz]ation",
         r"(?:click|open) (?:on )?(?:any )?(?:links?|attachments?)",
         r"consider the environment",
+        r"(?:recogni[sz]e|know|trust|verify) the sender",
     )
 )
 _MIN_NOTICE_MATTERS = 2  # besides the message; letters about confidential matters name one
@@ -91,6 +98,8 @@ def clean_thread(content: str) -> MailText:
     """Return a plain text without what a mail has around its text. Quoted text stays, without its
     marks, unless the thread has it already; text that is no mail stays as it is."""
     lines, counts = _without_headers(content.split("\n"))
+    lines, attributions = _without_attributions(lines)
+    counts[LossKind.MAIL_HEADER] += attributions
     lines = _without_quote_marks(lines)
     lines, notices = without_notices(lines)
     lines, signatures = _without_marked_signatures(lines)
@@ -131,6 +140,9 @@ def _own_lines(lines: Sequence[str]) -> Iterator[str]:
             yield from lines[index:]
             return
         if _ORIGINAL.fullmatch(line) or (index and _header_length(lines, index)):
+            return
+        is_followed_by_quote = any(map(_QUOTE_MARKS.match, lines[index + 1 : index + 4]))
+        if _FULL_ATTRIBUTION.fullmatch(line.strip()) and not is_followed_by_quote:
             return
         if _QUOTE_MARKS.match(line):
             continue
@@ -179,6 +191,25 @@ def _without_headers(lines: Sequence[str]) -> tuple[list[str], Counter[LossKind]
 
 def _is_divider(line: str) -> bool:
     return any(pattern.fullmatch(line) for pattern in (_RULE, _ORIGINAL, FORWARDED))
+
+
+def _without_attributions(lines: Sequence[str]) -> tuple[list[str], int]:
+    """Return the lines without those above earlier mails that say who wrote them and when, and
+    the number of these."""
+    found: list[str] = []
+    count = 0
+    for index, line in enumerate(lines):
+        author = line.strip()
+        below = next((after for after in lines[index + 1 :] if after.strip()), "")
+        is_above_quote = _QUOTE_MARKS.match(below) and not _QUOTE_MARKS.match(line)
+        if _FULL_ATTRIBUTION.fullmatch(author) or (
+            is_above_quote and _ATTRIBUTION.fullmatch(author) and _MOMENT.search(author)
+        ):
+            count += 1
+            found.append("")
+        else:
+            found.append(line)
+    return found, count
 
 
 def _without_quote_marks(lines: Sequence[str]) -> list[str]:
