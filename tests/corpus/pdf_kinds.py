@@ -11,6 +11,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from app.documents.model import LossKind
 from tests.corpus.kinds import KindCase
+from tests.corpus.pdf_producer_kinds import producer_cases
 from tests.documents import make_pdfs
 from tests.documents.make_pdfs import canvas_pdf, lines_at
 
@@ -404,4 +405,5 @@ def pdf_cases() -> list[KindCase]:
         *_accent_cases(),
         *_note_cases(),
         *_item_cases(),
+        *producer_cases(),
     ]

@@ -75,10 +75,18 @@ def drop_line_numbers(page: PageLines) -> int:
     ):
         beside = [x for x in side if any(abs(x.baseline - y.baseline) < 0.4 * y.size for y in own)]
         if _counts_lines(beside, len(rows_of(own))):
-            gone = set(map(id, beside))
+            last = min(beside, key=lambda x: x.baseline)
+            below = [x for x in side if _goes_on(last, x)]  # of a sheet that is numbered whole
+            gone = set(map(id, [*beside, *below]))
             page.lines = [line for line in page.lines if id(line) not in gone]
-            dropped += len(beside)
+            dropped += len(gone)
     return dropped
+
+
+def _goes_on(last: Line, other: Line) -> bool:
+    """Return whether a number counts the lines of a sheet further, where no text is beside it."""
+    is_below = other.baseline < last.baseline and int(other.text) > int(last.text)
+    return is_below and abs(other.right - last.right) < last.size
 
 
 def _counts_lines(numbers: Sequence[Line], rows: int) -> bool:

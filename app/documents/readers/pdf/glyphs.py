@@ -16,6 +16,7 @@ import pypdfium2.raw as pdfium
 from .accents import REMOVED, join_accents
 from .letter_widths import GlyphBox, LetterWidths
 from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
+from .right_to_left import has_leftward_letters, order_leftward_words
 from .tex_codes import LOST_RETURN
 from .text_style import StyleReader, TextStyle
 
@@ -105,6 +106,8 @@ class GlyphReader:
         for owner, font in fonts.items() if monospaced else ():
             if font in monospaced:
                 styles[owner] = replace(styles[owner], is_monospaced=True)
+        if has_leftward_letters(text):
+            found.words[:] = order_leftward_words(found.words)
         return found
 
     def _spans(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .glyphs import HYPHENS, INSIDE_WORD, GlyphBox, Glyphs
 from .raised import RAISED, TypePiece, text_of_pieces
+from .right_to_left import has_leftward_letters, with_turned_brackets
 from .text_style import TextStyle
 
 # In type sizes where nothing else is said.
@@ -21,14 +22,18 @@ _MAX_SHIFT = 0.62  # up or down, of raised and lowered type; lines are set a siz
 _SAME_BASELINE = 0.22  # pieces drawn apart that stand on one line
 _JOIN_GAP = 0.75  # between pieces that are drawn apart: words of a line; columns are further
 _WORD_GAP = 0.24  # between letters without a space in the file
+_DRAWN_WORD_GAP = 0.05  # between words that are drawn one by one; kerning is less
+_MIN_DRAWN_WORDS, _DRAWN_SHARE = 12, 0.75  # of the neighbours in different objects on such a page
 _LABEL_LETTERS, _LABEL_GAP = 5, 3.5  # of a bullet or number at a line's start
 _PROSE_LETTERS, _PROSE_LABEL_GAP = 30, 7.0  # of the line that is numbered, where it is text
 _NUMBER_GAP = 0.4  # beside a number at the edge of a line, which may number the line
 _DOUBLE_SHIFT = 0.15  # by which letters drawn twice, to look bold, are apart
 _SET_OFF_GAP = 0.5  # after bold words at a line's start
+_SCAN_SIZES, _SCAN_SHIFT = 1.3, 0.25  # by which words of a line differ in the layer under a scan
 _TINY_SIZE = 2.0  # points: no letter of that size can be read
 _MARKS = re.compile(r"[\W_]")
 PageArea = tuple[float, float, float, float]  # left, bottom, right, top
+_PRINTED_HYPHEN = "\u2010"  # which PDFium does not mark at a line's end
 HYPHEN = "\ufffe"  # a hyphen at a line's end, as PDFium marks it
 
 
@@ -108,7 +113,7 @@ def page_lines(glyphs: Glyphs, shown: PageArea, drawing: Drawing) -> PageLines:
     page = PageLines([], corners[2], corners[3], turns)
     page.rules = [turn_rectangle(rule, turns) for rule in drawing.rules]
     reasons = _reasons(glyphs.styles, drawing, turns)
-    builder = _LineBuilder(page, glyphs.styles)
+    builder = _LineBuilder(page, glyphs.styles, drawing.is_scan, _word_gap(glyphs))
     falls = {
         owner: turn_rectangle((x, y, x, y), turns)[1] - _upright(box, turns)[1]
         for owner, (x, y, box) in glyphs.origins.items()
@@ -142,6 +147,25 @@ def page_lines(glyphs: Glyphs, shown: PageArea, drawing: Drawing) -> PageLines:
     return page
 
 
+def _word_gap(glyphs: Glyphs) -> float:
+    """Return the least gap between words without a space, in type sizes: smaller on a page whose
+    words are drawn one by one, which many scanners and typesetters do."""
+    count = apart = 0
+    before: int | None = None
+    right, bottom = 0.0, 0.0
+    for text, owner, is_apart, first, last in glyphs.words:
+        if owner != before and owner is not None:
+            size = glyphs.styles[owner].size or 1.0
+            gap = (first[0] - right) / size
+            is_level = abs(first[3] - bottom) < _SCAN_SHIFT * size
+            if is_level and len(text) > 1 and -_WORD_GAP < gap < 1:
+                count += 1
+                apart += bool(is_apart) or gap > _DRAWN_WORD_GAP
+        before, right, bottom = owner, last[2], last[3]
+    is_drawn_by_word = count >= _MIN_DRAWN_WORDS and apart >= _DRAWN_SHARE * count
+    return _DRAWN_WORD_GAP if is_drawn_by_word else _WORD_GAP
+
+
 def _upright(box: GlyphBox, turns: int) -> PageArea:
     """Return a letter's box after the page is turned so that its text is upright."""
     left, top, right, bottom = box
@@ -166,11 +190,15 @@ def _reasons(styles: dict[int, TextStyle], drawing: Drawing, turns: int) -> dict
 class _LineBuilder:
     """Puts words together to lines, in the order of the file."""
 
-    def __init__(self, page: PageLines, styles: dict[int, TextStyle]) -> None:
+    def __init__(
+        self, page: PageLines, styles: dict[int, TextStyle], is_scan: bool, word_gap: float
+    ) -> None:
         self.has_space = False
         self.seen = 0
         self._page = page
         self._styles = styles
+        self._is_scan = is_scan
+        self._word_gap = word_gap
         self._line: _Open | None = None
         self._owner: int | None = None
         self._size = 1.0
@@ -229,11 +257,17 @@ class _LineBuilder:
     ) -> None:
         """Append a word to the last piece of a line, or begin another piece."""
         piece = line.pieces[-1]
-        if self.has_space or place > _WORD_GAP * self._size:
+        is_letter = len(text) == 1 == len(piece.chars[-1])  # of a word that is set wide
+        least = _WORD_GAP if is_letter else self._word_gap
+        if self.has_space or place > least * self._size:
             piece.chars.append(" ")
         style = self._size, self._bold, self._monospaced
         is_same = (piece.size, piece.bold, piece.is_monospaced) == style
-        if is_same and abs(piece.y - y) <= 0.04 * self._size:
+        is_level = abs(piece.y - y) <= 0.04 * self._size
+        if self._is_scan:  # OCR guesses the type of each word anew
+            is_same = max(piece.size, self._size) < _SCAN_SIZES * min(piece.size, self._size)
+            is_level = abs(piece.y - y) <= _SCAN_SHIFT * self._size
+        if is_same and is_level:
             piece.chars.append(text)
             piece.right = right
         else:
@@ -333,6 +367,10 @@ def _close(line: _Open, index: int) -> Line:
     size, baseline = max(weight, key=weight.__getitem__)
     text, marks = text_of_pieces(line.pieces, size, baseline)
     text = text.replace("\x02", HYPHEN).replace("\xad", HYPHEN)
+    if text.endswith(_PRINTED_HYPHEN):
+        text = text[:-1] + HYPHEN
+    if has_leftward_letters(text):
+        text = with_turned_brackets(text)
     lead, lead_gap = _bold_lead(line.pieces)
     return Line(
         text=text,

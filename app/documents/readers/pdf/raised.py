@@ -12,6 +12,7 @@ _SMALLER = 0.9  # raised and lowered type is smaller than that
 _RISE, _FALL = 0.12, 0.06  # of its baseline
 _SUPERSCRIPTS = str.maketrans("0123456789+-−–=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-−–=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎")
+_CLOSING_SIGNS = frozenset(",.;)]")
 _AMOUNTS = re.compile(r"[\d+\-−–=()n.,]+")
 _RAISED_MARK = re.compile(r"[\d*†‡§¶,;\s–-]{1,12}|[a-z](?:\s?,\s?[a-z])*|\[\d[\d,\s–-]*\]")
 # Before an exponent stand a digit, or a short symbol of a unit or a variable.
@@ -42,7 +43,7 @@ def text_of_pieces(pieces: Sequence[TypePiece], size: float, baseline: float) ->
     """Return the text of a line and how many note marks are left out of it."""
     if len(pieces) == 1:
         return "".join(pieces[0].chars).strip(), 0
-    text, marks = "", 0
+    text, before, marks = "", "", 0
     written = ["".join(piece.chars) for piece in pieces]
     for index, piece in enumerate(pieces):
         shown = written[index]
@@ -62,7 +63,10 @@ def text_of_pieces(pieces: Sequence[TypePiece], size: float, baseline: float) ->
         elif kind == LOWERED and _AMOUNTS.fullmatch(shown.strip()):
             text = text.rstrip() if len(shown.strip()) < 3 else text
             shown = shown.translate(_SUBSCRIPTS)
+        if not kind and before and shown[:1] in _CLOSING_SIGNS:
+            text = text.rstrip()  # PDFium sees a space where only the type changes
         text += shown
+        before = kind
     return re.sub(r" {2,}", " ", text).strip(), marks
 
 
