@@ -36,6 +36,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")  # begins two-byte characters in ISO-2022-JP
 # Bytes looked at by the guesses. Chosen by hand: enough letters to tell, too few to take time.
 _MAX_SPARSE_SHARE = 0.02  # of bytes beyond ASCII that are a few signs in English text
 _UTF8_SAMPLE, _UTF16_SAMPLE, _LEGACY_SAMPLE = 65_536, 4_096, 8_192
@@ -58,6 +59,10 @@ def decode_raw_text(data: bytes) -> tuple[str, AppWarning | None]:
     if guess:
         message = f"The text was read as {guess.upper()}."
         return data.decode(guess, "replace"), AppWarning(WarningKind.ENCODING_GUESSED, message)
+    if _JAPANESE_ESCAPE.search(data[:_LEGACY_SAMPLE]) and data.isascii():
+        message = "The text was read as ISO-2022-JP."
+        text = data.decode("iso2022_jp_2", "replace")
+        return text, AppWarning(WarningKind.ENCODING_GUESSED, message)
     try:
         content = data.decode("utf-8")
     except UnicodeDecodeError:

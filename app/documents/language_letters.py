@@ -38,7 +38,10 @@ _RANKS = {
 _SIGNS = frozenset("“”‘’„‚–—…«»§°€£©®™·•´\u00a0½¼×±²³¿¡、。「」『』，！？：；（）・ー〜")
 _LETTERS_OF_WORD = re.compile(r"[^\W\d_]+")
 _SIGN_IN_WORD = re.compile("(?<=[^\\W\\d_])[„‚”“«»§°€£©®™´½¼×±²³¿¡](?=[a-z])")
-_UNKNOWN_IDEOGRAM = 0.05  # one that is in no list of frequent characters
+# One that is in no list of frequent characters: of those that the Chinese standards put first, or
+# of the rest, which wrong readings are full of.
+_FIRST_IDEOGRAM, _UNKNOWN_IDEOGRAM = 0.4, 0.05
+_FIRST_LEVELS = (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6))  # and the lead bytes of those
 _JAPANESE_IDEOGRAM = 0.4
 _SAMPLE_CHARACTERS = 20_000
 IS_LANGUAGE = 0.3  # lower: no language; sound pages of the corpus reach 0.45, wrong ones 0.2
@@ -53,8 +56,7 @@ def language_score(text: str) -> float:
         return 1.0
     words = [word for word in _LETTERS_OF_WORD.findall(sample) if not word.isascii()]
     signs = sum(_sign_score(c) for c in high if not (c.isalpha() or unicodedata.combining(c)))
-    signs -= 2 * len(_SIGN_IN_WORD.findall(sample))
-    signs -= 2 * len(_SIGN_IN_WORD.findall(sample))
+    signs -= 4 * len(_SIGN_IN_WORD.findall(sample))
     letters = max(
         (sum(_word_score(word, language) for word in words) for language in _LETTERS), default=0.0
     )
@@ -73,6 +75,18 @@ def _is_in_shift_jis(letter: str) -> bool:
         return bool(letter.encode("shift_jis"))
     except UnicodeEncodeError:
         return False
+
+
+@lru_cache(maxsize=8_192)
+def _is_of_first_level(letter: str) -> bool:
+    """Return whether a Chinese character is one of the some 4,000 frequent ones."""
+    for codec, first, last in _FIRST_LEVELS:
+        try:
+            if first <= letter.encode(codec)[0] <= last:
+                return True
+        except UnicodeEncodeError:
+            continue
+    return False
 
 
 def _word_score(word: str, language: str) -> float:
@@ -94,7 +108,9 @@ def _letter_score(letter: str, language: str) -> float:
     if "\u4e00" <= letter <= "\u9fff":
         if language == "Japanese":
             return _JAPANESE_IDEOGRAM if _is_in_shift_jis(letter) else -1.0
-        return _UNKNOWN_IDEOGRAM if language == "Chinese" else -1.0
+        if language != "Chinese":
+            return -1.0
+        return _FIRST_IDEOGRAM if _is_of_first_level(letter) else _UNKNOWN_IDEOGRAM
     if language == "Japanese" and "\u3041" <= letter <= "\u30ff":
         return 0.5
     return 0.3 if language == "Korean" and "\uac00" <= letter <= "\ud7a3" else -1.0

@@ -293,7 +293,37 @@ def _tex_cases() -> list[KindCase]:
         "\\section{Costs} The \\emph{new} roof \\cite{a} costs $31{,}500$ euros\\footnote{Net.} in "
         'K\\"oln.\n\\begin{equation}x=1\\end{equation}\\end{document}'
     )
+    money = (
+        "\\magnification=1200 \\input{prices}\n\\href{https://a.example}{The mill} asks \\$31,500 and "
+        "gets 40\\% of it. Its weir lies \\SI{5}{\\kilo\\metre} away at 20$^\\circ$C, holds 10$^{6}$ "
+        "litres of H$_2$O on 3~km$^2$ and breathes \\qty{2.5}{\\gram\\per\\cubic\\metre}.\\iffalse Not "
+        "so.\\fi\n\\begin{itemize}\\item Fish.\\end{itemize}\\begin{table}\\caption{Prices of fish}"
+        "\\end{table}"
+    )
+    talk = (
+        "\\documentclass{beamer}\\begin{document}\\begin{frame}<2->{The weir}\\begin{block}{Costs}It"
+        " cost \\only<2>{nine} crowns.\\end{block}\\note{Say hello.}\\end{frame}\\end{document}"
+    )
     return [
+        KindCase(
+            "prices.tex",
+            money.encode(),
+            (
+                "The mill asks $31,500 and gets 40% of it.",
+                "Its weir lies 5 km away at 20°C, holds 10^6 litres of H₂O on 3 km² and breathes 2.5 g/m³.",
+                "Fish.",
+                "Prices of fish",
+            ),
+            ("1200", "Not so"),
+        ),
+        KindCase(
+            "talk.tex",
+            talk.encode(),
+            ("The weir", "Costs", "It cost nine crowns."),
+            ("hello", "<2"),
+            (LossKind.FOOTNOTE,),
+            is_apart=True,
+        ),
         KindCase(
             "mill.tex",
             macros.encode(),
@@ -404,6 +434,8 @@ LEGACY = {  # texts of our own, in encodings from before Unicode
     "cp862": "הגג החדש של בית הספר יקר ויש לשלם עליו לפני יוני.",
     "iso8859_6": "سقف المدرسة الجديد غالي الثمن ويجب دفع ثمنه قبل حزيران.",
     "euc_jp": "学校の新しい屋根は高く、六月までに払わなければならない。",
+    "iso2022_jp": "学校の新しい屋根は高く、六月までに払わなければならない。",
+    "gb18030": "港口委员会决定关闭晚间航线，因为几乎没有乘客。旧船卖给了博物馆，钱用来修理码头。",
     "big5": "學校的新屋頂很貴，六月以前必須付錢。",
     "cp949": "학교의 새 지붕은 비싸고 유월 전에 값을 내야 한다.",
     "cp1257": "Naujas mokyklos stogas brangus, ir už jį reikia sumokėti iki birželio, sako žmonės.",

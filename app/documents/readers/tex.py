@@ -11,8 +11,10 @@ from ...errors import EmptyFile
 from .. import limits
 from ..encoding import decode_text
 from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
+from ..raised_type import lowered, raised
 from .blocks import extracted_parts, heading_or_paragraph, list_item, table_row
 from .tex_macros import argument, with_macros
+from .tex_units import with_amounts
 
 _REMARK = re.compile(r"(?m)(?<!\\)((?:\\\\)*)%.*$\n?")
 _BODY = re.compile(r"\\begin\s*\{document\}(.*?)(?:\\end\s*\{document\}|\Z)", re.S)
@@ -34,7 +36,7 @@ _DISPLAY = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]", re.S)
 _INLINE = re.compile(r"(?<!\\)\$([^$]{1,400}?)(?<!\\)\$|\\\((.{1,400}?)\\\)", re.S)
 _HEADINGS = {
     "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5,
-    "title": 1,
+    "title": 1, "frametitle": 2, "framesubtitle": 3, "blocktitle": 3,
 }  # fmt: skip
 _HEADING = re.compile(rf"\\({'|'.join(_HEADINGS)})\*?\s*(?:\[[^\]]*\])?\s*(?=\{{)")
 _DROPPED = re.compile(  # commands that print nothing, or a number that only the page knows
@@ -43,12 +45,20 @@ _DROPPED = re.compile(  # commands that print nothing, or a number that only the
     r"|bibliographystyle|input|include|usepackage|documentclass|pagestyle|thispagestyle|setlength"
     r"|setcounter|includegraphics|author|date|affil|email|thanks|keywords|newcommand|renewcommand"
     r"|def)\*?\s*(?:\[[^\]]*\]\s*)*\{[^{}]*\}(?:\s*\{[^{}]*\})?"
+    r"|\\(?:input|include)\s+[\w./-]+"
     r"|\\(?:looseness|parindent|parskip|baselineskip|tolerance|(?:\w+)?penalty|tabcolsep|fboxsep"
-    r"|hfuzz|emergencystretch|itemsep|topsep)\b\s*=?\s*-?[\d.]+\s*(?:pt|em|ex|cm|mm|in|sp)?\b ?"
+    r"|hfuzz|emergencystretch|itemsep|topsep|[a-zA-Z]+\s*(?==))\b\s*=?\s*-?[\d.]+\s*"
+    r"(?:pt|em|ex|cm|mm|in|sp)?\b ?"
 )
 _TEX_NOTE = re.compile(
-    r"\s*\\(footnote|footnotetext|marginpar|todo|thanks)\s*(?:\[[^\]]*\])?\s*(?=\{)"
+    r"\s*\\(footnote|footnotetext|marginpar|todo|thanks|note)\s*(?:\[[^\]]*\])?\s*(?=\{)"
 )
+_SWITCHED_OFF = re.compile(r"\\iffalse\b.*?\\fi\b", re.S)
+_OVERLAY = re.compile(r"(\\[a-zA-Z]+\*?(?:\{[a-zA-Z]+\})?)<[\d,.|@+:a-z -]{0,40}>")  # of slides
+_FRAME = re.compile(r"\\begin\s*\{frame\}\s*(?:\[[^\]]*\])?\s*(?=\{)")
+_TITLED_BLOCK = re.compile(r"\\begin\s*\{(?:alert|example)?block\}\s*(?=\{)")
+_ENVIRONMENT_EDGE = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\[[^\]]*\])?")
+_LONE_SHIFT = re.compile(r"\s*([\^_])\s*\{?\s*([^{}^_]{1,12}?)\s*\}?\s*")  # H$_2$O, km$^2$
 _TEX_LINK = re.compile(r"\\href\s*\{[^{}]*\}\s*(?=\{)")
 _ACCENT = re.compile(
     r"\\(?:([`'^\"~=.])\s*(?:\{(\\?[a-zA-Z])\}|(\\?[a-zA-Z]))"
@@ -83,6 +93,8 @@ _MATH_STYLES = re.compile(
     r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|text|operatorname)\b"
 )
 _SIGN = re.compile(r"\\([%&$#_{} ,;:!/@-])")
+_DOLLAR = "\x03"  # one that is printed, until those around mathematics are gone
+_PRINTED = {"%": "%", "&": "&", "$": _DOLLAR, "#": "#", "_": "_", "{": "", "}": ""}
 _MARK = "\x02"  # around a heading, an item or a row, whose kind stands first
 
 
@@ -100,8 +112,9 @@ def read_tex(request: ReadRequest, on_progress: OnProgress) -> Extracted:
 def tex_blocks(content: str) -> tuple[list[Block], Counter[LossKind]]:
     """Return the blocks that a LaTeX source prints, and how much of what was left out."""
     left_out: Counter[LossKind] = Counter()
-    content = content.replace(_MARK, "")
+    content = content.replace(_MARK, "").replace(_DOLLAR, "")
     content = _REMARK.sub(lambda found: found[1], content)
+    content = _SWITCHED_OFF.sub("", content)
     content = with_macros(content)
     title = _TEX_TITLE.search(content)
     heading = f"\\title{{{argument(content, title.end())[0]}}}\n\n" if title else ""
@@ -114,13 +127,16 @@ def tex_blocks(content: str) -> tuple[list[Block], Counter[LossKind]]:
         if what:
             left_out[what] += count
     left_out[LossKind.INCLUDED_FILE] += len(re.findall(r"\\(?:input|include)\s*\{", text))
+    text = _FRAME.sub(r"\\frametitle", _OVERLAY.sub(r"\1", text))
+    text = with_amounts(_TITLED_BLOCK.sub(r"\\blocktitle", text))
     text = _TABLE.sub(_rows, heading + text)
     text = _without_commands(text, _TEX_NOTE, LossKind.FOOTNOTE, left_out)
-    text, count = _DISPLAY.subn("", _TEX_LINK.sub("", text))
+    text, count = _DISPLAY.subn("", _TEX_LINK.sub(r"\\relax ", text))
     left_out[LossKind.EQUATION] += count
-    text = _INLINE.sub(lambda found: _math(found[1] or found[2]), text)
+    text = _INLINE.sub(_inline_math, text)
     text = _marked_headings(_DROPPED.sub("", text))
     text = re.sub(r"\\item\s*(?:\[([^\]]*)\])?", lambda m: f"\n\n{_MARK}-{m[1] or ''} ", text)
+    text = _ENVIRONMENT_EDGE.sub("\n\n", text)
     blocks = [block for piece in re.split(r"\n\s*\n", text) if (block := _block(piece))]
     return blocks, +left_out
 
@@ -173,15 +189,25 @@ def _block(piece: str) -> Block | None:
     return list_item(shown) if kind == "-" else Block(shown)
 
 
+def _inline_math(found: re.Match[str]) -> str:
+    """Return mathematics inside a line; raised or lowered type alone belongs to the text before."""
+    inside = found[1] or found[2]
+    shift = _LONE_SHIFT.fullmatch(_MATH_STYLES.sub("", inside))
+    if shift is None:
+        return _math(inside)
+    if shift[2] == "\\circ":
+        return "°"
+    before = found.string[max(0, found.start() - 8) : found.start()]
+    return raised(shift[2], before) if shift[1] == "^" else lowered(shift[2], before)
+
+
 def _math(text: str) -> str:
     """Return inline mathematics as text: `3/4`, `10^6`."""
     text = text.replace("{,}", ",")
     for _ in range(4):
         text = _FRACTION.sub(r"(\1)/(\2)", _ROOT.sub(r"√(\1)", text))
     text = re.sub(r"\((\w{1,4})\)(?=/)|(?<=/)\((\w{1,4})\)", lambda m: m[1] or m[2], text)
-    text = re.sub(
-        r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|text|operatorname)\b", "", text
-    )
+    text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", "°", _MATH_STYLES.sub("", text))
     text = re.sub(r"([\^_])\{([^{}]{2,})\}", r"\1(\2)", text)
     return text
 
@@ -189,12 +215,12 @@ def _math(text: str) -> str:
 def _plain(text: str) -> str:
     """Return text without commands: their arguments stay."""
     text = _ACCENT.sub(_accented, text.replace("---", "—").replace("--", "–").replace("~", " "))
-    text = text.replace("``", "“").replace("''", "”")
-    text = re.sub(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\[[^\]]*\])?", " ", text)
-    text = _SIGN.sub(lambda m: "\x03" if m[1] in "{}" else m[1] if m[1] in "%&$#_" else " ", text)
+    text = text.replace("``", "“").replace("''", "”").replace("`", "‘")
+    text = _ENVIRONMENT_EDGE.sub(" ", text)
+    text = _SIGN.sub(lambda m: _PRINTED.get(m[1], " "), text)
     text = re.sub(r"\\\\(?:\[[^\]]*\])?", "\n", text)
     text = _TEX_COMMAND.sub(lambda m: _TEX_LETTERS.get(m[1], ""), text)
-    text = re.sub(r"[{}$\\]", "", text).replace("\x03", "")
+    text = re.sub(r"[{}$\\]", "", text).replace(_DOLLAR, "$")
     return re.sub(r"\s+([,.;:!?)])", r"\1", " ".join(text.split()))
 
 
