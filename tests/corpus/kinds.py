@@ -293,24 +293,22 @@ def _tex_cases() -> list[KindCase]:
         "\\section{Costs} The \\emph{new} roof \\cite{a} costs $31{,}500$ euros\\footnote{Net.} in "
         'K\\"oln.\n\\begin{equation}x=1\\end{equation}\\end{document}'
     )
-    money = (
-        "\\magnification=1200 \\input{prices}\n\\href{https://a.example}{The mill} asks \\$31,500 and "
-        "gets 40\\% of it. Its weir lies \\SI{5}{\\kilo\\metre} away at 20$^\\circ$C, holds 10$^{6}$ "
-        "litres of H$_2$O on 3~km$^2$ and breathes \\qty{2.5}{\\gram\\per\\cubic\\metre}.\\iffalse Not "
-        "so.\\fi\n\\begin{itemize}\\item Fish.\\end{itemize}\\begin{table}\\caption{Prices of fish}"
-        "\\end{table}"
-    )
-    talk = (
-        "\\documentclass{beamer}\\begin{document}\\begin{frame}<2->{The weir}\\begin{block}{Costs}It"
-        " cost \\only<2>{nine} crowns.\\end{block}\\note{Say hello.}\\end{frame}\\end{document}"
-    )
+    money = r"""\magnification=1200 \input{prices}
+\href{https://a.example}{The mill} asks \$31,500 and gets 40\% of it. Its weir lies
+\SI{5}{\kilo\metre} away at 20$^\circ$C, holds 10$^{6}$ litres of H$_2$O on 3~km$^2$ and
+breathes \qty{2.5}{\gram\per\cubic\metre}.\iffalse Not so.\fi
+\begin{itemize}\item Fish.\end{itemize}\begin{table}\caption{Prices of fish}\end{table}"""
+    talk = r"""\documentclass{beamer}\begin{document}\begin{frame}<2->{The weir}
+\begin{block}{Costs}It cost \only<2>{nine} crowns.\end{block}\note{Say hello.}
+\end{frame}\end{document}"""
     return [
         KindCase(
             "prices.tex",
             money.encode(),
             (
                 "The mill asks $31,500 and gets 40% of it.",
-                "Its weir lies 5 km away at 20°C, holds 10^6 litres of H₂O on 3 km² and breathes 2.5 g/m³.",
+                "Its weir lies 5 km away at 20°C, holds 10^6 litres of H₂O on 3 km²",
+                "and breathes 2.5 g/m³.",
                 "Fish.",
                 "Prices of fish",
             ),

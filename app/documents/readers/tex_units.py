@@ -8,7 +8,7 @@ _AMOUNT = re.compile(
     r"\\(?:SI|qty)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}\s*\{([^{}]*)\}"
     r"|\\(?:si|unit)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}|\\(?:num|ang)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}"
 )
-_RANGE = re.compile(r"\\(?:SIrange|qtyrange)\s*\{([^{}]*)\}\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_AMOUNT_RANGE = re.compile(r"\\(?:SIrange|qtyrange)\s*\{([^{}]*)\}\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _UNIT_COMMAND = re.compile(r"\\([a-zA-Z]+)")
 _UNIT_SIGNS = {
     "pico": "p", "nano": "n", "micro": "µ", "milli": "m", "centi": "c", "deci": "d", "hecto": "h",
@@ -24,7 +24,7 @@ _UNIT_SIGNS = {
 
 def with_amounts(text: str) -> str:
     """Return a source with its amounts and units written out."""
-    text = _RANGE.sub(lambda m: f"{_number(m[1])}–{_number(m[2])} {_unit(m[3])}", text)
+    text = _AMOUNT_RANGE.sub(lambda m: f"{_number(m[1])}–{_number(m[2])} {_unit(m[3])}", text)
     return _AMOUNT.sub(_amount, text)
 
 
