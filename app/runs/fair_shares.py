@@ -29,6 +29,15 @@ class FairShares:
         self._ends[owner] = begin + cost
         return begin + cost
 
+    def settle(self, owner: str, difference: float) -> None:
+        """Move an owner's runs to come, once one has cost less than expected by `difference`.
+
+        Otherwise a visitor would pay for work that was expected of earlier runs and never done,
+        and wait behind all who had fewer of them.
+        """
+        if owner in self._ends:
+            self._ends[owner] -= difference
+
     def serve(self, cost: float, owners: int) -> None:
         """Note that work of some cost was done while so many owners had runs."""
         self._now += cost / max(1, owners)

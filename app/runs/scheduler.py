@@ -39,15 +39,28 @@ class _Turn:
 
     job: Job
     steps: Iterator[Event]
-    fair_end: float  # virtual time, see FairShares
+    expected: float  # cost, see FairShares
+    fair_end: float  # virtual time
     last: int = 0  # the number of its last turn
     began: float = 0.0  # of the turn that runs
     cost: float = 0.0  # of the turn that runs
+    earlier_cost: float = 0.0  # of its turns before
     has_computed: bool = False  # in this turn
 
     @property
     def has_begun(self) -> bool:
         return self.job.state is JobState.RUNNING
+
+    @property
+    def overestimate(self) -> float:
+        """Return how much less than expected a run has cost that is over.
+
+        What was computed of a section that was stopped is not known, so it costs what was expected.
+        """
+        cost = self.earlier_cost + self.cost
+        if self.has_computed and self.job.stop_event.is_set():
+            cost = max(cost, self.expected)
+        return self.expected - cost
 
     def note(self, event: Event) -> None:
         """Count what an event says was computed."""
@@ -129,8 +142,9 @@ class JobRunner:
             self.admit(session, visitor, size, pages)
             job = self._add(Job(session, self._linger_s, job_id, size, visitor, pages))
             job.is_preparation = is_preparation
-            fair_end = self._shares.end_of(job.owner, expected_cost(size))
-            self._queue.append(_Turn(job, job.steps(work), fair_end))
+            cost = expected_cost(size)
+            fair_end = self._shares.end_of(job.owner, cost)
+            self._queue.append(_Turn(job, job.steps(work), cost, fair_end))
             self._update_waits()
             if self._threads < min(self._at_once, len(self._queue) + len(self._running)):
                 self._threads += 1
@@ -158,6 +172,7 @@ class JobRunner:
             waiting = [turn for turn in self._queue if turn.job is job and not turn.has_begun]
             for turn in waiting:
                 self._queue.remove(turn)
+                self._settle(turn)
             self._update_waits()
         for turn in waiting:
             deque(turn.steps, maxlen=0)  # it sees the stop signal before it computes anything
@@ -269,6 +284,7 @@ class JobRunner:
         self._running.append(turn)
         self._turns += 1
         turn.last, turn.began = self._turns, time.monotonic()
+        turn.earlier_cost += turn.cost
         turn.cost, turn.has_computed = 0.0, False
         turn.job.state, turn.job.ahead = JobState.RUNNING, 0
         self._update_waits()
@@ -285,12 +301,20 @@ class JobRunner:
         self._shares.serve(turn.cost, len(owners))
         self._running.remove(turn)
         if is_over:
+            self._settle(turn)
             self._record_speed(job)
         else:
             self._queue.append(turn)
         if not self._queue and not self._running:
             self._shares.rest()
         self._update_waits()
+
+    def _settle(self, over: _Turn) -> None:
+        """Let the other runs of an owner end earlier, or later, by what one cost less or more."""
+        self._shares.settle(over.job.owner, over.overestimate)
+        for turn in (*self._queue, *self._running):
+            if turn.job.owner == over.job.owner and turn.fair_end > over.fair_end:
+                turn.fair_end -= over.overestimate
 
     def _take_turn(self, turn: _Turn) -> bool:
         """Run a job to its end, or until it yields to others; return True at its end."""

@@ -18,6 +18,7 @@ import pytest
 
 from app.errors import UNEXPECTED, AppError, Busy, Cancelled, NoTextLayer
 from app.events import DraftText, Progress, SectionDone, SectionStarted, SectionSummary
+from app.runs.fair_shares import ANSWER_COST
 from app.runs.jobs import JobState
 from app.runs.model_cache import ModelCache
 from app.runs.reading import DocumentReader
@@ -295,7 +296,10 @@ def test_finished_jobs_expire_and_forgotten_jobs_stop() -> None:
 
 
 def sections(job: str, count: int, ran: list[str], gate: threading.Event | None = None):
-    """Return work of some sections, which records its name before each."""
+    """Return work of some sections, which records its name before each.
+
+    Three sections cost what is expected of a short text.
+    """
 
     def work(stop):
         for number in range(1, count + 1):
@@ -306,6 +310,7 @@ def sections(job: str, count: int, ran: list[str], gate: threading.Event | None 
             yield DraftText(number, "One.", "")
             if stop.is_set():
                 return
+            yield SectionDone(number, SectionSummary((1, 1), "One.", 0, round(ANSWER_COST / 3)))
 
     return work
 

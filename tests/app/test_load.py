@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.ui import hosts, launch
 from tests.conftest import EXAMPLE_PDF
 from tests.server import free_port, running_page
-from tests.tools.load import Figures
+from tests.tools.load import Figures, fair_times
 
 CLIENTS = 20
 PLACES = ("harbour", "library", "orchard", "station", "quarry", "theatre", "lighthouse", "museum")
@@ -91,10 +91,16 @@ def test_twenty_concurrent_clients_get_their_own_summaries(url) -> None:
     assert answers
 
 
-def test_waits_are_compared_with_the_line_before_them() -> None:
-    waits = [(1, 2.0, 0), (2, 8.0, 3), (3, 12.0, 1)]  # of runs that take two seconds each
-    figures = Figures(waits=waits, runs=4, busy_s=8.0)
-    assert figures.shares() == {1: 1.0, 2: 1.0, 3: 3.0}
+def test_waits_are_compared_with_those_of_equal_parts() -> None:
+    # Three come together and one after the first second; each takes two seconds alone.
+    came = {1: 0.0, 2: 0.0, 3: 0.0, 4: 1.0}
+    fair = fair_times(came, 2.0)
+    assert [round(fair[run], 6) for run in came] == [
+        pytest.approx(x) for x in (7 + 2 / 3,) * 3 + (7,)
+    ]
+    waits = [(1, fair[1], 1), (2, 3 * fair[2], 2), (2, fair[4], 4)]
+    shares = Figures(waits=waits, came=came, busy_s=8.0).shares()
+    assert shares[1] == pytest.approx(1) and 1.5 < shares[2] < 3
 
 
 def endpoints(url: str) -> dict:

@@ -58,6 +58,31 @@ def test_a_short_document_overtakes_a_long_one_but_not_for_ever() -> None:
     assert cost_of(3_000, 20) == 120
 
 
+def test_nobody_waits_longer_for_runs_that_cost_less_than_expected() -> None:
+    runner, gate = JobRunner(at_once=2), threading.Event()
+    runner.submit(gated(gate), "at work")
+    for _ in range(3):  # these are over at once, and cost nothing
+        done = runner.submit(gated(gate, ()), "came first")
+        until(lambda done=done: done.finished)
+    runner.submit(gated(gate), "at work too")
+    for _ in range(2):  # nor do these, which are stopped in the line
+        stopped = runner.submit(gated(gate), "came first")
+        runner.stop(stopped.id)
+    waiting = [runner.submit(gated(gate), session) for session in ("came first", "came later")]
+    assert [job.ahead for job in waiting] == [2, 3]
+    gate.set()
+    until(lambda: all(job.finished for job in waiting))
+
+
+def test_runs_of_one_visitor_come_earlier_by_what_the_first_did_not_cost() -> None:
+    shares = FairShares()
+    first, second = shares.end_of("a", 300.0), shares.end_of("a", 300.0)
+    other = shares.end_of("b", 400.0)
+    assert first < other < second
+    shares.settle("a", 250.0)
+    assert shares.end_of("a", 10.0) == 360.0
+
+
 def test_as_many_jobs_run_at_once_as_there_are_threads() -> None:
     runner, gate = JobRunner(at_once=3), threading.Event()
     jobs = [runner.submit(gated(gate), f"session {n}") for n in range(5)]

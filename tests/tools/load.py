@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import random
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,15 +38,16 @@ REFUSALS = ("queue is full", "share", "wait to be read", "One of your documents"
 class Figures:
     """What the clients saw.
 
-    A wait for a first word is (client, seconds, runs that were unfinished when it began), not of
-    a slow reader, who makes it longer. Runs that are to be left count for nothing, since they end
-    before their turn.
+    `came` is when each run was taken, by its number. A wait for a first word is (client, seconds,
+    number of the run), not of a slow reader, who makes it longer. Runs that are to be left count
+    for nothing, since they end before their turn.
     """
 
     page_s: list[float] = field(default_factory=list)
     waits: list[tuple[int, float, int]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
-    runs: int = 0
+    came: dict[int, float] = field(default_factory=dict)
+    begun: int = 0
     unfinished: int = 0
     busy_s: float = 0.0  # while runs were unfinished
     busy_since: float = 0.0
@@ -57,33 +59,52 @@ class Figures:
             self.done[what] += 1
 
     def begin(self) -> int:
-        """Count a run that begins; return how many are unfinished before it."""
+        """Count a run that begins; return its number."""
         with self.lock:
+            now = time.monotonic()
             if not self.unfinished:
-                self.busy_since = time.monotonic()
+                self.busy_since = now
             self.unfinished += 1
-            return self.unfinished - 1
+            self.begun += 1
+            self.came[self.begun] = now
+            return self.begun
 
-    def end(self, is_run: bool) -> None:
+    def end(self, number: int, is_run: bool) -> None:
         """Count a run that ended, or that was refused."""
         with self.lock:
             self.unfinished -= 1
-            self.runs += is_run
+            if not is_run:
+                del self.came[number]
             if not self.unfinished:
                 self.busy_s += time.monotonic() - self.busy_since
 
     def shares(self) -> dict[int, float]:
-        """Return each client's waits as a part of its fair ones.
-
-        The fair wait for a first word is the mean time of a run for each run that was unfinished
-        before it, and for its own.
-        """
-        run_s = self.busy_s / max(1, self.runs)
-        waited, fair = defaultdict[int, float](float), defaultdict[int, float](float)
-        for client, seconds, ahead in self.waits:
+        """Return each client's waits as a part of its fair ones."""
+        fair = fair_times(self.came, self.busy_s / max(1, len(self.came)))
+        waited, due = defaultdict[int, float](float), defaultdict[int, float](float)
+        for client, seconds, number in self.waits:
             waited[client] += seconds
-            fair[client] += (ahead + 1) * run_s
-        return {client: waited[client] / fair[client] for client in waited}
+            due[client] += fair[number]
+        return {client: waited[client] / due[client] for client in waited}
+
+
+def fair_times(came: dict[int, float], run_s: float) -> dict[int, float]:
+    """Return how long each run takes on a machine that gives all that are there equal parts of it.
+
+    `came` is when each came, `run_s` the seconds that one takes alone. Those that come later take
+    their parts too, as they do where several run at once.
+    """
+    ends, there = dict[int, float](), deque[tuple[float, int]]()  # (share at which it ends, run)
+    now = share = 0.0  # `share`: the seconds of work that a run has got which was always there
+    for number, at in [*sorted(came.items(), key=lambda run: run[1]), (0, math.inf)]:
+        while there and now + (there[0][0] - share) * len(there) <= at:
+            now += (there[0][0] - share) * len(there)
+            share, over = there.popleft()
+            ends[over] = now - came[over]
+        share += (at - now) / len(there) if there else 0.0
+        now = at
+        there.append((share + run_s, number))
+    return ends
 
 
 def text_of(client: int, chance: random.Random) -> str:
@@ -123,7 +144,7 @@ class LoadClient:
         began, last, is_run = time.monotonic(), None, False
         events = self.events("summarize", values)
         next(events)  # its place in line is that of the moment when the page has taken it
-        ahead = 0 if leave_after else self.figures.begin()
+        run = 0 if leave_after else self.figures.begin()
         try:
             for number, (event, data) in enumerate(events, 1):
                 if event == "error":
@@ -131,7 +152,7 @@ class LoadClient:
                     return
                 last, is_run = data[0] if data else last, True
                 if last and last["committed"] and began and not (pause_s or leave_after):
-                    wait = self.number, time.monotonic() - began, ahead
+                    wait = self.number, time.monotonic() - began, run
                     self.figures.waits.append(wait)
                     began = 0.0
                 if leave_after and number >= leave_after:
@@ -140,7 +161,7 @@ class LoadClient:
                 time.sleep(pause_s)
         finally:
             if not leave_after:
-                self.figures.end(is_run)
+                self.figures.end(run, is_run)
         assert last is not None and last["result"] is not None
         self.check(last["result"]["summary"])
 
