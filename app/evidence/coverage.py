@@ -29,6 +29,15 @@ STATUSES = {
     "skipped": "not chosen",
     "stopped": "not reached",
 }
+# A warning of such a kind names the pages of this status: the line does not name them again.
+STATUS_WARNINGS = {
+    "references": WarningKind.REFERENCES_LEFT_OUT,
+    "contents": WarningKind.CONTENTS_LEFT_OUT,
+    "imprint": WarningKind.FRONT_MATTER_LEFT_OUT,
+    "scanned": WarningKind.PAGES_SCANNED,
+    "garbled": WarningKind.PAGES_GARBLED,
+    "failed": WarningKind.PAGES_FAILED,
+}
 # With more pages than this, the cells of the coverage map become too narrow to be widened.
 MAX_WIDE_CELLS = 40
 # The label of a page of a document without page numbers.
@@ -100,7 +109,11 @@ def citations_per_page(summary: Summary) -> Counter[int]:
 
 
 def coverage_line(summary: Summary) -> str:
-    """Return `40 of 42 pages read; xli-xlii: references left out`, with printed page labels."""
+    """Return `40 of 42 pages read; xli-xlii: nothing to read`, with printed page labels.
+
+    What a warning of the summary names is not repeated.
+    """
+    warned = {warning.kind for warning in summary.warnings}
     by_status: dict[str, list[int]] = {}
     for page, status in summary.coverage:
         by_status.setdefault(status, []).append(page)
@@ -110,6 +123,7 @@ def coverage_line(summary: Summary) -> str:
     parts += [
         f"{ranges(pages, summary.labels)}: {STATUSES[status]}"
         for status, pages in by_status.items()
+        if STATUS_WARNINGS.get(status) not in warned
     ]
     if stopped:  # what follows was not reached either, whatever else it is
         parts.append(f"not reached: from {places(stopped[:1], summary.unit, summary.labels)}")

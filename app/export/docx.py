@@ -41,6 +41,8 @@ def to_docx(summary: Summary, style: ExportStyle = TERMINAL_STYLE) -> bytes:
     if summary.by_section:
         document.add_heading(BY_SECTION_HEADING, 2)
         _add_parts(document, summary.by_section, style, footnotes)
+    if summary.warnings:
+        document.add_heading("Note", 3)  # or they would seem to belong to the last section
     for warning in summary.warnings:
         document.add_paragraph(_xml_text(warning.message), style="List Bullet")
     if summary.coverage:

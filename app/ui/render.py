@@ -47,6 +47,12 @@ from ..wording import STAGE_LABELS, counted, isolated, ranges
 MAX_OPEN_SECTIONS = 6  # more would push the end of the page out of sight
 # Adults read about 238 words of English non-fiction a minute, silently (Brysbaert 2019).
 WORDS_PER_MINUTE = 238
+FOLDED_WARNINGS = (
+    WarningKind.CONTENTS_LEFT_OUT,
+    WarningKind.FRONT_MATTER_LEFT_OUT,
+    WarningKind.CONTENT_LEFT_OUT,
+    WarningKind.BOILERPLATE_LEFT_OUT,
+)
 MIN_JUMPS = 4  # summaries of fewer documents are found by scrolling
 MANY_DOCUMENTS = 7  # their list scrolls, so that the button below stays in sight
 MAX_STRIP_CELLS = 300  # longer documents share cells; more cells would be too narrow to click
@@ -472,10 +478,8 @@ def document_facts(documents: Sequence[Document]) -> str:
     for document in documents:
         name, pages = isolated(document.name), counted(len(document.pages), document.unit)
         words = counted(sum(count_words(page.text) for page in document.pages), "word")
-        warnings = "".join(
-            f"<br><small{_quiet_class(w)}>{escape(w.message)}</small>" for w in document.warnings
-        )
-        items.append(f"<li><strong>{escape(name)}</strong> · {pages} · {words}{warnings}</li>")
+        facts = f"<strong>{escape(name)}</strong> · {pages} · {words}"
+        items.append(f"<li>{facts}{_facts_warnings(document.warnings)}</li>")
     if len(documents) < MANY_DOCUMENTS:
         return f'<ul class="facts">{"".join(items)}</ul>'
     every = sum(count_words(page.text) for document in documents for page in document.pages)
@@ -486,5 +490,16 @@ def document_facts(documents: Sequence[Document]) -> str:
     )
 
 
-def _quiet_class(warning: AppWarning) -> str:
-    return ' class="quiet"' if warning.is_informational else ""
+def _facts_warnings(warnings: Sequence[AppWarning]) -> str:
+    """Return the warnings of a document; what is left out is folded, as its summary lists it."""
+    shown, folded = "", ""
+    for warning in warnings:
+        message = escape(warning.message)
+        if warning.kind in FOLDED_WARNINGS:
+            folded += f"<p>{message}</p>"
+        else:
+            quiet = ' class="quiet"' if warning.is_informational else ""
+            shown += f"<br><small{quiet}>{message}</small>"
+    if folded:
+        folded = f"<details><summary>What is left out</summary>{folded}</details>"
+    return shown + folded

@@ -27,6 +27,7 @@ from app.export.shared import BY_SECTION_HEADING, section_heading
 from app.runs.run_state import DocumentState, RunState, SectionState
 from app.ui import render
 from app.ui.estimate import section_label
+from app.warning import AppWarning, WarningKind
 from tests.conftest import paged
 
 
@@ -88,6 +89,9 @@ def test_all_formats_name_pages_by_their_labels() -> None:
     )
     assert coverage_line(summary) == line
     assert line in export_text(summary, "txt")
+    warned = AppWarning(WarningKind.CONTENTS_LEFT_OUT, "The table of contents is left out.")
+    named_below = coverage_line(replace(summary, warnings=(warned,)))
+    assert named_below == "1 of 5 pages read; 1: a picture without text; not reached: from page 2"
     for html in (render.coverage_strip(0, summary), export_text(summary, "html")):
         assert "Page &lt;i&gt;, 1 of the file: table of contents left out" in html
         assert "Page 2, 4 of the file: not reached" in html and "<i>" not in html

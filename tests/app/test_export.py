@@ -127,6 +127,14 @@ def paragraphs_of(summary: Summary, fmt: str, bullets: bool = False) -> list[str
     return [dash.get(p.style.name, "") + p.text.strip() for p in paragraphs if p.text.strip()]
 
 
+def test_notes_in_word_are_no_sentences_of_the_last_section() -> None:
+    data = export_bytes(in_sections(), "docx", replace(TERMINAL_STYLE, bullets=True))
+    paragraphs = [p for p in docx.Document(BytesIO(data)).paragraphs if p.text.strip()]
+    at = next(n for n, p in enumerate(paragraphs) if "Page 3 is a picture." in p.text)
+    assert paragraphs[at].style.name == "List Bullet"
+    assert paragraphs[at - 1].style.name == "Heading 3" and paragraphs[at - 1].text == "Note"
+
+
 @pytest.mark.parametrize("fmt", EXPORT_FORMATS)
 @pytest.mark.parametrize("bullets", [False, True])
 def test_the_answer_stands_first_in_every_export(fmt: str, bullets: bool) -> None:
@@ -313,7 +321,7 @@ def test_every_export_has_citations_doubts_coverage_and_provenance(fmt: str) -> 
         text = "\n".join(p.text for p in paragraphs)
     else:
         text = data.decode("utf-8")
-    read = "2 of 3 pages read; 14: a picture without text"
+    read = "2 of 3 pages read"  # a warning names the third
     facts = ("ab" * 32, "cdcdcdcdcdcdcdcd", "12-13", "float32", "Made by a machine")
     for expected in ("pp. xi, 1", "4.3 million", "no passage supports this", read, *facts):
         assert expected in text, expected
