@@ -79,11 +79,32 @@ def test_the_menu_entry_starts_the_installed_command() -> None:
     assert build_serve_parser(Settings()).parse_args([*options, "a.pdf"]).desktop
 
 
-def test_the_batch_file_passes_files_on_outside_parentheses() -> None:
+def batch_commands() -> list[str]:
     lines = (LAUNCHERS / "summarizer.bat").read_text("utf-8").splitlines()
-    commands = [line for line in lines if "%*" in line]
-    assert len(commands) == 2 and all(line.endswith("--desktop %*") for line in commands)
+    return [line for line in lines if not line.startswith("rem")]
+
+
+def test_the_batch_file_passes_files_on_outside_parentheses() -> None:
+    lines = batch_commands()
+    assert len([line for line in lines if line.endswith(" --desktop !files!")]) == 2
     # Inside parentheses a name such as a(1).pdf would end them.
-    assert not any(re.search(r"[()]", line) for line in lines if not line.startswith("rem"))
+    assert not any(re.search(r"[()]", line) for line in lines)
     labels = {line[1:] for line in lines if line.startswith(":")}
     assert labels == set(re.findall(r"goto (\w+)", "\n".join(lines)))
+
+
+def test_the_batch_file_takes_no_dropped_name_for_a_command() -> None:
+    """Explorer writes `cmd /c ""summarizer.bat" C:\\a&b.pdf"`: no quotes around the name."""
+    lines = batch_commands()
+    delayed = lines.index("setlocal EnableDelayedExpansion")
+    # %...% is replaced before a line is read, !...! after: a name is never part of what is read.
+    assert not any("%*" in line for line in lines[delayed:])
+    # While !...! is replaced, % would lose the exclamation marks of a folder's name.
+    assert not any("%~dp0" in line for line in lines[delayed:])
+    # What Explorer wrote is cut as cmd cuts it: up to the batch file's quote, and the last quote.
+    written = r'C:\Windows\system32\cmd.exe /c ""C:\my project\summarizer.bat" C:\a&b.pdf"'
+    assert 'set "dropped=!cmdcmdline:*%~nx0"=!"' in lines
+    assert 'set "files=!dropped:~0,-1!"' in lines
+    assert written.partition('summarizer.bat"')[2][:-1] == r" C:\a&b.pdf"
+    # Nor is what follows the sign run once the batch file is over.
+    assert lines[-2:] == ["if defined explorer exit !code!", "exit /b !code!"]
