@@ -347,7 +347,7 @@ def _reading_tools() -> Components:
         label="Find in the document",
         show_label=False,
         container=False,
-        placeholder="Find in the document, then Enter",
+        placeholder="Find in the document",
         max_lines=1,
         elem_id="find",
     )
