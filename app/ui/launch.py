@@ -336,7 +336,9 @@ def start(page: gr.Blocks, guard: Guard) -> str:
 
     from .mcp_words import describe_files
     from .sessions import start_dropping
+    from .silent_connections import allow_many_files
 
+    allow_many_files()
     settings, assets = guard.settings, assets_dir()
     page.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=8, api_open=False)
     page._queue.sleep_when_free = QUEUE_POLL_S
@@ -374,7 +376,7 @@ def start(page: gr.Blocks, guard: Guard) -> str:
             f"The page cannot start on {settings.host}: {ports} in use; choose another one with "
             "--port."
         ) from error
-    start_dropping(page, guard.pages, guard.streams)
+    start_dropping(page, guard)
     if page.mcp_server_obj:
         describe_files(page.mcp_server_obj)
     return str(url)

@@ -43,6 +43,7 @@ TOO_MANY_EVENTS = (
     "Too many pages of yours are open, or too many of your calls have not ended: close some, or "
     "wait for them."
 )
+LONG_UPLOAD_ID = "The name of this upload is too long."
 TOO_MANY_LOGINS = "Too many wrong passwords: try again in {seconds} s."
 # Gradio writes its configuration and its handlers into the page and compiles them there, so
 # inline scripts and eval stay allowed. Nothing may be loaded from, or sent to, another site.
@@ -56,8 +57,25 @@ FRAMED_BY_HUGGING_FACE = "https://huggingface.co https://*.huggingface.co"
 # A file that somebody uploaded, opened in a tab of its own: no script of it runs.
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Endless streams for developers, and features that the page does not use.
-CLOSED_PATHS = ("/gradio_api/dev/", "/gradio_api/vibe", "/gradio_api/proxy=", "/monitoring")
+# What the page and its programs ask for. Gradio serves more: streams for developers, recordings of
+# the screen that it converts, states that it stores for a link, other addresses that it fetches.
+OPEN_PATHS = frozenset(
+    (
+        "", "/config", "/favicon.ico", "/login", "/logout", "/manifest.json", "/robots.txt",
+        "/theme.css", "/pwa_icon", "/gradio_api/info", "/gradio_api/openapi.json",
+        "/gradio_api/startup-events", "/gradio_api/queue/join", "/gradio_api/queue/data",
+        "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/upload",
+        "/gradio_api/upload_progress", "/gradio_api/user", "/gradio_api/token",
+        "/gradio_api/login_check", "/gradio_api/app_id", "/gradio_api/theme.css",
+    )
+)  # fmt: skip
+OPEN_FOLDERS = (
+    "/assets/", "/static/", "/svelte/", "/pwa_icon/", "/gradio_api/heartbeat/", "/gradio_api/run/",
+    "/gradio_api/api/", "/gradio_api/call/", "/gradio_api/file=", "/gradio_api/file/",
+    "/gradio_api/mcp/",
+)  # fmt: skip
+UPLOAD_PATH = "/gradio_api/upload"
+MAX_UPLOAD_ID = 64  # characters; Gradio never forgets one, and the page's have some ten
 FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 log = logging.getLogger(__name__)
 
@@ -173,8 +191,7 @@ class SecurityMiddleware:
             await answer(body.refusal, scope, receive, send)
 
     def _limited_body(self, scope: Scope, receive: Receive) -> LimitedBody:
-        headers = Headers(scope=scope)
-        boundary = boundary_of(headers.get("content-type", ""))
+        boundary = upload_boundary(scope)
         visitor = self._visitor(scope)
         if boundary:
             return LimitedBody(
@@ -236,8 +253,11 @@ def request_refusal(guard: Guard, scope: Scope) -> Refusal | None:
         return Refusal(421, WRONG_HOST)
     if is_foreign(headers, scope["method"]):
         return Refusal(403, FOREIGN_ORIGIN)
-    if scope["path"].startswith(CLOSED_PATHS):
+    if not is_open(scope["path"]):
         return Refusal(404, "There is nothing here.")
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    if any(len(upload) > MAX_UPLOAD_ID for upload in query.get("upload_id", ())):
+        return Refusal(400, LONG_UPLOAD_ID)
     visitor = client_address(scope) if guard.counts_visitors else ""
     if visitor and guard.open_requests[visitor] >= MAX_VISITOR_REQUESTS:
         return Refusal(429, TOO_MANY_EVENTS)
@@ -245,7 +265,7 @@ def request_refusal(guard: Guard, scope: Scope) -> Refusal | None:
         return Refusal(429, TOO_MANY_EVENTS)
     length = headers.get("content-length", "0")
     size = int(length) if length.isdecimal() else 0
-    if boundary_of(headers.get("content-type", "")):
+    if upload_boundary(scope):
         if size > MAX_UPLOAD_BYTES:
             return Refusal(413, TOO_LARGE_UPLOAD)
         return guard.quota.refusal(visitor, size)
@@ -263,6 +283,25 @@ def is_foreign(headers: Headers, method: str) -> bool:
     if headers.get("sec-fetch-site") != "cross-site":
         return False
     return method not in SAFE_METHODS or headers.get("sec-fetch-mode") != "navigate"
+
+
+def is_open(path: str) -> bool:
+    """Return True for an address that the page or one of its programs asks for.
+
+    >>> is_open("/gradio_api/upload/"), is_open("/gradio_api/process_recording")
+    (True, False)
+    """
+    return path.rstrip("/") in OPEN_PATHS or f"{path}/".startswith(OPEN_FOLDERS)
+
+
+def upload_boundary(scope: Scope) -> bytes:
+    """Return the boundary of a request that sends files, b"" for any other.
+
+    Elsewhere a body of this type is no upload: it would be held in memory.
+    """
+    if scope["path"].rstrip("/") != UPLOAD_PATH:
+        return b""
+    return boundary_of(Headers(scope=scope).get("content-type", ""))
 
 
 def is_event(scope: Scope) -> bool:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import datetime
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import class_and_place
+from .silent_connections import SilentConnections
 from .streams import OpenStreams
+
+if TYPE_CHECKING:
+    from .security import Guard
 
 LOOK_S = 5.0  # between two looks
 PROGRAM_S = 60.0  # that a program has to fetch a result after its call has ended
@@ -52,16 +56,41 @@ def _drop(page: Any, session: str) -> None:
         kept.pop(session, None)
 
 
-def start_dropping(page: Any, pages: OpenStreams, streams: OpenStreams) -> None:
+def drop_ended_uploads(progress: Any, ended: set[str], is_any_open: bool) -> set[str]:
+    """Drop the progress of uploads that had `ended` at the last look; return those that have now.
+
+    Gradio keeps what it notes under each name that a request gave an upload, or asked for.
+    """
+    known = progress._statuses
+    over = {
+        name
+        for name in list(progress._signals)
+        if not is_any_open or name not in known or known[name].is_done
+    }
+    for name in over & ended:  # two looks: its page may still ask for the end
+        progress._signals.pop(name, None)
+        known.pop(name, None)
+    return over - ended
+
+
+def start_dropping(page: Any, guard: Guard) -> None:
     """Start a thread that drops idle sessions as long as the page is served."""
+    from gradio.routes import file_upload_statuses
+
+    def close_silent() -> None:
+        silent.close(list(page.server.server_state.connections))
 
     def look() -> None:
+        ended = set[str]()
         while not page._queue.stopped:
             try:
-                drop_idle_sessions(page, pages, streams)
+                drop_idle_sessions(page, guard.pages, guard.streams)
+                ended = drop_ended_uploads(file_upload_statuses, ended, guard.open_uploads > 0)
+                for connection in list(page.server.server_state.connections)[:1]:
+                    connection.loop.call_soon_threadsafe(close_silent)
             except Exception as error:  # or nothing would be dropped from then on
                 log.error("dropping sessions failed: %s", class_and_place(error))
             pause.wait(LOOK_S)
 
-    pause = threading.Event()
+    pause, silent = threading.Event(), SilentConnections()
     threading.Thread(target=look, name="sessions", daemon=True).start()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
+import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import httpx
 import pytest
-from gradio.route_utils import GradioMultiPartParser
+from gradio.route_utils import FileUploadProgress, GradioMultiPartParser
+from gradio.routes import App
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
@@ -21,12 +26,22 @@ from app.errors import UNEXPECTED, BadOption
 from app.runs.shares import WINDOW_S
 from app.settings import MAX_FILES, MAX_VISITOR_EVENTS, MAX_VISITOR_REQUESTS, Settings
 from app.ui import body_limits, launch
-from app.ui.body_limits import MAX_JSON_BYTES, LimitedBody, Refusal, UploadQuota, boundary_of
+from app.ui.body_limits import (
+    MAX_JSON_BYTES,
+    MAX_JSON_VALUES,
+    JsonValues,
+    LimitedBody,
+    Refusal,
+    UploadQuota,
+    boundary_of,
+)
 from app.ui.file_addresses import NO_ADDRESSES, has_address, without_own_addresses
 from app.ui.hosts import HostNames, without_port
 from app.ui.login_delay import FREE_ATTEMPTS, LONGEST_DELAY_S, LoginDelay
 from app.ui.safe_blocks import SafeBlocks
 from app.ui.security import Guard, SecurityMiddleware
+from app.ui.sessions import drop_ended_uploads
+from app.ui.silent_connections import SILENT_S, SilentConnections
 from app.ui.streams import OpenStreams
 from app.ui.visitors import asker_of
 
@@ -156,8 +171,34 @@ def test_forwarded_headers_count_only_behind_a_proxy() -> None:
     assert ask(guard_of(proxied), "POST", headers=origin)[0].status_code == 200
 
 
-def test_endpoints_for_developers_are_closed() -> None:
-    for path in ("/gradio_api/dev/reload", "/monitoring", "/gradio_api/vibe-edit/"):
+def routes_of(app) -> Iterator[str]:
+    """Yield the addresses that an application serves, with a letter for each parameter."""
+    for route in app.routes:
+        inner = getattr(route, "original_router", None) or getattr(route, "app", None)
+        if hasattr(inner, "routes"):
+            prefix = getattr(route, "path", "")
+            yield from (prefix + path for path in routes_of(inner))
+        if path := getattr(route, "path", ""):
+            yield re.sub(r"\{.*?\}", "x", path)
+
+
+NOT_USED = (
+    "dev/reload", "vibe", "monitoring", "proxy=", "process_recording", "deep_link",
+    "component_server", "custom_component", "stream/", "run-history", "runs", "profiling",
+    "queue/status",
+)  # fmt: skip
+
+
+def test_what_the_page_does_not_use_of_gradio_is_closed() -> None:
+    with gr.Blocks() as page:
+        gr.Textbox()
+    served = {path for path in routes_of(App.create_app(page)) if path.startswith("/")}
+    assert len(served) > 50
+    for path in served:
+        status = ask(guard_of(), path=path)[0].status_code
+        is_closed = path == "/openapi.json" or any(name in path for name in NOT_USED)
+        assert status == (404 if is_closed else 200), path
+    for path in ("/gradio_api/dev/reload", "/monitoring", "/gradio_api/undo-vibe-edit/"):
         assert ask(guard_of(), path=path)[0].status_code == 404
 
 
@@ -202,6 +243,11 @@ def limited(data: bytes, size: int, has_room=lambda size: None, limit: int = 10*
     return LimitedBody(receive, limit, Refusal(413, "too large"), BOUNDARY, has_room)
 
 
+async def read_all(body: LimitedBody) -> None:
+    while (await body.receive())["more_body"]:
+        pass
+
+
 def parse(body: LimitedBody, folder: Path):
     """Let Gradio's own parser read a body into a folder."""
 
@@ -223,16 +269,12 @@ def parse(body: LimitedBody, folder: Path):
 def test_files_are_counted_however_the_body_is_cut(size, count) -> None:
     body = limited(multipart(*[b"some - dashes --limi"] * count), size)
 
-    async def read() -> None:
-        while (await body.receive())["more_body"]:
-            pass
-
     if count > MAX_FILES:
         with pytest.raises(MultiPartException):
-            asyncio.run(read())
+            asyncio.run(read_all(body))
         assert body.refusal.status == 413
     else:
-        asyncio.run(read())
+        asyncio.run(read_all(body))
         assert body.refusal is None
 
 
@@ -296,6 +338,109 @@ def test_a_refused_upload_is_deleted_at_once(status, others, calls) -> None:
     guard.open_uploads, guard.delete_rests = others, lambda: called.append(1)
     ask(guard, "POST", "/gradio_api/upload", app=Gradio(status=status), files={"files": b"x"})
     assert len(called) == calls and guard.open_uploads == others
+
+
+def test_what_is_no_upload_is_not_taken_as_one(monkeypatch) -> None:
+    """FastAPI holds other bodies in memory, whatever their type says."""
+    monkeypatch.setattr("app.ui.security.MAX_JSON_BYTES", 1_000)
+    files = {"files": b"x" * 2_000}
+    assert ask(guard_of(), "POST", "/gradio_api/queue/join", files=files)[0].status_code == 413
+    assert ask(guard_of(), "POST", "/gradio_api/upload/", files=files)[0].status_code == 200
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_field_in_place_of_a_file_is_refused(size) -> None:
+    field = multipart(b"x" * 100).replace(b'; filename="a.txt"', b"")
+    body = limited(multipart(b"one", end=False) + field, size)
+    with pytest.raises(MultiPartException, match="Only files"):
+        asyncio.run(read_all(body))
+    assert body.refusal.status == 400
+    with pytest.raises(MultiPartException, match="damaged"):
+        asyncio.run(read_all(limited(b"--other--\r\n", size)))
+
+
+def test_names_of_uploads_are_short() -> None:
+    for path in ("/gradio_api/upload_progress", "/gradio_api/upload"):
+        assert ask(guard_of(), path=f"{path}?upload_id={'x' * 65}")[0].status_code == 400
+        assert ask(guard_of(), path=f"{path}?upload_id=ab12cd34")[0].status_code == 200
+
+
+def test_ended_uploads_are_forgotten() -> None:
+    async def made() -> FileUploadProgress:
+        progress = FileUploadProgress()
+        for name in ("open", "done", "cut off"):
+            progress.track(name)
+        progress.set_done("done")
+        progress._signals["asked for"]
+        return progress
+
+    progress = asyncio.run(made())
+    ended = drop_ended_uploads(progress, set(), is_any_open=True)
+    assert ended == {"done", "asked for"} and len(progress._signals) == 4
+    drop_ended_uploads(progress, ended, is_any_open=True)
+    assert set(progress._signals) == set(progress._statuses) == {"open", "cut off"}
+    drop_ended_uploads(progress, {"open", "cut off"}, is_any_open=False)
+    assert not progress._signals and not progress._statuses
+
+
+VALUES = st.recursive(
+    st.integers() | st.text('ab,[{"\\é∢', max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text('a"\\,'), inner, max_size=3)
+    ),
+)
+
+
+@given(VALUES, st.integers(1, 9), st.booleans())
+def test_values_of_json_are_counted_however_it_is_cut(value, size, is_ascii) -> None:
+    def count(value) -> int:
+        if isinstance(value, dict):
+            value = list(value.values())
+        if not isinstance(value, list):
+            return 0
+        return 1 + max(0, len(value) - 1) + sum(map(count, value))
+
+    data, values = json.dumps([value], ensure_ascii=is_ascii).encode(), JsonValues()
+    for start in range(0, len(data), size):
+        values.feed(data[start : start + size])
+    assert values.count == count([value]) and values.is_utf8
+
+
+def test_json_of_very_many_values_is_refused() -> None:
+    many = b"[" + b",".join([b"[]"] * MAX_JSON_VALUES) + b"]"
+    answer, inner = ask(guard_of(), "POST", "/gradio_api/queue/join", content=many)
+    assert answer.status_code == 413 and "values" in answer.text
+    text = json.dumps({"data": ["a, [b] {c} " * 100_000]}).encode()
+    assert ask(guard_of(), "POST", "/gradio_api/queue/join", content=text)[0].status_code == 200
+    wide = json.dumps({"data": ["[∢"]}).encode("utf-16")
+    for body in (wide, wide[2:], '{"data": []}'.encode("utf-32-be")):
+        answer, _ = ask(guard_of(), "POST", "/gradio_api/queue/join", content=body)
+        assert answer.status_code == 400
+
+
+def test_connections_without_a_request_are_closed() -> None:
+    now, closed = [0.0], []
+
+    def connection(name: str, cycle) -> SimpleNamespace:
+        transport = SimpleNamespace(close=lambda: closed.append(name))
+        return Connection(cycle=cycle, transport=transport)
+
+    class Connection(SimpleNamespace):
+        __hash__ = object.__hash__
+
+    at_work = SimpleNamespace(response_complete=False)
+    ended = SimpleNamespace(response_complete=True)
+    silent, later = SilentConnections(lambda: now[0]), connection("later", ended)
+    there = [connection("new", None), connection("at work", at_work), later]
+    silent.close(there)
+    now[0] = SILENT_S
+    later.cycle = at_work  # its next request came
+    silent.close(there)
+    later.cycle = ended
+    assert not closed
+    now[0] += 1
+    silent.close([*there, connection("newest", None)])
+    assert closed == ["new"]
 
 
 def test_boundaries_are_found() -> None:
