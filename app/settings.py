@@ -37,7 +37,7 @@ READABLE_SUFFIXES = (
     ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".rtf", ".pptx", ".pptm", ".ppsx", ".ppsm",
     ".potx", ".odp", ".otp", ".xlsx", ".xlsm", ".xls", ".ods", ".epub", ".html", ".htm", ".xhtml",
     ".mhtml", ".mht", ".eml", ".mbox", ".ipynb", ".tex", ".latex", ".txt", ".text", ".srt", ".vtt",
-    ".ass", ".ssa", ".sbv", ".md", ".markdown", *PICTURE_SUFFIXES,
+    ".ass", ".ssa", ".sbv", ".ttml", ".dfxp", ".lrc", ".md", ".markdown", *PICTURE_SUFFIXES,
 )  # fmt: skip
 KIND_LABELS = {  # of each kind of file, for labels and help texts
     "pdf": "PDF", "docx": "Word", "pptx": "PowerPoint", "sheet": "spreadsheet",

@@ -27,7 +27,7 @@ SUFFIXES = {
     "tex": (".tex", ".latex"),
     "markdown": (".md", ".markdown"),
     "picture": (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
-    "text": (".txt", ".text", ".srt", ".vtt", ".ass", ".ssa", ".sbv"),
+    "text": (".txt", ".text", ".srt", ".vtt", ".ass", ".ssa", ".sbv", ".ttml", ".dfxp", ".lrc"),
 }
 # Content alone does not tell these apart.
 _KINDS_BY_NAME = ("html", "mhtml", "mail", "notebook", "tex", "markdown", "text")

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from longt5.text.claims import Facts, JoinedFacts, check, load_in_background
+from longt5.text.claims import Facts, JoinedFacts, check, load_checks_in_background
 from longt5.text.headings import without_headings
 from longt5.text.sentences import split_sentences
 from longt5.text.source import SourceText
@@ -34,7 +34,7 @@ class CitedDocument:
 
     def prepare_checks(self) -> None:
         """Begin to load what the checks of its sentences need, while the model reads."""
-        load_in_background(self._language)
+        load_checks_in_background(self._language)
 
     def page_facts(self, pages: Sequence[int]) -> Facts:
         """Return the facts of the joined text of some pages, made once."""

@@ -188,7 +188,7 @@ def _mail_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
-def _speech_cases() -> list[KindCase]:
+def _chat_cases() -> list[KindCase]:
     messages = (
         ("Pia", "The boat leaves at nine."), ("Olav", "I bring the ropes."), ("Pia", "Fine."),
     )  # fmt: skip
@@ -200,7 +200,7 @@ def _speech_cases() -> list[KindCase]:
         "{} — 03/04/2025 09:05\n{}", "{} — Today at 9:05 AM\n{}", "9:05\t{}\t{}",
         "09:05:11 From {} to Everyone:\n\t{}", "09:05:11\t From {} : {}",
     )  # fmt: skip
-    chats = [
+    return [
         KindCase(
             f"chat-{n}.txt",
             "\n".join(form.format(*message) for message in messages).encode(),
@@ -209,6 +209,38 @@ def _speech_cases() -> list[KindCase]:
         )
         for n, form in enumerate(forms)
     ]
+
+
+def _transcript_cases() -> list[KindCase]:
+    spoken = ("We begin with", "the old harbour.", "It has two cranes.", "They are red.")
+    joined = "We begin with the old harbour. It has two cranes. They are red."
+    timed = (
+        ("lines.lrc", "[ar:Pia]\n", "[00:0{n}.00]{text}\n"),
+        ("turns.txt", "", "Pia Holm (00:00:0{n}):\n{text}\n\n"),
+        ("teams.txt", "", "0:0:{n}.0 --> 0:0:{n}.500\nPia Holm\n{text}\n\n"),
+        ("named.vtt", "WEBVTT\n\n", "00:0{n}.000 --> 00:0{n}.900\nPia Holm: {text}\n\n"),
+        ("frames.sub", "", "{{{n}00}}{{{n}50}}{text}\n"),
+        (
+            "web.ttml", '<?xml version="1.0"?><tt xmlns="http://www.w3.org/ns/ttml"><body><div>',
+            '<p begin="00:00:0{n}.000" end="00:00:0{n}.900">{text}</p>',
+        ),
+    )  # fmt: skip
+    return [
+        KindCase(
+            name,
+            (
+                head
+                + "".join(form.format(n=n, text=text) for n, text in enumerate(spoken))
+                + ("</div></body></tt>" if "<tt" in head else "")
+            ).encode(),
+            (joined,),
+            ("0:0", "00", "<"),
+        )
+        for name, head, form in timed
+    ]
+
+
+def _speech_cases() -> list[KindCase]:
     copied = "0:00\nwe begin with the old\n0:04\nharbour of the town\n0:09\nand its two cranes"
     whisper = "\n".join(
         f"[00:0{n}.000 --> 00:0{n + 1}.500]  {text}"
@@ -217,7 +249,6 @@ def _speech_cases() -> list[KindCase]:
     log = "\n".join(f"2025-04-03 09:05:1{n} worker: took job {n}" for n in range(4))
     agenda = "9:00 Opening by the mayor\n9:30 The budget of the school\n10:15 Questions of all"
     return [
-        *chats,
         KindCase("copied.txt", copied.encode(), ("the old harbour of the town and its",), ("0:0",)),
         KindCase("whisper.txt", whisper.encode(), ("We begin with the old harbour.",), ("00:",)),
         KindCase("log.txt", log.encode(), ("2025-04-03 09:05:11 worker: took job 1",)),
@@ -373,6 +404,8 @@ def kind_cases() -> list[KindCase]:
     return [
         *_word_cases(),
         *_mail_cases(),
+        *_chat_cases(),
+        *_transcript_cases(),
         *_speech_cases(),
         *_other_cases(),
         *_framed_cases(),

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _UNSEEN = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-_LETTERS = r"[^\W\d_]"
+_CHAT_LETTER = r"[^\W\d_]"
 # 3.4.2025, 2025/4/3, 2025年4月3日, 2025. 4. 3., 3.04.2025 г.
 _DATE = (
-    rf"\d{{1,4}}\s?[./年년-]\s?\d{{1,2}}\s?[./月월-]\s?\d{{1,4}}[.日일]?(?:\s{_LETTERS}{{1,2}}\.)?"
+    r"\d{1,4}\s?[./年년-]\s?\d{1,2}\s?[./月월-]\s?\d{1,4}[.日일]?"
+    rf"(?:\s{_CHAT_LETTER}{{1,2}}\.)?"
 )
-_NAMED_DATE = rf"(?:\d{{1,2}}\.?\s)?{_LETTERS}{{3,10}}\.?\s(?:\d{{1,2}},?\s)?\d{{4}}"
-_MARKER = rf"{_LETTERS}{{1,4}}\.?(?:\s?{_LETTERS}\.)?"  # klo, à, um, 上午, AM, p. m.
+_NAMED_DATE = rf"(?:\d{{1,2}}\.?\s)?{_CHAT_LETTER}{{3,10}}\.?\s(?:\d{{1,2}},?\s)?\d{{4}}"
+_MARKER = rf"{_CHAT_LETTER}{{1,4}}\.?(?:\s?{_CHAT_LETTER}\.)?"  # klo, à, um, 上午, AM, p. m.
 # A word before a colon or an arrow is no marker of the time but a name: "10:05 Anna: ...".
 _LATER_MARKER = rf"(?:\s?{_MARKER}(?![^\W_]|\s?:))?"
 _CHAT_TIME = rf"(?:{_MARKER}\s?)?\d{{1,2}}[:.h]\d\d(?:[:.]\d\d)?{_LATER_MARKER}"
@@ -39,11 +40,11 @@ _HEADED = re.compile(  # who, [when]: and the message on the lines below
 )
 _BELOW_TIME = re.compile(rf"\[(?P<in>{_WHEN}|{_CHAT_TIME})\]\s+(?P<name>{_CHAT_NAME}):?")
 _MEETING = re.compile(  # 10:10:22 From Anna to Everyone: what
-    rf"(?P<in>\d{{1,2}}:\d\d:\d\d)\s+{_LETTERS}{{2,5}}\s+(?P<name>{_CHAT_NAME})"
-    rf"(?:\s+{_LETTERS}{{1,4}}\s+[^:\n]{{1,40}}?)?\s?:(?:\s|$)"
+    rf"(?P<in>\d{{1,2}}:\d\d:\d\d)\s+{_CHAT_LETTER}{{2,5}}\s+(?P<name>{_CHAT_NAME})"
+    rf"(?:\s+{_CHAT_LETTER}{{1,4}}\s+[^:\n]{{1,40}}?)?\s?:(?:\s|$)"
 )
 _TABBED = re.compile(rf"(?P<in>{_CHAT_TIME})\t(?P<name>{_CHAT_NAME})\t")  # of LINE
-_DAY_LINE = re.compile(rf"{_DAY}(?:[,\s]*\(?{_LETTERS}{{1,12}}\.?\)?)?")  # 2025/04/03(Thu)
+_DAY_LINE = re.compile(rf"{_DAY}(?:[,\s]*\(?{_CHAT_LETTER}{{1,12}}\.?\)?)?")  # 2025/04/03(Thu)
 _DASHED_NAME = re.compile(r"\s[—–|](?:\s.*)?$")  # "Anna — Today", before the time
 _WHOLE_LINES = (_HEADED, _BELOW_TIME)  # the message stands below
 _MEDIA = re.compile(r"\u200e?<[^<>]+>|\u200e.{0,60}|[\w ]{1,20} omitted")

@@ -4,6 +4,7 @@ where nobody wrote stops."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -126,8 +127,10 @@ def _breaths(cues: Sequence[Cue]) -> Iterator[str]:
 
 
 def _lines(cues: Sequence[Cue]) -> Iterator[tuple[str, float, bool]]:
-    """Yield (line, the pause before it, whether it marks another speaker)."""
-    end, before = 0.0, ""
+    """Yield (line, the pause before it, whether another speaker begins). A speaker who goes on is
+    not named again."""
+    end, before, speaker = 0.0, "", ""
+    speakers = _speakers_of(cues)
     for cue in cues:
         pause, end = cue.start - end, cue.end
         for line in cue.lines:
@@ -135,5 +138,17 @@ def _lines(cues: Sequence[Cue]) -> Iterator[tuple[str, float, bool]]:
                 continue
             before = line
             turn = _OTHER_SPEAKER.match(line)
-            yield (line[turn.end() :] if turn else line), pause, turn is not None
+            name = _SPEAKER_NAME.match(line)
+            is_turn = turn is not None
+            if name and name[0] in speakers:
+                is_turn, turn = name[0] != speaker, None if name[0] != speaker else name
+                speaker = name[0]
+            yield (line[turn.end() :] if turn else line), pause, is_turn
             pause = 0.0
+
+
+def _speakers_of(cues: Sequence[Cue]) -> set[str]:
+    """Return the names, each with its colon, that begin several cues."""
+    names = [_SPEAKER_NAME.match(cue.lines[0]) for cue in cues if cue.lines]
+    counts = Counter(name[0] for name in names if name)
+    return {name for name, count in counts.items() if count > 1}

@@ -1,4 +1,6 @@
-"""The cues of subtitles (SubRip, WebVTT, ASS): their words without numbers, tags and sounds."""
+"""The cues of subtitles: their words without numbers, tags and sounds.
+
+SubRip and WebVTT are read here, ASS, TTML and MicroDVD by pysubs2."""
 
 from __future__ import annotations
 
@@ -14,14 +16,19 @@ _VOICE_TAG = re.compile(r"<v(?:\.[\w.]*)?\s+([^>]{1,60})>")
 _TAG = re.compile(r"</?[a-z][^<>]{0,80}>|<[\d:.]+>|\{\\[^{}]*\}")
 _SOUND_LINE = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫][^♪♫]*[♪♫]?|#[^#]*#|\*[^*]*\*")
 _HEADER = re.compile(r"WEBVTT\b(?!.*[.!?]$)|(?:NOTE|STYLE|REGION)\b", re.M)  # and comments
-_ADVANCED = re.compile(r"\s*\[Script Info\]", re.I)  # begins a file of the kinds ASS and SSA
+_OTHER_FORMATS = {  # of pysubs2, by how a file begins
+    "ass": re.compile(r"\s*\[Script Info\]", re.I),
+    "ttml": re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.S),
+    "microdvd": re.compile(r"\s*\{\d+\}\{\d+\}.*\n\s*\{\d+\}\{\d+\}"),
+}
+_FRAMES_PER_SECOND = 25.0  # of MicroDVD, which counts frames; for pauses only
 _MIN_CUES = 3  # of a text without a header; fewer are an example in a text about subtitles
 
 
 def is_subtitles(content: str) -> bool:
     """Return whether a text is a list of cues: it has the header of WebVTT and a cue, or begins
     with one of several cues, or holds nothing else."""
-    if _ADVANCED.match(content):
+    if _format_of(content):
         return True
     head = content.lstrip().split("\n", 2)[:2]
     has_header = head[0].startswith("WEBVTT")
@@ -32,20 +39,27 @@ def is_subtitles(content: str) -> bool:
 
 def cues_of(content: str) -> Iterator[Cue]:
     """Yield the cues with words of subtitles of any kind."""
-    if _ADVANCED.match(content):
-        yield from _advanced_cues(content)
+    kind = _format_of(content)
+    if kind:
+        yield from _cues_by_library(content, kind)
     else:
         yield from _cues(content)
 
 
-def _advanced_cues(content: str) -> Iterator[Cue]:
-    """Yield the cues of subtitles of the kinds ASS and SSA."""
+def _format_of(content: str) -> str:
+    """Return pysubs2's name of the format of subtitles that it reads, "" for others."""
+    kind = next((name for name, begins in _OTHER_FORMATS.items() if begins.match(content)), "")
+    return "ssa" if kind == "ass" and "[V4 Styles]" in content else kind
+
+
+def _cues_by_library(content: str, kind: str) -> Iterator[Cue]:
+    """Yield the cues of subtitles in a format of pysubs2."""
     import pysubs2
 
+    fps = _FRAMES_PER_SECOND if kind == "microdvd" else None
     try:
-        kind = "ssa" if "[V4 Styles]" in content else "ass"
-        events = pysubs2.SSAFile.from_string(content, format_=kind)
-    except (pysubs2.exceptions.Pysubs2Error, ValueError):
+        events = pysubs2.SSAFile.from_string(content, format_=kind, fps=fps)
+    except (pysubs2.exceptions.Pysubs2Error, ValueError, SyntaxError):  # of XML
         return
     shown = sorted((event for event in events if not event.is_comment), key=lambda e: e.start)
     have_names = len({event.name.strip() for event in shown} - {""}) > 1

@@ -9,17 +9,22 @@ from dataclasses import dataclass
 
 from .speech import Cue
 
-_STAMP_CLOCK = r"(?:(?:\d{1,3}:)?\d{1,3}:)\d{2}(?:[.,]\d{1,3})?"
+# 0:04, 1:02:03.500, and 0:0:4.5 of Teams
+_STAMP_CLOCK = (
+    r"(?:(?:(?:\d{1,3}:)?\d{1,3}:)\d{2}(?:[.,]\d{1,3})?|\d{1,2}:\d{1,2}:\d{1,2}[.,]\d{1,3})"
+)
 _STAMP_RANGE = rf"{_STAMP_CLOCK}(?:\s*(?:-->|,|-|–|to)\s*{_STAMP_CLOCK})?"
 _STAMP = re.compile(rf"[\[(]?\s*({_STAMP_CLOCK})(?:\s*(?:-->|,|-|–)\s*({_STAMP_CLOCK}))?\s*[\])]?")
 _STAMP_FIRST = re.compile(
-    rf"(?:\[{_STAMP_RANGE}\]|\({_STAMP_RANGE}\)|{_STAMP_RANGE})(?:\s*[-–|:]\s|\s+|$)"
+    rf"(?:\[{_STAMP_RANGE}\]|\({_STAMP_RANGE}\)|{_STAMP_RANGE}(?=[\s|:–-]|$))(?:\s*[-–|:]\s|\s*)"
 )
 _NAMED_SPEAKER = r"(?![a-zß-ÿ])[^\W\d_][\w.'’() -]{0,40}?"
 _NAME_FIRST = re.compile(
-    rf"({_NAMED_SPEAKER})[\s,:–-]*(?:\[({_STAMP_CLOCK})\]|\(({_STAMP_CLOCK})\)|(?<=\s)({_STAMP_CLOCK}))$"
+    rf"({_NAMED_SPEAKER})[\s,:–-]*"
+    rf"(?:\[({_STAMP_CLOCK})\]|\(({_STAMP_CLOCK})\)|(?<=\s)({_STAMP_CLOCK})):?$"
 )
 _NICKNAME = re.compile(r"<\s?[@+%&~]?[^\s<>]{2,30}> ")
+_NAME_LINE = re.compile(r"[^\W\d_][^.!?]{0,40}")
 _SPOKEN_LENGTH = re.compile(r"(?:\d{1,2}\s[^\W\d_]{3,12}[,.]?\s?){1,3}")  # "1 minute, 3 seconds"
 _TSV_HEAD = re.compile(r"start\tend\ttext\n")  # of Whisper's TSV, in thousandths
 _TSV_ROW = re.compile(r"(\d+)\t(\d+)\t(.*)")
@@ -58,7 +63,18 @@ def transcript_cues(content: str) -> list[Cue] | None:
         return None
     if found[0].is_clock and starts[0] > _FIRST_START_S:
         return None
-    return list(_cues_of_stamps(lines, stamps))
+    return _with_names_inline(list(_cues_of_stamps(lines, stamps)))
+
+
+def _with_names_inline(cues: list[Cue]) -> list[Cue]:
+    """Return the cues with the speaker before the words, where each has a name on a line above."""
+    first = [cue.lines[0] for cue in cues if len(cue.lines) > 1]
+    few = len(set(first)) <= len(first) / 2
+    if len(first) < len(cues) or not few or not all(map(_NAME_LINE.fullmatch, first)):
+        return cues
+    return [
+        Cue(cue.start, cue.end, [f"{cue.lines[0]}: {cue.lines[1]}", *cue.lines[2:]]) for cue in cues
+    ]
 
 
 def _stamp_of(line: str) -> _Stamped | None:

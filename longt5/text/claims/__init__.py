@@ -6,7 +6,7 @@ No model is used. A number is compared at its own precision: 69 supports 68.9 an
 from .calendar_dates import dates
 from .proper_names import names
 from .quantities import Quantity, quantities
-from .support import Facts, Flag, JoinedFacts, check, load_in_background
+from .support import Facts, Flag, JoinedFacts, check, load_checks_in_background
 
 __all__ = [
     "Facts",
@@ -15,7 +15,7 @@ __all__ = [
     "Quantity",
     "check",
     "dates",
-    "load_in_background",
+    "load_checks_in_background",
     "names",
     "quantities",
 ]

@@ -140,7 +140,7 @@ class _Claims:
         return Flag(span, kind, f"“{words}” stands elsewhere, not {on}.")
 
 
-def load_in_background(language: str = "") -> None:
+def load_checks_in_background(language: str = "") -> None:
     """Begin to load what checks need: the words of a document's language and English, the units.
 
     This takes about a second, in which a model can read.

@@ -113,12 +113,12 @@ def may_be_same(claimed: str, other: str) -> bool:
     return other in _MAY_BE.get(claimed, ()) or claimed in _MAY_BE.get(other, ())
 
 
-_loading = Lock()
+_registry_loading = Lock()
 
 
 def unit_registry() -> object:
     """Return pint's registry of units, made once, at first use."""
-    with _loading:
+    with _registry_loading:
         return _load_registry()
 
 

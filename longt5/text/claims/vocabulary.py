@@ -92,7 +92,7 @@ def likely_words(text: str, document: tuple[str, ...] = ()) -> ClaimWords:
     return words_of_languages(tuple(dict.fromkeys((*known, *own, "en"))))
 
 
-_loading = Lock()
+_vocabulary_loading = Lock()
 
 
 @lru_cache(256)
@@ -121,7 +121,7 @@ def _merged(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def _one_language(language: str) -> ClaimWords:
     """Return the words of a language, made once, at first use."""
-    with _loading:
+    with _vocabulary_loading:
         return _load_language(language)
 
 
