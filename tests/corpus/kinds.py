@@ -313,6 +313,44 @@ def _other_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _panel_cases() -> list[KindCase]:
+    """Return pages whose content a click unfolds, or a component shows."""
+    story = "".join(
+        f"<p>{line}</p>"
+        for line in (
+            "The ferry of Ostby was built by two brothers, who had never been to sea before.",
+            "It carried sheep for thirty years, and once a piano, which played by itself.",
+            "When the bridge was opened, the brothers painted it red and rented it to artists.",
+            "One of these stayed for nine winters and left behind a picture of the engine, which"
+            " hangs in the town hall, and which nobody has yet hung the right way round.",
+            "The engine was sold to a mill, and the mill was sold to the brothers, who laughed.",
+        )
+    )
+    folded = (
+        "<h3><button aria-expanded=false aria-controls=a1>Fares</button></h3><div id=a1 style="
+        "'display:none'><p>A ticket costs four crowns.</p></div><div role=tablist><button role=tab "
+        "aria-controls=p1>Winter</button></div><div id=p1 role=tabpanel hidden><p>In winter it "
+        "leaves at nine.</p></div><button aria-controls=m>Menu</button><div id=m hidden><p>Unseen "
+        "shop.</p></div><p style='position:absolute;left:-9999px'>Unseen line.</p>"
+    )
+    shadow = (
+        f"<x-page><template shadowrootmode=open>{story}</template></x-page><template><p>Unseen row."
+        "</p></template>"
+    )
+    short = (
+        "<p>Built in 1998<a href='#n1'>†</a> for 40<a href='#n2'>2</a> boats.</p><p id=n1>† See the"
+        " letter.</p>"
+    )
+    return [
+        KindCase(
+            "folded.html", f"<main><h1>The ferry</h1>{story}{folded}</main>".encode(),
+            ("Fares", "A ticket costs four crowns.", "In winter it leaves at nine."), ("Unseen",),
+        ),
+        KindCase("component.html", shadow.encode(), ("The ferry of Ostby",), ("Unseen",)),
+        KindCase("glued-marks.html", short.encode(), ("Built in 1998 for 40 boats.",)),
+    ]  # fmt: skip
+
+
 def _tex_cases() -> list[KindCase]:
     macros = (
         "\\newcommand{\\mill}{Ostby Mill\\xspace}\\def\\by#1{by}\\newcommand{\\of}[2]{#2 of #1}"
@@ -410,6 +448,7 @@ def kind_cases() -> list[KindCase]:
         *_other_cases(),
         *_framed_cases(),
         *_tex_cases(),
+        *_panel_cases(),
     ]
 
 

@@ -166,6 +166,16 @@ def _notes() -> list[KindCase]:
         for n, notes in enumerate((listed, marked_note))
     ] + [
         KindCase(
+            "notes-of-their-own.epub",
+            make_formats.epub(
+                [
+                    f"<h1>One</h1><p>{flat(MILL)}<a href='c2.xhtml#n1'>1</a> {flat(FERRY)}</p>",
+                    f"<h1>Remarks</h1><p id='n1'><a href='c1.xhtml#r1'>1</a> {said}</p>",
+                ]
+            ),
+            (f"{flat(MILL)} {flat(FERRY)}", said), quoted=("The fare is low.",), unquoted=(said,),
+        ),
+        KindCase(
             "sources.html", f"{page}<h2>Citations</h2><ul>{sources}</ul>".encode(),
             (flat(MILL), "(1990)", "(1996)"), quoted=quoted, unquoted=("built of oak",),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ class _Book:
         self.nav = self._first(items, lambda i: "nav" in (i.get("properties") or "").split())
         self.ncx = self._first(items, lambda i: i.get("media-type") == "application/x-dtbncx+xml")
         self.spine = []
+        # Ids by member that marks of notes lead to from chapters before: notes stand behind.
+        self._noted: defaultdict[str, set[str]] = defaultdict(set)
         for ref in root.iter("{*}itemref"):
             item = items.get(ref.get("idref"))
             if item is not None and (item.get("media-type") or _CHAPTER_TYPES[0]) in _CHAPTER_TYPES:
@@ -138,7 +141,9 @@ class _Book:
             markup, _ = web.decode_markup(self.archive.read(member))
         except NotReadable:
             return [], "failed"
-        blocks = web.chapter_blocks(markup)
+        blocks, notes = web.chapter_with_notes(markup, self._noted[member])
+        for link in notes:
+            self._noted[self._member(member, link)].add(unquote(urldefrag(link)[1]))
         return blocks, "ok" if blocks else "empty"
 
     def outline(self) -> list[OutlineItem]:

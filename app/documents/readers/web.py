@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Generator
+from collections.abc import Container, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from .article import article_blocks, article_text
 from .blocks import outline_of_parts, pack_blocks, pages_of_parts
 from .equations import mathml_text
 from .gutenberg import GUTENBERG_LEFT_OUT, book_of_chapters
+from .page_panels import is_read_button, with_panels_shown, with_shadow_trees
 
 _SKIPPED_TAGS = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select "
@@ -53,7 +54,6 @@ _MIN_SHARE_WITHOUT_NAMES = 0.1
 _MAX_BOILERPLATE_CHARACTERS = 1500  # of an element that its name alone makes boilerplate
 _MAX_BOILERPLATE_NODES = 500
 _MIN_MAIN_SHARE = 0.5  # of the page's letters inside <main> or the only <article>
-_MIN_QUESTION_WORDS = 4  # on a button that opens an answer; "Show more" is none
 _MAX_LEAD_CHARACTERS = 200  # of a text node that are counted for a heading in bold
 _MAX_ROW_PIECES = 200  # after which a row is a layout table, whose blocks are paragraphs
 _BLOCK_TAGS = frozenset(
@@ -88,8 +88,14 @@ MIN_ARTICLE_SHARE = 0.6
 _MIN_ARTICLE_CHARACTERS = 500  # of a page; a smaller one has no boilerplate worth a second look
 _MAX_STRAY_SHARE = 0.001  # of characters that the declared encoding does not have
 _CODE_COMMENT = re.compile(r"^[ \t]*#+[ \t]+", re.M)  # whose sign would make it a heading
-_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_HIDDEN_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)"
+    r"|(?:left|top|text-indent)\s*:\s*-\d{3,}(?:px|em|rem|pt)",
+    re.I,
+)
 _PERMALINK = "¶"  # behind the headings and terms of manuals
+_BARE_MARK = re.compile(r"\d{1,3}|[*†‡§]{1,3}")
+_BEFORE_MARK = frozenset(".,;:!?)]”’»\"'")
 _NOTE_NAME = re.compile(r"(?:foot|end)?note-?ref|noteref|fn-?ref|(?:^|\s)footnote(?:\s|$)", re.I)
 PAGE_BOILERPLATE_LEFT_OUT = AppWarning(
     WarningKind.BOILERPLATE_LEFT_OUT,
@@ -143,6 +149,7 @@ def _is_utf8(data: bytes) -> bool:
 def page_blocks(markup: str) -> tuple[list[Block], bool]:
     """Return the blocks of a page's content, and whether boilerplate was left out: those of its
     article, where this is enough of what our own walk keeps, else what that keeps."""
+    markup = with_panels_shown(with_shadow_trees(markup))
     tree = LexborHTMLParser(markup)
     if tree.body is None:
         return [], False
@@ -180,8 +187,15 @@ def walked_blocks(tree: LexborHTMLParser) -> tuple[list[Block], bool]:
 def chapter_blocks(markup: str) -> list[Block]:
     """Return the blocks of a chapter of a book. Elements closed in the way of XHTML, as <a/>, are
     understood."""
+    return chapter_with_notes(markup, ())[0]
+
+
+def chapter_with_notes(markup: str, noted: Iterable[str]) -> tuple[list[Block], set[str]]:
+    """Return the blocks of a chapter, and the links of its marks of notes that lead to other
+    files; `noted` are the ids in this chapter that marks of others lead to."""
     tree = LexborHTMLParser(_SELF_CLOSED_TAG.sub(_with_end_tag, markup))
-    return [] if tree.body is None else _TreeWalk(is_page=False).blocks_of(tree.body)
+    walk = _TreeWalk(is_page=False, noted=set(noted))
+    return ([] if tree.body is None else walk.blocks_of(tree.body)), walk.far_notes
 
 
 def mail_blocks(markup: str) -> list[tuple[Block, bool]]:
@@ -302,6 +316,7 @@ class _TreeWalk:
     is_term: bool = False  # inside <dt>
     terms: list[str] = field(default_factory=list)  # that wait for their definition
     noted: set[str] = field(default_factory=set)  # ids that marks of notes lead to
+    far_notes: set[str] = field(default_factory=set)  # links of such marks to other files
     note: int | None = None  # the element that is a note, once it has begun
     is_note: bool = False  # of the block that has begun
     bold_depth: int = 0
@@ -346,7 +361,7 @@ class _TreeWalk:
         elif tag.startswith("-") or tag in _SKIPPED_TAGS or self._is_left_out(tag, node):
             return True
         elif tag == "button":
-            return not self._is_read_button(node)
+            return not (self.level or is_read_button(node))
         elif tag in _BOLD_TAGS:
             self.bold_depth += 1
         elif tag in _HEADING_LEVELS:
@@ -398,13 +413,6 @@ class _TreeWalk:
         self.note = None if ends_note else self.note
         return next(walk)
 
-    def _is_read_button(self, node: Any) -> bool:
-        """Return whether a button holds text of the page: a heading, or what opens an answer."""
-        if self.level or node.css_first("h1, h2, h3, h4, h5, h6") is not None:
-            return True
-        opens = "aria-expanded" in node.attributes or "aria-controls" in node.attributes
-        return opens and len(node.text().split()) >= _MIN_QUESTION_WORDS
-
     def _is_in_line(self, tag: str) -> bool:
         """Return whether a block only fills a cell or an item that has begun."""
         is_line = self.line_kind is not None and len(self.pieces) < _MAX_ROW_PIECES
@@ -416,7 +424,8 @@ class _TreeWalk:
                 return False
             self.left_out = True
             return True
-        if tag in ("sup", "a", "span") and _is_note_mark(tag, node):
+        is_mark = tag in ("sup", "a", "span") and _is_note_mark(tag, node)
+        if is_mark or (tag == "a" and self._is_glued_mark(node)):
             self._follow_mark(node)
             return True
         if tag == "a" and node.text().strip() == _PERMALINK:
@@ -436,6 +445,18 @@ class _TreeWalk:
             or "pagebreak" in role
         )
 
+    def _is_glued_mark(self, node: Any) -> bool:
+        """Return whether a link is a number or sign right behind a word, which is no word."""
+        before = "".join(self.pieces[-2:])[-1:]
+        is_after_word = before.isalnum() or before in _BEFORE_MARK
+        is_link = re.search("#.", node.attributes.get("href") or "") is not None
+        return (
+            bool(before)
+            and is_after_word
+            and is_link
+            and _BARE_MARK.fullmatch(node.text()) is not None
+        )
+
     def _follow_mark(self, node: Any) -> None:
         """Remember where the mark of a note leads to. The mark in front of the note itself, which
         leads back, says that the note begins."""
@@ -444,6 +465,7 @@ class _TreeWalk:
         if not self.is_note:
             targets = [(x.attributes.get("href") or "").partition("#") for x in inner]
             self.noted |= {name for path, _, name in targets if name and not path}
+            self.far_notes |= {f"{path}#{name}" for path, _, name in targets if name and path}
 
     def _flush(self) -> None:
         """End the block that has begun."""
