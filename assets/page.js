@@ -166,7 +166,8 @@ document.addEventListener("keydown", (event) => {
   // Leave Escape to open dropdown lists and to input methods that are composing a character.
   if (key === "Escape" && !event.isComposing && !target.matches("input[aria-expanded='true']")) {
     const open = document.querySelector("[role='dialog'] .backdrop") ?? close;
-    if (open) open.click(); else press("stop");
+    const keys = document.querySelector("#keys[open]");
+    if (keys) keys.open = false; else if (open) open.click(); else press("stop");
   }
   const isTyping = target.matches("input, textarea, select");
   if (close && !isTyping && ["n", "p"].includes(key) && !event.ctrlKey && !event.metaKey && !event.altKey) {
@@ -193,6 +194,12 @@ document.addEventListener("keydown", (event) => {
     (key === "ArrowLeft" ? previous : next)?.click();
   }
 }, true);  // capture: run before Gradio's handlers, which close dropdown lists
+
+// The list of keys closes as a menu does.
+document.addEventListener("pointerdown", ({target}) => {
+  const keys = document.querySelector("#keys[open]");
+  if (keys && !keys.contains(target)) keys.open = false;
+}, true);
 
 // From the note under a summary to the menu of models, which is folded away.
 const showModels = (tries = 40) => {

@@ -14,10 +14,13 @@ from ..wording import counted, places
 from . import render
 
 MAX_HITS = 50  # more are counted, not listed
+MAX_COUNTED = 10_000  # a letter stands in a long document millions of times
+MAX_WORDS_CHARACTERS = 1_000  # a long passage; looking for megabytes would take minutes
 CONTEXT = 60  # characters shown on each side of a hit
 # Characters from the hit on that are marked on its page: with fewer, another place that has the
 # same words would be marked.
 MARKED = 40
+Hit = tuple[int, int, re.Match[str]]  # document from 0, page from 1, match
 
 
 def find_html(documents: Sequence[Document], words: str) -> str:
@@ -25,23 +28,31 @@ def find_html(documents: Sequence[Document], words: str) -> str:
 
     Case, spaces and line ends do not matter. "" for no words.
     """
+    if len(words or "") > MAX_WORDS_CHARACTERS:
+        return render.notice(
+            f"This is longer than what can be found: enter at most {MAX_WORDS_CHARACTERS:,} "
+            "characters."
+        )
     pattern = _pattern(words)
     if pattern is None:
         return ""
     if not documents:
         return render.notice("There is no document to search yet: summarize one first.")
-    hits = list(_hits(documents, pattern))
-    if not hits:
+    listed, pages, count = list[Hit](), set[tuple[int, int]](), 0
+    for hit in itertools.islice(_hits(documents, pattern), MAX_COUNTED):
+        count += 1
+        pages.add(hit[:2])
+        if count <= MAX_HITS:
+            listed.append(hit)
+    if not listed:
         return render.notice(f"“{words.strip()}” does not stand in what was read.")
-    pages = len({(number, page) for number, page, _ in hits})
-    rest = f"; the first {MAX_HITS} are listed" if len(hits) > MAX_HITS else ""
+    rest = f"; the first {MAX_HITS} are listed" if count > MAX_HITS else ""
+    if count == MAX_COUNTED:
+        rest = f" and more{rest}"
     units = {document.unit for document in documents}
     unit = units.pop() if len(units) == 1 else "page"
-    line = f"{counted(len(hits), 'place')} on {counted(pages, unit)}{rest}."
-    items = "".join(
-        _hit_html(documents, number, page, match)
-        for number, page, match in itertools.islice(hits, MAX_HITS)
-    )
+    line = f"{counted(count, 'place')} on {counted(len(pages), unit)}{rest}."
+    items = "".join(_hit_html(documents, *hit) for hit in listed)
     return f'<p class="hint" role="status">{line}</p><ul class="hits">{items}</ul>'
 
 
@@ -50,10 +61,8 @@ def _pattern(words: str) -> re.Pattern[str] | None:
     return re.compile(r"\s+".join(parts), re.IGNORECASE) if parts else None
 
 
-def _hits(
-    documents: Sequence[Document], pattern: re.Pattern[str]
-) -> Iterator[tuple[int, int, re.Match[str]]]:
-    """Yield (document from 0, page from 1, match) in reading order."""
+def _hits(documents: Sequence[Document], pattern: re.Pattern[str]) -> Iterator[Hit]:
+    """Yield the places of a pattern in reading order."""
     for number, document in enumerate(documents):
         for page in document.pages:
             for match in pattern.finditer(page.text):

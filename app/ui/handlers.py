@@ -60,7 +60,8 @@ from .streams import OpenStreams
 from .view import View, deleted_view, job_status, storage_note
 from .visitors import Asker, asker_of
 
-MAX_MARKED_PASSAGES = 8  # per citation; the browser sends them, so the number must have a limit
+# Per citation, which may stand for a run of sentences; the browser sends them, hence a limit.
+MAX_MARKED_PASSAGES = 64
 NO_DOWNLOADS = (
     "The downloads could not be written because the disk is full or read-only: copy the summary, "
     "or free some space and summarize again."

@@ -198,7 +198,7 @@ def _document_article(number: int, document: DocumentState) -> str:
 
 def _larger_models(state: RunState) -> str:
     """Say once, below all summaries of the bundled model, that others rewrite."""
-    models = {d.summary.model for d in state.documents if d.summary}
+    models = {d.summary.model for d in state.documents if d.summary and d.summary.summary}
     is_finished = len([d for d in state.documents if d.summary or d.error]) >= state.total
     return LARGER_MODELS if models == {DEFAULT_MODEL} and is_finished else ""
 

@@ -101,8 +101,10 @@ def _item_html(document: StoredDocument) -> str:
 
 
 def _length_of(summary: Summary) -> str:
+    """Return the length that a run was to have; one that was stopped can be run again."""
     words = summary.options.get("words")
-    return f"{words:,} words" if words else str(summary.options.get("length", ""))
+    length = f"{words:,} words" if words else str(summary.options.get("length", ""))
+    return f"{length}, stopped" if summary.stopped else length
 
 
 def form_updates(job_id: str, request: Request | None) -> list[Any]:

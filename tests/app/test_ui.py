@@ -52,7 +52,7 @@ from app.ui.downloads import downloads_folder, write_downloads
 from app.ui.estimate import LatestBySession
 from app.ui.find import find_html
 from app.ui.form import FORM_FIELDS, Form, form_from_fields
-from app.ui.handlers import Handlers
+from app.ui.handlers import MAX_MARKED_PASSAGES, Handlers, SourceDocument
 from app.ui.layout import FILE_LIMITS
 from app.ui.stored_documents import FILLED_FIELDS, documents_html, stored_documents
 from app.ui.wiring import component_updates, control_updates
@@ -515,6 +515,35 @@ def test_unreadable_files_are_named_and_the_others_are_summarized(handlers, tmp_
     assert none["job"] is None and not none["running"]
 
 
+def test_a_search_is_bounded_in_its_words_and_its_hits() -> None:
+    document = document_from_text("a " * 50_000)
+    assert "10,000 places" in find_html([document], "a") and "and more" in find_html(
+        [document], "a"
+    )
+    assert find_html([document], "a").count("<li>") == 50
+    assert "at most" in find_html([document], "a" * 1_001)
+    assert "1 place on" in find_html([document_from_text("One ferry left.")], "ferry")
+
+
+def test_what_is_left_out_is_folded_in_the_form() -> None:
+    left_out = AppWarning(WarningKind.CONTENT_LEFT_OUT, "Left out: 2 notes.")
+    scanned = AppWarning(WarningKind.PAGES_SCANNED, "Page 3 is left out (a picture).")
+    document = replace(document_from_text("Rain fell."), warnings=(left_out, scanned))
+    shown, _, folded = render.document_facts([document]).partition("<details>")
+    assert "Page 3" in shown and "2 notes" not in shown and "2 notes" in folded
+
+
+def test_all_sentences_of_a_long_citation_are_marked(handlers) -> None:
+    """A citation stands for a run of sentences from its page, as long as a summary has them."""
+    sentences = [f"The ferry number {n} left the harbour at nine." for n in range(20)]
+    document = document_from_text(" ".join(sentences))
+    handlers.sources["job"] = [SourceDocument(document, None, "", "")]
+    shown = handlers.show_source("job", SimpleNamespace(document=0, page=1, passages=sentences))
+    assert shown.count("<mark>") == 20
+    shown = handlers.show_source("job", SimpleNamespace(document=0, page=1, passages=["a"] * 999))
+    assert shown.count("<mark>") <= MAX_MARKED_PASSAGES
+
+
 def test_an_older_estimate_does_not_replace_a_newer_one() -> None:
     latest = LatestBySession()
     first, other, second = latest.begin("a"), latest.begin("b"), latest.begin("a")
@@ -553,12 +582,24 @@ def test_several_documents_and_pasted_texts_are_told_apart() -> None:
     assert name.startswith("Pasted text: The river rose") and len(name) < 70
 
 
+def test_a_stopped_summary_is_told_from_a_whole_one_and_can_be_made_again() -> None:
+    whole = replace(summary_of("A."), options={"length": "medium"}, provenance={"sha256": "a"})
+    runs = {"whole": [whole], "stopped": [replace(whole, stopped=True, summary="")]}
+    history = SimpleNamespace(summaries=lambda job: runs[job])
+    html = documents_html(history, ["whole", "stopped"])
+    assert ">medium</button>" in html and ">medium, stopped</button>" in html
+    assert 'data-length="medium"' not in html
+    assert 'data-length="medium"' in documents_html(history, ["stopped"])
+
+
 def test_larger_models_are_named_once_below_all_summaries() -> None:
     states = [DocumentStarted(n, 2, f"{n}.pdf") for n in (1, 2)]
     done = Finished(summary_of("A."))
     assert render.LARGER_MODELS not in render.summary_html(board_of(states[0], done), True)
     both = render.summary_html(board_of(states[0], done, states[1], done), False)
     assert both.count("picks sentences") == 1
+    stopped = Finished(replace(summary_of("A."), summary="", stopped=True))
+    assert "picks sentences" not in render.summary_html(board_of(states[0], stopped), False)
 
 
 def test_a_browsers_documents_come_back_and_are_forgotten(handlers, tmp_path) -> None:

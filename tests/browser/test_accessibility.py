@@ -33,7 +33,8 @@ def test_axe_finds_nothing_of_ours(page) -> None:
     assert not violations(page)
     page.keyboard.press("?")
     assert not violations(page)
-    page.keyboard.press("?")
+    page.keyboard.press("Escape")
+    assert page.locator("#keys[open]").count() == 0
     summarize(page, EXAMPLE_TEXT)
     page.click(".by-section details >> nth=0")
     page.wait_for_selector(".by-section details:not([data-unwritten]) .sentence")
@@ -42,6 +43,13 @@ def test_axe_finds_nothing_of_ours(page) -> None:
     page.wait_for_selector(".hits li")
     page.click("#advanced button:has-text('Advanced')")
     assert not violations(page)
+    page.mouse.wheel(0, 4_000)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")  # the list is in sight, however far the page is scrolled
+    box = page.locator("#keys dl").bounding_box()
+    assert 0 <= box["y"] < box["y"] + box["height"] <= page.viewport_size["height"]
+    page.mouse.click(5, 5)
+    assert page.locator("#keys[open]").count() == 0
     page.click("#summary .sentence:not(.same) .cite")
     page.wait_for_selector("#source .context mark")
     assert not violations(page)

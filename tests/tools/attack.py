@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import socket
 import sys
 import tempfile
 import threading
@@ -158,6 +159,54 @@ def headers_of_answers(client: httpx.Client, data: Path) -> None:
 def endless_streams(client: httpx.Client, data: Path) -> None:
     """Streams for developers that never end."""
     assert client.get("/gradio_api/dev/reload").status_code == 404
+
+
+def unused_routes(client: httpx.Client, data: Path) -> None:
+    """What Gradio serves besides: recordings to convert, states to store, files to fetch."""
+    for path in ("process_recording", "component_server", "undo-vibe-edit", "stream/x"):
+        assert client.post(f"/gradio_api/{path}", content=b"{}").status_code == 404, path
+    for path in ("deep_link?session_hash=x", "proxy=http://127.0.0.1:1/", "runs", "queue/status"):
+        assert client.get(f"/gradio_api/{path}").status_code == 404, path
+
+
+def many_values(client: httpx.Client, data: Path) -> None:
+    """JSON of millions of lists, which takes memory and time before anybody looks at it."""
+    header = {"Content-Type": "application/json"}
+    for encoding in ("utf-8", "utf-16-le"):
+        body = ("[" + ",".join(["[]"] * 4_000_000) + "]").encode(encoding)
+        try:
+            answer = client.post("/gradio_api/queue/join", content=body, headers=header)
+        except (httpx.WriteError, httpx.ReadError):
+            continue
+        assert answer.status_code in (400, 413), answer.status_code
+
+
+def large_fields(client: httpx.Client, data: Path) -> None:
+    """Fields in place of files, and bodies elsewhere that pretend to be uploads: held in memory."""
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    field = b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n' + b"x" * 30_000_000
+    for path, status in (("upload", 400), ("queue/join", 413), ("run/predict", 413)):
+        try:
+            answer = client.post(f"/gradio_api/{path}", content=field, headers=form)
+        except (httpx.WriteError, httpx.ReadError):
+            continue
+        assert answer.status_code == status, path
+    for path in ("upload_progress", "upload"):
+        name = "x" * 10_000
+        answer = client.get(f"/gradio_api/{path}", params={"upload_id": name})
+        assert answer.status_code == 400, path
+
+
+def silent_connections(client: httpx.Client, data: Path) -> None:
+    """Connections on which no whole request ever arrives."""
+    host, port = client.base_url.host, client.base_url.port or 80
+    with contextlib.ExitStack() as opened:
+        silent = [opened.enter_context(socket.create_connection((host, port))) for _ in range(MANY)]
+        for number, connection in enumerate(silent):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: " if number % 2 else b"")
+            connection.settimeout(PATIENCE_S)
+        assert client.get("/").status_code == 200
+        assert all(connection.recv(1) == b"" for connection in silent)
 
 
 def cut_off_uploads(client: httpx.Client, data: Path) -> None:
@@ -320,10 +369,10 @@ def killed_server(client: httpx.Client, data: Path) -> None:
 QUICK: tuple[Callable[[httpx.Client, Path], None], ...] = (
     other_names, other_origins, forged_proxy, large_bodies, many_files, addresses,
     files_of_the_server, models_of_the_server, headers_of_answers, endless_streams, cut_off_uploads,
-    nameless_files, turned_text, damaged_runs,
+    nameless_files, turned_text, damaged_runs, unused_routes, many_values, large_fields,
 )  # fmt: skip
 SLOW: tuple[Callable[[httpx.Client, Path], None], ...] = (
-    many_readings, flood, one_visitor, guessed_passwords, killed_server,
+    silent_connections, many_readings, flood, one_visitor, guessed_passwords, killed_server,
 )  # fmt: skip
 
 
