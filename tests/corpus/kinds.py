@@ -154,6 +154,9 @@ def _mail_cases() -> list[KindCase]:
         "ontvangt, wordt u verzocht het te vernietigen."
     )
     losses = (LossKind.QUOTED_MAIL, LossKind.SIGNATURE, LossKind.MAIL_NOTICE)
+    head = b"From: a@example.org\nSubject: Roof\nContent-Type: text/plain; "
+    soft = head + b"charset=utf-8; format=flowed; delsp=yes\n\nDas Dach wird ver \nkauft.\n"
+    mislabelled = head + "charset=us-ascii\n\nDie Tür hält länger.\n".encode()
     letter = "The agreement keeps the plans confidential. The recipient shall not copy them."
     return [
         KindCase("reply.eml", new_formats.mail(reply), (said,), (quoted, "destroy"), losses),
@@ -179,6 +182,8 @@ def _mail_cases() -> list[KindCase]:
             "foreign.eml", new_formats.mail(f"{answered}{foreign}\n\n[EXTERNAL EMAIL] {links}"),
             (said,), ("bestemd", "links"), losses[1:],
         ),
+        KindCase("flowed.eml", soft, ("Das Dach wird verkauft.",)),
+        KindCase("mislabelled.eml", mislabelled, ("Die Tür hält länger.",)),
         KindCase("two.mbox", box, ("Roof", said, "Meeting", "in the hall.")),
         KindCase("letter.txt", letter.encode(), (letter,)),
         KindCase(

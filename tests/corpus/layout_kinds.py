@@ -50,6 +50,8 @@ EVEN = [
 ]  # fmt: skip
 KEYS = [("Owner", "Ada Pell"), ("Cows", "80"), ("Village", "Ashcombe"), ("Founded", "1901")]
 GAPS = [("Field", "Hay", "Grain"), ("Brook", "12", ""), ("Hill", "", "31"), ("Mill", "7", "9")]
+NARROW = [("Year", "Cows", "Remark"), ("1901", "9", "The cart was bought from the inn.")]
+NARROW += [("1911", "40", "The railway came."), ("1921", "80", "A barn of brick was built.")]
 TERMS = [("Article 4", "Milk is sold before eight o'clock, and none of it after nine.")]
 TERMS += [("Article 5", "Whoever breaks a wheel pays for it, unless the cellar was to blame.")]
 TERMS += [("Article 6", "Visitors may taste the butter, but must not take it home with them.")]
@@ -274,6 +276,7 @@ def table_cases() -> list[LayoutCase]:
         ("even-ruled", EVEN, three, 3, True, False),
         ("keys", KEYS, (90, 120), 2, False, False),
         ("gaps", GAPS, (100, 60, 60), 2, False, False),
+        ("narrow-grid", NARROW, (29, 31, 320), 3, False, True),
         ("gaps-grid", GAPS, (100, 60, 60), 3, False, True),
         ("terms", TERMS, two, 6, False, False),
         ("terms-grid", TERMS, two, 3, False, True),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...errors import EmptyFile, TooLong
 from .. import limits
-from ..encoding import codec_of_label, decode_text
+from ..encoding import codec_of_label, decode_text, is_plain_text
 from ..model import Block, BlockKind, Extracted, LossKind, OnProgress, ReadRequest
 from . import web
 from .blocks import losses_of, outline_of_parts, pack_blocks, pages_of_parts
@@ -23,6 +23,7 @@ from .plain import prose_blocks
 _MBOX_LINE = re.compile(rb"(?m)^From (?=\S+ .*\d\d:\d\d)")
 _FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|i|enc|vl|vs|doorst)\s*:", re.I)
 _MAX_NESTED_MESSAGES = 10
+_COMMON_CLAIMS = ("ascii", "cp1252")  # of mail that is UTF-8, for want of a better label
 
 
 def read_mail(request: ReadRequest, on_progress: OnProgress) -> Extracted:
@@ -113,16 +114,18 @@ def _text_of(part: EmailMessage, kind: str) -> str:
     """Return the text of a part; of HTML, quoted mail is marked as in plain text."""
     content = decode_part(part)
     if kind == "text/plain":
-        return _unfolded(content) if part.get_param("format") == "flowed" else content
+        if part.get_param("format") != "flowed":
+            return content
+        return _unfolded(content, "" if part.get_param("delsp") == "yes" else " ")
     return "\n\n".join(
         re.sub("(?m)^", "> ", block.text) if is_quote else block.text
         for block, is_quote in web.mail_blocks(content)
     )
 
 
-def _unfolded(content: str) -> str:
+def _unfolded(content: str, space: str) -> str:
     """Return text of format=flowed with its soft line ends joined."""
-    return re.sub(r"(?m)(?<!^--) \n(?![> ])", " ", content.replace("\r\n", "\n"))
+    return re.sub(r"(?m)(?<!^--) \n(?![> ])", space, content.replace("\r\n", "\n"))
 
 
 def decode_part(part: EmailMessage) -> str:
@@ -130,7 +133,7 @@ def decode_part(part: EmailMessage) -> str:
     payload = _payload(part)
     codec = codec_of_label(part.get_content_charset() or "")
     try:
-        if codec and codec != "ascii":
+        if codec and not (codec in _COMMON_CLAIMS and is_plain_text(payload)):
             return payload.decode(codec)
     except (UnicodeDecodeError, LookupError):
         pass  # mail often declares another encoding than it has: guess

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ _NUMBER_GAP = 0.4  # beside a number at the edge of a line, which may number the
 _DOUBLE_SHIFT = 0.15  # by which letters drawn twice, to look bold, are apart
 _SET_OFF_GAP = 0.5  # after bold words at a line's start
 _SCAN_SIZES, _SCAN_SHIFT = 1.3, 0.25  # by which words of a line differ in the layer under a scan
+_MIN_WALL, _WALL_OVERLAP = 7.0, 0.5  # points: the height of a row, and letters over a wall
 _TINY_SIZE = 2.0  # points: no letter of that size can be read
 _MARKS = re.compile(r"[\W_]")
 PageArea = tuple[float, float, float, float]  # left, bottom, right, top
@@ -56,6 +58,7 @@ class Line:
     index: int
     marks: int = 0
     begins_raised: bool = False
+    begins_cell: bool = False  # a ruling line stands before it
     lead_gap: float = 0.0  # after the bold letters at its start
     ends_inside_word: bool = False  # of Korean, which has no hyphens
     is_monospaced: bool = False
@@ -206,6 +209,8 @@ class _LineBuilder:
         self._y = self._last_left = self._right = 0.0
         self._chars: list[str] = []
         self._reason = ""
+        self._walls = _walls(page.rules)
+        self._begins_cell = False
         self._cut = (0, 0.0)  # the line that ended inside a word, and where
 
     def add(self, text: str, owner: int, box: PageArea, last_left: float, y: float) -> None:
@@ -216,7 +221,8 @@ class _LineBuilder:
         # Nearly all words stand right after the one before, in the same type.
         if owner == self._owner and -0.01 < y - self._y < 0.01 and -0.3 * size < gap < size:
             is_apart = self.has_space or gap > _WORD_GAP * size
-            if not is_apart or gap <= _NUMBER_GAP * size:
+            is_near = gap <= _NUMBER_GAP * size and not (self._walls and self._is_walled(box[0], y))
+            if not is_apart or is_near:
                 if is_apart:
                     self._chars.append(" ")
                     self.has_space = False
@@ -238,9 +244,12 @@ class _LineBuilder:
             self._settle(line)
             place = _place_in(line, left, right, y, size)
             is_far = place > _NUMBER_GAP * size and (line.is_number or place > size)
-            if place < 0 or (is_far and (line.is_number or text[0] in "0123456789")):
+            is_level = abs(y - self._y) < size / 2
+            is_walled = bool(self._walls) and is_level and self._is_walled(left, y)
+            is_cell = is_far and (line.is_number or text[0] in "0123456789")
+            if place < 0 or is_walled or is_cell:
                 self.close()
-                line = None
+                line, self._begins_cell = None, is_walled
             else:
                 self._append(line, text, place, left, right, y)
         if line is None:
@@ -251,6 +260,13 @@ class _LineBuilder:
         line.bottom, line.top = min(line.bottom, bottom), max(line.top, top)
         self._chars = line.pieces[-1].chars
         self._y, self._last_left, self._right, self.has_space = y, last_left, right, False
+
+    def _is_walled(self, left: float, y: float) -> bool:
+        """Return whether a ruling line of a table runs between the last letter and another one on
+        its right."""
+        beside = bisect_left(self._walls, (self._right - _WALL_OVERLAP,))
+        until = bisect_left(self._walls, (left + _WALL_OVERLAP,))
+        return any(bottom < y < top for _, bottom, top in self._walls[beside:until])
 
     def _append(
         self, line: _Open, text: str, place: float, left: float, right: float, y: float
@@ -306,11 +322,24 @@ class _LineBuilder:
         if self._line is not None:
             self._settle(self._line)
             self._page.lines.append(_close(self._line, len(self._page.lines)))
+            self._page.lines[-1].begins_cell = self._begins_cell
+            self._begins_cell = False
             is_cut = self._cut == (id(self._line), self._line.last[1])
             self._page.lines[-1].ends_inside_word = is_cut
         self._line = None
         owner = self._owner
         self._y = math.nan if owner is None else self._y
+
+
+def _walls(rules: Sequence[PageArea]) -> list[tuple[float, float, float]]:
+    """Return (x, bottom, top) of the upright ruling lines, from the left; [] where there is but
+    one, as between columns."""
+    upright = [
+        ((left + right) / 2, bottom, top)
+        for left, bottom, right, top in rules
+        if right - left < top - bottom >= _MIN_WALL
+    ]
+    return sorted(upright) if len(upright) > 1 else []
 
 
 def _place_in(line: _Open, left: float, right: float, y: float, size: float) -> float:
@@ -461,7 +490,7 @@ def join_pieces(lines: Iterable[Line]) -> list[Line]:
             if is_label and is_next and line.letters > 3:
                 is_prose = len(row) == 2 and line.letters >= _PROSE_LETTERS
                 limit = _PROSE_LABEL_GAP if is_prose else _LABEL_GAP
-            if -_MAX_OVERLAP < gap <= limit:
+            if -_MAX_OVERLAP < gap <= limit and not line.begins_cell:
                 current = _joined(current, line, gap > _WORD_GAP)
             else:
                 found.append(current)
@@ -498,6 +527,7 @@ def _joined(one: Line, two: Line, is_apart: bool) -> Line:
         marks=one.marks + two.marks,
         ends_inside_word=two.ends_inside_word,
         begins_raised=one.begins_raised,
+        begins_cell=one.begins_cell,
         lead_gap=(two.left - one.right) / base.size if one.is_bold else one.lead_gap,
         is_monospaced=one.is_monospaced and two.is_monospaced,
     )
