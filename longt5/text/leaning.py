@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from .clauses import is_fragment
-from .prose import MAX_LABEL_WORDS, VERB
+from .clauses import NAME_TAGS, is_fragment, tag_words
 from .words import STOPWORDS, content_words
 
 
@@ -62,7 +61,7 @@ _POINTERS = (  # to the sentence before
 )
 LEANING_START = re.compile(rf"[“\"‘'(]?(?:{_POINTERS})")
 _DOCUMENT_NOUN = re.compile(rf"(?:\w+ )?(?:{_DOCUMENT})\b")
-_OWN_WORDS = 12  # before a demonstrative, from which on it points into its own sentence
+_OWN_WORDS = 16  # before a demonstrative, from which on it points into its own sentence
 _COUNT = (
     r"(?:a number of|a variety of|two|three|four|five"
     r"|six|seven|eight|nine|ten|several|some|the following|\d{1,2})"
@@ -98,15 +97,14 @@ ELSEWHERE = re.compile(
 
 _BEGINNING = 6  # words, within which a connective speaks of the sentence before
 _EARLY_CONNECTIVE = re.compile(
-    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:another|in doing so|however|auch)\b", re.IGNORECASE
+    r"(?<!\bwe )(?<!\band )\balso\b|\b(?:in doing so|however|auch)\b", re.IGNORECASE
 )
-# A demonstrative and its noun: "these large regions" leans, unless regions were spoken of before.
+# A determiner and its noun: "these large regions" leans, unless regions were spoken of before.
 _DEMONSTRATIVE = re.compile(
-    r"\b(?:this|these|those|such)\s+(?=(?P<nouns>(?:[\w-]+\s+){0,2}[\w-]+))", re.IGNORECASE
+    r"\b(?:this|these|those|such|another)\s+(?=(?P<nouns>(?:[\w-]+\s+){0,2}[\w-]+))", re.IGNORECASE
 )
 _NO_NOUN = re.compile(r"(?:an?|as|that|who|whose|which|of|is|are|was|were|in|with|to)\b")
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b")
-_NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?<!ly)\b(?!,)")
 _LAST_WORD = re.compile(  # of a sentence that has lost a link, a number or the list behind it
     r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$|\(see\)"
     r"|:\s?\d{1,2}\.$"
@@ -115,9 +113,10 @@ _ASIDE = re.compile(r"\([^()]*\)[.!?]?\Z")  # a whole sentence in brackets expla
 _SEE = re.compile(r"See ")
 _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 # What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
-_POINT_NAME = re.compile(
-    r"([A-Z][\w’'-]*|[A-Z][^.:;!?–—]{0,50} [a-z][\w’'-]*)(?::| [–—])\s+(?=[A-Z\d“\"])"
-)
+_POINT_NAME = re.compile(r"([A-Z][^.:;!?–—]{0,60})(?::| [–—])\s+(?=[A-Z\d“\"])")
+_REQUESTS = ("VVB", "VVI")  # tags of verbs: "Measure the depth: ..."
+# A capital inside a sentence that no name has: "Conclusions In this paper, we show ..."
+_SENTENCE_START = re.compile(r"(?<=[\w’')\]] )([A-Z][a-z]+) (?=[a-z])")
 
 
 def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lean | None:
@@ -134,27 +133,41 @@ def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lea
     <Lean.ELSEWHERE: 'a list, figure or part of the document'>
     """
     points_away = ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence)
-    is_point = _ITEM.match(sentence) or (not in_abstract and _has_label(sentence))
-    if points_away or is_point or _SEE.match(sentence):
+    is_point = _ITEM.match(sentence) or (not in_abstract and _has_label(sentence, language))
+    is_glued = language == "en" and _has_heading_in_front(sentence)
+    if points_away or is_point or is_glued or _SEE.match(sentence):
         return Lean.ELSEWHERE
     is_leaning = (
         LEANING_START.match(sentence)
         or _ASIDE.match(sentence)
         or _EARLY_CONNECTIVE.search(" ".join(sentence.split()[:_BEGINNING]))
         or _has_new_demonstrative(sentence)
-        or _has_unknown_person(sentence)
+        or _has_unknown_person(sentence, language)
     )
     if is_leaning:
         return Lean.BEFORE
     return Lean.FRAGMENT if is_fragment(sentence, language) else None
 
 
-def _has_label(sentence: str) -> bool:
-    """Return whether a sentence begins with the name of a point of a list."""
+def _has_label(sentence: str, language: str) -> bool:
+    """Return whether a sentence begins with the name of a point of a list.
+
+    Without tags, names of speakers are known by their capitals.
+    """
     label = _POINT_NAME.match(sentence)
-    if label is None or VERB.search(label[1]):
+    if label is None:
         return False
-    return len(label[1].split()) <= MAX_LABEL_WORDS
+    tags = [tag for word, tag in tag_words(label[1], language) if word.isalnum()]
+    if not tags:
+        return label[1].split()[-1].islower()
+    is_request = tags[0] in _REQUESTS
+    return tags[-1].startswith("NN") and (is_request or is_fragment(label[1], language))
+
+
+def _has_heading_in_front(sentence: str) -> bool:
+    """Return whether an English sentence begins anew within, as after a heading without a stop."""
+    starts = _SENTENCE_START.findall(sentence)
+    return any(word.lower() in STOPWORDS for word in starts)
 
 
 def _has_new_demonstrative(sentence: str) -> bool:
@@ -170,10 +183,10 @@ def _has_new_demonstrative(sentence: str) -> bool:
     return False
 
 
-def _has_unknown_person(sentence: str) -> bool:
+def _has_unknown_person(sentence: str, language: str) -> bool:
     """Return whether he or she stands where nobody was named before."""
     match = _PERSON.search(sentence)
     if match is None:
         return False
-    names = _NAME.findall(sentence, 0, match.start())
-    return all(name.lower() in STOPWORDS for name in names)
+    before = tag_words(sentence[: match.start()], language)
+    return not any(tag in NAME_TAGS for _, tag in before)

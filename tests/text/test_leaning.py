@@ -69,3 +69,23 @@ STARTS = ["However,", "Therefore,", "Moreover,", "Despite this,", "Jedoch", "Tou
 @given(st.sampled_from(STARTS), st.sampled_from([*BEFORE, *ELSEWHERE, *ALONE]))
 def test_a_leaning_start_makes_any_sentence_lean(start: str, sentence: str) -> None:
     assert leaning(f"{start} {sentence}") is not None
+
+
+HEADINGS = ["Costs", "Choice of towns", "Results and plans", "Harbour Office"]
+STATEMENTS = [
+    "The walls cost five million.",
+    "In the town the gates are shut at night.",
+    "An old library of the town lends tools.",
+]
+
+
+@given(st.sampled_from(HEADINGS), st.sampled_from(STATEMENTS))
+def test_a_heading_in_front_makes_a_sentence_lean(heading: str, sentence: str) -> None:
+    assert leaning(sentence, language="en") is None
+    assert leaning(f"{heading} {sentence}", language="en") is Lean.ELSEWHERE
+    assert leaning(f"{heading}: {sentence}", language="en") is Lean.ELSEWHERE
+
+
+@given(st.sampled_from(["Anna Brandt", "Harlan", "Peter Hume"]), st.sampled_from(STATEMENTS))
+def test_the_name_of_a_speaker_is_no_label(name: str, sentence: str) -> None:
+    assert leaning(f"{name}: {sentence}", language="en") is None
