@@ -9,7 +9,8 @@ import re
 from enum import Enum
 
 from .clauses import NAME_TAGS, is_fragment, tag_words
-from .words import STOPWORDS, content_words
+from .tidying import new_start
+from .words import content_words
 
 
 class Lean(str, Enum):
@@ -115,8 +116,6 @@ _ITEM = re.compile(r"\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]\s|Option [A-Z]\b")
 # What a point of a list is about: "Areas of agreement: ...", "Risk: ...". A name is a speaker's.
 _POINT_NAME = re.compile(r"([A-Z][^.:;!?–—]{0,60})(?::| [–—])\s+(?=[A-Z\d“\"])")
 _REQUESTS = ("VVB", "VVI")  # tags of verbs: "Measure the depth: ..."
-# A capital inside a sentence that no name has: "Conclusions In this paper, we show ..."
-_SENTENCE_START = re.compile(r"(?<=[\w’')\]] )([A-Z][a-z]+) (?=[a-z])")
 
 
 def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lean | None:
@@ -134,7 +133,7 @@ def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lea
     """
     points_away = ELSEWHERE.search(sentence) or _LAST_WORD.search(sentence)
     is_point = _ITEM.match(sentence) or (not in_abstract and _has_label(sentence, language))
-    is_glued = language == "en" and _has_heading_in_front(sentence)
+    is_glued = language == "en" and new_start(sentence) > 0
     if points_away or is_point or is_glued or _SEE.match(sentence):
         return Lean.ELSEWHERE
     is_leaning = (
@@ -162,12 +161,6 @@ def _has_label(sentence: str, language: str) -> bool:
         return label[1].split()[-1].islower()
     is_request = tags[0] in _REQUESTS
     return tags[-1].startswith("NN") and (is_request or is_fragment(label[1], language))
-
-
-def _has_heading_in_front(sentence: str) -> bool:
-    """Return whether an English sentence begins anew within, as after a heading without a stop."""
-    starts = _SENTENCE_START.findall(sentence)
-    return any(word.lower() in STOPWORDS for word in starts)
 
 
 def _has_new_demonstrative(sentence: str) -> bool:

@@ -1,16 +1,17 @@
 """A sentence as it reads on its own.
 
 Without what stands in front of it (bullet, time code, clause number, label of an abstract's part,
-connective), without citations and references to figures, with both of its quotation marks, and
-with a stop at its end.
+heading, connective), without citations and references to figures, with both of its quotation
+marks, and with a stop at its end.
 """
 
 from __future__ import annotations
 
 import re
 
-from .prose import BULLET
+from .prose import BULLET, MAX_LABEL_WORDS, VERB
 from .sentences import CLOSING, DENSE_STOPS, NOTE_NUMBERS, STOPS
+from .words import STOPWORDS
 
 # What may stand in front of a sentence, one subject each.
 _TIME_CODE = re.compile(
@@ -43,6 +44,9 @@ LEADING = {
     "clause number of two parts": _SHORT_CLAUSE_NUMBER,
     "label of an abstract's part": _ABSTRACT_LABEL,
 }
+
+# A capital within a sentence that no name has: "Conclusions In this paper, we show ...".
+_NEW_START = re.compile(r"(?<=[\w’')\]] )([A-Z][a-z]+) (?=[a-z])")
 
 # "(May 2019)" and "(Since 1990)" are no citations.
 _MONTH = (
@@ -115,6 +119,8 @@ def tidy(sentence: str, follows: bool = False) -> str:
     'The doors open at nine.'
     >>> tidy("SUMMARY: The agency proposes new rules.")
     'The agency proposes new rules.'
+    >>> tidy("Choice of towns The aim was to find places without a ferry.")
+    'The aim was to find places without a ferry.'
     >>> tidy("[00:12:05] [laughs] Um, it was, uh, late.")
     'It was late.'
     >>> tidy("It affects some of the births.1,2")
@@ -129,6 +135,7 @@ def tidy(sentence: str, follows: bool = False) -> str:
     '"I have played here since I was nine," said Webb.'
     """
     text = _without_leading(" ".join(sentence.split()))
+    text = _without_heading(text)
     text = _NOTE_NUMBER.sub("", _SOUND.sub("", text).lstrip())
     text = _LAST_NOTE_NUMBER.sub(r"\1", text)
     if _FILLER.search(text):
@@ -144,6 +151,25 @@ def _without_leading(text: str) -> str:
     while found := next(filter(None, (piece.match(text) for piece in LEADING.values())), None):
         text = text[found.end() :]
     return text
+
+
+def new_start(sentence: str) -> int:
+    """Return where an English sentence begins anew, as after a heading without a stop; 0: nowhere.
+
+    >>> new_start("Results In this survey, we asked nine libraries.")
+    8
+    """
+    starts = (m for m in _NEW_START.finditer(sentence) if m[1].lower() in STOPWORDS)
+    return next((start.start() for start in starts), 0)
+
+
+def _without_heading(text: str) -> str:
+    """Return a sentence without a heading in front, which has few words and no verb."""
+    start = new_start(text)
+    heading = text[:start].split()
+    if not heading or len(heading) > MAX_LABEL_WORDS or VERB.search(text, 0, start):
+        return text
+    return text if heading[-1].lower() in STOPWORDS else text[start:]
 
 
 def _without_citations(text: str) -> str:
