@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from .leaning import Lean, leaning
 from .roles import LEFT_OUT, Role
-from .sentences import Span
+from .sentences import BLANK_LINE, Span
 from .tidying import tidy
 from .vectors import Floats, Sentences
 from .words import count_words
@@ -21,6 +21,10 @@ CONCLUSION_SHARE = 0.2
 # Two sentences may have the same words from this likeness on: vectors leave short words out.
 SAME_WORDS = 0.98
 MAX_CHAIN = 3  # sentences, each of which leans on the one before: more are a paragraph
+# The score that a sentence inside a paragraph loses where the one before it is not said. Readers
+# marked 18 of 100 such sentences as leaning, 8 of 100 others. Without it ROUGE-1/2 are lower by 0.2
+# and 0.4 at 200 words of the long held-out documents, by 0 and 0.2 at 92 words of all.
+MID_PARAGRAPH = 0.2
 
 Together = tuple[int, ...]  # sentences that are said together, or not at all
 # How sentences of a pool may lean.
@@ -33,8 +37,9 @@ class Planner:
     """Chooses among the sentences of one text by their scores.
 
     ``repetition`` is the price of being equal to a chosen sentence. A sentence that leans on the
-    ones before is said with them; one that leans on something else, and those of parts that
-    summaries leave out, only where the others do not fill the summary.
+    ones before is said with them, and one inside a paragraph is worth less without. One that leans
+    on something else, and those of parts that summaries leave out, are said only where the others
+    do not fill the summary.
     """
 
     def __init__(self, sentences: Sentences, scores: Sequence[float], repetition: float) -> None:
@@ -108,6 +113,14 @@ class Planner:
             unit.insert(0, before)
         return tuple(unit)
 
+    def starts_inside(self, unit: Together, chosen: set[int]) -> bool:
+        """Return whether the sentence before a unit is of its paragraph and not chosen."""
+        start, before = unit[0], unit[0] - 1
+        if before < 0 or before in chosen:
+            return False
+        spans = self.sentences.spans
+        return not BLANK_LINE.search(self.sentences.text, spans[before][1], spans[start][0])
+
     def _conclusions(self) -> set[int]:
         """Return the sentences of the parts whose headings say that they conclude.
 
@@ -162,48 +175,55 @@ class _Choice:
 
         Until there are about ``wanted`` words or ``most`` sentences; no more than ``words`` words.
         """
-        rejected: set[int] = set()
+
+        def fits(unit: Together) -> bool:
+            is_few = most is None or len(self.plan) + len(unit) <= most
+            return is_few and self.length + self._size(unit) <= LONGEST * words
+
         while self.length < COMPLETE * wanted and (most is None or len(self.plan) < most):
-            best = self._best(pool.difference(self.plan, rejected), pool, leans)
-            if best is None:
+            unit = self._best(pool, leans, fits)
+            if not unit:
                 break
-            i, unit = best
-            size = sum(map(self.planner.size, unit))
-            too_many = most is not None and len(self.plan) + len(unit) > most
-            if self.length + size > LONGEST * words or too_many:
-                rejected.add(i)
-            else:
-                self._add(unit)
+            self._add(unit)
         if not self.plan and pool and wanted >= words:  # no sentence is short enough
             whole = [i for i in pool if self.planner.lean(i) is None] or list(pool)
             self._add((min(whole, key=lambda i: (self.planner.size(i), i)),))
 
-    def _best(
-        self, left: set[int], pool: set[int], leans: frozenset[Lean | None]
-    ) -> tuple[int, Together] | None:
-        """Return the best sentence that may be said, with its unit.
+    def _size(self, unit: Together) -> int:
+        return sum(map(self.planner.size, unit))
 
-        A unit is worth the mean of its words, so what a sentence leans on costs what it is.
-        """
-        worth, size = self.planner.worth(self._nearest), self.planner.size
-        chosen = {*self.plan, *self._said}
-        best, most = None, -np.inf
+    def _best(
+        self, pool: set[int], leans: frozenset[Lean | None], fits: Callable[[Together], bool]
+    ) -> Together:
+        """Return the best sentence that may be said, with those that are said with it."""
+        worth, chosen = self.planner.worth(self._nearest), {*self.plan, *self._said}
+        best: Together = ()
+        most = -np.inf
         for i in map(int, np.argsort(-worth, kind="stable")):
-            if worth[i] <= most:
+            if worth[i] + MID_PARAGRAPH <= most:
                 break
-            if i not in left or self.planner.lean(i) not in leans:
+            if i in chosen or i not in pool or self.planner.lean(i) not in leans:
                 continue
             unit = self.planner.unit(i, chosen, pool)
-            if not unit or any(map(self._is_repeated, unit)):
+            if not unit or any(map(self._is_repeated, unit)) or not fits(unit):
                 continue
-            value = worth[i]
-            if len(unit) > 1:
-                value = np.average(
-                    [worth[j] for j in unit], weights=[max(1, size(j)) for j in unit]
-                )
+            value = self._value(unit, worth, chosen)
             if value > most:
-                best, most = (i, unit), value
+                best, most = unit, value
         return best
+
+    def _value(self, unit: Together, worth: Floats, chosen: set[int]) -> float:
+        """Return the mean worth of the words of a unit, so what it leans on costs what it is.
+
+        A unit loses where it begins inside a paragraph, and gains where a chosen sentence does and
+        the unit ends before it.
+        """
+        sizes = [max(1, self.planner.size(i)) for i in unit]
+        value = float(np.average(worth[list(unit)], weights=sizes))
+        following = (unit[-1] + 1,)
+        closes_gap = following[0] in chosen and self.planner.starts_inside(following, set())
+        is_inside = self.planner.starts_inside(unit, chosen)
+        return value + MID_PARAGRAPH * (closes_gap - is_inside)
 
     def _is_repeated(self, i: int) -> bool:
         """Return whether a chosen sentence has the very words of another one."""
