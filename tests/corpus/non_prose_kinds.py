@@ -18,6 +18,10 @@ CODE = (
     ">>> from mill import shaft, stone, wheel\n>>> turn(wheel, shaft, stone, days=3)\n"
     "The old miller sleeps in the loft.\n>>> wheel.turns, wheel.is_dry\n(40, True)"
 )
+SCRIPT = (  # mostly comments
+    "# We start the wheel before the sun rises.\n# The miller sleeps in the loft all day.\n"
+    "mill --watch -L ."
+)
 COMMAND = "mill --start wheel"
 REST = "starts the wheel and waits until the miller has come down from the loft."
 ADDRESS = "https://mill.example/wheel"
@@ -73,6 +77,7 @@ def _code_pdfs() -> list[KindCase]:
 
 def _code_pages() -> list[KindCase]:
     page = f"<p>{flat(MILL)}</p><pre>{CODE}</pre><p>{flat(BARN)}</p><pre>{POEM}</pre>"
+    script = f"<p>{flat(MILL)}</p><pre><code>{SCRIPT}</code></pre><p>{flat(BARN)}</p>"
     reads = (flat(MILL), SHOWN_CODE, flat(BARN), flat(POEM))
     quoted = ("It turned a hundred years ago.",)
     unquoted = ("The old miller sleeps in the loft.",)
@@ -90,6 +95,10 @@ def _code_pages() -> list[KindCase]:
     table = {"word/fontTable.xml": lambda xml: xml.replace(b"</w:fonts>", fonts + b"</w:fonts>")}
     return [
         KindCase("code.html", page.encode(), reads, quoted=quoted, unquoted=unquoted),
+        KindCase(
+            "script.html", script.encode(), (flat(MILL), "mill --watch", flat(BARN)),
+            unquoted=("We start the wheel before the sun rises.",),
+        ),
         KindCase(
             "code.epub", make_formats.epub([f"<h1>One</h1>{page}"]), reads, quoted=quoted,
             unquoted=unquoted,

@@ -313,6 +313,7 @@ class _TreeWalk:
     level: int = 0  # of the heading that has begun
     line_kind: BlockKind | None = None  # of the row or item that has begun
     pre_depth: int = 0  # of <pre>, where line ends count
+    is_listing: bool = False  # of <pre>: marked as code, whatever it says
     is_term: bool = False  # inside <dt>
     terms: list[str] = field(default_factory=list)  # that wait for their definition
     noted: set[str] = field(default_factory=set)  # ids that marks of notes lead to
@@ -373,7 +374,9 @@ class _TreeWalk:
             self.pieces.append("• " if tag == "li" else "")
         elif tag in _BLOCK_TAGS and not self._is_in_line(tag):
             self._flush()
-            self.pre_depth += tag == "pre"
+            if tag == "pre":
+                self.pre_depth += 1
+                self.is_listing = node.css_first("code, samp") is not None
             self.is_term = self.is_term or tag == "dt"
         elif tag in _CELL_TAGS and "".join(self.pieces).strip():
             self.pieces.append(" | ")
@@ -499,7 +502,7 @@ class _TreeWalk:
             return [Block(content, BlockKind.NOTE)]
         if self.line_kind:
             return [Block(content, self.line_kind)]
-        if self.pre_depth and is_code(content):
+        if self.pre_depth and (self.is_listing or is_code(content)):
             return [Block(content, BlockKind.CODE)]
         has_lead = self.has_usual_weight and not self.pre_depth
         return [
