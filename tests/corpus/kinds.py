@@ -154,9 +154,6 @@ def _mail_cases() -> list[KindCase]:
         "ontvangt, wordt u verzocht het te vernietigen."
     )
     losses = (LossKind.QUOTED_MAIL, LossKind.SIGNATURE, LossKind.MAIL_NOTICE)
-    head = b"From: a@example.org\nSubject: Roof\nContent-Type: text/plain; "
-    soft = head + b"charset=utf-8; format=flowed; delsp=yes\n\nDas Dach wird ver \nkauft.\n"
-    mislabelled = head + "charset=us-ascii\n\nDie Tür hält länger.\n".encode()
     letter = "The agreement keeps the plans confidential. The recipient shall not copy them."
     return [
         KindCase("reply.eml", new_formats.mail(reply), (said,), (quoted, "destroy"), losses),
@@ -182,8 +179,6 @@ def _mail_cases() -> list[KindCase]:
             "foreign.eml", new_formats.mail(f"{answered}{foreign}\n\n[EXTERNAL EMAIL] {links}"),
             (said,), ("bestemd", "links"), losses[1:],
         ),
-        KindCase("flowed.eml", soft, ("Das Dach wird verkauft.",)),
-        KindCase("mislabelled.eml", mislabelled, ("Die Tür hält länger.",)),
         KindCase("two.mbox", box, ("Roof", said, "Meeting", "in the hall.")),
         KindCase("letter.txt", letter.encode(), (letter,)),
         KindCase(
@@ -242,6 +237,16 @@ def _transcript_cases() -> list[KindCase]:
             ("0:0", "00", "<"),
         )
         for name, head, form in timed
+    ]
+
+
+def _mail_encoding_cases() -> list[KindCase]:
+    head = b"From: a@example.org\nSubject: Roof\nContent-Type: text/plain; "
+    soft = head + b"charset=utf-8; format=flowed; delsp=yes\n\nDas Dach wird ver \nkauft.\n"
+    mislabelled = head + "charset=us-ascii\n\nDie Tür hält länger.\n".encode()
+    return [
+        KindCase("flowed.eml", soft, ("Das Dach wird verkauft.",)),
+        KindCase("mislabelled.eml", mislabelled, ("Die Tür hält länger.",)),
     ]
 
 
@@ -447,6 +452,7 @@ def kind_cases() -> list[KindCase]:
     return [
         *_word_cases(),
         *_mail_cases(),
+        *_mail_encoding_cases(),
         *_chat_cases(),
         *_transcript_cases(),
         *_speech_cases(),

@@ -109,6 +109,36 @@ def _numbered_sheet(canvas: Canvas) -> None:
         canvas.drawString(80, 746 - 24 * row, line)
 
 
+def _layered() -> bytes:
+    """Return a PDF with a line on a layer that is switched off and one on a layer that is shown."""
+    content = "".join(
+        f"/OC /{layer} BDC BT /F1 11 Tf 72 {y} Td ({line}) Tj ET EMC\n"
+        for layer, y, line in (("A", 700, STORY[0]), ("B", 680, "Die Boote der Nacht."))
+    )
+    return make_pdfs.raw_pdf(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [6 0 R 7 0 R] /D << /OFF "
+            b"[7 0 R] /Order [] >> >> >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources "
+            b"<< /Font << /F1 5 0 R >> /Properties << /A 6 0 R /B 7 0 R >> >> >>",
+            make_pdfs.stream(content.encode()),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            b"<< /Type /OCG /Name (English) >>",
+            b"<< /Type /OCG /Name (Deutsch) >>",
+        ]
+    )
+
+
+def _stamped(canvas: Canvas) -> None:
+    """Draw a level stamp in grey under the text."""
+    canvas.setFillGray(0.85)
+    canvas.setFont("Helvetica-Bold", 70)
+    canvas.drawString(120, 660, "DRAFT")
+    canvas.setFillGray(0)
+    _words_at(canvas, 0.25)
+
+
 def producer_cases() -> list[KindCase]:
     """Return all cases."""
     story = " ".join(STORY)
@@ -132,4 +162,14 @@ def producer_cases() -> list[KindCase]:
              "covers 40 km², and the locks, too old, breathe CO₂."),
         KindCase("printed-hyphens.pdf", make_pdfs.unicode_pdf(cut), (joined,)),
         sheet,
+        KindCase(
+            "layer-switched-off.pdf",
+            _layered(),
+            (STORY[0],),
+            ("Die Boote",),
+            (LossKind.HIDDEN_TEXT,),
+        ),
+        KindCase(
+            "level-stamp.pdf", canvas_pdf([_stamped]), (story,), ("DRAFT",), (LossKind.WATERMARK,)
+        ),
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -13,6 +14,7 @@ import pypdfium2.raw as pdfium
 
 from .clipping import clip_of, intersection
 from .glyphs import Glyphs
+from .layers import layer_of
 from .lines import Drawing, PageArea
 from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
 
@@ -23,6 +25,7 @@ _MAX_RULES = 2_000  # of a page; more are a drawing
 _SCAN_SHARE = 0.5  # of the page that a picture over or under its text layer covers
 _INSIDE = 1.5  # points by which letters may stand out of what covers them
 _LIGHT_FILL, _OPAQUE, _FAINT_FILL = 245, 250, 16  # of 255
+_STAMP_SIZE = 2.5  # times the size of the text
 _MIN_SEEN_SHARE = 0.25  # of a text's height inside its clip; type is a little lower than its box
 _TEXT, _PATH_OBJECT = pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH
 _SURFACES = frozenset(
@@ -52,8 +55,11 @@ class _Surface:
     is_light: bool
 
 
-def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
-    """Return what the drawn objects of a pypdfium2 page mean for its text."""
+def drawing_of(
+    page: Any, glyphs: Glyphs, shown: PageArea, hidden_layers: frozenset[str] = frozenset()
+) -> Drawing:
+    """Return what the drawn objects of a pypdfium2 page mean for its text. `hidden_layers` are
+    the names of the layers that are switched off."""
     count = pdfium.FPDFPage_CountObjects(page.raw)
     if count > _MAX_OBJECTS or not glyphs.uses:
         return Drawing()
@@ -71,12 +77,15 @@ def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
             surfaces.append(surface)
     if _is_scan(glyphs, surfaces, shown):
         return Drawing(is_scan=True)
+    stamps = _stamps(glyphs)
     clipped = frozenset(owner for owner in glyphs.styles if _is_clipped_away(owner))
+    if hidden_layers:
+        clipped |= {owner for owner in glyphs.styles if layer_of(owner) in hidden_layers}
     # Most pages draw their background first and nothing over their text.
     first = kinds.index(_TEXT) if _TEXT in kinds else count
     covers = [s for s in surfaces if s.order > first and not s.is_picture]
     if not covers and not _has_light(glyphs):
-        return Drawing(clipped, False, tuple(rules))
+        return Drawing(clipped, stamps, False, tuple(rules))
     order = {found: index for index, found in enumerate(objects) if kinds[index] == _TEXT}
     last = max((s.order for s in covers), default=0)
     doubtful = {
@@ -90,7 +99,7 @@ def drawing_of(page: Any, glyphs: Glyphs, shown: PageArea) -> Drawing:
         if _is_covered(box, order.get(owner), covers)
         or (glyphs.styles[owner].is_light and _is_on_light(box, order.get(owner), surfaces))
     }
-    return Drawing(clipped | unseen, False, tuple(rules))
+    return Drawing(clipped | unseen, stamps, False, tuple(rules))
 
 
 def _rules(found: int, box: PageArea) -> list[PageArea]:
@@ -193,6 +202,32 @@ def _boxes_of_objects(glyphs: Glyphs, chosen: Collection[int]) -> dict[int, Page
             max(box[3], first[1], last[1]),
         )
     return boxes
+
+
+def _stamps(glyphs: Glyphs) -> frozenset[int]:
+    """Return the text objects in large pale type over or under other text, as DRAFT across a
+    page."""
+    sizes: Counter[float] = Counter()
+    for owner, style in glyphs.styles.items():
+        sizes[style.size] += glyphs.uses[owner]
+    usual = max(sizes, key=sizes.__getitem__)
+    large = {
+        owner
+        for owner, style in glyphs.styles.items()
+        if style.is_pale and not style.is_light and style.size >= _STAMP_SIZE * usual
+    }
+    if not large:
+        return frozenset()
+    boxes = _boxes_of_objects(glyphs, glyphs.styles.keys() - large)
+    stamps = _boxes_of_objects(glyphs, large)
+    return frozenset(
+        owner
+        for owner, (left, bottom, right, top) in stamps.items()
+        if any(
+            box[0] < right and left < box[2] and bottom < (box[1] + box[3]) / 2 < top
+            for box in boxes.values()
+        )
+    )
 
 
 def _is_scan(glyphs: Glyphs, surfaces: Sequence[_Surface], shown: PageArea) -> bool:

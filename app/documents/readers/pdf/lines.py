@@ -83,9 +83,11 @@ class PageLines:
 @dataclass(frozen=True)
 class Drawing:
     """What is drawn beside the text of a page: the text objects that are covered or white on
-    white, whether the text is the layer under a scan, and the ruling lines."""
+    white, those that are stamps over others, whether the text is the layer under a scan, and the
+    ruling lines."""
 
     unseen: frozenset[int] = frozenset()
+    stamps: frozenset[int] = frozenset()
     is_scan: bool = False
     rules: tuple[PageArea, ...] = ()
 
@@ -179,7 +181,7 @@ def _reasons(styles: dict[int, TextStyle], drawing: Drawing, turns: int) -> dict
     """Return for each text object the list of PageLines that takes it; "" for one to be read."""
     found: dict[int, str] = {}
     for owner, style in styles.items():
-        if style.turns != turns:
+        if style.turns != turns or owner in drawing.stamps:
             found[owner] = "turned"
         elif not drawing.is_scan and (
             not style.is_drawn or owner in drawing.unseen or 0 < style.size < _TINY_SIZE

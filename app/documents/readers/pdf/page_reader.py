@@ -54,10 +54,16 @@ OpenPypdf = Callable[[], pypdf.PdfReader | None]
 class PageReader:
     """Reads the pages of an open document; either library may fail to open it."""
 
-    def __init__(self, open_pypdf: OpenPypdf, document: pypdfium2.PdfDocument | None) -> None:
+    def __init__(
+        self,
+        open_pypdf: OpenPypdf,
+        document: pypdfium2.PdfDocument | None,
+        hidden: frozenset[str] = frozenset(),
+    ) -> None:
         # Its pages are parsed for the first doubtful one: they take more memory than all text.
         self._pypdf = cache(open_pypdf)
         self._document = document
+        self._hidden_layers = hidden
         self._glyphs = GlyphReader()
         self._formenv: Any = None
         if document is not None and document.get_formtype() != pdfium.FORMTYPE_NONE:
@@ -108,7 +114,7 @@ class PageReader:
             if glyphs is None:  # a flood of characters: their text alone
                 return RawPage("ok", None, textpage.get_text_bounded().replace("\x02", "\ufffe"))
             shown = page.get_cropbox()
-            lines = page_lines(glyphs, shown, drawing_of(page, glyphs, shown))
+            lines = page_lines(glyphs, shown, drawing_of(page, glyphs, shown, self._hidden_layers))
             numbers = drop_line_numbers(lines)
             lines.lines = join_pieces(lines.lines)
             notes = page_notes(page, self._formenv, lines.lines)

@@ -30,6 +30,7 @@ from ...model import (
 )
 from . import parallel
 from .furniture import drop_furniture
+from .layers import hidden_layers
 from .lines import PageLines
 from .ocr import PageOcr, draw_for_ocr
 from .outline import best_outline, file_outline
@@ -59,13 +60,14 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     reader, pdfium, total = _open(Path(request.path), request.password, request.name)
     _refuse_containers(reader, pdfium, request.name)
     open_pypdf = partial(_open_pypdf_again, request, total) if reader is not None else _no_reader
+    hidden = hidden_layers(reader)
     del reader
     labels, outline = _page_labels(pdfium, total), file_outline(pdfium)
     on_progress(0, total)
     pages: list[RawPage] = []
     ocr = _ocr_of(pdfium) if request.ocr else None
     characters = 0
-    for index, page in enumerate(_read_pages(request, open_pypdf, pdfium, total)):
+    for index, page in enumerate(_read_pages(request, open_pypdf, pdfium, total, hidden)):
         pages.append(_read_by_ocr(ocr, page, index))
         characters += pages[-1].characters
         if characters > limits.MAX_DOCUMENT_CHARACTERS:
@@ -74,10 +76,10 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     wrong = _mend_letters(pages)
     drop_furniture([page.lines or _no_lines() for page in pages], labels)
     cleaned = _clean(pages)
-    hidden = _pictures_under_headers(pdfium, pages, cleaned)
-    for index in hidden:
+    under_headers = _pictures_under_headers(pdfium, pages, cleaned)
+    for index in under_headers:
         pages[index] = _read_by_ocr(ocr, RawPage("scanned"), index)
-    if hidden:
+    if under_headers:
         cleaned = _clean(pages)
     return Extracted(
         unit="page",
@@ -95,6 +97,7 @@ def _read_pages(
     open_pypdf: OpenPypdf,
     pdfium: pypdfium2.PdfDocument | None,
     total: int,
+    hidden: frozenset[str],
 ) -> Iterator[RawPage]:
     """Yield the pages in order, read by several processes where that is faster."""
     processes = parallel.processes_for(total)
@@ -103,12 +106,14 @@ def _read_pages(
         def open_reader() -> PageReader:
             path, password = Path(request.path), request.password
             return PageReader(
-                open_pypdf, _open_pdfium(path, password)[0] if pdfium is not None else None
+                open_pypdf,
+                _open_pdfium(path, password)[0] if pdfium is not None else None,
+                hidden,
             )
 
         yield from parallel.read_pages(open_reader, total, processes)
     else:
-        yield from map(PageReader(open_pypdf, pdfium).read, range(total))
+        yield from map(PageReader(open_pypdf, pdfium, hidden).read, range(total))
 
 
 def _mend_letters(pages: Sequence[RawPage]) -> dict[str, str]:

@@ -14,6 +14,7 @@ _BOLD_WEIGHT = 600
 _BOLD_NAMES = ("bold", "black", "heavy", "-semi", "cmbx", "demi")
 _INVISIBLE_MODES = (3, 7)  # neither filled nor stroked; only a clipping path
 _LIGHT = 245  # of 255, each of red, green and blue: white for the eye
+_PALE, _SHEER = 170, 128  # of 255: grey or transparent type, as stamps across pages have
 _FAINT = 16  # of 255: a text so transparent is not seen
 _QUARTER_TURNS = 4
 
@@ -21,14 +22,15 @@ _QUARTER_TURNS = 4
 @dataclass(frozen=True, slots=True)
 class TextStyle:
     """The type of a text object: size in points on the page, weight, quarter turns (None for any
-    other angle), whether it is drawn at all, and in white, and whether all letters of its font are
-    equally wide."""
+    other angle), whether it is drawn at all, in white, in pale type, and whether all letters of
+    its font are equally wide."""
 
     size: float
     is_bold: bool
     turns: int | None
     is_drawn: bool
     is_light: bool
+    is_pale: bool = False
     is_monospaced: bool = False
 
 
@@ -85,6 +87,7 @@ class StyleReader:
             turns=round(turns) % _QUARTER_TURNS if is_straight else None,
             is_drawn=mode not in _INVISIBLE_MODES and not (has_color and alpha < _FAINT),
             is_light=has_color and min(paint) >= _LIGHT and mode in (0, 4),
+            is_pale=has_color and (min(paint) >= _PALE or alpha <= _SHEER),
         )
 
     def _is_bold(self, handle: int, index: int) -> bool:
