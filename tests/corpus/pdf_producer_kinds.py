@@ -139,6 +139,13 @@ def _stamped(canvas: Canvas) -> None:
     _words_at(canvas, 0.25)
 
 
+def _crossed(canvas: Canvas) -> None:
+    """Draw the text over the upright lines of a drawing."""
+    for x in range(80, 400, 8):
+        canvas.line(x, 600, x, 800)
+    _words_at(canvas, 0.25)
+
+
 def producer_cases() -> list[KindCase]:
     """Return all cases."""
     story = " ".join(STORY)
@@ -157,6 +164,7 @@ def producer_cases() -> list[KindCase]:
         KindCase("hebrew-in-spans.pdf", span_pdf(HEBREW), (HEBREW,)),
         KindCase("arabic-in-spans.pdf", span_pdf(ARABIC), (ARABIC,)),
         made("words-drawn-close", lambda canvas: _words_at(canvas, 0.13)),
+        made("text-over-lines", _crossed),
         made("scan-with-uneven-words", _scanned),
         made("sign-after-raised", _raised,
              "covers 40 km², and the locks, too old, breathe CO₂."),

@@ -35,6 +35,7 @@ _MIN_WALL, _WALL_OVERLAP = 7.0, 0.5  # points: the height of a row, and letters 
 _TINY_SIZE = 2.0  # points: no letter of that size can be read
 _MARKS = re.compile(r"[\W_]")
 PageArea = tuple[float, float, float, float]  # left, bottom, right, top
+Wall = tuple[float, float, float]  # an upright ruling line: x, bottom, top
 _PRINTED_HYPHEN = "\u2010"  # which PDFium does not mark at a line's end
 HYPHEN = "\ufffe"  # a hyphen at a line's end, as PDFium marks it
 
@@ -118,7 +119,8 @@ def page_lines(glyphs: Glyphs, shown: PageArea, drawing: Drawing) -> PageLines:
     page = PageLines([], corners[2], corners[3], turns)
     page.rules = [turn_rectangle(rule, turns) for rule in drawing.rules]
     reasons = _reasons(glyphs.styles, drawing, turns)
-    builder = _LineBuilder(page, glyphs.styles, drawing.is_scan, _word_gap(glyphs))
+    walls = [] if turns else _walls(page.rules, glyphs)
+    builder = _LineBuilder(page, glyphs.styles, drawing.is_scan, _word_gap(glyphs), walls)
     falls = {
         owner: turn_rectangle((x, y, x, y), turns)[1] - _upright(box, turns)[1]
         for owner, (x, y, box) in glyphs.origins.items()
@@ -196,7 +198,12 @@ class _LineBuilder:
     """Puts words together to lines, in the order of the file."""
 
     def __init__(
-        self, page: PageLines, styles: dict[int, TextStyle], is_scan: bool, word_gap: float
+        self,
+        page: PageLines,
+        styles: dict[int, TextStyle],
+        is_scan: bool,
+        word_gap: float,
+        walls: list[Wall],
     ) -> None:
         self.has_space = False
         self.seen = 0
@@ -211,7 +218,7 @@ class _LineBuilder:
         self._y = self._last_left = self._right = 0.0
         self._chars: list[str] = []
         self._reason = ""
-        self._walls = _walls(page.rules)
+        self._walls = walls
         self._begins_cell = False
         self._cut = (0, 0.0)  # the line that ended inside a word, and where
 
@@ -333,15 +340,23 @@ class _LineBuilder:
         self._y = math.nan if owner is None else self._y
 
 
-def _walls(rules: Sequence[PageArea]) -> list[tuple[float, float, float]]:
-    """Return (x, bottom, top) of the upright ruling lines, from the left; [] where there is but
+def _walls(rules: Sequence[PageArea], glyphs: Glyphs) -> list[Wall]:
+    """Return the upright ruling lines that no word crosses, from the left; [] where there is but
     one, as between columns."""
-    upright = [
+    found = sorted(
         ((left + right) / 2, bottom, top)
         for left, bottom, right, top in rules
         if right - left < top - bottom >= _MIN_WALL
-    ]
-    return sorted(upright) if len(upright) > 1 else []
+    )
+    if len(found) < 2:
+        return []
+    crossed: set[Wall] = set()
+    for _, _, _, first, last in glyphs.words:
+        beside = bisect_left(found, (first[0] + _WALL_OVERLAP,))
+        until = bisect_left(found, (last[2] - _WALL_OVERLAP,))
+        middle = (first[1] + first[3]) / 2
+        crossed |= {wall for wall in found[beside:until] if wall[1] < middle < wall[2]}
+    return [wall for wall in found if wall not in crossed]
 
 
 def _place_in(line: _Open, left: float, right: float, y: float, size: float) -> float:
