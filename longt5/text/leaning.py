@@ -36,17 +36,16 @@ _POINTERS = (  # to the sentence before
     rf"|(?:This|That|These|Those|Such)\b(?! (?:\w+ )?(?:{_DOCUMENT})\b)"
     r"|(?:The|An|One)\s?other\b|Another\b|Others\b|(?:The|These|Those) (?:two|three|latter|former"
     r"|same|above|following|first|second|third|last|next|remaining|rest|resulting|corresponding)\b"
-    r"|Both\b(?! (?:the |of the )?\w+ and\b)|Neither\b(?! \w+ nor\b)|Each of (?:these|them|those)\b"
-    r"|(?:One|Two|Three|Four|Five|Some|Many|Most|All|None|Few|Several) of (?:these|those|them)\b"
+    r"|Both\b(?! (?:the |of the )?\w+ and\b)|Neither\b(?! \w+ nor\b)"
+    r"|(?:One|Two|Three|Four|Five|Some|Many|Most|All|None|Few|Several|Each) of them\b"
     r"|(?:And|But|Or|Nor|Yet|Then|Thus|Hence|Therefore|However|Alternatively|Otherwise|Instead"
     r"|Consequently|Moreover|Furthermore|Likewise|Similarly|Conversely|Nevertheless|Nonetheless"
     r"|Accordingly|Afterwards?|Also|Again|Besides|Here|There(?! (?:is|are|was|were|has|have|will"
-    r"|may|might|can|could|should|must|exists?)\b)|Which|Who|Whose|Because of (?:this|that|these)"
-    r"|So|Even (?:so|then|rarer|more|worse|better)|For (?:example|instance|this|these|that|those)"
-    rf"|In (?:this|that|these|those|such)(?! (?:\w+ )?(?:{_DOCUMENT})\b)"
+    r"|may|might|can|could|should|must|exists?)\b)|Which|Who|Whose"
+    r"|So|Even (?:so|then|rarer|more|worse|better)|For (?:example|instance)"
     r"|In (?:addition|contrast|other words|particular|turn|sum|short)|To (?:sum up|recap)"
-    r"|(?:By|On|At|With|From|Under|After|Before|Despite|Unlike|As|Of|To|Among) (?:this|that|these"
-    r"|those|such|it|them)(?! (?:\w+ )?(?:document|paper|report|study|year)\b)"
+    r"|(?:By|On|At|With|From|Under|After|Before|Despite|Unlike|As|Of|To|Among|In|For|Because of)"
+    r" (?:that|such|it|them)"
     r"|(?:By|In) contrast|As a (?:result|consequence)|On the (?:other|contrary)"
     r"|As (?:an|another) example"
     r"|(?:First|Second|Third|Fourth|Fifth|Last|Next)(?:ly)?(?=,)|(?:No|Yes)(?=\. )|In the meantime"
@@ -102,9 +101,11 @@ _EARLY_CONNECTIVE = re.compile(
 )
 # A determiner and its noun: "these large regions" leans, unless regions were spoken of before.
 _DEMONSTRATIVE = re.compile(
-    r"\b(?:this|these|those|such|another)\s+(?=(?P<nouns>(?:[\w-]+\s+){0,2}[\w-]+))", re.IGNORECASE
+    r"\b(?P<word>this|these|those|such|another)\b\s*(?=(?P<nouns>(?:[\w-]+(?:\s+[\w-]+){0,2})?))",
+    re.IGNORECASE,
 )
-_NO_NOUN = re.compile(r"(?:an?|as|that|who|whose|which|of|is|are|was|were|in|with|to)\b")
+_PRONOUNS = ("this", "these")  # where no noun follows; "those who" and "such as" point to nothing
+_NO_NOUN = re.compile(r"\Z|(?:an?|as|that|who|whose|which|of|is|are|was|were|in|with|to)\b")
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b")
 _LAST_WORD = re.compile(  # of a sentence that has lost a link, a number or the list behind it
     r"\b(?:in|of|by|with|from|at|on|see|the|an?|and|or|than|between)\s?[.)]+$|\(see\)"
@@ -140,7 +141,7 @@ def leaning(sentence: str, in_abstract: bool = False, language: str = "") -> Lea
         LEANING_START.match(sentence)
         or _ASIDE.match(sentence)
         or _EARLY_CONNECTIVE.search(" ".join(sentence.split()[:_BEGINNING]))
-        or _has_new_demonstrative(sentence)
+        or _has_new_demonstrative(sentence, language)
         or _has_unknown_person(sentence, language)
     )
     if is_leaning:
@@ -163,14 +164,18 @@ def _has_label(sentence: str, language: str) -> bool:
     return tags[-1].startswith("NN") and (is_request or is_fragment(label[1], language))
 
 
-def _has_new_demonstrative(sentence: str) -> bool:
-    """Return whether "these regions" stands where no regions were spoken of."""
+def _has_new_demonstrative(sentence: str, language: str) -> bool:
+    """Return whether "these regions", or "this" alone, stands where nothing was spoken of."""
     for match in _DEMONSTRATIVE.finditer(sentence):
-        nouns = match["nouns"].split()
-        if _NO_NOUN.match(nouns[0]) or _DOCUMENT_NOUN.match(match["nouns"]):
-            continue
         before = sentence[: match.start()]
-        is_new = not set(content_words(before)).intersection(content_words(match["nouns"]))
+        if _NO_NOUN.match(match["nouns"]):
+            is_pronoun = match["word"].lower() in _PRONOUNS
+            tags = [tag for _, tag in tag_words(before, language)] if is_pronoun else []
+            is_new = is_pronoun and not any(tag.startswith(("NN", "NP")) for tag in tags)
+        elif _DOCUMENT_NOUN.match(match["nouns"]):
+            continue
+        else:
+            is_new = not set(content_words(before)).intersection(content_words(match["nouns"]))
         if is_new and len(before.split()) <= _OWN_WORDS:
             return True
     return False
