@@ -28,6 +28,13 @@ def violations(page) -> set[tuple[str, str]]:
     return {(rule, target) for rule, target in found} - KNOWN
 
 
+def test_the_page_is_as_wide_as_its_window(page) -> None:
+    for width in (390, 900, 1200):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function("document.querySelector('#main').clientWidth > innerWidth - 100")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_axe_finds_nothing_of_ours(page) -> None:
     page.wait_for_selector(".loading", state="hidden")  # Gradio's, at the start
     assert not violations(page)
