@@ -77,7 +77,9 @@ def find_chromium() -> tuple[bool, str | None]:
 def distribution(argv: list[str], cores: int) -> list[str]:
     """Return the options that share the files out among processes, unless the caller did."""
     is_chosen = any(word.startswith(("-n", "--numprocesses", "-p")) for word in argv)
-    return [] if is_chosen or cores < 2 else ["-n", str(cores), "--dist", "loadfile"]
+    # The order is that of `tests/conftest.py`, longest files first.
+    options = ["-n", str(cores), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return [] if is_chosen or cores < 2 else options
 
 
 def main(argv: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import hypothesis
@@ -22,6 +23,17 @@ hypothesis.settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_PDF = ROOT / "assets" / "examples" / "merrow-report.pdf"
 EXAMPLE_TEXT = ROOT / "assets" / "examples" / "lending-library.md"
+# A test that starts servers, browsers or clusters takes as long as so many others.
+SLOW_TEST_WEIGHT = 50
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first: at the end no process waits long for another."""
+    weights: Counter[Path] = Counter()
+    for item in items:
+        is_slow = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        weights[item.path] += SLOW_TEST_WEIGHT if is_slow else 1
+    items.sort(key=lambda item: -weights[item.path])
 
 
 @pytest.fixture(scope="session")
