@@ -7,9 +7,10 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
-from longt5.beam_search import WORST, BeamSearch, SearchOptions
+from longt5.beam_search import LOSS, WORST, BeamSearch, SearchOptions
 
 Tokens = tuple[int, ...]
 LogProbs = Callable[[Tokens], torch.Tensor]
@@ -124,12 +125,14 @@ class SlowBeams:
 
 
 class Traced(BeamSearch):
-    """The search, recording each step's candidates and their log-probs."""
+    """The search, recording each step's candidates, their log-probs, and which go on as beams:
+    ``running_of`` are (scores [B, C], indices [B, K] into them)."""
 
     def __init__(self, batch: int, options: SearchOptions) -> None:
         super().__init__(batch, options)
         self.steps: list[tuple[torch.Tensor, ...]] = []
         self.totals: list[torch.Tensor] = []
+        self.running_of: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def _candidates(self, log_probs):
         batch, beams = self.running_scores.shape
@@ -138,6 +141,12 @@ class Traced(BeamSearch):
         found = super()._candidates(log_probs)
         self.steps.append(tuple(map(torch.from_numpy, found)))
         return found
+
+    def _keep_running(self, hypotheses, scores, ended):
+        kept = super()._keep_running(hypotheses, scores, ended)
+        unfinished = np.where(ended, LOSS, scores)
+        self.running_of.append((torch.from_numpy(unfinished), torch.from_numpy(kept)))
+        return kept
 
     def ranked(self, step: int, row: int) -> list[tuple[float, int, int]]:
         scores, parents, tokens = (x[row].tolist() for x in self.steps[step])

@@ -359,6 +359,10 @@ def parted(answer: Answer, exact: Answer, output) -> str | None:
         chosen = [p * vocab + t for _, p, t in (exact.search.steps[at], answer.search.steps[at])]
         if not torch.equal(*chosen):
             return _apart(at, total, answer.search.totals[at], *chosen, _rounding(output, at + 1))
+        # Of candidates with equal scores any may come first among the beams.
+        (theirs, wanted), (mine, kept) = (x.search.running_of[at] for x in (exact, answer))
+        if not torch.equal(wanted, kept):
+            return _apart(at, theirs, mine, wanted, kept, _rounding(output, at + 1))
     # All choices agree, so two finished scores, or a decision to stop, lay too close.
     if unproven := rescored(answer, output, rounded=True):
         return unproven

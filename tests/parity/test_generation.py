@@ -64,6 +64,18 @@ def test_a_tie_is_proven_by_transformers_scores() -> None:
     assert "choices differ by" in generation_cases.parted(other, exact, output)
     other.search.totals[2] = other.search.totals[2] + 0.01
     assert "scores of step 2 differ by 0.01" in generation_cases.parted(other, exact, output)
+    # Nor are beams that go on in another order, unless their scores are equal.
+    other = generation_cases.played_back(case, output)
+    scores, kept = other.search.running_of[1]
+    other.search.running_of[1] = scores, kept.flip(1)
+    assert "step 1: choices differ by" in generation_cases.parted(other, exact, output)
+    for search in (exact.search, other.search):
+        search.running_of[1] = torch.zeros_like(scores), search.running_of[1][1]
+    assert generation_cases.parted(other, exact, output) is None
+
+
+def test_beams_of_equal_scores_may_go_on_in_any_order() -> None:
+    assert not judge(random_case(6948)).faults
 
 
 @pytest.mark.parametrize("mask", MASKS)
