@@ -474,10 +474,11 @@ def test_unknown_and_missing_keys_are_refused() -> None:
         flax_weights.fitted(config, flat, has_head=True)
 
 
-def test_no_torch_is_loaded() -> None:
+def test_no_torch_is_loaded(tmp_path: Path) -> None:
+    reference_model().save_pretrained(tmp_path)
     code = (
         "import sys, numpy as np; from longt5.flax import FlaxLongT5ForConditionalGeneration as M; "
-        f"m = M.from_pretrained({str(MODEL)!r}); "
+        f"m = M.from_pretrained({str(tmp_path)!r}); "
         "print(m.generate(np.array([[5, 6, 7, 1]]), max_new_tokens=2).sequences.shape, "
         "'torch' in sys.modules)"
     )

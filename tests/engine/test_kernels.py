@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
+from torch.nn.attention import flex_attention
 
 from longt5 import LongT5Config, LongT5ForConditionalGeneration
 from longt5.attention import LongAttention
@@ -93,16 +95,29 @@ def flex(*arguments):
     return cuda.attend(*arguments, compiled=False)
 
 
+def dense_flex_attention(q, k, v, scale, score_mod, block_mask):
+    """Compute what torch's flex attention defines, without its tracing of each new shape."""
+    grid = (torch.arange(n) for n in (*q.shape[:3], k.shape[2]))
+    batch, head, query, key = (x.view(-1, *[1] * (3 - i)) for i, x in enumerate(grid))
+    scores = score_mod(scale * q @ k.transpose(2, 3), batch, head, query, key)
+    seen = block_mask.mask_mod(batch, head, query, key)
+    return scores.masked_fill(~seen, -torch.inf).softmax(-1).nan_to_num(0.0) @ v
+
+
+def dense(*arguments):
+    with mock.patch.object(flex_attention, "flex_attention", dense_flex_attention):
+        return flex(*arguments)
+
+
 def kernels(length: int, dtype: torch.dtype):
     """Yield (name, attend) of all kernels that run here; the GPU's functions run uncompiled."""
     yield "chunked", chunked.attend
     if dtype is torch.float32:
-        yield "cuda", flex
+        yield "cuda", dense
     if native.fits(32, length, dtype, CPU):
         yield "native", native.attend
 
 
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("length", LENGTHS)
 @torch.no_grad()
@@ -116,6 +131,15 @@ def test_long_attention_at_every_length(attention: str, length: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@torch.no_grad()
+def test_flex_attention_is_what_its_dense_twin_computes(attention: str) -> None:
+    for radius, block, lengths in ((127, 16, [257]), (7, 4, [130, 100, 7]), (4, 3, [3])):
+        case = attention_case(attention, radius, block, lengths, "left")
+        assert compare(flex, case, torch.float32) < 1e-5
+        assert compare(dense, case, torch.float32) < 1e-5
+
+
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("radius, block", [(127, 16), (31, 8), (15, 3), (7, 4), (4, 3)])
