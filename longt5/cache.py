@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from .attention_record import Watcher
@@ -62,8 +61,7 @@ class DecoderCache:
         if self.recorded_step is not None:
             self.recorded_step.parents.copy_(parents)
             return
-        identity = torch.arange(len(parents), device=parents.device)
-        if self.length == 0 or torch.equal(parents, identity):
+        if self.length == 0:
             return
         if self.joined_step is not None:
             self.joined_step.reorder(parents, self.length)

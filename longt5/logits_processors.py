@@ -46,9 +46,8 @@ class RepetitionPenalty(Processor):
         return discount(scores, self.seen, self.penalty)
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> None:
-        device = self.seen.device
-        continued = self.seen.index_select(0, torch.tensor(parents, device=device))
-        self.seen = torch.cat([continued, torch.tensor(tokens, device=device)[:, None]], 1)
+        both = torch.tensor([parents, tokens], device=self.seen.device)
+        self.seen = torch.cat([self.seen.index_select(0, both[0]), both[1, :, None]], 1)
 
 
 class EncoderRepetitionPenalty(Processor):
@@ -56,8 +55,10 @@ class EncoderRepetitionPenalty(Processor):
 
     def __init__(self, penalty: float, source: Tensor, beams: int):
         self.penalty = 1 / penalty
+        rows = [row[row != NO_TOKEN].unique() for row in source]  # a text repeats its tokens
+        seen = torch.nn.utils.rnn.pad_sequence(rows, True, NO_TOKEN)
         # Padding comes after the first token, which may be named again.
-        seen = source.where(source != NO_TOKEN, source[:, :1])
+        seen = seen.where(seen != NO_TOKEN, seen[:, :1])
         self.seen = seen.repeat_interleave(beams, dim=0)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:

@@ -902,6 +902,8 @@ class LongT5ForConditionalGeneration(LongT5Model):
             logits = steps[0].program(x, steps, *where)
         for cache in caches:
             cache.length += 1
+        if len(steps) == 1:
+            return [logits]
         return logits.split([step.rows for step in steps])
 
     def _step_logits(self, states: Tensor) -> Tensor:
