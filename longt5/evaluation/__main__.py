@@ -120,7 +120,7 @@ def _add_run_options(p: argparse.ArgumentParser) -> None:
 
 def evaluate(chosen: argparse.Namespace) -> None:
     """Score the systems, print the report as Markdown, and write its files."""
-    from ..benchmark import machine_name
+    from ..roofline import machine_name
 
     names = [chosen.model, *(name.strip() for name in chosen.compare.split(",") if name.strip())]
     if chosen.model in BASELINES:

@@ -83,7 +83,7 @@ class BatchScorer:
         return ScoredBatch(number, scores, summaries, *self._description())
 
     def _description(self) -> tuple[str, dict[str, Any]]:
-        from ..benchmark import machine_name
+        from ..roofline import machine_name
 
         found = {n: s for n, s in self.systems.items() if isinstance(s, Checkpoint)}
         return machine_name(next(iter(found.values())).model.device), {

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from longt5 import benchmark, concurrent
+from longt5 import benchmark, benchmark_engines, benchmark_jobs, concurrent, roofline
 from longt5.kernels import checks, select
 
 TINY = ["--preset", "tiny", "--tokens", "150", "--new-tokens", "3", "--num-beams", "2"]
@@ -32,7 +32,7 @@ def report(*options: str) -> dict:
 
 def in_this_process(real: InChild, own: Callable[[dict], bool]) -> InChild:
     """Return a replacement of `in_child` that starts a process only for some jobs."""
-    return lambda job: real(job) if own(job) else benchmark.run_worker(job)
+    return lambda job: real(job) if own(job) else benchmark_jobs.run_worker(job)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         benchmark.in_child, lambda job: bool(job["limit"]) and job["task"] == "measure"
     )
     monkeypatch.setattr(benchmark, "in_child", limited)
-    monkeypatch.setattr(benchmark, "machine_rates", lambda *_: (1.0, 1.0))
+    monkeypatch.setattr(roofline, "machine_rates", lambda *_: (1.0, 1.0))
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_a_failed_child_reports_its_error() -> None:
 @pytest.mark.parametrize("kind, length", [("cpu", 512), ("mps", 600)])
 def test_a_gpu_warms_up_at_full_length(kind, length, monkeypatch: pytest.MonkeyPatch) -> None:
     """Choosing or compiling kernels for a length is no part of an encode's time."""
-    monkeypatch.setattr(benchmark, "synchronize", lambda device: None)
+    monkeypatch.setattr(benchmark_jobs, "synchronize", lambda device: None)
     read = []
 
     class Engine:
@@ -176,30 +176,30 @@ def test_a_gpu_warms_up_at_full_length(kind, length, monkeypatch: pytest.MonkeyP
             return torch.zeros(target.shape[1], 128)
 
     job = {"preset": "tiny", "tokens": 600, "num_beams": 1, "new_tokens": 2, "seed": 0}
-    benchmark.measure(Engine(), job)
+    benchmark_jobs.measure(Engine(), job)
     assert read[0] == length and set(read[1:]) == {600}
 
 
 def test_a_gpu_is_measured_by_large_products(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = []
-    monkeypatch.setattr(benchmark, "product_rate", lambda side, *_: sides.append(side) or 1e15)
-    monkeypatch.setattr(benchmark, "best_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(roofline, "product_rate", lambda side, *_: sides.append(side) or 1e15)
+    monkeypatch.setattr(roofline, "best_seconds", lambda *_: 1.0)
     for kind in ("cpu", "meta"):
-        benchmark.machine_rates(torch.float32, torch.device(kind))
+        roofline.machine_rates(torch.float32, torch.device(kind))
     assert sides == [256, 2048, 256, 2048, 8192]
 
 
 def test_flops_and_bytes_are_counted() -> None:
-    config = benchmark.config_of("base")
+    config = benchmark_engines.config_of("base")
     # The matrices of 12 layers alone: 2 x 85 million weights a token.
-    assert 2.7e12 < benchmark.encode_flops(config, 16384) < 3.9e12
+    assert 2.7e12 < roofline.encode_flops(config, 16384) < 3.9e12
     # 0.60 GB of keys and values and 0.25 GB of weights.
-    assert benchmark.step_bytes(config, 16384, 2, 2) == pytest.approx(0.85e9, rel=0.02)
+    assert roofline.step_bytes(config, 16384, 2, 2) == pytest.approx(0.85e9, rel=0.02)
 
 
-@pytest.mark.parametrize("preset", sorted(benchmark.PRESETS))
+@pytest.mark.parametrize("preset", sorted(benchmark_engines.PRESETS))
 def test_presets_have_published_shapes(preset: str) -> None:
-    config = benchmark.config_of(preset)
+    config = benchmark_engines.config_of(preset)
     assert config.uses_globals and config.local_radius == 127 and config.global_block_size == 16
 
 
@@ -224,11 +224,11 @@ def test_concurrent_searches_are_timed_beside_one_by_one(here) -> None:
 
 
 def test_the_limit_of_a_batch_is_what_must_be_read_or_computed() -> None:
-    config = benchmark.config_of("tiny")
+    config = benchmark_engines.config_of("tiny")
     job = {"tokens": 100, "num_beams": 2}
-    one = benchmark.step_bytes(config, 100, 4, 4)
-    assert benchmark.batch_step_seconds(config, 1, job, (1e9, 1.0), (4, 4)) == one / 1e9
-    many = benchmark.batch_step_seconds(config, 9, job, (1e9, 1.0), (4, 4))
+    one = roofline.step_bytes(config, 100, 4, 4)
+    assert roofline.batch_step_seconds(config, 1, job, (1e9, 1.0), (4, 4)) == one / 1e9
+    many = roofline.batch_step_seconds(config, 9, job, (1e9, 1.0), (4, 4))
     assert one / 1e9 < many < 9 * one / 1e9  # the weights are read once
-    slow = [benchmark.batch_step_seconds(config, n, job, (1e-9, 1e9), (4, 4)) for n in (1, 9)]
+    slow = [roofline.batch_step_seconds(config, n, job, (1e-9, 1e9), (4, 4)) for n in (1, 9)]
     assert slow[1] == pytest.approx(9 * slow[0])

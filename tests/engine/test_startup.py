@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longt5 import LongT5ForConditionalGeneration, benchmark, busy_machine, startup, step_split
-from longt5.config import LongT5Config
+from longt5.benchmark_engines import config_of, sample_ids
 from longt5.kernels import native
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "model"
@@ -49,9 +49,9 @@ def test_fair_shares(cores: int, busy: int) -> None:
 
 
 def test_a_decode_beside_a_busy_process() -> None:
-    config = LongT5Config(**{**benchmark.COMMON_SHAPE, **benchmark.PRESETS["tiny"]})
+    config = config_of("tiny")
     model = LongT5ForConditionalGeneration(config).eval()
-    encoded = model.encode(benchmark.sample_ids(config, 40, 0))
+    encoded = model.encode(sample_ids(config, 40, 0))
     report = busy_machine.time_beside(model, encoded, [1], beams=2, new=4, repeats=1)
     assert [row["busy"] for row in report["rows"]] == [0, 1]
     assert report["rows"][0]["ratio"] == pytest.approx(1)

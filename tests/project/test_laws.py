@@ -28,7 +28,7 @@ ALLOWED = {
     "rapidocr": ("app/documents/",),
     "webview": ("app/desktop.py",),
     "ray": ("app/scale/", "longt5/evaluation/"),
-    "transformers": ("longt5/benchmark.py",),
+    "transformers": ("longt5/benchmark_engines.py",),
     "sentencepiece": ("longt5/vocabularies.py", "longt5/training/vocabulary.py"),
     "tokenizers": ("longt5/vocabularies.py",),
     "jax": ("longt5/flax/",),

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from longt5 import benchmark
+from longt5 import benchmark, benchmark_engines
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "assets" / "examples" / "merrow-report.pdf"
@@ -162,7 +162,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("gpu-first-look.json"))
     parser.add_argument("--minutes", type=float, default=12.0, help="begin no step after these")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--preset", choices=sorted(benchmark.PRESETS), help="this shape alone")
+    parser.add_argument(
+        "--preset", choices=sorted(benchmark_engines.PRESETS), help="this shape alone"
+    )
     parser.add_argument("--tokens", type=int, nargs="+", help="these lengths alone")
     parser.add_argument("--new-tokens", type=int, default=32)
     parser.add_argument("--example", type=Path, default=EXAMPLE)
