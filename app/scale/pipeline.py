@@ -9,7 +9,7 @@ from longt5.errors import UserError
 from longt5.evaluation.ray_session import WorkerLayout, stream_items
 
 from ..errors import AppError, BadOption
-from ..settings import APP_VERSION
+from ..settings import APP_VERSION, MAX_AT_ONCE
 from .source import CorpusDocument
 from .tasks import (
     CorpusPlanner,
@@ -116,7 +116,7 @@ def _run(
     arguments = (settings,)
     try:
         for result in stream_items(
-            documents, tasks, CorpusWriter, arguments, layout, on_lost=mark_as_lost
+            documents, tasks, CorpusWriter, arguments, layout, mark_as_lost, MAX_AT_ONCE
         ):
             if result.is_fatal:
                 raise AppError(result.row["error"])

@@ -7,7 +7,6 @@ import functools
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,7 +160,7 @@ def _planning_of(model: str, revision: str | None) -> tuple[Any, ExtractivePlann
 
 
 class CorpusWriter:
-    """Holds a loaded model, and writes the summaries of documents that are planned."""
+    """Holds a loaded model, and writes the summaries of planned documents, several at once."""
 
     def __init__(self, settings: CorpusSettings) -> None:
         from ..summary.summarizer import Summarizer
@@ -184,35 +183,28 @@ class CorpusWriter:
             work = replace(work, error=self.failure, is_fatal=True)
         if self.summarizer is None or work.plan is None or work.error:
             return failed_result(work)
-        return write_planned(self.summarizer, [work], self.settings.format)[0]
+        return write_planned(self.summarizer, work, self.settings.format)
 
 
-def write_planned(
-    summarizer: Summarizer, works: Sequence[CorpusWork], fmt: str | None
-) -> list[CorpusResult]:
-    """Return the results of planned documents, each with a file in a format if one is named.
+def write_planned(summarizer: Summarizer, work: CorpusWork, fmt: str | None) -> CorpusResult:
+    """Return the result of a planned document, with a file in a format if one is named.
 
     A device that failed ends the process, because only a new one can use it again.
     """
-    results = []
-    for work in works:
-        assert work.plan is not None
-        try:
-            events = translate_device_errors(summarizer.stream_plan(work.plan, read_s=work.read_s))
-            summary = next(event.summary for event in events if isinstance(event, Finished))
-        except DeviceLost:
-            os._exit(1)
-        except AppError as error:
-            results.append(failed_result(replace(work, error=str(error))))
-        except Exception as error:
-            results.append(failed_result(replace(work, error=describe_unexpected(error))))
-        else:
-            exported = export_bytes(summary, fmt) if fmt else None
-            row = row_of(work, summary)
-            results.append(CorpusResult(work.source.id, row, exported))
-        finally:
-            summarizer.clear_cache()  # no other length is asked for
-    return results
+    assert work.plan is not None
+    try:
+        events = translate_device_errors(summarizer.stream_plan(work.plan, read_s=work.read_s))
+        summary = next(event.summary for event in events if isinstance(event, Finished))
+    except DeviceLost:
+        os._exit(1)
+    except AppError as error:
+        return failed_result(replace(work, error=str(error)))
+    except Exception as error:
+        return failed_result(replace(work, error=describe_unexpected(error)))
+    finally:
+        summarizer.forget(work.plan)  # no other length is asked for
+    exported = export_bytes(summary, fmt) if fmt else None
+    return CorpusResult(work.source.id, row_of(work, summary), exported)
 
 
 def program_version() -> str:

@@ -72,6 +72,14 @@ class EncoderCache:
                 del self._states[key], self._used_at[key]
             return bool(old)
 
+    def remove(self, keys: Iterable[InputIds]) -> None:
+        """Remove the states of these ids, and the memory of their eviction."""
+        with self._lock:
+            for key in keys:
+                self._states.pop(key, None)
+                self._used_at.pop(key, None)
+                self._evicted.discard(hash(key))
+
     def clear(self) -> None:
         """Remove all states, and the memory of evicted ones.
 

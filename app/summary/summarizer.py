@@ -190,6 +190,10 @@ class Summarizer:
             self.planners.clear()  # they are few, and made again in seconds
         return is_old
 
+    def forget(self, plan: SummaryPlan) -> None:
+        """Remove the cached encoder states of a plan; other runs keep theirs."""
+        self.encoder_cache.remove({tuple(part.chunk.input_ids) for part in plan.parts})
+
     def clear_cache(self) -> None:
         """Remove all cached encoder states and plans."""
         self.encoder_cache.clear()

@@ -11,6 +11,8 @@ import logging
 import os
 import pickle
 import tempfile
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -161,14 +163,16 @@ def stream_items(
     arguments: tuple[Any, ...],
     layout: WorkerLayout,
     on_lost: Callable[[Any], Any] | None = None,
+    at_once: int = 1,
 ) -> Iterator[Any]:
     """Yield the results of items in the order in which they are ready.
 
     Each item goes through `tasks`, on any core, then through `worker(*arguments)`, one of a few
-    objects that live as long as the stream. Items and results are pickled. An item whose process
-    died is tried again, `ATTEMPTS_PER_ITEM` times in all; then the item `on_lost(item)` takes its
-    place. Without `on_lost`, that ends the stream. With it, results may be missing: those that
-    died with a machine and could not be made again.
+    objects that live as long as the stream and are called from `at_once` threads. Items and
+    results are pickled. An item whose process died is tried again, `ATTEMPTS_PER_ITEM` times in
+    all and then alone in its process; after that the item `on_lost(item)` takes its place. Without
+    `on_lost`, that ends the stream. With it, results may be missing: those that died with a
+    machine and could not be made again.
 
     Raises UserError.
     """
@@ -187,14 +191,22 @@ def stream_items(
     for number, task in enumerate(tasks):
         stream = stream.map(PickledTask(task, f"task {number}", attempts, on_lost), num_cpus=1)
     pool = ray.data.ActorPoolStrategy(
-        min_size=1, max_size=layout.workers, initial_size=layout.workers
+        min_size=1,
+        max_size=layout.workers,
+        initial_size=layout.workers,
+        max_tasks_in_flight_per_actor=at_once + 1,  # one is on its way meanwhile
+        enable_true_multi_threading=True,
     )
+    # The only way to set threads of a worker, which Ray 2.64 will change.
+    threads = {"max_concurrency": at_once} if at_once > 1 else {}
+    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
     stream = stream.map(
         PickledWorker,
         fn_constructor_args=(worker, arguments, attempts, on_lost),
         compute=pool,
         num_cpus=layout.cpus,
         num_gpus=layout.gpus,
+        **threads,
     )
     try:
         # With prefetched batches, a result would wait for the next one.
@@ -218,8 +230,12 @@ class Attempts:
 
     def begin(self, stage: str, number: int) -> int:
         """Return the number of this attempt, from 1."""
-        self.counts[stage, number] = self.counts.get((stage, number), 0) + 1
+        self.counts[stage, number] = self.begun(stage, number) + 1
         return self.counts[stage, number]
+
+    def begun(self, stage: str, number: int) -> int:
+        """Return how often a stage of an item was begun."""
+        return self.counts.get((stage, number), 0)
 
 
 def _count_attempts_here() -> Any:
@@ -257,8 +273,35 @@ class PickledTask:
         return {"number": row["number"], "item": pickle.dumps(self.task(item))}
 
 
+class SharedOrAlone:
+    """Lets threads in together, or one of them alone, before others that come later."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = self._alone = 0  # alone: those that are or want to be
+
+    @contextlib.contextmanager
+    def enter(self, alone: bool) -> Iterator[None]:
+        """Wait until this thread may enter: with others, or without any."""
+        with self._changed:
+            self._alone += alone
+            self._changed.wait_for(lambda: not (self._inside if alone else self._alone))
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._alone -= alone
+                self._changed.notify_all()
+
+
 class PickledWorker(PickledTask):
-    """An object that is made once in its process, as a function of rows of Ray Data."""
+    """An object that is made once in its process, as a function of rows of Ray Data.
+
+    Several threads may call it. An item that was begun before may be what ended the process: it
+    runs alone, so that it takes no other one with it, and none counts its attempts.
+    """
 
     def __init__(
         self,
@@ -268,3 +311,12 @@ class PickledWorker(PickledTask):
         on_lost: Callable[[Any], Any] | None,
     ) -> None:
         super().__init__(worker(*arguments), "worker", attempts, on_lost)
+        self.turns = SharedOrAlone()
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the row of the result."""
+        import ray
+
+        begun = ray.get(self.attempts.begun.remote(self.stage, int(row["number"])))
+        with self.turns.enter(alone=begun > 0):
+            return super().__call__(row)

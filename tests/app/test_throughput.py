@@ -207,6 +207,15 @@ def test_clearing_the_cache_is_not_an_eviction() -> None:
     assert not [n for n in (1, 2) if cache.was_evicted((n,)) or (n,) in cache]
 
 
+def test_a_run_that_is_over_takes_its_own_states_with_it() -> None:
+    cache = EncoderCache(100)
+    for number in (1, 2, 3):
+        cache.put((number,), States(50))
+    cache.remove([(1,), (2,), (9,)])
+    assert not cache.was_evicted((1,)) and (2,) not in cache and (3,) in cache
+    assert cache.size_bytes([(1,), (2,), (3,)]) == 50 and not cache.expire(3600)
+
+
 def test_no_eviction_notice_after_clearing_the_cache(
     bundled: Summarizer, article: Document
 ) -> None:

@@ -1,16 +1,17 @@
-"""The `corpus` command with documents that hang, and documents that kill their process."""
+"""The `corpus` command with documents that hang or never end, and some that kill their process."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from unittest import mock
 
 from app import cli
 from app.documents import child, limits
-from app.scale import pipeline
+from app.scale import pipeline, store
 from app.scale.source import CorpusDocument
 from app.scale.tasks import CorpusReader, CorpusResult, CorpusWork, CorpusWriter
 
@@ -31,7 +32,8 @@ class FaultyReader(CorpusReader):
 
 
 class FaultyWriter(CorpusWriter):
-    """Leaves a file for each document that it begins; some documents end its process."""
+    """Leaves a file for each document that it begins, and one for each that it has ended; some
+    documents end its process, and some never end."""
 
     def __call__(self, work: CorpusWork) -> CorpusResult:
         begun = Path(work.source.path).parent.with_name("begun") / work.source.name
@@ -42,12 +44,17 @@ class FaultyWriter(CorpusWriter):
             os._exit(1)
         if "killer" in work.source.name and not work.error:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(work)
+        if "held" in work.source.name:
+            time.sleep(600)
+        result = super().__call__(work)
+        begun.with_suffix(".ended").touch()
+        return result
 
 
 def main() -> int:
     """Run the command with the arguments of this process, and return its exit code."""
     pipeline.CorpusReader, pipeline.CorpusWriter = FaultyReader, FaultyWriter  # type: ignore[misc]
+    store.WRITE_EVERY_S = 0.5  # type: ignore[misc]
     return cli.main(["corpus", *sys.argv[1:]])
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,12 @@ from longt5 import errors
 from longt5.evaluation import ray_session
 from longt5.evaluation.checkpoints import InputSettings
 from longt5.evaluation.distributed import BatchScorer, SystemSettings
-from longt5.evaluation.ray_session import WorkerLayout, cluster_layout, local_layout
+from longt5.evaluation.ray_session import (
+    SharedOrAlone,
+    WorkerLayout,
+    cluster_layout,
+    local_layout,
+)
 
 
 class Terminal(io.StringIO):
@@ -98,3 +106,38 @@ def test_a_checkpoint_that_cannot_be_loaded_is_an_answer() -> None:
     settings = SystemSettings(("no/such/folder", "lead"), InputSettings(), {})
     batch = BatchScorer(settings, "sentences")((3, []))
     assert batch.number == 3 and "no/such/folder" in batch.error
+
+
+def test_what_is_tried_again_runs_alone_and_the_rest_together() -> None:
+    turns, meeting, end = SharedOrAlone(), threading.Barrier(3, timeout=60), threading.Event()
+    inside: list[str] = []
+    seen: list[list[str]] = []
+
+    def shared(name: str) -> None:
+        with turns.enter(alone=False):
+            inside.append(name)
+            if not end.is_set():
+                meeting.wait()  # raises unless two are inside together
+                assert end.wait(60)
+            inside.remove(name)
+
+    def alone() -> None:
+        with turns.enter(alone=True):
+            time.sleep(0.02)  # for others to come in, which none may
+            seen.append([*inside])
+
+    def begin(work: Callable[..., None], *arguments: str) -> threading.Thread:
+        thread = threading.Thread(target=work, args=arguments)
+        thread.start()
+        return thread
+
+    threads = [begin(shared, "first"), begin(shared, "second")]
+    meeting.wait()
+    threads += [begin(alone), begin(alone)]
+    time.sleep(0.02)
+    assert sorted(inside) == ["first", "second"] and not seen
+    end.set()
+    threads += [begin(shared, "third"), begin(alone)]
+    for thread in threads:
+        thread.join(60)
+    assert seen == [[], [], []] and not inside
