@@ -175,6 +175,13 @@ def _notes() -> list[KindCase]:
         for n, notes in enumerate((listed, marked_note))
     ] + [
         KindCase(
+            "notes.md",
+            f"# One\n\n{flat(MILL)}[^a] {flat(FERRY)} It saw 10^6^ tons of CO~2~.\n\n"
+            f"[^a]: {said}\n\n{flat(BARN)}\n\nhub\n: {TERMS[0][1]}\n".encode(),
+            (f"{flat(MILL)} {flat(FERRY)} It saw 10^6 tons of CO₂.", f"hub: {TERMS[0][1]}", said),
+            lacks=("[^", "↩"), quoted=quoted, unquoted=(said,),
+        ),
+        KindCase(
             "notes-of-their-own.epub",
             make_formats.epub(
                 [

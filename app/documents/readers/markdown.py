@@ -10,6 +10,10 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+from mdit_py_plugins.subscript import sub_plugin
+from mdit_py_plugins.superscript import superscript_plugin
 
 from ...errors import EmptyFile
 from ...warning import AppWarning, WarningKind
@@ -50,11 +54,13 @@ def code_left_out(count: int) -> tuple[AppWarning, ...]:
 
 
 def markdown_blocks(content: str) -> tuple[list[Block], int]:
-    """Return the blocks of CommonMark with tables and strikethrough, and how many blocks of code
-    are left out: all, unless there is nothing else. Text that nests too deep is returned as plain
-    paragraphs."""
+    """Return the blocks of CommonMark with tables, notes, definitions, raised, lowered and struck
+    type, and how many blocks of code are left out: all, unless there is nothing else. Text that
+    nests too deep is returned as plain paragraphs."""
     reader = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING})
     reader.enable(["table", "strikethrough"])
+    for plugin in (footnote_plugin, deflist_plugin, superscript_plugin, sub_plugin):
+        reader.use(plugin)
     for kind, rule in (
         ("image", _render_image),
         ("html_inline", _render_inline_tag),

@@ -93,7 +93,7 @@ _HIDDEN_STYLE = re.compile(
     r"|(?:left|top|text-indent)\s*:\s*-\d{3,}(?:px|em|rem|pt)",
     re.I,
 )
-_PERMALINK = "¶"  # behind the headings and terms of manuals
+_WORD_CHARACTER = re.compile(r"\w")
 _BARE_MARK = re.compile(r"\d{1,3}|[*†‡§]{1,3}")
 _BEFORE_MARK = frozenset(".,;:!?)]”’»\"'")
 _NOTE_NAME = re.compile(r"(?:foot|end)?note-?ref|noteref|fn-?ref|(?:^|\s)footnote(?:\s|$)", re.I)
@@ -431,8 +431,9 @@ class _TreeWalk:
         if is_mark or (tag == "a" and self._is_glued_mark(node)):
             self._follow_mark(node)
             return True
-        if tag == "a" and node.text().strip() == _PERMALINK:
-            return True
+        leads_inside = tag == "a" and (node.attributes.get("href") or "").startswith("#")
+        if leads_inside and not _WORD_CHARACTER.search(node.text()):
+            return node.css_first("img, svg, math") is None  # ¶, and ↩ below a note
         if self.by_name and (_is_boilerplate(node) or _is_bare_caption(node)):
             self.left_out = True
             return True
@@ -499,7 +500,7 @@ class _TreeWalk:
         if self.level and re.search(r"\w", content):
             return [Block(" ".join(content.split()), BlockKind.HEADING, self.level)]
         if self.is_note or self.note is not None:
-            return [Block(content, BlockKind.NOTE)]
+            return [Block(content.removeprefix("• "), BlockKind.NOTE)]
         if self.line_kind:
             return [Block(content, self.line_kind)]
         if self.pre_depth and (self.is_listing or is_code(content)):
