@@ -38,17 +38,19 @@ def summarize_corpus(
     unchanged: Container[str],
     settings: CorpusSettings,
     layout: WorkerLayout,
+    at_once: int = MAX_AT_ONCE,
 ) -> Iterator[CorpusResult]:
     """Yield a result for each document, in the order in which they are ready.
 
-    `unchanged`: the ids of documents that need no new summary. Raises AppError for what every
+    `unchanged`: the ids of documents that need no new summary. `at_once`: documents that a worker
+    writes at once; their bytes do not depend on it. Raises AppError for what every
     document would fail from.
     """
     for wave in waves(documents):
         missing = {document.id: document for document in wave if document.id not in unchanged}
         for _ in range(ROUNDS):
             if missing:
-                for result in _run(list(missing.values()), settings, layout):
+                for result in _run(list(missing.values()), settings, layout, at_once):
                     if missing.pop(result.id, None) is not None:
                         yield result
         for document in missing.values():
@@ -109,14 +111,14 @@ def unchanged_ids(
 
 
 def _run(
-    documents: list[CorpusDocument], settings: CorpusSettings, layout: WorkerLayout
+    documents: list[CorpusDocument], settings: CorpusSettings, layout: WorkerLayout, at_once: int
 ) -> Iterator[CorpusResult]:
     """Yield the results of documents, of which some may be missing. Raises AppError."""
     tasks: list[Callable[..., CorpusWork]] = [CorpusReader(settings.ocr), CorpusPlanner(settings)]
     arguments = (settings,)
     try:
         for result in stream_items(
-            documents, tasks, CorpusWriter, arguments, layout, mark_as_lost, MAX_AT_ONCE
+            documents, tasks, CorpusWriter, arguments, layout, mark_as_lost, at_once
         ):
             if result.is_fatal:
                 raise AppError(result.row["error"])

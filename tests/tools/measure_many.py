@@ -4,10 +4,11 @@
         [--repeats 3]
 
 One by one, each document is read and summarized in turns by a loaded model of this process; several
-at once is what `summarize FOLDER -o OUT/` does; through Ray is what `corpus` does. Runs alternate,
-and ratios are those of neighbouring runs. The clock of a run through Ray begins with its first
-result and counts the documents after it, so that the start of Ray and of the models, which is
-printed on its own, is no part of the cost of a document.
+at once is what `summarize FOLDER -o OUT/` does; through Ray is what `corpus` does, but for its
+several documents at once in a worker, which would hide what Ray costs. Runs alternate, and ratios
+are those of neighbouring runs. The clock of a run through Ray begins with its first result and
+counts the documents after it, so that the start of Ray and of the models, which is printed on its
+own, is no part of the cost of a document.
 
 The last column is how long a worker is not searching, for each document: one by one that is reading
 and planning, through Ray it is what Ray costs, because others read and plan meanwhile. A folder
@@ -111,7 +112,7 @@ def run_through_ray(folder: Path, workers: int) -> Run:
     times, model_s, pages = [], [], 0
     with ray_session(None, workers) as layout:
         corpus = Corpus(str(folder), str(folder.with_name("out")))
-        for result in summarize_corpus(corpus, set(), CorpusSettings(), layout):
+        for result in summarize_corpus(corpus, set(), CorpusSettings(), layout, at_once=1):
             if result.row["error"]:
                 raise SystemExit(f"{result.id}: {result.row['error']}")
             times.append(time.perf_counter())
