@@ -190,24 +190,7 @@ def stream_items(
     stream: Any = ray.data.from_items(rows, override_num_blocks=max(1, len(rows)))
     for number, task in enumerate(tasks):
         stream = stream.map(PickledTask(task, f"task {number}", attempts, on_lost), num_cpus=1)
-    pool = ray.data.ActorPoolStrategy(
-        min_size=1,
-        max_size=layout.workers,
-        initial_size=layout.workers,
-        max_tasks_in_flight_per_actor=at_once + 1,  # one is on its way meanwhile
-        enable_true_multi_threading=True,
-    )
-    # The only way to set threads of a worker, which Ray 2.64 will change.
-    threads = {"max_concurrency": at_once} if at_once > 1 else {}
-    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-    stream = stream.map(
-        PickledWorker,
-        fn_constructor_args=(worker, arguments, attempts, on_lost),
-        compute=pool,
-        num_cpus=layout.cpus,
-        num_gpus=layout.gpus,
-        **threads,
-    )
+    stream = _map_by_workers(stream, (worker, arguments, attempts, on_lost), layout, at_once)
     try:
         # With prefetched batches, a result would wait for the next one.
         batches = stream.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow")
@@ -220,6 +203,32 @@ def stream_items(
         ) from error
     finally:
         ray.kill(attempts)
+
+
+def _map_by_workers(
+    stream: Any, constructor_arguments: tuple[Any, ...], layout: WorkerLayout, at_once: int
+) -> Any:
+    """Return a stream whose rows went through :class:`PickledWorker`, `at_once` of each worker."""
+    import ray.data
+
+    pool = ray.data.ActorPoolStrategy(
+        min_size=1,
+        max_size=layout.workers,
+        initial_size=layout.workers,
+        max_tasks_in_flight_per_actor=at_once + 1,  # one is on its way meanwhile
+        enable_true_multi_threading=True,
+    )
+    # The only way to set threads of a worker, which Ray 2.64 will change.
+    threads = {"max_concurrency": at_once} if at_once > 1 else {}
+    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+    return stream.map(
+        PickledWorker,
+        fn_constructor_args=constructor_arguments,
+        compute=pool,
+        num_cpus=layout.cpus,
+        num_gpus=layout.gpus,
+        **threads,
+    )
 
 
 class Attempts:
