@@ -162,7 +162,7 @@ def endless_streams(client: httpx.Client, data: Path) -> None:
 
 
 def unused_routes(client: httpx.Client, data: Path) -> None:
-    """What Gradio serves besides: recordings to convert, states to store, files to fetch."""
+    """Addresses of Gradio that the page does not use, which convert, store and fetch."""
     for path in ("process_recording", "component_server", "undo-vibe-edit", "stream/x"):
         assert client.post(f"/gradio_api/{path}", content=b"{}").status_code == 404, path
     for path in ("deep_link?session_hash=x", "proxy=http://127.0.0.1:1/", "runs", "queue/status"):
