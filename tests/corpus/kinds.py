@@ -257,11 +257,16 @@ def _speech_cases() -> list[KindCase]:
         for n, text in enumerate(("We begin with", "the old harbour.", "It has two cranes."))
     )
     log = "\n".join(f"2025-04-03 09:05:1{n} worker: took job {n}" for n in range(4))
+    two = (
+        "1\r\n00:00:01,000 --> 00:00:03,000 X1:100\r\n<i>We go</i>\r\nat nine.\r\n\r\n2\r\n"
+        "00:00:03,100 --> 00:00:05,000\r\n{\\an8}The boat is full.\r\n"
+    )
     agenda = "9:00 Opening by the mayor\n9:30 The budget of the school\n10:15 Questions of all"
     return [
         KindCase("copied.txt", copied.encode(), ("the old harbour of the town and its",), ("0:0",)),
         KindCase("whisper.txt", whisper.encode(), ("We begin with the old harbour.",), ("00:",)),
         KindCase("log.txt", log.encode(), ("2025-04-03 09:05:11 worker: took job 1",)),
+        KindCase("two.srt", two.encode(), ("We go at nine. The boat is full.",), ("an8", "00:")),
         KindCase("agenda.txt", agenda.encode(), ("9:00 Opening", "9:30 The budget", "10:15")),
     ]
 

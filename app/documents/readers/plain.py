@@ -34,6 +34,7 @@ _LOG_ENTRY_OR_SPEAKER = re.compile(
     r"|[A-Z][A-Z .'’-]{1,30}:\s"
 )
 _CELL_SEPARATOR = " | "
+_CUE_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".sbv")
 _LINK = re.compile(r"\[[^\n]{1,200}?\]\((?:https?://|[#./\w])[^\s)]{0,500}\)")
 _FENCE = re.compile(r"^```", re.M)
 
@@ -58,7 +59,7 @@ def clean_text(content: str, name: str) -> str:
 
 def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) -> Extracted:
     """Extract a cleaned text, in parts. Raises EmptyFile."""
-    blocks, left_out, losses = text_blocks(content)
+    blocks, left_out, losses = text_blocks(content, Path(name).suffix.lower() in _CUE_SUFFIXES)
     if not blocks:
         raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
     parts = pack_blocks(blocks)
@@ -66,10 +67,14 @@ def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) ->
     return Extracted("part", pages, outline, notes=(*notes, *left_out), losses=losses)
 
 
-def text_blocks(content: str) -> tuple[list[Block], list[AppWarning], tuple[Loss, ...]]:
+def text_blocks(
+    content: str, is_named_cues: bool = False
+) -> tuple[list[Block], list[AppWarning], tuple[Loss, ...]]:
     """Return the paragraphs of a text, each on one line, and the rows of its tables, and
     warnings about what is left out, and losses that can be counted."""
-    cues = list(cues_of(content)) if is_subtitles(content) else transcript_cues(content)
+    cues = (
+        list(cues_of(content)) if is_subtitles(content, is_named_cues) else transcript_cues(content)
+    )
     if cues is not None:
         return speech_blocks(cues), [_left_out("The numbers and times of the subtitles are")], ()
     book, is_framed = book_of_text(content)

@@ -25,14 +25,15 @@ _FRAMES_PER_SECOND = 25.0  # of MicroDVD, which counts frames; for pauses only
 _MIN_CUES = 3  # of a text without a header; fewer are an example in a text about subtitles
 
 
-def is_subtitles(content: str) -> bool:
+def is_subtitles(content: str, is_named: bool = False) -> bool:
     """Return whether a text is a list of cues: it has the header of WebVTT and a cue, or begins
-    with one of several cues, or holds nothing else."""
+    with one of several cues, of which one is enough where its name says so, or holds nothing
+    else."""
     if _format_of(content):
         return True
     head = content.lstrip().split("\n", 2)[:2]
     has_header = head[0].startswith("WEBVTT")
-    least = 1 if has_header else _MIN_CUES
+    least = 1 if has_header or is_named else _MIN_CUES
     begins = has_header or any(map(_is_times, head))
     return begins and (sum(1 for _ in _cues(content, least)) == least or _is_silent(content))
 
