@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from longt5.text.headings import CONTENTS_TITLE
-from longt5.text.sentences import ends_sentence
+from longt5.text.sentences import ends_sentence, is_full_sentence
 
 _LEADER_PATTERN = r"(?:[.·…_]\s?){4,}|(?:\s\.){3,}|…{2,}"
 _PAGE_NUMBER = r"(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
@@ -27,6 +27,12 @@ _MIN_LEADER_SHARE = 0.25  # of a page's lines with leaders: else these are an ac
 _MIN_NUMBERED_LINES, _MIN_NUMBERED_SHARE = 8, 0.5  # of contents without leaders
 _MIN_NUMBERS, _MIN_RISING_SHARE = 6, 0.85  # Arabic page numbers, and the share that rises
 _MAX_ENTRY_CHARACTERS, _MAX_FIRST_ENTRY = 149, 99  # a longer line is text
+# Around the title of an entry: its bullet and number, its page or "N/A".
+_ENTRY_NUMBER = re.compile(r"(?:• )?(?:(?:[IVXLC]{1,7}|\d{1,2}(?:\.\d{1,2})*|[A-Za-z])[.)]?\s+)?")
+_ENTRY_PAGE = re.compile(rf"[\s.·…_]+(?:{_PAGE_NUMBER}|n/?a|-|–)\s*$", re.I)
+# Contents that somebody typed: entries at least, and the share of them that name a page or come
+# again as lines of the text. Chosen by hand; a list of another kind has hardly any.
+_MIN_TYPED_ENTRIES, _MIN_KNOWN_SHARE = 4, 0.5
 
 
 def contents_lines(pages: Sequence[Sequence[str]]) -> list[set[int]]:
@@ -112,3 +118,34 @@ def _numbered_entries(lines: Sequence[str]) -> set[int]:
     ):
         return set()
     return set(range(marked[0], marked[-1] + 1))
+
+
+def typed_contents(blocks: Sequence[str]) -> range:
+    """Return the indexes of contents that somebody typed into a document without pages: their
+    title, and the titles below it up to the first that comes again. Empty where there are none."""
+    title = next((i for i, text in enumerate(blocks) if CONTENTS_TITLE.match(text)), None)
+    if title is None:
+        return range(0)
+    keys = [_entry_key(text) for text in blocks]
+    before, entries = set(keys[:title]), set[str]()
+    end = title + 1
+    while end < len(blocks) and keys[end] not in entries and not _is_text(blocks[end]):
+        entries.add(keys[end])
+        end += 1
+    while end > title + 1 and keys[end - 1] in before:  # the title of the document, once more
+        end -= 1
+    listed = range(title + 1, end)
+    later = set(keys[end:])
+    known = sum(_ENTRY_PAGE.search(blocks[i]) is not None or keys[i] in later for i in listed)
+    if len(listed) < _MIN_TYPED_ENTRIES or known < _MIN_KNOWN_SHARE * len(listed):
+        return range(0)
+    return range(title, end)
+
+
+def _is_text(block: str) -> bool:
+    return len(block) > _MAX_ENTRY_CHARACTERS or is_full_sentence(block)
+
+
+def _entry_key(text: str) -> str:
+    """Return the title of an entry or a heading, without its number and page."""
+    return _ENTRY_NUMBER.sub("", _ENTRY_PAGE.sub("", " ".join(text.split())), count=1).casefold()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -271,6 +272,34 @@ def _speech_cases() -> list[KindCase]:
     ]
 
 
+def _contents_cases() -> list[KindCase]:
+    """Tables of contents that somebody typed, with pages, without, and a list that is none."""
+    river = "The river rose in the night and stood in the kitchen."
+    titles = ("The flood", "The bridge", "The ferry", "What it cost", "Who paid")
+    text = "".join(f"{n}. {title}\n\n{river}\n\n" for n, title in enumerate(titles, 1))
+    numbered = "".join(f"{n}. {title} {3 * n}\n\n" for n, title in enumerate(titles, 1))
+    bare = "".join(f"{title}\n\n" for title in titles)
+    box = "Contents\n\none kettle\n\ntwo cups\n\na loaf\n\na blanket\n\na torch\n\n"
+
+    def document(made: Any, contents: str) -> None:
+        for line in f"Flood report\n\nTable of Contents\n\n{contents}Flood report\n\n{text}".split(
+            "\n\n"
+        ):
+            made.add_paragraph(line)
+
+    reads = ("Flood report", "The flood", river, "Who paid", river)
+    return [
+        KindCase(
+            f"contents-{n}.docx", make_formats.word(partial(document, contents=contents)), reads,
+            ("Table of", "Who paid 15", "Who paid\n\nFlood"),
+        )
+        for n, contents in enumerate((numbered, bare))
+    ] + [
+        KindCase("contents.txt", f"Contents\n\n{bare}{text}".encode(), reads[1:], ("Contents",)),
+        KindCase("box.txt", f"{box}{river}".encode(), ("Contents", "one kettle", "a torch")),
+    ]  # fmt: skip
+
+
 def _other_cases() -> list[KindCase]:
     rtf = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\header Page head\par}\pard "
@@ -461,6 +490,7 @@ def kind_cases() -> list[KindCase]:
         *_chat_cases(),
         *_transcript_cases(),
         *_speech_cases(),
+        *_contents_cases(),
         *_other_cases(),
         *_framed_cases(),
         *_tex_cases(),

@@ -13,6 +13,7 @@ from ...warning import AppWarning, WarningKind
 from .. import limits
 from ..characters import normalize_characters
 from ..model import Block, BlockKind, Extracted, ExtractedPage, Loss, LossKind, OutlineItem
+from ..table_of_contents import typed_contents
 
 MAX_OUTLINE_TITLE = 300  # characters; a longer "heading" is a paragraph in the wrong style
 _MAX_CELL = 300  # characters; a table with longer cells only arranges the page
@@ -29,13 +30,21 @@ def extracted_parts(
     blocks: Iterable[Block], has_picture: bool, had_contents: bool, counts: Mapping[LossKind, int]
 ) -> Extracted:
     """Return the extract of a text document without pages, with what was left out of it."""
-    parts = pack_blocks(blocks)
+    read, had_typed = without_typed_contents(list(blocks))
+    parts = pack_blocks(read)
     pages = pages_of_parts(parts)
     if not pages:
         pages = (ExtractedPage("1", "scanned" if has_picture else "empty"),)
-    notes = (CONTENTS_LEFT_OUT,) if had_contents else ()
+    notes = (CONTENTS_LEFT_OUT,) if had_contents or had_typed else ()
     outline = outline_of_parts(parts)
     return Extracted("part", pages, outline, notes=notes, losses=losses_of(counts))
+
+
+def without_typed_contents(blocks: Sequence[Block]) -> tuple[list[Block], bool]:
+    """Return the blocks without a table of contents that somebody typed, and whether there was
+    one."""
+    contents = typed_contents([block.text for block in blocks])
+    return [*blocks[: contents.start], *blocks[contents.stop :]], bool(contents)
 
 
 def lines_of(text: str) -> str:

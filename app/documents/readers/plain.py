@@ -18,7 +18,15 @@ from ..encoding import decode_raw_text
 from ..interrupted_sentences import rejoin_cut_paragraphs
 from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, ReadRequest
 from ..paragraphs import join_lines
-from .blocks import losses_of, outline_of_parts, pack_blocks, pages_of_parts, paragraphs_of
+from .blocks import (
+    CONTENTS_LEFT_OUT,
+    losses_of,
+    outline_of_parts,
+    pack_blocks,
+    pages_of_parts,
+    paragraphs_of,
+    without_typed_contents,
+)
 from .chat import read_chat
 from .gutenberg import GUTENBERG_LEFT_OUT, book_of_text
 from .mail import clean_thread
@@ -62,6 +70,9 @@ def extract_text(content: str, name: str, notes: tuple[AppWarning, ...] = ()) ->
     blocks, left_out, losses = text_blocks(content, Path(name).suffix.lower() in _CUE_SUFFIXES)
     if not blocks:
         raise EmptyFile(f"“{name}” has no text, only subtitles without words: choose another file.")
+    blocks, had_contents = without_typed_contents(blocks)
+    if had_contents:
+        left_out = [*left_out, CONTENTS_LEFT_OUT]
     parts = pack_blocks(blocks)
     pages, outline = pages_of_parts(parts), outline_of_parts(parts)
     return Extracted("part", pages, outline, notes=(*notes, *left_out), losses=losses)
