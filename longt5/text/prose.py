@@ -81,6 +81,10 @@ _MAIL_ADDRESS = re.compile(r"[\w.+-]@[\w-]+\.[a-z]")
 _PUBLICATION_DATE = re.compile(
     r"(?:Published|Posted|(?:Last )?(?:[Uu]pdated|[Mm]odified))\b[^.]{0,12}\d"
 )
+_ABSENT_JUDGE = re.compile(
+    r"\b(?:took no part|(?:did|does) not (?:participate|take part)|not participating) in"
+    r" the (?:consideration|decision|hearing|determination)\b"
+)
 _CALL_TO_READERS = re.compile(
     r"(?:Please )?(?:[Ff]ollow (?:us|me|our|the)|(?:[Ll]ike|[Ff]ind|[Jj]oin) us)\b[^.]{0,60}"
     r" on [A-Z]"
@@ -293,6 +297,12 @@ KINDS = (
         _QUESTION.match,
         "INTERVIEWER: Thank you for coming to see us.",
         "The answers hold the content.",
+    ),
+    Kind(
+        "absent judge",
+        _ABSENT_JUDGE.search,
+        "Justice Alder did not participate in the consideration or decision of this case.",
+        "Who sat on a case is no part of what was decided.",
     ),
     Kind(
         "call to readers",

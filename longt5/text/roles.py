@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from .headings import MARKDOWN_HEADING, NUMBERED_HEADING, Place
@@ -124,17 +124,22 @@ def titles_in(headings: Sequence[Place], outline: Sequence[PlacedTitle] = ()) ->
     """Return headings with the levels that their numbers and signs tell.
 
     An outline of some length rules: of the other headings only those of a known role count, and
-    the one after each, where its part ends.
+    the one after each, where its part ends. A conclusion between its chapters that it does not
+    name is of a chapter or a box.
     """
     found = [PlacedTitle(start, words, _level(words)) for start, words in headings]
     if len(outline) < MIN_OUTLINE:
         return found
+    chapters = [title.start for title in outline if role_of_title(title.title) in (None, Role.BODY)]
     starts, is_open = {title.start for title in outline}, False
     missing = []
     for title in found:
-        has_role = role_of_title(title.title) is not None
+        role = role_of_title(title.title)
+        is_between = bool(chapters) and min(chapters) < title.start < max(chapters)
+        is_inner = role is Role.CONCLUSION and is_between
+        has_role = role is not None and not is_inner
         if title.start not in starts and (has_role or is_open):
-            missing.append(replace(title, level=0))
+            missing.append(PlacedTitle(title.start, "" if is_inner else title.title))
         is_open = has_role
     return sorted([*outline, *missing], key=lambda title: title.start)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from app.documents.worker import extract_document
 from longt5.text import claims
 from longt5.text.leaning import leaning
 from longt5.text.prose import may_be_quoted
+from longt5.text.roles import PlacedTitle, Role
 from longt5.text.source import SourceText
 from tests.corpus import kinds, layout_kinds, make_files, non_prose_kinds, pdf_kinds, web_pages
 
@@ -212,6 +213,40 @@ def measure_file(name: str, data: bytes, expected: make_files.Expected, folder: 
     return Figures(values, mistakes)
 
 
+# Roles: a line that begins with "@1 " is a heading of that level in the document's outline, and
+# "summary| " in front of a paragraph says the role of its sentences, which else are of the body.
+
+
+def text_with_roles(path: Path) -> tuple[str, list[PlacedTitle], list[tuple[int, Role]]]:
+    """Return a text, its outline, and where which role begins."""
+    text, outline, wanted = "", list[PlacedTitle](), list[tuple[int, Role]]()
+    for line in rows(path):
+        heading, labelled = re.match(r"@(\d) (.+)", line), re.match(r"(\w+)\| (.+)", line)
+        if heading:
+            outline.append(PlacedTitle(len(text), heading[2], int(heading[1])))
+        wanted.append((len(text), Role(labelled[1]) if labelled else Role.BODY))
+        found = heading or labelled
+        text += (found[2] if found else line) + "\n\n"
+    return text, outline, wanted
+
+
+def measure_roles() -> dict[str, Figures]:
+    """Return precision, recall and F of the roles of sentences other than the body's."""
+    found, wanted, right, mistakes = 0, 0, 0, []
+    for path in sorted((CORPUS / "roles").glob("*.txt")):
+        text, outline, places = text_with_roles(path)
+        source = SourceText.of(text, outline=outline)
+        starts = [start for start, _ in places]
+        for span, role in zip(source.candidates, source.roles, strict=True):
+            asked = places[bisect_right(starts, span[0]) - 1][1]
+            found, wanted = found + (role is not Role.BODY), wanted + (asked is not Role.BODY)
+            right += role is asked is not Role.BODY
+            if role is not asked:
+                start = source.sentence(span)[:CONTEXT]
+                mistakes.append(f"{path.stem}: {role.value}, not {asked.value}: {start}")
+    return {"roles": Figures(precision_recall_f(right, found, wanted), mistakes)}
+
+
 def measure_reading() -> dict[str, Figures]:
     """Return the figures of each file."""
     with TemporaryDirectory() as folder:
@@ -385,6 +420,7 @@ MEASURES: dict[str, Callable[[], dict[str, Figures]]] = {
     "quotable": measure_quotable,
     "leaning": measure_leaning,
     "headings": measure_headings,
+    "roles": measure_roles,
     "reading": measure_reading,
     "kinds": measure_kind_files,
     "pdfs": measure_pdf_files,

@@ -96,3 +96,20 @@ def test_a_summary_that_is_a_chapter_is_none() -> None:
     assert set(SourceText.of(text).roles) == {Role.BODY}
     short = text.replace(sentence * 30, sentence * 10)
     assert set(SourceText.of(short).roles) == {Role.SUMMARY, Role.BODY}
+
+
+@pytest.mark.parametrize("title", ["Conclusion", "Findings", "Recommendations"])
+def test_a_conclusion_of_a_box_is_none_of_the_document(title: str) -> None:
+    """A box stands between the chapters, and the outline does not name what is in it."""
+    titles = ["Roads", "The survey", "A bridge", title, "Costs", "Staff", "Mills", "Conclusions"]
+    text = document(*titles)
+    named = [own for own in titles if own not in ("A bridge", title)]
+    outline = [PlacedTitle(text.index(f"{own}\n\n"), own, 1) for own in named]
+    assert roles_by_part(text, outline) == [Role.BODY, Role.CONCLUSION]
+
+
+def test_a_conclusion_after_the_last_chapter_needs_no_outline() -> None:
+    titles = ["Roads", "The survey", "Costs", "Staff", "Mills", "Harbour", "Conclusion"]
+    text = document(*titles)
+    outline = [PlacedTitle(text.index(f"{own}\n\n"), own, 1) for own in titles[:-1]]
+    assert roles_by_part(text, outline) == [Role.BODY, Role.CONCLUSION]
