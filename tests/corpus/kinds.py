@@ -245,7 +245,17 @@ def _mail_encoding_cases() -> list[KindCase]:
     head = b"From: a@example.org\nSubject: Roof\nContent-Type: text/plain; "
     soft = head + b"charset=utf-8; format=flowed; delsp=yes\n\nDas Dach wird ver \nkauft.\n"
     mislabelled = head + "charset=us-ascii\n\nDie Tür hält länger.\n".encode()
+    said = "The roof costs €31,500."
+    czech = "Od: Mona Fels\nOdesláno: pondělí 4. března 2024 9:12\nKomu: Paul\nPředmět: Střecha"
+    below = f"{said}\n\n{'_' * 30}\n{czech}\n\nKolik stojí ta střecha?\n"
+    broken = (
+        f"{said}\n\nIl giorno lun 4 mar 2024 alle 09:12 Mona <m@a.org>\nha scritto:\n\n> Quanto?\n"
+    )
     return [
+        KindCase(
+            "czech.eml", new_formats.mail(below), (said,), ("Kolik",), (LossKind.QUOTED_MAIL,)
+        ),
+        KindCase("broken.eml", new_formats.mail(broken), (said,), ("Il giorno", "Quanto")),
         KindCase("flowed.eml", soft, ("Das Dach wird verkauft.",)),
         KindCase("mislabelled.eml", mislabelled, ("Die Tür hält länger.",)),
     ]

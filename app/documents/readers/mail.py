@@ -26,6 +26,7 @@ FORWARDED = re.compile(  # what follows is the matter itself
 )
 _ATTRIBUTION = re.compile(r"(?=.*\d).{8,200}:\s*")  # "On 4 March 2024, Anna wrote:"
 _MOMENT = re.compile(r"\d{1,2}[:.h]\d\d|@")  # when a mail was sent, or by whom
+_YEAR, _TIME_SENT = re.compile(r"\b(?:19|20)\d\d\b"), re.compile(r"\b\d{1,2}[:.]\d\d\b")
 # Without marks of quotation below, an address and a time of day tell such a line.
 _FULL_ATTRIBUTION = re.compile(r"(?=.*\d{1,2}[:.h]\d\d).{8,160}<[^<>\s]+@[^<>\s]+>.{0,20}:\s*")
 _HEADER_LINE = re.compile(r"[ \t>*]*([^\W\d_][\w-]*(?:[ -][\w-]+)?)\*?\s?[:：]\*?\s?(.*)")
@@ -150,10 +151,33 @@ def _own_lines(lines: Sequence[str]) -> Iterator[str]:
         is_before_quote = bool(rest) and _QUOTE_MARKS.match(rest[0]) is not None
         if is_before_quote and (_ATTRIBUTION.fullmatch(line.strip()) or line.rstrip()[-1:] == ":"):
             continue
+        if _MOMENT.search(line) and _is_broken_attribution(lines[index : index + 4]):
+            continue
         is_rule = _RULE.fullmatch(line) is not None
+        if is_rule and _is_foreign_header(lines[index + 1 : index + 4]):
+            return
         if is_rule and any(_header_length(lines, index + n) for n in (1, 2)):
             continue
         yield line
+
+
+def _is_broken_attribution(lines: Sequence[str]) -> bool:
+    """Return whether the first two lines name, together, who wrote what is quoted below them."""
+    if len(lines) < 3 or not lines[1].rstrip().endswith(":"):
+        return False
+    below = next((line for line in lines[2:] if line.strip()), "")
+    whole = f"{lines[0].strip()} {lines[1].strip()}"
+    return _ATTRIBUTION.fullmatch(whole) is not None and _QUOTE_MARKS.match(below) is not None
+
+
+def _is_foreign_header(lines: Sequence[str]) -> bool:
+    """Return whether the lines below a rule are a mail's header in whatever language: a label and
+    a name, a label and a date with a time, and another label."""
+    found = [_HEADER_LINE.fullmatch(line) for line in lines]
+    if len(found) < 3 or None in found:
+        return False
+    sender, sent = (match[2] for match in found[:2] if match)
+    return not _YEAR.search(sender) and all(p.search(sent) for p in (_YEAR, _TIME_SENT))
 
 
 def _header_length(lines: Sequence[str], begin: int) -> int:
