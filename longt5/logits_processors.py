@@ -55,10 +55,8 @@ class EncoderRepetitionPenalty(Processor):
 
     def __init__(self, penalty: float, source: Tensor, beams: int):
         self.penalty = 1 / penalty
-        rows = [row[row != NO_TOKEN].unique() for row in source]  # a text repeats its tokens
-        seen = torch.nn.utils.rnn.pad_sequence(rows, True, NO_TOKEN)
         # Padding comes after the first token, which may be named again.
-        seen = seen.where(seen != NO_TOKEN, seen[:, :1])
+        seen = source.where(source != NO_TOKEN, source[:, :1])
         self.seen = seen.repeat_interleave(beams, dim=0)
 
     def __call__(self, scores: Tensor, length: int) -> Tensor:

@@ -19,7 +19,8 @@ class SilentConnections:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._since: dict[Any, float] = {}
+        # Of each silent connection: its latest request, and since when there is no other.
+        self._since: dict[Any, tuple[Any, float]] = {}
 
     def look(self, connections: Iterable[Any]) -> list[Any]:
         """Return the connections that have been silent for too long.
@@ -27,9 +28,13 @@ class SilentConnections:
         They are the protocols of uvicorn: `cycle` is the latest request, None before the first.
         """
         now = self._clock()
-        silent = [c for c in connections if c.cycle is None or c.cycle.response_complete]
-        self._since = {c: self._since.get(c, now) for c in silent}
-        return [c for c, since in self._since.items() if now - since > SILENT_S]
+        known, self._since = self._since, {}
+        for connection in connections:
+            request = connection.cycle
+            if request is None or request.response_complete:
+                before, since = known.get(connection, (None, now))
+                self._since[connection] = request, since if before is request else now
+        return [c for c, (_, since) in self._since.items() if now - since > SILENT_S]
 
     def close(self, connections: Iterable[Any]) -> None:
         """Close those that are silent, in the server's own thread."""

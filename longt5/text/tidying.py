@@ -167,7 +167,8 @@ def _without_heading(text: str) -> str:
     """Return a sentence without a heading in front, which has few words and no verb."""
     start = new_start(text)
     heading = text[:start].split()
-    if not heading or len(heading) > MAX_LABEL_WORDS or VERB.search(text, 0, start):
+    is_long = len(heading) > MAX_LABEL_WORDS or ":" in text[:start]
+    if not heading or is_long or VERB.search(text, 0, start):
         return text
     return text if heading[-1].lower() in STOPWORDS else text[start:]
 

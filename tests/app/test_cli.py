@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import east_asian_width
 
@@ -47,6 +48,14 @@ def short_file(tmp_path):
     path = tmp_path / "short.txt"
     path.write_text("The tide came in at six. Nobody was on the bridge. " * 6, encoding="utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def usual_log_level() -> Iterator[None]:
+    """Take back what --verbose sets for the whole process."""
+    yield
+    for name in ("app", "longt5"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def run(capsys, *argv) -> tuple[int, str, str]:
@@ -585,12 +594,8 @@ def test_verbose_logs_tracebacks(argv, capsys, caplog, monkeypatch) -> None:
         raise KeyError("Details.")
 
     monkeypatch.setattr(cli, "run_models", failing)
-    for name in ("app", "longt5"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
     assert run(capsys, "models")[0] == 1 and "Details." not in caplog.text
     assert run(capsys, *argv)[0] == 1 and "Details." in caplog.text
-    for name in ("app", "longt5"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def test_help_names_the_program_as_it_is_started() -> None:  # installed: see test_wheel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import errno
 import json
 import re
@@ -431,10 +432,12 @@ def test_connections_without_a_request_are_closed() -> None:
     at_work = SimpleNamespace(response_complete=False)
     ended = SimpleNamespace(response_complete=True)
     silent, later = SilentConnections(lambda: now[0]), connection("later", ended)
-    there = [connection("new", None), connection("at work", at_work), later]
+    busy = connection("busy", ended)
+    there = [connection("new", None), connection("at work", at_work), later, busy]
     silent.close(there)
     now[0] = SILENT_S
     later.cycle = at_work  # its next request came
+    busy.cycle = copy.copy(ended)  # and here one has come and ended between two looks
     silent.close(there)
     later.cycle = ended
     assert not closed
