@@ -116,9 +116,10 @@ def test_durations_are_rounded_up() -> None:
     ]
 
 
-def test_calibration_counts_only_its_second_round(bundled: Summarizer) -> None:
-    ticks = count()
-    assert calibrate(bundled.batcher, 2, lambda: float(next(ticks))) == ((256, 1.0), (8, 1.0))
+def test_calibration_counts_the_fastest_round_but_the_first(bundled: Summarizer) -> None:
+    # When each of four rounds began, had read, had its first token, and ended.
+    ticks = iter((0.0, 0.1, 0.2, 0.3, 1, 10, 11, 12, 20, 21, 22, 30, 40, 44, 45, 48))
+    assert calibrate(bundled.batcher, 2, lambda: next(ticks)) == ((256, 1), (8, 1))
 
 
 def test_calibration_reads_more_tokens_on_a_gpu() -> None:
@@ -132,7 +133,7 @@ def test_calibration_reads_more_tokens_on_a_gpu() -> None:
     )
     ticks = count()
     assert calibrate(batcher, 2, lambda: float(next(ticks))) == ((2_048, 1.0), (8, 1.0))
-    assert read == [64, 2_048]
+    assert read == [64, 2_048, 2_048, 2_048]
 
 
 def test_a_run_begins_with_its_forecast(bundled: Summarizer, tmp_path: Path) -> None:
