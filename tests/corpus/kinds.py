@@ -419,7 +419,7 @@ def _tex_cases() -> list[KindCase]:
     money = r"""\magnification=1200 \input{prices}
 \href{https://a.example}{The mill} asks \$31,500 and gets 40\% of it. Its weir lies
 \SI{5}{\kilo\metre} away at 20$^\circ$C, holds 10$^{6}$ litres of H$_2$O on 3~km$^2$ and
-breathes \qty{2.5}{\gram\per\cubic\metre}.\iffalse Not so.\fi
+breathes \qty{2.5}{\gram\per\cubic\metre}, \SIrange{3}{4}{\metre} deep.\iffalse Not so.\fi
 \begin{itemize}\item Fish.\end{itemize}\begin{table}\caption{Prices of fish}\end{table}"""
     talk = r"""\documentclass{beamer}\begin{document}\begin{frame}<2->{The weir}
 \begin{block}{Costs}It cost \only<2>{nine} crowns.\end{block}\note{Say hello.}
@@ -431,7 +431,7 @@ breathes \qty{2.5}{\gram\per\cubic\metre}.\iffalse Not so.\fi
             (
                 "The mill asks $31,500 and gets 40% of it.",
                 "Its weir lies 5 km away at 20°C, holds 10^6 litres of H₂O on 3 km²",
-                "and breathes 2.5 g/m³.",
+                "and breathes 2.5 g/m³, 3–4 m deep.",
                 "Fish.",
                 "Prices of fish",
             ),
