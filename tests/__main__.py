@@ -89,6 +89,8 @@ def main(argv: list[str]) -> int:
         print(NO_CHROMIUM, file=sys.stderr)
         return 1
     env = dict(os.environ)
+    # The tests start hundreds of processes: each would compile every module anew.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     if path:
         env["CHROMIUM"] = path
     root = Path(__file__).resolve().parent.parent

@@ -17,6 +17,9 @@ from app.summary.summarizer import Summarizer
 # Jobs and uploads of the tests, of their subprocesses too, never lie among the user's own.
 _DATA = tempfile.TemporaryDirectory(prefix="summarizer-tests-")
 os.environ["SUMMARIZER_DATA_DIR"] = _DATA.name
+# Two test processes and the servers that they start share the cores: a thread that spins while it
+# waits for the others of its product keeps them from running. OpenMP reads it when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # No test fails on a time.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
