@@ -12,11 +12,9 @@ import numpy as np
 from .headings import KEY_SECTION, SIDE_SECTION
 from .roles import LEFT_OUT, Role
 from .sentences import BLANK_LINE
-from .vectors import Floats, Sentences
+from .vectors import SMOOTHING_WORDS, Floats, Sentences
 from .words import content_words
 
-# Added to a sentence's words in a mean, since means over few words vary most. Chosen by hand.
-SMOOTHING_WORDS = 6
 # Words: what a shorter or longer sentence costs is learnt. Chosen by hand.
 SHORT_SENTENCE, LONG_SENTENCE = 8, 45
 # Characters from the start within which the first heading is the title of the document.

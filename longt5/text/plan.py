@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .leaning import Lean, leaning
 from .roles import LEFT_OUT, Role
 from .sentences import BLANK_LINE, Span
 from .tidying import tidy
-from .vectors import Floats, Sentences
+from .vectors import SMOOTHING_WORDS, Floats, Sentences
 from .words import count_words
 
 # A plan is complete from this share of the words asked for on, and never longer than the second,
@@ -25,6 +27,10 @@ MAX_CHAIN = 3  # sentences, each of which leans on the one before: more are a pa
 # marked 18 of 100 such sentences as leaning, 8 of 100 others. Without it ROUGE-1/2/L of 200 words
 # are lower by 0.3, 0.1 and 0.2 on the long held-out documents; 0.2 costs 0.2 at 80 words.
 MID_PARAGRAPH = 0.1
+# What a sentence gains by words that the text keeps saying and the summary does not say yet.
+# Chosen, with the price of repetition, on 285 long training documents: without it ROUGE-1 of 200
+# words is lower by 0.2; from 0.4 to 0.8 nothing moves by more than 0.1.
+COVERAGE = 0.6
 
 Together = tuple[int, ...]  # sentences that are said together, or not at all
 # How sentences of a pool may lean.
@@ -36,10 +42,11 @@ _ANYHOW = frozenset({None, *Lean})
 class Planner:
     """Chooses among the sentences of one text by their scores.
 
-    ``repetition`` is the price of being equal to a chosen sentence. A sentence that leans on the
-    ones before is said with them, and one inside a paragraph is worth less without. One that leans
-    on something else, and those of parts that summaries leave out, are said only where the others
-    do not fill the summary.
+    ``repetition`` is the price of being equal to a chosen sentence. Words that the text keeps
+    saying and no chosen sentence says are worth something. A sentence that leans on the ones
+    before is said with them, and one inside a paragraph is worth less without. One that leans on
+    something else, and those of parts that summaries leave out, are said only where the others do
+    not fill the summary.
     """
 
     def __init__(self, sentences: Sentences, scores: Sequence[float], repetition: float) -> None:
@@ -91,9 +98,26 @@ class Planner:
                 break
         return sorted(choice.plan)
 
-    def worth(self, nearest: Floats) -> Floats:
-        """Return what each sentence is worth, [n], by its likeness to a chosen one, [n]."""
-        return self._scores - self._repetition * nearest
+    def worth(self, nearest: Floats, said: NDArray[np.bool_]) -> Floats:
+        """Return what each sentence is worth beside the chosen ones, [n].
+
+        By its likeness to the nearest of them, [n], and the words that they say, [V].
+        """
+        s = self.sentences
+        new = np.bincount(s.rows, self._word_worth * ~said[s.columns], minlength=len(s))
+        return self._scores - self._repetition * nearest + COVERAGE * new
+
+    @cached_property
+    def _word_worth(self) -> Floats:
+        """What each word brings to its sentence's mean: how many sentences say it, as a logarithm.
+
+        Nothing for a word that one sentence says. One value for each entry of the vectors.
+        """
+        s = self.sentences
+        sizes = np.array([len(words) for words in s.words]) + SMOOTHING_WORDS
+        saying = np.bincount(s.columns, minlength=len(s.rarity))
+        found: Floats = (np.log1p(saying) * (saying > 1))[s.columns] / sizes[s.rows]
+        return found
 
     def unit(self, i: int, chosen: set[int], pool: set[int]) -> Together:
         """Return the sentences to say with ``i``: those that it leans on, then itself.
@@ -160,6 +184,7 @@ class _Choice:
         self.planner, self.plan = planner, list[int]()
         self.length, self._words = 0, set[str]()
         self._said, self._nearest = set(said), np.zeros(len(planner.sentences))
+        self._said_words = np.zeros(len(planner.sentences.rarity), dtype=bool)
         for i in said:
             self._note(i)
 
@@ -196,7 +221,8 @@ class _Choice:
         self, pool: set[int], leans: frozenset[Lean | None], fits: Callable[[Together], bool]
     ) -> Together:
         """Return the best sentence that may be said, with those that are said with it."""
-        worth, chosen = self.planner.worth(self._nearest), {*self.plan, *self._said}
+        worth = self.planner.worth(self._nearest, self._said_words)
+        chosen = {*self.plan, *self._said}
         best: Together = ()
         most = -np.inf
         for i in map(int, np.argsort(-worth, kind="stable")):
@@ -237,5 +263,6 @@ class _Choice:
 
     def _note(self, chosen: int) -> None:
         self._words.add(self.planner.words(chosen))
-        likeness = self.planner.sentences.similarities(chosen)
-        self._nearest = np.maximum(self._nearest, likeness)
+        sentences = self.planner.sentences
+        self._nearest = np.maximum(self._nearest, sentences.similarities(chosen))
+        self._said_words[sentences.columns[sentences.entries(chosen)]] = True

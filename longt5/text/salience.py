@@ -41,7 +41,7 @@ class Salience:
     hidden: tuple[Row, ...] = ()
     bias: Row = ()
     out: Row = ()
-    repetition: float = 1.5
+    repetition: float = 1.0
 
     @classmethod
     def load(cls, folder: str | Path) -> Salience | None:

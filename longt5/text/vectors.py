@@ -13,6 +13,9 @@ from .sentences import Span
 from .source import SourceText
 from .words import content_words
 
+# Added to a sentence's words in a mean, since means over few words vary most. Chosen by hand.
+SMOOTHING_WORDS = 6
+
 Floats = NDArray[np.float64]
 
 
@@ -86,7 +89,12 @@ class Sentences:
 
     def similarities(self, one: int) -> Floats:
         """Return the cosine of each sentence with one of them, from 0 to 1, as [n]."""
-        low, high = np.searchsorted(self.rows, (one, one + 1))
+        own = self.entries(one)
         vector = np.zeros(len(self.rarity))
-        vector[self.columns[low:high]] = self.weights[low:high]
+        vector[self.columns[own]] = self.weights[own]
         return self.products(vector)
+
+    def entries(self, one: int) -> slice:
+        """Return where the entries of a sentence lie in the list of all."""
+        low, high = np.searchsorted(self.rows, (one, one + 1))
+        return slice(int(low), int(high))

@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..text.features import DANGLING, SMOOTHING_WORDS
+from ..text.features import DANGLING
 from ..text.overlap import Growing
 from ..text.sentences import split_sentences
 from ..text.source import SourceText
 from ..text.tidying import tidy
+from ..text.vectors import SMOOTHING_WORDS
 from ..text.words import STOPWORDS, content_words, words_of
 
 # Words by which a target may be longer than its budget, as a share: less, and the last sentence

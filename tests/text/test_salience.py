@@ -191,7 +191,7 @@ def test_a_ranking_not_written_leaves_the_one_before(bundled, tmp_path, monkeypa
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError):
-        replace(bundled, repetition=1.0).save(tmp_path)
+        replace(bundled, repetition=2.0).save(tmp_path)
     assert Salience.load(tmp_path) == bundled and len(list(tmp_path.iterdir())) == 1
 
 
