@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from .settings import APP_NAME, IS_CHECKOUT
@@ -36,6 +35,8 @@ def install_command(extra: str, is_checkout: bool = IS_CHECKOUT, prefix: str = s
 def _packages_of(extra: str) -> list[str]:
     """Return the requirements of an extra, quoted for a shell, without conditions on the system
     that another system would meet."""
+    from importlib import metadata  # takes longer to load than all the rest, and few ask for it
+
     try:
         requirements = metadata.requires(APP_NAME) or ()
     except metadata.PackageNotFoundError:

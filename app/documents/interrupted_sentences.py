@@ -13,6 +13,7 @@ from longt5.text.sentences import contains_stop, ends_sentence
 from .model import NON_PROSE, Block, BlockKind
 
 _INTERRUPTED_END = re.compile(r"[^\W\d_A-Z][,)]?$")  # the last letters of a line that goes on
+_END_LETTERS = 3  # that it looks at, with a line end
 _FOOTNOTE = re.compile(
     r"(?:\d{1,3}|[*†‡§¶⋆]+|[a-z](?=[A-Z])) ?[^\W\d_a-z(“\"]|\d{1,3} (?:https?:|www\.)"
 )
@@ -68,14 +69,13 @@ def rejoin_cut_sentences(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
 
 def _is_cut(block: str) -> bool:
     """Return whether a block is running text that ends inside a sentence."""
+    if _INTERRUPTED_END.search(block[-_END_LETTERS:]) is None or block[0].isdigit():
+        return False
     words = block.split()
+    if len(words) < _MIN_CUT_WORDS or _is_outside_text(block):
+        return False
     digits = sum(any(map(str.isdigit, word)) for word in words)
-    return (
-        _INTERRUPTED_END.search(block) is not None
-        and len(words) >= _MIN_CUT_WORDS
-        and not (_is_outside_text(block) or block[0].isdigit())
-        and (digits <= _MAX_DIGIT_SHARE * len(words) or contains_stop(block))
-    )
+    return digits <= _MAX_DIGIT_SHARE * len(words) or contains_stop(block)
 
 
 def _continuation(blocks: Sequence[PageBlock], at: int) -> int | None:

@@ -18,7 +18,7 @@ from longt5.text.prose import is_caption
 from longt5.text.sentences import ends_clause
 
 from .line_layout import LARGE_TYPE, BodyStyle, LineLayout
-from .line_patterns import CJK_CHARACTER, CUT_WORD, LETTER_RUN
+from .line_patterns import CJK_CHARACTER, LETTER_RUN, cut_word
 
 SAME_PARAGRAPH, NEW_LINE, NEW_PARAGRAPH = "", "\n", "\n\n"
 
@@ -140,8 +140,11 @@ class BreakRule:
 
 def rule_for(pair: LinePair) -> BreakRule:
     """Return the first rule that applies to two lines."""
-    rules = BREAKS_BY_LAYOUT if pair.has_layouts else BREAKS_BY_LENGTH
-    return next(rule for rule in (*BREAKS_ALWAYS, *rules) if rule.applies(pair))
+    for rules in (BREAKS_ALWAYS, BREAKS_BY_LAYOUT if pair.has_layouts else BREAKS_BY_LENGTH):
+        for rule in rules:
+            if rule.applies(pair):
+                return rule
+    raise AssertionError("the last rule of each table applies to all lines")
 
 
 def _has_wide_space(pair: LinePair) -> bool:
@@ -205,7 +208,7 @@ BREAKS_ALWAYS = (
         "cut word",
         SAME_PARAGRAPH,
         lambda p: (
-            CUT_WORD.search(p.before) is not None
+            cut_word(p.before) is not None
             and (p.continues_lowercase or (p.before[-2:-1].isdigit() and p.line[0].isdigit()))
         ),
         LinePair("The har-", "bour is open."),

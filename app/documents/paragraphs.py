@@ -12,11 +12,12 @@ from longt5.text.sentences import ends_clause
 
 from .dehyphenation import keep_hyphen
 from .line_layout import NEAR_MARGIN, BodyStyle, LineLayout
-from .line_patterns import CJK_CHARACTER, CUT_WORD
+from .line_patterns import CJK_CHARACTER, cut_word
 from .paragraph_breaks import NEW_LINE, NEW_PARAGRAPH, LinePair, rule_for
 from .run_in_headings import run_in_heading, without_full_stop
 
 _FIRST_HALF_WORD = re.compile(r"[^\W_]+")
+_RANGE_ENDS, _ADDRESS_ENDS = ("–", "—"), ("/", "@")
 _RANGE_END = re.compile(r"\d[–—]$")  # "2018–" at a line's end, whose other number is on the next
 _ADDRESS_END = re.compile(r"(?:https?:/|www\.)\S*/$|\w@$")
 _FULL_LINE_DECILE = 7  # of the lengths of lines: three in ten lines are full, or longer
@@ -127,12 +128,15 @@ def _append_line(block: list[str], line: str, join_word: JoinWord) -> None:
     """Append a line to a paragraph in pieces: with its cut word joined, else after a space, which
     Chinese, Japanese, addresses and ranges of numbers do without."""
     last = block[-1]
-    cut, rest = CUT_WORD.search(last), _FIRST_HALF_WORD.match(line)
+    cut = cut_word(last)
+    rest = _FIRST_HALF_WORD.match(line) if cut else None
     if cut and rest:
         block[-1] = last[: cut.start()]
         block.append(join_word(cut[1], cut[2], rest[0]) + line[rest.end() :])
     else:
         is_spaceless = CJK_CHARACTER.match(last[-1]) and CJK_CHARACTER.match(line[0])
-        is_range = _RANGE_END.search(last) and line[0].isdecimal()
-        is_address = _ADDRESS_END.search(last) and line[0].isalnum()
+        is_range = last.endswith(_RANGE_ENDS) and _RANGE_END.search(last) and line[0].isdecimal()
+        is_address = (
+            last.endswith(_ADDRESS_ENDS) and _ADDRESS_END.search(last) and line[0].isalnum()
+        )
         block.append(line if is_spaceless or is_range or is_address else " " + line)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
+from functools import partial
 
 import pypdf
+import pypdfium2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pypdf.generic import ArrayObject, NameObject, NumberObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject
 
 from app.documents import dehyphenation
 from app.documents.characters import is_normalized, normalize_characters
 from app.documents.dehyphenation import Dehyphenator
-from app.documents.line_patterns import LETTER_RUN
+from app.documents.line_patterns import _CUT_WORD, LETTER_RUN, cut_word
 from app.documents.readers.pdf.accents import REMOVED, join_accents
+from app.documents.readers.pdf.page_reader import PageReader
 from app.documents.readers.pdf.page_tree import count_pages
+from app.documents.readers.pdf.plain_files import is_plain
 from app.documents.table_of_contents import LEADERS, without_leaders
-from tests.documents.make_pdfs import PROSE, text_pdf
+from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at, scanned, text_pdf
 
 LETTERS = st.sampled_from("abZé1٣ -\n\t‐\ufffe_'|\xa0\u3000")
 PAGES = st.lists(st.text(LETTERS, max_size=60), max_size=4)
@@ -48,12 +53,24 @@ def test_lines_that_are_passed_over_have_no_leaders(line) -> None:
         assert not LEADERS.search(line)
 
 
+@given(st.text(st.sampled_from("ab1_ -\u2010\ufffe"), max_size=12))
+def test_lines_that_are_passed_over_end_in_no_cut_word(line) -> None:
+    slow = _CUT_WORD.search(line)
+    assert (slow and slow.groups()) == ((cut := cut_word(line)) and cut.groups())
+
+
 def _reader(change=lambda pages: None) -> pypdf.PdfReader:
+    return pypdf.PdfReader(io.BytesIO(_changed(lambda root: change(root["/Pages"]))))
+
+
+def _changed(change, password: str = "") -> bytes:
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(text_pdf([PROSE] * 5)))
-    change(writer.root_object["/Pages"])
+    change(writer.root_object)
+    if password:
+        writer.encrypt("", password)
     file = io.BytesIO()
     writer.write(file)
-    return pypdf.PdfReader(file)
+    return file.getvalue()
 
 
 def _lie(pages) -> None:
@@ -62,6 +79,56 @@ def _lie(pages) -> None:
 
 def _repeat(pages) -> None:
     pages[NameObject("/Kids")] = ArrayObject([pages.indirect_reference] * 2)
+
+
+def _with_layers(root, state: str) -> None:
+    layers = ArrayObject([NumberObject(7)])
+    usual = DictionaryObject({NameObject(state): layers})
+    root[NameObject("/OCProperties")] = DictionaryObject({NameObject("/D"): usual})
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (_changed(lambda root: None), True),
+        (_changed(lambda root: _with_layers(root, "/ON")), True),
+        (_changed(lambda root: _with_layers(root, "/OFF")), False),
+        (_changed(lambda root: _lie(root["/Pages"])), False),
+        (_changed(lambda root: root.update({NameObject("/Collection"): NumberObject(1)})), False),
+        (_changed(lambda root: None, "owner"), False),
+        (_changed(lambda root: None) + b"<< /Type /ObjStm >> stream\nno stream", False),
+        (_changed(lambda root: None) + b"/Type /ObjStm\n", False),
+    ],
+    ids=["plain", "layer on", "layer off", "lie", "portfolio", "locked", "cut off", "unusual"],
+)
+def test_unusual_files_are_parsed(data, expected, tmp_path) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(data)
+    with pypdfium2.PdfDocument(path) as document:
+        assert is_plain(path, len(document)) is expected
+
+
+@pytest.mark.parametrize(
+    "packed", [b"/Collection 1 0 R", b"<</Type/Pages/Count 9/Kids[7 0 R 8 0 R]>>"]
+)
+def test_objects_in_streams_are_looked_at(packed, tmp_path) -> None:
+    path = tmp_path / "a.pdf"
+    body = zlib.compress(packed)
+    plain = _changed(lambda root: None)
+    path.write_bytes(plain + b"<</Type/ObjStm/Filter/FlateDecode>>stream\r\n" + body)
+    assert not is_plain(path, 5)
+    path.write_bytes(plain + b"<</Type/ObjStm>>stream\n" + zlib.compress(b"<</Length 3>>"))
+    assert is_plain(path, 5)
+
+
+def test_pages_beyond_the_count_of_a_lying_tree_are_read(load) -> None:
+    assert len(load(_changed(lambda root: _lie(root["/Pages"]))).pages) == 5
+
+
+def test_a_picture_alone_is_no_page_for_a_second_reader() -> None:
+    with pypdfium2.PdfDocument(canvas_pdf([scanned, partial(lines_at, text=PROSE)])) as document:
+        reader = PageReader(lambda: pytest.fail("it is read again"), document)
+        assert [reader.read(index).status for index in range(2)] == ["scanned", "ok"]
 
 
 @given(st.text(st.sampled_from("ae´ˇ \r\nı"), max_size=20), st.data())

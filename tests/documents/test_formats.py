@@ -673,7 +673,7 @@ def test_any_markup_ends_in_blocks(markup) -> None:
 
 
 LIBRARIES = {  # of each kind of file; webencodings where it declares an encoding
-    "pdf": {"pypdf", "pypdfium2"},
+    "pdf": {"pypdfium2"},  # pypdf reads only what is doubtful
     "docx": {"lxml"},
     "odt": {"lxml"},
     "odp": {"lxml"},

@@ -55,7 +55,7 @@ def test_a_font_is_monospaced_where_narrow_letters_are_as_wide_as_others() -> No
     def is_monospaced(*words: tuple[str, float, float]) -> bool:
         widths = LetterWidths()
         for word, first, last in words:
-            widths.add(1, STYLE, word, (0, 9, first, 0), (9, 9, 9 + last, 0))
+            widths.add_words(1, STYLE, [word], [(0, 9, first, 0)], [(9, 9, 9 + last, 0)], [0])
         return widths.monospaced() == {1}
 
     assert is_monospaced(("ilm", 6, 6))

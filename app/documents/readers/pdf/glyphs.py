@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice, repeat
+from operator import gt, ne
 from typing import Any
 
 import pypdfium2.raw as pdfium
@@ -75,40 +76,56 @@ class GlyphReader:
             partial(self._is_added, handle),
         )
         spans, owners = self._spans(handle, text)
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+        # Lists of what each word has, for calls that take whole lists: one for each word is slow.
+        texts = [text[start:end] for start, end in spans]
+        before = _breaks_before(starts, ends, _starts_inside_words(text), glued)
+        firsts = list(self._boxes(handle, starts))
+        lasts = list(self._boxes(handle, [end - 1 for end in ends]))
         found = Glyphs([], {}, Counter(), {})
-        styles, uses, add = found.styles, found.uses, found.words.append
         self._style.begin_page()
-        firsts = self._boxes(handle, [start for start, _ in spans])
-        lasts = self._boxes(handle, [end - 1 for _, end in spans])
-        inside = _starts_inside_words(text)
         widths = LetterWidths()
         fonts: dict[int, int] = {}
-        before = 0
-        for (start, end), owner, first, last in zip(spans, owners, firsts, lasts, strict=True):
-            is_apart, before = int(start > before or not start), end
-            if start in inside:
-                is_apart = INSIDE_WORD
-            elif start in glued:
-                is_apart = 0
-            if owner is not None:
-                if owner not in styles:
-                    styles[owner], fonts[owner], x, y = self._style.read(handle, start, owner)
-                    found.origins[owner] = x, y, first
-                uses[owner] += end - start
-                if fonts[owner] not in widths.proportional:
-                    widths.add(fonts[owner], styles[owner], text[start:end], first, last)
-                if end - start > 1 and not _runs_on(styles[owner].turns, first, last):
-                    for index, box in enumerate(self._boxes(handle, range(start, end)), start):
-                        add((text[index], owner, is_apart if index == start else 0, box, box))
-                    continue
-            add((text[start:end], owner, is_apart, first, last))
+        torn: list[int] = []
+        at = 0
+        for owner, group in groupby(owners):
+            begin, at = at, at + sum(1 for _ in group)
+            if owner is None:
+                continue
+            if owner not in fonts:
+                style, fonts[owner], x, y = self._style.read(handle, starts[begin], owner)
+                found.styles[owner], found.origins[owner] = style, (x, y, firsts[begin])
+            style = found.styles[owner]
+            found.uses[owner] += sum(map(len, texts[begin:at]))
+            widths.add_words(fonts[owner], style, texts, firsts, lasts, range(begin, at))
+            if style.turns is not None:
+                edge, direction = _AXIS[style.turns]
+                torn += [
+                    index
+                    for index in range(begin, at)
+                    if direction * (lasts[index][edge] - firsts[index][edge]) < -_BACK
+                ]
+        found.words.extend(zip(texts, owners, before, firsts, lasts, strict=True))
+        for index in reversed(torn):
+            found.words[index : index + 1] = self._letters(
+                handle, found.words[index], starts[index]
+            )
         monospaced = widths.monospaced()
         for owner, font in fonts.items() if monospaced else ():
             if font in monospaced:
-                styles[owner] = replace(styles[owner], is_monospaced=True)
+                found.styles[owner] = replace(found.styles[owner], is_monospaced=True)
         if has_leftward_letters(text):
             found.words[:] = order_leftward_words(found.words)
         return found
+
+    def _letters(self, handle: int, word: Word, start: int) -> list[Word]:
+        """Return the letters of a word that do not follow each other as words of their own."""
+        text, owner, before, *_ = word
+        boxes = self._boxes(handle, range(start, start + len(text)))
+        return [
+            (letter, owner, before if not index else 0, box, box)
+            for index, (letter, box) in enumerate(zip(text, boxes, strict=True))
+        ]
 
     def _spans(
         self, handle: int, text: str
@@ -117,8 +134,14 @@ class GlyphReader:
         of the object of each."""
         whole = [match.span() for match in _GLYPH_WORD.finditer(text)]
         owners = list(self._owners(handle, [start for start, _ in whole]))
-        lasts = self._owners(handle, [end - 1 for _, end in whole])
-        mixed = {i for i, last in enumerate(lasts) if last != owners[i]}
+        # The letters of an object follow each other: only the last word of each may go on in
+        # another, but for text that PDFium has turned around.
+        last_words: Sequence[int] = range(len(whole))
+        if not has_leftward_letters(text):
+            last_words = [i for i, two in enumerate(map(ne, owners, owners[1:])) if two]
+            last_words += [len(whole) - 1] if whole else []
+        lasts = self._owners(handle, [whole[i][1] - 1 for i in last_words])
+        mixed = {i for i, last in zip(last_words, lasts, strict=True) if last != owners[i]}
         if not mixed:
             return whole, owners
         letters = [n for i in sorted(mixed) for n in range(*whole[i])]
@@ -165,6 +188,20 @@ class GlyphReader:
         return "".join(map(chr, map(self._unicode, repeat(handle), range(count))))
 
 
+def _breaks_before(
+    starts: Sequence[int], ends: Sequence[int], inside: Collection[int], glued: Collection[int]
+) -> list[int]:
+    """Return for each word what stands before it, as in Word."""
+    found: list[int] = [1, *map(gt, starts[1:], ends)] if starts else []
+    if inside or glued:
+        for index, start in enumerate(starts):
+            if start in inside:
+                found[index] = INSIDE_WORD
+            elif start in glued:
+                found[index] = 0
+    return found
+
+
 def _starts_inside_words(text: str) -> frozenset[int]:
     """Return where lines begin inside a word, as spaces at the ends of other lines tell."""
     if text.isascii() or (bare := [m.end() for m in _BARE_END.finditer(text)]) == []:
@@ -172,12 +209,3 @@ def _starts_inside_words(text: str) -> frozenset[int]:
     spaced = len(_SPACED_END.findall(text))
     is_kept = spaced >= max(_MIN_SPACED_ENDS, _MIN_SPACED_SHARE * (spaced + len(bare)))
     return frozenset(bare) if is_kept else frozenset()
-
-
-def _runs_on(turns: int | None, first: GlyphBox, last: GlyphBox) -> bool:
-    """Return whether the last letter of a word stands after the first in the direction of the
-    type."""
-    if turns is None:
-        return True
-    edge, direction = _AXIS[turns]
-    return direction * (last[edge] - first[edge]) >= -_BACK

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pypdf
 import pypdfium2.raw as pdfium
 
 from .pdfium_calls import C_ADDRESS, C_NUMBER, as_function
+
+if TYPE_CHECKING:
+    import pypdf
 
 _MAX_LAYERS = 1_000  # that are looked at; drawings have some dozens
 _LAYER_NAME_BYTES = 512

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from .text_style import TextStyle
 
 GlyphBox = tuple[float, float, float, float]  # left, top, right, bottom
@@ -18,19 +20,35 @@ class LetterWidths:
         self.proportional: set[int] = set()
         self._known: dict[int, tuple[float, bool, bool]] = {}
 
-    def add(self, font: int, style: TextStyle, word: str, first: GlyphBox, last: GlyphBox) -> None:
-        """Add the first and the last letter of a word in the font at an address."""
-        for letter, box in ((word[0], first), (word[-1], last)):
-            if letter > "~" or not style.size or style.turns is None:
-                continue
-            side = box[2] - box[0] if style.turns % 2 == 0 else box[1] - box[3]
-            width = abs(side) / style.size
-            usual, has_narrow, has_wide = self._known.get(font, (width, False, False))
-            if not width or max(usual, width) > _SAME_LETTER_WIDTH * min(usual, width):
-                self.proportional.add(font)
-                return
-            is_narrow = letter in _NARROW_LETTERS
-            self._known[font] = usual, has_narrow or is_narrow, has_wide or not is_narrow
+    def add_words(
+        self,
+        font: int,
+        style: TextStyle,
+        texts: Sequence[str],
+        firsts: Sequence[GlyphBox],
+        lasts: Sequence[GlyphBox],
+        chosen: Iterable[int],
+    ) -> None:
+        """Add the first and the last letters of the chosen words, all in the font at an address,
+        as long as they may be monospaced."""
+        if font in self.proportional or not style.size or style.turns is None:
+            return
+        for index in chosen:
+            for letter, box in ((texts[index][0], firsts[index]), (texts[index][-1], lasts[index])):
+                if letter <= "~" and not self._is_equal(font, style, letter, box):
+                    self.proportional.add(font)
+                    return
+
+    def _is_equal(self, font: int, style: TextStyle, letter: str, box: GlyphBox) -> bool:
+        """Return whether a letter is as wide as the others of its font; note its width."""
+        side = box[2] - box[0] if style.turns in (0, 2) else box[1] - box[3]
+        width = abs(side) / style.size
+        usual, has_narrow, has_wide = self._known.get(font, (width, False, False))
+        if not width or max(usual, width) > _SAME_LETTER_WIDTH * min(usual, width):
+            return False
+        is_narrow = letter in _NARROW_LETTERS
+        self._known[font] = usual, has_narrow or is_narrow, has_wide or not is_narrow
+        return True
 
     def monospaced(self) -> set[int]:
         """Return the fonts whose narrow and other letters are equally wide."""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pypdf
 import pypdfium2
 import pypdfium2.raw as pdfium
 
@@ -20,6 +19,11 @@ from .drawing import drawing_of
 from .furniture import drop_line_numbers
 from .glyphs import GlyphReader
 from .lines import PageLines, join_pieces, page_lines
+
+if TYPE_CHECKING:
+    import pypdf
+
+_WITH_LETTERS = (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_FORM)
 
 
 @dataclass
@@ -35,6 +39,7 @@ class RawPage:
     line_numbers: int = 0
     unreadable: int = 0  # passages in a font without codes, on a page that is read
     has_picture: bool = False
+    is_blank: bool = False  # what is drawn on it holds no letters
     seen: tuple[PlacedLine, ...] = ()
 
     @property
@@ -48,7 +53,7 @@ class RawPage:
         return self.seen or (text_lines(self.text) if self.text else ())
 
 
-OpenPypdf = Callable[[], pypdf.PdfReader | None]
+OpenPypdf = Callable[[], "pypdf.PdfReader | None"]
 
 
 class PageReader:
@@ -80,7 +85,7 @@ class PageReader:
         if page is not None and text.strip() and not quality.is_garbled(text):
             _drop_lost_leaders(page)
             return page
-        other = self._by_pypdf(index)
+        other = None if page is not None and page.is_blank else self._by_pypdf(index)
         if page is None and other is None:
             return RawPage("failed")
         found = page or RawPage("empty")
@@ -119,8 +124,13 @@ class PageReader:
             lines.lines = join_pieces(lines.lines)
             notes = page_notes(page, self._formenv, lines.lines)
             lines.lines += notes.values
-            has_picture = not lines.lines and _has_picture(page)
-            return RawPage("ok", lines, "", notes, numbers, has_picture=has_picture)
+            found = RawPage("ok", lines, "", notes, numbers)
+            if not lines.lines:
+                kinds = {drawn.type for drawn in page.get_objects()}
+                found.has_picture = pdfium.FPDF_PAGEOBJ_IMAGE in kinds
+                # Where there is nothing at all, PDFium may have failed to read the page.
+                found.is_blank = bool(kinds) and kinds.isdisjoint(_WITH_LETTERS)
+            return found
         except Exception:  # any damage to one page must not end the document
             return None
         finally:
@@ -155,8 +165,3 @@ def _drop_lost_leaders(page: RawPage) -> None:
     for line in page.lines.lines:
         line.text = quality.without_lost_leaders(line.text).rstrip()
     page.lines.lines = [line for line in page.lines.lines if line.text]
-
-
-def _has_picture(page: Any) -> bool:
-    image = pdfium.FPDF_PAGEOBJ_IMAGE
-    return next(iter(page.get_objects(filter=[image])), None) is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pypdf
+if TYPE_CHECKING:
+    import pypdf
 
 _MAX_TREE_DEPTH = 30  # of the tree; writers nest a few levels
 

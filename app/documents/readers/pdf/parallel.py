@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 
 from ... import limits
 from ...parent_watch import be_killed_with_parent
@@ -18,8 +15,8 @@ MIN_PARALLEL_PAGES = 40  # from there the start of the processes is won back
 _MAX_PROCESSES = 4  # each takes some 60 MB
 _PAGES_AT_ONCE = 8  # that one process reads before it answers
 # New objects between two collections. A page makes some ten thousand, none of them in a circle:
-# with Python's 700 a tenth of the time goes into looking for circles.
-COLLECT_AFTER = 50_000
+# with Python's 700 a sixth of the time goes into looking for circles, with 50,000 a twentieth.
+COLLECT_AFTER = 1_000_000
 
 OpenReader = Callable[[], PageReader]
 _reader: PageReader | None = None  # of a process of the pool
@@ -38,6 +35,10 @@ def processes_for(pages: int) -> int:
 def read_pages(open_reader: OpenReader, pages: int, processes: int) -> Iterator[RawPage]:
     """Yield the pages in order. `open_reader` opens the document in a process of its own. Raises
     MemoryError where one of the processes ends by itself."""
+    import multiprocessing  # short documents do without these
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(processes, context, _begin, (open_reader, os.getpid(), processes))
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...line_patterns import LETTER_RUN
 
@@ -92,7 +92,10 @@ def _glued_words(text: str) -> list[str]:
 
 def glued_share(text: str) -> float:
     """Return the share of letters inside words too long to be one; 0 when they are few."""
-    words = _spaced_words(text)
+    return _glued_share(_spaced_words(text))
+
+
+def _glued_share(words: Sequence[str]) -> float:
     total, glued = sum(map(len, words)), _too_long(words)
     longest = max(map(len, glued), default=0)
     letters = sum(map(len, glued))
@@ -106,7 +109,10 @@ def glued_share(text: str) -> float:
 
 def spaced_share(text: str) -> float:
     """Return the share of letters standing alone ("H e l l o")."""
-    words = _spaced_words(text)
+    return _spaced_share(_spaced_words(text))
+
+
+def _spaced_share(words: Sequence[str]) -> float:
     total = sum(map(len, words))
     if total < _MIN_LETTERS_TO_JUDGE:
         return 0.0
@@ -136,11 +142,12 @@ def is_garbled(text: str) -> bool:
     shorter = without_lost_leaders(text)
     if len(shorter) >= _MIN_SHARE_WITHOUT_LEADERS * len(text):
         text = shorter
+    words = _spaced_words(text)
     return (
-        glued_share(text) > _MAX_GLUED_SHARE
+        _glued_share(words) > _MAX_GLUED_SHARE
         or glyph_share(text) > _MAX_GLYPH_SHARE
         or bad_share(text) > _MAX_BAD_SHARE
-        or spaced_share(text) > _MAX_SPACED_SHARE
+        or _spaced_share(words) > _MAX_SPACED_SHARE
     )
 
 
@@ -148,7 +155,9 @@ def readability(text: str) -> float:
     """Return a score from 0 (nothing) to 1 (sound), in steps of 0.01 so that equal texts tie."""
     if not text.strip():
         return 0.0
-    worst = glued_share(text) + 2 * glyph_share(text) + 2 * bad_share(text) + spaced_share(text) / 2
+    words = _spaced_words(text)
+    glued, spaced = _glued_share(words), _spaced_share(words)
+    worst = glued + 2 * glyph_share(text) + 2 * bad_share(text) + spaced / 2
     return round(max(0.01, 1.0 - worst), 2)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pypdf
 import pypdfium2
 
 from ....errors import NotReadable, PasswordNeeded, TooLong, WrongPassword
@@ -37,8 +37,12 @@ from .outline import best_outline, file_outline
 from .page_model import placed_lines
 from .page_reader import OpenPypdf, PageReader, RawPage
 from .page_tree import count_pages
+from .plain_files import is_plain
 from .tex_codes import mend_tex_codes
 from .wrong_letters import find_wrong_letters, letters_warning, mend
+
+if TYPE_CHECKING:
+    import pypdf
 
 _LONE_NUMBER = re.compile(r"\W*(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
 _MIN_PICTURE_SHARE = 0.2  # of a page without text, that is no logo; chosen by hand
@@ -59,7 +63,7 @@ def _read_pdf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would log parts of the document
     reader, pdfium, total = _open(Path(request.path), request.password, request.name)
     _refuse_containers(reader, pdfium, request.name)
-    open_pypdf = partial(_open_pypdf_again, request, total) if reader is not None else _no_reader
+    open_pypdf = partial(_open_pypdf_again, request, total)
     hidden = hidden_layers(reader)
     del reader
     labels, outline = _page_labels(pdfium, total), file_outline(pdfium)
@@ -291,9 +295,12 @@ def _open(
     path: Path, password: str | None, name: str
 ) -> tuple[pypdf.PdfReader | None, pypdfium2.PdfDocument | None, int]:
     """Return (pypdf's reader, PDFium's document, number of pages); None for one that cannot read
-    the file. Raises NotReadable, PasswordNeeded, WrongPassword, TooLong."""
-    reader = _open_pypdf(path, password, name)
+    the file, or that is not needed for it. Raises NotReadable, PasswordNeeded, WrongPassword,
+    TooLong."""
     pdfium, is_locked = _open_pdfium(path, password)
+    if pdfium is not None and is_plain(path, len(pdfium)):
+        return None, pdfium, _within_limit(len(pdfium), name)
+    reader = _open_pypdf(path, password, name)
     if reader is None and is_locked:
         raise _password_error(password, name)
     ours, theirs = count_pages(reader), len(pdfium) if pdfium is not None else 0
@@ -301,23 +308,28 @@ def _open(
     if total == 0:
         size = f"{path.stat().st_size:,} bytes"
         raise NotReadable(f"“{name}” is damaged or cut off ({size}): download it again.")
-    if total > limits.MAX_DOCUMENT_PAGES:
+    _within_limit(total, name)
+    return reader if ours == total else None, pdfium if theirs == total else None, total
+
+
+def _within_limit(pages: int, name: str) -> int:
+    """Return the number of pages. Raises TooLong."""
+    if pages > limits.MAX_DOCUMENT_PAGES:
         raise TooLong(
-            f"“{name}” has {total:,} pages and the limit is {limits.MAX_DOCUMENT_PAGES:,}: "
+            f"“{name}” has {pages:,} pages and the limit is {limits.MAX_DOCUMENT_PAGES:,}: "
             "split it first."
         )
-    return reader if ours == total else None, pdfium if theirs == total else None, total
+    return pages
 
 
 def _open_pypdf_again(request: ReadRequest, total: int) -> pypdf.PdfReader | None:
     """Return pypdf's reader for doubtful pages; None where it skips damaged pages, so that its
     page 5 is not the same page."""
     reader = _open_pypdf(Path(request.path), request.password, request.name)
-    return reader if reader is not None and len(reader.pages) == total else None
-
-
-def _no_reader() -> None:
-    return None
+    try:
+        return reader if reader is not None and len(reader.pages) == total else None
+    except Exception:  # a damaged page tree
+        return None
 
 
 def _password_error(password: str | None, name: str) -> PasswordNeeded | WrongPassword:
@@ -328,6 +340,8 @@ def _password_error(password: str | None, name: str) -> PasswordNeeded | WrongPa
 
 def _open_pypdf(path: Path, password: str | None, name: str) -> pypdf.PdfReader | None:
     """Return the reader, unlocked; None when pypdf cannot read the file."""
+    import pypdf  # a third of the time until the first page is read, and of the memory
+
     try:
         reader = pypdf.PdfReader(str(path))
         is_locked = reader.is_encrypted and not reader.decrypt("")
