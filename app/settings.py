@@ -34,10 +34,11 @@ LENGTH_PENALTY_RANGE = (-10.0, 10.0)
 STDIN_NAME = "stdin"  # of the document that stands on the command line as -
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 READABLE_SUFFIXES = (
-    ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".rtf", ".pptx", ".pptm", ".ppsx", ".ppsm",
-    ".potx", ".odp", ".otp", ".xlsx", ".xlsm", ".xls", ".ods", ".epub", ".html", ".htm", ".xhtml",
-    ".mhtml", ".mht", ".eml", ".mbox", ".ipynb", ".tex", ".latex", ".txt", ".text", ".srt", ".vtt",
-    ".ass", ".ssa", ".sbv", ".ttml", ".dfxp", ".lrc", ".md", ".markdown", *PICTURE_SUFFIXES,
+    ".pdf", ".docx", ".docm", ".dotx", ".odt", ".ott", ".fodt", ".rtf", ".pptx", ".pptm", ".ppsx",
+    ".ppsm", ".potx", ".odp", ".otp", ".fodp", ".xlsx", ".xlsm", ".xls", ".ods", ".epub", ".html",
+    ".htm", ".xhtml", ".mhtml", ".mht", ".eml", ".mbox", ".ipynb", ".tex", ".latex", ".txt",
+    ".text", ".srt", ".vtt", ".ass", ".ssa", ".sbv", ".ttml", ".dfxp", ".lrc", ".md", ".markdown",
+    *PICTURE_SUFFIXES,
 )  # fmt: skip
 KIND_LABELS = {  # of each kind of file, for labels and help texts
     "pdf": "PDF", "docx": "Word", "pptx": "PowerPoint", "sheet": "spreadsheet",

@@ -21,7 +21,7 @@ _ENCODING_NAMES = {  # the encodings that are guessed among, as people know them
     "gb18030": "GB 18030", "big5": "Big5", "cp949": "EUC-KR", "mac_roman": "Mac Roman",
     "mac_cyrillic": "Mac Cyrillic", "cp850": "DOS 850", "cp437": "DOS 437", "cp852": "DOS 852",
     "cp857": "DOS 857", "cp866": "DOS 866", "cp737": "DOS 737", "cp862": "DOS 862",
-    "cp865": "DOS 865",
+    "cp865": "DOS 865", "cp775": "DOS 775", "cp861": "DOS 861",
 }  # fmt: skip
 # Python's codecs that read what browsers read under these names.
 _BROWSER_CODECS = {
@@ -36,7 +36,11 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]")  # begins two-byte characters in ISO-2022-JP
+_SEVEN_BIT = (  # what begins two-byte characters in encodings of ASCII bytes
+    (b"\x1b$)C", "iso2022_kr", "ISO-2022-KR"),
+    (b"\x1b$", "iso2022_jp_2", "ISO-2022-JP"),
+    (b"~{", "hz", "HZ"),
+)
 # Bytes looked at by the guesses. Chosen by hand: enough letters to tell, too few to take time.
 _MAX_SPARSE_SHARE = 0.02  # of bytes beyond ASCII that are a few signs in English text
 _UTF8_SAMPLE, _UTF16_SAMPLE, _LEGACY_SAMPLE = 65_536, 4_096, 8_192
@@ -59,10 +63,9 @@ def decode_raw_text(data: bytes) -> tuple[str, AppWarning | None]:
     if guess:
         message = f"The text was read as {guess.upper()}."
         return data.decode(guess, "replace"), AppWarning(WarningKind.ENCODING_GUESSED, message)
-    if _JAPANESE_ESCAPE.search(data[:_LEGACY_SAMPLE]) and data.isascii():
-        message = "The text was read as ISO-2022-JP."
-        text = data.decode("iso2022_jp_2", "replace")
-        return text, AppWarning(WarningKind.ENCODING_GUESSED, message)
+    if (found := _decode_seven_bit(data)) is not None:
+        message = f"The text was read as {found[1]}."
+        return found[0], AppWarning(WarningKind.ENCODING_GUESSED, message)
     try:
         content = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -111,6 +114,19 @@ def is_plain_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return not has_binary(head)
+
+
+def _decode_seven_bit(data: bytes) -> tuple[str, str] | None:
+    """Return (text, name of the encoding) of ASCII bytes that stand for East Asian text; None for
+    any others."""
+    if not data.isascii():
+        return None
+    for mark, codec, shown in _SEVEN_BIT:
+        if mark in data[:_LEGACY_SAMPLE]:
+            text = data.decode(codec, "replace")
+            if not text.isascii() and language_score(text) >= IS_LANGUAGE:
+                return text, shown
+    return None
 
 
 def _decode_legacy(data: bytes) -> tuple[str, str | None]:

@@ -16,8 +16,8 @@ SUFFIXES = {
     "docx": (".docx", ".docm", ".dotx"),
     "pptx": (".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"),
     "sheet": (".xlsx", ".xlsm", ".xls", ".ods"),
-    "odt": (".odt", ".ott"),
-    "odp": (".odp", ".otp"),
+    "odt": (".odt", ".ott", ".fodt"),
+    "odp": (".odp", ".otp", ".fodp"),
     "rtf": (".rtf",),
     "epub": (".epub",),
     "html": (".html", ".htm", ".xhtml"),
@@ -74,6 +74,12 @@ _ZIP_CONTENT = (  # in the names or the first member of a ZIP archive
     (b"opendocument", "an OpenDocument file"),
     (b"content.xml", "odt"),  # of an archive that was packed again
 )
+_FLAT_CONTENT = (  # of Office documents in one XML file
+    (b"<pkg:package", b'progid="PowerPoint', "pptx"),
+    (b"<pkg:package", b"", "docx"),
+    (b"<office:document", b"opendocument.text", "odt"),
+    (b"<office:document", b"opendocument.presentation", "odp"),
+)
 _MAX_NAMES = 5_000  # of an archive that are looked at
 _FIRST_MEMBER = 200  # bytes in which the first member says what the archive is
 _OLD_OFFICE_SIGNATURE = b"\xd0\xcf\x11\xe0"
@@ -128,6 +134,8 @@ def _kind_by_content(data: bytes, suffix: str) -> tuple[str | None, str]:
         return ("sheet", "") if suffix == ".xls" else (None, _old_office_name(suffix))
     if data.startswith(b"{\\rtf"):
         return "rtf", ""
+    if data[:8].lstrip(b"\xef\xbb\xbf").startswith(b"<?xml") and (flat := _flat_kind(data)):
+        return flat, ""
     if data.startswith(_PICTURE_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
         return "picture", ""
     looks = next((what for signature, what in _OTHER_SIGNATURES if data.startswith(signature)), "")
@@ -157,6 +165,13 @@ def _zip_content(data: bytes) -> str:
     except Exception:  # damaged in one of many ways: its reader says so
         pass
     return next((what for name, what in _ZIP_CONTENT if name in inner), "a ZIP archive")
+
+
+def _flat_kind(data: bytes) -> str:
+    """Return the kind of an Office document in one XML file, "" for other XML."""
+    head = data[:_CONTAINER_HEAD]
+    found = (kind for root, word, kind in _FLAT_CONTENT if root in head and word in head)
+    return next(found, "")
 
 
 def _old_office_name(suffix: str) -> str:

@@ -37,7 +37,9 @@ _RANKS = {
 }
 _SIGNS = frozenset("“”‘’„‚–—…«»§°€£©®™·•´\u00a0½¼×±²³¿¡、。「」『』，！？：；（）・ー〜")
 _LETTERS_OF_WORD = re.compile(r"[^\W\d_]+")
-_SIGN_IN_WORD = re.compile("(?<=[^\\W\\d_])[„‚”“«»§°€£©®™´½¼×±²³¿¡](?=[a-z])")
+_SIGN_IN_WORD = re.compile(  # but for l·l in Catalan
+    "(?<=[^\\W\\d_])(?:[„‚”“«»§°€£©®™´½¼×±²³¿¡](?=[a-z])|·(?![lL]))"
+)
 # One that is in no list of frequent characters: of those that the Chinese standards put first, or
 # of the rest, which wrong readings are full of.
 _FIRST_IDEOGRAM, _UNKNOWN_IDEOGRAM = 0.4, 0.05

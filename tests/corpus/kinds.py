@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lxml import etree
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 
@@ -310,6 +311,74 @@ def _contents_cases() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def flat_package(data: bytes, program: str) -> bytes:
+    """Return an Office archive as one XML file, without its pictures."""
+    types = etree.fromstring(make_formats.members(data)["[Content_Types].xml"])
+    kinds = {part.get("PartName"): part.get("ContentType") for part in types}
+    parts = "".join(
+        f'<pkg:part pkg:name="/{name}" pkg:contentType="{kinds.get("/" + name, "")}"><pkg:xmlData>'
+        f"{etree.tostring(etree.fromstring(xml)).decode()}</pkg:xmlData></pkg:part>"
+        for name, xml in make_formats.members(data).items()
+        if name.endswith((".xml", ".rels")) and name != "[Content_Types].xml"
+    )
+    return (
+        f'<?xml version="1.0"?><?mso-application progid="{program}"?><pkg:package xmlns:pkg='
+        f'"http://schemas.microsoft.com/office/2006/xmlPackage">{parts}</pkg:package>'
+    ).encode()
+
+
+def _flat_cases() -> list[KindCase]:
+    """Office documents in one XML file."""
+    mimetype = b'<office:document office:mimetype="application/vnd.oasis.opendocument.'
+    text = make_formats.odt(make_formats.ODT_BODY, make_formats.ODT_STYLES)
+    show = new_formats.odp_slides("The roof", ["It is new."])
+
+    def flat(data: bytes, kind: bytes) -> bytes:
+        xml = make_formats.members(data)["content.xml"]
+        return xml.replace(b"<office:document-content", mimetype + kind + b'"').replace(
+            b"</office:document-content", b"</office:document"
+        )
+
+    return [
+        KindCase(
+            "flood.xml", flat_package(make_formats.word(make_formats.report), "Word.Document"),
+            ("The flood of the mill", "What happened", "The river rose", "• Forty", "40 | 9"),
+        ),
+        KindCase(
+            "deck.xml",
+            flat_package(make_formats.slides(make_formats.deck), "PowerPoint.Show"),
+            ("The flood",), ("pkg:",),
+        ),
+        KindCase(
+            "flood.fodt", flat(text, b"text"), ("The flood", "Before", "The river", "Sacks | Saved")
+        ),
+        KindCase("roof.fodp", flat(show, b"presentation"), ("The roof", "It is new.")),
+    ]  # fmt: skip
+
+
+def _hidden_cases() -> list[KindCase]:
+    """Pages whose style sheets hide text, for good or until something happens."""
+    sheet = (
+        "<style>/* .kept {display:none} */ .print-only, p.trap { display: none } #secret{"
+        "visibility:hidden} .answer{display:none} .answer.open{display:block} .later{display:none}"
+        "@media (max-width: 400px) { .wide { display: none } }</style>"
+    )
+    body = (
+        "<p>The ferry is red.</p><p class='note trap'>Buy our boats.</p><div class=print-only><p>"
+        "Printed on Monday.</p></div><p id=secret>Secret line.</p><p class=answer>It leaves at "
+        "nine.</p><p class=wide>It carries sheep.</p><p class=later>It was painted twice.</p>"
+        "<p class=kept>It is fast.</p><script>show('later')</script>"
+    )
+    unseen = ("Buy", "Printed", "Secret")
+    reads = ("The ferry is red.", "leaves at nine", "carries sheep", "painted twice", "It is fast.")
+    page = f"<html><head>{sheet}</head><body>{body}</body></html>"
+    return [
+        KindCase("hidden.html", page.encode(), reads, unseen),
+        KindCase("hidden.mhtml", new_formats.saved_page(page), reads, unseen),
+        KindCase("hidden.eml", new_formats.mail("", html=page), reads, unseen),
+    ]
+
+
 def _other_cases() -> list[KindCase]:
     rtf = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\header Page head\par}\pard "
@@ -395,7 +464,15 @@ def _panel_cases() -> list[KindCase]:
         "<p>Built in 1998<a href='#n1'>†</a> for 40<a href='#n2'>2</a> boats.</p><p id=n1>† See the"
         " letter.</p>"
     )
+    links = (
+        "<p>Fares are in <a href='#fares'>the list below</a>.</p><h2>Fares<a href='#fares'>#</a>"
+        "</h2><p id=fares>A ticket costs four crowns.</p>"
+    )
     return [
+        KindCase(
+            "inner-links.html", links.encode(),
+            ("Fares are in the list below.", "Fares", "A ticket costs four crowns."), ("#",),
+        ),
         KindCase(
             "folded.html", f"<main><h1>The ferry</h1>{story}{folded}</main>".encode(),
             ("Fares", "A ticket costs four crowns.", "In winter it leaves at nine."), ("Unseen",),
@@ -421,9 +498,6 @@ def _tex_cases() -> list[KindCase]:
 \SI{5}{\kilo\metre} away at 20$^\circ$C, holds 10$^{6}$ litres of H$_2$O on 3~km$^2$ and
 breathes \qty{2.5}{\gram\per\cubic\metre}, \SIrange{3}{4}{\metre} deep.\iffalse Not so.\fi
 \begin{itemize}\item Fish.\end{itemize}\begin{table}\caption{Prices of fish}\end{table}"""
-    talk = r"""\documentclass{beamer}\begin{document}\begin{frame}<2->{The weir}
-\begin{block}{Costs}It cost \only<2>{nine} crowns.\end{block}\note{Say hello.}
-\end{frame}\end{document}"""
     return [
         KindCase(
             "prices.tex",
@@ -438,14 +512,6 @@ breathes \qty{2.5}{\gram\per\cubic\metre}, \SIrange{3}{4}{\metre} deep.\iffalse 
             ("1200", "Not so"),
         ),
         KindCase(
-            "talk.tex",
-            talk.encode(),
-            ("The weir", "Costs", "It cost nine crowns."),
-            ("hello", "<2"),
-            (LossKind.FOOTNOTE,),
-            is_apart=True,
-        ),
-        KindCase(
             "mill.tex",
             macros.encode(),
             ("We restored Ostby Mill with beams of oak. Figure shows Ostby Mill's wheel.",),
@@ -457,6 +523,31 @@ breathes \qty{2.5}{\gram\per\cubic\metre}, \SIrange{3}{4}{\metre} deep.\iffalse 
             ("The roof", "Costs", "roof costs 31,500 euros in Köln."),
             ("remark", "cite", "x=1"),
             (LossKind.EQUATION, LossKind.FOOTNOTE),
+        ),
+    ]
+
+
+def _beamer_cases() -> list[KindCase]:
+    """Slides in LaTeX, whose titles and blocks are headings."""
+    frames = r"""\begin{frame}{The weir}It is built of oak.\end{frame}
+\begin{frame}[t]{The wheel}It has not turned for years.\end{frame}"""
+    talk = r"""\documentclass{beamer}\begin{document}\begin{frame}<2->{The weir}
+\begin{block}{Costs}It cost \only<2>{nine} crowns.\end{block}\note{Say hello.}
+\end{frame}\end{document}"""
+    return [
+        KindCase(
+            "talk.tex",
+            talk.encode(),
+            ("The weir", "Costs", "It cost nine crowns."),
+            ("hello", "<2"),
+            (LossKind.FOOTNOTE,),
+            is_apart=True,
+        ),
+        KindCase(
+            "frames.tex",
+            frames.encode(),
+            ("The weir", "It is built of oak.", "The wheel", "It has not turned for years."),
+            is_apart=True,
         ),
     ]
 
@@ -503,7 +594,10 @@ def kind_cases() -> list[KindCase]:
         *_contents_cases(),
         *_other_cases(),
         *_framed_cases(),
+        *_flat_cases(),
+        *_hidden_cases(),
         *_tex_cases(),
+        *_beamer_cases(),
         *_panel_cases(),
     ]
 
@@ -561,10 +655,15 @@ LEGACY = {  # texts of our own, in encodings from before Unicode
     "iso8859_6": "سقف المدرسة الجديد غالي الثمن ويجب دفع ثمنه قبل حزيران.",
     "euc_jp": "学校の新しい屋根は高く、六月までに払わなければならない。",
     "iso2022_jp": "学校の新しい屋根は高く、六月までに払わなければならない。",
+    "hz": "港口委员会决定关闭晚间航线，因为几乎没有乘客。",
+    "iso2022_kr": "학교의 새 지붕은 비싸고 유월 전에 값을 내야 한다.",
     "gb18030": "港口委员会决定关闭晚间航线，因为几乎没有乘客。旧船卖给了博物馆，钱用来修理码头。",
     "big5": "學校的新屋頂很貴，六月以前必須付錢。",
     "cp949": "학교의 새 지붕은 비싸고 유월 전에 값을 내야 한다.",
     "cp1257": "Naujas mokyklos stogas brangus, ir už jį reikia sumokėti iki birželio, sako žmonės.",
+    "cp775": "Skolas jaunais jumts ir dārgs, un par to jāsamaksā līdz jūnijam, saka grāmatvedis.",
+    "cp861": "Nýja þakið á skólanum er dýrt og það þarf að greiða fyrir það áður en júní lýkur.",
+    "ascii": "Write ~{name~} for what is replaced, and $) for what is not.",
 }
 
 

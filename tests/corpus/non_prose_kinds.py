@@ -154,6 +154,33 @@ def _definitions() -> list[KindCase]:
     ]
 
 
+def _texinfo_notes() -> list[KindCase]:
+    """Footnotes of manuals as two versions of makeinfo write them."""
+    said = "The miller had bought his first stone from a widow in the year of the flood."
+    quoted = ("Its wheel has not turned for years.", "It leans a little to the west.")
+    texinfo = (
+        "<a class=footnote id=DOCF1 href='#FOOT1'><sup>1</sup></a>",
+        "<div class=footnotes-segment><hr><h4 class=footnotes-heading>Footnotes</h4><h5 "
+        "class=footnote-body-heading><a id=FOOT1 href='#DOCF1'>(1)</a></h5>",
+    )
+    old = (
+        "<a name=DOCF1 href='#FOOT1'><sup>1</sup></a>",
+        "<div class=footnote><hr><h4>Footnotes</h4><h3><a name=FOOT1 href='#DOCF1'>(1)</a></h3>",
+    )
+    return [
+        KindCase(
+            f"texinfo-{n}.html",
+            f"<h2>One</h2><p>{flat(MILL)}{mark} {flat(FERRY)}</p>{head}<p>{said}</p></div>"
+            f"<h2>Two</h2><p>{flat(BARN)}</p>".encode(),
+            (f"{flat(MILL)} {flat(FERRY)}", said, flat(BARN)),
+            ("(1)",),
+            quoted=(*quoted, flat(BARN).split(". ")[0]),
+            unquoted=(said,),
+        )
+        for n, (mark, head) in enumerate((texinfo, old))
+    ]
+
+
 def _notes() -> list[KindCase]:
     """Notes at the end of a chapter, and lists of sources."""
     said = "The miller had bought his first stone from a widow in the year of the flood."
@@ -200,4 +227,4 @@ def _notes() -> list[KindCase]:
 
 def non_prose_cases() -> Sequence[KindCase]:
     """Return all cases."""
-    return [*_code_pdfs(), *_code_pages(), *_definitions(), *_notes()]
+    return [*_code_pdfs(), *_code_pages(), *_definitions(), *_texinfo_notes(), *_notes()]

@@ -20,8 +20,8 @@ from ..model import (
     OutlineItem,
     ReadRequest,
 )
-from .archive import Archive
 from .blocks import MAX_OUTLINE_TITLE, losses_of, on_page
+from .flat_files import open_archive
 from .odt import NAMESPACE, OFFICE_NS, STYLE_NS, TEXT_NS, body_blocks, open_body
 from .reading_order import Rectangle, in_reading_order
 
@@ -35,7 +35,7 @@ _CENTIMETRES = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72}
 def read_odp(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a presentation, slide by slide. Hidden slides are left out. Raises NotReadable,
     TooLong."""
-    archive = Archive(Path(request.path), request.name)
+    archive = open_archive(Path(request.path), request.name)
     root, body = open_body(archive, "presentation")
     slides = list(body.iterchildren(_DRAW_NS + "page"))
     if len(slides) > limits.MAX_DOCUMENT_PAGES:

@@ -20,6 +20,7 @@ from .blocks import (
     list_item,
     table_row,
 )
+from .flat_files import open_archive
 
 NAMESPACE = "{urn:oasis:names:tc:opendocument:xmlns:%s:1.0}"
 TEXT_NS, _TABLE_NS, OFFICE_NS, STYLE_NS, _MANIFEST_NS = (
@@ -50,7 +51,7 @@ _MAX_PARENT_STYLES = 10  # that styles are followed through, since damaged files
 
 def read_odt(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract an OpenDocument text, in parts. Raises NotReadable."""
-    archive = Archive(Path(request.path), request.name)
+    archive = open_archive(Path(request.path), request.name)
     root, body = open_body(archive, "text")
     counts = Counter(
         LossKind.ENDNOTE if note.get(TEXT_NS + "note-class") == "endnote" else LossKind.FOOTNOTE

@@ -30,9 +30,10 @@ from ..model import (
     join_blocks,
 )
 from ..raised_type import lowered, raised
-from .archive import Archive, parse_xml
+from .archive import parse_xml
 from .blocks import MAX_OUTLINE_TITLE, list_item, losses_of, on_page, table_row
 from .equations import OMML, omml_text
+from .flat_files import open_archive
 from .office_package import Package
 from .reading_order import Rectangle, in_reading_order
 
@@ -57,7 +58,7 @@ def read_pptx(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a presentation: a page for each slide, with its notes at the end. Raises
     NotReadable, TooLong."""
     name = request.name
-    archive = Archive(Path(request.path), name)
+    archive = open_archive(Path(request.path), name)
     archive.forbid_entities()
     package = Package(archive, "ppt/presentation.xml")
     try:

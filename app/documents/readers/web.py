@@ -27,6 +27,7 @@ from .blocks import outline_of_parts, pack_blocks, pages_of_parts
 from .equations import mathml_text
 from .gutenberg import GUTENBERG_LEFT_OUT, book_of_chapters
 from .page_panels import is_read_button, with_panels_shown, with_shadow_trees
+from .style_sheets import parse_page
 
 _SKIPPED_TAGS = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select "
@@ -150,7 +151,7 @@ def page_blocks(markup: str) -> tuple[list[Block], bool]:
     """Return the blocks of a page's content, and whether boilerplate was left out: those of its
     article, where this is enough of what our own walk keeps, else what that keeps."""
     markup = with_panels_shown(with_shadow_trees(markup))
-    tree = LexborHTMLParser(markup)
+    tree = parse_page(markup)
     if tree.body is None:
         return [], False
     kept, has_left_out = walked_blocks(tree)
@@ -193,14 +194,14 @@ def chapter_blocks(markup: str) -> list[Block]:
 def chapter_with_notes(markup: str, noted: Iterable[str]) -> tuple[list[Block], set[str]]:
     """Return the blocks of a chapter, and the links of its marks of notes that lead to other
     files; `noted` are the ids in this chapter that marks of others lead to."""
-    tree = LexborHTMLParser(_SELF_CLOSED_TAG.sub(_with_end_tag, markup))
+    tree = parse_page(_SELF_CLOSED_TAG.sub(_with_end_tag, markup))
     walk = _TreeWalk(is_page=False, noted=set(noted))
     return ([] if tree.body is None else walk.blocks_of(tree.body)), walk.far_notes
 
 
 def mail_blocks(markup: str) -> list[tuple[Block, bool]]:
     """Return the blocks of a mail in HTML, each with whether it is quoted from another mail."""
-    tree = LexborHTMLParser(markup)
+    tree = parse_page(markup)
     if tree.body is None:
         return []
     named = {node.mem_id: node for node in tree.css(_QUOTES)}
@@ -256,6 +257,12 @@ def _is_note_mark(tag: str, node: Any) -> bool:
     link = node.css_first("a") if tag == "sup" else node
     has_link = link is not None and "href" in link.attributes
     return has_link and (tag == "sup" or node.css_first("sup") is not None)
+
+
+def _name_of(node: Any) -> str | None:
+    """Return what links to an element name: its id, or the name of an old anchor."""
+    given = node.attributes
+    return given.get("id") or (given.get("name") if node.tag == "a" else None)
 
 
 def _is_display(node: Any) -> bool:
@@ -320,6 +327,7 @@ class _TreeWalk:
     far_notes: set[str] = field(default_factory=set)  # links of such marks to other files
     note: int | None = None  # the element that is a note, once it has begun
     is_note: bool = False  # of the block that has begun
+    in_headed_note: bool = False  # below a heading that is only the mark of a note
     bold_depth: int = 0
     bold_letters: int = 0  # letters and digits that the block begins with in bold
     has_usual_weight: bool = False  # has the block gone on in usual weight?
@@ -367,7 +375,7 @@ class _TreeWalk:
             self.bold_depth += 1
         elif tag in _HEADING_LEVELS:
             self._flush()
-            self.level = _HEADING_LEVELS[tag]
+            self.level, self.in_headed_note = _HEADING_LEVELS[tag], False
         elif tag in _LINE_TAGS:
             self._flush()
             self.line_kind = _LINE_TAGS[tag]
@@ -428,7 +436,7 @@ class _TreeWalk:
             self.left_out = True
             return True
         is_mark = tag in ("sup", "a", "span") and _is_note_mark(tag, node)
-        if is_mark or (tag == "a" and self._is_glued_mark(node)):
+        if is_mark or (tag == "a" and (self._is_glued_mark(node) or self._leads_back(node))):
             self._follow_mark(node)
             return True
         leads_inside = tag == "a" and (node.attributes.get("href") or "").startswith("#")
@@ -461,11 +469,16 @@ class _TreeWalk:
             and _BARE_MARK.fullmatch(node.text()) is not None
         )
 
+    def _leads_back(self, node: Any) -> bool:
+        """Return whether a link is the mark in front of a note: "(1)" in its heading."""
+        return _name_of(node) in self.noted and is_note_mark(node.text())
+
     def _follow_mark(self, node: Any) -> None:
         """Remember where the mark of a note leads to. The mark in front of the note itself, which
         leads back, says that the note begins."""
-        inner = [node, *node.css("[id], [href]")]
-        self.is_note = self.is_note or any(x.attributes.get("id") in self.noted for x in inner)
+        inner = [node, *node.css("[id], [name], [href]")]
+        self.is_note = self.is_note or any(_name_of(x) in self.noted for x in inner)
+        self.in_headed_note = self.is_note and self.level > 0
         if not self.is_note:
             targets = [(x.attributes.get("href") or "").partition("#") for x in inner]
             self.noted |= {name for path, _, name in targets if name and not path}
@@ -499,7 +512,7 @@ class _TreeWalk:
     def _blocks_of_text(self, content: str) -> list[Block]:
         if self.level and re.search(r"\w", content):
             return [Block(" ".join(content.split()), BlockKind.HEADING, self.level)]
-        if self.is_note or self.note is not None:
+        if self.is_note or self.in_headed_note or self.note is not None:
             return [Block(content.removeprefix("• "), BlockKind.NOTE)]
         if self.line_kind:
             return [Block(content, self.line_kind)]

@@ -30,6 +30,7 @@ from .blocks import (
     table_row,
 )
 from .equations import OMML, after_equation, omml_text
+from .flat_files import open_archive
 from .office_package import RELATION_ID, Package
 from .symbol_fonts import character_of, in_font
 
@@ -52,7 +53,7 @@ _NOTE_PARTS = (  # the relation, the element and the loss
 
 def read_docx(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     """Extract a Word document, in parts. Raises NotReadable."""
-    package = Package(Archive(Path(request.path), request.name), "word/document.xml")
+    package = Package(open_archive(Path(request.path), request.name), "word/document.xml")
     walk = _BodyWalk.of(package)
     body = package.xml(package.main).find(_W + "body")
     if body is None:
