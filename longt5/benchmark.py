@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -332,10 +333,31 @@ def benchmark_concurrent(arguments: argparse.Namespace) -> dict[str, Any]:
             kind = arguments.against_dtype or {"auto": "fp32", "int8": "bf16"}.get(
                 arguments.dtype, arguments.dtype
             )
-            rates = in_child({**job, "engine": "transformers", "dtype": kind})["rates"]
-            for row, rate in zip(report["rows"], rates, strict=True):
-                row["transformers"] = rate
+            _add_transformers(report, {**job, "engine": "transformers", "dtype": kind})
     return report
+
+
+def _add_transformers(report: dict[str, Any], job: dict[str, Any]) -> None:
+    """Add transformers' rate to each row, in a process for each, but for what the memory of this
+    machine does not hold."""
+    report["notes"] = []
+    for row in report["rows"]:
+        # Each of its beams has keys and values of the source; as much again is for all the rest.
+        needed = 2 * job["num_beams"] * row["state_bytes"]
+        if needed > memory_bytes():
+            report["notes"].append(
+                f"transformers, {row['searches']} sources: not measured, since their keys and "
+                f"values would take {needed / 2e9:.1f} GB"
+            )
+            continue
+        row["transformers"] = in_child({**job, "concurrent": [row["searches"]]})["rates"][0]
+
+
+def memory_bytes() -> float:
+    """Return the memory of this machine, infinite where the system does not tell."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return math.inf
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def main(argv: list[str] | None = None) -> int:

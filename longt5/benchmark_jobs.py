@@ -206,13 +206,16 @@ def measure_concurrent(engine: Engine, job: dict[str, Any]) -> dict[str, Any]:
         rates = roofline.machine_rates(engine.model.dtype, engine.device)
         kind = engine.model.dtype.itemsize
         for row in report["rows"]:
-            size = 1 if engine.dtype == "int8" else kind
-            seconds = roofline.batch_step_seconds(config, row["searches"], job, rates, (size, kind))
-            row["limit"] = row["searches"] / seconds
+            sizes = 1 if engine.dtype == "int8" else kind, kind
+            row |= roofline.batch_step_costs(config, row["searches"], job, sizes)
+            row["read_s"], row["multiply_s"] = roofline.least_seconds(row, rates)
+            row["limit"] = row["searches"] / max(row["read_s"], row["multiply_s"])
         about = {name: job[name] for name in ("preset", "tokens", "num_beams", "new_tokens")}
         return {
             **report,
             **about,
+            "tflops": rates[0],
+            "gbs": rates[1],
             "dtype": engine.dtype,
             "machine": roofline.machine_name(engine.device),
         }

@@ -92,25 +92,28 @@ def step_bytes(c: LongT5Config, tokens: int, weight_bytes: float, state_bytes: i
     return parameters * weight_bytes + 2 * layers * tokens * c.inner_dim * state_bytes
 
 
-def batch_step_seconds(
-    c: LongT5Config,
-    searches: int,
-    job: dict[str, Any],
-    rates: tuple[float, float],
-    sizes: tuple[int, int],
-) -> float:
-    """Return the least seconds of a step of many searches: those of reading weights once and each
-    search's keys and values, or those of the multiply-adds.
+def batch_step_costs(
+    c: LongT5Config, searches: int, job: dict[str, Any], sizes: tuple[int, int]
+) -> dict[str, float]:
+    """Return what a step of many searches needs at least: ``weight_bytes``, read once for all,
+    ``state_bytes`` of each search's own cross-attention keys and values, and ``flops``.
 
-    ``rates``: of :func:`machine_rates`; ``sizes``: bytes of a weight, and of a key or value.
+    ``sizes``: bytes of a weight, and of a key or value.
     """
+    rows = searches * job["num_beams"]
+    return {
+        "weight_bytes": step_bytes(c, 0, sizes[0], 0),
+        "state_bytes": searches * step_bytes(c, job["tokens"], 0, sizes[1]),
+        "flops": 2.0 * rows * (step_bytes(c, 0, 1, 0) + step_bytes(c, job["tokens"], 0, 1)),
+    }
+
+
+def least_seconds(costs: dict[str, float], rates: tuple[float, float]) -> tuple[float, float]:
+    """Return the least seconds of reading and of multiplying, by the rates of
+    :func:`machine_rates`; the longer of the two is the limit."""
     tflops, gbs = rates
-    tokens = searches * job["tokens"]
-    read = step_bytes(c, tokens, *sizes)
-    weights_of_row = step_bytes(c, 0, 1, 1)
-    of_source = step_bytes(c, job["tokens"], 0, 1)
-    added = 2.0 * searches * job["num_beams"] * (weights_of_row + of_source)
-    return max(read / (gbs * 1e9), added / (tflops * 1e12))
+    read = costs["weight_bytes"] + costs["state_bytes"]
+    return read / (gbs * 1e9), costs["flops"] / (tflops * 1e12)
 
 
 def reached_shares(

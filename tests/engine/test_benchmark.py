@@ -220,15 +220,22 @@ def test_concurrent_searches_are_timed_beside_one_by_one(here) -> None:
         assert row["same_tokens"] and row["ratio"] == row["batch"] / row["one_by_one"]
         assert min(row[name] for name in ("batch", "limit", "transformers")) > 0
     table = concurrent.concurrent_table(found)
-    assert table.count("\n| ") == 3 and "same tokens: yes" in table
+    assert table.count("\n| ") == 2 * 3 and "same tokens: yes" in table
+    assert "GFLOP" in table and "not measured" not in table
+
+
+def test_a_batch_too_large_for_the_memory_is_left_to_nobody(here, monkeypatch) -> None:
+    monkeypatch.setattr(benchmark, "memory_bytes", lambda: 10**6)
+    found = report("--concurrent", "1", "16", "--repeats", "1", "--against", "transformers")
+    assert ["transformers" in row for row in found["rows"]] == [True, False]
+    assert "16 sources: not measured" in concurrent.concurrent_table(found)
 
 
 def test_the_limit_of_a_batch_is_what_must_be_read_or_computed() -> None:
-    config = benchmark_engines.config_of("tiny")
-    job = {"tokens": 100, "num_beams": 2}
-    one = roofline.step_bytes(config, 100, 4, 4)
-    assert roofline.batch_step_seconds(config, 1, job, (1e9, 1.0), (4, 4)) == one / 1e9
-    many = roofline.batch_step_seconds(config, 9, job, (1e9, 1.0), (4, 4))
-    assert one / 1e9 < many < 9 * one / 1e9  # the weights are read once
-    slow = [roofline.batch_step_seconds(config, n, job, (1e-9, 1e9), (4, 4)) for n in (1, 9)]
-    assert slow[1] == pytest.approx(9 * slow[0])
+    config, job = benchmark_engines.config_of("tiny"), {"tokens": 100, "num_beams": 2}
+    one, nine = (roofline.batch_step_costs(config, n, job, (4, 4)) for n in (1, 9))
+    assert one["weight_bytes"] == nine["weight_bytes"]  # read once
+    assert one["weight_bytes"] + one["state_bytes"] == roofline.step_bytes(config, 100, 4, 4)
+    assert [nine[name] / one[name] for name in ("state_bytes", "flops")] == [9, 9]
+    costs = {"weight_bytes": 1e9, "state_bytes": 3e9, "flops": 6e12}
+    assert roofline.least_seconds(costs, (2.0, 8.0)) == (0.5, 3.0)

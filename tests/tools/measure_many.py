@@ -4,11 +4,11 @@
         [--repeats 3]
 
 One by one, each document is read and summarized in turns by a loaded model of this process; several
-at once is what `summarize FOLDER -o OUT/` does; through Ray is what `corpus` does, but for its
-several documents at once in a worker, which would hide what Ray costs. Runs alternate, and ratios
-are those of neighbouring runs. The clock of a run through Ray begins with its first result and
-counts the documents after it, so that the start of Ray and of the models, which is printed on its
-own, is no part of the cost of a document.
+at once is what `summarize FOLDER -o OUT/` does; through Ray is what `corpus` does, once with a
+document at a time in each worker, which shows what Ray costs, and once with as many as `--at-once`
+ends with. Runs alternate, and ratios are those of neighbouring runs. The clock of a run through Ray
+begins when the first document is written, so that the start of Ray and of the models, which is
+printed on its own, is no part of the cost of a document.
 
 The last column is how long a worker is not searching, for each document: one by one that is reading
 and planning, through Ray it is what Ray costs, because others read and plan meanwhile. A folder
@@ -45,8 +45,8 @@ from longt5.evaluation.ray_session import ray_session
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds per document, its pages, the seconds before the first result, and the seconds of a
-    worker per document that are not the model's, where workers have a document each."""
+    """Seconds per document, its pages, the seconds before the first is written, and the seconds of
+    a worker per document that are not the model's, where workers have a document each."""
 
     seconds: float
     pages: float
@@ -106,21 +106,23 @@ def model_seconds(timings: Mapping[str, float]) -> float:
     return timings["total_s"] - timings["read_s"]
 
 
-def run_through_ray(folder: Path, workers: int) -> Run:
-    """Summarize a folder by the pipeline of the `corpus` command."""
+def run_through_ray(folder: Path, workers: int, at_once: int) -> Run:
+    """Summarize a folder by the pipeline of the `corpus` command, so many documents at once in
+    each worker. Raises SystemExit for one that fails."""
     began = time.perf_counter()
     times, model_s, pages = [], [], 0
     with ray_session(None, workers) as layout:
         corpus = Corpus(str(folder), str(folder.with_name("out")))
-        for result in summarize_corpus(corpus, set(), CorpusSettings(), layout, at_once=1):
+        for result in summarize_corpus(corpus, set(), CorpusSettings(), layout, at_once):
             if result.row["error"]:
                 raise SystemExit(f"{result.id}: {result.row['error']}")
             times.append(time.perf_counter())
             model_s.append(model_seconds(result.row["timings"]))
             pages += result.row["pages"]
-    seconds = (times[-1] - times[0]) / (len(times) - 1)
-    idle_s = seconds * layout.workers - statistics.mean(model_s[1:])
-    return Run(seconds, pages / len(times), times[0] - began, idle_s)
+    first = min(end - written for end, written in zip(times, model_s, strict=True))
+    seconds = (times[-1] - first) / len(times)
+    idle_s = seconds * layout.workers - statistics.mean(model_s) if at_once == 1 else None
+    return Run(seconds, pages / len(times), first - began, idle_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,7 +151,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             ways[f"{count} at once"] = partial(run_at_once, folder, summarizer, count)
         for count in workers:
             label = f"Ray, {count} worker{'s' * (count > 1)}"
-            ways[label] = partial(run_through_ray, folder, count)
+            for documents in dict.fromkeys([1, *at_once[-1:]]):
+                way = partial(run_through_ray, folder, count, documents)
+                ways[f"{label}, {documents} at once"] = way
         runs: dict[str, list[Run]] = {label: [] for label in ways}
         for _, (label, way) in itertools.product(range(chosen.repeats), ways.items()):
             runs[label].append(way())
