@@ -23,20 +23,23 @@ STORY = (
 )
 HEBREW = "בשנת 1998 נמכרה הסירה הישנה (כולל מנוע) תמורת 45,000 כתרים, ו-40% מהם שולמו."
 ARABIC = "بيع القارب القديم للمتحف في سنة 1998 بمبلغ 45,000 كرون."
-_MIRRORED = str.maketrans("()", ")(")
+BRACKETED = "המחיר ירד (42%) בשנה, והסכר [3] נסגר (שוב) בסתיו."
+_MIRRORED = str.maketrans("()[]", ")(][")
 
 
-def _visual_runs(line: str) -> list[str]:
-    """Return a line that runs to the left as runs of one direction, from the left of the page."""
+def _visual_runs(line: str, is_mirrored: bool) -> list[str]:
+    """Return a line that runs to the left as runs of one direction, from the left of the page,
+    its brackets named by what they mean, or as they look."""
+    mirrored = _MIRRORED if is_mirrored else {}
     runs = re.findall(r"[\d.,]*\d%?|[^\d]+", line)
-    return [run if run[0].isdigit() else run[::-1].translate(_MIRRORED) for run in runs[::-1]]
+    return [run if run[0].isdigit() else run[::-1].translate(mirrored) for run in runs[::-1]]
 
 
-def span_pdf(line: str) -> bytes:
+def span_pdf(line: str, is_mirrored: bool = True) -> bytes:
     """Return a PDF with a line that runs to the left, drawn from the left in runs of one
     direction, each letter marked with the text it stands for, as browsers write them. All
     letters of its font look alike."""
-    letters = sorted(set(line) | {")", "("})
+    letters = sorted({*line, *"()[]"})
     codes = {letter: f"{code:02x}" for code, letter in enumerate(letters, 1)}
 
     def shown(letter: str) -> str:
@@ -45,7 +48,7 @@ def span_pdf(line: str) -> bytes:
         return f"/Span <</ActualText <FEFF{text}>>> BDC {drawn} EMC" if letter.isalpha() else drawn
 
     content, x = "", 72.0
-    for run in _visual_runs(line):
+    for run in _visual_runs(line, is_mirrored):
         content += f"BT /F1 11 Tf 1 0 0 1 {x} 700 Tm\n" + "\n".join(map(shown, run)) + "\nET\n"
         x += 5.5 * len(run)
     maps = "".join(f"<{codes[x]}> <{x.encode('utf-16-be').hex()}>\n" for x in letters)
@@ -163,6 +166,8 @@ def producer_cases() -> list[KindCase]:
     return [
         KindCase("hebrew-in-spans.pdf", span_pdf(HEBREW), (HEBREW,)),
         KindCase("arabic-in-spans.pdf", span_pdf(ARABIC), (ARABIC,)),
+        KindCase("brackets-by-meaning.pdf", span_pdf(BRACKETED), (BRACKETED,)),
+        KindCase("brackets-by-look.pdf", span_pdf(BRACKETED, False), (BRACKETED,)),
         made("words-drawn-close", lambda canvas: _words_at(canvas, 0.13)),
         made("text-over-lines", _crossed),
         made("scan-with-uneven-words", _scanned),

@@ -415,8 +415,6 @@ def _close(line: _Open, index: int) -> Line:
     text = text.replace("\x02", HYPHEN).replace("\xad", HYPHEN)
     if text.endswith(_PRINTED_HYPHEN):
         text = text[:-1] + HYPHEN
-    if has_leftward_letters(text):
-        text = with_turned_brackets(text)
     lead, lead_gap = _bold_lead(line.pieces)
     return Line(
         text=text,
@@ -513,6 +511,9 @@ def join_pieces(lines: Iterable[Line]) -> list[Line]:
                 found.append(current)
                 current = line
         found.append(current)
+    for line in found:
+        if has_leftward_letters(line.text):
+            line.text = with_turned_brackets(line.text)
     found.sort(key=lambda line: line.index)
     return found
 

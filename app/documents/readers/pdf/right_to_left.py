@@ -16,16 +16,16 @@ from .letter_widths import GlyphBox
 # As in :mod:`.glyphs`: letters, their text object, what stands before, boxes of first and last.
 PlacedWord = tuple[str, int | None, int, GlyphBox, GlyphBox]
 _LEFTWARD = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-# Marks at the ends of a number or of foreign words, which belong to the text around; signs such
-# as % and € belong to the number.
-_EDGES = re.compile(r"([.,:;!?()\[\]«»–-]*)(.*?)([.,:;!?()\[\]«»–-]*)", re.S)
 # Digits, letters of other scripts, and the signs of amounts.
 _RIGHTWARD = re.compile(
     "[^\\W_\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]|[\u0660-\u0669\u06f0-\u06f9%$€£¥₪°#]"
 )
 _SEPARATORS = frozenset(".,:/٫٬-–")  # inside a number, a time or a date
-_TURNED_BRACKETS = re.compile(r"\s?([)\]])\s?([^()\[\]]+?)\s?([(\[])(?=(\w?))")
-_OPENING = {")": "(", "]": "["}
+# The opening sign of a pair that is not turned stands before a letter or digit.
+_TURNED_BRACKETS = [
+    (re.compile(rf"\s?\{closing}\s?([^()\[\]]+?)\s?\{opening}(?!\w)"), rf" {opening}\1{closing}")
+    for opening, closing in ("()", "[]")
+]
 
 
 def has_leftward_letters(text: str) -> bool:
@@ -70,9 +70,8 @@ def _is_left_of(one: PlacedWord, two: PlacedWord) -> bool:
 
 
 def _from_the_right(token: Sequence[PlacedWord]) -> list[PlacedWord]:
-    """Return the parts of a token by their places; a number keeps the order of its digits."""
-    parts = [part for word in token for part in _parts(word)]
-    parts.sort(key=lambda part: -(part[3][0] + part[4][2]))
+    """Return the words of a token by their places; a number keeps the order of its digits."""
+    parts = sorted(token, key=lambda part: -(part[3][0] + part[4][2]))
     rightward = [_RIGHTWARD.match(part[0]) is not None for part in parts]
     for index in range(1, len(parts) - 1):
         is_between = parts[index - 1][0][-1].isdigit() and parts[index + 1][0][:1].isdigit()
@@ -88,24 +87,6 @@ def _from_the_right(token: Sequence[PlacedWord]) -> list[PlacedWord]:
     ]
 
 
-def _parts(word: PlacedWord) -> Iterator[PlacedWord]:
-    """Yield a word that runs to the right without the marks at its ends, and these."""
-    text, owner, before, first, last = word
-    edges = _EDGES.fullmatch(text)
-    if edges is None or not edges[2] or len(text) == 1 or first[0] >= last[0]:
-        yield word
-        return
-    start, core, end = edges.groups()
-    if start:
-        yield start, owner, before, first, first
-    # The letters beside the marks have no boxes here: the core takes the middle of the word.
-    left, right = (first[2] if start else first[0]), (last[0] if end else last[2])
-    box = (left, first[1], right, first[3])
-    yield core, owner, before, box, box
-    if end:
-        yield end, owner, before, last, last
-
-
 def with_turned_brackets(text: str) -> str:
     """Return a line that runs to the left with its brackets around what they enclose: some files
     name them as they look.
@@ -114,11 +95,6 @@ def with_turned_brackets(text: str) -> str:
     'אב (גד) ה'
     """
 
-    def turned(found: re.Match[str]) -> str:
-        space = " " if found[4] else ""
-        closing = {"(": ")", "[": "]"}[found[3]]
-        return f" {_OPENING[found[1]]}{found[2]}{closing}{space}"
-
-    at = min((text.find(sign) for sign in "([" if sign in text), default=-1)
-    closes = min((text.find(sign) for sign in ")]" if sign in text), default=-1)
-    return _TURNED_BRACKETS.sub(turned, text).strip() if -1 < closes < at else text
+    for pattern, right in _TURNED_BRACKETS:
+        text = pattern.sub(right, text)
+    return text.strip()
