@@ -90,9 +90,11 @@ QUIET_DEFAULTS = {
     # after each event.
     "GRADIO_ANALYTICS_MAX_EVENTS": "1",
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
-    # oneDNN keeps the kernels of the last 1,024 shapes, 2 MB more for each length of a document. A
-    # run needs some tens.
+    # oneDNN keeps the kernels of the last 1,024 shapes, 2 MB more for each length of a document.
+    # The layer by which torch calls it does so too: a quarter of a megabyte each in bfloat16. A run
+    # needs some tens.
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "LRU_CACHE_CAPACITY": "64",
 }
 
 

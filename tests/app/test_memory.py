@@ -222,3 +222,36 @@ def test_freed_memory_is_reused_and_released_at_the_end() -> None:
     returned, kept, released = map(int, done.stdout.split())
     assert kept < returned / 10
     assert released > 50 * 2**20  # one tensor has 64 MiB
+
+
+SHAPES = """
+import resource
+from app.settings import quiet_environment
+
+quiet_environment()
+import torch
+
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+
+torch.set_grad_enabled(False)
+weight = torch.ones(16, 16, dtype=torch.bfloat16)
+seen = []
+for count in (100, 400):
+    for rows in range(count):
+        torch.nn.functional.linear(weight.new_ones(rows + 1, 16), weight)
+    seen.append(resident())
+print(seen[1] - seen[0])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory from /proc")
+def test_lengths_of_documents_leave_no_kernels_behind() -> None:
+    """A page that runs for months sees every length of a document, and oneDNN makes a kernel of a
+    quarter of a megabyte for each; all but some tens must be dropped again."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHAPES], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert int(done.stdout) < 30 * 2**20  # of 300 kernels, if they stayed, 80

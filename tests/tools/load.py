@@ -88,6 +88,21 @@ class Figures:
         return {client: waited[client] / due[client] for client in waited}
 
 
+@dataclass(frozen=True)
+class Memory:
+    """The bytes that the page's processes hold before the load, at its end and after a rest."""
+
+    before: int
+    at_end: int
+    rested: int
+    rest_s: float
+
+    @property
+    def growth(self) -> float:
+        """Return by which part of the memory before it has grown once the load is over."""
+        return self.rested / self.before - 1
+
+
 def fair_times(came: dict[int, float], run_s: float) -> dict[int, float]:
     """Return how long each run takes on a machine that gives all that are there equal parts of it.
 
@@ -258,7 +273,7 @@ def share(values: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def report(figures: Figures, before: int, after: int) -> str:
+def report(figures: Figures, memory: Memory) -> str:
     """Return the figures as lines of text."""
     page, waits = figures.page_s, [seconds for _, seconds, _ in figures.waits]
     shares = list(figures.shares().values())
@@ -269,14 +284,15 @@ def report(figures: Figures, before: int, after: int) -> str:
         f"p95 {share(waits, 0.95):.1f} s, max {max(waits, default=0):.1f} s",
         f"waits of a client as a part of its fair ones: p50 {share(shares, 0.5):.2f}, max "
         f"{max(shares, default=0):.2f}",
-        f"memory: {before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after",
+        f"memory: {memory.before / 1e6:.0f} MB before, {memory.at_end / 1e6:.0f} MB at the end, "
+        f"{memory.rested / 1e6:.0f} MB ({memory.growth:+.0%}) after {memory.rest_s:.0f} s of rest",
         *(f"{what}: {count}" for what, count in sorted(figures.done.items())),
     ]
     return "\n".join(lines)
 
 
-def measure(clients: int, minutes: float, rest_s: float) -> tuple[Figures, int, int]:
-    """Return the figures, and the memory before the load and `rest_s` seconds after it."""
+def measure(clients: int, minutes: float, rest_s: float) -> tuple[Figures, Memory]:
+    """Return the figures, and the memory before the load, at its end and `rest_s` s later."""
     figures, over = Figures(), threading.Event()
     with (
         tempfile.TemporaryDirectory() as data,
@@ -291,8 +307,9 @@ def measure(clients: int, minutes: float, rest_s: float) -> tuple[Figures, int, 
             list(pool.map(LoadClient.run, made))
             over.set()
             looking.result()
+        at_end = server_memory(port)
         time.sleep(rest_s)
-        return figures, before, server_memory(port)
+        return figures, Memory(before, at_end, server_memory(port), rest_s)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -303,8 +320,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rest", type=float, default=300.0, help="seconds before memory is read")
     chosen = parser.parse_args(argv)
     clients = min(chosen.clients, MAX_CLIENTS)
-    figures, before, after = measure(clients, min(chosen.minutes, MAX_MINUTES), chosen.rest)
-    print(report(figures, before, after))
+    figures, memory = measure(clients, min(chosen.minutes, MAX_MINUTES), chosen.rest)
+    print(report(figures, memory))
     return int(any(what.startswith(("lost", "mixed", "failed")) for what in figures.done))
 
 
