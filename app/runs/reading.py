@@ -159,11 +159,13 @@ class DocumentReader:
         ocr: bool = False,
         by_page: bool = True,
         visitor: str = "",
+        known: Document | None = None,
     ) -> ReadTask:
         """Return the read task of a file, starting it unless one runs or has succeeded.
 
-        Files that only API clients open expire sooner: see :meth:`expire`. Raises NotReadable, and
-        Busy when too many files wait.
+        Where it is `known` what reading it gives, nothing is read, and nobody waits in line. Files
+        that only API clients open expire sooner: see :meth:`expire`. Raises NotReadable, and Busy
+        when too many files wait.
         """
         key = (path, password, ocr)
         with self._lock:
@@ -172,7 +174,10 @@ class DocumentReader:
             source = self._source(path)
             reading = self._readings.pop(key, None)
             if reading is None or reading.failed:
-                reading = ReadTask(str(source), password, self._loader, ocr, self._slots, visitor)
+                loader, slots = self._loader, self._slots
+                if known is not None:
+                    loader, slots = (lambda *_, **options: known), ReadingSlots()
+                reading = ReadTask(str(source), password, loader, ocr, slots, visitor)
             reading.used_at = time.monotonic()
             self._readings[key] = reading
             since = time.monotonic() - UNAWAITED_S

@@ -55,7 +55,13 @@ from .find import find_html
 from .form import Form
 from .history import SummaryHistory
 from .opened_files import TOKEN_PARAMETER, OpenedFiles
-from .stored_documents import documents_html, form_updates, opened_updates, shown_folders
+from .stored_documents import (
+    documents_html,
+    form_updates,
+    opened_updates,
+    run_of_shown_file,
+    shown_folders,
+)
 from .streams import OpenStreams
 from .view import View, deleted_view, job_status, storage_note
 from .visitors import Asker, asker_of
@@ -153,7 +159,7 @@ class Handlers:
         problems: list[AppError] = []
         try:
             for path in _at_most_max_files(files):
-                reading = self.reader.open(path, password, ocr, visitor=asker.visitor)
+                reading = self._open(path, password, ocr, asker)
                 for _ in reading.watch(REFRESH_S, session):
                     yield reading_status(reading), unchanged, *no_sections, unchanged, unchanged
                 try:
@@ -278,7 +284,7 @@ class Handlers:
         session = asker.session
         self._set_chosen_files(session, form.files)
         for path in _at_most_max_files(form.files):
-            reading = self.reader.open(path, form.password, form.ocr, visitor=asker.visitor)
+            reading = self._open(path, form.password, form.ocr, asker)
             for _ in reading.watch(REFRESH_S, session):
                 if self._is_stopped(session):
                     if reading.has_other_waiters(session):
@@ -296,6 +302,16 @@ class Handlers:
             else:
                 copy = Path(reading.path)
                 yield SourceDocument(document, copy, form.password, path, reading.seconds)
+
+    def _open(self, path: str, password: str, ocr: bool, asker: Asker) -> ReadTask:
+        """Return the read task of a file; one that the form shows of a run is not read again."""
+        known = None
+        if not (password or ocr or self.reader.find(path)):
+            job_id, number = run_of_shown_file(path)
+            sources = self._sources_of(job_id)[number : number + 1]
+            # A file with a password is read again: without it no page of it could be shown.
+            known = next((source.document for source in sources if not source.password), None)
+        return self.reader.open(path, password, ocr, visitor=asker.visitor, known=known)
 
     def _is_stopped(self, session: str) -> bool:
         stop_event = self.stop_events.get(session)

@@ -13,7 +13,6 @@ from ..settings import (
     MAX_BEAMS,
     MAX_FILES,
     READABLE_KINDS,
-    READABLE_SUFFIXES,
     SUMMARY_WORDS_RANGE,
     Settings,
     assets_dir,
@@ -170,7 +169,6 @@ def _document_tabs() -> Components:
                 label="Documents",
                 file_count="multiple",
                 elem_id="files",
-                file_types=list(READABLE_SUFFIXES),
                 height=150,
             )
             gr.HTML(FILE_LIMITS, elem_id="limits")

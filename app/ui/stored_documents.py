@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ FILLED_FIELDS = (
     *(option.name for option in DECODING_OPTIONS),
 )  # fmt: skip
 
+SHOWN_PREFIX = "again-"  # of the folder of each file of a run that a page was given to show
 PASTED_LETTERS = 50  # of the first sentence, about a line on a phone
 
 
@@ -146,7 +148,17 @@ def opened_updates(files: Sequence[str]) -> list[Any]:
 
 def shown_folders(job_id: str) -> list[Path]:
     """Return the folders of the copies of a run's files that a page was given to show."""
-    return list(upload_dir().glob(f"again-{job_id}-*")) if job_id else []
+    return list(upload_dir().glob(f"{SHOWN_PREFIX}{job_id}-*")) if job_id else []
+
+
+def run_of_shown_file(path: str) -> tuple[str, int]:
+    """Return the run whose file a page was given to show, and the file's number in it; ("", 0) for
+    any other path."""
+    folder = Path(path).parent
+    found = re.fullmatch(rf"{SHOWN_PREFIX}(.+)-(\d+)", folder.name)
+    if found is None or folder.parent != upload_dir():
+        return "", 0
+    return found[1], int(found[2])
 
 
 def _shown_files(job_id: str, request: Request) -> Iterator[str]:
@@ -155,7 +167,7 @@ def _shown_files(job_id: str, request: Request) -> Iterator[str]:
         zip(request.documents, request.sources, strict=False)
     ):
         if source is not None and source.is_file():
-            folder = private_folder(upload_dir() / f"again-{job_id}-{number}")
+            folder = private_folder(upload_dir() / f"{SHOWN_PREFIX}{job_id}-{number}")
             target = folder / Path(display_name(document.name)).name
             if not target.exists():
                 shutil.copyfile(source, target)

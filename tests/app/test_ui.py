@@ -13,13 +13,15 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
+from pypdf import PdfReader, PdfWriter
 
 from app import cli, desktop
 from app.documents import file_kinds as kinds
-from app.documents.load import document_from_text, require_text
+from app.documents.load import document_from_text, load_document, require_text
 from app.documents.model import Document, Page
 from app.errors import UNEXPECTED, BadOption, ModelNotFound, NoTextLayer, NotReadable
 from app.events import (
@@ -53,12 +55,17 @@ from app.ui.estimate import LatestBySession
 from app.ui.find import find_html
 from app.ui.form import FORM_FIELDS, Form, form_from_fields
 from app.ui.handlers import MAX_MARKED_PASSAGES, Handlers, SourceDocument
-from app.ui.layout import FILE_LIMITS
-from app.ui.stored_documents import FILLED_FIELDS, documents_html, stored_documents
+from app.ui.layout import FILE_LIMITS, build_page
+from app.ui.stored_documents import (
+    FILLED_FIELDS,
+    documents_html,
+    run_of_shown_file,
+    stored_documents,
+)
 from app.ui.wiring import component_updates, control_updates
 from app.warning import AppWarning, WarningKind
 from tests.app.test_export import HOSTILE, summary_of
-from tests.conftest import EXAMPLE_TEXT
+from tests.conftest import EXAMPLE_PDF, EXAMPLE_TEXT
 from tests.documents import make_pdfs
 
 
@@ -628,6 +635,59 @@ def test_a_browsers_documents_come_back_and_are_forgotten(handlers, tmp_path) ->
     view, left = handlers.forget_runs("", left, SimpleNamespace(jobs=[last["job"]]), None)
     assert view is None and left == [] and handlers.documents([last["job"]])[1] == ""
     assert "deleted" in list(handlers.run_again(again, None))[-1]["status"]
+
+
+def test_a_file_shown_of_a_run_is_not_read_again(handlers, tmp_path) -> None:
+    text = tmp_path / "mill.txt"
+    text.write_text("The river rose in the night, and the mill stood still. " * 9)
+    job, loaded = run(handlers, [str(text)])[-1]["job"], []
+
+    def load(path: str, **options: Any) -> Document:
+        loaded.append(path)
+        return load_document(path, **options)
+
+    for is_after_restart in (False, True):
+        if is_after_restart:  # what was read is in the folder of the run only
+            handlers.sources.clear()
+            handlers.requests.clear()
+        handlers.reader = DocumentReader(load)
+        filled = handlers.fill_form(job, SimpleNamespace(query_params={}))
+        (shown,) = dict(zip(FILLED_FIELDS, filled, strict=True))["files"]
+        *_, (facts, *_) = handlers.read([shown], "")
+        assert "99 words" in facts and loaded == []
+        assert run(handlers, [shown])[-1]["summary"] and loaded == []
+        assert not Path(shown).exists()  # moved where no address serves it
+        list(handlers.read([shown], "", True))  # another way to read it
+        assert len(loaded) == 1
+        loaded.clear()
+    assert run_of_shown_file(shown) == (job, 0)
+    elsewhere = tmp_path / Path(shown).parent.name / "mill.txt"
+    assert run_of_shown_file(str(elsewhere)) == run_of_shown_file(str(text)) == ("", 0)
+
+
+def test_a_protected_file_of_a_run_asks_for_its_password_again(handlers, tmp_path) -> None:
+    writer = PdfWriter(clone_from=PdfReader(EXAMPLE_PDF))
+    writer.encrypt("open sesame", algorithm="AES-256")
+    locked = tmp_path / "locked.pdf"
+    writer.write(locked)
+    job = run(handlers, [str(locked)], password="open sesame", pages="1-2")[-1]["job"]
+    filled = handlers.fill_form(job, SimpleNamespace(query_params={}))
+    (shown,) = dict(zip(FILLED_FIELDS, filled, strict=True))["files"]
+    *_, (facts, password, *_) = handlers.read([shown], "")
+    assert "29 pages" not in facts and password["visible"]
+
+
+def test_files_of_any_name_are_offered_to_the_reader(handlers, tmp_path) -> None:
+    """Content decides what a file is, and a refusal is the reader's sentence, not Gradio's."""
+    page = build_page(handlers, Settings())
+    (box,) = (block for block in page.blocks.values() if getattr(block, "elem_id", "") == "files")
+    assert box.file_types is None
+    notes, sound = tmp_path / "NOTES", tmp_path / "talk.mp3"
+    notes.write_text("The river rose in the night, and the mill stood still. " * 9)
+    sound.write_bytes(b"ID3" + bytes(range(256)) * 40)
+    *_, (facts, *_) = handlers.read([str(notes), str(sound)], "")
+    assert "99 words" in facts
+    assert "“talk.mp3” is not a kind of file that can be read here: save it as PDF" in facts
 
 
 def test_one_citation_stands_behind_a_run_of_sentences_of_a_page() -> None:

@@ -171,6 +171,7 @@ def test_a_reloaded_page_follows_the_same_run(page) -> None:
     page.reload()
     page.wait_for_selector("#summary .text")
     assert page.evaluate(COMMITTED).startswith(seen)
+    page.wait_for_selector(".facts:has-text('29 pages')")  # which nobody read again
     page.click("#stop")
     page.wait_for_selector("#summary[aria-busy=false]")
     assert page.inner_text("#status").startswith("Stopped")
