@@ -19,24 +19,32 @@ from .shared import (
 from .style import TERMINAL_STYLE, ExportStyle, LinkStyle
 
 PAGE_STYLE = """
+:root { --paper: #fff; --ink: #0f172a; --soft: #475569; --doubt: #b45309;
+  --read: #99f6e4; --left-out: #cbd5e1; --edge: #94a3b8; --drawn: #0f766e; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; --paper: #0f172a; --ink: #e2e8f0; --soft: #a3b3c7; --doubt: #fbbf24;
+    --read: #0f766e; --left-out: #334155; --edge: #64748b; --drawn: #5eead4; } }
 body { font: 17px/1.6 Georgia, serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
-  color: #0f172a; background: #fff; overflow-wrap: anywhere; }
+  color: var(--ink); background: var(--paper); overflow-wrap: anywhere; }
 h1, h2, p, dd { unicode-bidi: plaintext; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: #475569; margin-top: 1.6em; }
-.cite { font-size: .8em; color: #475569; white-space: nowrap; unicode-bidi: isolate; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1rem; color: var(--soft); margin-top: 1.6em; }
+h1, h2, summary { break-after: avoid; } p, li { orphans: 3; widows: 3; }
+summary { font-size: 1.2rem; font-weight: bold; margin-top: 2.4rem; }
+.cite { font-size: .8em; color: var(--soft); white-space: nowrap; unicode-bidi: isolate; }
 .cite a { color: inherit; } sup { line-height: 0; }
-.flag { text-decoration: underline wavy #b45309; }
-.doubts, .facts { font-size: .85rem; color: #475569; }
-.strip { display: grid; gap: 4px 1px; margin: .3rem 0 1rem;
+.flag { text-decoration: underline wavy var(--doubt); }
+.doubts, .facts { font-size: .85rem; color: var(--soft); }
+.strip { display: grid; gap: 4px 1px; margin: .3rem 0 1rem; break-inside: avoid;
   grid-template-columns: repeat(auto-fill, minmax(5px, 1fr)); }
 .strip.few { grid-template-columns: repeat(auto-fill, minmax(15px, 1fr)); }
-.strip span { height: 8px; background: #99f6e4;
-  border-top: 10px solid #fff; }
-.strip span:not(.read) { background: #cbd5e1; }
-.strip span.stopped { background: none; box-shadow: inset 0 0 0 1px #94a3b8; }
-.strip span.drawn { border-color: #0f766e; }
+.strip span { height: 8px; background: var(--read);
+  border-top: 10px solid var(--paper); }
+.strip span:not(.read) { background: var(--left-out); }
+.strip span.stopped { background: none; box-shadow: inset 0 0 0 1px var(--edge); }
+.strip span.drawn { border-color: var(--drawn); }
 dt { float: left; clear: left; width: 7rem; } dd { margin-left: 7.5rem; overflow-wrap: anywhere; }
-@media print { body { margin: 0; } .strip span { print-color-adjust: exact; } }
+@page { margin: 18mm; }
+@media print { body { margin: 0; padding: 0; } .strip span { print-color-adjust: exact; } }
 """
 
 
@@ -108,7 +116,7 @@ class _HtmlWriter:
         address = page_address(self._name, sentence)
         if address and self._style.links is not LinkStyle.NONE:
             notes = [f'<a href="{escape(address)}">{note}</a>' for note in notes]
-        html += "".join(f' <span class="cite">({note})</span>' for note in notes)
+        html += "".join(f'&nbsp;<span class="cite">({note})</span>' for note in notes)
         return html + self._footnote_mark(sentence)
 
     def _footnote_mark(self, sentence: Sentence) -> str:

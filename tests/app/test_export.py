@@ -26,6 +26,7 @@ from app.events import PartKind, SectionSummary, Sentence, Summary
 from app.evidence.provenance import ModelIdentity, provenance_of, provenance_rows, rerun_command
 from app.export.filenames import safe_filename
 from app.export.formats import EXPORT_FORMATS, export_bytes, export_collection, export_text
+from app.export.html import PAGE_STYLE
 from app.export.json_object import to_json
 from app.export.markdown import MarkdownWriter, escape_markdown
 from app.export.pdf import to_pdf
@@ -156,7 +157,10 @@ def test_the_answer_stands_first_in_every_export(fmt: str, bullets: bool) -> Non
 def test_bullets_are_one_item_for_each_sentence(fmt: str) -> None:
     said = ["Alpha rose.", "Beta fell.", "Gamma stayed.", "Delta left.", "Epsilon came."]
     lines = paragraphs_of(in_sections(), fmt, bullets=True)
-    assert [line for line in lines if line.endswith("(p. 4)")] == [f"- {s} (p. 4)" for s in said]
+    space = "&nbsp;" if fmt == "html" else " "  # no line of a page begins with a citation
+    assert [line for line in lines if line.endswith("(p. 4)")] == [
+        f"- {s}{space}(p. 4)" for s in said
+    ]
     plain = paragraphs_of(in_sections(), fmt)
     assert not [line for line in plain if line.startswith("- ") and "(p. 4)" in line]
 
@@ -351,6 +355,32 @@ def test_pasted_text_has_no_command() -> None:
     assert "Again" not in MarkdownWriter().whole(
         summary_of("x", name=document.name, provenance=made)
     )
+
+
+def test_html_export_is_readable_on_dark_screens_and_paper() -> None:
+    """Every colour is a variable that a dark screen changes, and paper has the light ones."""
+    assert set(re.findall(r"#[0-9a-f]{3,6}\b", PAGE_STYLE.partition("body {")[2])) == set()
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#\w+)", part))
+        for part in PAGE_STYLE.split("@media screen and (prefers-color-scheme: dark)")
+    )
+    assert light.keys() == dark.keys() and len(light) == 8
+    for shown in (light, dark):
+        for ink in ("ink", "soft", "doubt"):
+            assert contrast(shown[ink], shown["paper"]) >= 4.5, (ink, shown)
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of WCAG between two colours such as #0f172a or #fff."""
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(c * part for c, part in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+    lighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def test_html_export_fetches_nothing() -> None:
