@@ -33,10 +33,9 @@ def plain(summary: Any) -> str:
 
 
 def documents(count: int) -> list[str]:
-    """Return so many texts: the example from another place on for each, shorter beside others."""
+    """Return so many texts: the example from another place on for each."""
     text = (ROOT / "assets" / "examples" / "lending-library.md").read_text(encoding="utf-8")
-    length = 9_000 if count == 1 else 4_000
-    return [text[400 * number :][:length] for number in range(count)]
+    return [text[400 * number :][:9_000] for number in range(count)]
 
 
 def work(jobs: int, job_ids: list[str]) -> None:
