@@ -47,11 +47,18 @@ def _block_of(line: str) -> Block:
 
 
 def blocks_inside(blocks: Sequence[Block], text: str) -> list[Block]:
-    """Return the blocks whose words stand in a text."""
+    """Return the blocks whose words stand in a text, and the headings above them."""
     words = _words(text)
     joined = f" {' '.join(words)} "
     shingles = set(_shingles(words))
-    return [block for block in blocks if _is_inside(_words(block.text), joined, shingles)]
+    found: list[Block] = []
+    is_followed = False
+    for block in reversed(blocks):
+        is_inside = _is_inside(_words(block.text), joined, shingles)
+        if is_inside or (is_followed and block.kind is BlockKind.HEADING):
+            found.append(block)
+        is_followed = is_inside or (is_followed and block.kind is BlockKind.HEADING)
+    return found[::-1]
 
 
 def _is_inside(words: list[str], joined: str, shingles: set[tuple[str, ...]]) -> bool:
