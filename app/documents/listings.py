@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,14 @@ from .model import Block, BlockKind
 
 _MIN_CODE_INDENT = 0.5  # type sizes: the indent, or more space above than usual, of a single line
 _MAX_PROSE_SHARE = 0.5  # of the letters of a listing: in comments, and in what it prints
+_MIN_LISTING_INDENT = 2  # characters, as manuals set their examples
+_CODE_SIGN = re.compile(  # of a line: a prompt, an option, an assignment, a call, an end, a remark
+    r"^\s*(?:[$%>] |>>> )|(?:^|\s)--?[a-z][\w-]*(?:[\s=]|$)|\w(?:\[\w*\])? ?(?:[-+:|]?=|->) ?\S"
+    r"|\w\([^()\s]*\)|[;{}]\s*$|</?\w+(?:\s[^<>]*)?/?>|^\s*(?:#\w|//|/\*)"
+)
+# Of the lines that must have a sign: of five in a session at a prompt two are what it prints; a
+# line that ends with a colon says by itself that an example follows.
+_MIN_SIGNS, _MIN_SIGNS_AFTER_COLON = 0.5, 0.1
 _BEGINS_PROSE = re.compile(r"[^\W\d_]|[“\"‘'(]")
 
 
@@ -46,6 +55,29 @@ def _joined_listing(run: Sequence[Block]) -> list[Block]:
     if not run or is_code(text):
         return [replace(run[0], text=text)] if run else []
     return [replace(block, kind=BlockKind.PARAGRAPH) for block in run]
+
+
+def indented_listings(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """Return (start, end) of the runs of lines between blank ones that are indented more than the
+    text is, and are code: most of them have its signs, or prose leads to them by a colon."""
+    indents = [len(line) - len(line.lstrip()) for line in lines]
+    counts: Counter[int] = Counter()
+    for line, indent in zip(lines, indents, strict=True):
+        counts[indent] += len(line.strip())
+    usual = counts.most_common(1)[0][0] if counts else 0
+    found, start, before = [], 0, ""
+    for at, line in enumerate([*lines, ""]):
+        if line.strip():
+            continue
+        run = lines[start:at]
+        if run and min(indents[start:at]) >= usual + _MIN_LISTING_INDENT:
+            needed = _MIN_SIGNS_AFTER_COLON if before.endswith(":") else _MIN_SIGNS
+            signs = sum(_CODE_SIGN.search(row) is not None for row in run)
+            if signs >= needed * len(run) and is_code("\n".join(run)):
+                found.append((start, at))
+        before = run[-1].rstrip() if run else before
+        start = at + 1
+    return found
 
 
 def mark_listings(lines: Sequence[LaidOutLine], body: BodyStyle) -> list[LaidOutLine]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from html import escape
 from typing import Any
 
 from docx.shared import Pt
@@ -106,6 +107,62 @@ def _code_pages() -> list[KindCase]:
         KindCase(
             "code.docx", make_formats.edited(make_formats.word(document), table), reads[:3],
             unquoted=unquoted,
+        ),
+    ]  # fmt: skip
+
+
+def _code_texts() -> list[KindCase]:
+    """Listings in OpenDocument, RTF and plain text, and what only looks like some."""
+    lines = CODE.split("\n")
+    fonts = (
+        '<style:font-face style:name="M" style:font-pitch="fixed"/><style:style style:name="Code" '
+        'style:family="paragraph"><style:text-properties style:font-name="M"/></style:style>'
+        '<style:style style:name="P7" style:family="paragraph" style:parent-style-name="Code"/>'
+        '<style:style style:name="T1" style:family="text"><style:text-properties style:font-name='
+        '"M"/></style:style>'
+    )
+    odt_code = "".join(
+        f'<text:p text:style-name="P7">{escape(line)}</text:p>'
+        if n % 2
+        else f'<text:p><text:span text:style-name="T1">{escape(line)}</text:span></text:p>'
+        for n, line in enumerate(lines)
+    )
+    word = '<text:span text:style-name="T1">wheel</text:span>'
+    odt_body = f"<text:p>{flat(MILL)}</text:p>{odt_code}<text:p>{flat(BARN)} See {word}.</text:p>"
+    rtf_code = "".join(rf"\pard\plain\f1 {line}\par" for line in lines)
+    table = r"{\fonttbl{\f0\froman Times;}{\f1\fmodern\fprq1 Courier New;}}"
+    rtf = rf"{{\rtf1\ansi\deff0{table}\pard\plain {flat(MILL)}\par{rtf_code}\pard\plain "
+    letter = r"{\rtf1\ansi{\fonttbl\f0\fmodern Courier;}\f0 "
+    indented = "\n".join(f"    {line}" for line in lines)
+    shell = "    $ mill --start wheel\n    $ mill --watch=yes -L .\n"
+    verse = "\n".join(f"      {line}" for line in POEM.split("\n"))
+    author = "<mill@example.org>"
+    plain = f"      {author}\n\n{MILL}\n\n{indented}\n\n{BARN}\n\n{shell}\n{FERRY}\n\n{verse}\n"
+    manual = "".join(f"       {line}\n" for line in f"{MILL}\n\n{BARN}".split("\n"))
+    example = (
+        f"NAME\n{manual}\n       Call it so:\n\n           wheel = mill(stone)\n           sleep\n"
+    )
+    quoted, unquoted = ("It leans a little to the west.",), ("The old miller sleeps",)
+    reads = (flat(MILL), SHOWN_CODE, flat(BARN))
+    return [
+        KindCase(
+            "code.odt", make_formats.odt(odt_body, fonts), reads, quoted=quoted, unquoted=unquoted
+        ),
+        KindCase(
+            "code.rtf", f"{rtf}{flat(BARN)} See \\f1 wheel\\f0 .\\par}}".encode(), reads,
+            quoted=quoted, unquoted=unquoted,
+        ),
+        KindCase("letter.rtf", f"{letter}{flat(MILL)}\\par {flat(BARN)}\\par}}".encode(),
+            (flat(MILL), flat(BARN)), quoted=quoted),
+        KindCase(
+            "code.txt", plain.encode(),
+            (author, *reads, "$ mill --start wheel $ mill", flat(FERRY)),
+            quoted=(*quoted, "It turned a hundred years ago."), unquoted=unquoted,
+        ),
+        KindCase(
+            "manual.txt", example.encode(),
+            (flat(MILL), "Call it so:", "wheel = mill(stone) sleep"), quoted=quoted,
+            unquoted=("sleep",),
         ),
     ]  # fmt: skip
 
@@ -227,4 +284,11 @@ def _notes() -> list[KindCase]:
 
 def non_prose_cases() -> Sequence[KindCase]:
     """Return all cases."""
-    return [*_code_pdfs(), *_code_pages(), *_definitions(), *_texinfo_notes(), *_notes()]
+    return [
+        *_code_pdfs(),
+        *_code_pages(),
+        *_code_texts(),
+        *_definitions(),
+        *_texinfo_notes(),
+        *_notes(),
+    ]

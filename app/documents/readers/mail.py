@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..model import LossKind
 
-_QUOTE_MARKS = re.compile(r"[ \t]*(?:>[ \t]?)+")
+_QUOTE_MARKS = re.compile(r" {0,3}(?:>[ \t]?)+")  # further in, they are prompts of a listing
 _SIGNATURE_MARK = re.compile(r"--[ \t]*")
 _RULE = re.compile(r"[ \t]*[_=*-]{5,}[ \t]*")
 _ORIGINAL = re.compile(  # begins a quoted mail: "-----Original Message-----"

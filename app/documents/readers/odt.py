@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from ...errors import NotReadable
-from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
+from ..listings import join_listings
+from ..model import Block, BlockKind, Extracted, LossKind, OnProgress, ReadRequest
 from .archive import Archive
 from .blocks import (
     extracted_parts,
@@ -59,7 +60,7 @@ def read_odt(request: ReadRequest, on_progress: OnProgress) -> Extracted:
     )
     counts[LossKind.COMMENT] = sum(1 for _ in body.iter(OFFICE_NS + "annotation"))
     return extracted_parts(
-        body_blocks(body, _title_styles(root, archive)),
+        body_blocks(body, _title_styles(root, archive), _monospaced_styles(root, archive)),
         has_picture=next(body.iter("{*}image"), None) is not None,
         had_contents=next(body.iter(*_CONTENTS), None) is not None,
         counts=counts,
@@ -84,20 +85,63 @@ def open_body(archive: Archive, kind: str) -> tuple[Any, Any]:
 def _title_styles(root: Any, archive: Archive) -> set[str]:
     """Return the names of the style of titles and of those made from it."""
     parents = {"Title": "Title"}
-    trees = [root] + ([archive.xml("styles.xml")] if "styles.xml" in archive.names else [])
-    for tree in trees:
-        for style in tree.iter(STYLE_NS + "style"):
-            name = style.get(STYLE_NS + "name") or ""
-            parents.setdefault(name, style.get(STYLE_NS + "parent-style-name") or "")
+    for style in _styles(root, archive, "style"):
+        name = style.get(STYLE_NS + "name") or ""
+        parents.setdefault(name, style.get(STYLE_NS + "parent-style-name") or "")
     found = {"Title"}
     for _ in range(_MAX_PARENT_STYLES):
         found |= {name for name, parent in parents.items() if parent in found}
     return found
 
 
-def body_blocks(body: Any, titles: set[str]) -> Iterator[Block]:
-    """Yield paragraphs, headings, items of lists and rows of tables in order; text boxes after
-    the paragraph that they are anchored in."""
+def _styles(root: Any, archive: Archive, tag: str) -> Iterator[Any]:
+    """Yield the styles of one tag, those of the text first."""
+    trees = [root] + ([archive.xml("styles.xml")] if "styles.xml" in archive.names else [])
+    for tree in trees:
+        yield from tree.iter(STYLE_NS + tag)
+
+
+def _monospaced_styles(root: Any, archive: Archive) -> dict[str, bool]:
+    """Return the styles of paragraphs and of text that set a font, each with whether its letters
+    are of one width; {} where those of the usual text are."""
+    fixed = {
+        face.get(STYLE_NS + "name")
+        for face in _styles(root, archive, "font-face")
+        if face.get(STYLE_NS + "font-pitch") == "fixed"
+    }
+    fonts: dict[str, str] = {}
+    parents: dict[str, str] = {}
+    for style in _styles(root, archive, "style"):
+        if style.get(STYLE_NS + "family") in ("paragraph", "text"):
+            name = style.get(STYLE_NS + "name") or ""
+            parents.setdefault(name, style.get(STYLE_NS + "parent-style-name") or "")
+            properties = style.find(STYLE_NS + "text-properties")
+            font = None if properties is None else properties.get(STYLE_NS + "font-name")
+            if font:
+                fonts.setdefault(name, font)
+    found = {name: font in fixed for name, font in fonts.items()}
+    for _ in range(_MAX_PARENT_STYLES):
+        for name in parents.keys() - found.keys():
+            if parents[name] in found:
+                found[name] = found[parents[name]]
+    usual = found.get("Standard", False) or any(
+        properties.get(STYLE_NS + "font-name") in fixed
+        for style in _styles(root, archive, "default-style")
+        if style.get(STYLE_NS + "family") == "paragraph"
+        for properties in style.iterchildren(STYLE_NS + "text-properties")
+    )
+    return {} if usual or not any(found.values()) else found
+
+
+def body_blocks(
+    body: Any, titles: set[str], monospaced: Mapping[str, bool] | None = None
+) -> Iterator[Block]:
+    """Yield paragraphs, headings, listings, items of lists and rows of tables in order; text boxes
+    after the paragraph that they are anchored in."""
+    yield from join_listings(_walked_blocks(body, titles, monospaced or {}))
+
+
+def _walked_blocks(body: Any, titles: set[str], monospaced: Mapping[str, bool]) -> Iterator[Block]:
     walker = etree.iterwalk(
         body,
         events=("start",),
@@ -107,7 +151,7 @@ def body_blocks(body: Any, titles: set[str]) -> Iterator[Block]:
         if element.tag in _CONTENTS or element.tag in _OUTSIDE_TEXT:
             walker.skip_subtree()
         elif element.tag in _PARAGRAPHS:
-            yield from _paragraph_blocks(element, titles)
+            yield from _paragraph_blocks(element, titles, monospaced)
         else:
             cells = element.iterchildren(_TABLE_NS + "table-cell")
             row = table_row([_cell_text(cell) for cell in cells])
@@ -116,7 +160,9 @@ def body_blocks(body: Any, titles: set[str]) -> Iterator[Block]:
                 yield from row
 
 
-def _paragraph_blocks(element: Any, titles: set[str]) -> Iterator[Block]:
+def _paragraph_blocks(
+    element: Any, titles: set[str], monospaced: Mapping[str, bool]
+) -> Iterator[Block]:
     content = _paragraph_text(element)
     if not content:
         return
@@ -129,7 +175,23 @@ def _paragraph_blocks(element: Any, titles: set[str]) -> Iterator[Block]:
         return
     parent = element.getparent()
     is_item = parent.tag == TEXT_NS + "list-item" and parent.find(TEXT_NS + "p") is element
-    yield list_item(content) if is_item else Block(content)
+    is_code = bool(monospaced) and _is_monospaced(element, monospaced)
+    kind = BlockKind.CODE if is_code else BlockKind.PARAGRAPH
+    yield list_item(content) if is_item else Block(content, kind)
+
+
+def _is_monospaced(paragraph: Any, monospaced: Mapping[str, bool]) -> bool:
+    """Return whether all text of a paragraph is set in letters of one width."""
+    for text in paragraph.xpath(".//text()"):
+        if not text.strip():
+            continue
+        element = text.getparent()
+        element = element.getparent() if text.is_tail else element
+        while element is not paragraph and element.get(TEXT_NS + "style-name") not in monospaced:
+            element = element.getparent()
+        if not monospaced.get(element.get(TEXT_NS + "style-name") or "", False):
+            return False
+    return True
 
 
 def _cell_text(cell: Any) -> str:

@@ -16,10 +16,12 @@ from ..characters import normalize_characters, strip_controls
 from ..dehyphenation import Dehyphenator
 from ..encoding import decode_raw_text
 from ..interrupted_sentences import rejoin_cut_paragraphs
+from ..listings import indented_listings
 from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, ReadRequest
 from ..paragraphs import join_lines
 from .blocks import (
     CONTENTS_LEFT_OUT,
+    lines_of,
     losses_of,
     outline_of_parts,
     pack_blocks,
@@ -120,11 +122,19 @@ def is_markdown(content: str) -> bool:
 
 
 def prose_blocks(lines: Sequence[str]) -> list[Block]:
-    """Return the paragraphs and rows of wrapped lines."""
-    text = "\n".join(map(normalize_characters, _set_apart(lines)))
-    joined = join_lines(text, join_word=Dehyphenator.of([text]).join).replace("\ufffe", "-")
-    paragraphs = "\n\n".join(rejoin_cut_paragraphs(joined.split("\n\n")))
-    return [part for block in paragraphs_of(paragraphs) for part in _with_kind(block)]
+    """Return the paragraphs, rows and listings of wrapped lines."""
+    join_word = Dehyphenator.of(["\n".join(map(normalize_characters, lines))]).join
+    blocks: list[Block] = []
+    begin = 0
+    for start, end in [*indented_listings(lines), (len(lines), len(lines))]:
+        text = "\n".join(map(normalize_characters, _set_apart(lines[begin:start])))
+        joined = join_lines(text, join_word=join_word).replace("\ufffe", "-")
+        paragraphs = "\n\n".join(rejoin_cut_paragraphs(joined.split("\n\n")))
+        blocks += [part for block in paragraphs_of(paragraphs) for part in _with_kind(block)]
+        if shown := lines_of("\n".join(lines[start:end])):
+            blocks.append(Block(shown, BlockKind.CODE))
+        begin = end
+    return blocks
 
 
 def _left_out(what: str) -> AppWarning:

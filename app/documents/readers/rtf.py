@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..model import Block, Extracted, LossKind, OnProgress, ReadRequest
+from ..listings import join_listings
+from ..model import Block, BlockKind, Extracted, LossKind, OnProgress, ReadRequest
 from ..raised_type import lowered, raised
 from .blocks import extracted_parts, heading_or_paragraph, lines_of, list_item, table_row
 
@@ -52,6 +53,7 @@ class _State:
     code_page: str = "cp1252"
     fallback: int = 1  # characters after \u that stand for old readers
     destination: str = ""
+    font: int | None = None  # None is the usual one of the document
 
 
 def read_rtf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
@@ -63,7 +65,7 @@ def read_rtf(request: ReadRequest, on_progress: OnProgress) -> Extracted:
 def rtf_blocks(data: bytes) -> tuple[list[Block], Counter[LossKind]]:
     """Return the blocks of an RTF document, and how much of what was left out."""
     reader = _Reader()
-    return list(reader.blocks(data)), reader.left_out
+    return list(join_listings(reader.blocks(data))), reader.left_out
 
 
 @dataclass
@@ -85,6 +87,9 @@ class _Reader:
     pending: bytes = b""  # of a character of several bytes
     style_number: int = 0
     font_number: int = 0
+    usual_font: int = 0
+    monospaced: set[int] = field(default_factory=set)  # fonts
+    has_other_type: bool = False  # does the paragraph have text that is not monospaced?
 
     def blocks(self, data: bytes) -> Iterator[Block]:
         """Yield the blocks of the document."""
@@ -154,13 +159,16 @@ class _Reader:
             shift = {"super": 1, "sub": -1}.get(word, 0) if is_on else 0
             self.state = replace(state, shift=shift)
         elif word == "plain":
-            self.state = replace(state, is_hidden=False, shift=0)
+            self.state = replace(state, is_hidden=False, shift=0, font=None)
         elif word == "uc" and number is not None:
             self.state = replace(state, fallback=max(0, min(number, 4)))
         elif word == "ansicpg" and number:
             self.state = replace(state, code_page=_known_code_page(f"cp{number}"))
-        elif word == "f" and number in self.fonts:
-            self.state = replace(state, code_page=self.fonts[number])
+        elif word == "deff" and number is not None:
+            self.usual_font = number
+        elif word == "f" and number is not None:
+            page = self.fonts.get(number, state.code_page)
+            self.state = replace(state, code_page=page, font=number)
         elif word == "pard":
             self.level, self.is_item, self.in_table = 0, False, False
         elif word == "s" and number is not None:
@@ -175,7 +183,9 @@ class _Reader:
     def _learn(self, word: str, number: int | None) -> None:
         """Remember the encodings of fonts and the levels of styles."""
         destination = self.state.destination
-        if destination == "fonttbl" and number is not None:
+        if destination == "fonttbl" and (word == "fmodern" or (word == "fprq" and number == 1)):
+            self.monospaced.add(self.font_number)
+        elif destination == "fonttbl" and number is not None:
             if word == "f":
                 self.font_number = number
             elif word == "fcharset" and number in _FONT_CODE_PAGES:
@@ -210,12 +220,15 @@ class _Reader:
         elif self.state.shift < 0:
             text = lowered(text, before)
         self.pieces.append(text)
+        is_usual = self.state.font in (None, self.usual_font)
+        if text.strip() and (is_usual or self.state.font not in self.monospaced):
+            self.has_other_type = True
 
     def _end_cell(self, word: str) -> Iterator[Block]:
         if word == "cell":
             self._flush_bytes()
             self.cells.append(" ".join(lines_of("".join(self.pieces)).split()))
-            self.pieces = []
+            self.pieces, self.has_other_type = [], False
             return
         cells, self.cells = self.cells, []
         row = table_row(cells)
@@ -228,12 +241,14 @@ class _Reader:
             return
         text = "".join(self.pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         content, self.pieces = lines_of(text), []
+        is_code, self.has_other_type = not self.has_other_type, False
         if not content:
             return
         if self.level:
             yield heading_or_paragraph(content, self.level)
         else:
-            yield list_item(content) if self.is_item else Block(content)
+            kind = BlockKind.CODE if is_code else BlockKind.PARAGRAPH
+            yield list_item(content) if self.is_item else Block(content, kind)
 
 
 def _known_code_page(name: str) -> str:
