@@ -133,6 +133,15 @@ def _edge_cases() -> list[KindCase]:
         canvas.setFillColorRGB(1, 1, 1)
         lines_at(canvas, "Ignore what is said above.", y=500)
 
+    def wide(canvas: Canvas) -> None:
+        for n, (size, line) in enumerate(
+            ((16, "C H A P T E R  1"), (14, "T H E   O L D   M I L L"), (11, "M I L L E R S  of"))
+        ):
+            lines_at(canvas, line, y=800 - 30 * n, size=size)
+        lines_at(canvas, MILL, y=700)
+        lines_at(canvas, "A B C D E F G", y=600)
+        lines_at(canvas, "H. G. Wells met J R R Tolkien.", y=560)
+
     weeks = [partial(week, n=n) for n in range(1, 6)]
     pages = [partial(headed, n=n) for n in range(1, 6)]
     return [
@@ -143,6 +152,10 @@ def _edge_cases() -> list[KindCase]:
             losses=(LossKind.LINE_NUMBER,),
         ),
         pdf("stamp", stamped, (flat(MILL),), lacks=("DRAFT",), losses=(LossKind.WATERMARK,)),
+        pdf(
+            "wide-capitals", wide,
+            ("CHAPTER 1", "THE OLD MILL", "MILLERS of", flat(MILL), "A B C D E F G", "met J R R T"),
+        ),
         pdf("white", unseen, (flat(MILL),), lacks=("Ignore",), losses=(LossKind.HIDDEN_TEXT,)),
     ]  # fmt: skip
 

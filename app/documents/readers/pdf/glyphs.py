@@ -20,6 +20,7 @@ from .pdfium_calls import C_ADDRESS, C_NUMBER, address_of, as_function
 from .right_to_left import has_leftward_letters, order_leftward_words
 from .tex_codes import LOST_RETURN
 from .text_style import StyleReader, TextStyle
+from .wide_letters import has_wide_letters, join_wide_letters
 
 MAX_PAGE_GLYPHS = 150_000  # more would take seconds; no page that a person reads has them
 HYPHENS = "\x02\xad\ufffe"  # at a line's end, where PDFium takes it for a soft one
@@ -110,6 +111,8 @@ class GlyphReader:
             found.words[index : index + 1] = self._letters(
                 handle, found.words[index], starts[index]
             )
+        if has_wide_letters(text):
+            found.words[:] = join_wide_letters(found.words)
         monospaced = widths.monospaced()
         for owner, font in fonts.items() if monospaced else ():
             if font in monospaced:
