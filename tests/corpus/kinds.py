@@ -379,6 +379,28 @@ def _hidden_cases() -> list[KindCase]:
     ]
 
 
+def _archive_cases() -> list[KindCase]:
+    """Mails and memos in one <pre>, as archives of mailing lists and of standards show them."""
+    asked = "We have looked at the wheel. It has not turned for\nnine years, and its shaft is old."
+    begin = "We would like to begin in May, when the river\nis low and the mill is dry."
+    mail = f"Dear all,\n\n{asked}\n\n    mill --start wheel=new\n    mill --stop\n\n{begin}\n\nPia"
+    memo = f"   1. The wheel\n\n   {asked}\n\n\n   2. The river\n\n   {begin}\n".replace(
+        "\n", "\n   "
+    )
+    whole = (" ".join(asked.split()), " ".join(begin.split()))
+    return [
+        KindCase(
+            "list.html", f"<h1>The wheel</h1><i>4 March</i><hr><pre>{mail}</pre><hr>".encode(),
+            ("The wheel", "Dear all,", whole[0], "mill --start", whole[1], "Pia"), is_apart=True,
+            unquoted=("mill --stop",),
+        ),
+        KindCase(
+            "memo.html", f"<pre>{memo}</pre>".encode(),
+            ("1. The wheel", whole[0], "2. The river", whole[1]), is_apart=True,
+        ),
+    ]  # fmt: skip
+
+
 def _other_cases() -> list[KindCase]:
     rtf = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\header Page head\par}\pard "
@@ -596,6 +618,7 @@ def kind_cases() -> list[KindCase]:
         *_framed_cases(),
         *_flat_cases(),
         *_hidden_cases(),
+        *_archive_cases(),
         *_tex_cases(),
         *_beamer_cases(),
         *_panel_cases(),

@@ -18,7 +18,7 @@ from ..model import Block, BlockKind, Extracted, LossKind, OnProgress, ReadReque
 from . import web
 from .blocks import losses_of, outline_of_parts, pack_blocks, pages_of_parts
 from .mail import FORWARDED, clean_reply
-from .plain import prose_blocks
+from .wrapped_lines import prose_blocks
 
 _MBOX_LINE = re.compile(rb"(?m)^From (?=\S+ .*\d\d:\d\d)")
 _FORWARD_SUBJECT = re.compile(r"\s*(?:fwd?|wg|tr|rv|i|enc|vl|vs|doorst)\s*:", re.I)

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from longt5.text.headings import MARKDOWN_HEADING
-from longt5.text.sentences import MAX_WRAPPED_LINE
 
 from ...errors import EmptyFile
 from ...warning import AppWarning, WarningKind
 from .. import limits
-from ..characters import normalize_characters, strip_controls
-from ..dehyphenation import Dehyphenator
+from ..characters import strip_controls
 from ..encoding import decode_raw_text
-from ..interrupted_sentences import rejoin_cut_paragraphs
-from ..listings import indented_listings
-from ..model import Block, BlockKind, Extracted, Loss, LossKind, OnProgress, ReadRequest
-from ..paragraphs import join_lines
+from ..model import Block, Extracted, Loss, LossKind, OnProgress, ReadRequest
 from .blocks import (
     CONTENTS_LEFT_OUT,
-    lines_of,
     losses_of,
     outline_of_parts,
     pack_blocks,
@@ -33,17 +26,11 @@ from .chat import read_chat
 from .gutenberg import GUTENBERG_LEFT_OUT, book_of_text
 from .mail import clean_thread
 from .page_breaks import PAGE_BREAK, join_text_pages
-from .speech import cut_speech, is_unpunctuated, speech_blocks
+from .speech import speech_blocks
 from .subtitles import cues_of, is_subtitles
 from .transcripts import transcript_cues
+from .wrapped_lines import prose_blocks
 
-_COLUMN_GAP = re.compile(r"(?<=\S)(?: {4,}| *\t+ *)(?=\S)")  # between the columns of a table
-_ITEM_LABEL_CHARACTERS = 6  # at a line's start; the gap after a number there is no table's
-_LOG_ENTRY_OR_SPEAKER = re.compile(
-    r"\[?\d{4}-\d\d-\d\d[T ]|\[\d{1,2}:\d\d(?::\d\d)?\]|\d{1,2}:\d\d:\d\d\b"
-    r"|[A-Z][A-Z .'’-]{1,30}:\s"
-)
-_CELL_SEPARATOR = " | "
 _CUE_SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".sbv")
 _LINK = re.compile(r"\[[^\n]{1,200}?\]\((?:https?://|[#./\w])[^\s)]{0,500}\)")
 _FENCE = re.compile(r"^```", re.M)
@@ -121,50 +108,5 @@ def is_markdown(content: str) -> bool:
     return links > 1 or (marks > 0 and any(map(MARKDOWN_HEADING.match, content.split("\n"))))
 
 
-def prose_blocks(lines: Sequence[str]) -> list[Block]:
-    """Return the paragraphs, rows and listings of wrapped lines."""
-    join_word = Dehyphenator.of(["\n".join(map(normalize_characters, lines))]).join
-    blocks: list[Block] = []
-    begin = 0
-    for start, end in [*indented_listings(lines), (len(lines), len(lines))]:
-        text = "\n".join(map(normalize_characters, _set_apart(lines[begin:start])))
-        joined = join_lines(text, join_word=join_word).replace("\ufffe", "-")
-        paragraphs = "\n\n".join(rejoin_cut_paragraphs(joined.split("\n\n")))
-        blocks += [part for block in paragraphs_of(paragraphs) for part in _with_kind(block)]
-        if shown := lines_of("\n".join(lines[start:end])):
-            blocks.append(Block(shown, BlockKind.CODE))
-        begin = end
-    return blocks
-
-
 def _left_out(what: str) -> AppWarning:
     return AppWarning(WarningKind.BOILERPLATE_LEFT_OUT, f"{what} left out.")
-
-
-def _with_kind(block: Block) -> list[Block]:
-    """Return a paragraph with its kind; speech that nobody punctuated is cut into pieces."""
-    if _CELL_SEPARATOR in block.text:
-        return [Block(block.text, BlockKind.TABLE_ROW)]
-    if is_unpunctuated(block.text):
-        return list(map(Block, cut_speech(block.text)))
-    return [block]
-
-
-def _set_apart(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines, with a blank line around each one that is not wrapped: rows of tables,
-    headings, paragraphs on one line, entries of a log."""
-    for line, following in zip(lines, [*lines[1:], ""], strict=False):
-        body = line.strip()
-        label, rest = body[:_ITEM_LABEL_CHARACTERS], body[_ITEM_LABEL_CHARACTERS:]
-        cells = label + _COLUMN_GAP.sub(_CELL_SEPARATOR, rest)
-        if cells != body:
-            yield from ("", cells, "")
-        elif MARKDOWN_HEADING.match(body):
-            yield from ("", body, "")
-        elif len(body) > MAX_WRAPPED_LINE:
-            goes_on = following.lstrip()[:1].islower()
-            yield from (*([] if body[0].islower() else [""]), body, *([] if goes_on else [""]))
-        elif _LOG_ENTRY_OR_SPEAKER.match(body):
-            yield from ("", body)
-        else:
-            yield body

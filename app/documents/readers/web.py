@@ -28,6 +28,7 @@ from .equations import mathml_text
 from .gutenberg import GUTENBERG_LEFT_OUT, book_of_chapters
 from .page_panels import is_read_button, with_panels_shown, with_shadow_trees
 from .style_sheets import parse_page
+from .wrapped_lines import prose_blocks
 
 _SKIPPED_TAGS = frozenset(
     "script style noscript template svg head title object iframe canvas audio video select "
@@ -95,6 +96,7 @@ _HIDDEN_STYLE = re.compile(
     re.I,
 )
 _WORD_CHARACTER = re.compile(r"\w")
+_BLANK_LINE = re.compile(r"\n\s*\n")
 _BARE_MARK = re.compile(r"\d{1,3}|[*†‡§]{1,3}")
 _BEFORE_MARK = frozenset(".,;:!?)]”’»\"'")
 _NOTE_NAME = re.compile(r"(?:foot|end)?note-?ref|noteref|fn-?ref|(?:^|\s)footnote(?:\s|$)", re.I)
@@ -486,14 +488,15 @@ class _TreeWalk:
 
     def _flush(self) -> None:
         """End the block that has begun."""
-        lines = normalize_characters("".join(self.pieces)).split("\n")
+        typed = "".join(self.pieces)
+        lines = normalize_characters(typed).split("\n")
         if not self.pre_depth:
             lines = [line for line in lines if line]
         content = "\n".join(lines).strip(" |\n")
         if self.is_term and content and may_be_term(content):
             self.terms.append(content)
         elif content and content != "•":
-            blocks = self._blocks_of_text(content)
+            blocks = self._blocks_of_text(content, typed)
             if self.terms and blocks[0].kind is BlockKind.PARAGRAPH:
                 text = with_term(", ".join(self.terms), blocks[0].text)
                 blocks[0] = replace(blocks[0], text=text)
@@ -509,7 +512,7 @@ class _TreeWalk:
         self.found += [Block(term) for term in self.terms]
         self.terms = []
 
-    def _blocks_of_text(self, content: str) -> list[Block]:
+    def _blocks_of_text(self, content: str, typed: str) -> list[Block]:
         if self.level and re.search(r"\w", content):
             return [Block(" ".join(content.split()), BlockKind.HEADING, self.level)]
         if self.is_note or self.in_headed_note or self.note is not None:
@@ -518,6 +521,8 @@ class _TreeWalk:
             return [Block(content, self.line_kind)]
         if self.pre_depth and (self.is_listing or is_code(content)):
             return [Block(content, BlockKind.CODE)]
+        if self.pre_depth and _BLANK_LINE.search(content):  # a mail, as archives of lists show it
+            return prose_blocks(typed.split("\n"))
         has_lead = self.has_usual_weight and not self.pre_depth
         return [
             Block(part)
