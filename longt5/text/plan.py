@@ -109,7 +109,7 @@ class Planner:
 
     @cached_property
     def _word_worth(self) -> Floats:
-        """What each word brings to its sentence's mean: how many sentences say it, as a logarithm.
+        """Return what each word brings to the mean of its sentence: a logarithm of how many say it.
 
         Nothing for a word that one sentence says. One value for each entry of the vectors.
         """
