@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 import zlib
 from functools import partial
 
@@ -25,6 +26,7 @@ from app.documents.readers.pdf.plain_files import is_plain
 from app.documents.table_of_contents import LEADERS, without_leaders
 from tests.documents.make_pdfs import PROSE, canvas_pdf, lines_at, scanned, text_pdf
 
+END = b"\nendstream\n"
 LETTERS = st.sampled_from("abZé1٣ -\n\t‐\ufffe_'|\xa0\u3000")
 PAGES = st.lists(st.text(LETTERS, max_size=60), max_size=4)
 SIGNS = st.sampled_from(list("a .·…_ \ufb01\xad\xa0\x1b[m\x9b\u2009\u202e\ufffe\t\n\x85漢é"))
@@ -115,10 +117,22 @@ def test_objects_in_streams_are_looked_at(packed, tmp_path) -> None:
     path = tmp_path / "a.pdf"
     body = zlib.compress(packed)
     plain = _changed(lambda root: None)
-    path.write_bytes(plain + b"<</Type/ObjStm/Filter/FlateDecode>>stream\r\n" + body)
+    path.write_bytes(plain + b"<</Type/ObjStm/Filter/FlateDecode>>stream\r\n" + body + END)
     assert not is_plain(path, 5)
-    path.write_bytes(plain + b"<</Type/ObjStm>>stream\n" + zlib.compress(b"<</Length 3>>"))
+    path.write_bytes(plain + b"<</Type/ObjStm>>stream\n" + zlib.compress(b"<</Length 3>>") + END)
     assert is_plain(path, 5)
+
+
+def test_what_follows_an_object_stream_is_not_copied(tmp_path) -> None:
+    path, size = tmp_path / "a.pdf", 8_000_000
+    stream = b"<</Type/ObjStm>>stream\n" + zlib.compress(b"<</Length 3>>") + END
+    path.write_bytes(_changed(lambda root: None) + stream + bytes(size))
+    tracemalloc.start()
+    try:
+        assert is_plain(path, 5)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_pages_beyond_the_count_of_a_lying_tree_are_read(load) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 _OBJECT_STREAM = b"/ObjStm"  # whose contents are compressed
 _STREAM_START = re.compile(rb"/ObjStm\b[^<>]*>>\s*stream\r?\n")
+_STREAM_END = b"endstream"
 _MAX_INFLATED_BYTES = 50_000_000  # of all object streams; more are left to the parser's own limits
 _PARSED = (b"/Encrypt", b"/Collection")  # what only a parser understands
 _LAYERS, _LAYERS_OFF = b"/OCProperties", re.compile(rb"/OFF\s*\[?\s*\d")
@@ -48,8 +49,9 @@ def _object_parts(data: bytes) -> Iterator[bytes]:
         start = _STREAM_START.match(data, at)
         if start is None:
             raise ValueError("an object stream with an unusual dictionary")
+        end = data.find(_STREAM_END, start.end())  # the rest would be copied for each stream
         inflater = zlib.decompressobj()
-        part = inflater.decompress(memoryview(data)[start.end() :], spare + 1)
+        part = inflater.decompress(data[start.end() : end], spare + 1)
         spare -= len(part)
         if spare < 0 or not inflater.eof:
             raise ValueError("an object stream that is too long or cut off")
