@@ -39,7 +39,7 @@ def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
     Raises BadOption, and ModelNotFound for a model that the page does not offer.
     """
     return Form(
-        values["source"],
+        filled_tab(values["source"], values["files"], values["text"]),
         values["files"],
         values["text"],
         choose_model(values["model"], settings),
@@ -59,6 +59,15 @@ def form_from_fields(values: Mapping[str, Any], settings: Settings) -> Form:
         values["password"],
         values["ocr"],
     )
+
+
+def filled_tab(opened: str, files: Sequence[str] | None, text: str | None) -> str:
+    """Return the tab that holds what is to be summarized: the open one, unless only the other does.
+
+    Where the server is busy, a click on Summarize may overtake the news that a tab was opened.
+    """
+    has = {"files": bool(files), "text": bool((text or "").strip())}
+    return next((tab for tab in (opened, *has) if has[tab]), opened)
 
 
 def number_in(text: str | None, label: str) -> float | None:

@@ -53,7 +53,7 @@ from app.ui.api import Api
 from app.ui.downloads import downloads_folder, write_downloads
 from app.ui.estimate import LatestBySession
 from app.ui.find import find_html
-from app.ui.form import FORM_FIELDS, Form, form_from_fields
+from app.ui.form import FORM_FIELDS, Form, filled_tab, form_from_fields
 from app.ui.handlers import MAX_MARKED_PASSAGES, Handlers, SourceDocument
 from app.ui.layout import FILE_LIMITS, build_page
 from app.ui.stored_documents import (
@@ -188,6 +188,20 @@ def run(handlers, files=None, **changes):
         exports = {k: Path(v).read_bytes() for k, v in (view["exports"] or {}).items()}
         views.append({**view, "exports": exports})
     return views
+
+
+def test_what_is_filled_in_is_summarized_before_its_tab_is_known(handlers, tmp_path) -> None:
+    """The server hears of an opened tab by an event of its own, which a click may overtake."""
+    file, text = (
+        tmp_path / "mill.txt",
+        "The river rose in the night, and the mill stood still. " * 9,
+    )
+    file.write_text(text)
+    assert "Done" in run(handlers, None, source="files", text=text)[-1]["status"]
+    assert "Done" in run(handlers, [str(file)], source="text", text=" ")[-1]["status"]
+    both = {"files": [str(file)], "text": text}
+    for tab in both:  # where both are filled in, the open one is meant
+        assert filled_tab(tab, **both) == tab == filled_tab(tab, None, "")
 
 
 def test_a_model_that_is_not_offered_is_refused_with_the_form(handlers) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 import re
 import time
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader, PdfWriter
@@ -231,19 +232,28 @@ def wait_for_status(page, words: str) -> None:
 def long_pdf(tmp_path_factory):
     """Return a PDF that takes some seconds to read and to encode. Its lines differ, since repeated
     lines would be left out as headers or footers."""
-    path = tmp_path_factory.mktemp("long") / "long.pdf"
+    return write_pdf(tmp_path_factory.mktemp("long") / "long.pdf", 300)
+
+
+@pytest.fixture(scope="module")
+def longer_pdf(tmp_path_factory):
+    """Return a PDF that is still being read when a slow browser has clicked two buttons."""
+    return write_pdf(tmp_path_factory.mktemp("longer") / "longer.pdf", 3_000)
+
+
+def write_pdf(path: Path, pages: int) -> Path:
     shuffle = random.Random(0).sample
     words = make_pdfs.PROSE.lower().replace(".", "").replace(",", "").split()
-    lines = [" ".join(shuffle(words, 15)).capitalize() + "." for _ in range(300 * 8)]
-    pages = ["\n".join(lines[at : at + 8]) for at in range(0, len(lines), 8)]
-    path.write_bytes(make_pdfs.text_pdf(pages))
+    lines = [" ".join(shuffle(words, 15)).capitalize() + "." for _ in range(pages * 8)]
+    texts = ["\n".join(lines[at : at + 8]) for at in range(0, len(lines), 8)]
+    path.write_bytes(make_pdfs.text_pdf(texts))
     return path
 
 
 @pytest.mark.parametrize("stage", ["Reading", "Analyzing", "Writing"])
-def test_stop_ends_every_stage(page, long_pdf, stage) -> None:
+def test_stop_ends_every_stage(page, long_pdf, longer_pdf, stage) -> None:
     # Of the example, an earlier test's encoder states are kept: there is nothing to analyze.
-    drop(page, EXAMPLE_PDF if stage == "Writing" else long_pdf)
+    drop(page, {"Reading": longer_pdf, "Analyzing": long_pdf, "Writing": EXAMPLE_PDF}[stage])
     page.wait_for_selector("#facts .status" if stage == "Reading" else ".facts")
     page.click("label:has-text('Long')")
     page.click("#run")
