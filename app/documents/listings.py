@@ -15,14 +15,11 @@ from .model import Block, BlockKind
 
 _MIN_CODE_INDENT = 0.5  # type sizes: the indent, or more space above than usual, of a single line
 _MAX_PROSE_SHARE = 0.5  # of the letters of a listing: in comments, and in what it prints
-_MIN_LISTING_INDENT = 2  # characters, as manuals set their examples
 _CODE_SIGN = re.compile(  # of a line: a prompt, an option, an assignment, a call, an end, a remark
     r"^\s*(?:[$%>] |>>> )|(?:^|\s)--?[a-z][\w-]*(?:[\s=]|$)|\w(?:\[\w*\])? ?(?:[-+:|]?=|->) ?\S"
     r"|\w\([^()\s]*\)|[;{}]\s*$|</?\w+(?:\s[^<>]*)?/?>|^\s*(?:#\w|//|/\*)"
 )
-# Of the lines that must have a sign: of five in a session at a prompt two are what it prints; a
-# line that ends with a colon says by itself that an example follows.
-_MIN_SIGNS, _MIN_SIGNS_AFTER_COLON = 0.5, 0.1
+_MIN_SIGNS = 0.5  # of the lines: of five in a session at a prompt two are what it prints
 _BEGINS_PROSE = re.compile(r"[^\W\d_]|[“\"‘'(]")
 
 
@@ -59,23 +56,21 @@ def _joined_listing(run: Sequence[Block]) -> list[Block]:
 
 def indented_listings(lines: Sequence[str]) -> list[tuple[int, int]]:
     """Return (start, end) of the runs of lines between blank ones that are indented more than the
-    text is, and are code: most of them have its signs, or prose leads to them by a colon."""
+    text is, and are code: half of them have its signs."""
     indents = [len(line) - len(line.lstrip()) for line in lines]
     counts: Counter[int] = Counter()
     for line, indent in zip(lines, indents, strict=True):
         counts[indent] += len(line.strip())
     usual = counts.most_common(1)[0][0] if counts else 0
-    found, start, before = [], 0, ""
+    found, start = [], 0
     for at, line in enumerate([*lines, ""]):
         if line.strip():
             continue
         run = lines[start:at]
-        if run and min(indents[start:at]) >= usual + _MIN_LISTING_INDENT:
-            needed = _MIN_SIGNS_AFTER_COLON if before.endswith(":") else _MIN_SIGNS
+        if run and min(indents[start:at]) > usual:
             signs = sum(_CODE_SIGN.search(row) is not None for row in run)
-            if signs >= needed * len(run) and is_code("\n".join(run)):
+            if signs >= _MIN_SIGNS * len(run) and is_code("\n".join(run)):
                 found.append((start, at))
-        before = run[-1].rstrip() if run else before
         start = at + 1
     return found
 

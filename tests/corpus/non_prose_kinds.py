@@ -167,6 +167,16 @@ def _code_texts() -> list[KindCase]:
     ]  # fmt: skip
 
 
+def _indented_points() -> list[KindCase]:
+    """Sentences of a list that is indented like a listing."""
+    sentence = "The ferry carries sheep only after nine."
+    points = (
+        f"    - {sentence}\n    - mill --start turns the wheel.\n    - The oven is lit by nine."
+    )
+    text = f"{MILL}\n\n{points}\n\n{BARN}\n"
+    return [KindCase("points.txt", text.encode(), (flat(MILL), flat(BARN)), quoted=(sentence,))]
+
+
 def _definitions() -> list[KindCase]:
     def drawn(canvas: Canvas, font: str, shift: float) -> None:
         y = lines_at(canvas, MILL) - 8
@@ -288,6 +298,7 @@ def non_prose_cases() -> Sequence[KindCase]:
         *_code_pdfs(),
         *_code_pages(),
         *_code_texts(),
+        *_indented_points(),
         *_definitions(),
         *_texinfo_notes(),
         *_notes(),

@@ -183,7 +183,7 @@ class _Reader:
     def _learn(self, word: str, number: int | None) -> None:
         """Remember the encodings of fonts and the levels of styles."""
         destination = self.state.destination
-        if destination == "fonttbl" and (word == "fmodern" or (word == "fprq" and number == 1)):
+        if destination == "fonttbl" and word == "fmodern":
             self.monospaced.add(self.font_number)
         elif destination == "fonttbl" and number is not None:
             if word == "f":
